@@ -1,0 +1,51 @@
+/** The words of the house: who speaks, who listens, and what is shown. */
+
+/** Someone who is heard. */
+export interface Speaker {
+  /** Unique within its door; for Talk the HPB session id. */
+  id: string;
+}
+
+/** Someone who asked for captions. */
+export interface Listener {
+  /** Unique within its door; for Talk the HPB session id. */
+  id: string;
+}
+
+/** One state of one utterance. A later revision of the same utterance replaces an earlier one. */
+export interface Caption {
+  speakerId: string;
+  /** Grows by one per utterance of a speaker. */
+  utterance: number;
+  /** Grows by one per caption of an utterance, starting at 0. */
+  revision: number;
+  /** Language of `text`, an id from the provider's list. */
+  languageId: string;
+  /** Whole text of the utterance so far: cumulative, no leading or trailing space, never empty. */
+  text: string;
+  /** True exactly once per utterance, on its last caption. */
+  final: boolean;
+  /** Media time of the spoken interval, ms. */
+  spoken: { startMs: number; endMs: number };
+  /** Monotonic clock when the newest audio behind this caption was heard, ms. */
+  heardAtMs: number;
+}
+
+/** Where captions leave. */
+export interface CaptionSink {
+  /** Takes a caption at once and never blocks; an older partial of the same speaker may be replaced by a newer one. */
+  deliver(caption: Caption): void;
+}
+
+/** A language as the front end shows it. */
+export interface Language {
+  /** As Talk sends it, e.g. `en`. */
+  id: string;
+  name: string;
+  metadata: {
+    /** What goes between two words. */
+    separator: string;
+    /** Right-to-left script. */
+    rtl: boolean;
+  };
+}

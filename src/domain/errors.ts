@@ -1,0 +1,85 @@
+/**
+ * The typed errors every room of the house speaks: one base with a stable `code` and whether trying again can help.
+ *
+ * Messages are `<action>: <cause>` without a full stop, and never carry speech, names, secrets, room tokens or SDP.
+ * Only `http/` turns these into status codes.
+ */
+export abstract class TiroError extends Error {
+  /** Stable machine-readable cause, snake_case; the label of the error metric. */
+  readonly code: string;
+  /** True when the same call may succeed later without anyone changing anything. */
+  readonly retryable: boolean;
+
+  constructor(message: string, options: { code: string; retryable: boolean; cause?: unknown }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = options.code;
+    this.retryable = options.retryable;
+  }
+}
+
+/** One thing wrong with one environment variable. */
+export interface ConfigFault {
+  variable: string;
+  problem: string;
+  example: string;
+}
+
+/** The environment does not describe a service that can run; carries every fault at once. */
+export class ConfigError extends TiroError {
+  constructor(readonly faults: readonly ConfigFault[]) {
+    super(`Cannot read the configuration: ${faults.length} fault(s)`, { code: "config", retryable: false });
+  }
+}
+
+/** The caller asked for something that makes no sense; names the field. `http/` answers 400. */
+export class InvalidRequestError extends TiroError {
+  constructor(message: string, readonly field: string) {
+    super(message, { code: "invalid_request", retryable: false });
+  }
+}
+
+/** The thing asked for does not exist here; `http/` answers 404. */
+export class NotFoundError extends TiroError {
+  constructor(message: string) {
+    super(message, { code: "not_found", retryable: false });
+  }
+}
+
+/** The service cannot take this now (draining, full, or a peer it needs is known to be out of reach): 503. */
+export class UnavailableError extends TiroError {
+  constructor(message: string, code: "signaling_unreachable" | "draining" | "busy", cause?: unknown) {
+    super(message, { code, retryable: true, cause });
+  }
+}
+
+/** Signalling with the High-Performance Backend failed. `code` is the HPB's own error code where it gave one. */
+export class SignalingError extends TiroError {}
+
+/** An SDP offer could not be answered, or the WebRTC transport failed. */
+export class NegotiationError extends TiroError {}
+
+/** A speech-to-text session could not be opened, or ended in a way nobody asked for. */
+export class SttError extends TiroError {}
+
+/** A peer sent something its protocol does not allow. Thrown by codecs. */
+export class ProtocolError extends TiroError {
+  constructor(message: string, options: { peer: string; cause?: unknown }) {
+    super(message, { code: `${options.peer}_protocol`, retryable: true, cause: options.cause });
+  }
+}
+
+/** A bounded queue that may not drop was full; the owner must resynchronise with its peer. */
+export class OverflowError extends TiroError {
+  constructor(readonly queue: string, readonly capacity: number) {
+    super(`Cannot queue for "${queue}": it is full at ${capacity}`, {
+      code: `overflow_${queue}`,
+      retryable: true,
+    });
+  }
+}
+
+/** True for the errors an aborted signal causes: a cancellation, not a failure. */
+export function isAbortError(error: unknown): boolean {
+  return error instanceof DOMException && (error.name === "AbortError" || error.name === "TimeoutError");
+}

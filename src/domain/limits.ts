@@ -1,0 +1,64 @@
+/**
+ * Every bound of the service in one place, with its arithmetic. A room takes its bounds from here; `config/` lets
+ * the environment change the few an operator has a reason to.
+ */
+export const LIMITS = {
+  /** RTP packets waiting per speaker: 64 x 20 ms = 1.3 s. The one place live audio is dropped. */
+  rtpInboxPackets: 64,
+  /** Packets held back for a missing one before it is given up: 5 x 20 ms = 100 ms. */
+  playoutTargetPackets: 5,
+  /** Longest run of missing packets marked lost one by one; a longer hole is silence. 50 x 20 ms = 1 s. */
+  playoutMaxPackets: 50,
+  /** Encoded audio kept from before a voice starts. */
+  preRollMs: 400,
+  /** Audio passed on after a voice stops: lets the recogniser settle its last words. */
+  voiceTailMs: 1_200,
+  /** Audio sent to speech-to-text and not yet answered for. */
+  sttInFlightMs: 2_000,
+  /** Bytes waiting in our own socket buffer towards speech-to-text: 2 s of 24 kHz float32 is 192 KB. */
+  sttBufferedBytes: 192_000,
+  /** Provider events waiting for the captioning engine. */
+  sttEvents: 50,
+  /** A session without voice is kept this long, then closed. */
+  sttWarmMs: 30_000,
+  /** A cold GPU container takes up to two minutes to answer. */
+  sttOpenTimeoutMs: 120_000,
+  /** Trailing silence that pushes the last word out of a recogniser. */
+  sttFlushMs: 1_000,
+  /** HPB messages received and not yet handled. */
+  signalingInboxMessages: 100,
+  /** HPB messages towards the server are refused above this (its own limit is 64 KiB). */
+  signalingMessageBytes: 64 * 1024,
+  /** The largest message accepted from the HPB: 500 users x 0.5 KB, with a margin of eight. */
+  signalingReceivedBytes: 2 * 1024 * 1024,
+  /** The HPB keeps a dropped session this long. */
+  resumeWindowMs: 30_000,
+  /** Finals waiting per room; partials keep only the newest per speaker. */
+  outboxFinals: 128,
+  /** REST commands waiting per room. */
+  roomCommands: 32,
+  /** Listeners asked for before their session is known, per room. A call has at most some hundred participants. */
+  pendingListeners: 1_000,
+  /** Rooms at once; each holds a socket to the HPB. */
+  rooms: 500,
+  /** Speakers per room. */
+  speakersPerRoom: 500,
+  /** A room without listeners is left after this. */
+  emptyRoomMs: 60_000,
+  /** RTP missing this long means trouble: a muted track still sends packets. */
+  rtpSilenceMs: 5_000,
+  /** ICE candidates kept for an offer that has not come. */
+  earlyCandidates: 32,
+  /** REST body. */
+  httpBodyBytes: 64 * 1024,
+  /** From SIGTERM to exit. */
+  drainMs: 5_000,
+  /** Newest partial per speaker this often. */
+  partialIntervalMs: 300,
+  /** An utterance ends after this long without words while nobody speaks. */
+  utteranceSilenceMs: 700,
+  /** An utterance past this many characters ends at the next clause end. */
+  utteranceClauseChars: 84,
+  /** An utterance ends at this age, come what may. */
+  utteranceMaxMs: 7_000,
+} as const;

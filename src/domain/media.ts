@@ -1,0 +1,50 @@
+/**
+ * What audio is called on its way from the network to speech-to-text. Media time is milliseconds since the
+ * speaker's first packet, counted by RTP timestamps; it never drifts from what was spoken.
+ */
+
+/** One received RTP packet carrying Opus (RFC 3550, RFC 7587: 48 kHz clock whatever the codec's own rate). */
+export interface RtpPacket {
+  /** 16-bit sequence number, wraps. */
+  sequence: number;
+  /** 32-bit RTP timestamp in 1/48000 s, wraps. */
+  timestamp: number;
+  /** RFC 3550 synchronisation source; a change means a new stream. */
+  ssrc: number;
+  /** One Opus packet. Owned by the receiver of this object: it does not pin a larger buffer. */
+  payload: Uint8Array;
+  /** Monotonic clock, ms. */
+  arrivedMs: number;
+}
+
+/** One step of a speaker's timeline, in order, with no holes and no overlaps. */
+export type OpusFrame =
+  /** An Opus packet to decode. */
+  | { kind: "opus"; startMs: number; durationMs: number; payload: Uint8Array; heardAtMs: number }
+  /** A packet that never came: conceal it. */
+  | { kind: "lost"; startMs: number; durationMs: number; heardAtMs: number }
+  /** Time in which the sender sent nothing (DTX, a muted track, a hole too long to conceal): silence of any length. */
+  | { kind: "silence"; startMs: number; durationMs: number; heardAtMs: number };
+
+/** Decoded audio, mono. The samples are the receiver's to keep. */
+export interface PcmFrame {
+  /** In [-1, 1]. */
+  samples: Float32Array<ArrayBuffer>;
+  sampleRateHz: number;
+  /** Media time of the first sample, ms. */
+  startMs: number;
+  /** Monotonic clock when the newest packet in this frame arrived, ms. */
+  heardAtMs: number;
+  /** Whether this frame was judged to hold a voice; false for pre-roll and for the tail after a voice. */
+  voiced: boolean;
+  /** Set on the last frame before a pause: the framer must not hold its remainder back. */
+  endOfVoice: boolean;
+}
+
+/** Where a speaker's packets come from. A door provides it; the captioning engine reads it. */
+export interface AudioSource {
+  /** Packets in arrival order. Reading is the only demand: what is not read is dropped upstream and counted. */
+  readonly packets: ReadableStream<RtpPacket>;
+  /** Packets the source itself dropped since the last call, because nobody read them in time. */
+  takeDropped(): number;
+}

@@ -1,0 +1,10 @@
+/** The words of the house, its ports and its typed errors. Imports nothing, does no IO. */
+export * from "./captions.ts";
+export * from "./errors.ts";
+export * from "./ledger.ts";
+export * from "./limits.ts";
+export * from "./media.ts";
+export * from "./rooms.ts";
+export * from "./speaker_host.ts";
+export * from "./speech_to_text.ts";
+export * from "./telemetry.ts";

@@ -1,0 +1,38 @@
+/** The port from the REST API to the calls being captioned. */
+import type { IceServer } from "./speaker_host.ts";
+import type { Language } from "./captions.ts";
+
+export interface TranscribeRequest {
+  roomToken: string;
+  /** The listener's Nextcloud session id (not the HPB's). */
+  ncSessionId: string;
+  /** False takes the listener off. */
+  enable: boolean;
+  /** Language spoken in the room. */
+  languageId: string;
+  /** TURN servers Talk gave for this room, if any; used beside Nextcloud's own settings. */
+  turnServers: readonly IceServer[];
+}
+
+export interface RoomsStatus {
+  rooms: number;
+  speakers: number;
+  listeners: number;
+  /** False while the last attempts to reach the HPB failed and no new join is tried. */
+  signalingReachable: boolean;
+}
+
+/**
+ * Every method settles within milliseconds: joining, leaving and reconnecting go on behind it.
+ * Rejections: InvalidRequestError, NotFoundError, UnavailableError.
+ */
+export interface Rooms {
+  /** Languages speech can be recognised in. */
+  readonly languages: readonly Language[];
+  transcribe(request: TranscribeRequest): Promise<void>;
+  /** Takes the service out of a room; a room that is not there is left already. */
+  leave(roomToken: string): Promise<void>;
+  /** NotFoundError when the service is not in that room. */
+  setLanguage(roomToken: string, languageId: string): Promise<void>;
+  status(): RoomsStatus;
+}

@@ -1,0 +1,59 @@
+/**
+ * The thread boundary. A host runs a speaker's whole pipeline (WebRTC, audio, speech-to-text, utterances) where it
+ * likes; what crosses is small and plain: offer, answer, ICE candidates, captions, counts. Audio never crosses.
+ */
+import type { Caption, Speaker } from "./captions.ts";
+
+/** STUN and TURN servers, as Nextcloud's signalling settings and RTCIceServer spell them. */
+export interface IceServer {
+  urls: string[];
+  username?: string;
+  credential?: string;
+}
+
+/** An SDP offer from the SFU. `sid` names the subscription: answers and candidates must carry it. */
+export interface SdpOffer {
+  sid: string;
+  sdp: string;
+}
+
+/** A trickled ICE candidate; `candidate` empty means the end of candidates. */
+export interface IceCandidate {
+  candidate: string;
+  sdpMid?: string;
+  sdpMLineIndex?: number;
+}
+
+/** What a hosted speaker tells its owner. Called in order, never after the speaker is disposed. */
+export interface SpeakerEvents {
+  caption(caption: Caption): void;
+  /** The audio is gone (RTP silent past the watchdog, transport failed): ask the SFU for a new offer. */
+  needsOffer(reason: "rtp_silent" | "transport_failed"): void;
+  /** First RTP packet after connecting or reconnecting. */
+  heard(): void;
+}
+
+export interface SpeakerOptions {
+  speaker: Speaker;
+  languageId: string;
+  iceServers: readonly IceServer[];
+}
+
+/** A speaker being captioned. Disposing drops audio in flight; `drain` first keeps it. */
+export interface HostedSpeaker extends AsyncDisposable {
+  /**
+   * Answers an offer. A known `sid` renegotiates the standing connection, a new one replaces it; captions carry on.
+   * Rejects with NegotiationError.
+   */
+  answer(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }>;
+  /** Adds a remote candidate; one that comes before its offer is kept until the offer does. */
+  addCandidate(sid: string, candidate: IceCandidate): void;
+  /** From the next audio on, recognise this language. The utterance in progress ends. */
+  setLanguage(languageId: string): void;
+  /** Flushes audio already heard, delivers the finals, or gives up when the signal aborts. */
+  drain(signal: AbortSignal): Promise<void>;
+}
+
+export interface SpeakerHost {
+  open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker;
+}

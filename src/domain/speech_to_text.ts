@@ -1,0 +1,48 @@
+/** The port to speech-to-text. A provider turns mono PCM at its own rate into words; it knows nothing of calls. */
+import type { Language } from "./captions.ts";
+import type { PcmFrame } from "./media.ts";
+
+/** What a provider says. Session time is ms of audio written to this session. */
+export type SttEvent =
+  /** A recognised word (or several) that will not change; joined to the utterance with a space where neither side has one. */
+  | { type: "word"; text: string; startMs?: number; endMs?: number }
+  /** The whole hypothesis for the words since the last `final`; replaces the one before. */
+  | { type: "partial"; text: string; endMs?: number }
+  /** The words since the last `final`, settled. Empty text settles the standing hypothesis as it is. */
+  | { type: "final"; text: string; endMs?: number }
+  /** The provider heard the speaker's turn end. */
+  | { type: "end_of_utterance" }
+  /** Audio up to here has been processed; an acknowledgement without words. */
+  | { type: "progress"; processedMs: number };
+
+/** One recognition in progress: PCM in, events out. */
+export interface SttSession extends AsyncDisposable {
+  /**
+   * Sends a frame at the provider's rate. Resolves when the next may be written: while more than the in-flight
+   * bound is unanswered, it waits. Rejects with SttError once the session is over.
+   */
+  write(frame: PcmFrame): Promise<void>;
+  /**
+   * Ends after a clean close (ours, or the provider's idle close); errors with SttError when the session failed.
+   * Bounded: a reader that falls behind ends the session with OverflowError.
+   */
+  readonly events: ReadableStream<SttEvent>;
+  /** No more audio: pushes the last words out (trailing silence, end of stream) and closes. `events` ends afterwards. */
+  finish(): Promise<void>;
+}
+
+export interface SttOptions {
+  /** One of the provider's language ids. */
+  languageId: string;
+}
+
+/** A speech-to-text provider. */
+export interface SpeechToText {
+  /** Name in STT_PROVIDER, logs and metrics. */
+  readonly name: string;
+  /** Rate the provider wants, Hz. One of 8000, 12000, 16000, 24000, 48000 (what Opus decodes to directly). */
+  readonly sampleRateHz: number;
+  readonly languages: readonly Language[];
+  /** Opens one session; one attempt, no retries. Rejects with SttError, or the signal's reason when aborted. */
+  open(options: SttOptions, signal: AbortSignal): Promise<SttSession>;
+}

@@ -1,0 +1,71 @@
+/** The ports for time, words to the operator, and numbers. Implemented in `flow/` (Clock) and `telemetry/`. */
+
+/** Time as an argument to the world, so that tests can hold it. */
+export interface Clock {
+  /** Monotonic ms. */
+  now(): number;
+  /** Runs `callback` once after `delayMs`; disposing first cancels it. */
+  timer(delayMs: number, callback: () => void): Disposable;
+}
+
+/** Plain values only: ids, counts, codes. Never speech, names, secrets, tokens or SDP. */
+export type LogFields = Record<string, string | number | boolean | undefined>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  /** `error`'s name, code and message are logged; its cause chain too, stack at debug level only. */
+  error(message: string, error: unknown, fields?: LogFields): void;
+  /** A log that adds these fields to every line. */
+  child(fields: LogFields): Log;
+}
+
+/** Every counter and histogram the service has; the label, where there is one, has few values. */
+export const METRICS = {
+  transcription_transcripts_total: { kind: "counter", help: "Captions sent to listeners", label: "final" },
+  transcription_errors_total: { kind: "counter", help: "Errors by code", label: "type" },
+  transcription_latency_ms: {
+    kind: "histogram",
+    help: "From hearing the newest audio behind a caption to handing the caption to the HPB socket",
+    buckets: [25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000],
+  },
+  tiro_queue_dropped_total: { kind: "counter", help: "Items dropped by a full queue", label: "queue" },
+  tiro_signaling_ignored_total: { kind: "counter", help: "HPB messages not understood", label: "reason" },
+  tiro_signaling_reconnects_total: { kind: "counter", help: "HPB reconnects", label: "kind" },
+  tiro_offers_requested_total: { kind: "counter", help: "Offers asked of the SFU", label: "reason" },
+  tiro_stt_sessions_total: {
+    kind: "counter",
+    help: "Speech-to-text sessions by how they ended",
+    label: "outcome",
+  },
+  tiro_stt_open_ms: {
+    kind: "histogram",
+    help: "Time to open a speech-to-text session",
+    buckets: [50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 120000],
+  },
+  tiro_stt_ignored_total: {
+    kind: "counter",
+    help: "Speech-to-text messages not understood",
+    label: "provider",
+  },
+  tiro_http_requests_total: { kind: "counter", help: "HTTP answers", label: "status" },
+} as const;
+
+export type CounterName = {
+  [K in keyof typeof METRICS]: (typeof METRICS)[K]["kind"] extends "counter" ? K : never;
+}[
+  keyof typeof METRICS
+];
+export type HistogramName = {
+  [K in keyof typeof METRICS]: (typeof METRICS)[K]["kind"] extends "histogram" ? K : never;
+}[keyof typeof METRICS];
+
+export interface Meter {
+  count(name: CounterName, label?: string, by?: number): void;
+  observe(name: HistogramName, value: number): void;
+  /** A number read at scrape time; disposing takes it out. One gauge per name. */
+  gauge(name: string, help: string, read: () => number): Disposable;
+  /** A counter kept elsewhere and read at scrape time, for hot paths; `read` gives label value -> total. */
+  totals(name: string, help: string, label: string, read: () => Record<string, number>): Disposable;
+}

@@ -1,0 +1,105 @@
+/**
+ * A ring between one or more producers and one reader: one bound, and one thing that happens when full. Either the
+ * oldest item is dropped and counted (live audio: late audio makes late captions), or the push is refused and the
+ * producer decides.
+ */
+export interface BoundedQueueOptions {
+  capacity: number;
+  whenFull: "drop_oldest" | "refuse";
+}
+
+export class BoundedQueue<T> {
+  readonly #items: (T | undefined)[];
+  readonly #whenFull: BoundedQueueOptions["whenFull"];
+  #head = 0;
+  #size = 0;
+  #dropped = 0;
+  #closed = false;
+  #error: unknown;
+  #waiting?: PromiseWithResolvers<T | undefined>;
+
+  constructor(options: BoundedQueueOptions) {
+    if (!Number.isInteger(options.capacity) || options.capacity < 1) {
+      throw new RangeError(
+        `Cannot make a queue of capacity ${options.capacity}: it must be a positive integer`,
+      );
+    }
+    this.#items = new Array<T | undefined>(options.capacity);
+    this.#whenFull = options.whenFull;
+  }
+
+  get capacity(): number {
+    return this.#items.length;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Items pushed out or refused since the start. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** False when the item was refused because the queue is full, or already closed (not counted as dropped). */
+  push(item: T): boolean {
+    if (this.#closed) return false;
+    if (this.#waiting) {
+      this.#waiting.resolve(item);
+      this.#waiting = undefined;
+      return true;
+    }
+    if (this.#size === this.capacity) {
+      this.#dropped++;
+      if (this.#whenFull === "refuse") return false;
+      this.#shift();
+    }
+    this.#items[(this.#head + this.#size) % this.capacity] = item;
+    this.#size++;
+    return true;
+  }
+
+  /** The next item; undefined once closed and read empty; rejects with the error it was closed with. One reader. */
+  next(): Promise<T | undefined> {
+    if (this.#size > 0) return Promise.resolve(this.#shift());
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.#closed) return Promise.resolve(undefined);
+    if (this.#waiting) throw new Error("Cannot read a queue twice at once: it has one reader");
+    this.#waiting = Promise.withResolvers();
+    return this.#waiting.promise;
+  }
+
+  /** No more items. With an error, the reader gets it after what is queued; `clear` forgets what is queued. */
+  close(options: { error?: unknown; clear?: boolean } = {}): void {
+    if (options.clear) {
+      this.#items.fill(undefined);
+      this.#size = 0;
+    }
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#error = options.error;
+    if (options.error === undefined) this.#waiting?.resolve(undefined);
+    else this.#waiting?.reject(options.error);
+    this.#waiting = undefined;
+  }
+
+  /** The queue as a pulled stream that holds nothing itself. Cancelling it closes the queue. */
+  readable(): ReadableStream<T> {
+    return new ReadableStream<T>({
+      pull: async (controller) => {
+        const item = await this.next();
+        if (item === undefined) controller.close();
+        else controller.enqueue(item);
+      },
+      cancel: () => this.close({ clear: true }),
+    }, { highWaterMark: 0 });
+  }
+
+  #shift(): T {
+    const item = this.#items[this.#head] as T;
+    this.#items[this.#head] = undefined;
+    this.#head = (this.#head + 1) % this.capacity;
+    this.#size--;
+    return item;
+  }
+}

@@ -1,0 +1,7 @@
+/** Structured lifetimes, bounded queues and the shells that own sockets and timers. No product rules. */
+export * from "./bounded_queue.ts";
+export * from "./clock.ts";
+export * from "./retry.ts";
+export * from "./scope.ts";
+export * from "./timed_stage.ts";
+export * from "./websocket.ts";

@@ -1,0 +1,94 @@
+/**
+ * Structured lifetimes. Everything that runs, waits or holds a resource belongs to a Scope and ends with it:
+ *
+ *     process -> server -> room -> speaker -> STT session
+ *
+ * Disposing a scope aborts its signal, disposes its children, joins its tasks, then runs its cleanups, newest first.
+ * A task that fails (not by abort) aborts its own scope only; `failed` tells the owner, who decides.
+ */
+export class Scope implements AsyncDisposable {
+  readonly #controller = new AbortController();
+  readonly #children = new Set<Scope>();
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #cleanups: (() => void | Promise<void>)[] = [];
+  readonly #failure = Promise.withResolvers<unknown>();
+  #disposed?: Promise<void>;
+
+  constructor(readonly name: string, readonly parent?: Scope) {
+    parent?.signal.throwIfAborted();
+    if (parent) parent.#children.add(this);
+  }
+
+  /** Aborted when the scope is disposed, its parent is, or one of its tasks failed. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Resolves with the error when a task of this scope fails; never otherwise. */
+  get failed(): Promise<unknown> {
+    return this.#failure.promise;
+  }
+
+  /** Live children and tasks: a leak shows here. */
+  get size(): number {
+    return this.#children.size + this.#tasks.size;
+  }
+
+  child(name: string): Scope {
+    return new Scope(name, this);
+  }
+
+  /** Runs a task that this scope waits for. */
+  run(task: (signal: AbortSignal) => Promise<void>): void {
+    this.signal.throwIfAborted();
+    const running = task(this.signal)
+      .catch((error: unknown) => {
+        if (this.signal.aborted) return; // told to stop: how it stopped is nobody's news
+        this.#failure.resolve(error);
+        this.abort(error);
+      })
+      .finally(() => this.#tasks.delete(running));
+    this.#tasks.add(running);
+  }
+
+  /** Runs when the scope is disposed, after its tasks have ended; the last one deferred runs first. */
+  defer(cleanup: () => void | Promise<void>): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /** Hands a resource over to this scope. */
+  use<T extends Disposable | AsyncDisposable>(resource: T): T {
+    this.defer(() =>
+      Symbol.asyncDispose in resource
+        ? resource[Symbol.asyncDispose]() as Promise<void>
+        : resource[Symbol.dispose]()
+    );
+    return resource;
+  }
+
+  /** Cancels without waiting; the owner still disposes. */
+  abort(reason: unknown = new DOMException(`Scope "${this.name}" ended`, "AbortError")): void {
+    this.#controller.abort(reason);
+    for (const child of this.#children) child.abort(reason);
+  }
+
+  /** Aborts, then joins: when this resolves nothing of the scope is left. Throws what cleanups threw. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= this.#dispose();
+  }
+
+  async #dispose(): Promise<void> {
+    this.abort();
+    const errors: unknown[] = [];
+    const attempt = (work: void | Promise<void>) =>
+      Promise.resolve(work).catch((error: unknown) => void errors.push(error));
+    await Promise.all([...this.#children].map((child) => attempt(child[Symbol.asyncDispose]())));
+    await Promise.all(this.#tasks);
+    for (const cleanup of this.#cleanups.splice(0).reverse()) {
+      await attempt(Promise.resolve().then(cleanup));
+    }
+    if (this.parent) this.parent.#children.delete(this);
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, `Cannot close scope "${this.name}" cleanly`);
+  }
+}
