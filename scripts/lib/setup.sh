@@ -1,0 +1,130 @@
+# shellcheck shell=sh
+# Set-up for the scripts beside this folder: what a fresh Debian 12 machine lacks. Every function says what it installs,
+# does nothing the second time, and leaves alone what is already right. Source it with ROOT set to the repository.
+
+# The one Deno this project is written for; deno.lock and the Dockerfile name the same.
+DENO_VERSION=2.9.6
+
+CACHE="$ROOT/.cache"
+
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+die() {
+  say "$*"
+  exit 1
+}
+
+# Runs a command as root: directly, or through sudo where that needs no password.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+# Whether Debian packages can be installed here without asking anyone.
+can_apt() {
+  command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || return 1
+  [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
+}
+
+# Prints those of the named Debian packages that are not installed.
+missing_packages() {
+  for package; do
+    # shellcheck disable=SC2016 # dpkg-query's own variable
+    case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)" in
+      'install ok installed') ;;
+      *) printf '%s ' "$package" ;;
+    esac
+  done
+}
+
+# Installs those of the named Debian packages that are missing; fails when that is not possible.
+ensure_packages() {
+  command -v dpkg-query >/dev/null || return 1
+  missing=$(missing_packages "$@")
+  [ -n "$missing" ] || return 0
+  can_apt || return 1
+  say "Installing Debian packages: $missing"
+  as_root apt-get update -qq || say "Cannot refresh the package lists; going on with those that are there"
+  # shellcheck disable=SC2086 # a list of names
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $missing </dev/null >&2
+}
+
+# Prints the path of a real Deno binary of the right version among the candidates given. The npm package's `deno` is a
+# node wrapper that does not pass signals on, so the path is what the running Deno says of itself.
+real_deno() {
+  for candidate; do
+    [ -x "$candidate" ] || continue
+    [ "$("$candidate" eval 'console.log(Deno.version.deno)' 2>/dev/null)" = "$DENO_VERSION" ] || continue
+    "$candidate" eval 'console.log(Deno.execPath())'
+    return 0
+  done
+  return 1
+}
+
+# The binary inside the npm package: one folder, named for this machine's platform.
+npm_deno() {
+  for binary in "$CACHE"/deno/node_modules/@deno/*/deno; do
+    [ ! -f "$binary" ] || printf '%s' "$binary"
+  done
+}
+
+install_deno_by_npm() {
+  command -v npm >/dev/null || return 1
+  say "Installing deno $DENO_VERSION with npm into .cache/deno"
+  mkdir -p "$CACHE/deno"
+  npm install --prefix "$CACHE/deno" --no-save --no-audit --no-fund --ignore-scripts --loglevel error \
+    "deno@$DENO_VERSION" </dev/null >&2 || return 1
+  binary=$(npm_deno)
+  [ -n "$binary" ] || return 1
+  chmod +x "$binary"
+}
+
+install_deno_by_download() {
+  machine=$(uname -m)
+  [ "$machine" != arm64 ] || machine=aarch64
+  case "$(uname -s)" in
+    Linux) target="$machine-unknown-linux-gnu" ;;
+    Darwin) target="$machine-apple-darwin" ;;
+    *) return 1 ;;
+  esac
+  ensure_packages ca-certificates curl unzip || true
+  command -v curl >/dev/null && command -v unzip >/dev/null || return 1
+  say "Downloading deno $DENO_VERSION into .cache/deno"
+  mkdir -p "$CACHE/deno"
+  curl -fsSL --retry 3 --connect-timeout 10 -o "$CACHE/deno/deno.zip" \
+    "https://dl.deno.land/release/v$DENO_VERSION/deno-$target.zip" || return 1
+  unzip -qo "$CACHE/deno/deno.zip" -d "$CACHE/deno" && rm "$CACHE/deno/deno.zip"
+}
+
+# Puts the right Deno first on PATH, for this script and what it starts, and its path into DENO.
+ensure_deno() {
+  known() {
+    real_deno "$(command -v deno || true)" "$(npm_deno)" "$CACHE/deno/deno"
+  }
+  DENO=$(known) || {
+    install_deno_by_npm || install_deno_by_download ||
+      die "Cannot install deno $DENO_VERSION: neither npm nor a download worked. Install it and run this again."
+    DENO=$(known) || die "Cannot run the deno $DENO_VERSION just installed"
+  }
+  mkdir -p "$CACHE/bin"
+  ln -sf "$DENO" "$CACHE/bin/deno"
+  PATH="$CACHE/bin:$PATH"
+  export PATH DENO
+}
+
+# What the demo recognises speech with. Without it the demo still runs, on the recogniser built into it.
+ensure_demo_packages() {
+  ensure_packages gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us
+}
+
+# What the tests against a real call need besides: an SFU, a browser, and a recogniser.
+ensure_test_packages() {
+  ensure_packages janus chromium ca-certificates debian-archive-keyring flite ffmpeg pocketsphinx \
+    gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us
+}
