@@ -64,7 +64,9 @@ export class BoundedQueue<T> {
     if (this.#size > 0) return Promise.resolve(this.#shift());
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#closed) return Promise.resolve(undefined);
-    if (this.#waiting) throw new Error("Cannot read a queue twice at once: it has one reader");
+    if (this.#waiting) {
+      return Promise.reject(new Error("Cannot read a queue twice at once: it has one reader"));
+    }
     this.#waiting = Promise.withResolvers();
     return this.#waiting.promise;
   }

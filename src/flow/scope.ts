@@ -13,6 +13,7 @@ export class Scope implements AsyncDisposable {
   readonly #cleanups: (() => void | Promise<void>)[] = [];
   readonly #failure = Promise.withResolvers<unknown>();
   #disposed?: Promise<void>;
+  #ended = false;
 
   constructor(readonly name: string, readonly parent?: Scope) {
     parent?.signal.throwIfAborted();
@@ -38,10 +39,11 @@ export class Scope implements AsyncDisposable {
     return new Scope(name, this);
   }
 
-  /** Runs a task that this scope waits for. */
+  /** Runs a task that this scope waits for. A task may abort its own scope, never await its disposal. */
   run(task: (signal: AbortSignal) => Promise<void>): void {
     this.signal.throwIfAborted();
-    const running = task(this.signal)
+    const started = async () => await task(this.signal); // what it throws before its first await is its failure too
+    const running = started()
       .catch((error: unknown) => {
         if (this.signal.aborted) return; // told to stop: how it stopped is nobody's news
         this.#failure.resolve(error);
@@ -51,8 +53,12 @@ export class Scope implements AsyncDisposable {
     this.#tasks.add(running);
   }
 
-  /** Runs when the scope is disposed, after its tasks have ended; the last one deferred runs first. */
+  /**
+   * Runs when the scope is disposed, after its tasks have ended; the last one deferred runs first. Accepted until
+   * then, so that a task told to stop can still hand over what it opened; throws afterwards.
+   */
   defer(cleanup: () => void | Promise<void>): void {
+    if (this.#ended) throw new Error(`Cannot defer to scope "${this.name}": it has ended`);
     this.#cleanups.push(cleanup);
   }
 
@@ -84,9 +90,10 @@ export class Scope implements AsyncDisposable {
       Promise.resolve(work).catch((error: unknown) => void errors.push(error));
     await Promise.all([...this.#children].map((child) => attempt(child[Symbol.asyncDispose]())));
     await Promise.all(this.#tasks);
-    for (const cleanup of this.#cleanups.splice(0).reverse()) {
+    for (let cleanup = this.#cleanups.pop(); cleanup; cleanup = this.#cleanups.pop()) {
       await attempt(Promise.resolve().then(cleanup));
     }
+    this.#ended = true;
     if (this.parent) this.parent.#children.delete(this);
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, `Cannot close scope "${this.name}" cleanly`);

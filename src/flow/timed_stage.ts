@@ -8,7 +8,10 @@ import { systemClock } from "./clock.ts";
 /** Time and input in, outputs out. Outputs are returned in order; deadlines are monotonic ms. */
 export interface TimedCore<Input, Output> {
   receive(input: Input, nowMs: number): readonly Output[];
-  /** Called when `nextDeadline` has passed. */
+  /**
+   * Called when `nextDeadline` has passed. Only lets go of what was received: no reader's pace holds this call back,
+   * so a core that made outputs of time alone would fill a stalled stream.
+   */
   due(nowMs: number): readonly Output[];
   /** When `due` has something to do; undefined while nothing waits for time. */
   nextDeadline(): number | undefined;

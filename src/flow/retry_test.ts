@@ -1,0 +1,133 @@
+import assert from "@std/assert";
+import { InvalidRequestError, UnavailableError } from "../domain/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { BACKOFF, backoffMs, retry, type RetryOptions } from "./retry.ts";
+
+const transient = () => new UnavailableError("Cannot join: no answer", "signaling_unreachable");
+
+/** Options with a fake clock, and the waits that were announced. */
+function setup(options: Partial<RetryOptions> = {}) {
+  const clock = new FakeClock();
+  const controller = new AbortController();
+  const waits: number[] = [];
+  return {
+    clock,
+    controller,
+    waits,
+    options: {
+      attempts: 5,
+      signal: controller.signal,
+      clock,
+      onRetry: (_error: unknown, delayMs: number) => void waits.push(delayMs),
+      ...options,
+    },
+  };
+}
+
+Deno.test("The backoff doubles to its ceiling and keeps half as jitter", () => {
+  const least = [0, 1, 2, 3, 4, 5, 50].map((n) => backoffMs(n, BACKOFF, () => 0));
+  const most = [0, 1, 2, 3, 4, 5, 50].map((n) => backoffMs(n, BACKOFF, () => 1));
+  assert.deepEqual(least, [500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+  assert.deepEqual(most, [1_000, 2_000, 4_000, 8_000, 16_000, 16_000, 16_000]);
+  assert.equal(backoffMs(5_000, BACKOFF, () => 1), BACKOFF.maxMs, "no overflow");
+});
+
+Deno.test("A first success waits for nothing", async () => {
+  const { clock, options, waits } = setup();
+  assert.equal(await retry((number) => Promise.resolve(number), options), 0);
+  assert.deepEqual(waits, []);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("A retryable failure is tried again after its wait until it succeeds", async () => {
+  const { clock, options, waits } = setup();
+  const tried: number[] = [];
+  const result = retry((number) => {
+    tried.push(number);
+    return number < 2 ? Promise.reject(transient()) : Promise.resolve("joined");
+  }, options);
+  await settle();
+  assert.deepEqual(tried, [0]);
+  await clock.advance(waits[0] - 0.001);
+  assert.deepEqual(tried, [0], "not before its wait is over");
+  await clock.advance(0.001);
+  assert.deepEqual(tried, [0, 1]);
+  await clock.advance(BACKOFF.maxMs);
+  assert.equal(await result, "joined");
+  assert.deepEqual(tried, [0, 1, 2]);
+  assert.equal(waits.length, 2);
+});
+
+Deno.test("After the last attempt its error is thrown", async () => {
+  const { clock, options, waits } = setup({ attempts: 3 });
+  const errors: Error[] = [];
+  const result = retry(() => {
+    errors.push(transient());
+    return Promise.reject(errors.at(-1));
+  }, options);
+  const rejected = assert.rejects(result, (error: unknown) => error === errors[2]);
+  await clock.advance(60_000);
+  await rejected;
+  assert.equal(errors.length, 3);
+  assert.equal(waits.length, 2);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("An error that cannot get better is thrown at once", async () => {
+  for (const error of [new InvalidRequestError("Cannot join: no such room", "roomToken"), new Error("bug")]) {
+    const { options, waits } = setup();
+    await assert.rejects(retry(() => Promise.reject(error), options), error);
+    assert.deepEqual(waits, []);
+  }
+});
+
+Deno.test("The caller may say what is worth another try", async () => {
+  const { clock, options, waits } = setup({ attempts: 2, isRetryable: () => true });
+  const rejected = assert.rejects(retry(() => Promise.reject(new Error("plain")), options), /plain/);
+  await clock.advance(60_000);
+  await rejected;
+  assert.equal(waits.length, 1);
+});
+
+Deno.test("Aborting during a wait ends it with the reason and leaves no timer", async () => {
+  const { clock, controller, options } = setup();
+  let tries = 0;
+  const result = retry(() => {
+    tries++;
+    return Promise.reject(transient());
+  }, options);
+  await settle();
+  assert.equal(clock.pending, 1);
+  const reason = new Error("room closed");
+  controller.abort(reason);
+  await assert.rejects(result, reason);
+  assert.equal(tries, 1);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("Aborting during an attempt gives the reason, not the attempt's error", async () => {
+  const { controller, options } = setup();
+  const reason = new Error("room closed");
+  await assert.rejects(
+    retry(() => {
+      controller.abort(reason);
+      return Promise.reject(transient());
+    }, options),
+    reason,
+  );
+});
+
+Deno.test("An aborted signal means no attempt at all", async () => {
+  const { controller, options } = setup();
+  const reason = new Error("room closed");
+  controller.abort(reason);
+  let tries = 0;
+  await assert.rejects(
+    retry(() => {
+      tries++;
+      return Promise.resolve();
+    }, options),
+    reason,
+  );
+  assert.equal(tries, 0);
+});
