@@ -1,0 +1,476 @@
+/**
+ * What goes on inside the fake HPB: sessions, rooms, and who is told what. It knows sockets only as something to send
+ * to and close, and Nextcloud only through `Backend`. Behaves as real servers were seen to: whole lists, replayed
+ * messages, silence for unknown recipients, errors with the request's id.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import type { Speech } from "./speech.ts";
+
+/** One speaker's microphone and the SFU behind it: what the fake HPB needs of either. */
+export interface FakePublisher {
+  /** A new subscription: the SDP offer for it. */
+  offer(subscriberId: string, sid: string): Promise<string>;
+  /** The subscriber's SDP answer; rejects when it does not fit. */
+  answer(sid: string, sdp: string): Promise<void>;
+  /** The subscriber's ICE candidate. */
+  candidate(
+    sid: string,
+    candidate: { candidate: string; sdpMid?: string; sdpMLineIndex?: number },
+  ): Promise<void>;
+  /** The subscription is over (replaced by a newer one, or its subscriber is gone). */
+  release?(sid: string): Promise<void>;
+  /** Plays speech in real time; resolves when it is out. Between plays the microphone sends silence. */
+  say(speech: Speech): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type PublisherFactory = (publisherId: string) => Promise<FakePublisher>;
+
+/** How the hub reaches whoever is connected. */
+export interface Peer {
+  send(text: string): void;
+  close(code: number): void;
+}
+
+/** Nextcloud's answers to what the HPB asks it. */
+export interface Backend {
+  /** The user id, or an error code. */
+  auth(params: unknown): Promise<{ userId: string } | { error: string }>;
+  joinRoom(roomToken: string, ncSessionId: string, action: "join" | "leave"): Promise<void>;
+}
+
+export interface HubOptions {
+  internalSecret: string;
+  backend: Backend;
+  /** A session without socket is kept this long. Default 30 s, as the real one. */
+  resumeWindowMs: number;
+  /** A requested offer waits this long for its speaker to publish. Default 10 s, as the real one. */
+  offerWaitMs: number;
+}
+
+type Json = Record<string, unknown>;
+
+/** An entry of Nextcloud's in-call list, with HPB session ids by now. */
+type InCallEntry = Json & { sessionId: string; inCall: number };
+
+interface Session {
+  id: string;
+  resumeId: string;
+  internal: boolean;
+  features: string[];
+  userId: string;
+  inCall: number;
+  peer?: Peer;
+  room?: Room;
+  ncSessionId: string;
+  /** Sent while no socket was there. */
+  missed: string[];
+  expiry?: ReturnType<typeof setTimeout>;
+}
+
+interface Room {
+  token: string;
+  sessions: Set<Session>;
+  /** As Nextcloud last sent it. */
+  users: InCallEntry[];
+}
+
+interface Subscription {
+  sid: string;
+  publisher: FakePublisher;
+}
+
+/** Failed hellos from one address until it is shut out, as the real one counts them. */
+const FAILED_HELLOS_MAX = 10;
+
+export class HpbHub implements AsyncDisposable {
+  /** Shut out: every internal hello is answered with too_many_requests. */
+  banned = false;
+  /** Releases that know only hello 1.0. */
+  helloVersions: readonly string[] = ["1.0", "2.0"];
+  readonly seen = { internalHellos: 0, resumes: 0, failedHellos: 0, probes: 0 };
+  readonly #options: HubOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #rooms = new Map<string, Room>();
+  readonly #byPeer = new Map<Peer, Session>();
+  readonly #publishers = new Map<string, FakePublisher>();
+  readonly #awaitingPublisher = new Map<string, Set<() => void>>();
+  /** Subscriptions by subscriber and publisher: one each, the newest. */
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #work = new Set<Promise<void>>();
+
+  constructor(options: HubOptions) {
+    this.#options = options;
+  }
+
+  /** A message from a socket. */
+  async receive(peer: Peer, text: string): Promise<void> {
+    const message = JSON.parse(text) as Json & { id?: string; type: string };
+    const session = this.#byPeer.get(peer);
+    if (message.type === "hello") return session ? undefined : await this.#hello(peer, message);
+    if (!session) return sendError(peer, message.id, "hello_expected");
+    if (message.type === "room") return await this.#room(session, message);
+    if (message.type === "internal") return this.#internal(session, message);
+    if (message.type === "message") return await this.#message(session, message);
+    if (message.type === "bye") {
+      peer.send(JSON.stringify({ id: message.id, type: "bye" }));
+      this.#byPeer.delete(peer);
+      await this.#remove(session);
+      peer.close(1000);
+    }
+  }
+
+  /** True once the peer said a hello that was accepted. */
+  isGreeted(peer: Peer): boolean {
+    return this.#byPeer.has(peer);
+  }
+
+  /** The socket is gone: the session waits for a resume, then leaves its room. */
+  disconnected(peer: Peer): void {
+    const session = this.#byPeer.get(peer);
+    if (!session) return;
+    this.#byPeer.delete(peer);
+    session.peer = undefined;
+    session.expiry = setTimeout(() => this.#run(this.#remove(session)), this.#options.resumeWindowMs);
+  }
+
+  /** Cuts the service's connections; without `resumable` their sessions are forgotten too. */
+  async dropInternal(resumable: boolean): Promise<void> {
+    for (const session of [...this.#sessions.values()]) {
+      if (!session.internal) continue;
+      const { peer } = session;
+      if (!resumable) await this.#remove(session);
+      if (peer) this.#byPeer.delete(peer);
+      session.peer = undefined;
+      if (resumable) {
+        clearTimeout(session.expiry);
+        session.expiry = setTimeout(() => this.#run(this.#remove(session)), this.#options.resumeWindowMs);
+      }
+      peer?.close(1001);
+    }
+  }
+
+  /** Sends raw text to every internal client in the room. */
+  sendToInternal(roomToken: string, text: string): void {
+    for (const session of this.#rooms.get(roomToken)?.sessions ?? []) {
+      if (session.internal) deliver(session, text);
+    }
+  }
+
+  /** Ids of the internal sessions in a room. */
+  internalSessions(roomToken: string): string[] {
+    return [...this.#rooms.get(roomToken)?.sessions ?? []].filter((s) => s.internal).map((s) => s.id);
+  }
+
+  /** The session publishes from now on: waiting offers are answered. */
+  publish(sessionId: string, publisher: FakePublisher): void {
+    this.#publishers.set(sessionId, publisher);
+    for (const go of this.#awaitingPublisher.get(sessionId) ?? []) go();
+  }
+
+  /** Nextcloud's signed request to `/api/v1/room/{token}`. */
+  async roomRequest(roomToken: string, request: Json & { type: string }): Promise<void> {
+    const room = this.#rooms.get(roomToken);
+    if (!room) return;
+    if (request.type === "incall") await this.#inCall(room, request.incall as Json);
+    if (request.type === "delete") {
+      this.#rooms.delete(roomToken);
+      for (const session of room.sessions) {
+        session.room = undefined;
+        if (session.internal) deliver(session, event("room", "delete", {}));
+        deliver(session, { type: "room", room: { roomid: "" } });
+        await this.#releaseMedia(session);
+      }
+    }
+    if (request.type === "switchto") {
+      const { roomid, sessions } = request.switchto as { roomid: string; sessions: string[] };
+      for (const session of room.sessions) {
+        if (!session.internal && !sessions.includes(session.ncSessionId)) continue;
+        deliver(session, event("room", "switchto", { switchto: { roomid } }));
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const session of [...this.#sessions.values()]) await this.#remove(session);
+    for (const waiting of this.#awaitingPublisher.values()) for (const go of waiting) go();
+    await Promise.all(this.#work);
+  }
+
+  /** Work nobody waits for, joined when the hub is disposed. */
+  #run(work: Promise<void>): void {
+    const running = work.finally(() => this.#work.delete(running));
+    this.#work.add(running);
+  }
+
+  async #hello(peer: Peer, message: Json & { id?: string }): Promise<void> {
+    const hello = message.hello as {
+      version: string;
+      resumeid?: string;
+      features?: string[];
+      auth?: { type?: string; params: Record<string, string> };
+    };
+    const refuse = (code: string) => sendError(peer, message.id, code);
+    if (!this.helloVersions.includes(hello.version)) return refuse("invalid_hello_version");
+    if (hello.resumeid) {
+      const session = [...this.#sessions.values()].find((s) => s.resumeId === hello.resumeid);
+      if (!session) return refuse("no_such_session");
+      this.seen.resumes++;
+      clearTimeout(session.expiry);
+      if (session.peer) this.#byPeer.delete(session.peer);
+      session.peer = peer;
+      this.#byPeer.set(peer, session);
+      peer.send(JSON.stringify({
+        id: message.id,
+        type: "hello",
+        hello: { version: hello.version, sessionid: session.id },
+      }));
+      for (const text of session.missed.splice(0)) peer.send(text);
+      if (session.room) deliver(session, this.#participantsUpdate(session.room));
+      return;
+    }
+    if (!hello.auth) return refuse("invalid_format");
+    const internal = hello.auth.type === "internal";
+    const admitted = internal
+      ? this.#internalAuth(hello.auth.params)
+      : await this.#options.backend.auth(hello.auth.params);
+    if ("error" in admitted) return refuse(admitted.error);
+    const session: Session = {
+      id: randomBytes(24).toString("base64url"),
+      resumeId: randomBytes(24).toString("base64url"),
+      internal,
+      features: hello.features ?? [],
+      userId: admitted.userId,
+      inCall: internal && !hello.features?.includes("internal-incall") ? 3 : 0,
+      peer,
+      ncSessionId: "",
+      missed: [],
+    };
+    this.#sessions.set(session.id, session);
+    this.#byPeer.set(peer, session);
+    deliver(session, {
+      id: message.id,
+      type: "hello",
+      hello: {
+        version: hello.version,
+        sessionid: session.id,
+        resumeid: session.resumeId,
+        userid: session.userId,
+        server: { version: "fake", features: ["mcu", "hello-v2", "incall-all", "welcome", "switchto"] },
+      },
+    });
+  }
+
+  #internalAuth(params: Record<string, string>): { userId: string } | { error: string } {
+    this.seen.internalHellos++;
+    if (this.banned || this.seen.failedHellos >= FAILED_HELLOS_MAX) return { error: "too_many_requests" };
+    const token = createHmac("sha256", this.#options.internalSecret).update(params.random ?? "").digest(
+      "hex",
+    );
+    if ((params.random ?? "").length < 32 || token !== params.token) {
+      this.seen.failedHellos++;
+      return { error: "invalid_token" };
+    }
+    return params.backend ? { userId: "" } : { error: "invalid_backend" };
+  }
+
+  async #room(session: Session, message: Json & { id?: string }): Promise<void> {
+    const { roomid, sessionid = "" } = message.room as { roomid: string; sessionid?: string };
+    const { id } = message;
+    if (roomid === "") {
+      await this.#leaveRoom(session);
+      return deliver(session, { id, type: "room", room: { roomid: "" } });
+    }
+    if (session.room?.token === roomid) {
+      if (session.internal) this.seen.probes++;
+      const details = { room: { roomid, properties: {} } };
+      return deliver(session, { id, type: "error", error: { code: "already_joined", message: "", details } });
+    }
+    // An internal client's join is not Nextcloud's business.
+    if (!session.internal) await this.#options.backend.joinRoom(roomid, sessionid, "join");
+    await this.#leaveRoom(session);
+    session.ncSessionId = sessionid;
+    const room = this.#rooms.get(roomid) ?? { token: roomid, sessions: new Set(), users: [] };
+    this.#rooms.set(roomid, room);
+    session.room = room;
+    deliver(session, { id, type: "room", room: { roomid, properties: { name: "", type: 3 } } });
+    const others = [...room.sessions];
+    room.sessions.add(session);
+    if (others.length > 0) deliver(session, event("room", "join", { join: others.map(joinEntry) }));
+    for (const each of room.sessions) deliver(each, event("room", "join", { join: [joinEntry(session)] }));
+    if (session.internal) { for (const each of room.sessions) deliver(each, this.#participantsUpdate(room)); }
+  }
+
+  #internal(session: Session, message: Json): void {
+    const { type, incall } = message.internal as { type: string; incall?: { incall: number } };
+    if (!session.internal || type !== "incall" || !incall) return;
+    session.inCall = incall.incall;
+    const { room } = session;
+    for (const each of room?.sessions ?? []) deliver(each, this.#participantsUpdate(room!));
+  }
+
+  async #message(sender: Session, message: Json & { id?: string }): Promise<void> {
+    const { recipient, data } = message.message as {
+      recipient: { type: string; sessionid: string };
+      data: Json & { type: string };
+    };
+    const refuse = (code: string) =>
+      deliver(sender, { id: message.id, type: "error", error: { code, message: "" } });
+    if (data.type === "requestoffer") {
+      return this.#run(this.#requestOffer(sender, recipient.sessionid, message.id));
+    }
+    if (data.type === "answer" || data.type === "candidate") {
+      const subscription = this.#subscriptions.get(pair(sender.id, recipient.sessionid));
+      if (!subscription) return refuse("client_not_found");
+      if (subscription.sid !== data.sid) return refuse("processing_failed");
+      const { payload } = data as unknown as { payload: Json };
+      try {
+        if (data.type === "answer") {
+          await subscription.publisher.answer(subscription.sid, String(payload.sdp));
+        } else {
+          const candidate = payload.candidate as { candidate: string };
+          await subscription.publisher.candidate(subscription.sid, candidate);
+        }
+      } catch {
+        refuse("processing_failed");
+      }
+      return;
+    }
+    // Before 1.3.0 a message to a session had to name its room type.
+    if (data.type === "transcript" && data.roomType !== "video") return refuse("invalid_format");
+    const to = this.#sessions.get(recipient.sessionid);
+    if (!to || to === sender) return;
+    deliver(to, {
+      type: "message",
+      message: { sender: { type: "session", sessionid: sender.id, userid: sender.userId }, data },
+    });
+  }
+
+  async #requestOffer(subscriber: Session, publisherId: string, id: string | undefined): Promise<void> {
+    const refuse = (code: string) => deliver(subscriber, { id, type: "error", error: { code, message: "" } });
+    if (!this.#publishers.has(publisherId)) await this.#published(publisherId);
+    const publisher = this.#publishers.get(publisherId);
+    if (!publisher || !this.#sessions.has(subscriber.id)) return refuse("client_not_found");
+    const sid = randomBytes(6).toString("hex");
+    const key = pair(subscriber.id, publisherId);
+    const before = this.#subscriptions.get(key);
+    this.#subscriptions.set(key, { sid, publisher });
+    await before?.publisher.release?.(before.sid);
+    let sdp: string;
+    try {
+      sdp = await publisher.offer(subscriber.id, sid);
+    } catch {
+      return refuse("processing_failed");
+    }
+    const payload = { type: "offer", sdp };
+    const data = { to: subscriber.id, from: publisherId, type: "offer", roomType: "video", sid, payload };
+    deliver(subscriber, {
+      type: "message",
+      message: { sender: { type: "session", sessionid: publisherId }, data },
+    });
+  }
+
+  /** Resolves when the session publishes, or the wait is over. */
+  async #published(publisherId: string): Promise<void> {
+    const waited = Promise.withResolvers<void>();
+    const waiting = this.#awaitingPublisher.get(publisherId) ?? new Set();
+    this.#awaitingPublisher.set(publisherId, waiting.add(waited.resolve));
+    const timer = setTimeout(waited.resolve, this.#options.offerWaitMs);
+    await waited.promise;
+    clearTimeout(timer);
+    waiting.delete(waited.resolve);
+  }
+
+  async #inCall(room: Room, incall: Json): Promise<void> {
+    if (incall.all === true) {
+      const flags = Number(incall.incall);
+      room.users = room.users.map((user) => ({ ...user, inCall: flags }));
+      if (flags === 0) { for (const session of room.sessions) await this.#leaveCall(session); }
+      const update = { roomid: room.token, incall: flags, all: true };
+      for (const each of room.sessions) deliver(each, event("participants", "update", { update }));
+      return;
+    }
+    const translate = (entries: unknown) =>
+      (entries as InCallEntry[]).flatMap((entry) => {
+        const session = [...room.sessions].find((s) => s.ncSessionId === entry.sessionId);
+        return session ? [{ ...entry, sessionId: session.id }] : [];
+      });
+    room.users = translate(incall.users);
+    for (const { sessionId, inCall } of translate(incall.changed)) {
+      const session = this.#sessions.get(sessionId);
+      if (session && inCall === 0) await this.#leaveCall(session);
+    }
+    for (const each of room.sessions) deliver(each, this.#participantsUpdate(room));
+  }
+
+  #participantsUpdate(room: Room): Json {
+    const lastPing = Math.floor(Date.now() / 1000);
+    const internal = [...room.sessions].filter((s) => s.internal).map((s) => (
+      { inCall: s.inCall, sessionId: s.id, lastPing, internal: true, features: s.features }
+    ));
+    const update = { roomid: room.token, users: [...room.users, ...internal] };
+    return event("participants", "update", { update });
+  }
+
+  /** The microphone goes; connections to it stay up without audio. */
+  async #leaveCall(session: Session): Promise<void> {
+    const publisher = this.#publishers.get(session.id);
+    this.#publishers.delete(session.id);
+    await publisher?.close();
+  }
+
+  async #releaseMedia(session: Session): Promise<void> {
+    await this.#leaveCall(session);
+    for (const [key, { publisher, sid }] of [...this.#subscriptions]) {
+      const [subscriberId, publisherId] = key.split(" ");
+      if (subscriberId !== session.id && publisherId !== session.id) continue;
+      this.#subscriptions.delete(key);
+      if (subscriberId === session.id) await publisher.release?.(sid);
+    }
+  }
+
+  async #leaveRoom(session: Session): Promise<void> {
+    const { room } = session;
+    if (!room) return;
+    session.room = undefined;
+    room.sessions.delete(session);
+    room.users = room.users.filter((user) => user.sessionId !== session.id);
+    await this.#releaseMedia(session);
+    for (const each of room.sessions) deliver(each, event("room", "leave", { leave: [session.id] }));
+    if (session.internal) { for (const each of room.sessions) deliver(each, this.#participantsUpdate(room)); }
+    if (room.sessions.size === 0) this.#rooms.delete(room.token);
+  }
+
+  async #remove(session: Session): Promise<void> {
+    clearTimeout(session.expiry);
+    this.#sessions.delete(session.id);
+    await this.#leaveRoom(session);
+  }
+}
+
+const pair = (subscriberId: string, publisherId: string) => `${subscriberId} ${publisherId}`;
+
+function joinEntry(session: Session): Json {
+  return {
+    sessionid: session.id,
+    userid: session.userId,
+    features: session.features,
+    user: { displayname: session.userId },
+    roomsessionid: session.ncSessionId,
+  };
+}
+
+function event(target: string, type: string, rest: Json): Json {
+  return { type: "event", event: { target, type, ...rest } };
+}
+
+function sendError(peer: Peer, id: string | undefined, code: string): void {
+  peer.send(JSON.stringify({ id, type: "error", error: { code, message: "" } }));
+}
+
+/** Sends, or keeps for a resume. */
+function deliver(session: Session, message: Json | string): void {
+  const text = typeof message === "string" ? message : JSON.stringify(message);
+  if (session.peer) session.peer.send(text);
+  else session.missed.push(text);
+}
