@@ -1,0 +1,97 @@
+/** What a variable may hold. Messages say what is wrong, never what was there: it may be a misplaced secret. */
+import { z } from "zod";
+import { Secret } from "./secret.ts";
+
+type Context = z.RefinementCtx;
+
+function fault(context: Context, message: string): never {
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+}
+
+/** The URL, or undefined once the fault is noted. */
+function parseUrl(value: string, protocols: readonly string[], context: Context): URL | undefined {
+  const note = (message: string) => void context.addIssue({ code: "custom", message });
+  const wanted = protocols.map((protocol) => `${protocol}://`).join(" or ");
+  if (!URL.canParse(value)) return note(`is not a URL; it must start with ${wanted}`);
+  const url = new URL(value);
+  if (!protocols.includes(url.protocol.slice(0, -1))) return note(`must start with ${wanted}`);
+  if (url.username || url.password) return note("must not hold a user name or password");
+  if (url.href.includes("#")) return note("must not hold a # fragment");
+  return url;
+}
+
+const withoutEndSlash = (url: string) => url.replace(/\/+$/, "");
+
+/** The HPB's WebSocket address, from any of the four spellings operators use. */
+export const hpbUrl = z.string().transform((value, context) => {
+  const url = parseUrl(value, ["https", "http", "wss", "ws"], context);
+  if (!url) return z.NEVER;
+  if (url.href.includes("?")) return fault(context, "must not hold a ? query");
+  url.protocol = url.protocol.replace("http", "ws");
+  const address = withoutEndSlash(url.href);
+  return address.endsWith("/spreed") ? address : `${address}/spreed`;
+});
+
+/** A base address to append paths to: no slash at its end. */
+export const baseUrl = z.string().transform((value, context) => {
+  const url = parseUrl(value, ["https", "http"], context);
+  if (!url) return z.NEVER;
+  if (url.href.includes("?")) return fault(context, "must not hold a ? query");
+  return withoutEndSlash(url.href);
+});
+
+export const webSocketUrl = z.string().transform((value, context) =>
+  parseUrl(value, ["wss", "ws"], context)?.href ?? z.NEVER
+);
+
+/** White space at the ends is a copying accident that no server forgives. */
+export const secret = z.string()
+  .refine((value) => value === value.trim(), "has white space at its start or end")
+  .refine((value) => !/\p{Cc}/u.test(value), "holds control characters")
+  .transform((value) => new Secret(value));
+
+/** A secret that travels in an HTTP header. */
+export const headerSecret = z.string()
+  .refine((value) => /^[\x21-\x7e]+$/.test(value), "must be printable ASCII without spaces")
+  .transform((value) => new Secret(value));
+
+/** Becomes part of a host name. */
+export const dnsLabel = z.string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be lower-case letters, digits and hyphens");
+
+export const host = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, "must be an IP address or a host name");
+
+export function wholeNumber(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return z.string().regex(/^\d{1,9}$/, message).transform(Number)
+    .refine((value) => value >= least && value <= most, message);
+}
+
+export function oneOf<const Names extends readonly [string, ...string[]]>(names: Names) {
+  return z.enum(names, `must be one of ${names.join(", ")}`);
+}
+
+/** A switch with its two spellings. */
+export function choice(on: string, off: string) {
+  return z.enum([on, off], `must be ${on} or ${off}`).transform((value) => value === on);
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/** The certificates in a PEM file, one string each. Reads the file. */
+export function certificates(readFile: (path: string) => string) {
+  return z.string().transform((path, context) => {
+    let pem: string;
+    try {
+      pem = readFile(path);
+    } catch (error) {
+      return fault(
+        context,
+        `names a file that cannot be read (${error instanceof Error ? error.name : "unknown"})`,
+      );
+    }
+    const found: string[] = pem.match(CERTIFICATE) ?? [];
+    return found.length > 0 ? found : fault(context, "names a file without a PEM certificate in it");
+  });
+}

@@ -1,0 +1,271 @@
+import assert from "@std/assert";
+import { ConfigError, LIMITS } from "../domain/mod.ts";
+import { type Config, type Environment, formatConfigError, loadConfig, Secret, VARIABLES } from "./mod.ts";
+
+const SECRETS = {
+  LT_INTERNAL_SECRET: "internal-5ecret-4711",
+  MODAL_KEY: "wk-5ecret-4712",
+  MODAL_SECRET: "ws-5ecret-4713",
+};
+const COMPLETE = {
+  ...SECRETS,
+  LT_HPB_URL: "https://signaling.example.org",
+  NEXTCLOUD_URL: "https://cloud.example.org",
+  MODAL_WORKSPACE: "my-workspace",
+};
+const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
+
+function faultsOf(env: Environment, readFile?: (path: string) => string): ConfigError {
+  let config: Config;
+  try {
+    config = loadConfig(env, readFile);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new assert.AssertionError({ message: `accepted: ${JSON.stringify(config)}` });
+}
+
+/** The variables at fault, each with its problem. */
+function problems(env: Environment, readFile?: (path: string) => string): Record<string, string> {
+  return Object.fromEntries(faultsOf(env, readFile).faults.map((fault) => [fault.variable, fault.problem]));
+}
+
+Deno.test("The least an operator must set gives the documented defaults", () => {
+  const config = loadConfig(COMPLETE);
+  assert.equal(config.talk.hpbUrl, "wss://signaling.example.org/spreed");
+  assert.equal(config.talk.internalSecret.reveal(), SECRETS.LT_INTERNAL_SECRET);
+  assert.equal(config.talk.nextcloudUrl, "https://cloud.example.org");
+  assert.equal(config.stt.provider, "modal");
+  assert.equal(config.stt.streamUrl, undefined);
+  assert.equal(config.stt.modal.workspace, "my-workspace");
+  assert.equal(config.stt.modal.key?.reveal(), SECRETS.MODAL_KEY);
+  assert.equal(config.stt.modal.secret?.reveal(), SECRETS.MODAL_SECRET);
+  assert.equal(config.stt.chunkMs, 200);
+  assert.equal(config.captions.partials, true);
+  assert.deepEqual(config.http, { host: "127.0.0.1", port: 8080 });
+  assert.deepEqual(config.log, { level: "info" });
+  assert.deepEqual(config.tls, { caCerts: [], skipVerify: false });
+  assert.deepEqual(config.limits, {
+    rooms: LIMITS.rooms,
+    speakersPerRoom: LIMITS.speakersPerRoom,
+    emptyRoomMs: LIMITS.emptyRoomMs,
+  });
+});
+
+Deno.test("Every variable can be set", () => {
+  const config = loadConfig({
+    ...COMPLETE,
+    STT_PROVIDER: "pocketsphinx",
+    STT_STREAM_URL: "ws://127.0.0.1:9000/v1/stream",
+    STT_CHUNK_MS: "80",
+    CAPTION_PARTIALS: "off",
+    HOST: "0.0.0.0",
+    PORT: "0",
+    LOG_LEVEL: "debug",
+    LT_CA_CERTS: "ca.pem",
+    SKIP_CERT_VERIFY: "true",
+    MAX_ROOMS: "5",
+    MAX_SPEAKERS_PER_ROOM: "6",
+    EMPTY_ROOM_SECONDS: "7",
+  }, (path) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "");
+  assert.equal(config.stt.provider, "pocketsphinx");
+  assert.equal(config.stt.streamUrl, "ws://127.0.0.1:9000/v1/stream");
+  assert.equal(config.stt.chunkMs, 80);
+  assert.equal(config.captions.partials, false);
+  assert.deepEqual(config.http, { host: "0.0.0.0", port: 0 });
+  assert.equal(config.log.level, "debug");
+  assert.deepEqual(config.tls, { caCerts: [PEM, PEM], skipVerify: true });
+  assert.deepEqual(config.limits, { rooms: 5, speakersPerRoom: 6, emptyRoomMs: 7_000 });
+});
+
+Deno.test("The HPB's address is accepted in every spelling operators use", () => {
+  const spellings = {
+    "https://hpb.example.org": "wss://hpb.example.org/spreed",
+    "https://hpb.example.org/": "wss://hpb.example.org/spreed",
+    "http://hpb:8081": "ws://hpb:8081/spreed",
+    "ws://hpb:8081/spreed": "ws://hpb:8081/spreed",
+    "wss://hpb.example.org/spreed/": "wss://hpb.example.org/spreed",
+    "https://example.org/standalone-signaling/": "wss://example.org/standalone-signaling/spreed",
+    " https://hpb.example.org \n": "wss://hpb.example.org/spreed",
+  };
+  for (const [given, used] of Object.entries(spellings)) {
+    assert.equal(loadConfig({ ...COMPLETE, LT_HPB_URL: given }).talk.hpbUrl, used, given);
+  }
+});
+
+Deno.test("Nextcloud's address loses the slash at its end and keeps its folder", () => {
+  const { talk } = loadConfig({ ...COMPLETE, NEXTCLOUD_URL: "http://example.org:8080/nextcloud/" });
+  assert.equal(talk.nextcloudUrl, "http://example.org:8080/nextcloud");
+});
+
+Deno.test("Every fault is reported at once, in the order of the documentation", () => {
+  const error = faultsOf({
+    NEXTCLOUD_URL: "cloud.example.org",
+    PORT: "70000",
+    LOG_LEVEL: "chatty",
+    STT_CHUNK_MS: "20",
+  });
+  assert.deepEqual(error.faults.map((fault) => [fault.variable, fault.problem]), [
+    ["LT_HPB_URL", "is not set"],
+    ["LT_INTERNAL_SECRET", "is not set"],
+    ["NEXTCLOUD_URL", "is not a URL; it must start with https:// or http://"],
+    ["MODAL_WORKSPACE", "is not set"],
+    ["MODAL_KEY", "is not set"],
+    ["MODAL_SECRET", "is not set"],
+    ["STT_CHUNK_MS", "must be a whole number from 80 to 200"],
+    ["PORT", "must be a whole number from 0 to 65535"],
+    ["LOG_LEVEL", "must be one of debug, info, warn, error"],
+  ]);
+  assert.ok(error.faults.every((fault) => fault.example.length > 0));
+});
+
+Deno.test("What is wrong with a value is said without the value", () => {
+  const wrong: Record<string, readonly string[]> = {
+    LT_HPB_URL: [
+      "hpb",
+      "ftp://hpb.example.org",
+      "https://me:pw@hpb.example.org",
+      "https://h.org/?a=1",
+      "https://h.org/?",
+      "https://h.org/#a",
+    ],
+    NEXTCLOUD_URL: [
+      "wss://cloud.example.org",
+      "https://me@cloud.example.org",
+      "https://c.org/?x=1",
+      "https://c.org/#",
+    ],
+    STT_STREAM_URL: ["https://stt.example.org", "wss://a:b@stt.example.org", "nonsense"],
+    LT_INTERNAL_SECRET: [" padded", "padded\n", "two\nlines"],
+    MODAL_KEY: ["with space", "new\nline", "ümlaut"],
+    MODAL_WORKSPACE: ["My-Workspace", "-a", "a.b", "a/b", "a@evil.example.org", "a".repeat(64)],
+    STT_PROVIDER: ["whisper", "Modal"],
+    STT_CHUNK_MS: ["79", "201", "100.5", "1e2", "0x64", "-100", "soon"],
+    CAPTION_PARTIALS: ["yes", "1"],
+    HOST: ["not a host", "http://0.0.0.0"],
+    PORT: ["-1", "65536", "http"],
+    LOG_LEVEL: ["trace"],
+    SKIP_CERT_VERIFY: ["yes", "TRUE"],
+    MAX_ROOMS: ["0", "10001", "many"],
+    MAX_SPEAKERS_PER_ROOM: ["0"],
+    EMPTY_ROOM_SECONDS: ["0", "86401"],
+  };
+  for (const [variable, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const error = faultsOf({ ...COMPLETE, [variable]: value });
+      assert.deepEqual(error.faults.map((fault) => fault.variable), [variable], `${variable}=${value}`);
+      const { problem } = error.faults[0];
+      assert.ok(value.length < 3 || !problem.includes(value), `${variable}: "${problem}" shows the value`);
+      assert.match(problem, /^(is|must|has|holds|names) /);
+    }
+  }
+});
+
+Deno.test("Modal's workspace and token are needed only where Modal is used", () => {
+  const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
+  assert.deepEqual(Object.keys(problems(bare)), ["MODAL_WORKSPACE", "MODAL_KEY", "MODAL_SECRET"]);
+  assert.equal(loadConfig({ ...bare, STT_PROVIDER: "pocketsphinx" }).stt.modal.key, undefined);
+  const elsewhere = { ...bare, STT_STREAM_URL: "wss://stt.example.org" };
+  assert.equal(loadConfig(elsewhere).stt.streamUrl, "wss://stt.example.org/");
+  assert.deepEqual(problems({ ...elsewhere, MODAL_KEY: "wk-1" }), { MODAL_SECRET: "is not set" });
+});
+
+Deno.test("An empty variable counts as unset", () => {
+  const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, ""]));
+  assert.deepEqual(
+    Object.values(problems(empty)),
+    Array.from({ length: 6 }, () => "is not set"),
+  );
+  const config = loadConfig({ ...empty, ...COMPLETE, STT_STREAM_URL: "  " });
+  assert.equal(config.http.port, 8080);
+  assert.equal(config.stt.streamUrl, undefined);
+});
+
+Deno.test("A certificate file must be there and hold a certificate", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    const env = { ...COMPLETE, LT_CA_CERTS: path };
+    assert.deepEqual(problems(env), { LT_CA_CERTS: "names a file without a PEM certificate in it" });
+    await Deno.writeTextFile(path, `${PEM}\n`);
+    assert.deepEqual(loadConfig(env).tls.caCerts, [PEM]);
+  } finally {
+    await Deno.remove(path);
+  }
+  assert.deepEqual(problems({ ...COMPLETE, LT_CA_CERTS: path }), {
+    LT_CA_CERTS: "names a file that cannot be read (NotFound)",
+  });
+});
+
+Deno.test("The configuration cannot be changed, at any depth", () => {
+  const config = loadConfig({ ...COMPLETE, LT_CA_CERTS: "x" }, () => PEM);
+  const visit = (value: object) => {
+    assert.ok(Object.isFrozen(value));
+    for (const inner of Object.values(value)) if (typeof inner === "object" && inner !== null) visit(inner);
+  };
+  visit(config);
+  assert.throws(() => Object.assign(config.http, { port: 1 }), TypeError);
+});
+
+Deno.test("No secret can be seen in the configuration or in its faults", () => {
+  const config = loadConfig(COMPLETE);
+  const error = faultsOf({
+    ...COMPLETE,
+    LT_HPB_URL: "https://u:5ecret@h",
+    MODAL_SECRET: "5ecret with space",
+  });
+  const shown = [
+    JSON.stringify(config),
+    Deno.inspect(config, { depth: 9, showHidden: true }),
+    `${config.talk.internalSecret}`,
+    String(config.stt.modal.key),
+    Object.entries(config.stt.modal).join(),
+    JSON.stringify(error),
+    Deno.inspect(error),
+    error.stack ?? "",
+    formatConfigError(error),
+  ].join("\n");
+  assert.ok(!shown.includes("5ecret"), shown);
+  assert.ok(shown.includes("[hidden]"));
+});
+
+Deno.test("A secret shows itself only when asked to", () => {
+  const secret = new Secret("5ecret");
+  assert.equal(secret.reveal(), "5ecret");
+  for (
+    const shown of [
+      `${secret}`,
+      JSON.stringify({ secret }),
+      Deno.inspect({ secret }),
+      Object.keys(secret).join(),
+    ]
+  ) {
+    assert.ok(!shown.includes("5ecret"), shown);
+  }
+});
+
+Deno.test("On a terminal each fault shows the variable, what is wrong and an example", () => {
+  const { LT_HPB_URL: _, ...env } = COMPLETE;
+  assert.equal(
+    formatConfigError(faultsOf({ ...env, PORT: "http" })),
+    [
+      "Cannot start: 2 faults in the environment",
+      "",
+      "  LT_HPB_URL is not set",
+      "      example: LT_HPB_URL=https://signaling.example.org",
+      "  PORT must be a whole number from 0 to 65535",
+      "      example: PORT=8080",
+      "",
+    ].join("\n"),
+  );
+  assert.match(formatConfigError(faultsOf(env)), /^Cannot start: 1 fault in the environment\n/);
+});
+
+Deno.test("Every documented example is accepted, and every default", () => {
+  for (const variable of VARIABLES) {
+    if ("secret" in variable) continue; // their examples tell where to get one
+    const env = { ...COMPLETE, [variable.name]: variable.example };
+    loadConfig(env, () => PEM);
+  }
+  assert.equal(new Set(VARIABLES.map(({ name }) => name)).size, VARIABLES.length);
+});

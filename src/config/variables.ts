@@ -1,0 +1,138 @@
+/**
+ * Every environment variable of the service: the one source for the configuration table of the README, for `--help`
+ * and for the defaults. What a variable may hold is in `load.ts`.
+ */
+import { LIMITS } from "../domain/mod.ts";
+
+export interface Variable {
+  name: string;
+  /** What is used where the variable is unset or empty; undefined means there is none. */
+  default?: string;
+  /** One sentence for the operator. */
+  meaning: string;
+  /** A value that would be accepted. */
+  example: string;
+  /** When it must be set; absent means never. */
+  required?: string;
+  /** Never shown anywhere. */
+  secret?: true;
+}
+
+/** The recognisers STT_PROVIDER may name. */
+export const STT_PROVIDERS = ["modal", "pocketsphinx"] as const;
+export type SttProvider = (typeof STT_PROVIDERS)[number];
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const WITH_MODAL = "with STT_PROVIDER=modal and no STT_STREAM_URL";
+
+export const VARIABLES = [
+  {
+    name: "LT_HPB_URL",
+    required: "always",
+    meaning: "Address of Talk's High-Performance Backend; `/spreed` is appended where it is missing",
+    example: "https://signaling.example.org",
+  },
+  {
+    name: "LT_INTERNAL_SECRET",
+    required: "always",
+    secret: true,
+    meaning: "The `internalsecret` of the `[clients]` section in the HPB's configuration",
+    example: "the output of: openssl rand -hex 16",
+  },
+  {
+    name: "NEXTCLOUD_URL",
+    required: "always",
+    meaning: "Address of Nextcloud, as the HPB knows it",
+    example: "https://cloud.example.org",
+  },
+  {
+    name: "STT_PROVIDER",
+    default: "modal",
+    meaning: `Who turns speech into text: ${STT_PROVIDERS.map((name) => `\`${name}\``).join(" or ")}`,
+    example: "modal",
+  },
+  {
+    name: "MODAL_WORKSPACE",
+    required: WITH_MODAL,
+    meaning: "Name of the Modal workspace that runs the recogniser",
+    example: "my-workspace",
+  },
+  {
+    name: "MODAL_KEY",
+    required: WITH_MODAL,
+    secret: true,
+    meaning: "Key of a Modal proxy token",
+    example: "wk-...",
+  },
+  {
+    name: "MODAL_SECRET",
+    required: WITH_MODAL,
+    secret: true,
+    meaning: "Secret of the same Modal proxy token",
+    example: "ws-...",
+  },
+  {
+    name: "STT_STREAM_URL",
+    meaning: "WebSocket address of the recogniser, instead of the one in the Modal workspace",
+    example: "wss://stt.example.org/v1/stream",
+  },
+  {
+    name: "STT_CHUNK_MS",
+    default: "200",
+    meaning: "Audio sent to the recogniser at a time, 80 to 200 ms",
+    example: "80",
+  },
+  {
+    name: "CAPTION_PARTIALS",
+    default: "on",
+    meaning: "`on` shows captions while they grow, `off` shows finished ones only",
+    example: "off",
+  },
+  {
+    name: "HOST",
+    default: "127.0.0.1",
+    meaning:
+      "Address to listen on; the API has no login of its own, so open it only to the app in front of it",
+    example: "0.0.0.0",
+  },
+  { name: "PORT", default: "8080", meaning: "Port to listen on", example: "8080" },
+  {
+    name: "LOG_LEVEL",
+    default: "info",
+    meaning: `Least important lines to log: ${LOG_LEVELS.map((level) => `\`${level}\``).join(", ")}`,
+    example: "debug",
+  },
+  {
+    name: "LT_CA_CERTS",
+    meaning: "PEM file of certificates to trust besides the public ones",
+    example: "/etc/ssl/certs/my-ca.pem",
+  },
+  {
+    name: "SKIP_CERT_VERIFY",
+    default: "false",
+    meaning: "`true` accepts any certificate from the HPB and Nextcloud; for trials only",
+    example: "true",
+  },
+  {
+    name: "MAX_ROOMS",
+    default: String(LIMITS.rooms),
+    meaning: "Calls captioned at once; each holds a connection to the HPB",
+    example: "50",
+  },
+  {
+    name: "MAX_SPEAKERS_PER_ROOM",
+    default: String(LIMITS.speakersPerRoom),
+    meaning: "Speakers captioned in one call",
+    example: "100",
+  },
+  {
+    name: "EMPTY_ROOM_SECONDS",
+    default: String(LIMITS.emptyRoomMs / 1_000),
+    meaning: "A call nobody wants captions in any more is left after this",
+    example: "300",
+  },
+] as const satisfies readonly Variable[];
+
+export type VariableName = (typeof VARIABLES)[number]["name"];
