@@ -1,0 +1,83 @@
+/**
+ * Janus as the HPB needs it: the videoroom plugin behind its WebSocket API, nothing else. libnice skips the loopback
+ * interface, so media goes over this machine's own IPv4 address, which the kernel routes back without leaving it.
+ */
+import { acceptsTcp, ServerProcess } from "./server_process.ts";
+
+export interface JanusOptions {
+  /** An empty folder of its own. */
+  folder: string;
+  /** Of the WebSocket API, on 127.0.0.1. */
+  port: number;
+  /** For media. */
+  hostAddress: string;
+  /** One UDP port per peer connection. Below the kernel's ephemeral ports. */
+  rtpPorts: { first: number; last: number };
+  logPath: string;
+}
+
+/** Where Debian's package keeps its shared objects, by machine. */
+const LIBRARIES = `/usr/lib/${Deno.build.arch}-linux-gnu/janus`;
+
+/** Writes the configuration; `startJanus` can then be called again and again. */
+export async function configureJanus(options: JanusOptions): Promise<void> {
+  const { folder } = options;
+  // Janus loads every shared object of its folders: link only those wanted, rather than naming all that are not.
+  for (const [kind, library] of [["plugins", "videoroom"], ["transports", "websockets"]]) {
+    await Deno.mkdir(`${folder}/${kind}`);
+    const file = `libjanus_${library}.so`;
+    await Deno.symlink(`${LIBRARIES}/${kind}/${file}`, `${folder}/${kind}/${file}`);
+  }
+  await Deno.mkdir(`${folder}/none`);
+  await Deno.writeTextFile(
+    `${folder}/janus.jcfg`,
+    `general: {
+  configs_folder = "${folder}"
+  plugins_folder = "${folder}/plugins"
+  transports_folder = "${folder}/transports"
+  events_folder = "${folder}/none"
+  loggers_folder = "${folder}/none"
+  debug_colors = false
+  debug_timestamps = true
+}
+media: {
+  rtp_port_range = "${options.rtpPorts.first}-${options.rtpPorts.last}"
+}
+nat: {
+  full_trickle = true
+  ice_enforce_list = "${options.hostAddress}"
+}
+`,
+  );
+  await Deno.writeTextFile(
+    `${folder}/janus.transport.websockets.jcfg`,
+    `general: {
+  json = "compact"
+  ws = true
+  ws_ip = "127.0.0.1"
+  ws_port = ${options.port}
+  wss = false
+}
+`,
+  );
+  await Deno.writeTextFile(`${folder}/janus.plugin.videoroom.jcfg`, "general: {\n}\n");
+}
+
+export function startJanus(options: JanusOptions): Promise<ServerProcess> {
+  return ServerProcess.start({
+    name: "Janus",
+    executable: "janus",
+    args: ["-F", options.folder],
+    logPath: options.logPath,
+    isReady: () => acceptsTcp(options.port),
+  });
+}
+
+/** This machine's own IPv4 address; rejects loopback. */
+export function ownAddress(): string {
+  const own = Deno.networkInterfaces().find(({ family, address }) =>
+    family === "IPv4" && !address.startsWith("127.")
+  );
+  if (!own) throw new Error("Cannot start Janus: this machine has no IPv4 address besides loopback");
+  return own.address;
+}

@@ -1,0 +1,231 @@
+/**
+ * The real thing on one machine: HPB and Janus as processes, with the fake Nextcloud behind them, their ports chosen at
+ * run time and everything in a folder that goes when the stack does. The service reaches the HPB through a relay, so
+ * that a test can cut its connections; participants reach it directly.
+ */
+import type { Speech } from "../fakes/speech.ts";
+import type { TestCall, TestParticipant, TestSpeaker, TestStack } from "../fakes/call.ts";
+import { type CallUser, FakeNextcloud, IN_CALL } from "../fakes/nextcloud.ts";
+import { HpbParticipant } from "../fakes/participant.ts";
+import { ChromiumSpeaker } from "./chromium_speaker.ts";
+import { configureHpb, type HpbOptions, randomText, startHpb } from "./hpb.ts";
+import { configureJanus, type JanusOptions, ownAddress, startJanus } from "./janus.ts";
+import { freePort, type ServerProcess, tailOf } from "./server_process.ts";
+import { TcpRelay } from "./tcp_relay.ts";
+import { type Seat, WeriftSpeaker } from "./werift_speaker.ts";
+
+export { installedHpbVersions } from "./hpb.ts";
+
+export interface RealStackOptions {
+  /** One of `installedHpbVersions()`. */
+  hpbVersion: string;
+}
+
+export class RealStack implements TestStack {
+  readonly internalSecret: string;
+  readonly #resources = new AsyncDisposableStack();
+  #hpb?: ServerProcess;
+  #janus?: ServerProcess;
+
+  private constructor(
+    /** The fake Nextcloud itself: what it was told, what it answers. */
+    readonly nextcloud: FakeNextcloud,
+    private readonly relay: TcpRelay,
+    private readonly hpbOptions: HpbOptions,
+    private readonly janusOptions: JanusOptions,
+  ) {
+    this.internalSecret = hpbOptions.internalSecret;
+  }
+
+  /** Ready when it resolves, in some hundred milliseconds. Rejects with the end of a server's log. */
+  static async start({ hpbVersion }: RealStackOptions): Promise<RealStack> {
+    await using resources = new AsyncDisposableStack();
+    const folder = await Deno.makeTempDir({ prefix: "tiro-real-" });
+    resources.defer(() => Deno.remove(folder, { recursive: true }));
+    await Deno.mkdir(`${folder}/janus`);
+    const backendSecret = randomText(32);
+    const nextcloud = resources.use(await FakeNextcloud.start({ secret: backendSecret }));
+    const janusOptions: JanusOptions = {
+      folder: `${folder}/janus`,
+      port: freePort(),
+      hostAddress: ownAddress(),
+      rtpPorts: randomPorts(),
+      logPath: `${folder}/janus.log`,
+    };
+    const hpbOptions: HpbOptions = {
+      version: hpbVersion,
+      configPath: `${folder}/hpb.conf`,
+      port: freePort(),
+      nextcloudUrl: nextcloud.url,
+      janusPort: janusOptions.port,
+      internalSecret: randomText(32),
+      backendSecret,
+      logPath: `${folder}/hpb.log`,
+    };
+    const relay = resources.use(new TcpRelay(hpbOptions.port));
+    const stack = new RealStack(nextcloud, relay, hpbOptions, janusOptions);
+    resources.defer(() => stack.#killServers());
+    await configureJanus(janusOptions);
+    await configureHpb(hpbOptions);
+    await stack.startJanus();
+    await stack.startHpb();
+    stack.#resources.use(resources.move());
+    return stack;
+  }
+
+  /** Through the relay: see `dropHpbConnections`. */
+  get hpbUrl(): string {
+    return `http://127.0.0.1:${this.relay.port}`;
+  }
+
+  /** Past the relay: what participants use. */
+  get directHpbUrl(): string {
+    return `http://127.0.0.1:${this.hpbOptions.port}`;
+  }
+
+  get nextcloudUrl(): string {
+    return this.nextcloud.url;
+  }
+
+  startCall(): Promise<RealCall> {
+    const call = new RealCall(this, `room${randomText(8)}`);
+    this.#resources.use(call);
+    return Promise.resolve(call);
+  }
+
+  /** Cuts the service's connections to the HPB, which then may come back. Returns how many there were. */
+  dropHpbConnections(): number {
+    return this.relay.cut();
+  }
+
+  /** While false, the service's connections to the HPB are cut and refused; participants notice nothing. */
+  set hpbReachable(reachable: boolean) {
+    this.relay.refusing = !reachable;
+  }
+
+  async killHpb(): Promise<void> {
+    await this.#hpb?.kill();
+    this.#hpb = undefined;
+  }
+
+  async startHpb(): Promise<void> {
+    this.#hpb ??= await startHpb(this.hpbOptions);
+  }
+
+  /** Forgets every session and room, as a restarted HPB does. Participants have to join again. */
+  async restartHpb(): Promise<void> {
+    await this.killHpb();
+    await this.startHpb();
+  }
+
+  async killJanus(): Promise<void> {
+    await this.#janus?.kill();
+    this.#janus = undefined;
+  }
+
+  async startJanus(): Promise<void> {
+    this.#janus ??= await startJanus(this.janusOptions);
+  }
+
+  /** The end of both servers' logs, for a failed test to show. */
+  async logs(): Promise<string> {
+    const parts = [this.hpbOptions.logPath, this.janusOptions.logPath].map(async (path) =>
+      `--- ${path.split("/").at(-1)}\n${await tailOf(path)}`
+    );
+    return (await Promise.all(parts)).join("\n");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+
+  async #killServers(): Promise<void> {
+    await this.killHpb();
+    await this.killJanus();
+  }
+}
+
+/** Runs a test on a stack of its own and, when it fails, shows what the servers said. */
+export async function onRealStack(
+  options: RealStackOptions,
+  test: (stack: RealStack) => Promise<void>,
+): Promise<void> {
+  await using stack = await RealStack.start(options);
+  try {
+    await test(stack);
+  } catch (error) {
+    await Deno.stderr.write(new TextEncoder().encode(`${await stack.logs()}\n`));
+    throw error;
+  }
+}
+
+/** A call on a real stack. Everyone in it leaves when it is disposed. */
+export class RealCall implements TestCall {
+  readonly #people = new AsyncDisposableStack();
+  /** Who Nextcloud believes to be in the call, by Nextcloud session id. */
+  readonly #inCall = new Map<string, CallUser>();
+  #disposed?: Promise<void>;
+
+  constructor(private readonly stack: RealStack, readonly roomToken: string) {}
+
+  async addListener(): Promise<TestParticipant> {
+    const seat = this.#seat(IN_CALL.joined);
+    return this.#people.use(await seat.enter());
+  }
+
+  async addSpeaker(): Promise<WeriftSpeaker & TestSpeaker> {
+    return this.#people.use(await WeriftSpeaker.join(this.#seat(IN_CALL.withAudio)));
+  }
+
+  /** A browser whose microphone plays `speech` once, after four seconds of silence. */
+  async addChromiumSpeaker(speech: Speech): Promise<ChromiumSpeaker> {
+    return this.#people.use(await ChromiumSpeaker.join(this.#seat(IN_CALL.withAudio), speech));
+  }
+
+  /** Nextcloud tells the HPB again who is in the call: needed after the HPB forgot. */
+  announce(changed: readonly CallUser[] = [...this.#inCall.values()]): Promise<void> {
+    const { nextcloud, directHpbUrl } = this.stack;
+    return nextcloud.setInCall(directHpbUrl, this.roomToken, [...this.#inCall.values()], changed);
+  }
+
+  async end(): Promise<void> {
+    this.#inCall.clear();
+    await this.stack.nextcloud.endCall(this.stack.directHpbUrl, this.roomToken);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= this.#people.disposeAsync();
+  }
+
+  #seat(inCall: number): Seat {
+    const user: CallUser = { ncSessionId: `nc-${randomText(32)}`, inCall };
+    return {
+      enter: async () => {
+        const participant = await HpbParticipant.join({
+          hpbUrl: this.stack.directHpbUrl,
+          nextcloudUrl: this.stack.nextcloudUrl,
+          roomToken: this.roomToken,
+          ncSessionId: user.ncSessionId,
+        });
+        this.#inCall.set(user.ncSessionId, user);
+        try {
+          await this.announce([user]);
+        } catch (error) {
+          await participant[Symbol.asyncDispose]();
+          throw error;
+        }
+        return participant;
+      },
+      leave: async () => {
+        this.#inCall.delete(user.ncSessionId);
+        await this.announce([{ ...user, inCall: IN_CALL.left }]);
+      },
+    };
+  }
+}
+
+/** 400 UDP ports below the ephemeral ones; two stacks at once seldom choose the same. */
+function randomPorts(): { first: number; last: number } {
+  const first = 20_000 + 400 * Math.floor(Math.random() * 25);
+  return { first, last: first + 399 };
+}

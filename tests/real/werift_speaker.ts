@@ -1,0 +1,234 @@
+/**
+ * Someone in a call with a microphone, built on werift: joins, offers their audio to the SFU through the HPB, and sends
+ * 20 ms Opus packets in real time, encoded digital silence between what they say. Audio only, host candidates only.
+ */
+import { Buffer } from "node:buffer";
+import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, RtpHeader, RtpPacket } from "werift";
+import type { TestSpeaker, Transcript } from "../fakes/call.ts";
+import type { HpbMessage, HpbParticipant } from "../fakes/participant.ts";
+import { encodeOpus, PACKET_MS, type Speech } from "../fakes/speech.ts";
+
+/** A place in the call: who sits down has joined the room and is in the call with audio. */
+export interface Seat {
+  enter(): Promise<HpbParticipant>;
+  /** Nextcloud's side of leaving the call; the participant says its own goodbye. */
+  leave(): Promise<void>;
+}
+
+export class WeriftSpeaker implements TestSpeaker {
+  #disposed?: Promise<void>;
+
+  private constructor(
+    readonly ncSessionId: string,
+    private readonly seat: Seat,
+    private participant: HpbParticipant,
+    private publisher: WeriftPublisher,
+  ) {}
+
+  /** Resolves when the SFU receives their (silent) audio. */
+  static async join(seat: Seat): Promise<WeriftSpeaker> {
+    const { participant, publisher } = await sitDown(seat);
+    return new WeriftSpeaker(participant.ncSessionId, seat, participant, publisher);
+  }
+
+  get sessionId(): string {
+    return this.participant.sessionId;
+  }
+
+  get transcripts(): readonly Transcript[] {
+    return this.participant.transcripts;
+  }
+
+  until(matches: (transcript: Transcript) => boolean, deadlineMs: number): Promise<Transcript> {
+    return this.participant.until(matches, deadlineMs);
+  }
+
+  async say(speech: Speech): Promise<void> {
+    await this.play(await encodeOpus(speech));
+  }
+
+  /** Sends these packets, 20 ms apart; resolves when the last is out. */
+  play(packets: readonly Uint8Array[]): Promise<void> {
+    return this.publisher.play(packets);
+  }
+
+  async rejoin(): Promise<void> {
+    await this.publisher.close();
+    await this.seat.leave();
+    await this.participant[Symbol.asyncDispose]();
+    ({ participant: this.participant, publisher: this.publisher } = await sitDown(this.seat));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= (async () => {
+      await this.publisher.close();
+      await this.participant[Symbol.asyncDispose]();
+    })();
+  }
+}
+
+async function sitDown(seat: Seat) {
+  const participant = await seat.enter();
+  try {
+    return { participant, publisher: await WeriftPublisher.publish(participant) };
+  } catch (error) {
+    await participant[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** RFC 7587: always 48000/2 in SDP, whatever is sent. 111 is what browsers use. */
+const OPUS = () =>
+  new RTCRtpCodecParameters({ mimeType: "audio/opus", clockRate: 48_000, channels: 2, payloadType: 111 });
+const CONNECT_TIMEOUT_MS = 15_000;
+const TIMESTAMP_STEP = 48 * PACKET_MS;
+
+class WeriftPublisher {
+  readonly #pc = new RTCPeerConnection({
+    codecs: { audio: [OPUS()], video: [] },
+    iceServers: [],
+    iceUseIpv6: false,
+  });
+  readonly #track = new MediaStreamTrack({ kind: "audio" });
+  readonly #silence: Uint8Array;
+  /** What is being said. A test's speech is seconds long, so this stays at some hundred packets. */
+  readonly #queue: { payload: Uint8Array; sent?: () => void }[] = [];
+  #startedMs = 0;
+  #packets = 0;
+  #timer?: ReturnType<typeof setTimeout>;
+  #closed = false;
+
+  private constructor(silence: Uint8Array) {
+    this.#silence = silence;
+    this.#pc.addTransceiver(this.#track, { direction: "sendonly" });
+    // An empty list still means werift's default public STUN server; a test must not leave the machine.
+    for (const { connection } of this.#pc.iceTransports) connection.stunServer = undefined;
+  }
+
+  /** Offers the audio to the participant's own session, which is how the HPB knows a publisher. */
+  static async publish(participant: HpbParticipant): Promise<WeriftPublisher> {
+    // The encoder's first packets still ring; later ones are what a quiet microphone settles to.
+    const silence = await encodeOpus({ samples: new Float32Array(16_000), sampleRateHz: 16_000 });
+    const publisher = new WeriftPublisher(silence.at(-1)!);
+    try {
+      await publisher.#connect(participant);
+    } catch (error) {
+      await publisher.close();
+      throw error;
+    }
+    publisher.#startedMs = performance.now();
+    publisher.#tick();
+    return publisher;
+  }
+
+  play(packets: readonly Uint8Array[]): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error("Cannot speak: the microphone is closed"));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    packets.forEach((payload, i) =>
+      this.#queue.push({ payload, sent: i === packets.length - 1 ? resolve : undefined })
+    );
+    return packets.length === 0 ? Promise.resolve() : promise;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (const { sent } of this.#queue.splice(0)) sent?.();
+    await this.#pc.close();
+  }
+
+  async #connect(participant: HpbParticipant): Promise<void> {
+    const pc = this.#pc;
+    const connected = Promise.withResolvers<void>();
+    const timer = setTimeout(
+      () => connected.reject(new Error("Cannot publish: the SFU does not connect in time")),
+      CONNECT_TIMEOUT_MS,
+    );
+    pc.connectionStateChange.subscribe((state) => {
+      if (state === "connected") connected.resolve();
+      if (state === "failed") connected.reject(new Error("Cannot publish: the connection failed"));
+    });
+    using _answering = participant.onMessage((message) => {
+      applyToPublisher(pc, participant.sessionId, message).catch(connected.reject);
+    });
+    try {
+      await pc.setLocalDescription(await pc.createOffer());
+      participant.sendTo(
+        participant.sessionId,
+        publishOffer(participant.sessionId, pc.localDescription!.sdp),
+      );
+      await connected.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Sends every packet that is due, so that a late timer does not stretch time. */
+  #tick(): void {
+    const due = (performance.now() - this.#startedMs) / PACKET_MS;
+    while (this.#packets < due) {
+      const next = this.#queue.shift();
+      this.#send(next?.payload ?? this.#silence);
+      next?.sent?.();
+    }
+    const waitMs = this.#startedMs + this.#packets * PACKET_MS - performance.now();
+    this.#timer = setTimeout(() => this.#tick(), Math.max(1, waitMs));
+  }
+
+  #send(payload: Uint8Array): void {
+    this.#packets++;
+    const header = new RtpHeader({
+      sequenceNumber: this.#packets & 0xffff,
+      timestamp: (this.#packets * TIMESTAMP_STEP) >>> 0,
+      payloadType: 111,
+    });
+    this.#track.writeRtp(new RtpPacket(header, Buffer.from(payload)));
+  }
+}
+
+/** A publisher's offer as Talk's front end sends it. */
+export function publishOffer(sessionId: string, sdp: string): Record<string, unknown> {
+  return {
+    to: sessionId,
+    type: "offer",
+    sid: String(Date.now()),
+    roomType: "video",
+    payload: { type: "offer", sdp, nick: "" },
+  };
+}
+
+/** What the SFU says to the publisher `sessionId`: its answer, or one of its candidates. */
+export function fromSfu(sessionId: string, message: HpbMessage):
+  | { answer: string }
+  | { candidate: { candidate: string; sdpMid?: string; sdpMLineIndex?: number } }
+  | undefined {
+  const { sender, data } = (message.message ?? {}) as {
+    sender?: { sessionid?: string };
+    data?: { type?: string; payload?: { sdp?: string; candidate?: Record<string, unknown> } };
+  };
+  if (message.type !== "message" || sender?.sessionid !== sessionId) return undefined;
+  if (data?.type === "answer") return { answer: String(data.payload?.sdp) };
+  const candidate = data?.type === "candidate" ? data.payload?.candidate : undefined;
+  if (!candidate?.candidate) return undefined;
+  return {
+    candidate: {
+      candidate: String(candidate.candidate),
+      // Janus may send an empty mid; the line index says the same and is always right.
+      sdpMLineIndex: Number(candidate.sdpMLineIndex ?? 0),
+    },
+  };
+}
+
+async function applyToPublisher(
+  pc: RTCPeerConnection,
+  sessionId: string,
+  message: HpbMessage,
+): Promise<void> {
+  if (message.type === "error") {
+    throw new Error(`Cannot publish: ${(message.error as { code: string }).code}`);
+  }
+  const said = fromSfu(sessionId, message);
+  if (!said) return;
+  if ("answer" in said) await pc.setRemoteDescription({ type: "answer", sdp: said.answer });
+  else await pc.addIceCandidate(said.candidate);
+}
