@@ -35,8 +35,6 @@ export const LIMITS = {
   resumeWindowMs: 30_000,
   /** Finals waiting per room; partials keep only the newest per speaker. */
   outboxFinals: 128,
-  /** REST commands waiting per room. */
-  roomCommands: 32,
   /** Listeners asked for before their session is known, per room. A call has at most some hundred participants. */
   pendingListeners: 1_000,
   /** Rooms at once; each holds a socket to the HPB. */

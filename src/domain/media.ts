@@ -47,4 +47,6 @@ export interface AudioSource {
   readonly packets: ReadableStream<RtpPacket>;
   /** Packets the source itself dropped since the last call, because nobody read them in time. */
   takeDropped(): number;
+  /** No more packets: those held can still be read, then the stream ends. */
+  end(): void;
 }

@@ -23,16 +23,16 @@ export interface RoomsStatus {
 }
 
 /**
- * Every method settles within milliseconds: joining, leaving and reconnecting go on behind it.
- * Rejections: InvalidRequestError, NotFoundError, UnavailableError.
+ * Every method returns at once: joining, leaving and reconnecting go on behind it.
+ * Throws InvalidRequestError, NotFoundError, UnavailableError.
  */
 export interface Rooms {
   /** Languages speech can be recognised in. */
   readonly languages: readonly Language[];
-  transcribe(request: TranscribeRequest): Promise<void>;
+  transcribe(request: TranscribeRequest): void;
   /** Takes the service out of a room; a room that is not there is left already. */
-  leave(roomToken: string): Promise<void>;
+  leave(roomToken: string): void;
   /** NotFoundError when the service is not in that room. */
-  setLanguage(roomToken: string, languageId: string): Promise<void>;
+  setLanguage(roomToken: string, languageId: string): void;
   status(): RoomsStatus;
 }

@@ -31,12 +31,13 @@ export interface SpeakerEvents {
   needsOffer(reason: "rtp_silent" | "transport_failed"): void;
   /** First RTP packet after connecting or reconnecting. */
   heard(): void;
+  /** The pipeline broke: dispose this speaker; a new one may be opened in its place. */
+  failed(error: unknown): void;
 }
 
 export interface SpeakerOptions {
   speaker: Speaker;
   languageId: string;
-  iceServers: readonly IceServer[];
 }
 
 /** A speaker being captioned. Disposing drops audio in flight; `drain` first keeps it. */

@@ -1,0 +1,157 @@
+/**
+ * One speaker's chain, from packets to captions:
+ *
+ *     packets -> playout -> voice (gate, decoder, framer) -> SttFeed -> provider
+ *                                   captions <- pacing <- utterances <-'
+ *
+ * Every stage holds one chunk and waits; pressure runs upstream to the source's inbox, where loss happens. The engine
+ * knows neither doors nor providers: it reads an AudioSource and calls a SpeechToText.
+ */
+import { Framer, Playout, VoiceDecoder } from "../audio/mod.ts";
+import {
+  type AudioLedger,
+  type AudioSource,
+  type Caption,
+  type Clock,
+  type Log,
+  type Meter,
+  type OpusFrame,
+  type PcmFrame,
+  type Speaker,
+  type SpeechToText,
+} from "../domain/mod.ts";
+import { type Scope, timedStage, untilAborted } from "../flow/mod.ts";
+import { Pacing } from "./pacing.ts";
+import { SttFeed } from "./stt_feed.ts";
+import { type UtteranceInput, Utterances } from "./utterances.ts";
+
+export interface CaptionerOptions {
+  speaker: Speaker;
+  languageId: string;
+  source: AudioSource;
+  stt: SpeechToText;
+  /** Length of the chunks sent to speech-to-text, 80..200 ms. */
+  chunkMs: number;
+  /** False sends finals only. */
+  partials: boolean;
+  ledger: AudioLedger;
+  /** The speaker's scope; a failure of the chain fails it. */
+  scope: Scope;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+  onCaption: (caption: Caption) => void;
+}
+
+export class Captioner {
+  readonly #options: CaptionerOptions;
+  readonly #utterances: Utterances;
+  readonly #pacing: Pacing;
+  readonly #feed: SttFeed;
+  readonly #chain: Promise<void>;
+  #timer: Disposable | undefined;
+
+  constructor(options: CaptionerOptions) {
+    this.#options = options;
+    const { speaker, languageId, stt, scope, clock, log, meter } = options;
+    this.#utterances = new Utterances({
+      speakerId: speaker.id,
+      languageId,
+      separator: this.#separatorOf(languageId),
+    });
+    this.#pacing = new Pacing({ partials: options.partials });
+    this.#feed = new SttFeed({
+      stt,
+      languageId,
+      scope,
+      clock,
+      log,
+      meter,
+      events: {
+        sent: (frame) => this.#sent(frame),
+        event: (event) => this.#say({ type: "stt", event }),
+        sessionEnded: () => this.#say({ type: "session_ended" }),
+      },
+    });
+    scope.defer(() => this.#timer?.[Symbol.dispose]());
+    this.#chain = this.#run();
+    scope.run(() => this.#chain);
+  }
+
+  /** From the next audio on; the utterance in progress ends. */
+  setLanguage(languageId: string): void {
+    this.#feed.setLanguage(languageId);
+    this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId)));
+  }
+
+  /** Takes no more audio, pushes out what was heard, and resolves when the last final is delivered. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#options.source.end();
+    await untilAborted(this.#chain, signal);
+  }
+
+  async #run(): Promise<void> {
+    const { source, stt, chunkMs, ledger, scope, clock } = this.#options;
+    const sampleRateHz = stt.sampleRateHz;
+    const playout = new Playout({ ledger, takeDropped: () => source.takeDropped() });
+    using decoder = await VoiceDecoder.create({ sampleRateHz, ledger });
+    await source.packets
+      .pipeThrough(timedStage(playout, clock))
+      .pipeThrough(voiceStage(decoder, new Framer({ sampleRateHz, chunkMs })))
+      .pipeTo(this.#feed.writable, { signal: scope.signal });
+    this.#deliver(this.#utterances.flush());
+  }
+
+  #sent(frame: PcmFrame): void {
+    const endMs = frame.startMs + frame.samples.length / frame.sampleRateHz * 1000;
+    this.#say({ type: "audio", voiced: frame.voiced, endMs, heardAtMs: frame.heardAtMs });
+  }
+
+  #say(input: UtteranceInput): void {
+    this.#deliver(this.#utterances.receive(input, this.#options.clock.now()));
+  }
+
+  #deliver(captions: readonly Caption[]): void {
+    const nowMs = this.#options.clock.now();
+    for (const caption of captions) {
+      for (const paced of this.#pacing.receive(caption, nowMs)) this.#options.onCaption(paced);
+    }
+    this.#arm(nowMs);
+  }
+
+  /** One timer for whatever is due next: an utterance's end or a held partial. */
+  #arm(nowMs: number): void {
+    const { scope, clock, onCaption } = this.#options;
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    const deadline = Math.min(
+      this.#utterances.nextDeadline() ?? Infinity,
+      this.#pacing.nextDeadline() ?? Infinity,
+    );
+    if (deadline === Infinity || scope.signal.aborted) return;
+    this.#timer = clock.timer(Math.max(0, deadline - nowMs), () => {
+      for (const paced of this.#pacing.due(clock.now())) onCaption(paced);
+      this.#deliver(this.#utterances.due(clock.now()));
+    });
+  }
+
+  #separatorOf(languageId: string): string {
+    return this.#options.stt.languages.find(({ id }) => id === languageId)?.metadata.separator ?? " ";
+  }
+}
+
+/** Opus frames to chunks: the decoder and the framer are pure, so they share one stage and one hand-over per packet. */
+function voiceStage(decoder: VoiceDecoder, framer: Framer): TransformStream<OpusFrame, PcmFrame> {
+  const frame = (pcm: PcmFrame, controller: TransformStreamDefaultController<PcmFrame>) => {
+    for (const chunk of framer.receive(pcm)) controller.enqueue(chunk);
+  };
+  return new TransformStream({
+    transform(opus, controller) {
+      for (const pcm of decoder.receive(opus)) frame(pcm, controller);
+    },
+    flush(controller) {
+      for (const pcm of decoder.flush()) frame(pcm, controller);
+      for (const chunk of framer.flush()) controller.enqueue(chunk);
+    },
+  });
+}

@@ -1,0 +1,72 @@
+import assert from "@std/assert";
+import { type Caption, LIMITS } from "../domain/mod.ts";
+import { FakeClock } from "../../tests/fakes/clock.ts";
+import { FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { FanOut } from "./fan_out.ts";
+
+function caption(speakerId: string, text: string, final = false): Caption {
+  return {
+    speakerId,
+    utterance: 0,
+    revision: 0,
+    languageId: "en",
+    text,
+    final,
+    spoken: { startMs: 0, endMs: 0 },
+    heardAtMs: 0,
+  };
+}
+
+function world(listeners: string[]) {
+  const sent: string[] = [];
+  const state = { ready: true };
+  const meter = new FakeMeter();
+  const fanOut = new FanOut({
+    listeners: () => listeners,
+    isReady: () => state.ready,
+    send: (listenerId, { text, final }) => sent.push(`${listenerId}:${text}${final ? "!" : ""}`),
+    clock: new FakeClock(),
+    meter,
+  });
+  return { fanOut, sent, state, meter };
+}
+
+Deno.test("A caption goes to every listener, and to nobody when there is none", () => {
+  const { fanOut, sent, meter } = world(["l1", "l2"]);
+  fanOut.deliver(caption("a", "hello"));
+  assert.deepEqual(sent, ["l1:hello", "l2:hello"]);
+  assert.equal(meter.counted("transcription_transcripts_total", "false"), 2);
+
+  const empty = world([]);
+  empty.fanOut.deliver(caption("a", "hello", true));
+  assert.deepEqual(empty.sent, []);
+  assert.equal(empty.fanOut.size, 0);
+});
+
+Deno.test("While captions cannot leave, finals wait in order and only the newest partial per speaker", () => {
+  const { fanOut, sent, state } = world(["l1"]);
+  state.ready = false;
+  fanOut.deliver(caption("a", "one"));
+  fanOut.deliver(caption("b", "uno"));
+  fanOut.deliver(caption("a", "one two"));
+  fanOut.deliver(caption("a", "one two.", true));
+  fanOut.deliver(caption("a", "three"));
+  fanOut.deliver(caption("b", "uno dos"));
+  assert.equal(fanOut.size, 3);
+  state.ready = true;
+  fanOut.flush();
+  assert.deepEqual(sent, ["l1:one two.!", "l1:three", "l1:uno dos"]);
+  assert.equal(fanOut.size, 0);
+});
+
+Deno.test("A full outbox drops its oldest final and counts it", () => {
+  const { fanOut, sent, state, meter } = world(["l1"]);
+  state.ready = false;
+  for (let i = 0; i < LIMITS.outboxFinals + 2; i++) fanOut.deliver(caption("a", `s${i}`, true));
+  assert.equal(fanOut.size, LIMITS.outboxFinals);
+  assert.equal(meter.counted("tiro_queue_dropped_total", "caption_outbox"), 2);
+  state.ready = true;
+  fanOut.flush();
+  assert.equal(sent[0], "l1:s2!");
+  assert.equal(sent.length, LIMITS.outboxFinals);
+});

@@ -1,0 +1,3 @@
+/** The engine: audio -> utterances -> captions -> listeners. Knows no door and no provider. */
+export * from "./captioner.ts";
+export * from "./fan_out.ts";

@@ -1,0 +1,264 @@
+import assert from "@std/assert";
+import { type PcmFrame, type SpeechToText, SttError, type SttEvent, type SttSession } from "../domain/mod.ts";
+import { BoundedQueue, Scope } from "../flow/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { SttFeed } from "./stt_feed.ts";
+
+const failure = (retryable = true) => new SttError("Cannot go on: test", { code: "stt_test", retryable });
+
+class FakeSession implements SttSession {
+  readonly written: PcmFrame[] = [];
+  finished = false;
+  disposed = false;
+  readonly #queue = new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
+  readonly events = this.#queue.readable();
+  #dead?: unknown;
+  #gate: PromiseWithResolvers<void> | undefined;
+
+  constructor(readonly languageId: string, signal: AbortSignal) {
+    signal.addEventListener("abort", () => this.fail(signal.reason), { once: true });
+  }
+  async write(frame: PcmFrame): Promise<void> {
+    await this.#gate?.promise;
+    if (this.#dead) throw this.#dead;
+    this.written.push(frame);
+  }
+  say(event: SttEvent) {
+    this.#queue.push(event);
+  }
+  stall() {
+    this.#gate = Promise.withResolvers();
+  }
+  resume() {
+    this.#gate?.resolve();
+    this.#gate = undefined;
+  }
+  fail(error: unknown) {
+    this.#dead ??= error;
+    this.#queue.close({ error });
+    this.resume();
+  }
+  finish(): Promise<void> {
+    this.finished = true;
+    this.say({ type: "word", text: "last" });
+    this.#queue.close();
+    return Promise.resolve();
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    this.disposed = true;
+    this.fail(failure());
+    return Promise.resolve();
+  }
+}
+
+class FakeStt implements SpeechToText {
+  readonly name = "fake";
+  readonly sampleRateHz = 16_000;
+  readonly languages = [];
+  readonly sessions: FakeSession[] = [];
+  /** Errors of the next opens, in order; a pending promise delays one. */
+  readonly nextOpens: (Error | Promise<void>)[] = [];
+  opens = 0;
+
+  async open({ languageId }: { languageId: string }, signal: AbortSignal): Promise<SttSession> {
+    this.opens++;
+    const outcome = this.nextOpens.shift();
+    if (outcome instanceof Error) throw outcome;
+    await outcome;
+    const session = new FakeSession(languageId, signal);
+    this.sessions.push(session);
+    return session;
+  }
+}
+
+function frame(startMs: number, nowMs: number, more: Partial<PcmFrame> = {}): PcmFrame {
+  return {
+    samples: new Float32Array(3_200),
+    sampleRateHz: 16_000,
+    startMs,
+    heardAtMs: nowMs,
+    voiced: true,
+    endOfVoice: false,
+    ...more,
+  };
+}
+
+async function withFeed(test: (world: Awaited<ReturnType<typeof makeFeed>>) => Promise<void>) {
+  const world = makeFeed();
+  await test(world);
+  await world.writer.abort().catch(() => {});
+  await world.scope[Symbol.asyncDispose]();
+  assert.equal(world.clock.pending, 0, "no timer outlives the scope");
+  assert.ok(world.stt.sessions.every(({ disposed }) => disposed), "every session is disposed");
+}
+
+function makeFeed() {
+  const clock = new FakeClock();
+  const scope = new Scope("speaker");
+  const stt = new FakeStt();
+  const meter = new FakeMeter();
+  const said: string[] = [];
+  const feed = new SttFeed({
+    stt,
+    languageId: "en",
+    scope,
+    clock,
+    log: new FakeLog(),
+    meter,
+    events: {
+      sent: () => {},
+      event: (event) => said.push("text" in event ? event.text : event.type),
+      sessionEnded: () => said.push("|"),
+    },
+  });
+  const writer = feed.writable.getWriter();
+  writer.closed.catch(() => {});
+  return { clock, scope, stt, meter, said, feed, writer };
+}
+
+Deno.test("A session opens at the first audio, not before, and says what it hears", () =>
+  withFeed(async ({ stt, writer, said }) => {
+    await settle();
+    assert.equal(stt.opens, 0);
+    await writer.write(frame(0, 0));
+    assert.equal(stt.opens, 1);
+    stt.sessions[0].say({ type: "word", text: "hello" });
+    await settle();
+    assert.deepEqual(said, ["hello"]);
+  }));
+
+Deno.test("While speech-to-text waits, nothing is read from upstream", () =>
+  withFeed(async ({ stt, writer }) => {
+    await writer.write(frame(0, 0));
+    stt.sessions[0].stall();
+    const second = writer.write(frame(200, 200));
+    await settle();
+    assert.equal(writer.desiredSize, 0);
+    assert.equal(stt.sessions[0].written.length, 1);
+    stt.sessions[0].resume();
+    await second;
+    assert.equal(stt.sessions[0].written.length, 2);
+  }));
+
+Deno.test("A session that fails mid-utterance is reopened at once and told again what it had not answered for", () =>
+  withFeed(async ({ clock, stt, writer, said, meter }) => {
+    await writer.write(frame(0, 0));
+    stt.sessions[0].say({ type: "word", text: "one" });
+    await settle();
+    await clock.advance(200);
+    await writer.write(frame(200, 200));
+    stt.sessions[0].fail(failure());
+    await settle();
+    await writer.write(frame(400, 400));
+    assert.equal(stt.sessions.length, 2);
+    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs), [200, 400]);
+    assert.deepEqual(said, ["one", "|"]);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 1);
+  }));
+
+Deno.test("Unanswered audio that is too old is not said again, and never more than two seconds of it", () =>
+  withFeed(async ({ clock, stt, writer }) => {
+    for (let at = 0; at < 4_000; at += 200) await writer.write(frame(at, at));
+    stt.sessions[0].fail(failure());
+    await writer.write(frame(4_000, 4_000));
+    assert.deepEqual(stt.sessions[1].written[0].startMs, 2_000);
+    await clock.advance(30_000);
+    stt.sessions[1].fail(failure());
+    await settle();
+    const write = writer.write(frame(34_000, 34_000));
+    await clock.advance(2_000);
+    await write;
+    assert.equal(stt.sessions[2].written[0].startMs, 34_000);
+  }));
+
+Deno.test("Opens that fail are tried again with growing pauses, for as long as the speaker is there", () =>
+  withFeed(async ({ clock, stt, writer, meter }) => {
+    stt.nextOpens.push(...Array.from({ length: 12 }, () => failure()));
+    const write = writer.write(frame(0, 0));
+    await settle();
+    assert.equal(stt.opens, 2, "the second attempt follows at once");
+    await clock.advance(3_500);
+    assert.ok(stt.opens >= 4 && stt.opens <= 6, `${stt.opens} attempts in 3.5 s`);
+    await clock.advance(200_000);
+    await write;
+    assert.equal(stt.sessions.length, 1);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "not_opened"), 12);
+  }));
+
+Deno.test("An error that cannot get better is tried again once a minute", () =>
+  withFeed(async ({ clock, stt, writer }) => {
+    stt.nextOpens.push(failure(false), failure(false));
+    const write = writer.write(frame(0, 0));
+    await clock.advance(59_000);
+    assert.equal(stt.opens, 1);
+    await clock.advance(130_000);
+    await write;
+    assert.equal(stt.opens, 3);
+  }));
+
+Deno.test("A pause without end of voice is filled with silence once, so that the last words come out", () =>
+  withFeed(async ({ clock, stt, writer }) => {
+    await writer.write(frame(0, 0));
+    await clock.advance(590);
+    assert.equal(stt.sessions[0].written.length, 1);
+    await clock.advance(20);
+    const [, flush] = stt.sessions[0].written;
+    assert.equal(flush.samples.length, 16_000);
+    assert.ok(!flush.voiced && flush.samples.every((sample) => sample === 0));
+    await clock.advance(20_000);
+    assert.equal(stt.sessions[0].written.length, 2);
+  }));
+
+Deno.test("A session without audio for 30 s is closed and the next voice opens a new one", () =>
+  withFeed(async ({ clock, stt, writer, said }) => {
+    await writer.write(frame(0, 0, { endOfVoice: true }));
+    await clock.advance(29_900);
+    assert.ok(!stt.sessions[0].disposed);
+    await clock.advance(200);
+    assert.ok(stt.sessions[0].disposed);
+    await writer.write(frame(31_000, 31_000));
+    assert.equal(stt.sessions.length, 2);
+    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs), [31_000]);
+    assert.deepEqual(said, ["|"]);
+  }));
+
+Deno.test("A provider that closes an idle session is not an error", () =>
+  withFeed(async ({ stt, writer, meter }) => {
+    await writer.write(frame(0, 0, { endOfVoice: true }));
+    await stt.sessions[0].finish();
+    await settle();
+    await writer.write(frame(60_000, 60_000));
+    assert.equal(stt.sessions.length, 2);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "closed"), 1);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 0);
+  }));
+
+Deno.test("A new language finishes the session and opens one in that language", () =>
+  withFeed(async ({ stt, writer, feed, said }) => {
+    await writer.write(frame(0, 0));
+    feed.setLanguage("fr");
+    await writer.write(frame(200, 200));
+    assert.deepEqual(stt.sessions.map(({ languageId }) => languageId), ["en", "fr"]);
+    assert.ok(stt.sessions[0].finished);
+    assert.deepEqual(said, ["last", "|"]);
+  }));
+
+Deno.test("Closing the stream pushes the last words out before it resolves", () =>
+  withFeed(async ({ stt, writer, said }) => {
+    await writer.write(frame(0, 0));
+    await writer.close();
+    assert.ok(stt.sessions[0].finished);
+    assert.deepEqual(said, ["last", "|"]);
+  }));
+
+Deno.test("Aborting the scope while opening ends the wait and leaves nothing", () =>
+  withFeed(async ({ scope, stt, writer }) => {
+    const cold = Promise.withResolvers<void>();
+    stt.nextOpens.push(cold.promise);
+    const write = writer.write(frame(0, 0));
+    await settle();
+    scope.abort();
+    cold.resolve();
+    await assert.rejects(write);
+  }));

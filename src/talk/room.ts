@@ -1,0 +1,280 @@
+/**
+ * One call being captioned: keeps track of who speaks and who listens by what the HPB tells, opens and closes
+ * speakers, and sends their captions. Everything here happens at once, in the order it was told; what takes time
+ * runs in the speakers' scopes.
+ */
+import { FanOut } from "../captioning/mod.ts";
+import {
+  type Caption,
+  type Clock,
+  type IceServer,
+  type Log,
+  type Meter,
+  type SpeakerHost,
+} from "../domain/mod.ts";
+import type { Scope } from "../flow/mod.ts";
+import { Listeners } from "./listeners.ts";
+import { RoomSpeaker } from "./room_speaker.ts";
+import type { SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
+
+/** Why the service left a room by itself. */
+export type RoomEnd =
+  | { reason: "call_ended" | "room_deleted" | "nobody_listens" }
+  | { reason: "switched"; roomToken: string }
+  | { reason: "signaling"; error?: unknown };
+
+/** What a room needs of signalling; SignalingConnection has it. */
+export type RoomSignaling = Pick<
+  SignalingConnection,
+  "start" | "requestOffer" | "sendAnswer" | "sendTranscript" | "bye" | "isJoined"
+>;
+
+export interface RoomOptions {
+  languageId: string;
+  connect: (onEvent: (event: SignalingEvent) => void) => RoomSignaling;
+  host: SpeakerHost;
+  /** STUN and TURN servers for a new subscription. */
+  iceServers: () => Promise<readonly IceServer[]>;
+  emptyRoomMs: number;
+  speakersMax: number;
+  /** The room's scope. Its owner disposes it after `onEnd`. */
+  scope: Scope;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+  onEnd: (end: RoomEnd) => void;
+}
+
+/** Call flags of Talk: in the call at all, and sending audio. */
+const IN_CALL = 1;
+const WITH_AUDIO = 2;
+/** The last words of a speaker who left get this long to come. */
+const LEAVE_DRAIN_MS = 3_000;
+/** While captions cannot leave although the HPB is joined (its socket is full), this often is tried again. */
+const OUTBOX_RETRY_MS = 200;
+
+export class Room {
+  readonly #options: RoomOptions;
+  readonly #signaling: RoomSignaling;
+  readonly #listeners = new Listeners();
+  readonly #speakers = new Map<string, RoomSpeaker>();
+  readonly #fanOut: FanOut;
+  #languageId: string;
+  /** Speakers who left and whose last words are awaited. */
+  #leaving = 0;
+  /** True after a full re-join, until the next list tells who is still in the call. */
+  #mustResubscribe = false;
+  #emptyTimer: Disposable | undefined;
+  #outboxTimer: Disposable | undefined;
+  #ended = false;
+
+  constructor(options: RoomOptions) {
+    this.#options = options;
+    this.#languageId = options.languageId;
+    this.#signaling = options.connect((event) => this.#receive(event));
+    this.#fanOut = new FanOut({
+      listeners: () => this.#listeners.present(),
+      isReady: () => this.#signaling.isJoined,
+      send: (listenerId, caption) => this.#send(listenerId, caption),
+      clock: options.clock,
+      meter: options.meter,
+    });
+    options.scope.defer(() => {
+      this.#emptyTimer?.[Symbol.dispose]();
+      this.#outboxTimer?.[Symbol.dispose]();
+    });
+  }
+
+  start(): void {
+    this.#signaling.start();
+    this.#watchListeners();
+  }
+
+  get isJoined(): boolean {
+    return this.#signaling.isJoined;
+  }
+
+  get languageId(): string {
+    return this.#languageId;
+  }
+
+  get speakerCount(): number {
+    return this.#speakers.size;
+  }
+
+  get listenerCount(): number {
+    return this.#listeners.presentCount;
+  }
+
+  /** Nextcloud sessions that asked for captions, here or not. */
+  wantedListeners(): string[] {
+    return this.#listeners.wanted();
+  }
+
+  addListener(ncSessionId: string): void {
+    this.#listeners.add(ncSessionId);
+    this.#watchListeners();
+  }
+
+  removeListener(ncSessionId: string): void {
+    this.#listeners.remove(ncSessionId);
+    this.#watchListeners();
+  }
+
+  setLanguage(languageId: string): void {
+    if (languageId === this.#languageId) return;
+    this.#languageId = languageId;
+    for (const speaker of this.#speakers.values()) speaker.setLanguage(languageId);
+  }
+
+  /** Delivers what was heard and says goodbye; the signal bounds the wait. The owner disposes the scope afterwards. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#ended = true;
+    await Promise.all([...this.#speakers.values()].map((speaker) => speaker.drain(signal)));
+    this.#fanOut.flush();
+    await this.#signaling.bye();
+  }
+
+  #receive(event: SignalingEvent): void {
+    if (this.#ended) return;
+    switch (event.type) {
+      case "joined":
+        if (!event.resumed) {
+          this.#listeners.forgetSessions();
+          this.#mustResubscribe = this.#speakers.size > 0;
+          this.#watchListeners();
+        }
+        this.#fanOut.flush();
+        return;
+      case "sessions_joined":
+        for (const { sessionId, ncSessionId, internal } of event.sessions) {
+          if (!internal && ncSessionId !== undefined) this.#listeners.sessionJoined(sessionId, ncSessionId);
+        }
+        return this.#watchListeners();
+      case "sessions_left":
+        for (const sessionId of event.sessionIds) {
+          this.#listeners.sessionLeft(sessionId);
+          this.#closeSpeaker(sessionId);
+        }
+        return this.#watchListeners();
+      case "participants":
+        return this.#reconcile(
+          event.users.filter((user) =>
+            !user.internal && (user.inCall & IN_CALL) && (user.inCall & WITH_AUDIO)
+          )
+            .map(({ sessionId }) => sessionId),
+        );
+      case "offer":
+        return this.#speakers.get(event.from)?.offered(event.offer);
+      case "candidate":
+        return this.#speakers.get(event.from)?.candidate(event.sid, event.candidate);
+      case "offer_failed":
+        return this.#speakers.get(event.sessionId)?.refused(event.code);
+      case "call_ended":
+      case "room_deleted":
+        return this.#end({ reason: event.type });
+      case "switch_to":
+        return this.#end({ reason: "switched", roomToken: event.roomToken });
+      case "closed":
+        return this.#end({ reason: "signaling", error: event.error });
+      case "disconnected":
+        return; // signalling comes back by itself; speakers are heard meanwhile, captions wait
+    }
+  }
+
+  /** Makes the speakers those of the list. */
+  #reconcile(inCall: readonly string[]): void {
+    const wanted = new Set(inCall);
+    for (const sessionId of this.#speakers.keys()) {
+      if (!wanted.has(sessionId)) this.#closeSpeaker(sessionId);
+    }
+    for (const sessionId of wanted) {
+      const speaker = this.#speakers.get(sessionId);
+      if (!speaker) this.#openSpeaker(sessionId);
+      else if (this.#mustResubscribe) speaker.subscribe("rejoined");
+    }
+    this.#mustResubscribe = false;
+  }
+
+  #openSpeaker(sessionId: string): void {
+    const { host, iceServers, scope, clock, meter, speakersMax } = this.#options;
+    const log = this.#options.log.child({ speaker: sessionId });
+    if (this.#speakers.size + this.#leaving >= speakersMax) {
+      meter.count("transcription_errors_total", "speakers_max");
+      log.warn("speaker not captioned: the room is full", { speakersMax });
+      return;
+    }
+    const speaker = new RoomSpeaker({
+      sessionId,
+      languageId: this.#languageId,
+      host,
+      iceServers,
+      requestOffer: () => this.#signaling.requestOffer(sessionId),
+      sendAnswer: (sid, sdp) => this.#signaling.sendAnswer(sessionId, sid, sdp),
+      onCaption: (caption) => this.#deliver(caption),
+      scope: scope.child("speaker"),
+      clock,
+      log,
+      meter,
+    });
+    this.#speakers.set(sessionId, speaker);
+    speaker.subscribe("joined");
+  }
+
+  #closeSpeaker(sessionId: string): void {
+    const { scope } = this.#options;
+    const speaker = this.#speakers.get(sessionId);
+    if (!speaker || scope.signal.aborted) return;
+    this.#speakers.delete(sessionId);
+    this.#leaving++;
+    scope.run(async (signal) => {
+      try {
+        await speaker.drain(AbortSignal.any([signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
+        await speaker[Symbol.asyncDispose]();
+      } finally {
+        this.#leaving--;
+      }
+    });
+  }
+
+  #deliver(caption: Caption): void {
+    this.#fanOut.deliver(caption);
+    this.#retryOutbox();
+  }
+
+  #send(listenerId: string, caption: Caption): void {
+    this.#signaling.sendTranscript(listenerId, {
+      text: caption.text,
+      languageId: caption.languageId,
+      speakerSessionId: caption.speakerId,
+      final: caption.final,
+    });
+  }
+
+  #retryOutbox(): void {
+    const { scope, clock } = this.#options;
+    if (this.#fanOut.size === 0 || this.#outboxTimer || scope.signal.aborted || this.#ended) return;
+    this.#outboxTimer = clock.timer(OUTBOX_RETRY_MS, () => {
+      this.#outboxTimer = undefined;
+      this.#fanOut.flush();
+      this.#retryOutbox();
+    });
+  }
+
+  /** A room nobody listens to is left after a while; the timer runs exactly while nobody is here. */
+  #watchListeners(): void {
+    const { scope, clock, emptyRoomMs } = this.#options;
+    if (this.#listeners.presentCount > 0) {
+      this.#emptyTimer?.[Symbol.dispose]();
+      this.#emptyTimer = undefined;
+    } else if (!this.#emptyTimer && !scope.signal.aborted) {
+      this.#emptyTimer = clock.timer(emptyRoomMs, () => this.#end({ reason: "nobody_listens" }));
+    }
+  }
+
+  #end(end: RoomEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#options.onEnd(end);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * One speaker of a room: asks the SFU for an offer, has it answered, and asks again when the audio goes away. The
+ * hosted pipeline stays while subscriptions come and go, so an utterance survives a reconnect.
+ *
+ *     requested --offer--> answered --RTP--> heard --silent or failed--> waiting --> requested
+ *         '-- refused --> waiting, longer each time, for as long as the speaker is in the call
+ */
+import type {
+  Caption,
+  Clock,
+  HostedSpeaker,
+  IceCandidate,
+  IceServer,
+  Log,
+  Meter,
+  SdpOffer,
+  SpeakerHost,
+} from "../domain/mod.ts";
+import { TiroError } from "../domain/mod.ts";
+import { type Scope, untilAborted } from "../flow/mod.ts";
+
+export interface RoomSpeakerOptions {
+  sessionId: string;
+  languageId: string;
+  host: SpeakerHost;
+  iceServers: () => Promise<readonly IceServer[]>;
+  requestOffer: () => void;
+  sendAnswer: (sid: string, sdp: string) => void;
+  onCaption: (caption: Caption) => void;
+  /** The speaker's scope, a child of the room's. */
+  scope: Scope;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+}
+
+/** Right after a subscription ends the SFU refuses half the requests for a new one; after this it does not. */
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 16_000;
+
+export class RoomSpeaker implements AsyncDisposable {
+  readonly #options: RoomSpeakerOptions;
+  #hosted: HostedSpeaker;
+  #languageId: string;
+  /** Requests since audio was last heard. */
+  #tries = 0;
+  #timer: Disposable | undefined;
+
+  constructor(options: RoomSpeakerOptions) {
+    this.#options = options;
+    this.#languageId = options.languageId;
+    this.#hosted = this.#open();
+    options.scope.defer(() => this.#timer?.[Symbol.dispose]());
+    options.scope.defer(() => this.#hosted[Symbol.asyncDispose]());
+  }
+
+  /** Asks the SFU for an offer now. */
+  subscribe(reason: "joined" | "rejoined"): void {
+    this.#tries = 0;
+    this.#request(reason);
+  }
+
+  offered(offer: SdpOffer): void {
+    const { scope, iceServers, sendAnswer } = this.#options;
+    if (scope.signal.aborted) return;
+    scope.run(async () => {
+      try {
+        const servers = await untilAborted(iceServers(), scope.signal);
+        const { sdp } = await untilAborted(this.#hosted.answer(offer, servers), scope.signal);
+        sendAnswer(offer.sid, sdp);
+      } catch (error) {
+        scope.signal.throwIfAborted();
+        this.#complain("offer not answered", error);
+        this.#askAgain("not_answered");
+      }
+    });
+  }
+
+  candidate(sid: string, candidate: IceCandidate): void {
+    this.#hosted.addCandidate(sid, candidate);
+  }
+
+  /** The SFU refused: the speaker does not publish yet, or no longer. */
+  refused(code: string): void {
+    this.#options.log.debug("offer refused", { code });
+    this.#askAgain("refused");
+  }
+
+  setLanguage(languageId: string): void {
+    this.#languageId = languageId;
+    this.#hosted.setLanguage(languageId);
+  }
+
+  /** Delivers what was heard; the signal bounds the wait. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#disarm();
+    try {
+      await this.#hosted.drain(signal);
+    } catch (error) {
+      if (!signal.aborted && !this.#options.scope.signal.aborted) {
+        this.#complain("speaker not drained", error);
+      }
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#options.scope[Symbol.asyncDispose]();
+  }
+
+  #open(): HostedSpeaker {
+    const { sessionId, host, onCaption } = this.#options;
+    return host.open({ speaker: { id: sessionId }, languageId: this.#languageId }, {
+      caption: onCaption,
+      heard: () => this.#tries = 0,
+      needsOffer: (reason) => this.#askAgain(reason),
+      failed: (error) => this.#replace(error),
+    });
+  }
+
+  /** The pipeline broke: a new one takes its place, and needs a subscription of its own. */
+  #replace(error: unknown): void {
+    const { scope } = this.#options;
+    if (scope.signal.aborted) return;
+    this.#complain("speaker failed", error);
+    const broken = this.#hosted;
+    this.#hosted = this.#open();
+    scope.run(() => broken[Symbol.asyncDispose]());
+    this.#askAgain("failed");
+  }
+
+  #askAgain(reason: string): void {
+    const { scope, clock } = this.#options;
+    if (scope.signal.aborted || this.#timer) return;
+    const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, LONGEST_WAIT_MS);
+    this.#timer = clock.timer(waitMs, () => {
+      this.#timer = undefined;
+      this.#request(reason);
+    });
+  }
+
+  #request(reason: string): void {
+    this.#disarm();
+    this.#options.meter.count("tiro_offers_requested_total", reason);
+    this.#options.requestOffer();
+  }
+
+  #disarm(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+  }
+
+  #complain(message: string, error: unknown): void {
+    const { log, meter } = this.#options;
+    meter.count("transcription_errors_total", error instanceof TiroError ? error.code : "unexpected");
+    log.warn(message, { code: error instanceof TiroError ? error.code : "unexpected" });
+  }
+}

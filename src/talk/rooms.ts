@@ -1,0 +1,209 @@
+/**
+ * All calls being captioned: opens a room at the first request for it, finds the room a request is about, and closes
+ * rooms for good. Requests never wait for the HPB.
+ */
+import {
+  type Clock,
+  type IceServer,
+  InvalidRequestError,
+  type Language,
+  type Log,
+  type Meter,
+  NotFoundError,
+  type Rooms,
+  type RoomsStatus,
+  type SpeakerHost,
+  type TranscribeRequest,
+  UnavailableError,
+} from "../domain/mod.ts";
+import type { Scope, TlsOptions } from "../flow/mod.ts";
+import { Breaker } from "./breaker.ts";
+import type { NextcloudSettings } from "./nextcloud.ts";
+import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
+import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
+
+export interface TalkOptions {
+  /** ws(s)://.../spreed */
+  hpbUrl: string;
+  internalSecret: string;
+  nextcloudUrl: string;
+  tls: TlsOptions;
+  /** What the configured provider recognises. */
+  languages: readonly Language[];
+  host: SpeakerHost;
+  settings: Pick<NextcloudSettings, "iceServers">;
+  roomsMax: number;
+  speakersPerRoomMax: number;
+  emptyRoomMs: number;
+  scope: Scope;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+  /** For tests: signalling without a socket. */
+  connect?: (roomToken: string, scope: Scope, onEvent: (event: SignalingEvent) => void) => RoomSignaling;
+}
+
+interface OpenRoom {
+  room: Room;
+  scope: Scope;
+}
+
+export class TalkRooms implements Rooms {
+  readonly #options: TalkOptions;
+  readonly #breaker: Breaker;
+  readonly #rooms = new Map<string, OpenRoom>();
+  /** Rooms being left: their sockets are still closing. */
+  #closing = 0;
+  #draining = false;
+
+  constructor(options: TalkOptions) {
+    this.#options = options;
+    this.#breaker = new Breaker(options.clock);
+    const { scope, meter } = options;
+    scope.use(meter.gauge("transcription_rooms_active", "Calls being captioned", () => this.#rooms.size));
+    scope.use(
+      meter.gauge("transcription_speakers_active", "Speakers being captioned", () => this.status().speakers),
+    );
+  }
+
+  get languages(): readonly Language[] {
+    return this.#options.languages;
+  }
+
+  transcribe(request: TranscribeRequest): void {
+    const { roomToken, ncSessionId, enable, languageId, turnServers } = request;
+    if (!enable) {
+      this.#rooms.get(roomToken)?.room.removeListener(ncSessionId);
+      return;
+    }
+    this.#checkLanguage(languageId);
+    const known = this.#rooms.get(roomToken)?.room;
+    if (this.#breaker.isOpen && !known?.isJoined) {
+      throw new UnavailableError(
+        "Cannot join the call: the signalling server is out of reach",
+        "signaling_unreachable",
+      );
+    }
+    const room = known ?? this.#open(roomToken, languageId, turnServers);
+    room.addListener(ncSessionId);
+  }
+
+  leave(roomToken: string): void {
+    this.#close(roomToken);
+  }
+
+  setLanguage(roomToken: string, languageId: string): void {
+    const open = this.#rooms.get(roomToken);
+    if (!open) throw new NotFoundError("Cannot set the language: this call is not being captioned");
+    this.#checkLanguage(languageId);
+    open.room.setLanguage(languageId);
+  }
+
+  status(): RoomsStatus {
+    let speakers = 0;
+    let listeners = 0;
+    for (const { room } of this.#rooms.values()) {
+      speakers += room.speakerCount;
+      listeners += room.listenerCount;
+    }
+    return { rooms: this.#rooms.size, speakers, listeners, signalingReachable: !this.#breaker.isOpen };
+  }
+
+  /** No new rooms; delivers what was heard and leaves every room. The signal bounds the wait. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    await Promise.all([...this.#rooms.values()].map(({ room }) => room.drain(signal)));
+  }
+
+  #checkLanguage(languageId: string): void {
+    const { languages } = this.#options;
+    if (languages.some(({ id }) => id === languageId)) return;
+    const known = languages.map(({ id }) => id).join(", ");
+    throw new InvalidRequestError(
+      `langId: not a language speech can be recognised in; known are ${known}`,
+      "langId",
+    );
+  }
+
+  #open(roomToken: string, languageId: string, turnServers: readonly IceServer[]): Room {
+    const { roomsMax, host, settings, emptyRoomMs, speakersPerRoomMax, clock, log, meter } = this.#options;
+    if (this.#draining) {
+      throw new UnavailableError("Cannot join the call: the service is shutting down", "draining");
+    }
+    if (this.#rooms.size + this.#closing >= roomsMax) {
+      throw new UnavailableError(
+        `Cannot join the call: ${roomsMax} calls are being captioned already`,
+        "busy",
+      );
+    }
+    const scope = this.#options.scope.child("room");
+    const room = new Room({
+      languageId,
+      connect: (onEvent) => this.#connect(roomToken, scope, onEvent),
+      host,
+      iceServers: async () => [...await settings.iceServers(), ...turnServers],
+      emptyRoomMs,
+      speakersMax: speakersPerRoomMax,
+      scope,
+      clock,
+      log,
+      meter,
+      onEnd: (end) => this.#ended(roomToken, room, end),
+    });
+    this.#rooms.set(roomToken, { room, scope });
+    log.info("joining a call", { rooms: this.#rooms.size });
+    room.start();
+    return room;
+  }
+
+  #connect(roomToken: string, scope: Scope, onEvent: (event: SignalingEvent) => void): RoomSignaling {
+    const { connect, hpbUrl, internalSecret, nextcloudUrl, tls, clock, log, meter } = this.#options;
+    if (connect) return connect(roomToken, scope, onEvent);
+    return new SignalingConnection({
+      url: hpbUrl,
+      secret: internalSecret,
+      nextcloudUrl,
+      roomToken,
+      tls,
+      scope,
+      onEvent,
+      onAttempt: (ok) => this.#breaker.record(ok),
+      log,
+      meter,
+      clock,
+    });
+  }
+
+  #ended(roomToken: string, room: Room, end: RoomEnd): void {
+    const { log, meter } = this.#options;
+    if (end.reason === "signaling") {
+      meter.count("transcription_errors_total", "signaling");
+      log.error("call lost", end.error ?? new Error("signalling closed"));
+    } else log.info("leaving a call", { reason: end.reason });
+    const { languageId } = room;
+    const listeners = room.wantedListeners();
+    this.#close(roomToken);
+    if (end.reason !== "switched" || this.#draining || this.#rooms.has(end.roomToken)) return;
+    const next = this.#open(end.roomToken, languageId, []);
+    for (const ncSessionId of listeners) next.addListener(ncSessionId);
+  }
+
+  /** Out of the list at once, so that a new request opens a new room; what is open of the old one closes behind it. */
+  #close(roomToken: string): void {
+    const open = this.#rooms.get(roomToken);
+    if (!open) return;
+    this.#rooms.delete(roomToken);
+    this.#closing++;
+    this.#options.scope.run(async () => {
+      try {
+        await open.room.drain(AbortSignal.any([open.scope.signal, AbortSignal.timeout(LEAVE_MS)]));
+      } finally {
+        await open.scope[Symbol.asyncDispose]();
+        this.#closing--;
+      }
+    });
+  }
+}
+
+/** A room that is left gets this long to deliver its last words. */
+const LEAVE_MS = 3_000;
