@@ -13,7 +13,7 @@ interface Rule {
 
 const ROOMS: Record<string, Rule> = {
   domain: { rooms: [], packages: [] },
-  flow: { rooms: ["domain"], packages: [] },
+  flow: { rooms: ["domain"], packages: ["node:http", "node:https", "node:net", "node:tls"] },
   audio: { rooms: ["domain"], packages: ["libopus-wasm"] },
   captioning: { rooms: ["domain", "flow", "audio"], packages: [] },
   stt: { rooms: ["domain", "flow"], packages: ["zod"] },

@@ -1,0 +1,349 @@
+import assert from "@std/assert";
+import { OverflowError } from "../domain/mod.ts";
+import { CLOSE, encodeFrame, FrameDecoder, OPCODE, type WebSocketFrame } from "./websocket_frames.ts";
+import { WebSocketDuplex, WebSocketOpenError, type WebSocketOptions } from "./websocket.ts";
+
+const OPTIONS: WebSocketOptions = {
+  signal: new AbortController().signal,
+  openTimeoutMs: 5_000,
+  inbox: { name: "test", capacity: 4 },
+  maxMessageSize: 100_000,
+};
+
+/** Deno's own WebSocket server: what it says of our frames is not our opinion. */
+function nativeServer(
+  onSocket: (socket: WebSocket, request: { url: string; key: string | null }) => void,
+  options: { cert?: string; key?: string } = {},
+) {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {}, ...options } as Deno.ServeTcpOptions,
+    (request) => {
+      const { url, headers } = request;
+      const key = headers.get("modal-key");
+      const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+      onSocket(socket, { url, key });
+      return response;
+    },
+  );
+  return {
+    url: `${options.cert ? "wss" : "ws"}://127.0.0.1:${server.addr.port}/path?query=1`,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+type Behaviour = (conn: Deno.TcpConn, head: string) => Promise<void>;
+
+/** A TCP server that does with each connection what the test wants. Joined on disposal. */
+function rawServer(behave: Behaviour) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const conns = new Set<Deno.TcpConn>();
+  const tasks: Promise<void>[] = [];
+  const serving = (async () => {
+    for await (const conn of listener) {
+      conns.add(conn);
+      tasks.push(
+        (async () => {
+          let head = "";
+          const buffer = new Uint8Array(4096);
+          while (!head.includes("\r\n\r\n")) {
+            const count = await conn.read(buffer);
+            if (count === null) return;
+            head += new TextDecoder().decode(buffer.subarray(0, count));
+          }
+          await behave(conn, head);
+        })().catch(() => {}).finally(() => {
+          if (conns.delete(conn)) conn.close();
+        }),
+      );
+    }
+  })();
+  return {
+    url: `ws://127.0.0.1:${listener.addr.port}/`,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const conn of conns) conn.close();
+      conns.clear();
+      await Promise.all(tasks);
+      await serving;
+    },
+  };
+}
+
+async function acceptUpgrade(conn: Deno.TcpConn, head: string, extra: Uint8Array = new Uint8Array()) {
+  const key = /sec-websocket-key: (.*)\r\n/i.exec(head)![1];
+  const digest = await crypto.subtle.digest(
+    "SHA-1",
+    new TextEncoder().encode(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"),
+  );
+  const accept = btoa(String.fromCharCode(...new Uint8Array(digest)));
+  const answer = new TextEncoder().encode(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  );
+  const bytes = new Uint8Array(answer.length + extra.length);
+  bytes.set(answer);
+  bytes.set(extra, answer.length);
+  await writeAll(conn, bytes);
+}
+
+async function writeAll(conn: Deno.Conn, bytes: Uint8Array) {
+  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+}
+
+async function untilEnd(conn: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  while (await conn.read(buffer).catch(() => null) !== null);
+}
+
+async function collect<T>(stream: ReadableStream<T>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of stream) items.push(item);
+  return items;
+}
+
+async function elapsedMs(work: Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await work;
+  return performance.now() - startMs;
+}
+
+const text = (message: string) => encodeFrame(OPCODE.text, new TextEncoder().encode(message), false);
+const concat = (...parts: Uint8Array[]) => new Uint8Array(parts.flatMap((part) => [...part]));
+
+Deno.test("Text and binary of every header length reach a native server and come back unchanged", async () => {
+  await using server = nativeServer((socket) => {
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => socket.send(data);
+  });
+  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const reader = duplex.messages.getReader();
+  for (const length of [0, 1, 125, 126, 65_535, 65_536, 99_999]) {
+    const bytes = Uint8Array.from({ length }, (_, i) => i * 7);
+    assert.equal(duplex.send(bytes), true);
+    assert.deepEqual((await reader.read()).value, bytes);
+  }
+  duplex.send("schön – 字幕");
+  assert.equal((await reader.read()).value, "schön – 字幕");
+});
+
+Deno.test("The handshake carries the headers and the whole path", async () => {
+  const seen = Promise.withResolvers<{ url: string; key: string | null }>();
+  await using server = nativeServer((_, request) => seen.resolve(request));
+  await using _duplex = await WebSocketDuplex.open(server.url, {
+    ...OPTIONS,
+    headers: { "Modal-Key": "k1" },
+  });
+  const { url, key } = await seen.promise;
+  assert.equal(key, "k1");
+  assert.match(url, /\/path\?query=1$/);
+});
+
+Deno.test("The peer's close ends the messages after what was queued, and is told as it was", async () => {
+  await using server = nativeServer((socket) => {
+    socket.onopen = () => {
+      socket.send("last words");
+      socket.close(4321, "enough");
+    };
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  assert.deepEqual(await collect(duplex.messages), ["last words"]);
+  assert.deepEqual(await duplex.closed, { code: 4321, reason: "enough", clean: true });
+  assert.equal(duplex.send("late"), false);
+});
+
+Deno.test("Our close tells the peer the code and waits for its answer", async () => {
+  const told = Promise.withResolvers<CloseEvent>();
+  await using server = nativeServer((socket) => socket.onclose = told.resolve);
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await duplex.close(4001, "done here");
+  const { code, reason, wasClean } = await told.promise;
+  assert.deepEqual({ code, reason, wasClean }, { code: 4001, reason: "done here", wasClean: true });
+  assert.equal((await duplex.closed).clean, true);
+});
+
+Deno.test("A peer that never answers the close frame is cut off within about a second", async () => {
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await untilEnd(conn);
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const tookMs = await elapsedMs(duplex.close());
+  assert.ok(tookMs > 500 && tookMs < 5_000, `took ${tookMs} ms`);
+  assert.deepEqual(await duplex.closed, { code: CLOSE.abnormal, reason: "", clean: false });
+});
+
+Deno.test("A peer that stopped reading is cut off with megabytes still queued, and they are freed", async () => {
+  const stuck = Promise.withResolvers<void>();
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await stuck.promise;
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const frame = new Uint8Array(80_000);
+  for (let sent = 0; sent < 200; sent++) duplex.send(frame); // 16 MB: more than loopback's TCP buffers take
+  assert.ok(duplex.bufferedAmount > 1_000_000, `only ${duplex.bufferedAmount} bytes are waiting`);
+  await duplex.close();
+  assert.equal(duplex.bufferedAmount, 0);
+  assert.equal((await duplex.closed).clean, false);
+  stuck.resolve();
+});
+
+Deno.test("A connection cut without goodbye is an unclean close, not an error of the stream", async () => {
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head, text("one"));
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  assert.deepEqual(await collect(duplex.messages), ["one"]);
+  assert.deepEqual(await duplex.closed, { code: CLOSE.abnormal, reason: "", clean: false });
+});
+
+Deno.test("Messages that come in the same packet as the handshake are not lost", async () => {
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head, concat(text("first"), text("second")));
+    await untilEnd(conn);
+  });
+  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const reader = duplex.messages.getReader();
+  assert.equal((await reader.read()).value, "first");
+  assert.equal((await reader.read()).value, "second");
+});
+
+Deno.test("A burst larger than the inbox reaches a reader that keeps up", async () => {
+  const burst = Array.from({ length: 300 }, (_, i) => `message ${i}`);
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(
+      conn,
+      head,
+      concat(...burst.map(text), encodeFrame(OPCODE.close, new Uint8Array(), false)),
+    );
+    await untilEnd(conn);
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  assert.deepEqual(await collect(duplex.messages), burst);
+  assert.deepEqual(await duplex.closed, { code: CLOSE.noStatus, reason: "", clean: true });
+});
+
+Deno.test("A reader that falls behind gets what fitted, then OverflowError, and the peer 4008", async () => {
+  const told = Promise.withResolvers<number>();
+  await using server = nativeServer((socket) => {
+    socket.onopen = () => {
+      for (let sent = 0; sent < 6; sent++) socket.send(String(sent));
+    };
+    socket.onclose = ({ code }) => told.resolve(code);
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  assert.equal(await told.promise, 4008);
+  const got: unknown[] = [];
+  await assert.rejects(async () => {
+    for await (const message of duplex.messages) got.push(message);
+  }, OverflowError);
+  assert.deepEqual(got, ["0", "1", "2", "3"]);
+  await duplex.closed;
+});
+
+Deno.test("A message over size is an OverflowError before it is held in memory", async () => {
+  await using server = nativeServer((socket) => {
+    socket.onopen = () => socket.send(new Uint8Array(100_001));
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await assert.rejects(collect(duplex.messages), OverflowError);
+  await duplex.closed;
+});
+
+Deno.test("Pings are answered, also between the fragments of a message", async () => {
+  const pong = Promise.withResolvers<WebSocketFrame>();
+  const fragment = (first: number, payload: string) => {
+    const bytes = text(payload).slice();
+    bytes[0] = first;
+    return bytes;
+  };
+  await using server = rawServer(async (conn, head) => {
+    const ping = encodeFrame(OPCODE.ping, new Uint8Array([1, 2, 3]), false);
+    await acceptUpgrade(conn, head, concat(fragment(0x01, "two "), ping, fragment(0x80, "halves")));
+    const decoder = new FrameDecoder({ masked: true, maxMessageBytes: 1_000 });
+    const buffer = new Uint8Array(4_096);
+    for (let count; (count = await conn.read(buffer)) !== null;) {
+      for (const frame of decoder.receive(buffer.subarray(0, count))) {
+        if (frame.type === "pong") pong.resolve(frame);
+      }
+    }
+  });
+  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  assert.equal((await duplex.messages.getReader().read()).value, "two halves");
+  assert.deepEqual(await pong.promise, { type: "pong", payload: new Uint8Array([1, 2, 3]) });
+});
+
+Deno.test("A peer that breaks the framing is told 1002 and left", async () => {
+  const answered = Promise.withResolvers<WebSocketFrame>();
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head, new Uint8Array([0xf1, 0]));
+    const decoder = new FrameDecoder({ masked: true, maxMessageBytes: 1_000 });
+    const buffer = new Uint8Array(4_096);
+    for (let count; (count = await conn.read(buffer)) !== null;) {
+      for (const frame of decoder.receive(buffer.subarray(0, count))) answered.resolve(frame);
+    }
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  assert.deepEqual(await collect(duplex.messages), []);
+  assert.deepEqual(await answered.promise, { type: "close", code: CLOSE.protocolError, reason: "" });
+  assert.equal((await duplex.closed).clean, false);
+});
+
+Deno.test("A refused connection rejects without naming the address", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const error = await WebSocketDuplex.open(`ws://127.0.0.1:${port}/secret`, OPTIONS).catch((error) => error);
+  assert.ok(error instanceof WebSocketOpenError);
+  assert.equal(error.message, "Cannot open WebSocket: connection refused or lost");
+  assert.equal(error.cause, undefined);
+});
+
+Deno.test("A server that answers no upgrade rejects with its status", async () => {
+  await using server = rawServer(async (conn) => {
+    await writeAll(conn, new TextEncoder().encode("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"));
+    await untilEnd(conn);
+  });
+  await assert.rejects(
+    WebSocketDuplex.open(server.url, OPTIONS),
+    (error: unknown) => error instanceof WebSocketOpenError && error.status === 401,
+  );
+});
+
+Deno.test("A server that accepts with the wrong key rejects", async () => {
+  await using server = rawServer(async (conn) => {
+    await acceptUpgrade(conn, "sec-websocket-key: someone else's\r\n");
+    await untilEnd(conn);
+  });
+  await assert.rejects(WebSocketDuplex.open(server.url, OPTIONS), WebSocketOpenError);
+});
+
+Deno.test("Aborting while the server holds the upgrade back rejects with the reason and leaves nothing", async () => {
+  const reached = Promise.withResolvers<void>();
+  await using server = rawServer(async (conn) => {
+    reached.resolve();
+    await untilEnd(conn); // ends only because the client hangs up
+  });
+  const abort = new AbortController();
+  const opening = WebSocketDuplex.open(server.url, { ...OPTIONS, signal: abort.signal });
+  opening.catch(() => {});
+  await reached.promise;
+  abort.abort(new Error("changed my mind"));
+  await assert.rejects(opening, /changed my mind/);
+});
+
+Deno.test("A server that never answers is given up after the open timeout, as a failure and not a cancellation", async () => {
+  await using server = rawServer(untilEnd);
+  await assert.rejects(
+    WebSocketDuplex.open(server.url, { ...OPTIONS, openTimeoutMs: 50 }),
+    (error: unknown) => error instanceof WebSocketOpenError && /within 50 ms/.test(error.message),
+  );
+});
+
+Deno.test("Disposing twice, and after the peer has gone, is quiet", async () => {
+  await using server = nativeServer((socket) => socket.onopen = () => socket.close());
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await duplex.closed;
+  await duplex[Symbol.asyncDispose]();
+  await duplex.close();
+  assert.equal(duplex.isOpen, false);
+});
