@@ -13,6 +13,11 @@ export const SPOKEN = {
     "one two three four five six seven eight nine ten the meeting starts at half past nine in the morning",
   train_slt: "good morning everyone the train leaves at seven in the evening",
   river_rms: "we will talk about the weather and the water in the river",
+  hello_rms: "good morning can everyone hear me",
+  yes_slt: "yes we can hear you and we can read every word",
+  start_rms: "the meeting starts at half past nine in the morning",
+  news_slt: "that is very good news for all of us",
+  weather_rms: "then we have time to talk about the weather",
 } as const;
 
 export const PACKET_MS = 20;
