@@ -1,0 +1,168 @@
+/**
+ * One line per event: JSON for machines, words for a terminal. Writing is synchronous and never throws; what must
+ * not be logged is hidden by `redact.ts` should a caller pass it.
+ */
+import { type Log, type LogFields, TiroError } from "../domain/mod.ts";
+import { showErrorMessage, showField, showMessage } from "./redact.ts";
+
+const SEVERITY = { debug: 0, info: 1, warn: 2, error: 3 } as const;
+export type Level = keyof typeof SEVERITY;
+
+export interface LogOptions {
+  level: Level;
+  /** Default: text on a terminal, JSON lines elsewhere. */
+  format?: "text" | "json";
+  /** Takes one line, with its end. Default: standard error. */
+  write?: (line: string) => void;
+  /** Wall clock; default: the machine's. */
+  now?: () => Date;
+  /** Default: on a terminal, unless NO_COLOR is set. */
+  colours?: boolean;
+}
+
+/** One error of a chain, as logged. */
+interface ErrorShown {
+  name: string;
+  code?: string;
+  message: string;
+}
+
+interface Event {
+  time: string;
+  level: Level;
+  message: string;
+  fields: [string, string | number | boolean][];
+  /** The error and its causes, outermost first. */
+  errors: ErrorShown[];
+  stack?: string;
+}
+
+/** Causes of causes are followed this far; a chain may be a ring. */
+const CAUSES_MAX = 5;
+const STACK_CHARS_MAX = 4_000;
+
+export function createLog(options: LogOptions): Log {
+  const onTerminal = options.write === undefined && Deno.stderr.isTerminal();
+  const asText = (options.format ?? (onTerminal ? "text" : "json")) === "text";
+  const colours = options.colours ?? (onTerminal && !Deno.noColor);
+  const write = options.write ?? writeToStandardError;
+  const now = options.now ?? (() => new Date());
+  const render = asText ? (event: Event) => renderText(event, colours) : renderJson;
+  const isOn = (level: Level) => SEVERITY[level] >= SEVERITY[options.level];
+
+  const emit = (level: Level, message: string, fields: LogFields, error?: { thrown: unknown }) => {
+    if (!isOn(level)) return;
+    try {
+      write(render({
+        time: now().toISOString(),
+        level,
+        message: showMessage(message),
+        fields: shownFields(fields),
+        errors: error ? chain(error.thrown) : [],
+        stack: error && isOn("debug") && error.thrown instanceof Error ? stackOf(error.thrown) : undefined,
+      }));
+    } catch {
+      // A log that cannot be written is no reason to end a call.
+    }
+  };
+  const withFields = (own: LogFields): Log => ({
+    debug: (message, fields) => emit("debug", message, { ...own, ...fields }),
+    info: (message, fields) => emit("info", message, { ...own, ...fields }),
+    warn: (message, fields) => emit("warn", message, { ...own, ...fields }),
+    error: (message, error, fields) => emit("error", message, { ...own, ...fields }, { thrown: error }),
+    child: (fields) => withFields({ ...own, ...fields }),
+  });
+  return withFields({});
+}
+
+/** For tests that look elsewhere. */
+export function createSilentLog(): Log {
+  const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+  return silent;
+}
+
+function shownFields(fields: LogFields): Event["fields"] {
+  return Object.entries(fields).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, showField(name, value)]]
+  );
+}
+
+/** The error and its causes, as deep as allowed. Anything can be thrown, so nothing is taken for granted. */
+function chain(thrown: unknown): ErrorShown[] {
+  const errors: ErrorShown[] = [];
+  try {
+    for (let at = thrown; at !== undefined && at !== null && errors.length < CAUSES_MAX;) {
+      if (!(at instanceof Error)) {
+        // It may be anything, speech included. Its type is what can safely be said.
+        errors.push({ name: typeof at, message: "not an error" });
+        break;
+      }
+      errors.push({ name: at.name, code: codeOf(at), message: showErrorMessage(at) });
+      at = at.cause ?? (at instanceof AggregateError ? at.errors[0] : undefined);
+    }
+  } catch {
+    errors.push({ name: "unknown", message: "an error that cannot be read" });
+  }
+  return errors;
+}
+
+/** Our own codes, and those of the platform (`ECONNREFUSED`). */
+function codeOf(error: Error): string | undefined {
+  if (error instanceof TiroError) return error.code;
+  return "code" in error && typeof error.code === "string" ? error.code.slice(0, 64) : undefined;
+}
+
+/** The frames only: the first line repeats the message, unhidden. */
+function stackOf(error: Error): string | undefined {
+  const frames = error.stack?.split("\n").filter((line) => /^\s+at /.test(line)).join("\n");
+  return frames?.slice(0, STACK_CHARS_MAX);
+}
+
+const RESERVED = new Set(["time", "level", "message", "error", "causes", "stack"]);
+
+function renderJson({ time, level, message, fields, errors: [error, ...causes], stack }: Event): string {
+  const named = fields.map(([name, value]) => [RESERVED.has(name) ? `field_${name}` : name, value]);
+  return JSON.stringify({
+    ...{ time, level, message },
+    ...Object.fromEntries(named),
+    ...(error && { error }),
+    ...(causes.length > 0 && { causes }),
+    stack,
+  }) + "\n";
+}
+
+const COLOUR = { debug: 90, info: 36, warn: 33, error: 31 } as const;
+
+function renderText({ time, level, message, fields, errors, stack }: Event, colours: boolean): string {
+  const paint = (code: number, text: string) => colours ? `\x1b[${code}m${text}\x1b[0m` : text;
+  const shown = fields.map(([name, value]) => paint(90, `${plain(name)}=${quoted(value)}`));
+  const causes = errors.map(({ name, code, message }) =>
+    `${plain(name)}${code ? ` (${plain(code)})` : ""}: ${plain(message)}`
+  );
+  const words = [
+    paint(90, time.slice(11, 23)),
+    paint(COLOUR[level], level.toUpperCase().padEnd(5)),
+    plain(message),
+    ...shown,
+    ...(causes.length > 0 ? [`- ${causes.join(" <- ")}`] : []),
+  ];
+  return words.join(" ") + "\n" + (stack ? `${stack}\n` : "");
+}
+
+/** Control characters could forge lines or drive the terminal. */
+function plain(text: string): string {
+  return text.replace(/\p{Cc}/gu, " ");
+}
+
+function quoted(value: string | number | boolean): string {
+  return typeof value === "string" && !/^[\w.:\/-]+$/.test(value)
+    ? JSON.stringify(plain(value))
+    : String(value);
+}
+
+const ENCODER = new TextEncoder();
+
+function writeToStandardError(line: string): void {
+  let bytes = ENCODER.encode(line);
+  while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
+}

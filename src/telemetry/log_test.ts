@@ -1,0 +1,209 @@
+import assert from "@std/assert";
+import { InvalidRequestError, type LogFields, UnavailableError } from "../domain/mod.ts";
+import { createLog, createSilentLog, type LogOptions } from "./mod.ts";
+
+const AT = "2026-03-04T05:06:07.890Z";
+
+function setup(options: Partial<LogOptions> = {}) {
+  const lines: string[] = [];
+  const log = createLog({
+    level: "info",
+    format: "json",
+    write: (line) => void lines.push(line),
+    now: () => new Date(AT),
+    ...options,
+  });
+  return { log, lines, last: () => JSON.parse(lines.at(-1)!) };
+}
+
+Deno.test("An event is one JSON line with its time, level, message and fields", () => {
+  const { log, lines, last } = setup();
+  log.info("Joined the call", { room: 7, speaker: "abc", resumed: false, nothing: undefined });
+  assert.deepEqual(last(), {
+    time: AT,
+    level: "info",
+    message: "Joined the call",
+    room: 7,
+    speaker: "abc",
+    resumed: false,
+  });
+  assert.equal(lines.length, 1);
+  assert.match(lines[0], /^[^\n]+\n$/);
+});
+
+Deno.test("On a terminal an event is one readable line, with colours only where asked for", () => {
+  const plain = setup({ format: "text" });
+  plain.log.warn("Reconnecting", { attempt: 2, reason: "server said bye" });
+  assert.deepEqual(plain.lines, ['05:06:07.890 WARN  Reconnecting attempt=2 reason="server said bye"\n']);
+
+  const coloured = setup({ format: "text", colours: true });
+  coloured.log.warn("Reconnecting");
+  assert.ok(coloured.lines[0].includes("\x1b[33mWARN \x1b[0m"));
+});
+
+Deno.test("Lines below the level are not written", () => {
+  const { log, lines } = setup({ level: "warn" });
+  log.debug("a");
+  log.info("b");
+  log.warn("c");
+  log.error("d", new Error("e"));
+  assert.deepEqual(lines.map((line) => JSON.parse(line).message), ["c", "d"]);
+});
+
+Deno.test("A child adds its fields to every line, and its caller's win", () => {
+  const { log, last } = setup();
+  const child = log.child({ room: 1, door: "talk" }).child({ speaker: "s" });
+  child.info("Heard", { room: 2 });
+  assert.deepEqual([last().room, last().door, last().speaker], [2, "talk", "s"]);
+  log.info("Elsewhere");
+  assert.equal("speaker" in last(), false);
+});
+
+Deno.test("An error is logged with its name, code and causes, each with theirs", () => {
+  const { log, last, lines } = setup();
+  const refused = Object.assign(new Error("connection refused"), { code: "ECONNREFUSED" });
+  const error = new UnavailableError("Cannot join: HPB out of reach", "signaling_unreachable", refused);
+  log.error("Join failed", error, { room: 3 });
+  assert.deepEqual(last().error, {
+    name: "UnavailableError",
+    code: "signaling_unreachable",
+    message: "Cannot join: HPB out of reach",
+  });
+  assert.deepEqual(last().causes, [{ name: "Error", code: "ECONNREFUSED", message: "connection refused" }]);
+  assert.equal(last().room, 3);
+  assert.equal(lines[0].includes("log_test.ts"), false, "no stack at this level");
+
+  const text = setup({ format: "text" });
+  text.log.error("Join failed", error);
+  assert.equal(
+    text.lines[0],
+    "05:06:07.890 ERROR Join failed - UnavailableError (signaling_unreachable): " +
+      "Cannot join: HPB out of reach <- Error (ECONNREFUSED): connection refused\n",
+  );
+});
+
+Deno.test("At debug level an error comes with its stack, without repeating the message", () => {
+  const { log, last } = setup({ level: "debug" });
+  log.error("Failed", new InvalidRequestError("Cannot do: https://u:5ecret@host/?x=5ecret", "field"));
+  assert.match(last().stack, /^\s+at .*log_test\.ts/);
+  assert.ok(!JSON.stringify(last()).includes("5ecret"));
+});
+
+Deno.test("The first error of an aggregate is its cause, and a ring of causes ends", () => {
+  const { log, last } = setup();
+  log.error("Closing failed", new AggregateError([new Error("one"), new Error("two")], "both"));
+  assert.deepEqual(last().causes.map((cause: { message: string }) => cause.message), ["one"]);
+
+  const ring = new Error("ring");
+  ring.cause = ring;
+  log.error("Ring", ring);
+  assert.equal(last().causes.length, 4);
+});
+
+Deno.test("Anything may be thrown and nothing of it escapes", () => {
+  const { log, lines, last } = setup();
+  const hostile = Object.defineProperty(new Error("x"), "message", {
+    get() {
+      throw new Error("trap");
+    },
+  });
+  for (const thrown of ["spoken words", 7, null, undefined, { secret: "spoken words" }, hostile]) {
+    log.error("Failed", thrown);
+  }
+  assert.equal(lines.length, 6);
+  assert.ok(!lines.join("").includes("spoken words"));
+  assert.deepEqual(last().error, { name: "unknown", message: "an error that cannot be read" });
+});
+
+Deno.test("A log whose writer fails does not disturb its caller", () => {
+  const { log } = setup({
+    write: () => {
+      throw new Error("disk full");
+    },
+  });
+  log.info("Hello");
+  log.error("Failed", new Error("x"));
+});
+
+Deno.test("Fields whose name tells of secrets, tokens, SDP or speech are hidden", () => {
+  const names = [
+    ...["secret", "internalSecret", "MODAL_SECRET", "roomToken", "room_token", "token", "sdp", "offerSdp"],
+    ...[
+      "text",
+      "finalText",
+      "transcript",
+      "caption",
+      "speech",
+      "apiKey",
+      "password",
+      "Authorization",
+      "cookie",
+    ],
+    ...["credential", "turn-credentials", "displayName", "candidate"],
+  ];
+  for (const format of ["json", "text"] as const) {
+    const { log, lines } = setup({ format });
+    log.info("Event", Object.fromEntries(names.map((name) => [name, "5ecret"])) as LogFields);
+    assert.ok(!lines[0].includes("5ecret"), lines[0]);
+    assert.equal(lines[0].split("[hidden]").length - 1, names.length);
+  }
+  const { log, last } = setup();
+  const harmless = { context: "a", monkey: "b", sttProvider: "modal", captions: 3, texture: "c", tokens: 5 };
+  log.info("Event", harmless);
+  const { time: _1, level: _2, message: _3, ...fields } = last();
+  assert.deepEqual(fields, harmless);
+});
+
+Deno.test("Messages lose what follows a host in a URL, and all lines but the first", () => {
+  const { log, last } = setup();
+  log.info(
+    "error sending request for url (wss://me:5ecret@hpb.example.org:8080/spreed?token=5ecret): refused",
+  );
+  assert.equal(last().message, "error sending request for url (wss://hpb.example.org:8080): refused");
+  log.error("Failed", new Error("v=0\r\no=- 5ecret IN IP4 10.0.0.1\r\ns=-"));
+  assert.equal(last().error.message, "v=0 ...");
+  log.error("Failed", parseFailure("spoken words"));
+  assert.deepEqual(last().error, { name: "SyntaxError", message: "[hidden]" });
+});
+
+Deno.test("Lines are bounded, whatever is logged", () => {
+  const { log, lines, last } = setup();
+  log.error("m".repeat(10_000), new Error("e".repeat(10_000)), { field: "f".repeat(10_000) });
+  assert.ok(lines[0].length < 2_000);
+  assert.equal(last().message.length, 500);
+  assert.equal(last().field.length, 200);
+  assert.ok(last().field.endsWith("..."));
+});
+
+Deno.test("Nothing logged can forge a second line or drive the terminal", () => {
+  for (const format of ["json", "text"] as const) {
+    const { log, lines } = setup({ format });
+    log.info("one\x1b[2J", { field: "a\nb\x1b[2J", other: "c\rd" });
+    assert.equal(lines[0].split("\n").length, 2);
+    assert.ok(!lines[0].includes("\x1b") && !lines[0].includes("\r"));
+  }
+});
+
+Deno.test("A field cannot take the place of the event's own", () => {
+  const { log, last } = setup();
+  log.info("Event", { level: "forged", time: 0, stack: true, number: NaN });
+  assert.equal(last().level, "info");
+  assert.equal(last().time, AT);
+  assert.equal(last().field_level, "forged");
+  assert.equal(last().field_stack, true);
+  assert.equal(last().number, "NaN");
+});
+
+Deno.test("A silent log takes everything and says nothing", () => {
+  const log = createSilentLog();
+  log.child({ a: 1 }).error("x", new Error("y"));
+  log.info("x");
+});
+
+function parseFailure(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,3 @@
+/** Words to the operator and numbers for Prometheus, behind the ports of `domain`. */
+export * from "./log.ts";
+export * from "./meter.ts";
