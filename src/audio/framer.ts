@@ -1,0 +1,106 @@
+/**
+ * Cuts decoded audio into the chunks a provider wants, 80 to 200 ms. Holds less than one chunk, never changes a
+ * sample, and lets go of what it holds when a pause or a jump of the media time comes.
+ */
+import type { PcmFrame } from "../domain/mod.ts";
+import type { Samples } from "./opus.ts";
+
+export interface FramerOptions {
+  sampleRateHz: number;
+  /** Length of a whole chunk, ms. */
+  chunkMs?: number;
+}
+
+/** A provider's message overhead against a caption's delay: 12 to 5 messages a second. */
+export const CHUNK_MS_MIN = 80;
+export const CHUNK_MS_MAX = 200;
+
+/** A start this far from where the audio before ended is a jump, ms. Rounding to samples is less. */
+const JUMP_MS = 1;
+
+const NOTHING: readonly PcmFrame[] = Object.freeze([]);
+
+export class Framer {
+  readonly #sampleRateHz: number;
+  readonly #chunkSamples: number;
+  /** The chunk being filled; undefined while nothing is held. Made anew for each chunk: it is given away. */
+  #chunk: Samples | undefined;
+  #filled = 0;
+  #startMs = 0;
+  #heardAtMs = 0;
+  #voiced = false;
+
+  constructor(options: FramerOptions) {
+    const { sampleRateHz, chunkMs = CHUNK_MS_MAX } = options;
+    if (!(chunkMs >= CHUNK_MS_MIN && chunkMs <= CHUNK_MS_MAX)) {
+      throw new RangeError(
+        `Cannot cut audio into ${chunkMs} ms: a chunk has ${CHUNK_MS_MIN} to ${CHUNK_MS_MAX} ms`,
+      );
+    }
+    this.#sampleRateHz = sampleRateHz;
+    this.#chunkSamples = Math.round(chunkMs * sampleRateHz / 1_000);
+  }
+
+  /** Takes audio; returns the chunks it completes. Throws RangeError for audio at another rate. */
+  receive(frame: PcmFrame): readonly PcmFrame[] {
+    if (frame.sampleRateHz !== this.#sampleRateHz) {
+      throw new RangeError(
+        `Cannot frame audio: it has ${frame.sampleRateHz} Hz and the chunks ${this.#sampleRateHz} Hz`,
+      );
+    }
+    const out: PcmFrame[] = [];
+    if (this.#chunk && Math.abs(frame.startMs - this.#endMs()) > JUMP_MS) out.push(this.#take(false));
+    const { samples } = frame;
+    for (let at = 0; at < samples.length;) {
+      this.#chunk ??= this.#begin(frame.startMs + this.#durationMs(at));
+      const count = Math.min(samples.length - at, this.#chunkSamples - this.#filled);
+      this.#chunk.set(samples.subarray(at, at + count), this.#filled);
+      this.#filled += count;
+      this.#heardAtMs = Math.max(this.#heardAtMs, frame.heardAtMs);
+      this.#voiced ||= frame.voiced;
+      at += count;
+      const isEnd = frame.endOfVoice && at === samples.length;
+      if (isEnd || this.#filled === this.#chunkSamples) out.push(this.#take(isEnd));
+    }
+    return out.length > 0 ? out : NOTHING;
+  }
+
+  /** The audio has ended: what is held. */
+  flush(): readonly PcmFrame[] {
+    return this.#chunk ? [this.#take(false)] : NOTHING;
+  }
+
+  #begin(startMs: number): Samples {
+    this.#filled = 0;
+    this.#startMs = startMs;
+    this.#heardAtMs = -Infinity;
+    this.#voiced = false;
+    return new Float32Array(this.#chunkSamples);
+  }
+
+  #take(endOfVoice: boolean): PcmFrame {
+    const chunk = this.#chunk!;
+    this.#chunk = undefined;
+    return {
+      samples: this.#filled === chunk.length ? chunk : shortened(chunk, this.#filled),
+      sampleRateHz: this.#sampleRateHz,
+      startMs: this.#startMs,
+      heardAtMs: this.#heardAtMs,
+      voiced: this.#voiced,
+      endOfVoice,
+    };
+  }
+
+  #endMs(): number {
+    return this.#startMs + this.#durationMs(this.#filled);
+  }
+
+  #durationMs(samples: number): number {
+    return samples * 1_000 / this.#sampleRateHz;
+  }
+}
+
+/** Cuts the buffer itself: a view of a longer one would be sent whole by whoever sends `samples.buffer`. */
+function shortened(chunk: Samples, length: number): Samples {
+  return new Float32Array(chunk.buffer.transfer(length * Float32Array.BYTES_PER_ELEMENT));
+}

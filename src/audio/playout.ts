@@ -1,0 +1,307 @@
+/**
+ * RTP packets as they arrive -> a speaker's timeline in order, without holes or overlaps (RFC 3550, RFC 7587).
+ * Packets in order pass at once: there is no jitter buffer, because a recogniser does not need an even pace.
+ *
+ *     in order ----------------------> out
+ *     ahead of a hole --> held ------> out, when the hole fills, `targetPackets` are held, or the oldest has
+ *                                      waited `targetPackets` x 20 ms; what is missing then becomes `lost`
+ *     behind the timeline -----------> late
+ *     impossible (new publisher) ----> restart: media time goes on, plus the wall time that passed
+ *
+ * Sans-IO: the clock is an argument. Knows nothing of what is in a packet but how long it lasts.
+ * Not followed: RFC 3550 A.1 keeps a new source on probation for two packets; SRTP has authenticated ours already.
+ */
+import { type AudioLedger, LIMITS, type OpusFrame, type RtpPacket } from "../domain/mod.ts";
+import { LONGEST_PACKET_TICKS, opusPacketTicks, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
+
+export interface PlayoutOptions {
+  ledger: AudioLedger;
+  /** Packets the inbox dropped since the last call; it has counted them, so they are not counted lost again. */
+  takeDropped: () => number;
+  /** Packets held back for a missing one before it is given up. */
+  targetPackets?: number;
+  /** Longest run of missing packets marked lost one by one; a longer one becomes silence. */
+  maxPackets?: number;
+}
+
+interface Held {
+  packet: RtpPacket;
+  /** When it reached this playout: behind a stalled reader what it waits for is already queued, so not `arrivedMs`. */
+  sinceMs: number;
+}
+
+/** What a publisher sends unless told otherwise; stands in for the length of a packet that cannot be read. */
+const USUAL_TICKS = 20 * TICKS_PER_MS;
+/** Sequence numbers this far from the expected one still belong to the stream: RFC 3550 A.1, MAX_DROPOUT; 60 s. */
+const SEQUENCE_WINDOW = 3_000;
+/** Timestamps may run ahead of the wall clock by this: packets that a stalled network delivers in one burst. */
+const BURST_TICKS = 5_000 * TICKS_PER_MS;
+/** Packets may claim less time than they last by this in all, before the timestamps are taken for another stream's. */
+const OVERLAP_TICKS = 1_000 * TICKS_PER_MS;
+/** A late packet is no older than its sequence number says, plus this for the silences between. */
+const LATE_SILENCE_TICKS = 60_000 * TICKS_PER_MS;
+/** The last packets of a replaced stream may still arrive this long. */
+const STRAGGLER_MS = 1_000;
+/** Silence between two streams: longer means a suspended machine, of which nobody needs the exact hours. */
+const RESTART_SILENCE_MS = 3_600_000;
+
+const NOTHING: readonly OpusFrame[] = Object.freeze([]);
+
+export class Playout {
+  readonly #ledger: AudioLedger;
+  readonly #takeDropped: () => number;
+  readonly #targetPackets: number;
+  readonly #maxPackets: number;
+
+  #started = false;
+  #ssrc = 0;
+  #replaced: { ssrc: number; untilMs: number } | undefined;
+  /** Sequence number that continues the timeline. */
+  #nextSequence = 0;
+  /** RTP timestamp at the end of the timeline, as the stream counts. */
+  #nextTimestamp = 0;
+  /** The end of the timeline, 1/48000 s of media time. Always whole 2.5 ms, so that ms are exact. */
+  #endTicks = 0;
+  /** Arrival of the newest packet played, ms. */
+  #playedMs = 0;
+  /** Length of the last packet played: what a missing one is taken for. */
+  #packetTicks = USUAL_TICKS;
+  /** Packets ahead of a hole, in sequence; never `targetPackets` or more once a call has returned. */
+  readonly #held: Held[] = [];
+  /** Packets the inbox counted, for which no hole was seen yet. */
+  #droppedUnseen = 0;
+  /** Packets in a row that came late, each following the one before. */
+  #lateRun = 0;
+  #lateSequence = 0;
+
+  constructor(options: PlayoutOptions) {
+    this.#ledger = options.ledger;
+    this.#takeDropped = options.takeDropped;
+    this.#targetPackets = options.targetPackets ?? LIMITS.playoutTargetPackets;
+    this.#maxPackets = options.maxPackets ?? LIMITS.playoutMaxPackets;
+    if (!(this.#targetPackets >= 1)) {
+      throw new RangeError(`Cannot play out with ${this.#targetPackets} packets held: at least 1 is needed`);
+    }
+  }
+
+  /** Takes a packet as it arrived; returns what it completes, oldest first. */
+  receive(packet: RtpPacket, nowMs: number): readonly OpusFrame[] {
+    if (!this.#started || packet.ssrc !== this.#ssrc) {
+      return this.#isStraggler(packet) ? this.#late() : this.#restart(packet);
+    }
+    const ahead = (packet.sequence - this.#nextSequence) << 16 >> 16;
+    if (!this.#continues(packet, ahead)) return this.#restart(packet);
+    if (ahead < 0) {
+      return this.#isLateStream(packet) ? this.#restart(packet) : this.#late();
+    }
+    this.#lateRun = 0;
+    const out: OpusFrame[] = [];
+    if (ahead === 0) {
+      this.#play(packet, out);
+      this.#playHeld(out);
+    } else if (!this.#hold(packet, nowMs)) {
+      return this.#late();
+    }
+    this.#giveUp(nowMs, out);
+    return out.length > 0 ? out : NOTHING;
+  }
+
+  /** Gives up the holes that were waited for long enough. */
+  due(nowMs: number): readonly OpusFrame[] {
+    const out: OpusFrame[] = [];
+    this.#giveUp(nowMs, out);
+    return out.length > 0 ? out : NOTHING;
+  }
+
+  /** When the packets held have waited long enough, monotonic ms; undefined while none is held. */
+  nextDeadline(): number | undefined {
+    if (this.#held.length === 0) return undefined;
+    let oldestMs = Infinity;
+    for (const { sinceMs } of this.#held) if (sinceMs < oldestMs) oldestMs = sinceMs;
+    return oldestMs + this.#targetPackets * USUAL_TICKS / TICKS_PER_MS;
+  }
+
+  /** No more packets: plays what is held. A packet after this continues the timeline. */
+  flush(_nowMs: number): readonly OpusFrame[] {
+    if (this.#held.length === 0) return NOTHING;
+    const out: OpusFrame[] = [];
+    this.#playAllHeld(out);
+    return out;
+  }
+
+  /** Whether a packet of the standing SSRC can belong to the stream played so far. */
+  #continues(packet: RtpPacket, ahead: number): boolean {
+    const gapTicks = packet.timestamp - this.#nextTimestamp | 0;
+    if (ahead < 0) {
+      return ahead >= -SEQUENCE_WINDOW &&
+        gapTicks <= ahead * SHORTEST_FRAME_TICKS + OVERLAP_TICKS &&
+        gapTicks >= ahead * LONGEST_PACKET_TICKS - LATE_SILENCE_TICKS;
+    }
+    const elapsedTicks = (packet.arrivedMs - this.#playedMs) * TICKS_PER_MS;
+    return ahead <= SEQUENCE_WINDOW &&
+      gapTicks >= ahead * SHORTEST_FRAME_TICKS - OVERLAP_TICKS &&
+      gapTicks <= Math.max(elapsedTicks, ahead * LONGEST_PACKET_TICKS) + BURST_TICKS;
+  }
+
+  #isStraggler(packet: RtpPacket): boolean {
+    return this.#replaced !== undefined && packet.ssrc === this.#replaced.ssrc &&
+      packet.arrivedMs < this.#replaced.untilMs;
+  }
+
+  /**
+   * A new subscription can start over with the SSRC kept and numbers that look merely old. A second's worth of old
+   * packets in sequence, and none on time between them, is a stream and not stragglers.
+   */
+  #isLateStream(packet: RtpPacket): boolean {
+    this.#lateRun = packet.sequence === (this.#lateSequence + 1 & 0xffff) ? this.#lateRun + 1 : 1;
+    this.#lateSequence = packet.sequence;
+    return this.#lateRun > this.#maxPackets;
+  }
+
+  #late(): readonly OpusFrame[] {
+    this.#ledger.add("late");
+    return NOTHING;
+  }
+
+  /** Begins a stream where the timeline ends, after the silence that passed meanwhile. */
+  #restart(packet: RtpPacket): readonly OpusFrame[] {
+    const out: OpusFrame[] = [];
+    this.#playAllHeld(out);
+    if (this.#started) {
+      if (packet.ssrc !== this.#ssrc) {
+        this.#replaced = { ssrc: this.#ssrc, untilMs: packet.arrivedMs + STRAGGLER_MS };
+      }
+      // A packet arrives when its last sample was spoken: its own length is not part of the pause.
+      const ticks = opusPacketTicks(packet.payload) ?? USUAL_TICKS;
+      const elapsedMs = packet.arrivedMs - this.#playedMs - ticks / TICKS_PER_MS;
+      this.#silence(Math.min(elapsedMs, RESTART_SILENCE_MS) * TICKS_PER_MS, packet, out);
+    }
+    this.#started = true;
+    this.#ssrc = packet.ssrc;
+    this.#nextSequence = packet.sequence;
+    this.#nextTimestamp = packet.timestamp;
+    this.#packetTicks = USUAL_TICKS;
+    this.#lateRun = 0;
+    // What the inbox dropped between the streams leaves no hole in either.
+    this.#takeDropped();
+    this.#droppedUnseen = 0;
+    this.#play(packet, out);
+    return out;
+  }
+
+  /** Keeps a packet that is ahead of a hole; false when it is held already. */
+  #hold(packet: RtpPacket, nowMs: number): boolean {
+    let at = this.#held.length;
+    while (at > 0) {
+      const behind = (packet.sequence - this.#held[at - 1].packet.sequence) << 16 >> 16;
+      if (behind === 0) return false;
+      if (behind > 0) break;
+      at--;
+    }
+    this.#held.splice(at, 0, { packet, sinceMs: nowMs });
+    return true;
+  }
+
+  #giveUp(nowMs: number, out: OpusFrame[]): void {
+    while (
+      this.#held.length > 0 && (this.#held.length >= this.#targetPackets || nowMs >= this.nextDeadline()!)
+    ) {
+      this.#playPastHole(out);
+    }
+  }
+
+  #playAllHeld(out: OpusFrame[]): void {
+    while (this.#held.length > 0) this.#playPastHole(out);
+  }
+
+  /** Plays what is held up to the next hole. */
+  #playHeld(out: OpusFrame[]): void {
+    let played = 0;
+    while (played < this.#held.length && this.#held[played].packet.sequence === this.#nextSequence) {
+      this.#play(this.#held[played++].packet, out);
+    }
+    if (played > 0) this.#held.splice(0, played);
+  }
+
+  /** Marks what is missing before the first held packet lost, and plays on from there. */
+  #playPastHole(out: OpusFrame[]): void {
+    const { packet } = this.#held[0];
+    const missing = packet.sequence - this.#nextSequence & 0xffff;
+    this.#countLost(missing);
+    if (missing <= this.#maxPackets) {
+      // A packet that claims no time of its own (the sender shortened its packets) is counted and not marked.
+      for (let i = 0; i < missing; i++) {
+        const ticks = wholeFrames(Math.min(this.#packetTicks, packet.timestamp - this.#nextTimestamp | 0));
+        if (ticks > 0) this.#advance("lost", ticks, packet, out);
+      }
+    }
+    this.#nextSequence = packet.sequence;
+    this.#playHeld(out);
+  }
+
+  #countLost(missing: number): void {
+    this.#droppedUnseen += this.#takeDropped();
+    const counted = Math.min(missing, this.#droppedUnseen);
+    this.#droppedUnseen -= counted;
+    if (missing > counted) this.#ledger.add("lost", missing - counted);
+  }
+
+  /** Plays the packet that continues the sequence, after the silence its timestamp tells of. */
+  #play(packet: RtpPacket, out: OpusFrame[]): void {
+    const ticks = opusPacketTicks(packet.payload);
+    this.#nextSequence = packet.sequence + 1 & 0xffff;
+    if (ticks === undefined) return this.#playMalformed(packet, out);
+    this.#silence(packet.timestamp - this.#nextTimestamp | 0, packet, out);
+    this.#packetTicks = ticks;
+    out.push({
+      kind: "opus",
+      startMs: this.#endTicks / TICKS_PER_MS,
+      durationMs: ticks / TICKS_PER_MS,
+      payload: packet.payload,
+      heardAtMs: packet.arrivedMs,
+    });
+    this.#skip(ticks);
+    if (packet.arrivedMs > this.#playedMs) this.#playedMs = packet.arrivedMs;
+  }
+
+  /** Not Opus: lost in its place. One whose time was played already (padding, bandwidth probes) is only late. */
+  #playMalformed(packet: RtpPacket, out: OpusFrame[]): void {
+    const gapTicks = packet.timestamp - this.#nextTimestamp | 0;
+    if (gapTicks <= -this.#packetTicks) {
+      this.#ledger.add("late");
+      return;
+    }
+    this.#ledger.add("lost");
+    this.#silence(gapTicks, packet, out);
+    this.#advance("lost", this.#packetTicks, packet, out);
+  }
+
+  /**
+   * Fills a gap of the timestamps. Less than 2.5 ms stays a difference between timeline and timestamps until it has
+   * grown, and so does an overlap until a later pause makes up for it: media time does not drift.
+   */
+  #silence(gapTicks: number, cause: RtpPacket, out: OpusFrame[]): void {
+    const ticks = wholeFrames(gapTicks);
+    if (ticks > 0) this.#advance("silence", ticks, cause, out);
+  }
+
+  #advance(kind: "lost" | "silence", ticks: number, cause: RtpPacket, out: OpusFrame[]): void {
+    out.push({
+      kind,
+      startMs: this.#endTicks / TICKS_PER_MS,
+      durationMs: ticks / TICKS_PER_MS,
+      heardAtMs: cause.arrivedMs,
+    });
+    this.#skip(ticks);
+  }
+
+  #skip(ticks: number): void {
+    this.#endTicks += ticks;
+    this.#nextTimestamp = this.#nextTimestamp + ticks >>> 0;
+  }
+}
+
+/** Rounds down to whole 2.5 ms. */
+function wholeFrames(ticks: number): number {
+  return Math.floor(ticks / SHORTEST_FRAME_TICKS) * SHORTEST_FRAME_TICKS;
+}

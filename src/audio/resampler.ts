@@ -1,0 +1,161 @@
+/**
+ * Changes the sample rate of a stream by a rational ratio: a Kaiser-windowed sinc low-pass at the common rate
+ * `fromHz * up`, of which only the taps that meet a sample and the outputs that are kept are computed (polyphase).
+ * The WebRTC path does not need it, libopus decodes to the wanted rate; sources at other rates do.
+ *
+ * Pass-band to 85% of the lower Nyquist frequency, stop-band from 100%: nothing audible aliases. The filter's delay
+ * is taken out, so that the output starts with the input and is as long.
+ */
+import type { Samples } from "./opus.ts";
+
+export interface ResamplerOptions {
+  fromHz: number;
+  toHz: number;
+}
+
+/** Design attenuation of the stop-band; measured, it keeps 80 dB with a margin. */
+const ATTENUATION_DB = 90;
+/** Where the pass-band ends, as a part of the lower Nyquist frequency. 10.2 kHz for 24 kHz output. */
+const PASS_BAND = 0.85;
+/** 640 phases x some 140 taps x 4 bytes is 360 KB of coefficients: ratios that need more are a mistake. */
+const PHASES_MAX = 640;
+
+export class Resampler {
+  readonly #up: number;
+  readonly #down: number;
+  /** Taps per phase. */
+  readonly #taps: number;
+  /** `up` phases of `taps` coefficients, oldest sample first. */
+  readonly #coefficients: Float32Array;
+  /** Delay of the filter in steps of the common rate. */
+  readonly #delay: number;
+  /** The last `taps - 1` input samples, then the input of this call; grows to the largest call. */
+  #window: Samples;
+  #received = 0;
+  #produced = 0;
+
+  /** Throws RangeError for rates that are no positive integers or whose ratio is not a reasonable fraction. */
+  constructor(options: ResamplerOptions) {
+    const { fromHz, toHz } = options;
+    if (!isRate(fromHz) || !isRate(toHz)) {
+      throw new RangeError(`Cannot resample ${fromHz} to ${toHz} Hz: rates are positive integers`);
+    }
+    const common = greatestCommonDivisor(fromHz, toHz);
+    this.#up = toHz / common;
+    this.#down = fromHz / common;
+    if (this.#up > PHASES_MAX) {
+      throw new RangeError(`Cannot resample ${fromHz} to ${toHz} Hz: that takes ${this.#up} filter phases`);
+    }
+    const { coefficients, taps, delay } = designPhases(this.#up, this.#down);
+    this.#coefficients = coefficients;
+    this.#taps = taps;
+    this.#delay = delay;
+    this.#window = new Float32Array(taps - 1);
+  }
+
+  /** Takes samples; returns those of the other rate they complete. The result is the caller's. */
+  process(samples: Float32Array): Samples {
+    // The output n sits `n * down + delay` steps into the filtered signal; it needs every sample up to there.
+    const steps = (this.#received + samples.length) * this.#up - this.#delay;
+    return this.#produceTo(Math.max(this.#produced, Math.ceil(steps / this.#down)), samples);
+  }
+
+  /** The input has ended: the samples still inside the filter. What comes after is a new stream. */
+  flush(): Samples {
+    const total = Math.ceil(this.#received * this.#up / this.#down);
+    const out = this.#produceTo(total, new Float32Array(Math.ceil(this.#delay / this.#up)));
+    this.#window.fill(0);
+    this.#received = 0;
+    this.#produced = 0;
+    return out;
+  }
+
+  #produceTo(total: number, samples: Float32Array): Samples {
+    const history = this.#taps - 1;
+    const length = history + samples.length;
+    if (this.#window.length < length) {
+      const grown = new Float32Array(length);
+      grown.set(this.#window.subarray(0, history));
+      this.#window = grown;
+    }
+    const window = this.#window;
+    window.set(samples, history);
+
+    const out = new Float32Array(total - this.#produced);
+    const [up, down, taps, coefficients] = [this.#up, this.#down, this.#taps, this.#coefficients];
+    // Where the first output lies: the newest sample it uses, and the phase between that and the next one.
+    const position = this.#produced * down + this.#delay;
+    let newest = Math.floor(position / up) - this.#received;
+    let phase = position % up;
+    for (let n = 0; n < out.length; n++) {
+      let sum = 0;
+      for (let tap = 0, at = newest, c = phase * taps; tap < taps; tap++) {
+        sum += window[at++] * coefficients[c++];
+      }
+      out[n] = sum;
+      phase += down;
+      while (phase >= up) {
+        phase -= up;
+        newest++;
+      }
+    }
+
+    window.copyWithin(0, samples.length, length);
+    this.#received += samples.length;
+    this.#produced = total;
+    return out;
+  }
+}
+
+/** The prototype low-pass at the common rate, dealt out to its phases; each phase passes a constant unchanged. */
+function designPhases(up: number, down: number): { coefficients: Float32Array; taps: number; delay: number } {
+  if (up === down) return { coefficients: Float32Array.of(1), taps: 1, delay: 0 };
+  // In cycles per step of the common rate the lower Nyquist frequency is half of 1 / max(up, down).
+  const nyquist = 0.5 / Math.max(up, down);
+  const cutoff = nyquist * (1 + PASS_BAND) / 2;
+  const transition = nyquist * (1 - PASS_BAND);
+  // Kaiser's formulas: the order for an attenuation and a transition width, and the window's shape.
+  const half = Math.ceil((ATTENUATION_DB - 7.95) / (2.285 * 2 * Math.PI * transition) / 2);
+  const beta = 0.1102 * (ATTENUATION_DB - 8.7);
+  const taps = Math.ceil((2 * half + 1) / up);
+
+  const coefficients = new Float32Array(up * taps);
+  for (let phase = 0; phase < up; phase++) {
+    const row = Float64Array.from({ length: taps }, (_, tap) => {
+      const step = phase + (taps - 1 - tap) * up - half;
+      return Math.abs(step) > half ? 0 : sinc(2 * cutoff * step) * kaiser(step / half, beta);
+    });
+    const gain = row.reduce((sum, coefficient) => sum + coefficient, 0);
+    for (let tap = 0; tap < taps; tap++) coefficients[phase * taps + tap] = row[tap] / gain;
+  }
+  return { coefficients, taps, delay: half };
+}
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
+
+/** Kaiser's window at `x` in [-1, 1]. */
+function kaiser(x: number, beta: number): number {
+  return besselI0(beta * Math.sqrt(Math.max(0, 1 - x * x))) / besselI0(beta);
+}
+
+/** Modified Bessel function of the first kind, order zero, by its power series. */
+function besselI0(x: number): number {
+  let term = 1;
+  let sum = 1;
+  for (let k = 1; term > sum * 1e-16; k++) {
+    term *= (x / (2 * k)) ** 2;
+    sum += term;
+  }
+  return sum;
+}
+
+function isRate(hz: number): boolean {
+  return Number.isInteger(hz) && hz > 0;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  while (b !== 0) [a, b] = [b, a % b];
+  return a;
+}

@@ -1,0 +1,112 @@
+/**
+ * What happens while a speaker is silent: packets are held encoded, the oldest forgotten, and now and then one is
+ * worth a listen. A decoder takes as long over silence as over speech, so not asking it is most of the saving.
+ * Decodes nothing itself and judges no loudness.
+ */
+import type { AudioLedger, OpusFrame } from "../domain/mod.ts";
+import { isDtxPacket, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
+
+/** One packet in five of 20 ms. A voice is found at most this late, well inside 400 ms of pre-roll. */
+const PROBE_EVERY_MS = 100;
+/** Packets listened to in a row once something stirs: a decoder fed now and then needs a few to show the true level. */
+const ALERT_PACKETS = 4;
+/** A payload this many times as large as silence usually is, and more than noise makes it, is worth a listen. */
+const LARGER = 1.5;
+const LARGER_BYTES = 4;
+/** Part by which each packet moves what is usual. */
+const USUAL_SHARE = 1 / 8;
+
+export interface SilenceGateOptions {
+  ledger: AudioLedger;
+  preRollMs: number;
+}
+
+export class SilenceGate {
+  readonly #ledger: AudioLedger;
+  readonly #preRollMs: number;
+  readonly #framesMax: number;
+  /** The newest frames, at least `preRollMs` long once that much came, beginning with an Opus packet. */
+  #held: OpusFrame[] = [];
+  #heldMs = 0;
+  #sinceProbeMs = PROBE_EVERY_MS;
+  #alertPackets = 0;
+  /** Bytes of a packet while nobody speaks; 0 before the first. */
+  #usualBytes = 0;
+
+  constructor(options: SilenceGateOptions) {
+    this.#ledger = options.ledger;
+    this.#preRollMs = options.preRollMs;
+    this.#framesMax = Math.ceil(options.preRollMs / (SHORTEST_FRAME_TICKS / TICKS_PER_MS)) + 1;
+  }
+
+  /** Time since a packet was last worth a listen, ms: what the one asked for now stands for. */
+  get sinceProbeMs(): number {
+    return this.#sinceProbeMs;
+  }
+
+  /** Takes the next frame; true when it is an Opus packet worth listening to now. */
+  hold(frame: OpusFrame): boolean {
+    this.#held.push(frame);
+    this.#heldMs += frame.durationMs;
+    this.#forgetOld();
+    this.#sinceProbeMs += frame.durationMs;
+    return frame.kind === "opus" && !isDtxPacket(frame.payload) &&
+      this.#isWorthListening(frame.payload.length);
+  }
+
+  /** The packet listened to was no voice; `stirring` asks for the next ones too. */
+  heardNothing(stirring: boolean): void {
+    this.#sinceProbeMs = 0;
+    if (stirring) this.#alertPackets = ALERT_PACKETS;
+  }
+
+  /** A voice began: hands over what is held, oldest first, and forgets it. */
+  release(): readonly OpusFrame[] {
+    const held = this.#held;
+    this.#reset();
+    return held;
+  }
+
+  /** Forgets what is held. */
+  clear(): void {
+    for (const frame of this.#held) this.#countSilent(frame);
+    this.#reset();
+  }
+
+  #reset(): void {
+    this.#held = [];
+    this.#heldMs = 0;
+    this.#sinceProbeMs = PROBE_EVERY_MS;
+    this.#alertPackets = 0;
+    this.#usualBytes = 0;
+  }
+
+  #isWorthListening(bytes: number): boolean {
+    if (this.#usualBytes > 0 && bytes > this.#usualBytes * LARGER + LARGER_BYTES) {
+      this.#alertPackets = ALERT_PACKETS;
+    }
+    this.#usualBytes += (bytes - this.#usualBytes) * (this.#usualBytes === 0 ? 1 : USUAL_SHARE);
+    if (this.#alertPackets > 0) {
+      this.#alertPackets--;
+      return true;
+    }
+    return this.#sinceProbeMs >= PROBE_EVERY_MS;
+  }
+
+  /** Keeps `preRollMs`, and no pause at the beginning: what comes before a pause is not the start of a word. */
+  #forgetOld(): void {
+    while (this.#held.length > 0) {
+      const oldest = this.#held[0];
+      const isSpare = this.#held.length > 1 &&
+        (this.#heldMs - oldest.durationMs >= this.#preRollMs || this.#held.length > this.#framesMax);
+      if (!isSpare && oldest.kind === "opus") return;
+      this.#held.shift();
+      this.#heldMs -= oldest.durationMs;
+      this.#countSilent(oldest);
+    }
+  }
+
+  #countSilent(frame: OpusFrame): void {
+    if (frame.kind === "opus") this.#ledger.add("silent");
+  }
+}
