@@ -1,0 +1,238 @@
+/**
+ * One werift peer connection with our settings and a clean end. Everything that reaches into werift's insides is here,
+ * each with its reason; all of it was read in and holds for werift 0.25.2. Knows nothing of sids, offers or audio.
+ *
+ * Not followed on purpose: no trickle from us (the description already has all our candidates), no RTCP receiver
+ * reports (nobody acts on them, and they would need werift's whole receive path), no ICE over TCP but through TURN.
+ */
+import {
+  Connection as IceConnection,
+  DtlsClient,
+  type RTCDtlsTransport,
+  RTCPeerConnection,
+  RTCRtpCodecParameters,
+  type RTCSessionDescription,
+  type RtpPacket,
+} from "werift";
+import type { IceServer } from "../domain/mod.ts";
+
+/** Where the sockets of a connection are opened. */
+export interface WebRtcNetwork {
+  /** Local addresses to use instead of all the machine's own; loopback is used only when named here. */
+  interfaceAddresses?: readonly string[];
+  /** First and last local UDP port, inclusive. */
+  portRange?: readonly [number, number];
+  /** Default false: one socket per address, and the SFU is reached by IPv4. */
+  iceUseIpv6?: boolean;
+}
+
+export interface PeerOptions {
+  iceServers: readonly IceServer[];
+  network: WebRtcNetwork;
+  codecs: { audio: RTCRtpCodecParameters[]; video: RTCRtpCodecParameters[] };
+  /** Every authenticated RTP packet, straight from SRTP. */
+  onRtp: (packet: RtpPacket) => void;
+}
+
+/** Opus as it is offered (RFC 7587). The payload type is the offerer's. */
+export const opusCodec = () =>
+  new RTCRtpCodecParameters({ mimeType: "audio/opus", clockRate: 48_000, channels: 2, payloadType: 111 });
+
+/** An unreachable STUN server may hold an answer back this long, s; a reachable one answers in a tenth. */
+const STUN_TIMEOUT_S = 0.5;
+/** The same for everything there is to gather, ms: TURN takes a few round trips. A dead one would take eight seconds. */
+const GATHER_TIMEOUT_MS = 1_500;
+/** A TCP or TLS connection to TURN is given up after this, s. */
+const TURN_CONNECT_TIMEOUT_S = 2;
+/** Ethernet's 1500 and a margin. */
+const RECEIVE_BUFFER_BYTES = 2_048;
+/** Longest timer werift sleeps on while it connects and cannot be told to stop: 100 ms before DTLS; and a margin. */
+const STARTUP_SLEEP_MS = 120;
+
+export class Peer implements AsyncDisposable {
+  readonly connection: RTCPeerConnection;
+  readonly #onRtp: PeerOptions["onRtp"];
+  readonly #hasStun: boolean;
+  readonly #hasPortRange: boolean;
+  readonly #transports = new Set<RTCDtlsTransport>();
+  /** What werift still waits for and cannot be told to stop. */
+  readonly #lingering = new Set<Promise<unknown>>();
+  #gathering: Promise<unknown> = Promise.resolve();
+  #started = false;
+  #closed?: Promise<void>;
+  #ended?: Promise<void>;
+
+  constructor({ iceServers, network, codecs, onRtp }: PeerOptions) {
+    const { interfaceAddresses: addresses, portRange, iceUseIpv6 = false } = network;
+    this.#onRtp = onRtp;
+    this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url.trim())));
+    this.#hasPortRange = portRange !== undefined;
+    const only = (ipv6: boolean) => addresses?.filter((address) => address.includes(":") === ipv6) ?? [];
+    this.connection = new RTCPeerConnection({
+      codecs,
+      headerExtensions: { audio: [], video: [] },
+      bundlePolicy: "max-bundle",
+      iceServers: iceServers.map(({ urls, username, credential }) => ({
+        urls: [...urls],
+        ...(username === undefined ? {} : { username }),
+        ...(credential === undefined ? {} : { credential }),
+      })),
+      iceStunGatherTimeout: STUN_TIMEOUT_S,
+      iceTurnConnectTimeout: TURN_CONNECT_TIMEOUT_S,
+      // werift skips internal addresses, and its own list cannot be replaced, only emptied and added to.
+      iceUseIpv4: !addresses,
+      iceUseIpv6: !addresses && iceUseIpv6,
+      ...(addresses ? { iceAdditionalHostAddresses: [...addresses] } : {}),
+      // One socket per address either way; with one address per family it can be bound to that address alone.
+      iceInterfaceAddresses: {
+        ...(only(false).length === 1 ? { udp4: only(false)[0] } : {}),
+        ...(only(true).length === 1 ? { udp6: only(true)[0] } : {}),
+      },
+      ...(portRange ? { icePortRange: [...portRange] as [number, number] } : {}),
+    });
+  }
+
+  /**
+   * Sets the local description, gathers, and gives the SDP with all our candidates. The caller sees to it that no
+   * `close` comes between its other calls on `connection`: werift's description methods never settle on a closed one.
+   */
+  async setLocal(description: RTCSessionDescription): Promise<string> {
+    this.#adoptTransports();
+    const work = async () => {
+      this.#started ||= description.type === "answer";
+      await this.connection.setLocalDescription(description);
+      this.#shrinkReceiveBuffers();
+    };
+    const gathering = this.#hasPortRange ? onePortSearchAtATime(work) : work();
+    this.#gathering = gathering.catch(() => {});
+    await gathering;
+    return this.connection.localDescription?.sdp ?? "";
+  }
+
+  /** Applies the answer to our offer; connecting starts. */
+  async setRemoteAnswer(sdp: string): Promise<void> {
+    this.#started = true;
+    await this.connection.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  /** Closes the sockets: no packet comes or goes any more. Timers of werift's may still run for a moment. */
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  /** Closes, and waits until nothing of the connection is left. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#ended ??= this.#end();
+  }
+
+  async #close(): Promise<void> {
+    // Sockets that are being opened belong to the connection only once they are: closing earlier would leak them.
+    await this.#gathering;
+    // A DTLS flight sleeps and sends again until the handshake is past it; past everything ends it at its next look.
+    for (const { dtls } of this.#transports) if (dtls) dtls.dtls.flight = Number.MAX_SAFE_INTEGER;
+    await this.connection.close();
+  }
+
+  async #end(): Promise<void> {
+    const mayBeConnecting = this.#started && this.connection.connectionState !== "connected";
+    await this.close();
+    if (mayBeConnecting) await new Promise((resolve) => setTimeout(resolve, STARTUP_SLEEP_MS));
+    while (this.#lingering.size > 0) await Promise.all(this.#lingering);
+    // ICE that was won at the moment of closing goes on to start its consent timers, and TURN may have answered late.
+    for (const { iceTransport } of this.#transports) await iceTransport.connection.close();
+  }
+
+  /** Sets up the transports werift made since the last call, before they gather. */
+  #adoptTransports(): void {
+    for (const transport of this.connection.dtlsTransports) {
+      if (this.#transports.has(transport)) continue;
+      this.#transports.add(transport);
+      const ice = iceOf(transport);
+      // Without a STUN server of ours werift asks a public one.
+      if (!this.#hasStun) ice.stunServer = undefined;
+      this.#boundGathering(ice);
+      this.#followHandshake(transport);
+      // In place of werift's router: no per-packet statistics, header extensions, clones and track events.
+      transport.onRtp.allUnsubscribe();
+      transport.onRtp.subscribe(this.#onRtp);
+    }
+  }
+
+  /** werift waits for TURN as long as it takes. What comes after the bound is closed with the connection. */
+  #boundGathering(ice: IceConnection): void {
+    const gather: (addresses: string[], timeoutS?: number) => Promise<unknown>[] = ice["getCandidatePromises"]
+      .bind(ice);
+    ice["getCandidatePromises"] = (addresses: string[], timeoutS?: number): Promise<unknown>[] => {
+      const gathered = this.#linger(Promise.allSettled(gather(addresses, timeoutS)));
+      const bound = Promise.withResolvers<void>();
+      const timer = setTimeout(bound.resolve, GATHER_TIMEOUT_MS);
+      gathered.then(() => clearTimeout(timer));
+      return [Promise.race([gathered, bound.promise])];
+    };
+  }
+
+  /** Keeps hold of the handshake's flights: each sleeps half a second or more after it was answered. */
+  #followHandshake(transport: RTCDtlsTransport): void {
+    transport.onStateChange.subscribe((state) => {
+      if (state !== "connecting") return;
+      queueMicrotask(() => { // the DTLS socket is made right after the state is told
+        const { dtls } = transport;
+        if (!dtls) return;
+        const handle = dtls.onHandleHandshakes;
+        dtls.onHandleHandshakes = (messages) =>
+          this.#closed ? Promise.resolve() : this.#linger(handle(messages));
+        if (!(dtls instanceof DtlsClient)) return;
+        const connect = dtls.connect.bind(dtls);
+        dtls.connect = () => this.#closed ? Promise.resolve() : this.#linger(connect());
+      });
+    });
+  }
+
+  /**
+   * Deno's node:dgram allocates a buffer of this size for every datagram, 64 KiB by default, and packets are views
+   * into it. In Deno this sets that size and leaves the kernel's buffer alone.
+   */
+  #shrinkReceiveBuffers(): void {
+    for (const transport of this.#transports) {
+      const protocols: { transport?: UdpLike; turn?: { transport?: UdpLike } }[] =
+        iceOf(transport)["protocols"];
+      for (const protocol of protocols) {
+        (protocol.transport ?? protocol.turn?.transport)?.socket?.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+      }
+    }
+  }
+
+  #linger<T>(work: Promise<T>): Promise<T> {
+    const settled: Promise<void> = work.then(() => {}, () => {}).finally(() =>
+      this.#lingering.delete(settled)
+    );
+    this.#lingering.add(settled);
+    return work;
+  }
+}
+
+/** werift declares the interface; this is its one implementation. */
+function iceOf(transport: RTCDtlsTransport): IceConnection {
+  const ice = transport.iceTransport.connection;
+  if (!(ice instanceof IceConnection)) {
+    throw new TypeError("Cannot set up ICE: not the werift this was written for");
+  }
+  return ice;
+}
+
+interface UdpLike {
+  /** Absent on TCP and TLS. */
+  socket?: { setRecvBufferSize(bytes: number): void };
+}
+
+let portSearch: Promise<unknown> = Promise.resolve();
+
+/**
+ * werift finds a free port by binding and letting go of it, then binds it again and does not survive finding it taken:
+ * two searches at once in the same range end the process. Threads need ranges of their own.
+ */
+function onePortSearchAtATime(search: () => Promise<void>): Promise<void> {
+  const found = portSearch.then(search);
+  portSearch = found.catch(() => {});
+  return found;
+}

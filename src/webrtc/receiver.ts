@@ -1,0 +1,273 @@
+/**
+ * Hears one speaker: answers the SFU's offers audio only and passes on the Opus packets that come. Outlives its
+ * connections: a re-offer renegotiates the standing one, an offer with a new sid replaces it, and the audio source goes
+ * on. Asks for nothing by itself: when the audio stays away it says so, and its owner gets another offer.
+ *
+ * One negotiation at a time; hanging up waits its turn, because werift never settles a description call on a
+ * connection that was closed under it.
+ */
+import {
+  type AudioLedger,
+  type AudioSource,
+  type Clock,
+  type IceCandidate,
+  type IceServer,
+  LIMITS,
+  type Log,
+  type Meter,
+  NegotiationError,
+  type SdpOffer,
+} from "../domain/mod.ts";
+import { systemClock, untilAborted } from "../flow/mod.ts";
+import { EarlyCandidates, usableCandidate } from "./candidates.ts";
+import { RtpInbox } from "./inbox.ts";
+import { opusCodec, Peer, type PeerOptions, type WebRtcNetwork } from "./peer.ts";
+import { type Offer, opusPayloadType, readOffer } from "./sdp.ts";
+import { SilenceWatchdog } from "./watchdog.ts";
+
+export interface WebRtcReceiverOptions {
+  ledger: AudioLedger;
+  clock?: Clock;
+  log: Log;
+  meter: Meter;
+  /** The audio is gone: once per trouble. */
+  onTrouble: (reason: "rtp_silent" | "transport_failed") => void;
+  /** First audio packet of a connection, and first after a trouble. */
+  onHeard: () => void;
+  network?: WebRtcNetwork;
+  /** Default LIMITS.rtpSilenceMs. */
+  rtpSilenceMs?: number;
+}
+
+/** A re-offer that comes while the connection is still being made waits for it this long: half a second is usual. */
+const RENEGOTIATE_WAIT_MS = 3_000;
+
+type WeriftRtpPacket = Parameters<PeerOptions["onRtp"]>[0];
+
+/** A peer connection and the subscription it belongs to. */
+interface Connection {
+  readonly sid: string;
+  readonly peer: Peer;
+  /** Resolves once connected or failed. */
+  readonly settled: PromiseWithResolvers<void>;
+  payloadType: number;
+}
+
+export class WebRtcReceiver implements AsyncDisposable {
+  readonly #options: WebRtcReceiverOptions;
+  readonly #clock: Clock;
+  readonly #inbox: RtpInbox;
+  readonly #watchdog: SilenceWatchdog;
+  readonly #early = new EarlyCandidates();
+  readonly #abort = new AbortController();
+  /** Closed connections whose last timers have not run out. */
+  readonly #retired = new Set<Promise<void>>();
+  #current: Connection | undefined;
+  #heard = false;
+  #turn: Promise<void> = Promise.resolve();
+  #disposed?: Promise<void>;
+
+  constructor(options: WebRtcReceiverOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#inbox = new RtpInbox(options.ledger, options.meter);
+    this.#watchdog = new SilenceWatchdog({
+      clock: this.#clock,
+      silenceMs: options.rtpSilenceMs ?? LIMITS.rtpSilenceMs,
+      onSilent: () => this.#trouble("rtp_silent"),
+      onLook: () => this.#inbox.report(),
+    });
+  }
+
+  /** One for the receiver's life, across re-offers and replaced connections. */
+  get source(): AudioSource {
+    return this.#inbox;
+  }
+
+  /**
+   * Answers an offer, after those before it. The answer has all our candidates. Rejects with NegotiationError; then
+   * what was connected before stays so.
+   */
+  async answer(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+    const { signal } = this.#abort;
+    try {
+      return await untilAborted(
+        this.#inTurn(() => this.#negotiate(offer.sid, readOffer(offer.sdp), iceServers)),
+        signal,
+      );
+    } catch (error) {
+      if (signal.aborted) {
+        throw new NegotiationError("Cannot answer offer: the receiver is closed", {
+          code: "closed",
+          retryable: false,
+        });
+      }
+      if (error instanceof NegotiationError) throw error;
+      // werift's messages may quote the SDP: only the kind of error goes on.
+      const kind = error instanceof Error ? error.name : typeof error;
+      throw new NegotiationError(`Cannot answer offer: WebRTC refused it (${kind})`, {
+        code: "refused",
+        retryable: true,
+      });
+    }
+  }
+
+  /** Takes a remote candidate; one that comes before its offer is kept until the offer does. Never throws. */
+  addCandidate(sid: string, candidate: IceCandidate): void {
+    const usable = usableCandidate(candidate);
+    if (!usable || this.#abort.signal.aborted) return;
+    if (this.#current?.sid === sid) this.#give(this.#current, usable);
+    else this.#early.add(sid, usable);
+  }
+
+  /** Closes the connection, if any, after the negotiation in progress; the source stays open for the next one. */
+  hangUp(): Promise<void> {
+    return this.#inTurn(async () => {
+      const connection = this.#current;
+      this.#current = undefined;
+      this.#watchdog.disarm();
+      if (connection) await this.#retire(connection);
+    });
+  }
+
+  /** Closes everything and ends the source. Nothing is left when this resolves. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= this.#dispose();
+  }
+
+  async #dispose(): Promise<void> {
+    this.#abort.abort(new DOMException("The receiver is closed", "AbortError"));
+    this.#watchdog[Symbol.dispose]();
+    this.#current?.settled.resolve();
+    await this.hangUp();
+    this.#inbox.end();
+    await Promise.all(this.#retired);
+  }
+
+  /** Runs `work` after what was asked before it, whether that worked or not. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.then(() => {}, () => {});
+    return result;
+  }
+
+  async #negotiate(sid: string, offer: Offer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+    this.#abort.signal.throwIfAborted();
+    const { connectionState } = this.#current?.peer.connection ?? {};
+    const stands = connectionState !== "failed" && connectionState !== "closed";
+    const sdp = this.#current?.sid === sid && stands
+      ? await this.#renegotiate(this.#current, offer)
+      : await this.#replace(sid, offer, iceServers);
+    if (offer.sendsAudio) this.#watchdog.arm();
+    else this.#watchdog.disarm();
+    return { sdp };
+  }
+
+  async #renegotiate(connection: Connection, offer: Offer): Promise<string> {
+    const { peer, settled } = connection;
+    // werift starts a second handshake when it is answered while the first is under way.
+    using _timer = this.#clock.timer(RENEGOTIATE_WAIT_MS, () => settled.resolve());
+    await settled.promise;
+    this.#abort.signal.throwIfAborted();
+    try {
+      await peer.connection.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+      const answer = await peer.connection.createAnswer();
+      // An SFU that stops sending audio may take the section away; then the old payload type does no harm.
+      if (offer.sendsAudio) connection.payloadType = opusPayloadType(answer.sdp);
+      return await peer.setLocal(answer);
+    } catch (error) {
+      if (peer.connection.signalingState === "have-remote-offer") {
+        await peer.connection.setRemoteDescription({ type: "rollback", sdp: "" }).catch(() => {});
+      }
+      throw error;
+    }
+  }
+
+  async #replace(sid: string, offer: Offer, iceServers: readonly IceServer[]): Promise<string> {
+    if (!offer.sendsAudio) {
+      throw new NegotiationError("Cannot answer offer: its audio is not sent", {
+        code: "no_audio",
+        retryable: true,
+      });
+    }
+    const connection: Connection = {
+      sid,
+      peer: new Peer({
+        iceServers,
+        network: this.#options.network ?? {},
+        codecs: { audio: [opusCodec()], video: [] },
+        onRtp: (packet) => this.#receive(connection, packet),
+      }),
+      settled: Promise.withResolvers(),
+      payloadType: -1,
+    };
+    const { peer } = connection;
+    try {
+      peer.connection.connectionStateChange.subscribe((state) => this.#onState(connection, state));
+      await peer.connection.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+      const answer = await peer.connection.createAnswer();
+      connection.payloadType = opusPayloadType(answer.sdp);
+      const sdp = await peer.setLocal(answer);
+      this.#abort.signal.throwIfAborted();
+      const replaced = this.#current;
+      this.#current = connection;
+      this.#heard = false;
+      for (const candidate of this.#early.take(sid)) this.#give(connection, candidate);
+      if (replaced) {
+        this.#early.take(replaced.sid);
+        await this.#retire(replaced);
+      }
+      return sdp;
+    } catch (error) {
+      await this.#retire(connection);
+      throw error;
+    }
+  }
+
+  /** Closes the sockets now, and leaves werift's last timers to be joined by dispose. */
+  async #retire(connection: Connection): Promise<void> {
+    connection.settled.resolve();
+    const end: Promise<void> = connection.peer[Symbol.asyncDispose]()
+      .catch((error: unknown) => this.#options.log.error("Connection did not close cleanly", error))
+      .finally(() => this.#retired.delete(end));
+    this.#retired.add(end);
+    await connection.peer.close().catch(() => {}); // told above
+  }
+
+  #give(connection: Connection, candidate: IceCandidate): void {
+    connection.peer.connection.addIceCandidate(candidate).catch((error: unknown) => {
+      const kind = error instanceof Error ? error.name : typeof error;
+      this.#options.log.debug("Candidate not taken", { sid: connection.sid, kind });
+    });
+  }
+
+  /** The hot path: fifty times a second for every speaker. */
+  #receive(connection: Connection, { header, payload }: WeriftRtpPacket): void {
+    if (connection !== this.#current || header.payloadType !== connection.payloadType) return;
+    const arrivedMs = this.#clock.now();
+    this.#watchdog.fed(arrivedMs);
+    if (payload.length === 0) return; // padding
+    this.#inbox.push({
+      sequence: header.sequenceNumber,
+      timestamp: header.timestamp,
+      ssrc: header.ssrc,
+      payload: new Uint8Array(payload), // a copy: werift's is a view into a larger buffer
+      arrivedMs,
+    });
+    if (this.#heard) return;
+    this.#heard = true;
+    this.#options.onHeard();
+  }
+
+  #onState(connection: Connection, state: string): void {
+    if (state === "connected" || state === "failed" || state === "closed") connection.settled.resolve();
+    if (connection !== this.#current || (state !== "failed" && state !== "closed")) return;
+    this.#watchdog.disarm();
+    this.#trouble("transport_failed");
+  }
+
+  #trouble(reason: "rtp_silent" | "transport_failed"): void {
+    this.#heard = false;
+    this.#options.onTrouble(reason);
+  }
+}
