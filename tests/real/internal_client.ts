@@ -3,7 +3,7 @@
  * werift. It proves the stack independently of the service under test, and is no model for it: no resume, no retries.
  */
 import { createHmac, randomBytes } from "node:crypto";
-import { RTCPeerConnection, RTCRtpCodecParameters } from "werift";
+import { WeriftPeer } from "./werift_peer.ts";
 
 export interface InternalClientOptions {
   hpbUrl: string;
@@ -31,7 +31,7 @@ export class InternalClient implements AsyncDisposable {
   readonly #watchers = new Set<() => void>();
   readonly #messages: Message[] = [];
   readonly #closed = Promise.withResolvers<void>();
-  #pc?: RTCPeerConnection;
+  #peer?: WeriftPeer;
   #requests = 0;
 
   private constructor(hpbUrl: string) {
@@ -74,21 +74,8 @@ export class InternalClient implements AsyncDisposable {
     });
     const offer = await this.#message((message) => dataOf(message).type === "offer");
     const { sid, payload } = dataOf(offer) as { sid: string; payload: { sdp: string } };
-    const pc = this.#pc = new RTCPeerConnection({
-      codecs: {
-        audio: [
-          new RTCRtpCodecParameters({
-            mimeType: "audio/opus",
-            clockRate: 48_000,
-            channels: 2,
-            payloadType: 111,
-          }),
-        ],
-        video: [],
-      },
-      iceServers: [],
-      iceUseIpv6: false,
-    });
+    const peer = this.#peer = new WeriftPeer();
+    const { pc } = peer;
     pc.onTrack.subscribe((track) => {
       track.onReceiveRtp.subscribe(({ header, payload }) => {
         if (this.heard.length === HEARD_MAX) this.heard.shift();
@@ -98,7 +85,7 @@ export class InternalClient implements AsyncDisposable {
       });
     });
     await pc.setRemoteDescription({ type: "offer", sdp: payload.sdp });
-    for (const { connection } of pc.iceTransports) connection.stunServer = undefined;
+    peer.stayOnMachine();
     await pc.setLocalDescription(await pc.createAnswer());
     this.#send({
       type: "message",
@@ -150,7 +137,7 @@ export class InternalClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pc?.close();
+    await this.#peer?.[Symbol.asyncDispose]();
     if (this.#socket.readyState < WebSocket.CLOSING) this.#socket.close();
     await this.#closed.promise;
   }

@@ -15,7 +15,7 @@ export interface ServerCommand {
 }
 
 const READY_TIMEOUT_MS = 10_000;
-const PROBE_INTERVAL_MS = 20;
+const POLL_INTERVAL_MS = 20;
 /** Enough of a log to see why a server ended. */
 const TAIL_LINES = 40;
 
@@ -66,16 +66,29 @@ export class ServerProcess implements AsyncDisposable {
 
   async #ready(): Promise<void> {
     const { name, logPath, isReady } = this.#command;
-    const deadlineMs = performance.now() + READY_TIMEOUT_MS;
-    while (!(await isReady())) {
-      const cause = this.#ended
-        ? "it ended"
-        : performance.now() > deadlineMs
-        ? "it is not ready in time"
-        : "";
-      if (cause) throw new Error(`Cannot start ${name}: ${cause}\n${await tailOf(logPath)}`);
-      await new Promise((resolve) => setTimeout(resolve, PROBE_INTERVAL_MS));
+    try {
+      await polled(`${name} to be ready`, READY_TIMEOUT_MS, async () => {
+        if (this.#ended) throw new Error("it ended");
+        return await isReady();
+      });
+    } catch (cause) {
+      throw new Error(`Cannot start ${name}\n${await tailOf(logPath)}`, { cause });
     }
+  }
+}
+
+/** Resolves once `condition` holds, asking again and again; for what tells nobody when it changes. */
+export async function polled(
+  what: string,
+  deadlineMs: number,
+  condition: () => Promise<boolean>,
+): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  while (!(await condition())) {
+    if (performance.now() > endMs) {
+      throw new DOMException(`Waited ${deadlineMs} ms for ${what}`, "TimeoutError");
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
   }
 }
 

@@ -10,7 +10,7 @@ import { HpbParticipant } from "../fakes/participant.ts";
 import { ChromiumSpeaker } from "./chromium_speaker.ts";
 import { configureHpb, type HpbOptions, randomText, startHpb } from "./hpb.ts";
 import { configureJanus, type JanusOptions, ownAddress, startJanus } from "./janus.ts";
-import { freePort, type ServerProcess, tailOf } from "./server_process.ts";
+import { freePort, polled, type ServerProcess, tailOf } from "./server_process.ts";
 import { TcpRelay } from "./tcp_relay.ts";
 import { type Seat, WeriftSpeaker } from "./werift_speaker.ts";
 
@@ -123,8 +123,22 @@ export class RealStack implements TestStack {
     this.#janus = undefined;
   }
 
+  /** Resolves when the HPB, if it runs, has found it: the HPB tries after 1, 2, 4.. seconds. */
   async startJanus(): Promise<void> {
-    this.#janus ??= await startJanus(this.janusOptions);
+    if (this.#janus) return;
+    const startedMs = Date.now();
+    this.#janus = await startJanus(this.janusOptions);
+    if (!this.#hpb) return;
+    await polled("the HPB to find Janus", 40_000, async () => {
+      const { connected, uptime } = (await this.stats()).mcu;
+      return connected && Date.parse(uptime) >= startedMs;
+    });
+  }
+
+  /** What the HPB itself counts. */
+  async stats(): Promise<HpbStats> {
+    const response = await fetch(`${this.directHpbUrl}/api/v1/stats`);
+    return await response.json();
   }
 
   /** The end of both servers' logs, for a failed test to show. */
@@ -143,6 +157,13 @@ export class RealStack implements TestStack {
     await this.killHpb();
     await this.killJanus();
   }
+}
+
+/** `clients` are the SFU's peers of both directions. */
+export interface HpbStats {
+  rooms: number;
+  sessions: number;
+  mcu: { connected: boolean; uptime: string; publishers: number; clients: number };
 }
 
 /** Runs a test on a stack of its own and, when it fails, shows what the servers said. */

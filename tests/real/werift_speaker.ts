@@ -3,10 +3,11 @@
  * 20 ms Opus packets in real time, encoded digital silence between what they say. Audio only, host candidates only.
  */
 import { Buffer } from "node:buffer";
-import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, RtpHeader, RtpPacket } from "werift";
+import { MediaStreamTrack, type RTCPeerConnection, RtpHeader, RtpPacket } from "werift";
 import type { TestSpeaker, Transcript } from "../fakes/call.ts";
 import type { HpbMessage, HpbParticipant } from "../fakes/participant.ts";
 import { encodeOpus, PACKET_MS, type Speech } from "../fakes/speech.ts";
+import { OPUS_PAYLOAD_TYPE, WeriftPeer } from "./werift_peer.ts";
 
 /** A place in the call: who sits down has joined the room and is in the call with audio. */
 export interface Seat {
@@ -77,18 +78,11 @@ async function sitDown(seat: Seat) {
   }
 }
 
-/** RFC 7587: always 48000/2 in SDP, whatever is sent. 111 is what browsers use. */
-const OPUS = () =>
-  new RTCRtpCodecParameters({ mimeType: "audio/opus", clockRate: 48_000, channels: 2, payloadType: 111 });
 const CONNECT_TIMEOUT_MS = 15_000;
 const TIMESTAMP_STEP = 48 * PACKET_MS;
 
 class WeriftPublisher {
-  readonly #pc = new RTCPeerConnection({
-    codecs: { audio: [OPUS()], video: [] },
-    iceServers: [],
-    iceUseIpv6: false,
-  });
+  readonly #peer = new WeriftPeer();
   readonly #track = new MediaStreamTrack({ kind: "audio" });
   readonly #silence: Uint8Array;
   /** What is being said. A test's speech is seconds long, so this stays at some hundred packets. */
@@ -100,9 +94,8 @@ class WeriftPublisher {
 
   private constructor(silence: Uint8Array) {
     this.#silence = silence;
-    this.#pc.addTransceiver(this.#track, { direction: "sendonly" });
-    // An empty list still means werift's default public STUN server; a test must not leave the machine.
-    for (const { connection } of this.#pc.iceTransports) connection.stunServer = undefined;
+    this.#peer.pc.addTransceiver(this.#track, { direction: "sendonly" });
+    this.#peer.stayOnMachine();
   }
 
   /** Offers the audio to the participant's own session, which is how the HPB knows a publisher. */
@@ -134,33 +127,18 @@ class WeriftPublisher {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (const { sent } of this.#queue.splice(0)) sent?.();
-    await this.#pc.close();
+    await this.#peer[Symbol.asyncDispose]();
   }
 
   async #connect(participant: HpbParticipant): Promise<void> {
-    const pc = this.#pc;
-    const connected = Promise.withResolvers<void>();
-    const timer = setTimeout(
-      () => connected.reject(new Error("Cannot publish: the SFU does not connect in time")),
-      CONNECT_TIMEOUT_MS,
-    );
-    pc.connectionStateChange.subscribe((state) => {
-      if (state === "connected") connected.resolve();
-      if (state === "failed") connected.reject(new Error("Cannot publish: the connection failed"));
-    });
+    const { pc } = this.#peer;
+    const refused = Promise.withResolvers<never>();
     using _answering = participant.onMessage((message) => {
-      applyToPublisher(pc, participant.sessionId, message).catch(connected.reject);
+      applyToPublisher(pc, participant.sessionId, message).catch(refused.reject);
     });
-    try {
-      await pc.setLocalDescription(await pc.createOffer());
-      participant.sendTo(
-        participant.sessionId,
-        publishOffer(participant.sessionId, pc.localDescription!.sdp),
-      );
-      await connected.promise;
-    } finally {
-      clearTimeout(timer);
-    }
+    await pc.setLocalDescription(await pc.createOffer());
+    participant.sendTo(participant.sessionId, publishOffer(participant.sessionId, pc.localDescription!.sdp));
+    await Promise.race([this.#peer.connected(CONNECT_TIMEOUT_MS), refused.promise]);
   }
 
   /** Sends every packet that is due, so that a late timer does not stretch time. */
@@ -180,7 +158,7 @@ class WeriftPublisher {
     const header = new RtpHeader({
       sequenceNumber: this.#packets & 0xffff,
       timestamp: (this.#packets * TIMESTAMP_STEP) >>> 0,
-      payloadType: 111,
+      payloadType: OPUS_PAYLOAD_TYPE,
     });
     this.#track.writeRtp(new RtpPacket(header, Buffer.from(payload)));
   }
