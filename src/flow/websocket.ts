@@ -21,6 +21,8 @@ import { CLOSE, closePayload, encodeFrame, FrameDecoder, FrameError, OPCODE } fr
 export interface TlsOptions {
   /** PEM certificates trusted besides the built-in ones. */
   caCerts?: readonly string[];
+  /** Accept any certificate, for this connection only: encrypted, but to whoever answers. */
+  skipVerify?: boolean;
 }
 
 export interface WebSocketOptions {
@@ -275,7 +277,8 @@ async function upgrade<T>(
   }
 }
 
-function tlsRequestOptions(tls: TlsOptions | undefined): { ca?: string[] } {
+function tlsRequestOptions(tls: TlsOptions | undefined): { ca?: string[]; rejectUnauthorized?: false } {
+  if (tls?.skipVerify) return { rejectUnauthorized: false };
   // `ca` replaces the built-in certificates, so they are named again.
   return tls?.caCerts?.length ? { ca: [...rootCertificates, ...tls.caCerts] } : {};
 }

@@ -1,0 +1,52 @@
+import assert from "@std/assert";
+import { makeCertificates } from "../../tests/fakes/certificates.ts";
+import { type TlsOptions, WebSocketDuplex } from "./websocket.ts";
+
+/** A wss server that says `hello`, certified for `subjectAltName` by a CA nobody knows. */
+async function secureServer(subjectAltName: string) {
+  const { ca, cert, key } = await makeCertificates(subjectAltName);
+  const sockets = new Set<WebSocket>();
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} }, (request) => {
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    sockets.add(socket);
+    socket.onopen = () => socket.send("hello");
+    return response;
+  });
+  return {
+    ca,
+    url: `wss://127.0.0.1:${server.addr.port}/`,
+    upgrades: sockets,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+async function greeting(url: string, tls?: TlsOptions): Promise<unknown> {
+  await using duplex = await WebSocketDuplex.open(url, {
+    signal: new AbortController().signal,
+    openTimeoutMs: 10_000,
+    inbox: { name: "test", capacity: 10 },
+    maxMessageSize: 1_000,
+    tls,
+  });
+  return (await duplex.messages.getReader().read()).value;
+}
+
+Deno.test("A server certified by an own CA is reached with that CA and refused without it", async () => {
+  await using server = await secureServer("IP:127.0.0.1");
+  await assert.rejects(greeting(server.url), /Cannot open WebSocket/);
+  assert.equal(server.upgrades.size, 0);
+  assert.equal(await greeting(server.url, { caCerts: [server.ca] }), "hello");
+});
+
+Deno.test("A certificate for another host is refused even with its CA", async () => {
+  await using server = await secureServer("DNS:other.example");
+  await assert.rejects(greeting(server.url, { caCerts: [server.ca] }), /Cannot open WebSocket/);
+  assert.equal(server.upgrades.size, 0);
+});
+
+Deno.test("Skipping verification accepts an unknown CA and another host's certificate, for that one connection", async () => {
+  await using server = await secureServer("DNS:other.example");
+  assert.equal(await greeting(server.url, { skipVerify: true }), "hello");
+  await assert.rejects(greeting(server.url), /Cannot open WebSocket/);
+  assert.equal(server.upgrades.size, 1);
+});
