@@ -27,13 +27,12 @@ export class WeriftPeer implements AsyncDisposable {
     iceUseIpv6: false,
   });
   readonly #connected = Promise.withResolvers<void>();
-  #connectingMs?: number;
+  #handshakeFromMs?: number;
   #connectedMs?: number;
 
   constructor() {
     this.#connected.promise.catch(() => {}); // reported to whoever asks
     this.pc.connectionStateChange.subscribe((state) => {
-      if (state === "connecting") this.#connectingMs ??= performance.now();
       if (state === "connected") {
         this.#connectedMs ??= performance.now();
         this.#connected.resolve();
@@ -42,9 +41,14 @@ export class WeriftPeer implements AsyncDisposable {
     });
   }
 
-  /** Takes werift's default public STUN server out, which an empty list leaves in. Call it before gathering starts. */
+  /** Takes werift's default public STUN server out, which an empty list leaves in. Call it once there is a transceiver. */
   stayOnMachine(): void {
-    for (const { connection } of this.pc.iceTransports) connection.stunServer = undefined;
+    for (const transport of this.pc.dtlsTransports) {
+      transport.iceTransport.connection.stunServer = undefined;
+      transport.onStateChange.subscribe((state) => {
+        if (state === "connecting") this.#handshakeFromMs ??= performance.now();
+      });
+    }
   }
 
   /** Resolves when connected; rejects when that failed or takes too long. */
@@ -65,7 +69,7 @@ export class WeriftPeer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.pc.close();
     if (this.#connectedMs === undefined) return;
-    const handshakeMs = this.#connectedMs - (this.#connectingMs ?? this.#connectedMs);
+    const handshakeMs = this.#connectedMs - (this.#handshakeFromMs ?? this.#connectedMs);
     const restMs = this.#connectedMs + handshakeMs + FLIGHT_SLEEP_MS - performance.now();
     if (restMs > 0) await new Promise((resolve) => setTimeout(resolve, restMs + 10));
   }
