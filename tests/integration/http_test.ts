@@ -1,0 +1,521 @@
+/** The REST API on a real socket, with rooms that only write down what they are asked. */
+import assert from "@std/assert";
+import {
+  type Language,
+  NotFoundError,
+  type Rooms,
+  type RoomsStatus,
+  type TranscribeRequest,
+  UnavailableError,
+} from "../../src/domain/mod.ts";
+import { Scope } from "../../src/flow/scope.ts";
+import { createHttpApp, ListenError, serveHttp } from "../../src/http/mod.ts";
+import { createLog, createMeter } from "../../src/telemetry/mod.ts";
+
+const ENGLISH: Language = { id: "en", name: "English", metadata: { separator: " ", rtl: false } };
+const HEBREW: Language = { id: "he", name: "עברית", metadata: { separator: " ", rtl: true } };
+
+class RecordingRooms implements Rooms {
+  readonly languages = [ENGLISH, HEBREW];
+  readonly asked: [string, ...unknown[]][] = [];
+  known = new Set(["room1"]);
+  signalingReachable = true;
+  /** Calls wait for it. */
+  gate: Promise<void> = Promise.resolve();
+  /** Resolves when a call has come. */
+  readonly called = Promise.withResolvers<void>();
+  /** Thrown by the next calls. */
+  failure: Error | undefined;
+
+  transcribe(request: TranscribeRequest): Promise<void> {
+    return this.#ask("transcribe", request);
+  }
+  leave(roomToken: string): Promise<void> {
+    return this.#ask("leave", roomToken);
+  }
+  setLanguage(roomToken: string, languageId: string): Promise<void> {
+    if (!this.known.has(roomToken)) {
+      return Promise.reject(new NotFoundError("Cannot set the language: no such room"));
+    }
+    return this.#ask("setLanguage", roomToken, languageId);
+  }
+  status(): RoomsStatus {
+    return { rooms: 2, speakers: 3, listeners: 4, signalingReachable: this.signalingReachable };
+  }
+  #ask(...call: [string, ...unknown[]]): Promise<void> {
+    if (this.failure) return Promise.reject(this.failure);
+    this.asked.push(call);
+    this.called.resolve();
+    return this.gate;
+  }
+}
+
+interface Api extends AsyncDisposable {
+  readonly rooms: RecordingRooms;
+  readonly meter: ReturnType<typeof createMeter>;
+  readonly lines: string[];
+  readonly port: number;
+  readonly scope: Scope;
+  accepting: boolean;
+  request(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<Answer>;
+}
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  /** Parsed where the answer says it is JSON, else the text. */
+  json: unknown;
+}
+
+function startApi(): Api {
+  const scope = new Scope("test");
+  const rooms = new RecordingRooms();
+  const meter = scope.use(createMeter());
+  const lines: string[] = [];
+  const log = createLog({ level: "debug", format: "json", write: (line) => void lines.push(line) });
+  const api: Api = {
+    rooms,
+    meter,
+    lines,
+    scope,
+    accepting: true,
+    port: 0,
+    async request(method, path, body, headers = { "content-type": "application/json" }) {
+      const raw = body === undefined || typeof body === "string" || body instanceof ReadableStream ||
+        body instanceof Uint8Array;
+      const response = await fetch(`http://127.0.0.1:${api.port}${path}`, {
+        method,
+        headers: body === undefined ? {} : headers,
+        body: (raw ? body : JSON.stringify(body)) as BodyInit | undefined,
+      });
+      const text = await response.text();
+      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+      const isJson = /^application\/json/.test(response.headers.get("content-type") ?? "");
+      return {
+        status: response.status,
+        headers: response.headers,
+        json: isJson && text ? JSON.parse(text) : text,
+      };
+    },
+    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+  };
+  const app = createHttpApp({ rooms, meter, log, acceptingWork: () => api.accepting });
+  const { port } = serveHttp({ app, host: "127.0.0.1", port: 0, scope, log });
+  return Object.assign(api, { port });
+}
+
+const TRANSCRIBE = "/api/v1/call/transcribe";
+const LISTENER = { roomToken: "room1", ncSessionId: "abc+/=" };
+
+Deno.test("Transcribe passes on what Talk sends, with its defaults", async () => {
+  await using api = startApi();
+  const { status, json, headers } = await api.request("POST", TRANSCRIBE, LISTENER);
+  assert.equal(status, 200);
+  assert.match(headers.get("content-type")!, /^application\/json/);
+  assert.deepEqual(json, { message: "Transcription requested" });
+  assert.deepEqual(api.rooms.asked, [["transcribe", {
+    roomToken: "room1",
+    ncSessionId: "abc+/=",
+    enable: true,
+    languageId: "en",
+    turnServers: [],
+  }]]);
+});
+
+Deno.test("Transcribe takes either spelling of the language, TURN servers in every shape, and unknown fields", async () => {
+  await using api = startApi();
+  const { status } = await api.request("POST", TRANSCRIBE, {
+    ...LISTENER,
+    languageId: "he",
+    translationTargetLangId: null,
+    futureField: { a: [1] },
+    turnServers: [
+      { urls: "turn:a.example.org", username: "u", credential: "c", credentialType: "password" },
+      { urls: ["stun:b.example.org", "stun:c.example.org"], username: null, credential: null },
+    ],
+  });
+  assert.equal(status, 200);
+  await api.request("POST", TRANSCRIBE, { ...LISTENER, langId: "en", languageId: "he", turnServers: null });
+  await api.request("POST", TRANSCRIBE, { ...LISTENER, langId: "", enable: null });
+  const requests = api.rooms.asked.map(([, request]) => request as TranscribeRequest);
+  assert.deepEqual(requests.map((request) => request.languageId), ["he", "en", "en"]);
+  assert.deepEqual(requests[0].turnServers, [
+    { urls: ["turn:a.example.org"], username: "u", credential: "c" },
+    { urls: ["stun:b.example.org", "stun:c.example.org"] },
+  ]);
+  assert.deepEqual(requests[1].turnServers, []);
+  assert.equal(requests[2].enable, true);
+});
+
+Deno.test("A listener can always be taken off, whatever the language", async () => {
+  await using api = startApi();
+  const { status, json } = await api.request("POST", TRANSCRIBE, {
+    ...LISTENER,
+    enable: false,
+    langId: "xx",
+  });
+  assert.equal(status, 200);
+  assert.deepEqual(json, { message: "Transcription stopped" });
+  assert.equal((api.rooms.asked[0][1] as TranscribeRequest).enable, false);
+});
+
+Deno.test("Stopping a room answers with the room", async () => {
+  await using api = startApi();
+  const { status, json } = await api.request("DELETE", `${TRANSCRIBE}/room1`);
+  assert.equal(status, 200);
+  assert.deepEqual(json, { status: "stopped", roomToken: "room1" });
+  assert.deepEqual(api.rooms.asked, [["leave", "room1"]]);
+});
+
+Deno.test("Leaving a room that is not there is no error", async () => {
+  await using api = startApi();
+  const { status, json } = await api.request("POST", "/api/v1/call/leave", { roomToken: "elsewhere" });
+  assert.equal(status, 200);
+  assert.deepEqual(json, { message: "Left the call" });
+  assert.deepEqual(api.rooms.asked, [["leave", "elsewhere"]]);
+});
+
+Deno.test("Set-language takes an empty language for English and answers 404 for an unknown room", async () => {
+  await using api = startApi();
+  const path = "/api/v1/call/set-language";
+  assert.equal((await api.request("POST", path, { roomToken: "room1", langId: "he" })).status, 200);
+  assert.equal((await api.request("POST", path, { roomToken: "room1", langId: "" })).status, 200);
+  assert.equal((await api.request("POST", path, { roomToken: "room1" })).status, 200);
+  assert.deepEqual(api.rooms.asked, [
+    ["setLanguage", "room1", "he"],
+    ["setLanguage", "room1", "en"],
+    ["setLanguage", "room1", "en"],
+  ]);
+  const { status, json } = await api.request("POST", path, { roomToken: "unknown", langId: "en" });
+  assert.equal(status, 404);
+  assert.deepEqual(json, { error: "Cannot set the language: no such room" });
+});
+
+Deno.test("Languages come with their separator and direction", async () => {
+  await using api = startApi();
+  const { status, json } = await api.request("GET", "/api/v1/languages");
+  assert.equal(status, 200);
+  assert.deepEqual(json, {
+    en: { name: "English", metadata: { separator: " ", rtl: false } },
+    he: { name: "עברית", metadata: { separator: " ", rtl: true } },
+  });
+});
+
+Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
+  await using api = startApi();
+  const healthy = await api.request("GET", "/healthz");
+  const { memory_mb, timestamp, ...rest } = healthy.json as Record<string, number | string>;
+  assert.equal(healthy.status, 200);
+  assert.deepEqual(rest, { status: "healthy", rooms: 2, speakers: 3 });
+  assert.ok(Number(memory_mb) > 10);
+  assert.ok(Math.abs(Date.parse(String(timestamp)) - Date.now()) < 60_000);
+
+  api.rooms.signalingReachable = false;
+  const degraded = await api.request("GET", "/healthz");
+  assert.deepEqual([degraded.status, (degraded.json as { status: string }).status], [200, "degraded"]);
+
+  api.accepting = false;
+  const unhealthy = await api.request("GET", "/healthz");
+  assert.deepEqual([unhealthy.status, (unhealthy.json as { status: string }).status], [503, "unhealthy"]);
+});
+
+Deno.test("Metrics are Prometheus text and count the answers by status", async () => {
+  await using api = startApi();
+  await api.request("GET", "/healthz");
+  await api.request("GET", "/nowhere");
+  await api.request("POST", TRANSCRIBE, "{");
+  const { status, json, headers } = await api.request("GET", "/metrics");
+  assert.equal(status, 200);
+  assert.match(headers.get("content-type")!, /^text\/plain; version=0\.0\.4/);
+  for (
+    const series of ["200", "404", "400"].map((code) => `tiro_http_requests_total{status="${code}"} 1\n`)
+  ) {
+    assert.ok(String(json).includes(series), series);
+  }
+  assert.ok(String(json).includes("# TYPE transcription_latency_ms histogram"));
+});
+
+Deno.test("A wrong field is named with what was expected, never with what was sent", async () => {
+  await using api = startApi();
+  const { roomToken, ncSessionId } = LISTENER;
+  const long = "x".repeat(513);
+  const cases: [body: unknown, error: string][] = [
+    [{ ncSessionId }, "roomToken: expected string, received nothing"],
+    [{ roomToken: 7, ncSessionId }, "roomToken: expected string, received number"],
+    [{ roomToken: null, ncSessionId }, "roomToken: expected string, received null"],
+    [{ roomToken: "", ncSessionId }, "roomToken: must be 1 to 64 letters, digits, _ or -"],
+    [{ roomToken: "../5ecret", ncSessionId }, "roomToken: must be 1 to 64 letters, digits, _ or -"],
+    [{ roomToken: "a".repeat(65), ncSessionId }, "roomToken: must be 1 to 64 letters, digits, _ or -"],
+    [{ roomToken }, "ncSessionId: expected string, received nothing"],
+    [{ roomToken, ncSessionId: "" }, "ncSessionId: must not be empty"],
+    [{ roomToken, ncSessionId: long }, "ncSessionId: longer than 512 characters"],
+    [{ roomToken, ncSessionId: "5ecret\u0000" }, "ncSessionId: holds control characters"],
+    [{ ...LISTENER, enable: "5ecret" }, "enable: expected boolean, received string"],
+    [{ ...LISTENER, langId: 5 }, "langId: expected string, received number"],
+    [{ ...LISTENER, languageId: ["5ecret"] }, "languageId: expected string, received array"],
+    [
+      { ...LISTENER, translationTargetLangId: 5 },
+      "translationTargetLangId: expected string, received number",
+    ],
+    [{ ...LISTENER, turnServers: "5ecret" }, "turnServers: expected array, received string"],
+    [{ ...LISTENER, turnServers: [{}] }, "turnServers.0.urls: expected string or array of strings"],
+    [
+      { ...LISTENER, turnServers: [{ urls: "turn:a" }, { urls: ["turn:b"], credential: 5 }] },
+      "turnServers.1.credential: expected string, received number",
+    ],
+    [{ ...LISTENER, turnServers: Array(33).fill({ urls: "turn:a" }) }, "turnServers: more than 32 servers"],
+    [{ ...LISTENER, langId: "5ecret" }, "langId: not supported; supported languages: en, he"],
+    [[LISTENER], "body: expected object, received array"],
+    ["5", "body: expected object, received number"],
+    ["null", "body: expected object, received null"],
+    ["{", "body: not valid JSON"],
+    ["", "body: not valid JSON"],
+    ['{"roomToken": 5ecret}', "body: not valid JSON"],
+    ["[".repeat(60_000), "body: not valid JSON"],
+    ["[".repeat(30_000) + "]".repeat(30_000), "body: expected object, received array"],
+    [new Uint8Array([0x22, 0xff, 0xfe, 0x22]), "body: incomplete or not UTF-8"],
+  ];
+  for (const [body, error] of cases) {
+    const { status, json } = await api.request("POST", TRANSCRIBE, body);
+    assert.deepEqual([status, json], [400, { error }]);
+  }
+  assert.deepEqual(api.rooms.asked, []);
+  assert.ok(!api.lines.join("").includes("5ecret"));
+});
+
+Deno.test("The other routes check their fields too", async () => {
+  await using api = startApi();
+  const cases: [method: string, path: string, body: unknown, error: string][] = [
+    ["POST", "/api/v1/call/leave", {}, "roomToken: expected string, received nothing"],
+    ["POST", "/api/v1/call/leave", { roomToken: ["a"] }, "roomToken: expected string, received array"],
+    ["POST", "/api/v1/call/set-language", { langId: "en" }, "roomToken: expected string, received nothing"],
+    [
+      "POST",
+      "/api/v1/call/set-language",
+      { roomToken: "room1", langId: "klingon" },
+      "langId: not supported; supported languages: en, he",
+    ],
+    ["DELETE", `${TRANSCRIBE}/a%20b`, undefined, "roomToken: must be 1 to 64 letters, digits, _ or -"],
+    [
+      "DELETE",
+      `${TRANSCRIBE}/${"a".repeat(65)}`,
+      undefined,
+      "roomToken: must be 1 to 64 letters, digits, _ or -",
+    ],
+    ["DELETE", `${TRANSCRIBE}/%E0%A4%A`, undefined, "roomToken: must be 1 to 64 letters, digits, _ or -"],
+  ];
+  for (const [method, path, body, error] of cases) {
+    const { status, json } = await api.request(method, path, body);
+    assert.deepEqual([status, json], [400, { error }], path);
+  }
+  assert.deepEqual(api.rooms.asked, []);
+});
+
+Deno.test("Unknown routes are 404, known ones with another method 405 with what they allow", async () => {
+  await using api = startApi();
+  for (const [method, path] of [["GET", "/"], ["POST", "/api/v1/call"], ["DELETE", `${TRANSCRIBE}/a/b`]]) {
+    const { status, json } = await api.request(method, path);
+    assert.deepEqual([status, json], [404, { error: "no such route" }], `${method} ${path}`);
+  }
+  const wrong: [string, string, string][] = [
+    ["GET", TRANSCRIBE, "POST"],
+    ["PUT", TRANSCRIBE, "POST"],
+    ["GET", `${TRANSCRIBE}/room1`, "DELETE"],
+    ["DELETE", "/api/v1/call/leave", "POST"],
+    ["OPTIONS", "/api/v1/call/set-language", "POST"],
+    ["POST", "/api/v1/languages", "GET, HEAD"],
+    ["POST", "/healthz", "GET, HEAD"],
+    ["DELETE", "/metrics", "GET, HEAD"],
+  ];
+  for (const [method, path, allow] of wrong) {
+    const { status, json, headers } = await api.request(method, path);
+    assert.deepEqual([status, json], [405, { error: "method not allowed" }], `${method} ${path}`);
+    assert.equal(headers.get("allow"), allow);
+  }
+  assert.deepEqual(api.rooms.asked, []);
+  assert.equal((await api.request("HEAD", "/healthz")).status, 200);
+});
+
+Deno.test("A slash at the end of a path is tolerated", async () => {
+  await using api = startApi();
+  assert.equal((await api.request("POST", `${TRANSCRIBE}/`, LISTENER)).status, 200);
+  assert.equal((await api.request("DELETE", `${TRANSCRIBE}/room1/`)).status, 200);
+  assert.equal((await api.request("GET", "/healthz/")).status, 200);
+});
+
+Deno.test("A missing Content-Type is taken for JSON, another one refused", async () => {
+  await using api = startApi();
+  const bytes = new TextEncoder().encode(JSON.stringify(LISTENER));
+  assert.equal((await api.request("POST", TRANSCRIBE, bytes, {})).status, 200);
+  for (const type of ["application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"]) {
+    assert.equal((await api.request("POST", TRANSCRIBE, bytes, { "content-type": type })).status, 200, type);
+  }
+  for (
+    const type of [
+      "text/plain",
+      "application/x-www-form-urlencoded",
+      "multipart/form-data; boundary=x",
+      "x/json",
+    ]
+  ) {
+    const { status, json } = await api.request("POST", TRANSCRIBE, bytes, { "content-type": type });
+    assert.deepEqual([status, json], [415, { error: "body: expected application/json" }], type);
+  }
+  assert.equal(api.rooms.asked.length, 4);
+});
+
+Deno.test("A body over 64 KiB is refused, announced or not, without reading it all", async () => {
+  await using api = startApi();
+  const tooLarge = { error: "body: larger than 65536 bytes" };
+  const announced = await api.request("POST", TRANSCRIBE, { ...LISTENER, padding: "x".repeat(70_000) });
+  assert.deepEqual([announced.status, announced.json], [413, tooLarge]);
+
+  const fits = JSON.stringify(LISTENER).padEnd(65_536, " ");
+  assert.equal((await api.request("POST", TRANSCRIBE, fits)).status, 200);
+  assert.equal((await api.request("POST", TRANSCRIBE, fits + " ")).status, 413);
+  assert.equal(api.rooms.asked.length, 1);
+
+  // Chunked, never ending: the answer must come while the caller still sends.
+  using socket = await Deno.connect({ hostname: "127.0.0.1", port: api.port });
+  const text = (words: string) => new TextEncoder().encode(words);
+  await socket.write(text(
+    `POST ${TRANSCRIBE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`,
+  ));
+  const chunk = text(`2000\r\n${"x".repeat(0x2000)}\r\n`);
+  let sent = 0;
+  const sending = (async () => {
+    for (; sent < 1_000; sent++) await socket.write(chunk);
+  })().catch(() => {}); // the server hangs up
+  const answer = new Uint8Array(4_096);
+  const count = await socket.read(answer);
+  assert.match(new TextDecoder().decode(answer.subarray(0, count ?? 0)), /^HTTP\/1\.1 413 /);
+  await Promise.race([sending, drain(socket)]);
+  assert.equal(api.rooms.asked.length, 1);
+});
+
+/** Reads until the other side hangs up. */
+async function drain(socket: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(4_096);
+  try {
+    while (await socket.read(buffer) !== null);
+  } catch {
+    // Hung up without a goodbye.
+  }
+}
+
+Deno.test("A caller that hangs up in the middle of a body starts nothing and disturbs nobody", async () => {
+  await using api = startApi();
+  for (let caller = 0; caller < 5; caller++) {
+    const socket = await Deno.connect({ hostname: "127.0.0.1", port: api.port });
+    await socket.write(new TextEncoder().encode(
+      `POST ${TRANSCRIBE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n{"roomTok`,
+    ));
+    // The server has taken the head before we go: another request's answer proves it is not held up.
+    assert.equal((await api.request("GET", "/healthz")).status, 200);
+    socket.close();
+  }
+  assert.equal((await api.request("POST", TRANSCRIBE, LISTENER)).status, 200);
+  assert.equal(api.rooms.asked.length, 1);
+  assert.equal(api.lines.filter((line) => line.includes('"level":"error"')).length, 0);
+});
+
+Deno.test("A closing server cuts a caller off that never finishes its body", async () => {
+  const api = startApi();
+  using socket = await Deno.connect({ hostname: "127.0.0.1", port: api.port });
+  await socket.write(new TextEncoder().encode(
+    `POST ${TRANSCRIBE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n{"roomTok`,
+  ));
+  assert.equal((await api.request("GET", "/healthz")).status, 200);
+  const closing = api[Symbol.asyncDispose]();
+  await drain(socket);
+  await closing;
+  await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: api.port }));
+  assert.deepEqual(api.rooms.asked, []);
+});
+
+Deno.test("Errors of the rooms become their status; an unexpected one says nothing of itself", async () => {
+  await using api = startApi();
+  api.rooms.failure = new UnavailableError("Cannot join: HPB out of reach", "signaling_unreachable");
+  const unavailable = await api.request("POST", TRANSCRIBE, LISTENER);
+  assert.deepEqual([unavailable.status, unavailable.json], [503, { error: "Cannot join: HPB out of reach" }]);
+  assert.equal(unavailable.headers.get("retry-after"), "5");
+
+  api.rooms.failure = new TypeError("5ecret in src/talk/rooms.ts");
+  const broken = await api.request("POST", "/api/v1/call/leave", { roomToken: "room1" });
+  assert.deepEqual([broken.status, broken.json], [500, { error: "internal error" }]);
+  const errors = api.lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "error");
+  assert.deepEqual(errors.map(({ message, error }) => [message, error.name]), [[
+    "Request failed",
+    "TypeError",
+  ]]);
+  assert.match(await api.meter.render(), /transcription_errors_total\{type="internal"\} 1\n/);
+});
+
+Deno.test("While shutting down nothing new is taken, and what is there can still be stopped", async () => {
+  await using api = startApi();
+  api.accepting = false;
+  const refused = { error: "Cannot take a call: shutting down" };
+  const started = await api.request("POST", TRANSCRIBE, LISTENER);
+  assert.deepEqual([started.status, started.json], [503, refused]);
+  const set = await api.request("POST", "/api/v1/call/set-language", { roomToken: "room1", langId: "en" });
+  assert.deepEqual([set.status, set.json], [503, refused]);
+  assert.deepEqual(api.rooms.asked, []);
+  assert.equal((await api.request("POST", TRANSCRIBE, { ...LISTENER, enable: false })).status, 200);
+  assert.equal((await api.request("POST", "/api/v1/call/leave", { roomToken: "room1" })).status, 200);
+  assert.equal((await api.request("DELETE", `${TRANSCRIBE}/room1`)).status, 200);
+});
+
+Deno.test("Many requests at once each get their own answer", async () => {
+  await using api = startApi();
+  const answers = await Promise.all(
+    Array.from(
+      { length: 200 },
+      (_, n) =>
+        n % 2
+          ? api.request("DELETE", `${TRANSCRIBE}/room${n}`)
+          : api.request("POST", TRANSCRIBE, { roomToken: `room${n}`, ncSessionId: n % 4 ? "s" : n }),
+    ),
+  );
+  answers.forEach(({ status, json }, n) => {
+    if (n % 2) assert.deepEqual([status, json], [200, { status: "stopped", roomToken: `room${n}` }]);
+    else assert.equal(status, n % 4 ? 200 : 400);
+  });
+  const rooms = api.rooms.asked.map(([, asked]) =>
+    typeof asked === "string" ? asked : (asked as TranscribeRequest).roomToken
+  );
+  const expected = Array.from({ length: 200 }, (_, n) => n).filter((n) => n % 4 !== 0).map((n) => `room${n}`);
+  assert.deepEqual(rooms.toSorted(), expected.toSorted());
+});
+
+Deno.test("An address that cannot be listened on is told with what to change", async () => {
+  await using api = startApi();
+  const log = createLog({ level: "error", write: () => {} });
+  const app = createHttpApp({ rooms: api.rooms, meter: api.meter, log, acceptingWork: () => true });
+  const listen = (host: string, port: number) => () => serveHttp({ app, host, port, scope: api.scope, log });
+  assert.throws(listen("127.0.0.1", api.port), (error: unknown) => {
+    if (!(error instanceof ListenError)) return false;
+    assert.equal(error.code, "address_in_use");
+    assert.match(error.message, /^Cannot listen on 127\.0\.0\.1:\d+: something else listens there; set PORT/);
+    return true;
+  });
+  assert.throws(listen("203.0.113.7", 0), /^ListenError: Cannot listen on 203\.0\.113\.7:0: .*HOST/);
+});
+
+Deno.test("A closed server answers nobody and keeps nothing open", async () => {
+  const api = startApi();
+  await api.request("GET", "/healthz"); // leaves a kept-alive connection behind
+  await api[Symbol.asyncDispose]();
+  await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: api.port }));
+});
+
+Deno.test("A closing server lets the answers under way out", async () => {
+  const api = startApi();
+  const gate = Promise.withResolvers<void>();
+  api.rooms.gate = gate.promise;
+  const answer = api.request("POST", "/api/v1/call/leave", { roomToken: "room1" });
+  await api.rooms.called.promise;
+  const closing = api[Symbol.asyncDispose]();
+  gate.resolve();
+  assert.equal((await answer).status, 200);
+  await closing;
+});
