@@ -1,0 +1,58 @@
+import assert from "@std/assert";
+import { LIMITS } from "../domain/mod.ts";
+import { EarlyCandidates, usableCandidate } from "./candidates.ts";
+
+const HOST = "candidate:1 1 udp 2015363327 192.0.2.7 20000 typ host";
+
+Deno.test("A candidate goes on by its mid, else by its line index, else to the first section", () => {
+  assert.deepEqual(usableCandidate({ candidate: HOST, sdpMid: "a", sdpMLineIndex: 1 }), {
+    candidate: HOST,
+    sdpMid: "a",
+  });
+  assert.deepEqual(usableCandidate({ candidate: HOST, sdpMid: "", sdpMLineIndex: 1 }), {
+    candidate: HOST,
+    sdpMLineIndex: 1,
+  });
+  assert.deepEqual(usableCandidate({ candidate: HOST }), { candidate: HOST, sdpMLineIndex: 0 });
+});
+
+Deno.test("IPv4, IPv6 and relayed candidates are usable", () => {
+  for (
+    const candidate of [
+      HOST,
+      "candidate:1 1 UDP 1 2001:db8::7 20000 typ host",
+      "candidate:1 1 udp 1 198.51.100.1 5000 typ relay raddr 192.0.2.7 rport 5001 generation 0",
+    ]
+  ) assert.ok(usableCandidate({ candidate }), candidate);
+});
+
+Deno.test("Names, TCP, the end of candidates and text that is none are not", () => {
+  for (
+    const candidate of [
+      "",
+      " ",
+      "end-of-candidates",
+      "candidate:1 1 udp 1 host.local 20000 typ host",
+      "candidate:1 1 udp 1 example.org 20000 typ host",
+      "candidate:1 1 udp 1 192.0.2.7 port typ host",
+      "candidate:1 1 tcp 1 192.0.2.7 9 typ host tcptype active",
+      HOST + " x".repeat(1_000),
+    ]
+  ) assert.equal(usableCandidate({ candidate }), undefined, candidate);
+});
+
+Deno.test("Early candidates wait by sid, in order, and are handed out once", () => {
+  const early = new EarlyCandidates();
+  for (const [sid, candidate] of [["a", "1"], ["b", "2"], ["a", "3"]]) early.add(sid, { candidate });
+  assert.deepEqual(early.take("a").map(({ candidate }) => candidate), ["1", "3"]);
+  assert.deepEqual(early.take("a"), []);
+  assert.deepEqual(early.take("b").map(({ candidate }) => candidate), ["2"]);
+});
+
+Deno.test("Too many early candidates push out the oldest, whosever they are", () => {
+  const early = new EarlyCandidates();
+  early.add("old", { candidate: "first" });
+  for (let count = 0; count < LIMITS.earlyCandidates; count++) early.add("new", { candidate: `${count}` });
+  assert.deepEqual(early.take("old"), []);
+  assert.equal(early.take("new").length, LIMITS.earlyCandidates);
+});

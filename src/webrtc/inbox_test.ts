@@ -1,0 +1,51 @@
+import assert from "@std/assert";
+import { FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { AudioLedger, LIMITS, type RtpPacket } from "../domain/mod.ts";
+import { RtpInbox } from "./inbox.ts";
+
+const packet = (sequence: number): RtpPacket => ({
+  sequence,
+  timestamp: sequence * 960,
+  ssrc: 1,
+  payload: new Uint8Array([sequence]),
+  arrivedMs: sequence * 20,
+});
+
+Deno.test("An unread inbox keeps the newest and counts what it dropped, everywhere once", async () => {
+  const ledger = new AudioLedger();
+  const meter = new FakeMeter();
+  const inbox = new RtpInbox(ledger, meter);
+  const counted = () => meter.counted("tiro_queue_dropped_total", "rtp_inbox");
+  const all = LIMITS.rtpInboxPackets + 10;
+  for (let sequence = 0; sequence < all; sequence++) inbox.push(packet(sequence));
+  assert.equal(ledger.received, all);
+  assert.equal(ledger.dropped, 10);
+  assert.equal(inbox.takeDropped(), 10);
+  assert.equal(inbox.takeDropped(), 0);
+  assert.equal(counted(), 0, "the metric is told now and then, not per packet");
+  inbox.report();
+  inbox.report();
+  assert.equal(counted(), 10);
+
+  inbox.push(packet(all));
+  inbox.end();
+  inbox.push(packet(all + 1));
+  assert.equal(counted(), 11);
+  assert.equal(inbox.takeDropped(), 1);
+  assert.equal(ledger.received, all + 1, "nothing comes after the end");
+  const read = await Array.fromAsync(inbox.packets, ({ sequence }) => sequence);
+  assert.deepEqual(read, Array.from({ length: LIMITS.rtpInboxPackets }, (_, i) => i + 11));
+});
+
+Deno.test("A read inbox drops nothing", async () => {
+  const ledger = new AudioLedger();
+  const inbox = new RtpInbox(ledger, new FakeMeter());
+  const reader = inbox.packets.getReader();
+  for (let sequence = 0; sequence < 500; sequence++) {
+    inbox.push(packet(sequence));
+    assert.equal((await reader.read()).value?.sequence, sequence);
+  }
+  assert.equal(ledger.dropped, 0);
+  inbox.end();
+  assert.equal((await reader.read()).done, true);
+});

@@ -1,0 +1,404 @@
+/** The receiver against a real werift publisher: UDP, ICE, DTLS and SRTP on loopback. */
+import assert from "@std/assert";
+import { createSocket } from "node:dgram";
+import { AudioLedger, LIMITS, NegotiationError, type RtpPacket } from "../../src/domain/mod.ts";
+import { WebRtcReceiver, type WebRtcReceiverOptions } from "../../src/webrtc/mod.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { SfuPublisher } from "../fakes/sfu.ts";
+import { encodeOpus, readSpeech, type Speech } from "../fakes/speech.ts";
+import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
+
+/** Generous: the machine may be busy with other tests. */
+const DEADLINE_MS = 15_000;
+
+/** A receiver on loopback that remembers what it was told. */
+class Ears implements AsyncDisposable {
+  readonly ledger = new AudioLedger();
+  readonly log = new FakeLog();
+  readonly meter = new FakeMeter();
+  readonly troubles: string[] = [];
+  heard = 0;
+  readonly receiver: WebRtcReceiver;
+  readonly #watchers = new Set<() => void>();
+  #reader?: ReadableStreamDefaultReader<RtpPacket>;
+
+  constructor(options: Partial<WebRtcReceiverOptions> = {}) {
+    this.receiver = new WebRtcReceiver({
+      ledger: this.ledger,
+      log: this.log,
+      meter: this.meter,
+      onTrouble: (reason) => this.#told(() => this.troubles.push(reason)),
+      onHeard: () => this.#told(() => this.heard++),
+      network: { interfaceAddresses: ["127.0.0.1"] },
+      ...options,
+    });
+  }
+
+  /** One whole subscription: offer, answer, and back. */
+  async subscribe(publisher: SfuPublisher, sid: string): Promise<string> {
+    const { sdp } = await this.receiver.answer({ sid, sdp: await publisher.offer("ears", sid) }, []);
+    await publisher.answer(sid, sdp);
+    return sdp;
+  }
+
+  async read(): Promise<RtpPacket> {
+    this.#reader ??= this.receiver.source.packets.getReader();
+    const { value, done } = await within(this.#reader.read(), "a packet");
+    if (done) throw new Error("The source ended");
+    return value;
+  }
+
+  /** Reads until `matches`, giving the packets read, the match last. */
+  async readUntil(matches: (packet: RtpPacket) => boolean): Promise<RtpPacket[]> {
+    const read: RtpPacket[] = [];
+    for (const endMs = performance.now() + DEADLINE_MS; performance.now() < endMs;) {
+      read.push(await this.read());
+      if (matches(read[read.length - 1])) return read;
+    }
+    throw new Error("No such packet");
+  }
+
+  /** Resolves once `holds` does; looked at whenever the receiver tells something. */
+  async until(holds: () => boolean, what: string): Promise<void> {
+    while (!holds()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#watchers.add(resolve);
+      await within(promise, what).finally(() => this.#watchers.delete(resolve));
+    }
+  }
+
+  #told(what: () => void): void {
+    what();
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#reader?.releaseLock();
+    await this.receiver[Symbol.asyncDispose]();
+  }
+}
+
+async function within<T>(work: Promise<T>, what: string): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`Waited in vain for ${what}`)), DEADLINE_MS);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function shortSpeech(): Promise<Speech> {
+  const { samples, sampleRateHz } = await readSpeech("train_slt");
+  return { samples: samples.slice(sampleRateHz / 2, sampleRateHz), sampleRateHz };
+}
+
+const equal = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+async function rejection(work: Promise<unknown>): Promise<NegotiationError> {
+  const error = await work.then(() => undefined, (reason: unknown) => reason);
+  if (error instanceof NegotiationError) return error;
+  throw new Error(`Expected a NegotiationError, got ${error}`);
+}
+
+Deno.test("Speech arrives byte for byte, in order, with silence before and after", async () => {
+  const speech = await shortSpeech();
+  const sent = await encodeOpus(speech);
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  await ears.subscribe(publisher, "s1");
+  const first = await ears.read();
+  assert.equal(first.sequence, 1);
+  assert.equal(first.timestamp, 0);
+  assert.equal(ears.heard, 1);
+
+  const said = publisher.say(speech);
+  const packets = [first, ...await ears.readUntil(({ payload }) => equal(payload, sent[0]))];
+  const start = packets.length - 1;
+  await said;
+  while (packets.length < start + sent.length + 3) packets.push(await ears.read());
+
+  assert.deepEqual(packets.slice(start, start + sent.length).map(({ payload }) => payload), sent);
+  for (const packet of packets.slice(start + sent.length)) assert.deepEqual(packet.payload, first.payload);
+  assert.deepEqual(packets.map(({ sequence }) => sequence), packets.map((_, i) => i + 1));
+  assert.deepEqual(packets.map(({ timestamp }) => timestamp), packets.map((_, i) => i * 960));
+  assert.deepEqual([...new Set(packets.map(({ ssrc }) => ssrc))], [first.ssrc]);
+  assert.ok(packets.every(({ arrivedMs }, i) => i === 0 || arrivedMs >= packets[i - 1].arrivedMs));
+  assert.equal(ears.heard, 1);
+  assert.deepEqual(ears.troubles, []);
+  assert.equal(ears.ledger.dropped, 0);
+});
+
+Deno.test("A packet's payload does not pin the datagram's buffer", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  await ears.subscribe(publisher, "s1");
+  for (let count = 0; count < 5; count++) {
+    const { payload } = await ears.read();
+    assert.equal(payload.constructor, Uint8Array);
+    assert.equal(payload.buffer.byteLength, payload.byteLength);
+  }
+});
+
+Deno.test("The answer takes audio, declines video, and carries our candidates", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  const sdp = await ears.subscribe(publisher, "s1");
+  const [, audio, video] = sdp.split("\r\nm=");
+  assert.match(audio, /^audio 9 .*\b111\r\n/);
+  assert.match(audio, /\r\na=recvonly\r\n/);
+  assert.match(audio, /\r\na=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 \d+ typ host/);
+  assert.equal(audio.match(/a=candidate:/g)?.length, 1, "only the address that was named");
+  assert.match(video, /^video 0 /);
+});
+
+Deno.test("A re-offer on the same sid keeps the audio going on the same stream", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  const answers = [await ears.subscribe(publisher, "s1")];
+  const before = await ears.read();
+  for (let count = 0; count < 2; count++) answers.push(await ears.subscribe(publisher, "s1"));
+  const { sequence } = await ears.read();
+  const after = (await ears.readUntil((packet) => packet.sequence === sequence + 20)).at(-1);
+  assert.equal(after?.ssrc, before.ssrc);
+  assert.equal(after?.timestamp, (sequence + 19) * 960, "no gap: the connection was never dropped");
+  assert.equal(ears.heard, 1);
+  const ufrags = answers.map((sdp) => /a=ice-ufrag:(\S+)/.exec(sdp)?.[1]);
+  assert.equal(new Set(ufrags).size, 1, "one ICE session");
+});
+
+Deno.test("A re-offer during the first handshake waits for it", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  await ears.subscribe(publisher, "s1");
+  const again = ears.receiver.answer({ sid: "s1", sdp: await publisher.offer("ears", "s1") }, []);
+  assert.equal(ears.heard, 0, "the test came too late to test anything");
+  await publisher.answer("s1", (await within(again, "the second answer")).sdp);
+  await ears.readUntil(({ sequence }) => sequence >= 20);
+  assert.deepEqual(ears.troubles, []);
+});
+
+Deno.test("A new sid replaces the connection: only its packets come, from the same source", async () => {
+  await using old = await SfuPublisher.start();
+  await using next = await SfuPublisher.start();
+  await using ears = new Ears();
+  await ears.subscribe(old, "s1");
+  const { ssrc } = await ears.read();
+  await ears.subscribe(next, "s2");
+  await ears.readUntil((packet) => packet.ssrc !== ssrc);
+  for (let count = 0; count < 20; count++) assert.notEqual((await ears.read()).ssrc, ssrc);
+  assert.equal(ears.heard, 2);
+  assert.deepEqual(ears.troubles, [], "closing the old connection is no trouble");
+});
+
+Deno.test("Candidates before their offer are kept for it, an empty sdpMid and odd candidates do no harm", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  const offer = await publisher.offer("ears", "s1");
+  const line = /a=(candidate:.*)/.exec(offer)?.[1] ?? "";
+  const bare = offer.split("\r\n").filter((text) => !/^a=(candidate|end-of)/.test(text)).join("\r\n");
+  ears.receiver.addCandidate("s1", { candidate: line, sdpMid: "", sdpMLineIndex: 0 });
+  ears.receiver.addCandidate("other", { candidate: line, sdpMLineIndex: 0 });
+  const { sdp } = await ears.receiver.answer({ sid: "s1", sdp: bare }, []);
+  for (
+    const candidate of [
+      "",
+      "candidate:",
+      "nonsense",
+      "candidate:1 1 udp 1 4be2e4d4-2b5c-4d0c-9a55-7b3d0d0f7a55.local 5000 typ host",
+      "candidate:1 1 tcp 1 127.0.0.1 9 typ host tcptype active",
+      "x".repeat(100_000),
+      line,
+    ]
+  ) {
+    ears.receiver.addCandidate("s1", { candidate });
+    ears.receiver.addCandidate("s1", { candidate, sdpMid: "no such section", sdpMLineIndex: 99 });
+  }
+  // Ours are kept from the publisher: it is reached only if the receiver got the candidate.
+  await publisher.answer("s1", sdp.replaceAll(/a=(candidate:.*|end-of-candidates)\r\n/g, ""));
+  await ears.readUntil(({ sequence }) => sequence >= 5);
+  await ears.receiver.hangUp();
+  ears.receiver.addCandidate("s1", { candidate: line, sdpMLineIndex: 0 });
+});
+
+Deno.test("Silence on the wire is told once, and again only after audio came back", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears({ rtpSilenceMs: 400 });
+  await ears.subscribe(publisher, "s1");
+  await ears.readUntil(({ sequence }) => sequence === 40);
+  assert.deepEqual(ears.troubles, [], "a muted microphone still sends");
+
+  publisher.stall(true);
+  await ears.until(() => ears.troubles.length === 1, "trouble");
+  publisher.stall(false);
+  await ears.until(() => ears.heard === 2, "audio after the trouble");
+  publisher.stall(true);
+  await ears.until(() => ears.troubles.length === 2, "trouble again");
+  assert.deepEqual(ears.troubles, ["rtp_silent", "rtp_silent"]);
+});
+
+Deno.test("An answer that never leads to audio is trouble too, and a new answer starts the clock again", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears({ rtpSilenceMs: 200 });
+  publisher.stall(true);
+  await ears.subscribe(publisher, "s1");
+  await ears.until(() => ears.troubles.length === 1, "trouble");
+  await ears.subscribe(publisher, "s2");
+  await ears.until(() => ears.troubles.length === 2, "trouble again");
+  assert.deepEqual(ears.troubles, ["rtp_silent", "rtp_silent"]);
+  assert.equal(ears.heard, 0);
+});
+
+Deno.test("Nobody reading: the inbox holds its bound, the rest is dropped and counted", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears({ rtpSilenceMs: 300 });
+  await ears.subscribe(publisher, "s1");
+  await ears.until(() => ears.heard === 1, "the first packet");
+  await publisher.say({ samples: new Float32Array(48_000 * 2), sampleRateHz: 48_000 }); // 100 packets: 2 s
+  publisher.stall(true);
+  await ears.until(() => ears.troubles.length === 1, "the end of the audio");
+  const { received, dropped } = ears.ledger;
+  assert.ok(dropped >= 30, `${dropped} dropped`);
+  assert.equal(received - dropped, LIMITS.rtpInboxPackets);
+  assert.equal(ears.receiver.source.takeDropped(), dropped);
+  assert.equal(ears.receiver.source.takeDropped(), 0);
+  assert.equal(ears.meter.counted("tiro_queue_dropped_total", "rtp_inbox"), dropped);
+  const sequences: number[] = [];
+  for (let count = 0; count < LIMITS.rtpInboxPackets; count++) sequences.push((await ears.read()).sequence);
+  assert.deepEqual(sequences, sequences.map((_, i) => dropped + 1 + i), "the newest, in order");
+});
+
+Deno.test("What cannot be answered is a typed error that quotes nothing, and leaves the connection alone", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  const offer = await publisher.offer("ears", "s2");
+  await ears.subscribe(publisher, "s1");
+  await ears.read();
+  const refused: [string, string][] = [
+    ["", "bad_sdp"],
+    ["secret-word", "bad_sdp"],
+    ["v=0\r\nsecret-word", "no_audio"],
+    [offer.replace("m=audio", "m=secret-word"), "no_audio"],
+    [offer.replace("a=sendonly", "a=inactive"), "no_audio"],
+    [offer.replace("m=audio 9", "m=audio 0"), "no_audio"],
+    [offer.replaceAll(/a=ice-pwd:.*\r\n/g, ""), "bad_sdp"],
+    [offer.replaceAll(/a=fingerprint:.*\r\n/g, ""), "bad_sdp"],
+    [offer.replace("opus/48000/2", "secret-word/8000"), "no_opus"],
+    [offer + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n".repeat(20), "bad_sdp"],
+    [offer + "a=secret-word\r\n".repeat(10_000), "bad_sdp"],
+  ];
+  for (const sid of ["s1", "s3"]) {
+    for (const [sdp, code] of refused) {
+      // A standing connection may have its audio taken away and given back.
+      if (sid === "s1" && code !== "bad_sdp") continue;
+      const error = await rejection(ears.receiver.answer({ sid, sdp }, []));
+      assert.equal(error.code, code);
+      assert.doesNotMatch(`${error.message} ${error.cause}`, /secret-word|a=|m=/);
+    }
+  }
+  const { sequence } = await ears.read();
+  await ears.readUntil((packet) => packet.sequence === sequence + 10);
+  assert.equal(ears.heard, 1);
+  assert.deepEqual(ears.troubles, []);
+});
+
+Deno.test("Audio taken away by a re-offer is answered and no trouble", async () => {
+  await using publisher = await SfuPublisher.start();
+  const clock = new FakeClock();
+  await using ears = new Ears({ clock });
+  await ears.subscribe(publisher, "s1");
+  await ears.read();
+  publisher.stall(true);
+  const offer = (await publisher.offer("ears", "s1")).replace("a=sendonly", "a=inactive");
+  const { sdp } = await ears.receiver.answer({ sid: "s1", sdp: offer }, []);
+  assert.match(sdp, /\r\na=inactive\r\n/);
+  await clock.advance(60_000);
+  assert.deepEqual(ears.troubles, []);
+});
+
+Deno.test("Hanging up stops the packets and keeps the source for the next offer", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  await ears.subscribe(publisher, "s1");
+  const { ssrc } = await ears.read();
+  await ears.receiver.hangUp();
+  const { received } = ears.ledger;
+  await ears.subscribe(publisher, "s2");
+  const packets = await ears.readUntil((packet) => packet.ssrc !== ssrc);
+  assert.ok(packets.length - 1 <= received, "only what was there before");
+  assert.equal(ears.heard, 2);
+  assert.deepEqual(ears.troubles, []);
+});
+
+Deno.test("Offers are answered one after the other; the last one stands", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  const offers = await Promise.all(
+    ["s1", "s2", "s3"].map(async (sid) => ({ sid, sdp: await publisher.offer("ears", sid) })),
+  );
+  const answers = await Promise.all(offers.map((offer) => ears.receiver.answer(offer, [])));
+  const audio = answers.map(({ sdp }, i) => publisher.answer(offers[i].sid, sdp));
+  await Promise.all(audio);
+  const ssrc = Number(/a=ssrc:(\d+)/.exec(offers[2].sdp)?.[1]);
+  for (let count = 0; count < 10; count++) assert.equal((await ears.read()).ssrc, ssrc);
+});
+
+// The sanitizers see to it that the next tests leave no socket and no timer.
+
+Deno.test("Disposing while an answer is under way rejects it and leaves nothing", async () => {
+  await using publisher = await SfuPublisher.start();
+  const offer = { sid: "s1", sdp: await publisher.offer("ears", "s1") };
+  for (const turns of [0, 1, 3, 10, 100]) {
+    const { receiver } = new Ears();
+    const answer = rejection(receiver.answer(offer, []));
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await receiver[Symbol.asyncDispose]();
+    assert.equal((await answer).code, "closed");
+  }
+});
+
+Deno.test("Disposing during the handshake leaves nothing", async () => {
+  await using publisher = await SfuPublisher.start();
+  for (let round = 0; round < 4; round++) {
+    await using ears = new Ears();
+    await ears.subscribe(publisher, `s${round}`);
+    // Waits for nothing: each round is to be cut off at another moment of the handshake.
+    await new Promise((cut) => setTimeout(cut, round * 50));
+  }
+});
+
+Deno.test("Disposing without the other side ever answering leaves nothing", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  await ears.receiver.answer({ sid: "s1", sdp: await publisher.offer("ears", "s1") }, []);
+});
+
+Deno.test("A disposed receiver ends its source and refuses offers", async () => {
+  await using publisher = await SfuPublisher.start();
+  const ears = new Ears();
+  await ears.subscribe(publisher, "s1");
+  await ears.read();
+  await ears[Symbol.asyncDispose]();
+  await ears[Symbol.asyncDispose]();
+  const reader = ears.receiver.source.packets.getReader();
+  while (!(await within(reader.read(), "the end")).done);
+  const sdp = await publisher.offer("ears", "s2");
+  assert.equal((await rejection(ears.receiver.answer({ sid: "s2", sdp }, []))).code, "closed");
+  ears.receiver.addCandidate("s2", { candidate: "candidate:1 1 udp 1 127.0.0.1 5000 typ host" });
+  await ears.receiver.hangUp();
+  assert.deepEqual(ears.troubles, []);
+});
+
+Deno.test("Only the STUN servers that were given are asked", async () => {
+  const stun = createSocket("udp4");
+  const asked = new Promise<void>((resolve) => stun.once("message", () => resolve()));
+  await new Promise<void>((resolve) => stun.bind(0, "127.0.0.1", resolve));
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  const startMs = performance.now();
+  const offer = { sid: "s1", sdp: await publisher.offer("ears", "s1") };
+  await ears.receiver.answer(offer, [{ urls: [`stun:127.0.0.1:${stun.address().port}`] }]);
+  await within(asked, "a STUN request");
+  await new Promise<void>((resolve) => stun.close(resolve));
+  assert.ok(performance.now() - startMs < 5_000, "a STUN server that is silent does not hold the answer up");
+});
