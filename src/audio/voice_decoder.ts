@@ -109,9 +109,10 @@ export class VoiceDecoder implements Disposable {
 
   /** While silent. */
   #listen(frame: OpusFrame): readonly PcmFrame[] {
-    if (!this.#gate.hold(frame) || frame.kind !== "opus") return NOTHING;
+    const attention = this.#gate.hold(frame);
+    if (attention === "leave" || frame.kind !== "opus") return NOTHING;
     const samples = this.#probe.decode(frame.payload);
-    if (!samples) return NOTHING;
+    if (!samples || attention === "prime") return NOTHING;
     const levelDb = limitAndMeasureDb(samples);
     if (this.#threshold.isVoice(levelDb)) return this.#beginVoice();
     this.#threshold.learn(levelDb, this.#gate.sinceProbeMs);

@@ -1,0 +1,399 @@
+import assert from "@std/assert";
+import { Application, createEncoder } from "libopus-wasm";
+import { encodeOpus, padded, readSpeech, type Speech } from "../../tests/fakes/speech.ts";
+import { AudioLedger, type OpusFrame, type PcmFrame } from "../domain/mod.ts";
+import { OpusDecoder, type PacketDecoder, type Samples } from "./opus.ts";
+import { Playout } from "./playout.ts";
+import { Resampler } from "./resampler.ts";
+import { joined, levelDb, seededRandom } from "./testing_test.ts";
+import { VoiceDecoder } from "./voice_decoder.ts";
+
+const RATE = 24_000;
+
+/** A decoder that counts its calls. */
+class Counted implements PacketDecoder {
+  decoded = 0;
+  concealed = 0;
+  recovered = 0;
+  constructor(private readonly inner: PacketDecoder) {}
+  decode(payload: Uint8Array): Samples | undefined {
+    this.decoded++;
+    return this.inner.decode(payload);
+  }
+  conceal(durationMs: number): Samples {
+    this.concealed++;
+    return this.inner.conceal(durationMs);
+  }
+  recover(next: Uint8Array, durationMs: number): Samples {
+    this.recovered++;
+    return this.inner.recover(next, durationMs);
+  }
+  [Symbol.dispose](): void {
+    this.inner[Symbol.dispose]();
+  }
+}
+
+async function listener(options: { voiceTailMs?: number } = {}) {
+  const ledger = new AudioLedger();
+  const main = new Counted(await OpusDecoder.create(RATE));
+  const probe = new Counted(await OpusDecoder.create(RATE));
+  const decoder = new VoiceDecoder({ sampleRateHz: RATE, ledger, ...options }, { main, probe });
+  const hear = (frames: readonly OpusFrame[]) => frames.flatMap((frame) => [...decoder.receive(frame)]);
+  return { decoder, ledger, main, probe, hear, [Symbol.dispose]: () => decoder[Symbol.dispose]() };
+}
+
+/** Packets of 20 ms on a timeline from `startMs`. */
+function timeline(payloads: readonly Uint8Array[], startMs = 0): (OpusFrame & { kind: "opus" })[] {
+  return payloads.map((payload, i) => ({
+    kind: "opus",
+    startMs: startMs + 20 * i,
+    durationMs: 20,
+    payload,
+    heardAtMs: 5_000 + startMs + 20 * i,
+  }));
+}
+
+const lost = ({ startMs, durationMs, heardAtMs }: OpusFrame): OpusFrame => ({
+  kind: "lost",
+  startMs,
+  durationMs,
+  heardAtMs,
+});
+
+function silence(startMs: number, durationMs: number): OpusFrame {
+  return { kind: "silence", startMs, durationMs, heardAtMs: 5_000 + startMs };
+}
+
+const quiet = (seconds: number, rateHz = 16_000): Speech => ({
+  samples: new Float32Array(seconds * rateHz),
+  sampleRateHz: rateHz,
+});
+
+/** Steady noise under speech, at a level in dBFS. */
+function noisy(speech: Speech, noiseDb: number): Speech {
+  const random = seededRandom(7);
+  const amplitude = Math.sqrt(3) * 10 ** (noiseDb / 20);
+  return { ...speech, samples: speech.samples.map((sample) => sample + amplitude * (2 * random() - 1)) };
+}
+
+function scaledTo(speech: Speech, rmsDb: number): Speech {
+  const gain = 10 ** ((rmsDb - levelDb(speech.samples)) / 20);
+  return { ...speech, samples: speech.samples.map((sample) => sample * gain) };
+}
+
+function atRate(speech: Speech, toHz: number): Speech {
+  const resampler = new Resampler({ fromHz: speech.sampleRateHz, toHz });
+  return { samples: joined([resampler.process(speech.samples), resampler.flush()]), sampleRateHz: toHz };
+}
+
+const endMs = (frame: PcmFrame) => frame.startMs + frame.samples.length * 1_000 / frame.sampleRateHz;
+
+function assertContiguous(frames: readonly PcmFrame[]): void {
+  for (let i = 1; i < frames.length; i++) {
+    if (!frames[i - 1].endOfVoice) assert.ok(Math.abs(frames[i].startMs - endMs(frames[i - 1])) < 0.01);
+    else assert.ok(frames[i].startMs >= endMs(frames[i - 1]) - 0.01);
+  }
+}
+
+/** The frames laid out on the media timeline, zeros where none was passed on. */
+function onTimeline(frames: readonly PcmFrame[], lengthMs: number): Float32Array {
+  const samples = new Float32Array(Math.ceil((lengthMs + 20) * RATE / 1_000));
+  for (const frame of frames) samples.set(frame.samples, Math.round(frame.startMs * RATE / 1_000));
+  return samples;
+}
+
+/** RMS of each 10 ms. */
+function envelope(samples: Float32Array): number[] {
+  const step = RATE / 100;
+  return Array.from(
+    { length: Math.floor(samples.length / step) },
+    (_, i) => 10 ** (Math.max(-100, levelDb(samples.subarray(i * step, (i + 1) * step))) / 20),
+  );
+}
+
+function correlation(a: readonly number[], b: readonly number[]): number {
+  const count = Math.min(a.length, b.length);
+  const mean = (x: readonly number[]) => x.slice(0, count).reduce((sum, value) => sum + value, 0) / count;
+  const [meanA, meanB] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < count; i++) {
+    ab += (a[i] - meanA) * (b[i] - meanB);
+    aa += (a[i] - meanA) ** 2;
+    bb += (b[i] - meanB) ** 2;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
+
+/** Where speech begins: the first 10 ms within 30 dB of its level. */
+function onsetMs(speech: Speech): number {
+  const step = speech.sampleRateHz / 100;
+  const level = levelDb(speech.samples);
+  for (let at = 0; at < speech.samples.length; at += step) {
+    if (levelDb(speech.samples.subarray(at, at + step)) > level - 30) return at * 1_000 / speech.sampleRateHz;
+  }
+  throw new Error("Cannot find speech: all is quiet");
+}
+
+Deno.test("Ten seconds of digital silence never reach the main decoder and cost one probe in five", async () => {
+  // At 48 kHz and 32 kbit/s libopus makes 35 bytes of a silent packet, as a muted Chromium sends.
+  for (const [rateHz, bytes] of [[16_000, 8], [48_000, 35]]) {
+    using l = await listener();
+    const packets = await encodeOpus(quiet(10, rateHz));
+    assert.equal(packets[100].length, bytes);
+    assert.deepEqual(l.hear(timeline(packets)), []);
+    assert.equal(l.main.decoded + l.main.concealed, 0);
+    assert.ok(l.probe.decoded <= 105, `${l.probe.decoded} probes`);
+    assert.equal(l.ledger.silent, 480);
+    assert.deepEqual(l.decoder.flush(), []);
+    assert.equal(l.ledger.silent, 500);
+  }
+});
+
+Deno.test("Discontinuous transmission and lost packets in silence cost nothing", async () => {
+  using l = await listener();
+  const packets = await encodeOpus(quiet(10), { dtx: true });
+  const frames = timeline(packets).map((frame, i) => i > 100 && i % 3 === 0 ? lost(frame) : frame);
+  assert.deepEqual(l.hear(frames), []);
+  assert.deepEqual(l.hear([silence(10_000, 7_200_000)]), []);
+  assert.equal(l.main.decoded + l.main.concealed, 0);
+  assert.ok(l.probe.decoded < 40, `${l.probe.decoded} probes`);
+  assert.equal(l.ledger.silent, frames.filter((f) => f.kind === "opus").length);
+});
+
+Deno.test("Steady noise of a room closes the gate again and keeps it closed", async () => {
+  using l = await listener();
+  const out = l.hear(timeline(await encodeOpus(noisy(quiet(15), -55))));
+  assert.ok(endMs(out.at(-1)!) < 7_000, `heard until ${endMs(out.at(-1)!)} ms`);
+  assert.equal(out.at(-1)!.endOfVoice, true);
+});
+
+Deno.test("The onset of a voice after silence is not clipped", async () => {
+  const speech = await readSpeech("train_slt");
+  const before = 2_000 + onsetMs(speech);
+  for (const rateHz of [16_000, 48_000]) {
+    for (const noiseDb of [-Infinity, -70]) {
+      // Phases: the probe may look at any of five packets.
+      for (let phase = 0; phase < 5; phase++) {
+        using l = await listener();
+        const source = padded(speech, 2_000 + 20 * phase, 0);
+        const said = atRate(noiseDb === -Infinity ? source : noisy(source, noiseDb), rateHz);
+        const out = l.hear(timeline(await encodeOpus(said)));
+        const onset = before + 20 * phase;
+        assert.ok(out[0].startMs <= onset - 100, `first heard at ${out[0].startMs}, spoken at ${onset}`);
+        assert.ok(out[0].startMs >= onset - 800, "no more than the breath before and its pre-roll");
+
+        const heard = onTimeline(out, said.samples.length * 1_000 / rateHz);
+        const wanted = atRate(source, RATE).samples;
+        // Opus delays by up to 6.5 ms: 100 ms of envelope from 10 ms on.
+        const from = Math.round(onset / 10);
+        const [a, b] = [heard, wanted].map((s) => envelope(s).slice(from, from + 11));
+        assert.ok(correlation(a, b) > 0.9, `first 100 ms: ${correlation(a, b)}`);
+        const energy = (x: number[]) => 10 * Math.log10(x.reduce((sum, value) => sum + value * value, 0));
+        assert.ok(Math.abs(energy(a) - energy(b)) < 3, "level of the first 100 ms");
+      }
+    }
+  }
+});
+
+Deno.test("Pre-roll is not voiced, the packet that was recognised is, and times are the packets' own", async () => {
+  using l = await listener();
+  const frames = timeline(await encodeOpus(padded(await readSpeech("train_slt"), 2_000, 0)));
+  let first: readonly PcmFrame[] = [];
+  let at = 0;
+  while (first.length === 0) first = l.decoder.receive(frames[at++]);
+  assert.ok(first.length >= 20, `${first.length} frames of pre-roll`);
+  assert.deepEqual(first.map((f) => f.voiced), first.map((_, i) => i === first.length - 1));
+  const source = frames.slice(at - first.length, at);
+  assert.deepEqual(first.map((f) => [f.startMs, f.heardAtMs]), source.map((f) => [f.startMs, f.heardAtMs]));
+  for (const frame of first) assert.deepEqual([frame.samples.length, frame.sampleRateHz], [480, RATE]);
+});
+
+Deno.test("A quiet speaker is heard, in a quiet room and in a noisy one", async () => {
+  const speech = scaledTo(await readSpeech("river_rms"), -45);
+  for (const noiseDb of [-75, -62]) {
+    using l = await listener();
+    const said = noisy(padded(speech, 6_000, 0), noiseDb);
+    const out = l.hear(timeline(await encodeOpus(said)));
+    const heard = onTimeline(out, said.samples.length / 16);
+    const source = envelope(atRate(padded(speech, 6_000, 0), RATE).samples);
+    const loud = source.map((value, i) => value > 10 ** (-55 / 20) ? i : -1).filter((i) => i >= 0);
+    const passed = envelope(heard);
+    const missing = loud.filter((i) => passed[i] < 1e-5);
+    assert.deepEqual(missing, [], `speech over noise of ${noiseDb} dBFS`);
+  }
+});
+
+Deno.test("After a voice its tail of decoded audio goes on for 1.2 s, then ends once", async () => {
+  using l = await listener();
+  const speech = await readSpeech("train_slt");
+  const frames = timeline(await encodeOpus(noisy(padded(speech, 1_000, 3_000), -75)));
+  const out = l.hear(frames);
+  assertContiguous(out);
+  assert.deepEqual(out.filter((f) => f.endOfVoice).map((f) => f.startMs), [out.at(-1)!.startMs]);
+  const lastVoiced = out.findLastIndex((f) => f.voiced);
+  const tail = out.slice(lastVoiced + 1);
+  assert.equal(tail.length, 60);
+  assert.ok(tail.every((f) => levelDb(f.samples) > -90), "the tail is what was heard, not zeros");
+  assert.ok(endMs(out.at(-1)!) < 1_000 + speech.samples.length / 16 + 1_300);
+
+  const again = l.hear(timeline(await encodeOpus(padded(speech, 1_000, 3_000)), 20 * frames.length));
+  assert.equal(again.filter((f) => f.endOfVoice).length, 1);
+  l.decoder.flush();
+  assert.equal(l.ledger.decoded + l.ledger.silent, 2 * frames.length);
+  assert.equal(l.main.decoded, l.ledger.decoded);
+});
+
+Deno.test("Lost packets in a voice are concealed for 100 ms, then zeros; the timeline stays whole", async () => {
+  using l = await listener();
+  const frames = timeline(await encodeOpus(await readSpeech("meeting_rms")));
+  const hole = [60, 61, 62, 63, 64, 65, 66, 67, 68, 69];
+  const out = l.hear(frames.map((frame, i) => hole.includes(i) ? lost(frame) : frame).slice(0, 90));
+  assertContiguous(out);
+  const heard = hole.map((i) => out.find((f) => f.startMs === 20 * i)!);
+  assert.equal(heard.every((f) => f.samples.length === 480), true);
+  assert.ok(heard.slice(0, 5).every((f) => f.samples.some((sample) => sample !== 0)));
+  assert.ok(heard.slice(5).every((f) => f.samples.every((sample) => sample === 0) && !f.voiced));
+  assert.deepEqual([l.main.concealed, l.main.recovered], [5, 0]);
+  assert.equal(l.ledger.lost, 0, "playout counted them");
+});
+
+Deno.test("A lost packet is recovered from the copy in the next one", async () => {
+  const speech = await readSpeech("meeting_rms");
+  using encoder = await createEncoder({
+    sampleRate: 16_000,
+    channels: 1,
+    frameSize: 320,
+    application: Application.Voip,
+    bitrate: 32_000,
+    fec: true,
+    packetLossPercent: 30,
+  });
+  const packets = Array.from(
+    { length: 150 },
+    (_, i) => encoder.encodeFloat(speech.samples.subarray(320 * i, 320 * (i + 1))),
+  );
+  using whole = await listener();
+  const wanted = whole.hear(timeline(packets));
+  const errorWith = async (copies: boolean) => {
+    using l = await listener();
+    // Without copies: the packet after the lost one is one that has nothing to recover from.
+    const hear = timeline(packets).flatMap((frame, i) =>
+      i % 10 === 5 && i > 50
+        ? (copies ? [lost(frame)] : [lost(frame), silence(frame.startMs + 20, 0)])
+        : [frame]
+    );
+    const out = l.hear(hear).filter((f) => f.samples.length > 0);
+    assert.equal(l.main.recovered > 0, copies);
+    const places = out.map((f, i) => ({ f, i })).filter(({ f }) =>
+      f.startMs / 20 % 10 === 5 && f.startMs > 1_000
+    );
+    assert.ok(places.length >= 9);
+    return levelDb(
+      joined(places.map(({ f, i }) => f.samples.map((sample, n) => sample - wanted[i].samples[n]))),
+    );
+  };
+  const [recovered, concealed] = [await errorWith(true), await errorWith(false)];
+  assert.ok(recovered < concealed - 3, `error ${recovered} dB recovered, ${concealed} dB concealed`);
+});
+
+Deno.test("A packet the decoder refuses is concealed in its place and counted lost", async () => {
+  using l = await listener();
+  const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 90);
+  frames[60] = { ...frames[60], payload: Uint8Array.of(1 << 3 | 3, 0x41, 255, 255) };
+  frames[61] = { ...frames[61], payload: crypto.getRandomValues(new Uint8Array(80)) };
+  frames[61].payload[0] = frames[62].payload[0];
+  const out = l.hear(frames);
+  assertContiguous(out);
+  assert.equal(l.ledger.lost, 1);
+  assert.equal(l.main.concealed, 1);
+  l.decoder.flush();
+  assert.equal(l.ledger.decoded + l.ledger.silent + l.ledger.lost, 90);
+});
+
+Deno.test("A short pause in a voice is zeros, a long one ends the voice after the tail and allocates no more", async () => {
+  using l = await listener();
+  const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 100);
+  l.hear(frames);
+  const [short] = l.decoder.receive(silence(2_000, 500));
+  assert.deepEqual([short.startMs, short.samples.length, short.voiced, short.endOfVoice], [
+    2_000,
+    12_000,
+    false,
+    false,
+  ]);
+  const [long] = l.decoder.receive(silence(2_500, 86_400_000));
+  assert.deepEqual([long.startMs, long.endOfVoice], [2_500, true]);
+  assert.ok(long.samples.length <= 0.7 * RATE);
+  assert.deepEqual(l.decoder.receive(silence(86_402_500, 1_000)), []);
+});
+
+Deno.test("A voice cut off in a word does not click into the next one", async () => {
+  const speech = await readSpeech("meeting_rms");
+  const packets = await encodeOpus(speech);
+  const loudest = packets.map((_, i) => levelDb(speech.samples.subarray(320 * i, 320 * (i + 1))))
+    .reduce((best, level, i, all) => i > 30 && level > all[best] ? i : best, 31);
+  using l = await listener();
+  l.hear(timeline(packets.slice(0, loudest)));
+  l.decoder.receive(silence(20 * loudest, 60_000));
+  const next = l.hear(timeline(await encodeOpus(padded(speech, 1_000, 0)), 20 * loudest + 60_000));
+  assert.equal(next[0].voiced, false);
+  assert.ok(levelDb(next[0].samples) < -45, `${levelDb(next[0].samples)} dBFS`);
+});
+
+Deno.test("Flush ends a voice: what was awaited is concealed, what was held is silent", async () => {
+  using l = await listener();
+  const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 61);
+  l.hear([...frames.slice(0, 60), lost(frames[60])]);
+  const out = l.decoder.flush();
+  assert.deepEqual(out.map((f) => [f.startMs, f.endOfVoice]), [[1_200, true]]);
+  assert.deepEqual(l.decoder.flush(), []);
+  assert.equal(l.ledger.decoded + l.ledger.silent, 60);
+});
+
+Deno.test("Disposing twice is safe, and a rate Opus has not is refused", async () => {
+  const ledger = new AudioLedger();
+  const decoder = await VoiceDecoder.create({ sampleRateHz: 16_000, ledger });
+  decoder.receive(timeline(await encodeOpus(quiet(0.02)))[0]);
+  decoder[Symbol.dispose]();
+  decoder[Symbol.dispose]();
+  assert.equal(ledger.silent, 1);
+  await assert.rejects(VoiceDecoder.create({ sampleRateHz: 44_100, ledger }), RangeError);
+});
+
+Deno.test("Speech through Opus, playout and the gate is the speech that went in", async () => {
+  for (const rateHz of [16_000, 48_000]) {
+    const speech = await readSpeech("meeting_rms");
+    const said = atRate(padded(speech, 1_500, 2_500), rateHz);
+    const ledger = new AudioLedger();
+    const playout = new Playout({ ledger, takeDropped: () => 0 });
+    using decoder = await VoiceDecoder.create({ sampleRateHz: RATE, ledger });
+    const payloads = await encodeOpus(said);
+    const out = payloads.flatMap((payload, i) => {
+      ledger.add("received");
+      const packet = { sequence: i, timestamp: 960 * i, ssrc: 9, payload, arrivedMs: 20 * i };
+      return playout.receive(packet, packet.arrivedMs).flatMap((frame) => [...decoder.receive(frame)]);
+    });
+    assertContiguous(out);
+
+    const [startMs, stopMs] = [out[0].startMs, endMs(out.at(-1)!)];
+    const samples = joined(out.map((f) => f.samples));
+    assert.ok(Math.abs(samples.length * 1_000 / RATE - (stopMs - startMs)) <= 0.01 * (stopMs - startMs));
+    const spokenMs = speech.samples.length / 16;
+    const firstMs = 1_500 + onsetMs(speech);
+    assert.ok(firstMs - startMs >= 300 && firstMs - startMs <= 800, `pre-roll of ${firstMs - startMs} ms`);
+    const tailMs = stopMs - (1_500 + spokenMs);
+    assert.ok(tailMs >= 700 && tailMs <= 1_300, `tail of ${tailMs} ms`);
+
+    const wanted = atRate(padded(speech, 1_500, 2_500), RATE).samples;
+    const region = wanted.subarray(Math.round(startMs * RATE / 1_000), Math.round(stopMs * RATE / 1_000));
+    const likeness = correlation(envelope(samples), envelope(region));
+    assert.ok(likeness >= 0.97, `envelope correlation ${likeness}`);
+
+    playout.flush(0);
+    decoder.flush();
+    assert.deepEqual(
+      [ledger.decoded + ledger.silent, ledger.late, ledger.lost],
+      [ledger.received, 0, 0],
+    );
+  }
+});
