@@ -1,0 +1,297 @@
+/**
+ * The High-Performance Backend's messages, both ways: https://nextcloud-spreed-signaling.readthedocs.io, "External
+ * signaling API". Wire spellings stay in here. Only what is needed is read: display names and room properties
+ * never get further than JSON.parse. Decoding throws nothing; a message that makes no sense is `ignored` with a reason.
+ */
+import { z } from "zod";
+import { type IceCandidate, LIMITS, SignalingError } from "../../domain/mod.ts";
+
+/** Why a message was not understood: few values, the label of a counter. */
+export type IgnoredReason = "not_text" | "not_json" | "unknown_type" | "invalid";
+
+export type ServerMessage =
+  | { kind: "hello"; id?: string; sessionId: string; resumeId?: string }
+  /** We are in this room now; empty: in none. */
+  | { kind: "room"; id?: string; roomToken: string }
+  | { kind: "error"; id?: string; code: string }
+  | { kind: "bye"; reason?: string }
+  | { kind: "sessions_joined"; sessions: { sessionId: string; ncSessionId?: string; internal: boolean }[] }
+  | { kind: "sessions_left"; sessionIds: string[] }
+  /** The whole list. `ncSessionId` is only what Nextcloud put there. */
+  | {
+    kind: "participants";
+    users: { sessionId: string; ncSessionId?: string; inCall: number; internal: boolean }[];
+  }
+  /** The same flags for everyone: 0 ends the call. */
+  | { kind: "everyone"; inCall: number }
+  | { kind: "switch_to"; roomToken: string }
+  | { kind: "room_deleted" }
+  /** Taken off one room's list of members. */
+  | { kind: "disinvited"; roomToken: string }
+  | { kind: "offer"; from: string; sid: string; sdp: string }
+  | { kind: "candidate"; from: string; sid: string; candidate: IceCandidate }
+  /** Known and of no use here: welcome, chat, flags, screen shares. */
+  | { kind: "unneeded" }
+  | { kind: "ignored"; reason: IgnoredReason };
+
+export type ClientMessage =
+  | { kind: "hello"; version: "1.0" | "2.0"; random: string; token: string; backendUrl: string }
+  | { kind: "resume"; version: "1.0" | "2.0"; resumeId: string }
+  /** In the call without audio or video of our own. */
+  | { kind: "in_call" }
+  | { kind: "join"; roomToken: string; sessionId: string }
+  | { kind: "request_offer"; to: string }
+  | { kind: "answer"; to: string; sid: string; sdp: string }
+  | { kind: "candidate"; to: string; sid: string; candidate: IceCandidate }
+  | {
+    kind: "transcript";
+    to: string;
+    text: string;
+    languageId: string;
+    speakerSessionId: string;
+    final: boolean;
+  }
+  | { kind: "bye" };
+
+const id = z.string().optional();
+/** Ids, tokens and codes; an empty one is none. */
+const name = z.string().min(1).max(1024);
+/** Older Talk releases send booleans. */
+const callFlags = z.union([z.number().int(), z.boolean()]).transform(Number);
+
+const Envelope = z.object({ id, type: z.string() });
+const Hello = z.object({ hello: z.object({ sessionid: name, resumeid: z.string().optional() }) });
+const Room = z.object({ room: z.object({ roomid: z.string() }) });
+const ErrorReply = z.object({ error: z.object({ code: name }) });
+const Bye = z.object({ bye: z.object({ reason: z.string().optional() }).optional() });
+const Event = z.object({ event: z.object({ target: z.string(), type: z.string() }) });
+const Joined = z.object({
+  sessionid: name,
+  roomsessionid: z.string().optional().catch(undefined),
+  features: z.array(z.string()).optional().catch(undefined),
+});
+const Join = z.object({ event: z.object({ join: z.array(z.unknown()) }) });
+const Leave = z.object({ event: z.object({ leave: z.array(z.string()) }) });
+const User = z.object({
+  sessionId: name,
+  nextcloudSessionId: z.string().optional().catch(undefined),
+  inCall: callFlags.catch(0),
+  internal: z.boolean().catch(false),
+});
+const Update = z.object({
+  event: z.object({
+    update: z.object({
+      all: z.boolean().optional(),
+      incall: callFlags.optional(),
+      users: z.array(z.unknown()).nullish(),
+    }),
+  }),
+});
+const SwitchTo = z.object({ event: z.object({ switchto: z.object({ roomid: name }) }) });
+const Disinvite = z.object({ event: z.object({ disinvite: z.object({ roomid: name }) }) });
+const Relayed = z.object({
+  message: z.object({
+    sender: z.object({ sessionid: z.string().optional() }).nullish(),
+    data: z.object({ type: z.string(), roomType: z.string().optional() }),
+  }),
+});
+const From = z.object({ message: z.object({ sender: z.object({ sessionid: name }) }) });
+const Offer = z.object({
+  message: z.object({ data: z.object({ sid: z.string(), payload: z.object({ sdp: z.string().min(1) }) }) }),
+});
+const Candidate = z.object({
+  message: z.object({
+    data: z.object({
+      sid: z.string().default(""),
+      payload: z.object({
+        candidate: z.object({
+          candidate: z.string(),
+          sdpMid: z.string().nullish(),
+          sdpMLineIndex: z.number().int().nullish(),
+        }),
+      }),
+    }),
+  }),
+});
+
+/** What only services announce in their hello. */
+const INTERNAL_FEATURES = ["internal-incall", "start-dialout"];
+
+/** Decodes one WebSocket message; never throws. */
+export function decode(data: string | Uint8Array): ServerMessage {
+  if (typeof data !== "string") return { kind: "ignored", reason: "not_text" };
+  let json: unknown;
+  try {
+    json = JSON.parse(data);
+  } catch {
+    return { kind: "ignored", reason: "not_json" };
+  }
+  const envelope = Envelope.safeParse(json);
+  if (!envelope.success) return { kind: "ignored", reason: "invalid" };
+  const { id, type } = envelope.data;
+  switch (type) {
+    case "welcome":
+    case "control":
+    case "transient":
+    case "dialout":
+    case "internal":
+      return { kind: "unneeded" };
+    case "hello":
+      return read(Hello, json, ({ hello }) => ({
+        kind: "hello",
+        id,
+        sessionId: hello.sessionid,
+        resumeId: hello.resumeid || undefined,
+      }));
+    case "room":
+      return read(Room, json, ({ room }) => ({ kind: "room", id, roomToken: room.roomid }));
+    case "error":
+      return read(ErrorReply, json, ({ error }) => ({ kind: "error", id, code: error.code }));
+    case "bye":
+      return read(Bye, json, ({ bye }) => ({ kind: "bye", reason: bye?.reason }));
+    case "event":
+      return read(Event, json, ({ event }) => decodeEvent(`${event.target}/${event.type}`, json));
+    case "message":
+      return read(Relayed, json, ({ message: { data } }) => decodeRelayed(data.type, data.roomType, json));
+  }
+  return { kind: "ignored", reason: "unknown_type" };
+}
+
+function decodeEvent(name: string, json: unknown): ServerMessage {
+  switch (name) {
+    case "room/join":
+      return read(Join, json, ({ event }) => ({
+        kind: "sessions_joined",
+        sessions: valid(Joined, event.join).map((entry) => ({
+          sessionId: entry.sessionid,
+          ncSessionId: entry.roomsessionid || undefined,
+          internal: entry.features?.some((feature) => INTERNAL_FEATURES.includes(feature)) ?? false,
+        })),
+      }));
+    case "room/leave":
+      return read(Leave, json, ({ event }) => ({ kind: "sessions_left", sessionIds: event.leave }));
+    case "participants/update":
+      return read(Update, json, ({ event: { update } }) => {
+        if (update.all) return { kind: "everyone", inCall: update.incall ?? 0 };
+        const users = valid(User, update.users ?? []).map((
+          { sessionId, nextcloudSessionId, inCall, internal },
+        ) => ({
+          sessionId,
+          ncSessionId: nextcloudSessionId || undefined,
+          inCall,
+          internal,
+        }));
+        return { kind: "participants", users };
+      });
+    case "room/switchto":
+      return read(SwitchTo, json, ({ event }) => ({ kind: "switch_to", roomToken: event.switchto.roomid }));
+    case "room/delete":
+      return { kind: "room_deleted" };
+    case "roomlist/disinvite":
+      return read(
+        Disinvite,
+        json,
+        ({ event }) => ({ kind: "disinvited", roomToken: event.disinvite.roomid }),
+      );
+    case "room/change":
+    case "room/message":
+    case "participants/flags":
+    case "roomlist/invite":
+    case "roomlist/update":
+      return { kind: "unneeded" };
+  }
+  return { kind: "ignored", reason: "unknown_type" };
+}
+
+/** Messages of the SFU and of other participants; `from` is who the HPB says sent it, not what they say themselves. */
+function decodeRelayed(type: string, roomType: string | undefined, json: unknown): ServerMessage {
+  if (type !== "offer" && type !== "candidate") return { kind: "unneeded" };
+  if ((roomType ?? "video") !== "video") return { kind: "unneeded" }; // a screen share
+  return read(From, json, ({ message: { sender: { sessionid: from } } }) => {
+    if (type === "offer") {
+      return read(Offer, json, ({ message: { data } }) => (
+        { kind: "offer", from, sid: data.sid, sdp: data.payload.sdp }
+      ));
+    }
+    return read(Candidate, json, ({ message: { data } }) => {
+      const { candidate, sdpMid, sdpMLineIndex } = data.payload.candidate;
+      return {
+        kind: "candidate",
+        from,
+        sid: data.sid,
+        // Janus may send an empty mid: then only the index says which media it is for.
+        candidate: { candidate, sdpMid: sdpMid || undefined, sdpMLineIndex: sdpMLineIndex ?? undefined },
+      };
+    });
+  });
+}
+
+function read<T>(schema: z.ZodType<T>, json: unknown, then: (value: T) => ServerMessage): ServerMessage {
+  const result = schema.safeParse(json);
+  return result.success ? then(result.data) : { kind: "ignored", reason: "invalid" };
+}
+
+/** One entry that makes no sense does not cost the others their place. */
+function valid<T>(schema: z.ZodType<T>, entries: readonly unknown[]): T[] {
+  return entries.flatMap((entry) => {
+    const result = schema.safeParse(entry);
+    return result.success ? [result.data] : [];
+  });
+}
+
+const utf8 = new TextEncoder();
+
+/** Encodes one message; `id` comes back in the answer. Throws SignalingError `message_too_large`, which the HPB would answer by closing. */
+export function encode(message: ClientMessage, id?: string): string {
+  const text = JSON.stringify({ id, ...wire(message) });
+  // Three bytes a UTF-16 unit is the most UTF-8 takes: short messages need no count.
+  if (
+    text.length * 3 > LIMITS.signalingMessageBytes && utf8.encode(text).length > LIMITS.signalingMessageBytes
+  ) {
+    throw new SignalingError(`Cannot send "${message.kind}": it is over 64 KiB`, {
+      code: "message_too_large",
+      retryable: false,
+    });
+  }
+  return text;
+}
+
+function wire(message: ClientMessage): Record<string, unknown> {
+  switch (message.kind) {
+    case "hello": {
+      const { version, random, token, backendUrl: backend } = message;
+      const auth = { type: "internal", params: { random, token, backend } };
+      // Without the feature the HPB takes us for someone with audio: flags 3.
+      return { type: "hello", hello: { version, auth, features: ["internal-incall"] } };
+    }
+    case "resume":
+      return { type: "hello", hello: { version: message.version, resumeid: message.resumeId } };
+    case "in_call":
+      return { type: "internal", internal: { type: "incall", incall: { incall: 1 } } };
+    case "join":
+      return { type: "room", room: { roomid: message.roomToken, sessionid: message.sessionId } };
+    case "request_offer":
+      return toSession(message.to, { type: "requestoffer", roomType: "video" });
+    case "answer": {
+      const { to, sid, sdp } = message;
+      const payload = { type: "answer", sdp, nick: "" };
+      return toSession(to, { to, type: "answer", roomType: "video", sid, payload });
+    }
+    case "candidate": {
+      const { to, sid, candidate } = message;
+      return toSession(to, { to, type: "candidate", roomType: "video", sid, payload: { candidate } });
+    }
+    case "transcript": {
+      const { to, text, languageId, speakerSessionId, final } = message;
+      // HPB releases before 1.3.0 refuse a message to a session without a room type.
+      const data = { type: "transcript", roomType: "video", message: text, langId: languageId };
+      return toSession(to, { ...data, speakerSessionId, final });
+    }
+    case "bye":
+      return { type: "bye", bye: {} };
+  }
+}
+
+function toSession(sessionid: string, data: Record<string, unknown>): Record<string, unknown> {
+  return { type: "message", message: { recipient: { type: "session", sessionid }, data } };
+}

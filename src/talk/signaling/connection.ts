@@ -1,0 +1,264 @@
+/**
+ * The socket and the timer around a SignalingSession: one room's connection to the HPB. It decides nothing; what it
+ * knows by itself is how to open a socket, and that a full queue or a refused connection is a lost one.
+ */
+import {
+  type Clock,
+  type IceCandidate,
+  LIMITS,
+  type Log,
+  type Meter,
+  OverflowError,
+  SignalingError,
+} from "../../domain/mod.ts";
+import { type Backoff, type Scope, systemClock, type TlsOptions, WebSocketDuplex } from "../../flow/mod.ts";
+import { type ClientMessage, decode, encode, type ServerMessage } from "./codec.ts";
+import type { SignalingEvent } from "./events.ts";
+import { type SessionOutput, SignalingSession } from "./session.ts";
+
+export interface SignalingOptions {
+  /** The HPB: http(s) or ws(s), with or without `/spreed`. */
+  url: string;
+  /** Shared with the HPB. */
+  secret: string;
+  nextcloudUrl: string;
+  roomToken: string;
+  tls?: TlsOptions;
+  /** Ends the connection without a goodbye and without further events. */
+  scope: Scope;
+  /** Called in order, never from within a method of this class but `start` and `bye`. */
+  onEvent: (event: SignalingEvent) => void;
+  /** Each connect attempt's outcome, for a breaker shared by rooms. */
+  onAttempt?: (ok: boolean) => void;
+  log: Log;
+  meter: Meter;
+  clock?: Clock;
+  backoff?: Backoff;
+}
+
+/** TCP, TLS and the upgrade; a HPB under load takes a second. */
+const OPEN_TIMEOUT_MS = 10_000;
+
+export class SignalingConnection {
+  readonly #options: SignalingOptions;
+  readonly #clock: Clock;
+  readonly #session: SignalingSession;
+  readonly #scope: Scope;
+  readonly #ended = Promise.withResolvers<void>();
+  #socket?: WebSocketDuplex;
+  #timer?: Disposable;
+  #lostAtMs?: number;
+
+  constructor(options: SignalingOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#session = new SignalingSession({
+      roomToken: options.roomToken,
+      secret: options.secret,
+      backendUrl: backendUrl(options.nextcloudUrl),
+      backoff: options.backoff,
+    });
+    this.#scope = options.scope.child("signaling");
+    this.#scope.signal.addEventListener("abort", () => this.#stop(), { once: true });
+    // A broken invariant, in here or in `onEvent`, is the owner's to end the room for.
+    void this.#scope.failed.then((error) => {
+      if (!options.scope.signal.aborted) options.scope.run(() => Promise.reject(error));
+    });
+  }
+
+  /** Connects, and keeps connected until `closed`. Once. */
+  start(): void {
+    this.#apply(this.#session.start());
+  }
+
+  /** In the room: captions go out. */
+  get isJoined(): boolean {
+    return this.#session.isJoined;
+  }
+
+  /** Bytes handed to the socket and not yet to the kernel. */
+  get bufferedAmount(): number {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  /** Asks the SFU for an offer: `offer` or `offer_failed` follows, or `joined` without `resumed`. */
+  requestOffer(sessionId: string): void {
+    this.#apply(this.#session.requestOffer(sessionId, this.#clock.now()));
+  }
+
+  /** Answers the offer `sid`. Not sent when not in the room: the offer is void by then. */
+  sendAnswer(sessionId: string, sid: string, sdp: string): void {
+    this.#sendInRoom({ kind: "answer", to: sessionId, sid, sdp });
+  }
+
+  sendCandidate(sessionId: string, sid: string, candidate: IceCandidate): void {
+    this.#sendInRoom({ kind: "candidate", to: sessionId, sid, candidate });
+  }
+
+  /** Sends a caption to one listener; false when not in the room or too large. */
+  sendTranscript(
+    to: string,
+    transcript: { text: string; languageId: string; speakerSessionId: string; final: boolean },
+  ): boolean {
+    return this.#sendInRoom({ kind: "transcript", to, ...transcript });
+  }
+
+  /** Leaves politely, so that the HPB forgets the session at once; within two seconds, answered or not. */
+  async bye(): Promise<void> {
+    if (!this.#scope.signal.aborted) this.#apply(this.#session.leave(this.#clock.now()));
+    await this.#ended.promise;
+    await this.#scope[Symbol.asyncDispose]();
+  }
+
+  #sendInRoom(message: ClientMessage): boolean {
+    return this.#session.isJoined && this.#send(message);
+  }
+
+  #send(message: ClientMessage, id?: string): boolean {
+    try {
+      return this.#socket?.send(encode(message, id)) ?? false;
+    } catch (error) {
+      if (!(error instanceof SignalingError)) throw error;
+      this.#options.meter.count("transcription_errors_total", error.code);
+      this.#options.log.error("message not sent", error);
+      return false;
+    }
+  }
+
+  #apply(outputs: readonly SessionOutput[]): void {
+    if (this.#scope.signal.aborted) return;
+    for (const output of outputs) {
+      switch (output.type) {
+        case "connect":
+          this.#scope.run((signal) => this.#connect(signal));
+          break;
+        case "send":
+          this.#send(output.message, output.id);
+          break;
+        case "drop":
+          this.#drop();
+          break;
+        case "attempt":
+          this.#options.onAttempt?.(output.ok);
+          break;
+        case "ignored":
+          this.#ignored("error", output.code);
+          break;
+        case "event":
+          this.#tell(output.event);
+      }
+    }
+    this.#arm();
+  }
+
+  /** One attempt: opens a socket and reads it to its end. */
+  async #connect(signal: AbortSignal): Promise<void> {
+    const { log, tls, url } = this.#options;
+    let socket: WebSocketDuplex;
+    try {
+      socket = await WebSocketDuplex.open(signalingUrl(url), {
+        signal,
+        openTimeoutMs: OPEN_TIMEOUT_MS,
+        inbox: { name: "signaling", capacity: LIMITS.signalingInboxMessages },
+        maxMessageSize: LIMITS.signalingReceivedBytes,
+        tls,
+      });
+    } catch (error) {
+      if (signal.aborted) return;
+      log.debug("signalling not opened", { reason: error instanceof Error ? error.message : "unknown" });
+      return this.#apply(this.#session.lost("unreachable", this.#clock.now()));
+    }
+    await using _closing = socket;
+    // Ended, or dropped, while it opened.
+    if (signal.aborted || this.#session.state !== "connecting") return;
+    this.#socket = socket;
+    this.#apply(this.#session.opened(this.#clock.now()));
+    const code = await this.#read(socket);
+    if (this.#socket !== socket) return; // dropped: the session knows
+    this.#socket = undefined;
+    this.#apply(this.#session.lost(code, this.#clock.now()));
+  }
+
+  /** Reads until the socket is gone; resolves with why. */
+  async #read(socket: WebSocketDuplex): Promise<string> {
+    const reader = socket.messages.getReader();
+    for (;;) {
+      let message: ServerMessage;
+      try {
+        const { done, value } = await reader.read();
+        if (done) return "connection_lost";
+        message = decode(value);
+      } catch (error) {
+        if (!(error instanceof OverflowError)) throw error;
+        // What was in the queue is lost; the participant list that follows a resume puts most of it right.
+        this.#options.meter.count("tiro_queue_dropped_total", error.queue);
+        return error.code;
+      }
+      if (this.#socket !== socket) return "dropped";
+      if (message.kind === "ignored") this.#ignored(message.reason);
+      this.#apply(this.#session.receive(message, this.#clock.now()));
+    }
+  }
+
+  /** Closes the socket; the task that reads it waits for the end of that. */
+  #drop(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    void socket?.close();
+  }
+
+  #tell(event: SignalingEvent): void {
+    const { log, meter, onEvent } = this.#options;
+    if (event.type === "disconnected") {
+      this.#lostAtMs = this.#clock.now();
+      log.warn("signalling lost, trying again");
+    } else if (event.type === "joined") {
+      if (this.#lostAtMs !== undefined) {
+        meter.count("tiro_signaling_reconnects_total", event.resumed ? "resumed" : "rejoined");
+        log.info("signalling back", {
+          resumed: event.resumed,
+          afterMs: Math.round(this.#clock.now() - this.#lostAtMs),
+        });
+      }
+      this.#lostAtMs = undefined;
+    }
+    onEvent(event);
+    if (event.type === "closed") this.#stop();
+  }
+
+  #ignored(reason: string, code?: string): void {
+    this.#options.meter.count("tiro_signaling_ignored_total", reason);
+    this.#options.log.debug("HPB message ignored", { reason, code });
+  }
+
+  #arm(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    const deadline = this.#session.nextDeadline();
+    if (deadline === undefined || this.#scope.signal.aborted) return;
+    const delayMs = Math.max(0, deadline - this.#clock.now());
+    this.#timer = this.#clock.timer(delayMs, () => {
+      this.#scope.run(() => Promise.resolve().then(() => this.#apply(this.#session.due(this.#clock.now()))));
+    });
+  }
+
+  #stop(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    this.#drop();
+    this.#ended.resolve();
+  }
+}
+
+/** `http` to `ws`, and `/spreed` at the end, whatever the operator wrote. */
+export function signalingUrl(hpbUrl: string): string {
+  const url = new URL(hpbUrl);
+  url.protocol = url.protocol.replace("http", "ws");
+  const path = url.pathname.replace(/\/+$/, "");
+  url.pathname = path.endsWith("/spreed") ? path : `${path}/spreed`;
+  return url.href;
+}
+
+function backendUrl(nextcloudUrl: string): string {
+  return `${nextcloudUrl.replace(/\/+$/, "")}/ocs/v2.php/apps/spreed/api/v3/signaling/backend`;
+}

@@ -1,0 +1,34 @@
+/** What the HPB's error codes and goodbyes mean for the session. Codes not named here may go away by themselves. */
+import { SignalingError } from "../../domain/mod.ts";
+
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  "auth_failed",
+  "duplicate_session",
+  "invalid_backend",
+  "invalid_client_type",
+  "invalid_hello_version",
+  "invalid_request",
+  "invalid_token",
+  "no_such_room",
+  "not_allowed",
+]);
+const OLD_HELLO_CODES: ReadonlySet<string> = new Set(["invalid_hello_version", "invalid_format"]);
+const FORGOTTEN_CODES: ReadonlySet<string> = new Set(["hello_expected", "no_such_session"]);
+const FINAL_BYES: ReadonlySet<string> = new Set(["duplicate_session", "room_session_reconnected"]);
+
+/** A hello or a join refused like this is refused the next time too. */
+export const isFinal = (code: string) => FINAL_CODES.has(code);
+/** How a server says it does not know hello 2.0; releases before it existed call it badly formed. */
+export const isOldHello = (code: string) => OLD_HELLO_CODES.has(code);
+/** The HPB forgot the session while its socket stayed. */
+export const isForgotten = (code: string) => FORGOTTEN_CODES.has(code);
+/** Coming back after such a goodbye would only throw someone else out. */
+export const isFinalBye = (reason: string | undefined): reason is string =>
+  reason !== undefined && FINAL_BYES.has(reason);
+/** The HPB has shut this address out after too many failures. */
+export const isShutOut = (code: string) => code === "too_many_requests";
+
+/** The error of a final code. */
+export function refusal(action: string, code: string): SignalingError {
+  return new SignalingError(`Cannot ${action}: the HPB answered "${code}"`, { code, retryable: false });
+}

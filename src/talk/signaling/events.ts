@@ -1,0 +1,41 @@
+/** What signalling tells the room it keeps connected. Session ids are the HPB's unless they say otherwise. */
+import type { IceCandidate, SdpOffer, SignalingError } from "../../domain/mod.ts";
+
+/** Someone in the room. */
+export interface RoomSession {
+  sessionId: string;
+  /** Nextcloud session id, what Talk's front end knows itself by. */
+  ncSessionId?: string;
+  /** A service like this one. Told for certain only by a participant list; before that, guessed by its features. */
+  internal: boolean;
+}
+
+/** Someone in the room as a participant list has them. */
+export interface Participant extends RoomSession {
+  /** Call flags: 1 in call, 2 audio, 4 video, 8 phone; 0 is not in the call. */
+  inCall: number;
+}
+
+/** Our own session is in none of the lists. */
+export type SignalingEvent =
+  /** In the room. `resumed: false`: every session id known before is void. */
+  | { type: "joined"; resumed: boolean }
+  | { type: "sessions_joined"; sessions: RoomSession[] }
+  | { type: "sessions_left"; sessionIds: string[] }
+  /** The whole list, replacing the one before. */
+  | { type: "participants"; users: Participant[] }
+  /** Ended for everyone. */
+  | { type: "call_ended" }
+  /** We are asked to follow the others into another room (breakout rooms). */
+  | { type: "switch_to"; roomToken: string }
+  /** The room is no more; `closed` follows. */
+  | { type: "room_deleted" }
+  /** Asked for or not: the SFU renegotiates with an offer of its own. */
+  | { type: "offer"; from: string; offer: SdpOffer }
+  | { type: "candidate"; from: string; sid: string; candidate: IceCandidate }
+  /** No offer will come of the request: the HPB's error code, or `timeout`, `busy`, `disconnected`. */
+  | { type: "offer_failed"; sessionId: string; code: string }
+  /** Trying again by itself. Told once, until the next `joined`. */
+  | { type: "disconnected" }
+  /** Final, nothing follows. With an error unless it was asked for or the room is gone. */
+  | { type: "closed"; error?: SignalingError };

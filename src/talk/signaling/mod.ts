@@ -1,0 +1,3 @@
+/** One room's connection to the High-Performance Backend. */
+export { SignalingConnection, type SignalingOptions } from "./connection.ts";
+export type { Participant, RoomSession, SignalingEvent } from "./events.ts";

@@ -1,0 +1,428 @@
+/**
+ * One stay in one room of the HPB, through every reconnect: hello, join, resume, rejoin, leave. Sans-IO: messages and
+ * time go in, what to do comes out; sockets and timers are `connection.ts`.
+ *
+ *     idle -> connecting -> greeting -> joining -> joined -> leaving -> ended
+ *                 ^   |         |  \______________^  |
+ *                 |   |         |      resumed       |     a final error, the fifth failure in a row,
+ *                 |   v         v                    v     a deleted room, our bye: any -> ended
+ *                waiting <- lost, refused, silent <--'
+ *
+ * A dropped session is resumed by its resume id for as long as the HPB keeps it (30 s) and gets what it missed; after
+ * that a full hello goes out on the same socket and the room is joined anew.
+ */
+import { createHmac } from "node:crypto";
+import { LIMITS, SignalingError } from "../../domain/mod.ts";
+import { BACKOFF, type Backoff, backoffMs } from "../../flow/mod.ts";
+import type { ClientMessage, ServerMessage } from "./codec.ts";
+import { isFinal, isFinalBye, isForgotten, isOldHello, isShutOut, refusal } from "./error_codes.ts";
+import type { SignalingEvent } from "./events.ts";
+import { OfferRequests } from "./offer_requests.ts";
+import { Roster } from "./roster.ts";
+
+export interface SessionOptions {
+  roomToken: string;
+  /** Shared with the HPB (its `internalsecret`). */
+  secret: string;
+  /** Nextcloud's signalling backend, which tells the HPB whose rooms these are. */
+  backendUrl: string;
+  backoff?: Backoff;
+  /** In [0, 1), for jitter. */
+  random?: () => number;
+  /** At least 32 characters nobody can guess. */
+  nonce?: () => string;
+}
+
+export type SessionOutput =
+  /** Open a socket; answer with `opened` or `lost`. */
+  | { type: "connect" }
+  /** `id` comes back in the answer. */
+  | { type: "send"; message: ClientMessage; id?: string }
+  /** Close the socket; say nothing more about it. */
+  | { type: "drop" }
+  | { type: "event"; event: SignalingEvent }
+  /** Whether an attempt to connect got as far as an accepted hello. */
+  | { type: "attempt"; ok: boolean }
+  /** An error message that is nobody's answer. */
+  | { type: "ignored"; code: string };
+
+type State =
+  /** Not started. */
+  | { kind: "idle" }
+  /** A socket is being opened. */
+  | { kind: "connecting" }
+  /** A hello is out: the short one that resumes, or the full one. */
+  | { kind: "greeting"; resuming: boolean; id: string; deadlineMs: number }
+  /** Hello accepted, the room asked for. */
+  | { kind: "joining"; id: string; deadlineMs: number }
+  /** In the room. `probe`: we asked for a sign of life. */
+  | { kind: "joined"; heardMs: number; probe?: { deadlineMs: number } }
+  /** No socket; the next attempt comes by itself. */
+  | { kind: "waiting"; untilMs: number }
+  /** Our goodbye is out. */
+  | { kind: "leaving"; deadlineMs: number }
+  /** Over for good. */
+  | { kind: "ended" };
+
+const NEXT: Record<State["kind"], readonly State["kind"][]> = {
+  idle: ["connecting", "ended"],
+  connecting: ["greeting", "waiting", "ended"],
+  greeting: ["greeting", "joining", "joined", "waiting", "ended"],
+  joining: ["joined", "waiting", "leaving", "ended"],
+  joined: ["joined", "waiting", "leaving", "ended"],
+  waiting: ["connecting", "ended"],
+  leaving: ["ended"],
+  ended: [],
+};
+
+/** In a row. With the backoff's 1, 2, 4, 8, 16 s they span the resume window. */
+const ATTEMPTS_MAX = 5;
+/** The HPB holds its answer to a wrong secret back, doubling to 25 s: who waits longer has been refused often already. */
+const ANSWER_TIMEOUT_MS = 15_000;
+/** A call where nothing happens is quiet; its socket may also be dead without a word. Then ask: see `#probe`. */
+const QUIET_MS = 60_000;
+const PROBE_TIMEOUT_MS = 10_000;
+/** The HPB answers a goodbye at once. */
+const BYE_TIMEOUT_MS = 1_000;
+/** After ten failures the HPB shuts an address out for half an hour; asking again does not prolong it. */
+const SHUT_OUT_BACKOFF: Backoff = { baseMs: 5 * 60_000, maxMs: 10 * 60_000 };
+export class SignalingSession {
+  readonly #options: SessionOptions;
+  readonly #offers = new OfferRequests();
+  readonly #roster = new Roster();
+  #state: State = { kind: "idle" };
+  #helloVersion: "1.0" | "2.0" = "2.0";
+  #sessionId = "";
+  #resumeId?: string;
+  /** Until when the HPB keeps the lost session, and whether it was in the room. */
+  #resumable?: { untilMs: number; inRoom: boolean };
+  /** Attempts failed, and waits begun, since the room was last joined. */
+  #failures = 0;
+  #waits = 0;
+  #toldDisconnected = false;
+  #requests = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  get isJoined(): boolean {
+    return this.#state.kind === "joined";
+  }
+
+  get state(): State["kind"] {
+    return this.#state.kind;
+  }
+
+  start(): SessionOutput[] {
+    this.#enter({ kind: "connecting" });
+    return [{ type: "connect" }];
+  }
+
+  /** The socket is open. The HPB closes it unless a hello comes within 2 s. */
+  opened(nowMs: number): SessionOutput[] {
+    if (this.#state.kind !== "connecting") return [];
+    const resumable = this.#resumeId !== undefined && this.#resumable && nowMs < this.#resumable.untilMs;
+    if (!resumable) this.#forget();
+    return this.#greet(nowMs);
+  }
+
+  /** The socket could not be opened, or is gone; `code` names why. */
+  lost(code: string, nowMs: number): SessionOutput[] {
+    switch (this.#state.kind) {
+      case "connecting":
+      case "greeting":
+      case "joining":
+      case "joined":
+        return this.#retry(code, nowMs);
+      case "leaving":
+        return this.#end();
+      default:
+        return [];
+    }
+  }
+
+  receive(message: ServerMessage, nowMs: number): SessionOutput[] {
+    const state = this.#state;
+    switch (state.kind) {
+      case "greeting":
+        return this.#greeted(state, message, nowMs);
+      case "joining":
+        return this.#answered(state, message, nowMs);
+      case "joined":
+        this.#enter({ kind: "joined", heardMs: nowMs });
+        return this.#inRoom(message, nowMs);
+      case "leaving":
+        return message.kind === "bye" ? this.#end() : [];
+      default:
+        return [];
+    }
+  }
+
+  /**
+   * Asks the SFU for an offer. An `offer` or an `offer_failed` follows for certain, unless the room is joined anew
+   * (`joined` without `resumed`), which voids the session id.
+   */
+  requestOffer(sessionId: string, nowMs: number): SessionOutput[] {
+    const id = this.#nextId();
+    const asked = this.#offers.add(sessionId, id, this.isJoined ? undefined : "disconnected", nowMs);
+    return asked ? [{ type: "send", message: { kind: "request_offer", to: sessionId }, id }] : [];
+  }
+
+  /** Says goodbye, so that the HPB does not keep the session, and ends with `closed`. */
+  leave(nowMs: number): SessionOutput[] {
+    const { kind } = this.#state;
+    if (kind === "leaving" || kind === "ended") return [];
+    if (kind !== "joining" && kind !== "joined") return this.#end();
+    this.#enter({ kind: "leaving", deadlineMs: nowMs + BYE_TIMEOUT_MS });
+    return [{ type: "send", message: { kind: "bye" } }];
+  }
+
+  /** Called when `nextDeadline` has passed. */
+  due(nowMs: number): SessionOutput[] {
+    if (this.#state.kind === "ended") return [];
+    const failed = this.#offers.due(nowMs).map(toOutput);
+    return [...failed, ...this.#due(nowMs)];
+  }
+
+  nextDeadline(): number | undefined {
+    const state = this.#state;
+    if (state.kind === "ended") return undefined;
+    const offers = this.#offers.nextDeadline();
+    const own = state.kind === "waiting"
+      ? state.untilMs
+      : state.kind === "joined"
+      ? state.probe?.deadlineMs ?? state.heardMs + QUIET_MS
+      : "deadlineMs" in state
+      ? state.deadlineMs
+      : undefined;
+    if (own === undefined || offers === undefined) return own ?? offers;
+    return Math.min(own, offers);
+  }
+
+  #due(nowMs: number): SessionOutput[] {
+    const state = this.#state;
+    switch (state.kind) {
+      case "waiting":
+        if (nowMs < state.untilMs) return [];
+        this.#enter({ kind: "connecting" });
+        return [{ type: "connect" }];
+      case "greeting":
+      case "joining":
+        return nowMs < state.deadlineMs ? [] : this.#retry("timeout", nowMs);
+      case "joined":
+        if (state.probe) return nowMs < state.probe.deadlineMs ? [] : this.#retry("silent", nowMs);
+        return nowMs < state.heardMs + QUIET_MS ? [] : this.#probe(state.heardMs, nowMs);
+      case "leaving":
+        return nowMs < state.deadlineMs ? [] : this.#end();
+      default:
+        return [];
+    }
+  }
+
+  /** The one place where states change. */
+  #enter(next: State): void {
+    if (!NEXT[this.#state.kind].includes(next.kind)) {
+      throw new Error(`Cannot go from "${this.#state.kind}" to "${next.kind}": no such transition`);
+    }
+    this.#state = next;
+  }
+
+  #greet(nowMs: number): SessionOutput[] {
+    const id = this.#nextId();
+    const resuming = this.#resumeId !== undefined;
+    this.#enter({ kind: "greeting", resuming, id, deadlineMs: nowMs + ANSWER_TIMEOUT_MS });
+    const version = this.#helloVersion;
+    if (this.#resumeId !== undefined) {
+      return [{ type: "send", id, message: { kind: "resume", version, resumeId: this.#resumeId } }];
+    }
+    const { secret, backendUrl } = this.#options;
+    const random = (this.#options.nonce ?? randomNonce)();
+    const token = createHmac("sha256", secret).update(random).digest("hex");
+    return [{ type: "send", id, message: { kind: "hello", version, random, token, backendUrl } }];
+  }
+
+  #greeted(state: State & { kind: "greeting" }, message: ServerMessage, nowMs: number): SessionOutput[] {
+    if (message.kind === "bye") return this.#saidBye(message.reason, nowMs);
+    if (message.kind !== "hello" && message.kind !== "error") return [];
+    if (message.id !== undefined && message.id !== state.id) return [];
+    if (message.kind === "hello") return this.#admitted(state.resuming, message, nowMs);
+    const { code } = message;
+    if (isShutOut(code)) return this.#retry(code, nowMs);
+    if (state.resuming) {
+      this.#forget();
+      return this.#greet(nowMs);
+    }
+    if (isOldHello(code) && this.#helloVersion === "2.0") {
+      this.#helloVersion = "1.0";
+      return this.#greet(nowMs);
+    }
+    return this.#refused("say hello", code, nowMs);
+  }
+
+  #admitted(resuming: boolean, hello: ServerMessage & { kind: "hello" }, nowMs: number): SessionOutput[] {
+    this.#sessionId = hello.sessionId;
+    this.#resumeId = hello.resumeId ?? this.#resumeId;
+    const wasInRoom = resuming && this.#resumable?.inRoom === true;
+    this.#resumable = undefined;
+    const attempt: SessionOutput = { type: "attempt", ok: true };
+    if (wasInRoom) return [attempt, ...this.#joined(true, nowMs)];
+    const id = this.#nextId();
+    this.#enter({ kind: "joining", id, deadlineMs: nowMs + ANSWER_TIMEOUT_MS });
+    return [attempt, { type: "send", message: { kind: "in_call" } }, {
+      type: "send",
+      message: this.#join(),
+      id,
+    }];
+  }
+
+  #answered(state: State & { kind: "joining" }, message: ServerMessage, nowMs: number): SessionOutput[] {
+    if (message.kind === "bye") return this.#saidBye(message.reason, nowMs);
+    if (message.kind !== "room" && message.kind !== "error") return [];
+    if (message.id !== undefined && message.id !== state.id) return [];
+    if (message.kind === "room") {
+      return message.roomToken === "" ? this.#retry("room_join_failed", nowMs) : this.#joined(false, nowMs);
+    }
+    return message.code === "already_joined"
+      ? this.#joined(false, nowMs)
+      : this.#refused("join the room", message.code, nowMs);
+  }
+
+  #joined(resumed: boolean, nowMs: number): SessionOutput[] {
+    this.#enter({ kind: "joined", heardMs: nowMs });
+    this.#failures = this.#waits = 0;
+    this.#toldDisconnected = false;
+    if (!resumed) {
+      this.#roster.reset(this.#sessionId);
+      this.#offers.clear();
+    }
+    return [toOutput({ type: "joined", resumed })];
+  }
+
+  #inRoom(message: ServerMessage, nowMs: number): SessionOutput[] {
+    switch (message.kind) {
+      case "sessions_joined":
+        return this.#roster.joined(message.sessions).map(toOutput);
+      case "sessions_left":
+        return this.#roster.left(message.sessionIds).map(toOutput);
+      case "participants":
+        return [toOutput(this.#roster.listed(message.users))];
+      case "everyone":
+        return [toOutput(this.#roster.everyone(message.inCall))];
+      case "switch_to":
+        return [toOutput({ type: "switch_to", roomToken: message.roomToken })];
+      case "room_deleted":
+        return this.#deleted();
+      case "disinvited":
+        return message.roomToken === this.#options.roomToken ? this.#deleted() : [];
+      case "room":
+        // A probe was answered with a join: the HPB had us in no room.
+        return message.roomToken === "" ? this.#deleted() : this.#joined(false, nowMs);
+      case "offer": {
+        const { from, sid, sdp } = message;
+        this.#offers.settle(from);
+        return [toOutput({ type: "offer", from, offer: { sid, sdp } })];
+      }
+      case "candidate": {
+        const { from, sid, candidate } = message;
+        return [toOutput({ type: "candidate", from, sid, candidate })];
+      }
+      case "bye":
+        return this.#saidBye(message.reason, nowMs);
+      case "error":
+        return this.#complained(message.id, message.code, nowMs);
+      default:
+        return [];
+    }
+  }
+
+  /** An error while in the room: about one request, about us, or about nothing that matters. */
+  #complained(id: string | undefined, code: string, nowMs: number): SessionOutput[] {
+    const failed = id === undefined ? undefined : this.#offers.fail(id, code);
+    if (failed) return [toOutput(failed)];
+    if (code === "already_joined") return []; // a probe's answer
+    if (isForgotten(code)) {
+      this.#resumeId = undefined;
+      return this.#retry(code, nowMs);
+    }
+    if (code === "duplicate_session") return this.#end(refusal("stay in the room", code));
+    // About one recipient, or one message: no reason to leave.
+    return [{ type: "ignored", code }];
+  }
+
+  /** The server's goodbye ends the session, so there is nothing to resume. */
+  #saidBye(reason: string | undefined, nowMs: number): SessionOutput[] {
+    this.#resumeId = undefined;
+    if (isFinalBye(reason)) return this.#end(refusal("stay in the room", reason));
+    return this.#retry("bye", nowMs);
+  }
+
+  #deleted(): SessionOutput[] {
+    return [toOutput({ type: "room_deleted" }), ...this.#end()];
+  }
+
+  /**
+   * Asks to join the room we are in: harmless, and always answered, with `already_joined`. The socket's own pings
+   * only show that something at the other end is alive, a proxy perhaps.
+   */
+  #probe(heardMs: number, nowMs: number): SessionOutput[] {
+    this.#enter({ kind: "joined", heardMs, probe: { deadlineMs: nowMs + PROBE_TIMEOUT_MS } });
+    return [{ type: "send", message: this.#join(), id: this.#nextId() }];
+  }
+
+  #refused(action: string, code: string, nowMs: number): SessionOutput[] {
+    if (!isFinal(code)) return this.#retry(code, nowMs);
+    const attempt: SessionOutput[] = this.#state.kind === "greeting" ? [{ type: "attempt", ok: false }] : [];
+    return [...attempt, ...this.#end(refusal(action, code))];
+  }
+
+  #retry(code: string, nowMs: number): SessionOutput[] {
+    const { kind } = this.#state;
+    const outputs: SessionOutput[] = [{ type: "drop" }];
+    if (kind === "connecting" || kind === "greeting") outputs.push({ type: "attempt", ok: false });
+    if (kind === "joined" || kind === "joining") {
+      this.#resumable = { untilMs: nowMs + LIMITS.resumeWindowMs, inRoom: kind === "joined" };
+    }
+    if (kind !== "joined" && ++this.#failures >= ATTEMPTS_MAX) {
+      const message = `Cannot reach the HPB: "${code}" after ${ATTEMPTS_MAX} attempts`;
+      return [...outputs, ...this.#end(new SignalingError(message, { code, retryable: true }))];
+    }
+    const backoff = isShutOut(code) ? SHUT_OUT_BACKOFF : this.#options.backoff ?? BACKOFF;
+    const delayMs = backoffMs(this.#waits++, backoff, this.#options.random);
+    this.#enter({ kind: "waiting", untilMs: nowMs + delayMs });
+    if (!this.#toldDisconnected) outputs.push(toOutput({ type: "disconnected" }));
+    this.#toldDisconnected = true;
+    return outputs;
+  }
+
+  #end(error?: SignalingError): SessionOutput[] {
+    const { kind } = this.#state;
+    const outputs: SessionOutput[] = [];
+    if (kind === "joined" || kind === "joining") outputs.push({ type: "send", message: { kind: "bye" } });
+    if (kind !== "idle" && kind !== "waiting") outputs.push({ type: "drop" });
+    this.#enter({ kind: "ended" });
+    this.#offers.clear();
+    return [...outputs, toOutput({ type: "closed", error })];
+  }
+
+  #join(): ClientMessage {
+    return { kind: "join", roomToken: this.#options.roomToken, sessionId: this.#sessionId };
+  }
+
+  #forget(): void {
+    this.#resumeId = this.#resumable = undefined;
+  }
+
+  #nextId(): string {
+    return `t${++this.#requests}`;
+  }
+}
+
+function toOutput(event: SignalingEvent): SessionOutput {
+  return { type: "event", event };
+}
+
+function randomNonce(): string {
+  return [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
+}
