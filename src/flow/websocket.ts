@@ -76,6 +76,7 @@ export class WebSocketDuplex implements AsyncDisposable {
   readonly #closed = Promise.withResolvers<CloseInfo>();
   #state: "open" | "closing" | "closed" = "open";
   #peerClose?: { code: number; reason: string };
+  #drained?: Promise<void>;
   #killTimer?: ReturnType<typeof setTimeout>;
 
   private constructor(socket: Socket, head: Uint8Array, options: WebSocketOptions) {
@@ -123,6 +124,19 @@ export class WebSocketDuplex implements AsyncDisposable {
   /** Bytes handed to `send` and not yet to the kernel, which takes some megabytes itself. */
   get bufferedAmount(): number {
     return this.#socket.writableLength;
+  }
+
+  /** Resolves when the kernel has taken what `send` queued past the stream's own mark, or the connection is over. */
+  drained(): Promise<void> {
+    if (!this.#socket.writableNeedDrain || this.#socket.destroyed) return Promise.resolve();
+    return this.#drained ??= new Promise((resolve) => {
+      const settle = () => {
+        this.#socket.off("drain", settle).off("close", settle);
+        this.#drained = undefined;
+        resolve();
+      };
+      this.#socket.once("drain", settle).once("close", settle);
+    });
   }
 
   /** Sends at once; false when the connection is no longer open. */

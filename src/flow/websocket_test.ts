@@ -187,6 +187,27 @@ Deno.test("A peer that stopped reading is cut off with megabytes still queued, a
   stuck.resolve();
 });
 
+Deno.test("A sender can wait for the peer to read on, and is not left waiting when the connection ends", async () => {
+  const reading = Promise.withResolvers<void>();
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await reading.promise;
+    await untilEnd(conn);
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await duplex.drained();
+  const fill = () => {
+    for (let sent = 0; sent < 200; sent++) duplex.send(new Uint8Array(80_000));
+    assert.ok(duplex.bufferedAmount > 1_000_000);
+  };
+  fill();
+  reading.resolve();
+  await duplex.drained();
+  assert.equal(duplex.bufferedAmount, 0);
+  fill();
+  await Promise.all([duplex.drained(), duplex.close()]);
+});
+
 Deno.test("A connection cut without goodbye is an unclean close, not an error of the stream", async () => {
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, text("one"));

@@ -1,0 +1,296 @@
+/**
+ * Kyutai speech-to-text on Modal: one WebSocket a session, 24 kHz mono float32 little-endian in binary messages, JSON
+ * words back. The shell around `session.ts` (when audio may go) and `codec.ts` (what comes back): it owns the socket
+ * and one timer. A single attempt to open; trying again is the caller's.
+ */
+import {
+  type Clock,
+  type Language,
+  LIMITS,
+  type Meter,
+  OverflowError,
+  type PcmFrame,
+  type SpeechToText,
+  SttError,
+  type SttEvent,
+  type SttOptions,
+  type SttSession,
+} from "../../domain/mod.ts";
+import { BoundedQueue, type TlsOptions, WebSocketDuplex, WebSocketOpenError } from "../../flow/mod.ts";
+import { ModalDecoder } from "./codec.ts";
+import { MODAL_LIMITS, ModalSessionState } from "./session.ts";
+
+export interface ModalSettings {
+  /** wss://..., see `modalUrl`. */
+  url: string;
+  /** Headers Modal-Key and Modal-Secret; a server of one's own may want none. */
+  key?: string;
+  secret?: string;
+  meter: Meter;
+  clock: Clock;
+  tls?: TlsOptions;
+}
+
+const NAME = "modal";
+export const MODAL_SAMPLE_RATE_HZ = 24_000;
+export const MODAL_LANGUAGES: readonly Language[] = [
+  { id: "en", name: "English", metadata: { separator: " ", rtl: false } },
+  { id: "fr", name: "Français", metadata: { separator: " ", rtl: false } },
+];
+
+/** Silence goes out in the server's own step, 80 ms. */
+const FLUSH_CHUNK_MS = 80;
+const FLUSH_CHUNK = new Float32Array(MODAL_SAMPLE_RATE_HZ * FLUSH_CHUNK_MS / 1000);
+/** What `write` returns when nothing has to wait, so that a frame costs no promise. */
+const DONE = Promise.resolve();
+
+/** The server's address for a Modal workspace. */
+export function modalUrl(workspace: string): string {
+  return `wss://${workspace}--kyutai-stt-rust-kyutaisttrustservice-serve.modal.run/v1/stream`;
+}
+
+export function modalStt(settings: ModalSettings): SpeechToText {
+  return {
+    name: NAME,
+    sampleRateHz: MODAL_SAMPLE_RATE_HZ,
+    languages: MODAL_LANGUAGES,
+    open: (options, signal) => open(settings, options, signal),
+  };
+}
+
+async function open(settings: ModalSettings, options: SttOptions, signal: AbortSignal): Promise<SttSession> {
+  signal.throwIfAborted();
+  if (!MODAL_LANGUAGES.some(({ id }) => id === options.languageId)) {
+    throw new SttError(`Cannot open STT session: "${NAME}" does not know the language`, {
+      code: "stt_language",
+      retryable: false,
+    });
+  }
+  const headers: Record<string, string> = {};
+  if (settings.key !== undefined) headers["Modal-Key"] = settings.key;
+  if (settings.secret !== undefined) headers["Modal-Secret"] = settings.secret;
+  try {
+    const socket = await WebSocketDuplex.open(settings.url, {
+      signal,
+      headers,
+      openTimeoutMs: MODAL_LIMITS.openTimeoutMs,
+      inbox: { name: "stt_messages", capacity: LIMITS.sttEvents },
+      maxMessageSize: MODAL_LIMITS.messageBytes,
+      tls: settings.tls,
+    });
+    if (!signal.aborted) return new ModalSession(socket, settings, signal);
+    await socket.close();
+    throw signal.reason;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw openError(error);
+  }
+}
+
+function openError(cause: unknown): SttError {
+  const status = cause instanceof WebSocketOpenError ? cause.status : undefined;
+  if (status === 401 || status === 403) {
+    return new SttError("Cannot open STT session: the server refused the credentials", {
+      code: "stt_unauthorized",
+      retryable: false,
+      cause,
+    });
+  }
+  return new SttError("Cannot open STT session: the server is out of reach", {
+    code: "stt_unreachable",
+    retryable: true,
+    cause,
+  });
+}
+
+class ModalSession implements SttSession {
+  readonly events: ReadableStream<SttEvent>;
+  readonly #socket: WebSocketDuplex;
+  readonly #clock: Clock;
+  readonly #meter: Meter;
+  readonly #signal: AbortSignal;
+  readonly #state = new ModalSessionState();
+  readonly #decoder = new ModalDecoder();
+  readonly #events = new BoundedQueue<SttEvent>({ capacity: LIMITS.sttEvents, whenFull: "refuse" });
+  /** Settles when the last words are in, or will not come. */
+  readonly #quiet = Promise.withResolvers<void>();
+  readonly #reading: Promise<void>;
+  /** The one frame that waits at the gate. */
+  #waiting?: { frame: PcmFrame } & PromiseWithResolvers<void>;
+  #timer?: Disposable;
+  /** Set while the socket's buffer is over its bound: it drains, or the connection ends. */
+  #draining?: Promise<void>;
+  #finishing?: Promise<void>;
+  #finishByMs = 0;
+  /** Why nothing can be written any more. */
+  #over: unknown;
+
+  constructor(socket: WebSocketDuplex, settings: ModalSettings, signal: AbortSignal) {
+    this.#socket = socket;
+    this.#clock = settings.clock;
+    this.#meter = settings.meter;
+    this.#signal = signal;
+    this.events = this.#events.readable();
+    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#reading = this.#read();
+  }
+
+  write(frame: PcmFrame): Promise<void> {
+    if (this.#over !== undefined) return Promise.reject(this.#over);
+    if (this.#finishing) return Promise.reject(sessionOver());
+    if (this.#waiting) throw new Error("Cannot write two frames at once: a session has one writer");
+    if (frame.sampleRateHz !== MODAL_SAMPLE_RATE_HZ) {
+      throw new RangeError(
+        `Cannot write audio at ${frame.sampleRateHz} Hz: the server takes ${MODAL_SAMPLE_RATE_HZ} Hz`,
+      );
+    }
+    const failure = this.#state.failure(this.#clock.now());
+    if (failure) {
+      this.#end(failure, failure);
+      return Promise.reject(failure);
+    }
+    if (this.#send(frame)) return DONE;
+    this.#waiting = { frame, ...Promise.withResolvers<void>() };
+    const { promise } = this.#waiting;
+    this.#state.waits(this.#clock.now());
+    this.#pump();
+    return promise;
+  }
+
+  finish(): Promise<void> {
+    return this.#finishing ??= this.#finish();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end(sessionOver());
+    await this.#socket.close();
+    await this.#reading;
+  }
+
+  /** Sends if the gate lets it; float32 in the byte order of every machine Deno runs on, which is the server's. */
+  #send(frame: PcmFrame): boolean {
+    const nowMs = this.#clock.now();
+    const { samples, voiced } = frame;
+    const audio = { durationMs: samples.length / MODAL_SAMPLE_RATE_HZ * 1000, voiced };
+    if (!this.#state.admits(audio, this.#socket.bufferedAmount, nowMs)) return false;
+    if (samples.length > 0) {
+      this.#socket.send(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+    }
+    this.#state.sent(audio, nowMs);
+    return true;
+  }
+
+  /** Looks again whether the waiting frame may go, the session has failed, or when to look next. */
+  #pump(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    const waiting = this.#waiting;
+    if (!waiting || this.#over !== undefined) return;
+    const nowMs = this.#clock.now();
+    const failure = this.#state.failure(nowMs);
+    if (failure) return this.#end(failure, failure);
+    if (this.#send(waiting.frame)) {
+      this.#waiting = undefined;
+      waiting.resolve();
+      return;
+    }
+    if (this.#socket.bufferedAmount > MODAL_LIMITS.bufferedBytes && !this.#draining) {
+      this.#draining = this.#socket.drained().then(() => {
+        this.#draining = undefined;
+        this.#pump();
+      });
+    }
+    const deadline = this.#state.nextDeadline(nowMs);
+    if (deadline !== undefined) {
+      this.#timer = this.#clock.timer(Math.max(1, deadline - nowMs), () => this.#pump());
+    }
+  }
+
+  async #read(): Promise<void> {
+    let failure: unknown;
+    try {
+      for await (const message of this.#socket.messages) {
+        if (this.#over !== undefined) continue; // nobody listens; the socket is closing
+        this.#state.answered(this.#clock.now());
+        this.#receive(message);
+        if (this.#finishing) this.#awaitQuiet();
+        else this.#pump();
+      }
+      const close = await this.#socket.closed;
+      failure = this.#finishing ? undefined : this.#state.closed(close, this.#clock.now());
+    } catch (error) {
+      failure = error; // OverflowError: nothing else is thrown here
+    }
+    this.#end(failure ?? sessionOver(), failure);
+  }
+
+  #receive(data: string | Uint8Array): void {
+    const message = this.#decoder.receive(data);
+    switch (message.kind) {
+      case "events":
+        return message.events.forEach((event) => this.#emit(event));
+      case "ping":
+        return this.#emit({ type: "progress", processedMs: this.#state.sentMs });
+      case "failed":
+        return this.#end(message.error, message.error);
+      case "ignored":
+        return this.#meter.count("tiro_stt_ignored_total", NAME);
+    }
+  }
+
+  #emit(event: SttEvent): void {
+    if (this.#events.push(event) || this.#over !== undefined) return;
+    if (this.#events.dropped === 0) return; // its reader cancelled: the owner will dispose
+    const overflow = new OverflowError("stt_events", LIMITS.sttEvents);
+    this.#end(overflow, overflow);
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#over === undefined) {
+      this.#waiting?.reject(sessionOver());
+      this.#waiting = undefined;
+      this.#finishByMs = this.#clock.now() + MODAL_LIMITS.finishMs;
+      if (this.#state.sentVoice) {
+        const bytes = new Uint8Array(FLUSH_CHUNK.buffer);
+        for (let sentMs = 0; sentMs < MODAL_LIMITS.flushMs; sentMs += FLUSH_CHUNK_MS) {
+          this.#socket.send(bytes);
+        }
+        this.#awaitQuiet();
+        await this.#quiet.promise;
+      }
+    }
+    this.#end(sessionOver());
+    await this.#socket.close();
+    await this.#reading;
+  }
+
+  /** Words that are owed get all the time there is; after the last one a short quiet is enough. */
+  #awaitQuiet(): void {
+    if (this.#over !== undefined) return;
+    const nowMs = this.#clock.now();
+    const leftMs = Math.max(0, this.#finishByMs - nowMs);
+    const waitMs = this.#state.unanswered(nowMs) ? leftMs : Math.min(leftMs, MODAL_LIMITS.flushQuietMs);
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = this.#clock.timer(waitMs, () => this.#quiet.resolve());
+  }
+
+  /** The one way out. `reason` is what a writer gets; `failure`, if any, what the reader of `events` does. */
+  #end(reason: unknown, failure?: unknown): void {
+    if (this.#over !== undefined) return;
+    this.#over = reason;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = undefined;
+    this.#waiting?.reject(reason);
+    this.#waiting = undefined;
+    this.#quiet.resolve();
+    this.#events.close({ error: failure });
+    void this.#socket.close(); // never rejects; whoever disposes or finishes waits for it
+  }
+
+  readonly #onAbort = () => this.#end(this.#signal.reason);
+}
+
+function sessionOver(): SttError {
+  return new SttError("Cannot write to STT session: it is over", { code: "stt_over", retryable: true });
+}
