@@ -1,9 +1,12 @@
 /**
  * The smallest internal client that can hear someone: hello with the internal secret, room, one subscription through
- * werift. It proves the stack independently of the service under test, and is no model for it: no resume, no retries.
+ * `src/webrtc`. It proves the stack independently of the service's own signalling: no resume, no retries.
  */
 import { createHmac, randomBytes } from "node:crypto";
-import { WeriftPeer } from "./werift_peer.ts";
+import { AudioLedger, type IceCandidate, type RtpPacket } from "../../src/domain/mod.ts";
+import { WebRtcReceiver } from "../../src/webrtc/mod.ts";
+import type { HpbMessage } from "../fakes/participant.ts";
+import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 
 export interface InternalClientOptions {
   hpbUrl: string;
@@ -12,38 +15,34 @@ export interface InternalClientOptions {
   roomToken: string;
 }
 
-/** A received packet, as far as these tests look at it. */
-export interface HeardPacket {
-  payloadType: number;
-  timestamp: number;
-  payload: Uint8Array;
-}
-
-type Message = { id?: string; type: string } & Record<string, unknown>;
-
 const DEADLINE_MS = 15_000;
 /** A minute of packets. */
 const HEARD_MAX = 3_000;
 
 export class InternalClient implements AsyncDisposable {
-  readonly heard: HeardPacket[] = [];
+  /** Every packet of the subscription, the newest minute of them. */
+  readonly heard: RtpPacket[] = [];
   readonly #socket: WebSocket;
-  readonly #watchers = new Set<() => void>();
-  readonly #messages: Message[] = [];
+  readonly #receiver = new WebRtcReceiver({
+    ledger: new AudioLedger(),
+    log: new FakeLog(),
+    meter: new FakeMeter(),
+    onTrouble: () => {},
+    onHeard: () => {},
+  });
+  readonly #listening: Promise<void>;
+  readonly #watchers = new Set<(message?: HpbMessage) => void>();
   readonly #closed = Promise.withResolvers<void>();
-  #peer?: WeriftPeer;
   #requests = 0;
 
   private constructor(hpbUrl: string) {
     this.#socket = new WebSocket(`${hpbUrl.replace(/^http/, "ws")}/spreed`);
-    this.#socket.onmessage = ({ data }: MessageEvent<string>) => {
-      this.#messages.push(JSON.parse(data));
-      this.#changed();
-    };
+    this.#socket.onmessage = ({ data }: MessageEvent<string>) => this.#changed(JSON.parse(data));
     this.#socket.onclose = () => {
       this.#closed.resolve();
       this.#changed();
     };
+    this.#listening = this.#listen();
   }
 
   /** Joins the room and the call, without audio of its own. */
@@ -65,81 +64,42 @@ export class InternalClient implements AsyncDisposable {
 
   /** Asks the SFU for a speaker's audio; resolves when the first packet is here. */
   async subscribe(sessionId: string): Promise<void> {
-    this.#send({
-      type: "message",
-      message: {
-        recipient: { type: "session", sessionid: sessionId },
-        data: { type: "requestoffer", roomType: "video" },
-      },
+    const recipient = { type: "session", sessionid: sessionId };
+    this.#watchers.add((message) => {
+      const data = dataOf(message);
+      if (data.type !== "candidate") return;
+      const { sid, payload } = data as { sid: string; payload: { candidate: IceCandidate } };
+      this.#receiver.addCandidate(sid, payload.candidate);
     });
-    const offer = await this.#message((message) => dataOf(message).type === "offer");
-    const { sid, payload } = dataOf(offer) as { sid: string; payload: { sdp: string } };
-    const peer = this.#peer = new WeriftPeer();
-    const { pc } = peer;
-    pc.onTrack.subscribe((track) => {
-      track.onReceiveRtp.subscribe(({ header, payload }) => {
-        if (this.heard.length === HEARD_MAX) this.heard.shift();
-        const { payloadType, timestamp } = header;
-        this.heard.push({ payloadType, timestamp, payload: new Uint8Array(payload) });
-        this.#changed();
-      });
-    });
-    await pc.setRemoteDescription({ type: "offer", sdp: payload.sdp });
-    peer.stayOnMachine();
-    await pc.setLocalDescription(await pc.createAnswer());
-    this.#send({
-      type: "message",
-      message: {
-        recipient: { type: "session", sessionid: sessionId },
-        data: {
-          to: sessionId,
-          type: "answer",
-          roomType: "video",
-          sid,
-          payload: { type: "answer", sdp: pc.localDescription!.sdp, nick: "" },
-        },
-      },
-    });
-    // The SFU's candidates may have come with the offer, and more may follow.
-    const seen = new Set<Message>();
-    await this.until(() => {
-      for (const message of this.#messages) {
-        const data = dataOf(message) as {
-          type?: string;
-          sid?: string;
-          payload?: { candidate?: { candidate?: string } };
-        };
-        if (seen.has(message) || data.type !== "candidate" || data.sid !== sid) continue;
-        seen.add(message);
-        const candidate = data.payload?.candidate?.candidate;
-        if (candidate) void pc.addIceCandidate({ candidate, sdpMLineIndex: 0 });
-      }
-      return this.heard.length > 0;
-    });
+    const asked = { type: "requestoffer", roomType: "video" };
+    const offered = this.#message((message) => dataOf(message).type === "offer");
+    this.#send({ type: "message", message: { recipient, data: asked } });
+    const { sid, payload: offer } = dataOf(await offered) as { sid: string; payload: { sdp: string } };
+    const { sdp } = await this.#receiver.answer({ sid, sdp: offer.sdp }, []);
+    const payload = { type: "answer", sdp, nick: "" };
+    const data = { to: sessionId, type: "answer", roomType: "video", sid, payload };
+    this.#send({ type: "message", message: { recipient, data } });
+    await this.until(() => this.heard.length > 0);
   }
 
   /** Resolves once `condition` holds; looked at after every message and packet. */
-  async until(condition: () => boolean, deadlineMs = DEADLINE_MS): Promise<void> {
-    if (condition()) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const look = () => {
-      if (condition()) resolve();
-      else if (this.#socket.readyState === WebSocket.CLOSED) reject(new Error("Cannot wait: the HPB closed"));
-    };
-    const timer = setTimeout(() => reject(new DOMException("Not in time", "TimeoutError")), deadlineMs);
-    this.#watchers.add(look);
-    try {
-      await promise;
-    } finally {
-      this.#watchers.delete(look);
-      clearTimeout(timer);
-    }
+  until(condition: () => boolean, deadlineMs = DEADLINE_MS): Promise<void> {
+    return condition() ? Promise.resolve() : this.#watch(condition, deadlineMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#peer?.[Symbol.asyncDispose]();
+    await this.#receiver[Symbol.asyncDispose]();
+    await this.#listening;
     if (this.#socket.readyState < WebSocket.CLOSING) this.#socket.close();
     await this.#closed.promise;
+  }
+
+  async #listen(): Promise<void> {
+    for await (const packet of this.#receiver.source.packets) {
+      if (this.heard.length === HEARD_MAX) this.heard.shift();
+      this.heard.push(packet);
+      this.#changed();
+    }
   }
 
   async #join({ nextcloudUrl, internalSecret, roomToken }: InternalClientOptions): Promise<void> {
@@ -154,9 +114,10 @@ export class InternalClient implements AsyncDisposable {
     const { hello } = await this.#request({
       type: "hello",
       hello: { version: "2.0", auth, features: ["internal-incall"] },
-    }) as unknown as { hello: { sessionid: string } };
+    });
     this.#send({ type: "internal", internal: { type: "incall", incall: { incall: 1 } } });
-    await this.#request({ type: "room", room: { roomid: roomToken, sessionid: hello.sessionid } });
+    const { sessionid } = hello as { sessionid: string };
+    await this.#request({ type: "room", room: { roomid: roomToken, sessionid } });
   }
 
   #send(message: Record<string, unknown>): string {
@@ -165,24 +126,52 @@ export class InternalClient implements AsyncDisposable {
     return id;
   }
 
-  async #request(message: Record<string, unknown>): Promise<Message> {
+  #request(message: Record<string, unknown>): Promise<HpbMessage> {
     const id = this.#send(message);
-    return await this.#message((reply) => reply.id === id);
+    return this.#message((reply) => reply.id === id);
   }
 
-  async #message(matches: (message: Message) => boolean): Promise<Message> {
-    const isError = (message: Message) => message.type === "error";
-    await this.until(() => this.#messages.some((message) => matches(message) || isError(message)));
-    const failure = this.#messages.find(isError);
-    if (failure) throw new Error(`Cannot use the HPB: ${(failure.error as { code: string }).code}`);
-    return this.#messages.find(matches)!;
+  /** The next message that matches; rejects at an error of the HPB. */
+  async #message(matches: (message: HpbMessage) => boolean): Promise<HpbMessage> {
+    let found: HpbMessage | undefined;
+    await this.#watch((message) => {
+      if (message?.type === "error") {
+        throw new Error(`Cannot use the HPB: ${(message.error as { code: string }).code}`);
+      }
+      if (message && matches(message)) found = message;
+      return found !== undefined;
+    }, DEADLINE_MS);
+    return found!;
   }
 
-  #changed(): void {
-    for (const watcher of [...this.#watchers]) watcher();
+  /** Resolves once `holds` says so, rejects with what it throws, when the socket closes, or with TimeoutError. */
+  async #watch(holds: (message?: HpbMessage) => boolean, deadlineMs: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const watcher = (message?: HpbMessage) => {
+      try {
+        if (holds(message)) resolve();
+        else if (this.#socket.readyState === WebSocket.CLOSED) {
+          reject(new Error("Cannot wait: the HPB closed"));
+        }
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const timer = setTimeout(() => reject(new DOMException("Not in time", "TimeoutError")), deadlineMs);
+    this.#watchers.add(watcher);
+    try {
+      await promise;
+    } finally {
+      this.#watchers.delete(watcher);
+      clearTimeout(timer);
+    }
+  }
+
+  #changed(message?: HpbMessage): void {
+    for (const watcher of [...this.#watchers]) watcher(message);
   }
 }
 
-function dataOf(message: Message): Record<string, unknown> {
-  return (message.message as { data?: Record<string, unknown> } | undefined)?.data ?? {};
+function dataOf(message?: HpbMessage): Record<string, unknown> {
+  return (message?.message as { data?: Record<string, unknown> } | undefined)?.data ?? {};
 }

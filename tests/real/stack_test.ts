@@ -23,7 +23,6 @@ for (const hpbVersion of installedHpbVersions()) {
     const said = await encodeOpus(await readSpeech("train_slt"));
     await speaker.play(said);
     assert.deepEqual(await heardOf(client, said), said.map(hex));
-    assert.deepEqual(new Set(client.heard.map(({ payloadType }) => payloadType)), new Set([111]));
     const steps = new Set(
       client.heard.slice(1).map(({ timestamp }, i) => timestamp - client.heard[i]!.timestamp),
     );

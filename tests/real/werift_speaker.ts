@@ -3,11 +3,11 @@
  * 20 ms Opus packets in real time, encoded digital silence between what they say. Audio only, host candidates only.
  */
 import { Buffer } from "node:buffer";
-import { MediaStreamTrack, type RTCPeerConnection, RtpHeader, RtpPacket } from "werift";
+import { MediaStreamTrack, RtpHeader, RtpPacket } from "werift";
+import { opusCodec, Peer } from "../../src/webrtc/peer.ts";
 import type { TestSpeaker, Transcript } from "../fakes/call.ts";
 import type { HpbMessage, HpbParticipant } from "../fakes/participant.ts";
 import { encodeOpus, PACKET_MS, type Speech } from "../fakes/speech.ts";
-import { OPUS_PAYLOAD_TYPE, WeriftPeer } from "./werift_peer.ts";
 
 /** A place in the call: who sits down has joined the room and is in the call with audio. */
 export interface Seat {
@@ -82,7 +82,12 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const TIMESTAMP_STEP = 48 * PACKET_MS;
 
 class WeriftPublisher {
-  readonly #peer = new WeriftPeer();
+  readonly #peer = new Peer({
+    iceServers: [],
+    network: {},
+    codecs: { audio: [opusCodec()], video: [] },
+    onRtp: () => {},
+  });
   readonly #track = new MediaStreamTrack({ kind: "audio" });
   readonly #silence: Uint8Array;
   /** What is being said. A test's speech is seconds long, so this stays at some hundred packets. */
@@ -94,8 +99,7 @@ class WeriftPublisher {
 
   private constructor(silence: Uint8Array) {
     this.#silence = silence;
-    this.#peer.pc.addTransceiver(this.#track, { direction: "sendonly" });
-    this.#peer.stayOnMachine();
+    this.#peer.connection.addTransceiver(this.#track, { direction: "sendonly" });
   }
 
   /** Offers the audio to the participant's own session, which is how the HPB knows a publisher. */
@@ -131,14 +135,30 @@ class WeriftPublisher {
   }
 
   async #connect(participant: HpbParticipant): Promise<void> {
-    const { pc } = this.#peer;
-    const refused = Promise.withResolvers<never>();
-    using _answering = participant.onMessage((message) => {
-      applyToPublisher(pc, participant.sessionId, message).catch(refused.reject);
+    const { connection } = this.#peer;
+    const { promise: connected, resolve, reject } = Promise.withResolvers<void>();
+    const fail = (why: string) => reject(new Error(`Cannot publish: ${why}`));
+    const timer = setTimeout(() => fail("the SFU does not connect in time"), CONNECT_TIMEOUT_MS);
+    connection.connectionStateChange.subscribe((state) => {
+      if (state === "connected") resolve();
+      if (state === "failed") fail("the transport failed");
     });
-    await pc.setLocalDescription(await pc.createOffer());
-    participant.sendTo(participant.sessionId, publishOffer(participant.sessionId, pc.localDescription!.sdp));
-    await Promise.race([this.#peer.connected(CONNECT_TIMEOUT_MS), refused.promise]);
+    using _answering = participant.onMessage((message) => {
+      if (message.type === "error") fail((message.error as { code: string }).code);
+      const said = fromSfu(participant.sessionId, message);
+      if (!said) return;
+      const applied = "answer" in said
+        ? this.#peer.setRemoteAnswer(said.answer)
+        : connection.addIceCandidate(said.candidate);
+      applied.catch(reject);
+    });
+    try {
+      const sdp = await this.#peer.setLocal(await connection.createOffer());
+      participant.sendTo(participant.sessionId, publishOffer(participant.sessionId, sdp));
+      await connected;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Sends every packet that is due, so that a late timer does not stretch time. */
@@ -158,7 +178,7 @@ class WeriftPublisher {
     const header = new RtpHeader({
       sequenceNumber: this.#packets & 0xffff,
       timestamp: (this.#packets * TIMESTAMP_STEP) >>> 0,
-      payloadType: OPUS_PAYLOAD_TYPE,
+      payloadType: opusCodec().payloadType,
     });
     this.#track.writeRtp(new RtpPacket(header, Buffer.from(payload)));
   }
@@ -195,18 +215,4 @@ export function fromSfu(sessionId: string, message: HpbMessage):
       sdpMLineIndex: Number(candidate.sdpMLineIndex ?? 0),
     },
   };
-}
-
-async function applyToPublisher(
-  pc: RTCPeerConnection,
-  sessionId: string,
-  message: HpbMessage,
-): Promise<void> {
-  if (message.type === "error") {
-    throw new Error(`Cannot publish: ${(message.error as { code: string }).code}`);
-  }
-  const said = fromSfu(sessionId, message);
-  if (!said) return;
-  if ("answer" in said) await pc.setRemoteDescription({ type: "answer", sdp: said.answer });
-  else await pc.addIceCandidate(said.candidate);
 }
