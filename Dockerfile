@@ -1,0 +1,27 @@
+# The service as one executable in an image without a shell. Build: docker build -t tiro .
+ARG DENO_VERSION=2.9.6
+
+FROM denoland/deno:debian-${DENO_VERSION} AS build
+WORKDIR /tiro
+# The dependencies first: they change less often than the code.
+COPY deno.json deno.lock ./
+RUN deno install --frozen
+COPY main.ts ./
+COPY src src
+# The demo, a subcommand of the same executable, brings its own little Talk.
+COPY tests/fakes tests/fakes
+COPY tests/data tests/data
+RUN deno task compile
+
+# deno needs glibc and libgcc, which `static` and `base` lack.
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /tiro/dist/tiro /usr/local/bin/tiro
+# The container's own network is the boundary: publish the port only where the app in front of the service is.
+ENV HOST=0.0.0.0 PORT=8080
+EXPOSE 8080
+# Nothing is written to disk: the file system may be read-only.
+USER nonroot
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
+  CMD ["/usr/local/bin/tiro", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/tiro"]
+CMD ["serve"]
