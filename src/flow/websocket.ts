@@ -13,17 +13,10 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
-import { rootCertificates } from "node:tls";
 import { OverflowError } from "../domain/mod.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
+import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
 import { CLOSE, closePayload, encodeFrame, FrameDecoder, FrameError, OPCODE } from "./websocket_frames.ts";
-
-export interface TlsOptions {
-  /** PEM certificates trusted besides the built-in ones. */
-  caCerts?: readonly string[];
-  /** Accept any certificate, for this connection only: encrypted, but to whoever answers. */
-  skipVerify?: boolean;
-}
 
 export interface WebSocketOptions {
   /** Ends the opening; an open connection is ended by `close`. */
@@ -289,12 +282,6 @@ async function upgrade<T>(
     clearTimeout(timer);
     options.signal.removeEventListener("abort", onAbort);
   }
-}
-
-function tlsRequestOptions(tls: TlsOptions | undefined): { ca?: string[]; rejectUnauthorized?: false } {
-  if (tls?.skipVerify) return { rejectUnauthorized: false };
-  // `ca` replaces the built-in certificates, so they are named again.
-  return tls?.caCerts?.length ? { ca: [...rootCertificates, ...tls.caCerts] } : {};
 }
 
 async function acceptOf(key: string): Promise<string> {

@@ -1,6 +1,7 @@
 import assert from "@std/assert";
 import { makeCertificates } from "../../tests/fakes/certificates.ts";
-import { type TlsOptions, WebSocketDuplex } from "./websocket.ts";
+import type { TlsOptions } from "./tls.ts";
+import { WebSocketDuplex } from "./websocket.ts";
 
 /** A wss server that says `hello`, certified for `subjectAltName` by a CA nobody knows. */
 async function secureServer(subjectAltName: string) {

@@ -1,0 +1,140 @@
+/**
+ * Which STUN and TURN servers Nextcloud would have us use: its signalling settings, asked for when first needed, kept,
+ * and asked again before the time-limited TURN credentials run out. Without an answer there are none: a public server
+ * is never a default. OCS: GET /ocs/v2.php/apps/spreed/api/v3/signaling/settings.
+ */
+import { z } from "zod";
+import type { Clock, IceServer, Log } from "../domain/mod.ts";
+import { httpGet, systemClock, type TlsOptions } from "../flow/mod.ts";
+
+export interface NextcloudSettingsOptions {
+  nextcloudUrl: string;
+  tls?: TlsOptions;
+  clock?: Clock;
+  log: Log;
+  /** Wall clock, ms since 1970: what credentials expire by. */
+  unixNowMs?: () => number;
+}
+
+/** A speaker waits for this before being answered. */
+const TIMEOUT_MS = 3_000;
+/** Servers whose credentials do not say when they expire. */
+const KEPT_MS = 10 * 60_000;
+/** An operator's change is seen after this at the latest. */
+const KEPT_MAX_MS = 60 * 60_000;
+/** After a failure, and the least between two requests: some speakers connecting at once ask once. */
+const RETRY_MS = 30_000;
+/** A few servers with credentials are a few KB. */
+const BODY_BYTES_MAX = 256 * 1024;
+
+const Urls = z.union([z.string().transform((url) => [url]), z.array(z.string())])
+  .transform((urls) => urls.filter((url) => /^(stun|turn)s?:/.test(url)))
+  .refine((urls) => urls.length > 0);
+const Stun = z.object({ urls: Urls });
+const Turn = z.object({ urls: Urls, username: z.string(), credential: z.string() });
+const Settings = z.object({
+  ocs: z.object({
+    data: z.object({
+      stunservers: z.array(z.unknown()).nullish(),
+      turnservers: z.array(z.unknown()).nullish(),
+    }),
+  }),
+});
+
+export class NextcloudSettings implements AsyncDisposable {
+  readonly #options: NextcloudSettingsOptions;
+  readonly #clock: Clock;
+  readonly #ending = new AbortController();
+  #servers: readonly IceServer[] = [];
+  /** Monotonic: when to ask again, and when what we have is worthless. */
+  #refreshAtMs = -Infinity;
+  #expiresAtMs = Infinity;
+  #asking?: Promise<void>;
+
+  constructor(options: NextcloudSettingsOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * The servers as of now; never rejects, empty when Nextcloud does not say. `roomToken` goes along for the Talk
+   * releases that answer only for a room.
+   */
+  async iceServers(roomToken?: string): Promise<readonly IceServer[]> {
+    if (this.#clock.now() >= this.#refreshAtMs && !this.#ending.signal.aborted) {
+      this.#asking ??= this.#ask(roomToken).finally(() => this.#asking = undefined);
+    }
+    await this.#asking;
+    return this.#clock.now() < this.#expiresAtMs ? this.#servers : [];
+  }
+
+  /** Gives a request under way up. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await this.#asking;
+  }
+
+  async #ask(roomToken: string | undefined): Promise<void> {
+    const { log } = this.#options;
+    try {
+      const servers = await this.#fetch(roomToken);
+      const nowMs = this.#clock.now();
+      const lifeMs = lifetimeMs(servers, (this.#options.unixNowMs ?? Date.now)());
+      // At half their life, so that a call that starts now has the other half.
+      const keptMs = lifeMs === undefined ? KEPT_MS : Math.min(lifeMs / 2, KEPT_MAX_MS);
+      this.#servers = servers;
+      this.#refreshAtMs = nowMs + Math.max(keptMs, RETRY_MS);
+      this.#expiresAtMs = lifeMs === undefined ? Infinity : nowMs + lifeMs;
+    } catch (error) {
+      if (this.#ending.signal.aborted) return;
+      // What we have stays good until it expires.
+      this.#refreshAtMs = this.#clock.now() + RETRY_MS;
+      log.warn("no STUN and TURN servers from Nextcloud, trying again later", {
+        reason: error instanceof Error ? error.message : "unknown",
+      });
+    }
+  }
+
+  async #fetch(roomToken: string | undefined): Promise<IceServer[]> {
+    const { nextcloudUrl, tls } = this.#options;
+    const query = roomToken === undefined ? "" : `?token=${encodeURIComponent(roomToken)}`;
+    const path = "/ocs/v2.php/apps/spreed/api/v3/signaling/settings";
+    const { status, body } = await httpGet(`${nextcloudUrl.replace(/\/+$/, "")}${path}${query}`, {
+      signal: this.#ending.signal,
+      headers: { "OCS-APIRequest": "true", Accept: "application/json" },
+      timeoutMs: TIMEOUT_MS,
+      bodyBytesMax: BODY_BYTES_MAX,
+      tls,
+    });
+    if (status !== 200) throw new Error(`Cannot read signalling settings: Nextcloud answered ${status}`);
+    const settings = Settings.safeParse(parseJson(body));
+    if (!settings.success) throw new Error("Cannot read signalling settings: not as documented");
+    const { stunservers, turnservers } = settings.data.ocs.data;
+    return [...valid(Stun, stunservers ?? []), ...valid(Turn, turnservers ?? [])];
+  }
+}
+
+/** Until the first credential expires, ms; undefined when none says. A TURN username is `<expiry, unix s>:<anything>`. */
+function lifetimeMs(servers: readonly IceServer[], unixNowMs: number): number | undefined {
+  const expiries = servers.flatMap(({ username }) => username?.match(/^(\d{9,11}):/)?.[1] ?? []);
+  return expiries.length === 0
+    ? undefined
+    : Math.max(0, Math.min(...expiries.map(Number)) * 1000 - unixNowMs);
+}
+
+/** One entry that makes no sense does not cost the others their place. */
+function valid<T>(schema: z.ZodType<T>, entries: readonly unknown[]): T[] {
+  return entries.flatMap((entry) => {
+    const result = schema.safeParse(entry);
+    return result.success ? [result.data] : [];
+  });
+}
+
+/** Undefined for what is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
