@@ -106,15 +106,18 @@ Deno.test("Aborting during a wait ends it with the reason and leaves no timer", 
 });
 
 Deno.test("Aborting during an attempt gives the reason, not the attempt's error", async () => {
-  const { controller, options } = setup();
-  const reason = new Error("room closed");
-  await assert.rejects(
-    retry(() => {
-      controller.abort(reason);
-      return Promise.reject(transient());
-    }, options),
-    reason,
-  );
+  for (const attempts of [1, 5]) {
+    const { controller, options, waits } = setup({ attempts });
+    const reason = new Error("room closed");
+    await assert.rejects(
+      retry(() => {
+        controller.abort(reason);
+        return Promise.reject(transient());
+      }, options),
+      reason,
+    );
+    assert.deepEqual(waits, [], "no wait is announced");
+  }
 });
 
 Deno.test("An aborted signal means no attempt at all", async () => {

@@ -10,7 +10,7 @@ export class Scope implements AsyncDisposable {
   readonly #controller = new AbortController();
   readonly #children = new Set<Scope>();
   readonly #tasks = new Set<Promise<void>>();
-  readonly #cleanups: (() => void | Promise<void>)[] = [];
+  readonly #cleanups: (() => void | PromiseLike<void>)[] = [];
   readonly #failure = Promise.withResolvers<unknown>();
   #disposed?: Promise<void>;
   #ended = false;
@@ -57,7 +57,7 @@ export class Scope implements AsyncDisposable {
    * Runs when the scope is disposed, after its tasks have ended; the last one deferred runs first. Accepted until
    * then, so that a task told to stop can still hand over what it opened; throws afterwards.
    */
-  defer(cleanup: () => void | Promise<void>): void {
+  defer(cleanup: () => void | PromiseLike<void>): void {
     if (this.#ended) throw new Error(`Cannot defer to scope "${this.name}": it has ended`);
     this.#cleanups.push(cleanup);
   }
@@ -65,9 +65,7 @@ export class Scope implements AsyncDisposable {
   /** Hands a resource over to this scope. */
   use<T extends Disposable | AsyncDisposable>(resource: T): T {
     this.defer(() =>
-      Symbol.asyncDispose in resource
-        ? resource[Symbol.asyncDispose]() as Promise<void>
-        : resource[Symbol.dispose]()
+      Symbol.asyncDispose in resource ? resource[Symbol.asyncDispose]() : resource[Symbol.dispose]()
     );
     return resource;
   }

@@ -15,16 +15,16 @@ export interface ServeOptions {
   log: Log;
 }
 
-export interface ServerAddress {
-  host: string;
-  port: number;
+export interface HttpServer {
+  /** The real one, also where port 0 was asked for. */
+  readonly address: Deno.NetAddr;
 }
 
 /** Answers under way get this long when the server closes, well inside the 5 s from SIGTERM to exit. */
 const CLOSE_GRACE_MS = 1_000;
 
-/** Listens until the scope ends. Gives the real address. Throws ListenError. */
-export function serveHttp({ app, host, port, scope, log }: ServeOptions): ServerAddress {
+/** Listens until the scope ends. Throws ListenError. */
+export function serveHttp({ app, host, port, scope, log }: ServeOptions): HttpServer {
   const closed = new AbortController();
   const underWay = new Set<Promise<void>>();
   let isClosing = false;
@@ -48,17 +48,19 @@ export function serveHttp({ app, host, port, scope, log }: ServeOptions): Server
   } catch (error) {
     throw listenError(error, host, port);
   }
-  // Not `shutdown()`: it waits for as long as a caller cares to send its request, and cannot be hurried after.
   scope.defer(async () => {
     isClosing = true;
-    const grace = Promise.withResolvers<void>();
-    const timer = setTimeout(grace.resolve, CLOSE_GRACE_MS);
-    await Promise.race([Promise.all(underWay), grace.promise]);
+    const grace = Promise.withResolvers<"late">();
+    const timer = setTimeout(() => grace.resolve("late"), CLOSE_GRACE_MS);
+    const end = await Promise.race([Promise.all(underWay), grace.promise]);
     clearTimeout(timer);
-    closed.abort();
+    // `shutdown` puts the last bytes on the wire, but waits for as long as a caller cares to send its request, and
+    // cannot be hurried once called; so whoever is late is cut off instead.
+    if (end === "late") closed.abort();
+    else await server.shutdown();
     await server.finished;
   });
-  return { host: server.addr.hostname, port: server.addr.port };
+  return { address: server.addr };
 }
 
 function listenError(error: unknown, host: string, port: number): ListenError {

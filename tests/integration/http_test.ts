@@ -100,8 +100,8 @@ function startApi(): Api {
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
   const app = createHttpApp({ rooms, meter, log, acceptingWork: () => api.accepting });
-  const { port } = serveHttp({ app, host: "127.0.0.1", port: 0, scope, log });
-  return Object.assign(api, { port });
+  const { address } = serveHttp({ app, host: "127.0.0.1", port: 0, scope, log });
+  return Object.assign(api, { port: address.port });
 }
 
 const TRANSCRIBE = "/api/v1/call/transcribe";
@@ -515,7 +515,7 @@ Deno.test("A closing server lets the answers under way out", async () => {
   const answer = api.request("POST", "/api/v1/call/leave", { roomToken: "room1" });
   await api.rooms.called.promise;
   const closing = api[Symbol.asyncDispose]();
-  gate.resolve();
+  setTimeout(gate.resolve, 100); // this is how long the rooms take
   assert.equal((await answer).status, 200);
   await closing;
 });
