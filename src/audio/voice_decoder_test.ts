@@ -33,6 +33,47 @@ class Counted implements PacketDecoder {
   }
 }
 
+/** Decodes a packet to the level its second byte says, in -dBFS, and writes down what it was asked. */
+class Scripted implements PacketDecoder {
+  readonly calls: string[] = [];
+  decode(payload: Uint8Array): Samples {
+    this.calls.push(`decode ${-payload[1]}`);
+    return new Float32Array(480).fill(10 ** (-payload[1] / 20));
+  }
+  conceal(durationMs: number): Samples {
+    this.calls.push(`conceal ${durationMs}`);
+    return new Float32Array(480).fill(0.5);
+  }
+  recover(next: Uint8Array, durationMs: number): Samples {
+    this.calls.push(`recover ${durationMs} from ${-next[1]}`);
+    return new Float32Array(480).fill(0.5);
+  }
+  [Symbol.dispose](): void {
+    this.calls.push("dispose");
+  }
+}
+
+function scripted(options: { voiceTailMs?: number } = {}) {
+  const ledger = new AudioLedger();
+  const [main, probe] = [new Scripted(), new Scripted()];
+  const decoder = new VoiceDecoder({ sampleRateHz: RATE, ledger, ...options }, { main, probe });
+  let startMs = 0;
+  /** Takes levels in dBFS; "lost", "dtx" or a number of ms of silence as text. */
+  const hear = (...script: (number | string)[]) =>
+    script.flatMap((item) => {
+      const frame = typeof item === "number"
+        ? timeline([Uint8Array.of(8, -item, 0, 0)], startMs)[0]
+        : item === "lost"
+        ? lost(timeline([new Uint8Array(9)], startMs)[0])
+        : item === "dtx"
+        ? timeline([Uint8Array.of(8)], startMs)[0]
+        : silence(startMs, Number(item));
+      startMs += frame.durationMs;
+      return [...decoder.receive(frame)];
+    });
+  return { decoder, ledger, main, probe, hear };
+}
+
 async function listener(options: { voiceTailMs?: number } = {}) {
   const ledger = new AudioLedger();
   const main = new Counted(await OpusDecoder.create(RATE));
@@ -340,6 +381,58 @@ Deno.test("A voice cut off in a word does not click into the next one", async ()
   assert.ok(levelDb(next[0].samples) < -45, `${levelDb(next[0].samples)} dBFS`);
 });
 
+Deno.test("Packets without audio in a voice are zeros, silent and not decoded", () => {
+  const { hear, main, ledger } = scripted();
+  hear(-90, -90, -90, -20, -20);
+  const out = hear("dtx", "dtx", -20);
+  assert.deepEqual(out.map((f) => [f.voiced, f.samples.length, f.samples[0] === 0]), [
+    [false, 480, true],
+    [false, 480, true],
+    [true, 480, false],
+  ]);
+  assert.equal(main.calls.length, 6);
+  assert.deepEqual([ledger.decoded, ledger.silent], [6, 2]);
+});
+
+Deno.test("A packet nearly as loud as a voice has the next ones judged too", () => {
+  const { hear, probe } = scripted();
+  hear(-90, -90, -90, -63, -63, -63, -90, -90, -90, -90, -90, -90);
+  assert.deepEqual(probe.calls.slice(3), [
+    ...["decode -63", "decode -63", "decode -63", "decode -90", "decode -90", "decode -90", "decode -90"],
+  ]);
+});
+
+Deno.test("A tail shorter than the pre-roll ends no voice before it began", () => {
+  const { hear } = scripted({ voiceTailMs: 60 });
+  const out = hear(...new Array(30).fill(-90), -20, -20, -20, -20, -20, -90, -90, -90, -90);
+  assert.deepEqual(out.filter((f) => f.endOfVoice).map((f) => f.startMs), [740]);
+  assert.deepEqual(out.filter((f) => f.voiced).at(-1)!.startMs, 680);
+  assertContiguous(out);
+});
+
+Deno.test("What was lost before a decoder heard anything of this voice is not made up", () => {
+  const { hear, main } = scripted();
+  const out = hear(-90, -90, -90, ...new Array(21).fill("dtx"), "lost", -20);
+  assert.equal(out.at(-1)!.voiced, true);
+  assert.deepEqual(main.calls, ["decode -20"]);
+});
+
+Deno.test("Loud concealment is a voice in a voice and not before it", () => {
+  const { hear } = scripted();
+  const out = hear(-90, -90, -90, "lost", -20, "lost", -20);
+  assert.deepEqual(out.map((f) => f.voiced), [false, false, false, false, true, true, true]);
+});
+
+Deno.test("A voice that ends while a lost packet was awaited leaves the next frame to the gate", () => {
+  const { decoder, hear, ledger } = scripted({ voiceTailMs: 200 });
+  // Concealment counts as voice for 100 ms, then the tail runs out in the last of the lost packets.
+  const out = hear(-90, -90, -90, -20, ...new Array(15).fill("lost"), -90);
+  assert.deepEqual(out.filter((f) => f.endOfVoice).map((f) => f.startMs), [360]);
+  assert.equal(endMs(out.at(-1)!), 380);
+  decoder.flush();
+  assert.deepEqual([ledger.decoded, ledger.silent], [4, 1]);
+});
+
 Deno.test("Flush ends a voice: what was awaited is concealed, what was held is silent", async () => {
   using l = await listener();
   const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 61);
@@ -357,6 +450,9 @@ Deno.test("Disposing twice is safe, and a rate Opus has not is refused", async (
   decoder[Symbol.dispose]();
   decoder[Symbol.dispose]();
   assert.equal(ledger.silent, 1);
+  const { decoder: other, main, probe } = scripted();
+  other[Symbol.dispose]();
+  assert.deepEqual([main.calls, probe.calls], [["dispose"], ["dispose"]]);
   await assert.rejects(VoiceDecoder.create({ sampleRateHz: 44_100, ledger }), RangeError);
 });
 
