@@ -40,7 +40,7 @@ export class Scope implements AsyncDisposable {
   }
 
   /** Runs a task that this scope waits for. A task may abort its own scope, never await its disposal. */
-  run(task: (signal: AbortSignal) => Promise<void>): void {
+  run(task: (signal: AbortSignal) => PromiseLike<void>): void {
     this.signal.throwIfAborted();
     const started = async () => await task(this.signal); // what it throws before its first await is its failure too
     const running = started()

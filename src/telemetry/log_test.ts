@@ -160,6 +160,8 @@ Deno.test("Messages lose what follows a host in a URL, and all lines but the fir
     "error sending request for url (wss://me:5ecret@hpb.example.org:8080/spreed?token=5ecret): refused",
   );
   assert.equal(last().message, "error sending request for url (wss://hpb.example.org:8080): refused");
+  log.info("Event", { reason: "no answer from https://me:5ecret@hpb/?x=5ecret", other: "v=0\r\no=- 5ecret" });
+  assert.deepEqual([last().reason, last().other], ["no answer from https://hpb", "v=0 ..."]);
   log.error("Failed", new Error("v=0\r\no=- 5ecret IN IP4 10.0.0.1\r\ns=-"));
   assert.equal(last().error.message, "v=0 ...");
   log.error("Failed", parseFailure("spoken words"));

@@ -29,7 +29,9 @@ export function showField(
   name: string,
   value: string | number | boolean,
 ): string | number | boolean {
-  if (typeof value === "string") return isPrivate(name) ? HIDDEN : bounded(value, VALUE_CHARS_MAX);
+  if (typeof value === "string") {
+    return isPrivate(name) ? HIDDEN : bounded(showMessage(value), VALUE_CHARS_MAX);
+  }
   return Number.isFinite(value) || typeof value === "boolean" ? value : String(value); // JSON has no NaN
 }
 
