@@ -132,6 +132,7 @@ export class VoiceDecoder implements Disposable {
       this.#settleLost(frame, out);
       this.#pass(frame, out, index === held.length - 1);
     }
+    this.#unvoicedMs = 0; // from here on it can end
     return out;
   }
 
