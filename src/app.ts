@@ -1,0 +1,92 @@
+/**
+ * The composition root: makes every part from the configuration and hands each what it needs. Wiring only; what a
+ * part does is in its room.
+ */
+import type { Config } from "./config/mod.ts";
+import { AudioLedger, LIMITS, type Log } from "./domain/mod.ts";
+import { Scope, systemClock } from "./flow/mod.ts";
+import { createHttpApp, serveHttp } from "./http/mod.ts";
+import { InProcessHost } from "./speakers/mod.ts";
+import { createSpeechToText } from "./stt/mod.ts";
+import { NextcloudSettings, TalkRooms } from "./talk/mod.ts";
+import { createLog, createMeter } from "./telemetry/mod.ts";
+
+export interface Service extends AsyncDisposable {
+  /** Where the REST API listens. */
+  readonly address: Deno.NetAddr;
+  /** Takes no new rooms, delivers what was heard, leaves every call; then dispose. Bounded by LIMITS.drainMs. */
+  drain(): Promise<void>;
+}
+
+/** Starts the service; rejects when it cannot listen. */
+export async function startService(
+  config: Config,
+  log: Log = createLog({ level: config.log.level }),
+): Promise<Service> {
+  const scope = new Scope("service");
+  const clock = systemClock;
+  const meter = scope.use(createMeter());
+  const ledger = new AudioLedger();
+  scope.use(
+    meter.totals(
+      "tiro_audio_packets_total",
+      "RTP packets by what became of them",
+      "fate",
+      () => ledger.snapshot(),
+    ),
+  );
+  const stt = createSpeechToText(config.stt, { meter, log, clock });
+  const host = new InProcessHost({
+    stt,
+    chunkMs: config.stt.chunkMs,
+    partials: config.captions.partials,
+    ledger,
+    scope: scope.child("speakers"),
+    clock,
+    log,
+    meter,
+  });
+  const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
+  const rooms = new TalkRooms({
+    hpbUrl,
+    internalSecret: internalSecret.reveal(),
+    nextcloudUrl,
+    tls: config.tls,
+    languages: stt.languages,
+    host,
+    settings: scope.use(new NextcloudSettings({ nextcloudUrl, tls: config.tls, clock, log })),
+    roomsMax: config.limits.rooms,
+    speakersPerRoomMax: config.limits.speakersPerRoom,
+    emptyRoomMs: config.limits.emptyRoomMs,
+    scope: scope.child("rooms"),
+    clock,
+    log,
+    meter,
+  });
+  let draining = false;
+  try {
+    const app = createHttpApp({
+      rooms,
+      meter,
+      log,
+      version: options.version,
+      acceptingWork: () => !draining,
+    });
+    const server = serveHttp({ app, ...config.http, scope: scope.child("http"), log });
+    log.info("listening", { host: server.address.hostname, port: server.address.port, stt: stt.name });
+    return {
+      address: server.address,
+      async drain() {
+        draining = true;
+        await rooms.drain(AbortSignal.timeout(LIMITS.drainMs - DISPOSE_MS));
+      },
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await scope[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** What closing sockets may take after the draining, within LIMITS.drainMs. */
+const DISPOSE_MS = 1_500;

@@ -1,0 +1,47 @@
+/** Finds the command and runs it. Exit codes: 0 well, 1 failed, 64 no such command, 78 wrong configuration (sysexits). */
+import { fail } from "./output.ts";
+
+interface Command {
+  summary: string;
+  load: () => Promise<{ run: (args: readonly string[]) => Promise<number> }>;
+}
+
+const COMMANDS: Record<string, Command> = {
+  serve: { summary: "run the service (the default)", load: () => import("./serve.ts") },
+  demo: {
+    summary: "caption a short dialogue in this terminal, no configuration needed",
+    load: () => import("./demo.ts"),
+  },
+  healthcheck: {
+    summary: "exit 0 when the service on this machine is healthy",
+    load: () => import("./healthcheck.ts"),
+  },
+  version: { summary: "print the version", load: () => import("./version.ts") },
+  help: { summary: "print this", load: () => import("./help.ts") },
+};
+
+export async function main(args: readonly string[]): Promise<number> {
+  const [first = "serve", ...rest] = args;
+  if (first === "--version" || first === "-V") return await run("version", []);
+  if (first === "--help" || first === "-h" || rest.includes("--help") || rest.includes("-h")) {
+    return await run("help", rest);
+  }
+  if (!Object.hasOwn(COMMANDS, first)) {
+    fail(`tiro: no command "${first}"; "tiro help" lists them`);
+    return 64;
+  }
+  return await run(first, rest);
+}
+
+async function run(name: string, args: readonly string[]): Promise<number> {
+  const { run } = await COMMANDS[name].load();
+  return await run(args);
+}
+
+/** The list of commands, for `tiro help`. */
+export function commandList(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map(({ length }) => length));
+  return Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`).join(
+    "\n",
+  );
+}

@@ -1,0 +1,59 @@
+/** `tiro serve`: the service until SIGTERM or SIGINT, which drain it. A second signal ends it at once. */
+import { startService } from "../app.ts";
+import { type Config, formatConfigError, loadConfig } from "../config/mod.ts";
+import { ConfigError, LIMITS, type Log } from "../domain/mod.ts";
+import { createLog } from "../telemetry/mod.ts";
+import { fail } from "./output.ts";
+
+export async function run(): Promise<number> {
+  let config: Config;
+  try {
+    config = loadConfig(Deno.env.toObject());
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    fail(formatConfigError(error));
+    return 78;
+  }
+  const log = createLog({ level: config.log.level });
+  surviveStrays(log);
+  const stop = firstSignal();
+  try {
+    await using service = await startService(config, log);
+    log.info("stopping", { signal: await stop, withinMs: LIMITS.drainMs });
+    await service.drain();
+  } catch (error) {
+    log.error("service failed", error);
+    return 1;
+  }
+  log.info("stopped");
+  return 0;
+}
+
+/** Resolves with the first signal to stop. The second one, or a drain that outlives its time, ends the process. */
+function firstSignal(): Promise<string> {
+  const first = Promise.withResolvers<string>();
+  let signals = 0;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      if (++signals > 1) Deno.exit(1);
+      setTimeout(() => Deno.exit(1), LIMITS.drainMs + 1_000);
+      first.resolve(signal);
+    });
+  }
+  return first.promise;
+}
+
+/**
+ * The last line of defence: an error that escaped a library's callback is logged and its speaker's watchdog does the
+ * rest; it must not end everyone's captions.
+ */
+function surviveStrays(log: Log): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log.error("stray rejection", event.reason);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    log.error("stray error", event.error);
+  });
+}

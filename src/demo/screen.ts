@@ -1,0 +1,30 @@
+/** Captions on a terminal: the partial of the line in progress is written over itself, finals stay. */
+export interface Screen {
+  note(text: string): void;
+  partial(speaker: string, text: string): void;
+  final(speaker: string, text: string, remark: string): void;
+}
+
+const encoder = new TextEncoder();
+
+/** Colours and rewriting only on a terminal; elsewhere (a pipe, a log) each caption is a line of its own. */
+export function openScreen(): Screen {
+  const onTerminal = Deno.stdout.isTerminal();
+  const colours = onTerminal && !Deno.noColor;
+  const width = onTerminal ? Deno.consoleSize().columns : 0;
+  const dim = (text: string) => colours ? `\x1b[2m${text}\x1b[0m` : text;
+  const bold = (text: string) => colours ? `\x1b[1m${text}\x1b[0m` : text;
+  const write = (text: string) => void Deno.stdout.writeSync(encoder.encode(text));
+  const over = onTerminal ? "\r\x1b[2K" : "";
+  return {
+    note: (text) => write(`${over}${dim(text)}\n`),
+    partial(speaker, text) {
+      if (!onTerminal) return write(`${speaker}  ${text} ...\n`);
+      // One screen line only: a longer one could not be written over. The end of a caption is its news.
+      const room = Math.max(10, width - speaker.length - 4);
+      const shown = text.length > room ? `…${text.slice(1 - room)}` : text;
+      write(`${over}${bold(speaker)}  ${dim(shown)}`);
+    },
+    final: (speaker, text, remark) => write(`${over}${bold(speaker)}  ${text}  ${dim(remark)}\n`),
+  };
+}

@@ -1,0 +1,391 @@
+import assert from "@std/assert";
+import {
+  type Caption,
+  type HostedSpeaker,
+  InvalidRequestError,
+  NotFoundError,
+  type SdpOffer,
+  type SpeakerEvents,
+  type SpeakerHost,
+  type SpeakerOptions,
+  UnavailableError,
+} from "../domain/mod.ts";
+import { Scope } from "../flow/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import type { RoomSignaling } from "./room.ts";
+import { TalkRooms } from "./rooms.ts";
+import type { SignalingEvent } from "./signaling/mod.ts";
+
+class FakeSignaling implements RoomSignaling {
+  isJoined = false;
+  started = false;
+  saidBye = false;
+  readonly offersRequested: string[] = [];
+  readonly answers: string[] = [];
+  readonly transcripts: string[] = [];
+
+  constructor(readonly roomToken: string, readonly onEvent: (event: SignalingEvent) => void) {}
+  start() {
+    this.started = true;
+  }
+  join(resumed = false) {
+    this.isJoined = true;
+    this.onEvent({ type: "joined", resumed });
+  }
+  session(sessionId: string, ncSessionId: string) {
+    this.onEvent({ type: "sessions_joined", sessions: [{ sessionId, ncSessionId, internal: false }] });
+  }
+  inCall(...sessionIds: string[]) {
+    const users = sessionIds.map((sessionId) => ({ sessionId, inCall: 3, internal: false }));
+    this.onEvent({ type: "participants", users });
+  }
+  requestOffer(sessionId: string) {
+    this.offersRequested.push(sessionId);
+  }
+  sendAnswer(sessionId: string, sid: string) {
+    this.answers.push(`${sessionId}/${sid}`);
+  }
+  sendTranscript(to: string, transcript: { text: string; speakerSessionId: string; final: boolean }) {
+    this.transcripts.push(
+      `${to}<${transcript.speakerSessionId}:${transcript.text}${transcript.final ? "!" : ""}`,
+    );
+    return true;
+  }
+  bye() {
+    this.saidBye = true;
+    return Promise.resolve();
+  }
+}
+
+class FakeSpeaker implements HostedSpeaker {
+  drained = false;
+  disposed = false;
+  languageId: string;
+  refuseOffers = false;
+
+  constructor(readonly id: string, options: SpeakerOptions, readonly events: SpeakerEvents) {
+    this.languageId = options.languageId;
+  }
+  answer(_offer: SdpOffer): Promise<{ sdp: string }> {
+    return this.refuseOffers ? Promise.reject(new Error("no")) : Promise.resolve({ sdp: "answer" });
+  }
+  addCandidate() {}
+  setLanguage(languageId: string) {
+    this.languageId = languageId;
+  }
+  drain(): Promise<void> {
+    this.drained = true;
+    this.say("last words", true);
+    return Promise.resolve();
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    this.disposed = true;
+    return Promise.resolve();
+  }
+  say(text: string, final = false) {
+    const caption: Caption = {
+      speakerId: this.id,
+      utterance: 0,
+      revision: 0,
+      languageId: this.languageId,
+      text,
+      final,
+      spoken: { startMs: 0, endMs: 0 },
+      heardAtMs: 0,
+    };
+    this.events.caption(caption);
+  }
+}
+
+class FakeHost implements SpeakerHost {
+  readonly opened: FakeSpeaker[] = [];
+  open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+    const speaker = new FakeSpeaker(options.speaker.id, options, events);
+    this.opened.push(speaker);
+    return speaker;
+  }
+  get(id: string): FakeSpeaker {
+    return this.opened.findLast((speaker) => speaker.id === id)!;
+  }
+}
+
+const language = (id: string) => ({ id, name: id, metadata: { separator: " ", rtl: false } });
+
+async function withRooms(test: (world: ReturnType<typeof makeRooms>) => Promise<void>) {
+  const world = makeRooms();
+  await test(world);
+  await world.scope[Symbol.asyncDispose]();
+  assert.equal(world.clock.pending, 0, "no timer outlives the rooms");
+  assert.ok(world.host.opened.every(({ disposed }) => disposed), "every speaker is disposed");
+  assert.equal(world.scope.size, 0);
+}
+
+function makeRooms() {
+  const clock = new FakeClock();
+  const scope = new Scope("server");
+  const host = new FakeHost();
+  const meter = new FakeMeter();
+  const log = new FakeLog();
+  const signaling: FakeSignaling[] = [];
+  const rooms = new TalkRooms({
+    hpbUrl: "ws://unused",
+    internalSecret: "unused",
+    nextcloudUrl: "http://unused",
+    tls: {},
+    languages: [language("en"), language("fr")],
+    host,
+    settings: { iceServers: () => Promise.resolve([]) },
+    roomsMax: 2,
+    speakersPerRoomMax: 3,
+    emptyRoomMs: 60_000,
+    scope,
+    clock,
+    log,
+    meter,
+    connect: (roomToken, _scope, onEvent) => {
+      const connection = new FakeSignaling(roomToken, onEvent);
+      signaling.push(connection);
+      return connection;
+    },
+  });
+  const ask = (roomToken: string, ncSessionId: string, more = {}) =>
+    rooms.transcribe({ roomToken, ncSessionId, enable: true, languageId: "en", turnServers: [], ...more });
+  /** A room with a listener who is here and one speaker. */
+  const call = async (roomToken = "room") => {
+    ask(roomToken, "nc-l");
+    const connection = signaling.at(-1)!;
+    connection.join();
+    connection.session("hpb-l", "nc-l");
+    connection.session("hpb-s", "nc-s");
+    connection.inCall("hpb-s");
+    await settle();
+    return connection;
+  };
+  return { clock, scope, host, meter, log, signaling, rooms, ask, call };
+}
+
+Deno.test("The first request joins, the second one for the room does not", () =>
+  withRooms(async ({ ask, signaling, rooms }) => {
+    ask("room", "nc-1");
+    ask("room", "nc-2");
+    assert.equal(signaling.length, 1);
+    assert.ok(signaling[0].started);
+    assert.equal(rooms.status().rooms, 1);
+    await settle();
+  }));
+
+Deno.test("Someone in the call with audio is heard, others and internal clients are not", () =>
+  withRooms(async ({ ask, signaling, host }) => {
+    ask("room", "nc-1");
+    signaling[0].join();
+    signaling[0].onEvent({
+      type: "participants",
+      users: [
+        { sessionId: "talks", inCall: 7, internal: false },
+        { sessionId: "no-audio", inCall: 1, internal: false },
+        { sessionId: "lobby", inCall: 0, internal: false },
+        { sessionId: "us", inCall: 3, internal: true },
+      ],
+    });
+    await settle();
+    assert.deepEqual(host.opened.map(({ id }) => id), ["talks"]);
+    assert.deepEqual(signaling[0].offersRequested, ["talks"]);
+  }));
+
+Deno.test("An offer is answered on its sid and captions reach the listener with the speaker's session", () =>
+  withRooms(async ({ call, host }) => {
+    const connection = await call();
+    connection.onEvent({ type: "offer", from: "hpb-s", offer: { sid: "7", sdp: "offer" } });
+    await settle();
+    assert.deepEqual(connection.answers, ["hpb-s/7"]);
+    host.get("hpb-s").say("hello");
+    host.get("hpb-s").say("hello.", true);
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:hello", "hpb-l<hpb-s:hello.!"]);
+  }));
+
+Deno.test("A listener taken off gets no more captions, one who joins later does", () =>
+  withRooms(async ({ call, host, ask }) => {
+    const connection = await call();
+    ask("room", "nc-l", { enable: false });
+    ask("room", "nc-late");
+    host.get("hpb-s").say("one");
+    connection.session("hpb-late", "nc-late");
+    host.get("hpb-s").say("two");
+    assert.deepEqual(connection.transcripts, ["hpb-late<hpb-s:two"]);
+  }));
+
+Deno.test("A speaker who leaves the call is drained, their last words sent, and comes back as new", () =>
+  withRooms(async ({ call, host, rooms }) => {
+    const connection = await call();
+    connection.inCall();
+    await settle();
+    assert.ok(host.opened[0].drained && host.opened[0].disposed);
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:last words!"]);
+    assert.equal(rooms.status().speakers, 0);
+    connection.inCall("hpb-s");
+    assert.equal(host.opened.length, 2);
+    assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s"]);
+  }));
+
+Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then ever more slowly", () =>
+  withRooms(async ({ call, host, clock }) => {
+    const connection = await call();
+    const { events } = host.get("hpb-s");
+    events.needsOffer("rtp_silent");
+    await clock.advance(490);
+    assert.equal(connection.offersRequested.length, 1);
+    await clock.advance(20);
+    assert.equal(connection.offersRequested.length, 2);
+    connection.onEvent({ type: "offer_failed", sessionId: "hpb-s", code: "client_not_found" });
+    await clock.advance(900);
+    assert.equal(connection.offersRequested.length, 2);
+    await clock.advance(200);
+    assert.equal(connection.offersRequested.length, 3);
+    events.heard();
+    events.needsOffer("transport_failed");
+    await clock.advance(510);
+    assert.equal(connection.offersRequested.length, 4);
+  }));
+
+Deno.test("An offer that cannot be answered is asked for again and costs nothing else", () =>
+  withRooms(async ({ call, host, clock, meter }) => {
+    const connection = await call();
+    host.get("hpb-s").refuseOffers = true;
+    connection.onEvent({ type: "offer", from: "hpb-s", offer: { sid: "7", sdp: "bad" } });
+    await clock.advance(510);
+    assert.equal(connection.offersRequested.length, 2);
+    assert.equal(meter.counted("transcription_errors_total", "unexpected"), 1);
+  }));
+
+Deno.test("A pipeline that breaks is replaced for its speaker alone", () =>
+  withRooms(async ({ call, host, clock }) => {
+    const connection = await call();
+    connection.inCall("hpb-s", "hpb-t");
+    host.get("hpb-s").events.failed(new Error("broken"));
+    await clock.advance(510);
+    assert.deepEqual(host.opened.map(({ id }) => id), ["hpb-s", "hpb-t", "hpb-s"]);
+    assert.ok(host.opened[0].disposed && !host.opened[1].disposed);
+    assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-t", "hpb-s"]);
+    host.get("hpb-s").say("back");
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:back"]);
+  }));
+
+Deno.test("After a full re-join speakers still in the call are subscribed again, the others closed", () =>
+  withRooms(async ({ call, host }) => {
+    const connection = await call();
+    connection.inCall("hpb-s", "hpb-t");
+    connection.onEvent({ type: "disconnected" });
+    connection.isJoined = false;
+    host.get("hpb-s").say("while away", true);
+    connection.join(false);
+    connection.session("hpb-l", "nc-l");
+    connection.inCall("hpb-s");
+    await settle();
+    assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-t", "hpb-s"]);
+    assert.ok(host.get("hpb-t").disposed && !host.get("hpb-s").disposed);
+  }));
+
+Deno.test("Captions wait while signalling is away and come in order when it is resumed", () =>
+  withRooms(async ({ call, host }) => {
+    const connection = await call();
+    connection.isJoined = false;
+    connection.onEvent({ type: "disconnected" });
+    host.get("hpb-s").say("one.", true);
+    host.get("hpb-s").say("two");
+    assert.deepEqual(connection.transcripts, []);
+    connection.join(true);
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:one.!", "hpb-l<hpb-s:two"]);
+  }));
+
+Deno.test("A room is left 60 s after its last listener has gone, not when one comes back in time", () =>
+  withRooms(async ({ call, clock, rooms }) => {
+    const connection = await call();
+    connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l"] });
+    await clock.advance(59_000);
+    connection.session("hpb-l2", "nc-l");
+    await clock.advance(120_000);
+    assert.equal(rooms.status().rooms, 1);
+    connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l2"] });
+    await clock.advance(60_100);
+    assert.equal(rooms.status().rooms, 0);
+    assert.ok(connection.saidBye);
+  }));
+
+for (
+  const event of [
+    { type: "call_ended" },
+    { type: "room_deleted" },
+    { type: "closed" },
+  ] satisfies SignalingEvent[]
+) {
+  Deno.test(`The event ${event.type} cleans the room up`, () =>
+    withRooms(async ({ call, host, rooms, scope }) => {
+      const connection = await call();
+      connection.onEvent(event);
+      await settle();
+      assert.equal(rooms.status().rooms, 0);
+      assert.ok(host.get("hpb-s").disposed && connection.saidBye);
+      assert.equal(scope.size, 0);
+    }));
+}
+
+Deno.test("A breakout room is followed with the listeners and the language", () =>
+  withRooms(async ({ call, rooms, signaling }) => {
+    const connection = await call();
+    rooms.setLanguage("room", "fr");
+    connection.onEvent({ type: "switch_to", roomToken: "breakout" });
+    await settle();
+    assert.equal(rooms.status().rooms, 1);
+    assert.equal(signaling[1].roomToken, "breakout");
+    signaling[1].join();
+    signaling[1].session("hpb-l", "nc-l");
+    assert.equal(rooms.status().listeners, 1);
+  }));
+
+Deno.test("Leaving a room twice, or one that is not there, is fine", () =>
+  withRooms(async ({ call, rooms }) => {
+    await call();
+    rooms.leave("room");
+    rooms.leave("room");
+    rooms.leave("elsewhere");
+    await settle();
+    assert.equal(rooms.status().rooms, 0);
+  }));
+
+Deno.test("A language is set for running speakers, checked, and needs a room", () =>
+  withRooms(async ({ call, rooms, host }) => {
+    await call();
+    rooms.setLanguage("room", "fr");
+    assert.equal(host.get("hpb-s").languageId, "fr");
+    assert.throws(() => rooms.setLanguage("room", "xx"), InvalidRequestError);
+    assert.throws(() => rooms.setLanguage("elsewhere", "fr"), NotFoundError);
+  }));
+
+Deno.test("A language nobody recognises starts nothing", () =>
+  withRooms(async ({ ask, signaling }) => {
+    assert.throws(() => ask("room", "nc-1", { languageId: "tlh" }), InvalidRequestError);
+    assert.equal(signaling.length, 0);
+    await settle();
+  }));
+
+Deno.test("Rooms and speakers are bounded, with an error that says so", () =>
+  withRooms(async ({ ask, call, host, log }) => {
+    const connection = await call();
+    connection.inCall("a", "b", "c", "d", "e");
+    assert.equal(host.opened.filter(({ disposed }) => !disposed).length, 3);
+    assert.ok(log.lines.some(({ message }) => message.includes("room is full")));
+    ask("room-2", "nc-2");
+    assert.throws(() => ask("room-3", "nc-3"), UnavailableError);
+    await settle();
+  }));
+
+Deno.test("Draining delivers last words, says bye everywhere and takes no new room", () =>
+  withRooms(async ({ call, rooms, ask, host }) => {
+    const connection = await call();
+    await rooms.drain(AbortSignal.timeout(1_000));
+    assert.ok(host.get("hpb-s").drained);
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:last words!"]);
+    assert.ok(connection.saidBye);
+    assert.throws(() => ask("other", "nc-1"), UnavailableError);
+  }));
