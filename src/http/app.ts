@@ -20,8 +20,6 @@ export interface HttpAppOptions {
   /** Counts requests, and is shown at /metrics. */
   meter: Pick<Meter, "count"> & { render(): Promise<string>; readonly contentType: string };
   log: Log;
-  /** Shown at /healthz: which build answers. */
-  version: string;
   /** False while the service shuts down: it finishes what it has and takes nothing new. */
   acceptingWork: () => boolean;
 }
@@ -62,7 +60,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   };
 }
 
-function createRouter({ rooms, meter, version, acceptingWork }: HttpAppOptions): OpenAPIHono {
+function createRouter({ rooms, meter, acceptingWork }: HttpAppOptions): OpenAPIHono {
   const app = new OpenAPIHono({
     strict: false, // a slash at the end is no reason to refuse
     defaultHook: (result) => {
@@ -128,7 +126,6 @@ function createRouter({ rooms, meter, version, acceptingWork }: HttpAppOptions):
       speakers,
       memory_mb: Math.round(Deno.memoryUsage().rss / 1024 / 1024),
       timestamp: new Date().toISOString(),
-      version,
     };
     if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
     return c.json({ status: signalingReachable ? "healthy" as const : "degraded" as const, ...answer }, 200);

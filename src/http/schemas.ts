@@ -60,7 +60,6 @@ export const healthReply = z.object({
   speakers: z.number().int(),
   memory_mb: z.number(),
   timestamp: z.iso.datetime(),
-  version: z.string(),
 }).openapi("Health");
 
 /** The first thing wrong, as `field: what`; the value itself is never part of it. */

@@ -99,7 +99,7 @@ function startApi(): Api {
     },
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
-  const app = createHttpApp({ rooms, meter, log, version: "1.2.3", acceptingWork: () => api.accepting });
+  const app = createHttpApp({ rooms, meter, log, acceptingWork: () => api.accepting });
   const { address } = serveHttp({ app, host: "127.0.0.1", port: 0, scope, log });
   return Object.assign(api, { port: address.port });
 }
@@ -206,7 +206,7 @@ Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
   const healthy = await api.request("GET", "/healthz");
   const { memory_mb, timestamp, ...rest } = healthy.json as Record<string, number | string>;
   assert.equal(healthy.status, 200);
-  assert.deepEqual(rest, { status: "healthy", rooms: 2, speakers: 3, version: "1.2.3" });
+  assert.deepEqual(rest, { status: "healthy", rooms: 2, speakers: 3 });
   assert.ok(Number(memory_mb) > 10);
   assert.ok(Math.abs(Date.parse(String(timestamp)) - Date.now()) < 60_000);
 
@@ -490,13 +490,7 @@ Deno.test("Many requests at once each get their own answer", async () => {
 Deno.test("An address that cannot be listened on is told with what to change", async () => {
   await using api = startApi();
   const log = createLog({ level: "error", write: () => {} });
-  const app = createHttpApp({
-    rooms: api.rooms,
-    meter: api.meter,
-    log,
-    version: "1.2.3",
-    acceptingWork: () => true,
-  });
+  const app = createHttpApp({ rooms: api.rooms, meter: api.meter, log, acceptingWork: () => true });
   const listen = (host: string, port: number) => () => serveHttp({ app, host, port, scope: api.scope, log });
   assert.throws(listen("127.0.0.1", api.port), (error: unknown) => {
     if (!(error instanceof ListenError)) return false;
