@@ -1,0 +1,245 @@
+import assert from "@std/assert";
+import { decode, encode } from "./codec.ts";
+
+const event = (target: string, type: string, rest: Record<string, unknown> = {}) =>
+  decode(JSON.stringify({ type: "event", event: { target, type, ...rest } }));
+const relayed = (data: Record<string, unknown>) =>
+  decode(
+    JSON.stringify({ type: "message", message: { sender: { type: "session", sessionid: "s1" }, data } }),
+  );
+
+Deno.test("Replies carry the id of what they answer", () => {
+  assert.deepEqual(
+    decode(
+      '{"id":"1","type":"hello","hello":{"version":"2.0","sessionid":"s","resumeid":"r","userid":"","server":{}}}',
+    ),
+    { kind: "hello", id: "1", sessionId: "s", resumeId: "r" },
+  );
+  assert.deepEqual(decode('{"id":"1","type":"hello","hello":{"sessionid":"s","resumeid":""}}'), {
+    kind: "hello",
+    id: "1",
+    sessionId: "s",
+    resumeId: undefined,
+  });
+  assert.deepEqual(
+    decode('{"id":"2","type":"room","room":{"roomid":"token","properties":{"name":"secret"}}}'),
+    {
+      kind: "room",
+      id: "2",
+      roomToken: "token",
+    },
+  );
+  assert.deepEqual(decode('{"type":"room","room":{"roomid":""}}'), {
+    kind: "room",
+    id: undefined,
+    roomToken: "",
+  });
+  assert.deepEqual(
+    decode('{"id":"3","type":"error","error":{"code":"already_joined","message":"m","details":{"room":{}}}}'),
+    { kind: "error", id: "3", code: "already_joined" },
+  );
+  assert.deepEqual(decode('{"type":"bye"}'), { kind: "bye", reason: undefined });
+  assert.deepEqual(decode('{"type":"bye","bye":{"reason":"hello_timeout"}}'), {
+    kind: "bye",
+    reason: "hello_timeout",
+  });
+});
+
+Deno.test("Joins tell the Nextcloud session and leave names behind", () => {
+  const join = [
+    {
+      sessionid: "s1",
+      userid: "ada",
+      user: { displayname: "Ada" },
+      roomsessionid: "n1",
+      features: ["chat-relay"],
+    },
+    { sessionid: "s2", userid: "", features: ["internal-incall"], roomsessionid: "" },
+    { userid: "no session" },
+    { sessionid: "s3", features: "odd" },
+  ];
+  assert.deepEqual(event("room", "join", { join }), {
+    kind: "sessions_joined",
+    sessions: [
+      { sessionId: "s1", ncSessionId: "n1", internal: false },
+      { sessionId: "s2", ncSessionId: undefined, internal: true },
+      { sessionId: "s3", ncSessionId: undefined, internal: false },
+    ],
+  });
+  assert.deepEqual(event("room", "leave", { leave: ["s1", "s2"] }), {
+    kind: "sessions_left",
+    sessionIds: ["s1", "s2"],
+  });
+});
+
+Deno.test("A participant list is whole, and one odd entry costs no other its place", () => {
+  const users = [
+    { sessionId: "s1", nextcloudSessionId: "n1", inCall: 7, displayName: "Ada", lastPing: 1 },
+    { sessionId: "s2", inCall: true },
+    { sessionId: "s3", inCall: 3, internal: true },
+    { inCall: 3 },
+    null,
+    { sessionId: "s4", nextcloudSessionId: 4, inCall: "?" },
+  ];
+  assert.deepEqual(event("participants", "update", { update: { roomid: "t", users } }), {
+    kind: "participants",
+    users: [
+      { sessionId: "s1", ncSessionId: "n1", inCall: 7, internal: false },
+      { sessionId: "s2", ncSessionId: undefined, inCall: 1, internal: false },
+      { sessionId: "s3", ncSessionId: undefined, inCall: 3, internal: true },
+      { sessionId: "s4", ncSessionId: undefined, inCall: 0, internal: false },
+    ],
+  });
+  assert.deepEqual(event("participants", "update", { update: { roomid: "t", incall: 0, all: true } }), {
+    kind: "everyone",
+    inCall: 0,
+  });
+});
+
+Deno.test("Events about the room itself are told apart", () => {
+  assert.deepEqual(event("room", "switchto", { switchto: { roomid: "next" } }), {
+    kind: "switch_to",
+    roomToken: "next",
+  });
+  assert.deepEqual(event("room", "delete"), { kind: "room_deleted" });
+  assert.deepEqual(event("roomlist", "disinvite", { disinvite: { roomid: "t", reason: "deleted" } }), {
+    kind: "disinvited",
+    roomToken: "t",
+  });
+});
+
+Deno.test("Offers and candidates are from whoever the HPB says sent them; an empty mid is none", () => {
+  const offer = {
+    to: "me",
+    from: "liar",
+    type: "offer",
+    roomType: "video",
+    sid: "7",
+    payload: { type: "offer", sdp: "v=0" },
+  };
+  assert.deepEqual(relayed(offer), { kind: "offer", from: "s1", sid: "7", sdp: "v=0" });
+  assert.deepEqual(relayed({ ...offer, roomType: "screen" }), { kind: "unneeded" });
+  const candidate = { candidate: "candidate:1", sdpMid: "", sdpMLineIndex: 0 };
+  assert.deepEqual(relayed({ type: "candidate", sid: "7", roomType: "video", payload: { candidate } }), {
+    kind: "candidate",
+    from: "s1",
+    sid: "7",
+    candidate: { candidate: "candidate:1", sdpMid: undefined, sdpMLineIndex: 0 },
+  });
+});
+
+Deno.test("What is not needed is known, and what makes no sense is ignored with a reason, never thrown", () => {
+  for (
+    const text of [
+      '{"type":"welcome","welcome":{}}',
+      '{"type":"transient","transient":{}}',
+      '{"type":"control"}',
+    ]
+  ) {
+    assert.deepEqual(decode(text), { kind: "unneeded" }, text);
+  }
+  assert.deepEqual(event("participants", "flags", { flags: {} }), { kind: "unneeded" });
+  assert.deepEqual(relayed({ type: "reaction" }), { kind: "unneeded" });
+  const ignored: [string | Uint8Array, string][] = [
+    [new Uint8Array(3), "not_text"],
+    ["", "not_json"],
+    ["{", "not_json"],
+    ["null", "invalid"],
+    ["[]", "invalid"],
+    ['{"type":7}', "invalid"],
+    ['{"type":"surprise"}', "unknown_type"],
+    ['{"type":"event","event":{"target":"room","type":"explode"}}', "unknown_type"],
+    ['{"type":"hello","hello":{"sessionid":""}}', "invalid"],
+    ['{"type":"room"}', "invalid"],
+    ['{"type":"error","error":{}}', "invalid"],
+    ['{"type":"event","event":{"target":"room","type":"join","join":{}}}', "invalid"],
+    ['{"type":"message","message":{"data":{"type":"offer","sid":"1","payload":{"sdp":"v=0"}}}}', "invalid"],
+    [
+      '{"type":"message","message":{"sender":{"sessionid":"s"},"data":{"type":"offer","sid":"1"}}}',
+      "invalid",
+    ],
+  ];
+  for (const [data, reason] of ignored) {
+    assert.deepEqual(decode(data), { kind: "ignored", reason }, String(data));
+  }
+});
+
+Deno.test("Our messages are spelled as the HPB wants them", () => {
+  const sent = (message: Parameters<typeof encode>[0], id?: string) => JSON.parse(encode(message, id));
+  assert.deepEqual(
+    sent({ kind: "hello", version: "2.0", random: "r", token: "t", backendUrl: "https://nc/backend" }, "1"),
+    {
+      id: "1",
+      type: "hello",
+      hello: {
+        version: "2.0",
+        auth: { type: "internal", params: { random: "r", token: "t", backend: "https://nc/backend" } },
+        features: ["internal-incall"],
+      },
+    },
+  );
+  assert.deepEqual(sent({ kind: "resume", version: "2.0", resumeId: "r" }, "1"), {
+    id: "1",
+    type: "hello",
+    hello: { version: "2.0", resumeid: "r" },
+  });
+  assert.deepEqual(sent({ kind: "in_call" }), {
+    type: "internal",
+    internal: { type: "incall", incall: { incall: 1 } },
+  });
+  assert.deepEqual(sent({ kind: "join", roomToken: "t", sessionId: "s" }, "2"), {
+    id: "2",
+    type: "room",
+    room: { roomid: "t", sessionid: "s" },
+  });
+  assert.deepEqual(sent({ kind: "request_offer", to: "s1" }, "3"), {
+    id: "3",
+    type: "message",
+    message: {
+      recipient: { type: "session", sessionid: "s1" },
+      data: { type: "requestoffer", roomType: "video" },
+    },
+  });
+  assert.deepEqual(sent({ kind: "answer", to: "s1", sid: "7", sdp: "v=0" }).message.data, {
+    to: "s1",
+    type: "answer",
+    roomType: "video",
+    sid: "7",
+    payload: { type: "answer", sdp: "v=0", nick: "" },
+  });
+  assert.deepEqual(
+    sent({ kind: "candidate", to: "s1", sid: "7", candidate: { candidate: "c", sdpMLineIndex: 0 } }).message
+      .data,
+    {
+      to: "s1",
+      type: "candidate",
+      roomType: "video",
+      sid: "7",
+      payload: { candidate: { candidate: "c", sdpMLineIndex: 0 } },
+    },
+  );
+  const transcript = {
+    kind: "transcript",
+    to: "s1",
+    text: "hi",
+    languageId: "en",
+    speakerSessionId: "s2",
+  } as const;
+  assert.deepEqual(sent({ ...transcript, final: true }).message.data, {
+    type: "transcript",
+    roomType: "video",
+    message: "hi",
+    langId: "en",
+    speakerSessionId: "s2",
+    final: true,
+  });
+});
+
+Deno.test("A message over 64 KiB, counted in bytes, is refused", () => {
+  const transcript = (text: string) =>
+    encode({ kind: "transcript", to: "s", text, languageId: "en", speakerSessionId: "s", final: true });
+  const overhead = new TextEncoder().encode(transcript("")).length;
+  assert.equal(transcript("x".repeat(65_536 - overhead)).length, 65_536);
+  assert.throws(() => transcript("x".repeat(65_537 - overhead)), { code: "message_too_large" });
+  assert.throws(() => transcript("é".repeat(40_000)), { code: "message_too_large" });
+});
