@@ -1,0 +1,331 @@
+/**
+ * A stand-in for the Kyutai server on Modal: a real WebSocket server on loopback that hears the toy language of
+ * `tones.ts`, or recites a script to whatever voice comes. It speaks both wire shapes, and it can be made to do what
+ * servers do on bad days: stop reading, start cold, hang up, refuse, say nothing, report an error.
+ */
+import { ServerConnection, WebSocketServer } from "./websocket_server.ts";
+import { ToneRecogniser } from "./tones.ts";
+
+const SAMPLE_RATE_HZ = 24_000;
+/** Everything a connection remembers is bounded by this much audio: 10 minutes. */
+const REMEMBERED_SAMPLES = SAMPLE_RATE_HZ * 600;
+const REMEMBERED_FRAMES = 10_000;
+const REMEMBERED_CONNECTIONS = 1_000;
+/** A script's words come as fast as people speak: three a second. */
+const SCRIPT_WORD_MS = 330;
+/** Voice for the script: -40 dB. */
+const VOICED_RMS = 0.01;
+/** The design's server hears a turn end after this much silence in the audio. */
+const TURN_END_MS = 700;
+const WINDOW_SAMPLES = SAMPLE_RATE_HZ / 50;
+
+export interface FakeModalOptions {
+  /** `deployed`: `{type:"token"}`. `design`: `{text, final, vad_end}`. */
+  shape?: "deployed" | "design";
+  /** What the design's `text` holds: the hypothesis so far, settled as a whole; or one word a message. */
+  design?: "hypotheses" | "words";
+  recogniser?: "tones" | { script: readonly string[] };
+  /** Any other credentials are answered with 401. */
+  requireHeaders?: { key: string; secret: string };
+  /** The server closes with 1000 after this long without audio. */
+  closeAfterIdleMs?: number;
+  /** From hearing a word to saying so: the stand-in's own delay. */
+  delayMs?: number;
+}
+
+export interface FakeWord {
+  word: string;
+  /** Where the word ended in the audio of its session, ms. */
+  endMs: number;
+  /** performance.now() when the word was sent. */
+  sentAtMs: number;
+}
+
+/** What a session's audio held, and when. */
+interface Recogniser {
+  receive(samples: Float32Array): { word: string; endMs: number }[];
+}
+
+/** One session, as the server saw it. */
+export class FakeModalConnection {
+  /** The newest ten minutes of audio, as it came. */
+  readonly samples: Float32Array[] = [];
+  /** Length of each binary message, bytes, the newest 10,000. */
+  readonly frameBytes: number[] = [];
+  /** Text messages: the protocol has none. */
+  textMessages = 0;
+  /** All audio received, ms. */
+  receivedMs = 0;
+  /** Words sent. */
+  readonly words: FakeWord[] = [];
+  /** performance.now() when it opened. */
+  readonly openedAtMs = performance.now();
+  /** The client's close code once it is over, 1006 when it gave none. */
+  closeCode: number | undefined;
+  #rememberedSamples = 0;
+
+  /** @internal */
+  remember(bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+    this.frameBytes.push(bytes.length);
+    if (this.frameBytes.length > REMEMBERED_FRAMES) this.frameBytes.shift();
+    const samples = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
+    this.samples.push(samples);
+    this.#rememberedSamples += samples.length;
+    while (this.#rememberedSamples > REMEMBERED_SAMPLES) {
+      this.#rememberedSamples -= this.samples.shift()!.length;
+    }
+    this.receivedMs += samples.length / SAMPLE_RATE_HZ * 1000;
+    return samples;
+  }
+}
+
+export class FakeModalServer implements AsyncDisposable {
+  /** Sessions in the order they opened, the newest 1,000. */
+  readonly connections: FakeModalConnection[] = [];
+  /** Handshakes that reached the server, whatever became of them. */
+  handshakes = 0;
+  /** Hangs up on whoever connects. */
+  refuseConnections = false;
+  /** Takes audio and never says a word: what the deployed server does when every channel is taken. */
+  silent = false;
+  delayMs: number;
+
+  readonly #options: FakeModalOptions;
+  readonly #server: WebSocketServer;
+  readonly #live = new Set<ServerConnection>();
+  readonly #watchers = new Set<() => void>();
+  #coldMs = 0;
+  #stopped = false;
+
+  private constructor(options: FakeModalOptions) {
+    this.#options = options;
+    this.delayMs = options.delayMs ?? 0;
+    this.#server = new WebSocketServer({
+      handshake: (request, signal) => this.#handshake(request, signal),
+      open: (connection) => this.#open(connection),
+    });
+  }
+
+  static start(options: FakeModalOptions = {}): FakeModalServer {
+    return new FakeModalServer(options);
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.#server.port}/v1/stream`;
+  }
+
+  /** Sessions open now. */
+  get live(): number {
+    return this.#live.size;
+  }
+
+  /** Leaves what comes in the kernel's buffers, on every connection, also on new ones. */
+  stopReading(): void {
+    this.#stopped = true;
+    for (const connection of this.#live) connection.stopReading();
+  }
+
+  resumeReading(): void {
+    this.#stopped = false;
+    for (const connection of this.#live) connection.resumeReading();
+  }
+
+  /** From now on, the handshake is answered this late. */
+  coldFor(ms: number): void {
+    this.#coldMs = ms;
+  }
+
+  /** Cuts every connection without a word. */
+  dropConnections(): void {
+    for (const connection of this.#live) connection.drop();
+  }
+
+  /** Closes every connection in good order. */
+  closeConnections(code = 1000): void {
+    for (const connection of this.#live) connection.close(code);
+  }
+
+  sendError(message = "no free channels"): void {
+    this.sendRaw(JSON.stringify({ type: "error", message }));
+  }
+
+  /** Says this on every connection, whatever it is. */
+  sendRaw(data: string | Uint8Array): void {
+    for (const connection of this.#live) connection.send(data);
+  }
+
+  /** Resolves once `matches` holds, which is looked at whenever something happens here. */
+  async until(matches: () => boolean, deadlineMs = 10_000): Promise<void> {
+    if (matches()) return;
+    const matched = Promise.withResolvers<void>();
+    const watch = () => {
+      if (matches()) matched.resolve();
+    };
+    const timer = setTimeout(
+      () => matched.reject(new Error(`Cannot see it happen: not within ${deadlineMs} ms`)),
+      deadlineMs,
+    );
+    this.#watchers.add(watch);
+    try {
+      await matched.promise;
+    } finally {
+      clearTimeout(timer);
+      this.#watchers.delete(watch);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#server[Symbol.asyncDispose]();
+  }
+
+  async #handshake(request: Request, signal: AbortSignal): Promise<number | "hang_up" | undefined> {
+    this.handshakes++;
+    this.#happened();
+    if (this.refuseConnections) return "hang_up";
+    const { requireHeaders } = this.#options;
+    if (
+      requireHeaders &&
+      (request.headers.get("modal-key") !== requireHeaders.key ||
+        request.headers.get("modal-secret") !== requireHeaders.secret)
+    ) return 401;
+    if (new URL(request.url).pathname !== "/v1/stream") return 404;
+    if (this.#coldMs > 0) await pause(this.#coldMs, signal);
+    return undefined;
+  }
+
+  #open(connection: ServerConnection): void {
+    const record = new FakeModalConnection();
+    this.connections.push(record);
+    if (this.connections.length > REMEMBERED_CONNECTIONS) this.connections.shift();
+    const { recogniser = "tones", shape = "deployed", design = "hypotheses", closeAfterIdleMs = 30_000 } =
+      this.#options;
+    const ears: Recogniser = recogniser === "tones"
+      ? new ToneRecogniser(SAMPLE_RATE_HZ)
+      : new ScriptRecogniser(recogniser.script);
+    const voice = shape === "deployed" ? deployedVoice() : designVoice(design);
+    const timers = new Set<ReturnType<typeof setTimeout>>();
+    const later = (ms: number, work: () => void) => {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        work();
+      }, ms);
+      timers.add(timer);
+      return timer;
+    };
+    const say = (messages: readonly unknown[], word?: { word: string; endMs: number }) => {
+      const send = () => {
+        for (const message of messages) connection.send(JSON.stringify(message));
+        if (word) record.words.push({ ...word, sentAtMs: performance.now() });
+        this.#happened();
+      };
+      if (this.silent) return;
+      if (this.delayMs > 0) later(this.delayMs, send);
+      else send();
+    };
+    let idleTimer: ReturnType<typeof setTimeout> | undefined;
+    const rearm = () => {
+      clearTimeout(idleTimer);
+      if (idleTimer !== undefined) timers.delete(idleTimer);
+      idleTimer = later(closeAfterIdleMs, () => this.#stopped ? rearm() : connection.close(1000));
+    };
+    connection.events = {
+      message: (data) => {
+        if (typeof data === "string") {
+          record.textMessages++;
+          return this.#happened();
+        }
+        rearm();
+        const samples = record.remember(data);
+        for (const word of ears.receive(samples)) say(voice.word(word.word), word);
+        const turnEnd = voice.audio(samples);
+        if (turnEnd.length > 0) say(turnEnd);
+        this.#happened();
+      },
+      closed: (code) => {
+        record.closeCode = code;
+        for (const timer of timers) clearTimeout(timer);
+        this.#live.delete(connection);
+        this.#happened();
+      },
+    };
+    this.#live.add(connection);
+    if (this.#stopped) connection.stopReading();
+    rearm();
+    this.#happened();
+  }
+
+  #happened(): void {
+    for (const watch of this.#watchers) watch();
+  }
+}
+
+/** Says the next word of a script for every 330 ms of voice, from the start again when it is over. */
+class ScriptRecogniser implements Recogniser {
+  #next = 0;
+  #voicedMs = 0;
+  #heardMs = 0;
+
+  constructor(private readonly script: readonly string[]) {}
+
+  receive(samples: Float32Array): { word: string; endMs: number }[] {
+    const words: { word: string; endMs: number }[] = [];
+    for (let at = 0; at < samples.length; at += WINDOW_SAMPLES) {
+      const window = samples.subarray(at, at + WINDOW_SAMPLES);
+      const ms = window.length / SAMPLE_RATE_HZ * 1000;
+      this.#heardMs += ms;
+      if (rms(window) < VOICED_RMS) continue;
+      this.#voicedMs += ms;
+      if (this.#voicedMs < SCRIPT_WORD_MS || this.script.length === 0) continue;
+      this.#voicedMs -= SCRIPT_WORD_MS;
+      words.push({ word: this.script[this.#next], endMs: this.#heardMs });
+      this.#next = (this.#next + 1) % this.script.length;
+    }
+    return words;
+  }
+}
+
+/** How a shape says a word, and what it says when the audio falls silent. */
+interface Voice {
+  word(word: string): unknown[];
+  audio(samples: Float32Array): unknown[];
+}
+
+function deployedVoice(): Voice {
+  return { word: (text) => [{ type: "token", text }], audio: () => [] };
+}
+
+function designVoice(design: "hypotheses" | "words"): Voice {
+  let hypothesis = "";
+  let silentMs = 0;
+  return {
+    word(word) {
+      hypothesis = hypothesis === "" ? word : `${hypothesis} ${word}`;
+      return [{ text: design === "words" ? word : hypothesis, final: false, vad_end: false }];
+    },
+    audio(samples) {
+      silentMs = rms(samples) < VOICED_RMS ? silentMs + samples.length / SAMPLE_RATE_HZ * 1000 : 0;
+      if (hypothesis === "" || silentMs < TURN_END_MS) return [];
+      const text = design === "words" ? "" : hypothesis;
+      hypothesis = "";
+      return [{ text, final: true, vad_end: true }];
+    },
+  };
+}
+
+function rms(samples: Float32Array): number {
+  let energy = 0;
+  for (const sample of samples) energy += sample * sample;
+  return Math.sqrt(energy / Math.max(1, samples.length));
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    signal.addEventListener("abort", wake);
+  });
+}
