@@ -81,3 +81,33 @@ Deno.test("A TURN server that is silent holds an answer up for a moment only", a
   assert.equal(candidates(sdp).length, 1);
   assert.ok(performance.now() - startMs < 5_000, "werift alone takes over six seconds");
 });
+
+Deno.test("Closing while sockets are being opened closes them too", async () => {
+  await using publisher = await SfuPublisher.start();
+  const offer = await publisher.offer("us", "s1");
+  for (const turns of [0, 1, 5, 20]) {
+    const peer = openPeer();
+    await peer.connection.setRemoteDescription({ type: "offer", sdp: offer });
+    const local = await peer.connection.createAnswer();
+    const answered = peer.setLocal(local);
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await peer[Symbol.asyncDispose]();
+    await answered;
+  }
+});
+
+Deno.test("A handshake that nobody answers ends soon after it is closed", async () => {
+  await using publisher = openPeer();
+  publisher.connection.addTransceiver("audio", { direction: "sendonly" });
+  const offer = await publisher.setLocal(await publisher.connection.createOffer());
+  for (const transport of publisher.connection.dtlsTransports) transport.start = () => Promise.resolve();
+  const peer = openPeer();
+  const sdp = await answer(peer, offer);
+  const { onData } = publisher.connection.iceTransports[0].connection;
+  const greeted = new Promise<void>((resolve) => onData.subscribe(() => resolve())); // a ClientHello
+  await publisher.setRemoteAnswer(sdp);
+  await greeted;
+  const startMs = performance.now();
+  await peer[Symbol.asyncDispose]();
+  assert.ok(performance.now() - startMs < 5_000, "werift alone goes on for half a minute");
+});
