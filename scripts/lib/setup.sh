@@ -49,10 +49,12 @@ ensure_packages() {
   [ -n "$missing" ] || return 0
   can_apt || return 1
   say "Installing Debian packages: $missing"
-  as_root apt-get update -qq || say "Cannot refresh the package lists; going on with those that are there"
+  as_root apt-get -o Acquire::Retries=3 update -qq >&2 ||
+    say "Cannot refresh the package lists; going on with those that are there"
   # shellcheck disable=SC2086 # a list of names
   as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends $missing </dev/null >&2
+    apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 \
+    install -y -qq --no-install-recommends $missing </dev/null >&2
 }
 
 # Prints the path of a real Deno binary of the right version among the candidates given. The npm package's `deno` is a
