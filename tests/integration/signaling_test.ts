@@ -3,6 +3,7 @@ import assert from "@std/assert";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
 import type { Clock, Log } from "../../src/domain/mod.ts";
 import { SignalingConnection, type SignalingEvent } from "../../src/talk/signaling/mod.ts";
+import { FakeClock } from "../fakes/clock.ts";
 import { makeCertificates } from "../fakes/certificates.ts";
 import { FakeHpb, type FakeHpbOptions } from "../fakes/hpb.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
@@ -346,6 +347,41 @@ Deno.test("Nonsense from the HPB is counted and passed over", async () => {
   assert.ok(r.connection.isJoined);
 });
 
+Deno.test("A message too large to take is an overflow: the session is resumed, and what follows arrives", async () => {
+  await using r = await rig();
+  r.connection.start();
+  await r.next("joined");
+  r.hpb.hub.sendToInternal(
+    r.call.roomToken,
+    JSON.stringify({ type: "event", filler: "x".repeat(2 * 1024 * 1024) }),
+  );
+  await r.next("disconnected");
+  assert.deepEqual(await r.next("joined"), { type: "joined", resumed: true });
+  assert.equal(r.meter.counted("tiro_queue_dropped_total", "signaling"), 1);
+  await r.call.addListener();
+  await r.next("sessions_joined");
+});
+
+Deno.test("A connection whose other end went away without a word is noticed, and resumed", async () => {
+  const clock = new FakeClock();
+  await using r = await rig({ clock });
+  r.connection.start();
+  await r.next("joined");
+  await clock.advance(60_000);
+  await r.call.addListener();
+  await r.next("sessions_joined"); // and so the sign of life has come before it
+  assert.equal(r.hpb.hub.seen.probes, 1);
+  await clock.advance(59_000);
+  assert.ok(r.connection.isJoined);
+
+  r.hpb.isMute = true;
+  await clock.advance(1_000 + 10_000);
+  await r.next("disconnected");
+  r.hpb.isMute = false;
+  await clock.advance(FAST.maxMs);
+  assert.deepEqual(await r.next("joined"), { type: "joined", resumed: true });
+});
+
 Deno.test("A deleted room closes the connection without an error", async () => {
   await using r = await rig();
   r.connection.start();
@@ -371,15 +407,9 @@ Deno.test("A disposed scope ends the connection without another event", async ()
   const told = r.events.length;
   await r.scope[Symbol.asyncDispose]();
   assert.equal(r.events.length, told);
-  assert.equal(
-    r.connection.isJoined && r.connection.sendTranscript("x", {
-      text: "a",
-      languageId: "en",
-      speakerSessionId: "s",
-      final: true,
-    }),
-    false,
-  );
+  const caption = { text: "a", languageId: "en", speakerSessionId: "s", final: true };
+  assert.equal(r.connection.isJoined, false);
+  assert.equal(r.connection.sendTranscript("x", caption), false);
 });
 
 Deno.test("An HPB behind a certificate of an own CA is joined with that CA, or without verification", async () => {

@@ -73,7 +73,7 @@ export class SignalingConnection {
 
   /** In the room: captions go out. */
   get isJoined(): boolean {
-    return this.#session.isJoined;
+    return this.#session.isJoined && !this.#scope.signal.aborted;
   }
 
   /** Bytes handed to the socket and not yet to the kernel. */
@@ -111,7 +111,7 @@ export class SignalingConnection {
   }
 
   #sendInRoom(message: ClientMessage): boolean {
-    return this.#session.isJoined && this.#send(message);
+    return this.isJoined && this.#send(message);
   }
 
   #send(message: ClientMessage, id?: string): boolean {
