@@ -412,6 +412,27 @@ Deno.test("A disposed scope ends the connection without another event", async ()
   assert.equal(r.connection.sendTranscript("x", caption), false);
 });
 
+Deno.test("A listener that breaks on an event breaks the scope it was given, not the process", async () => {
+  await using hpb = await FakeHpb.start();
+  await using scope = new Scope("room");
+  const broken = new Error("broken invariant");
+  const connection = new SignalingConnection({
+    url: `${hpb.hpbUrl}/spreed/`,
+    secret: hpb.internalSecret,
+    nextcloudUrl: hpb.nextcloudUrl,
+    roomToken: "room",
+    scope,
+    onEvent: () => {
+      throw broken;
+    },
+    log: silentLog,
+    meter: new FakeMeter(),
+  });
+  connection.start();
+  assert.equal(await scope.failed, broken);
+  assert.ok(scope.signal.aborted);
+});
+
 Deno.test("An HPB behind a certificate of an own CA is joined with that CA, or without verification", async () => {
   const { ca, cert, key } = await makeCertificates("IP:127.0.0.1");
   for (const trust of [{ caCerts: [ca] }, { skipVerify: true }]) {

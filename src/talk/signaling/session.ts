@@ -3,10 +3,11 @@
  * time go in, what to do comes out; sockets and timers are `connection.ts`.
  *
  *     idle -> connecting -> greeting -> joining -> joined -> leaving -> ended
- *                 ^   |         |  \______________^  |
- *                 |   |         |      resumed       |     a final error, the fifth failure in a row,
- *                 |   v         v                    v     a deleted room, our bye: any -> ended
- *                waiting <- lost, refused, silent <--'
+ *                ^    |       |  |         |       ^    |
+ *                |    |       |  '---------|-------'    |      any -> ended: a final error, the fifth
+ *                |    v       v   resumed  v            v      failure in a row, a deleted room, our bye
+ *                waiting <----+------------+------------'
+ *                         lost, refused, silent
  *
  * A dropped session is resumed by its resume id for as long as the HPB keeps it (30 s) and gets what it missed; after
  * that a full hello goes out on the same socket and the room is joined anew.
@@ -86,6 +87,7 @@ const PROBE_TIMEOUT_MS = 10_000;
 const BYE_TIMEOUT_MS = 1_000;
 /** After ten failures the HPB shuts an address out for half an hour; asking again does not prolong it. */
 const SHUT_OUT_BACKOFF: Backoff = { baseMs: 5 * 60_000, maxMs: 10 * 60_000 };
+
 export class SignalingSession {
   readonly #options: SessionOptions;
   readonly #offers = new OfferRequests();
@@ -248,8 +250,8 @@ export class SignalingSession {
     if (message.id !== undefined && message.id !== state.id) return [];
     if (message.kind === "hello") return this.#admitted(state.resuming, message, nowMs);
     const { code } = message;
-    if (isShutOut(code)) return this.#retry(code, nowMs);
     if (state.resuming) {
+      // Whatever the reason; even who is shut out of resuming (the HPB counts that apart) may say a full hello.
       this.#forget();
       return this.#greet(nowMs);
     }

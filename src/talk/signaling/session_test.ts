@@ -287,6 +287,15 @@ Deno.test("Session shut out by the HPB waits for minutes", () => {
   assert.deepEqual(kinds(rig.wait(1_000)), ["connect"]);
 });
 
+Deno.test("Session shut out of resuming only says a full hello at once", () => {
+  const rig = new Rig().join();
+  rig.lost();
+  rig.wait(1_000);
+  assert.deepEqual(kinds(rig.opened()), ["resume"]);
+  assert.deepEqual(kinds(rig.refuse("too_many_requests")), ["hello"]);
+  assert.deepEqual(kinds(rig.refuse("too_many_requests")), ["drop", "attempt"]);
+});
+
 Deno.test("Session does not wait for an answer for ever", () => {
   const rig = new Rig();
   rig.start();
