@@ -7,7 +7,7 @@ import { AudioLedger, LIMITS, type Log } from "./domain/mod.ts";
 import { Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, serveHttp } from "./http/mod.ts";
 import { InProcessHost } from "./speakers/mod.ts";
-import { createSpeechToText } from "./stt/mod.ts";
+import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
 import { NextcloudSettings, TalkRooms } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 
@@ -35,7 +35,7 @@ export async function startService(
       () => ledger.snapshot(),
     ),
   );
-  const stt = createSpeechToText(config.stt, { meter, log, clock });
+  const stt = createSpeechToText(config.stt.provider, { modal: modalServer(config), meter, clock });
   const host = new InProcessHost({
     stt,
     chunkMs: config.stt.chunkMs,
@@ -69,7 +69,6 @@ export async function startService(
       rooms,
       meter,
       log,
-      version: options.version,
       acceptingWork: () => !draining,
     });
     const server = serveHttp({ app, ...config.http, scope: scope.child("http"), log });
@@ -90,3 +89,11 @@ export async function startService(
 
 /** What closing sockets may take after the draining, within LIMITS.drainMs. */
 const DISPOSE_MS = 1_500;
+
+/** STT_STREAM_URL stands instead of the workspace's address; config has seen to it that one of them is there. */
+function modalServer({ stt, tls }: Config): SttSettings["modal"] {
+  const { workspace, key, secret } = stt.modal;
+  const url = stt.streamUrl ?? (workspace === undefined ? undefined : modalUrl(workspace));
+  if (url === undefined) return undefined;
+  return { url, key: key?.reveal(), secret: secret?.reveal(), tls: { caCerts: tls.caCerts } };
+}

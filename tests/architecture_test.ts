@@ -24,7 +24,7 @@ const ROOMS: Record<string, Rule> = {
   config: { rooms: ["domain"], packages: ["zod"] },
   telemetry: { rooms: ["domain"], packages: ["prom-client"] },
   cli: { rooms: ["domain", "config", "telemetry", "demo", "app.ts"], packages: [] },
-  demo: { rooms: ["config", "stt", "app.ts"], packages: [] },
+  demo: { rooms: ["config", "flow", "stt", "app.ts"], packages: [] },
 };
 
 /** Rooms whose files the others see only through `mod.ts`. */

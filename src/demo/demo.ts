@@ -1,6 +1,7 @@
 /** The demo's course: start everything, have the lines read, show the captions as a listener of the call gets them. */
 import { startService } from "../app.ts";
 import { loadConfig } from "../config/mod.ts";
+import { delay } from "../flow/mod.ts";
 import type { TestParticipant, TestSpeaker, Transcript } from "../../tests/fakes/call.ts";
 import { FakeHpb } from "../../tests/fakes/hpb.ts";
 import { weriftPublisherFactory } from "../../tests/fakes/sfu.ts";
@@ -10,6 +11,7 @@ import { openScreen, type Screen } from "./screen.ts";
 
 /** The last final of a line comes within this, or the demo says that it did not. */
 const FINAL_DEADLINE_MS = 8_000;
+const HEARD_DEADLINE_MS = 10_000;
 
 /** Runs to the end of the dialogue; the exit code says whether every line got its caption. */
 export async function runDemo(): Promise<number> {
@@ -35,9 +37,11 @@ export async function runDemo(): Promise<number> {
   await using ben = await call.addSpeaker();
   const response = await fetch(`http://127.0.0.1:${service.address.port}/api/v1/call/transcribe`, {
     method: "POST",
+    headers: { "content-type": "application/json" },
     body: JSON.stringify({ roomToken: call.roomToken, ncSessionId: listener.ncSessionId, langId: "en" }),
   });
   await response.body?.cancel();
+  await heard(service.address.port, 2);
   screen.note("Captions as a listener of the call sees them, and how late they are:\n");
 
   let missed = 0;
@@ -53,6 +57,16 @@ export async function runDemo(): Promise<number> {
     screen.note(`${missed} of ${lines.length} lines got no caption within ${FINAL_DEADLINE_MS / 1000} s`);
   }
   return missed === 0 ? 0 : 1;
+}
+
+/** Waits until the service hears so many speakers: what is said before that is lost, as in any call. */
+async function heard(port: number, speakers: number): Promise<void> {
+  const signal = AbortSignal.timeout(HEARD_DEADLINE_MS);
+  for (;;) {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`, { signal })).text();
+    if (metrics.includes(`\ntiro_speakers_heard ${speakers}\n`)) return;
+    await delay(50, signal);
+  }
 }
 
 /** Has one line read and shows its captions; whether its last final came in time. */

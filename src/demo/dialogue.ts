@@ -11,7 +11,7 @@ const SCRIPT = [
   ["Ben", "hello_rms"],
   ["Anna", "yes_slt"],
   ["Ben", "start_rms"],
-  ["Anna", "news_slt"],
+  ["Anna", "garden_slt"],
   ["Ben", "weather_rms"],
 ] as const;
 

@@ -102,6 +102,13 @@ export class Room {
     return this.#speakers.size;
   }
 
+  /** Speakers whose audio arrives. */
+  get heardCount(): number {
+    let heard = 0;
+    for (const speaker of this.#speakers.values()) heard += Number(speaker.isHeard);
+    return heard;
+  }
+
   get listenerCount(): number {
     return this.#listeners.presentCount;
   }

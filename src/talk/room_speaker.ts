@@ -42,6 +42,8 @@ export class RoomSpeaker implements AsyncDisposable {
   readonly #options: RoomSpeakerOptions;
   #hosted: HostedSpeaker;
   #languageId: string;
+  /** Whether audio arrives. */
+  #heard = false;
   /** Requests since audio was last heard. */
   #tries = 0;
   #timer: Disposable | undefined;
@@ -52,6 +54,11 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#hosted = this.#open();
     options.scope.defer(() => this.#timer?.[Symbol.dispose]());
     options.scope.defer(() => this.#hosted[Symbol.asyncDispose]());
+  }
+
+  /** Whether audio arrives: the subscription works. */
+  get isHeard(): boolean {
+    return this.#heard;
   }
 
   /** Asks the SFU for an offer now. */
@@ -111,7 +118,10 @@ export class RoomSpeaker implements AsyncDisposable {
     const { sessionId, host, onCaption } = this.#options;
     return host.open({ speaker: { id: sessionId }, languageId: this.#languageId }, {
       caption: onCaption,
-      heard: () => this.#tries = 0,
+      heard: () => {
+        this.#heard = true;
+        this.#tries = 0;
+      },
       needsOffer: (reason) => this.#askAgain(reason),
       failed: (error) => this.#replace(error),
     });
@@ -130,6 +140,7 @@ export class RoomSpeaker implements AsyncDisposable {
 
   #askAgain(reason: string): void {
     const { scope, clock } = this.#options;
+    this.#heard = false;
     if (scope.signal.aborted || this.#timer) return;
     const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, LONGEST_WAIT_MS);
     this.#timer = clock.timer(waitMs, () => {

@@ -62,7 +62,17 @@ export class TalkRooms implements Rooms {
     const { scope, meter } = options;
     scope.use(meter.gauge("transcription_rooms_active", "Calls being captioned", () => this.#rooms.size));
     scope.use(
-      meter.gauge("transcription_speakers_active", "Speakers being captioned", () => this.status().speakers),
+      meter.gauge(
+        "transcription_speakers_active",
+        "Speakers in these calls",
+        () => this.#sum("speakerCount"),
+      ),
+    );
+    scope.use(
+      meter.gauge("tiro_speakers_heard", "Speakers whose audio arrives", () => this.#sum("heardCount")),
+    );
+    scope.use(
+      meter.gauge("tiro_listeners", "Listeners who are in their call", () => this.#sum("listenerCount")),
     );
   }
 
@@ -100,19 +110,24 @@ export class TalkRooms implements Rooms {
   }
 
   status(): RoomsStatus {
-    let speakers = 0;
-    let listeners = 0;
-    for (const { room } of this.#rooms.values()) {
-      speakers += room.speakerCount;
-      listeners += room.listenerCount;
-    }
-    return { rooms: this.#rooms.size, speakers, listeners, signalingReachable: !this.#breaker.isOpen };
+    return {
+      rooms: this.#rooms.size,
+      speakers: this.#sum("speakerCount"),
+      listeners: this.#sum("listenerCount"),
+      signalingReachable: !this.#breaker.isOpen,
+    };
   }
 
   /** No new rooms; delivers what was heard and leaves every room. The signal bounds the wait. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
     await Promise.all([...this.#rooms.values()].map(({ room }) => room.drain(signal)));
+  }
+
+  #sum(count: "speakerCount" | "heardCount" | "listenerCount"): number {
+    let sum = 0;
+    for (const { room } of this.#rooms.values()) sum += room[count];
+    return sum;
   }
 
   #checkLanguage(languageId: string): void {

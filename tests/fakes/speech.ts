@@ -16,7 +16,7 @@ export const SPOKEN = {
   hello_rms: "good morning can everyone hear me",
   yes_slt: "yes we can hear you and we can read every word",
   start_rms: "the meeting starts at half past nine in the morning",
-  news_slt: "that is very good news for all of us",
+  garden_slt: "the children are playing in the garden with their friends",
   weather_rms: "then we have time to talk about the weather",
 } as const;
 

@@ -1,7 +1,7 @@
 /** The stack itself, before anything is tested on it: what a speaker sends is what an internal client hears. */
 import assert from "@std/assert";
 import { encodeOpus, readSpeech } from "../fakes/speech.ts";
-import { bestCorrelation, decodeOpus, envelope } from "./envelope.ts";
+import { bestCorrelation, decodeOpus, envelope } from "../fakes/envelope.ts";
 import { InternalClient } from "./internal_client.ts";
 import { polled } from "./server_process.ts";
 import { installedHpbVersions, onRealStack, type RealCall, type RealStack } from "./stack.ts";

@@ -3,7 +3,7 @@
  * speech apart from other speech and from silence; tells nothing about fidelity.
  */
 import { createDecoder } from "libopus-wasm";
-import { PACKET_MS, type Speech } from "../fakes/speech.ts";
+import { PACKET_MS, type Speech } from "./speech.ts";
 
 const SAMPLE_RATE_HZ = 16_000;
 
@@ -47,4 +47,12 @@ function correlation(a: readonly number[], b: readonly number[]): number {
     bb += y * y;
   }
   return aa === 0 || bb === 0 ? 0 : ab / Math.sqrt(aa * bb);
+}
+
+/** From the first to the last 20 ms louder than a hundredth of the loudest, ms. */
+export function soundingMs(speech: Speech): number {
+  const levels = envelope(speech);
+  const floor = Math.max(...levels) / 100;
+  return (levels.findLastIndex((level) => level > floor) - levels.findIndex((level) => level > floor) + 1) *
+    PACKET_MS;
 }

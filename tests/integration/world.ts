@@ -1,0 +1,128 @@
+/** The whole service between a fake HPB (real WebRTC) and a fake Kyutai server, for tests of what users see. */
+import assert from "@std/assert";
+import { type Service, startService } from "../../src/app.ts";
+import { loadConfig } from "../../src/config/mod.ts";
+import { delay } from "../../src/flow/mod.ts";
+import { createSilentLog } from "../../src/telemetry/mod.ts";
+import type { TestParticipant, TestStack, Transcript } from "../fakes/call.ts";
+import { FakeHpb } from "../fakes/hpb.ts";
+import { weriftPublisherFactory } from "../fakes/sfu.ts";
+import { type FakeModalOptions, FakeModalServer } from "../fakes/stt.ts";
+
+export interface World extends AsyncDisposable {
+  hpb: FakeHpb;
+  stt: FakeModalServer;
+  service: Service;
+  /** Turns captions on for a listener, as Talk's front end does. */
+  enable(roomToken: string, listener: TestParticipant): Promise<void>;
+  post(path: string, body: unknown): Promise<Response>;
+  metric(line: string): Promise<number>;
+  /** Resolves once audio of so many speakers arrives: what is said before that nobody can hear. */
+  heard(speakers: number): Promise<void>;
+}
+
+export async function startWorld(
+  options: { stt?: FakeModalOptions; environment?: Record<string, string> } = {},
+): Promise<World> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
+    const stt = stack.use(FakeModalServer.start(options.stt));
+    const service = stack.use(await serviceFor(hpb, { STT_STREAM_URL: stt.url, ...options.environment }));
+    const base = baseUrl(service);
+    return {
+      hpb,
+      stt,
+      service,
+      enable: (roomToken, listener) => enable(base, roomToken, listener),
+      post: (path, body) => post(base, path, body),
+      metric: (line) => metric(base, line),
+      heard: (speakers) =>
+        eventually("speakers heard", async () => await metric(base, "tiro_speakers_heard") >= speakers),
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** The service in this process, joined to a stack. */
+export function serviceFor(stack: TestStack, environment: Record<string, string>): Promise<Service> {
+  const config = loadConfig({
+    LT_HPB_URL: stack.hpbUrl,
+    LT_INTERNAL_SECRET: stack.internalSecret,
+    NEXTCLOUD_URL: stack.nextcloudUrl,
+    HOST: "127.0.0.1",
+    PORT: "0",
+    ...environment,
+  });
+  return startService(config, createSilentLog());
+}
+
+export function baseUrl(service: Service): string {
+  return `http://127.0.0.1:${service.address.port}`;
+}
+
+export function post(base: string, path: string, body: unknown): Promise<Response> {
+  return fetch(base + path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+export async function enable(base: string, roomToken: string, listener: TestParticipant): Promise<void> {
+  const response = await post(base, "/api/v1/call/transcribe", {
+    roomToken,
+    ncSessionId: listener.ncSessionId,
+    enable: true,
+    langId: "en",
+  });
+  assert.equal(response.status, 200, await response.text());
+}
+
+/** Looks again and again until it holds; for what nobody announces. Rejects after the deadline. */
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  deadlineMs = 10_000,
+): Promise<void> {
+  const signal = AbortSignal.timeout(deadlineMs);
+  while (!await holds()) {
+    await delay(20, signal).catch(() => assert.fail(`not within ${deadlineMs} ms: ${what}`));
+  }
+}
+
+/** The value of one line of /metrics, named as it stands there; 0 where there is none yet. */
+export async function metric(base: string, line: string): Promise<number> {
+  const text = await (await fetch(`${base}/metrics`)).text();
+  const found = text.split("\n").find((each) => each.startsWith(`${line} `));
+  return found === undefined ? 0 : Number(found.slice(line.length + 1));
+}
+
+export function finals(transcripts: readonly Transcript[], speakerSessionId?: string): string[] {
+  return transcripts
+    .filter((t) => t.final && (speakerSessionId === undefined || t.speakerSessionId === speakerSessionId))
+    .map(({ message }) => message);
+}
+
+/** All words of the finals, as one string. */
+export function finalText(transcripts: readonly Transcript[], speakerSessionId?: string): string {
+  return finals(transcripts, speakerSessionId).join(" ");
+}
+
+/** What a listener may count on, whatever was said: see captioning/utterances.ts. */
+export function assertWellFormed(transcripts: readonly Transcript[]): void {
+  const open = new Map<string, Transcript>();
+  for (const transcript of transcripts) {
+    const { message, speakerSessionId, final } = transcript;
+    assert.notEqual(message, "", "a caption is never empty");
+    assert.equal(message, message.trim(), "a caption has no space at its ends");
+    const before = open.get(speakerSessionId);
+    if (before) assert.ok(final || message !== before.message, "a partial is never sent twice");
+    if (final) open.delete(speakerSessionId);
+    else open.set(speakerSessionId, transcript);
+  }
+  assert.deepEqual([...open.values()].map(({ message }) => message), [], "every utterance ends in a final");
+}
