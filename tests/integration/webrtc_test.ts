@@ -2,7 +2,7 @@
 import assert from "@std/assert";
 import { createSocket } from "node:dgram";
 import { AudioLedger, LIMITS, NegotiationError, type RtpPacket } from "../../src/domain/mod.ts";
-import { WebRtcReceiver, type WebRtcReceiverOptions } from "../../src/webrtc/mod.ts";
+import { type WebRtcNetwork, WebRtcReceiver, type WebRtcReceiverOptions } from "../../src/webrtc/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { SfuPublisher } from "../fakes/sfu.ts";
 import { encodeOpus, readSpeech, type Speech } from "../fakes/speech.ts";
@@ -274,23 +274,24 @@ Deno.test("What cannot be answered is a typed error that quotes nothing, and lea
   const offer = await publisher.offer("ears", "s2");
   await ears.subscribe(publisher, "s1");
   await ears.read();
-  const refused: [string, string][] = [
-    ["", "bad_sdp"],
-    ["secret-word", "bad_sdp"],
-    ["v=0\r\nsecret-word", "no_audio"],
-    [offer.replace("m=audio", "m=secret-word"), "no_audio"],
+  // A standing connection may have its audio taken away: what is refused for it is marked.
+  const refused: [string, string, "also standing"?][] = [
+    ["", "bad_sdp", "also standing"],
+    ["secret-word", "bad_sdp", "also standing"],
+    ["v=0\r\nsecret-word", "no_audio", "also standing"],
+    [offer.replace("m=audio", "m=secret-word"), "no_audio", "also standing"],
     [offer.replace("a=sendonly", "a=inactive"), "no_audio"],
     [offer.replace("m=audio 9", "m=audio 0"), "no_audio"],
-    [offer.replaceAll(/a=ice-pwd:.*\r\n/g, ""), "bad_sdp"],
-    [offer.replaceAll(/a=fingerprint:.*\r\n/g, ""), "bad_sdp"],
-    [offer.replace("opus/48000/2", "secret-word/8000"), "no_opus"],
-    [offer + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n".repeat(20), "bad_sdp"],
-    [offer + "a=secret-word\r\n".repeat(10_000), "bad_sdp"],
+    [offer.replaceAll(/a=ice-pwd:.*\r\n/g, ""), "bad_sdp", "also standing"],
+    [offer.replaceAll(/a=fingerprint:.*\r\n/g, ""), "bad_sdp", "also standing"],
+    [offer.replace("opus/48000/2", "secret-word/8000"), "no_opus", "also standing"],
+    [offer + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n".repeat(20), "bad_sdp", "also standing"],
+    [offer.replace("a=group:BUNDLE 0 1", "a=group:BUNDLE"), "refused", "also standing"],
+    [offer + "a=secret-word\r\n".repeat(10_000), "bad_sdp", "also standing"],
   ];
   for (const sid of ["s1", "s3"]) {
-    for (const [sdp, code] of refused) {
-      // A standing connection may have its audio taken away and given back.
-      if (sid === "s1" && code !== "bad_sdp") continue;
+    for (const [sdp, code, also] of refused) {
+      if (sid === "s1" && !also) continue;
       const error = await rejection(ears.receiver.answer({ sid, sdp }, []));
       assert.equal(error.code, code);
       assert.doesNotMatch(`${error.message} ${error.cause}`, /secret-word|a=|m=/);
@@ -300,6 +301,35 @@ Deno.test("What cannot be answered is a typed error that quotes nothing, and lea
   await ears.readUntil((packet) => packet.sequence === sequence + 10);
   assert.equal(ears.heard, 1);
   assert.deepEqual(ears.troubles, []);
+});
+
+Deno.test("A handshake that fails is told at once, and the next offer makes a new connection", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  const offer = await publisher.offer("ears", "s1");
+  const forged = offer.replaceAll(/(a=fingerprint:sha-256 ).*/g, `$1${Array(32).fill("00").join(":")}`);
+  const { sdp } = await ears.receiver.answer({ sid: "s1", sdp: forged }, []);
+  await publisher.answer("s1", sdp);
+  await ears.until(() => ears.troubles.length === 1, "trouble");
+  assert.deepEqual(ears.troubles, ["transport_failed"]);
+  assert.equal(ears.heard, 0, "what another certificate sent is not heard");
+  await ears.subscribe(publisher, "s2");
+  await ears.until(() => ears.heard === 1, "audio");
+  assert.deepEqual(ears.troubles, ["transport_failed"]);
+});
+
+Deno.test("Without a free port there is no answer, and no connection either", async () => {
+  await using publisher = await SfuPublisher.start();
+  const network: WebRtcNetwork = { interfaceAddresses: ["127.0.0.1"], portRange: [42_200, 42_201] };
+  const offer = { sid: "s1", sdp: await publisher.offer("ears", "s1") };
+  await using first = new Ears({ network });
+  await using second = new Ears({ network });
+  await using third = new Ears({ network });
+  await first.receiver.answer(offer, []);
+  await second.receiver.answer(offer, []);
+  assert.equal((await rejection(third.receiver.answer(offer, []))).code, "no_address");
+  await second.receiver.hangUp();
+  await third.receiver.answer(offer, []);
 });
 
 Deno.test("Audio taken away by a re-offer is answered and no trouble", async () => {

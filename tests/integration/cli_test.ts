@@ -1,0 +1,129 @@
+/** The binary as an operator runs it: a process, its environment, its signals and its exit code. */
+import assert from "@std/assert";
+import { FakeHpb } from "../fakes/hpb.ts";
+import { weriftPublisherFactory } from "../fakes/sfu.ts";
+import { padded } from "../fakes/speech.ts";
+import { FakeModalServer } from "../fakes/stt.ts";
+import { toneSpeech } from "../fakes/tones.ts";
+import { enable, eventually, metric } from "./world.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+/** What Deno itself needs; nothing of the machine's environment reaches the service. */
+const BARE = {
+  PATH: Deno.env.get("PATH") ?? "",
+  HOME: Deno.env.get("HOME") ?? "",
+  DENO_DIR: Deno.env.get("DENO_DIR") ?? "",
+};
+
+function command(args: string[], env: Record<string, string> = {}): Deno.Command {
+  const given = Object.fromEntries(Object.entries({ ...BARE, ...env }).filter(([, value]) => value !== ""));
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", MAIN, ...args],
+    clearEnv: true,
+    env: { ...given, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function run(args: string[], env?: Record<string, string>) {
+  const { code, stdout, stderr } = await command(args, env).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+Deno.test("An empty environment is refused with every missing variable, an example each, and code 78", async () => {
+  const { code, err } = await run(["serve"]);
+  assert.equal(code, 78);
+  for (const name of ["LT_HPB_URL", "LT_INTERNAL_SECRET", "NEXTCLOUD_URL", "MODAL_WORKSPACE"]) {
+    assert.match(err, new RegExp(`${name} is not set\n.*example: ${name}=`));
+  }
+});
+
+Deno.test("Secrets are not shown, even when what stands beside them is wrong", async () => {
+  const { code, out, err } = await run(["serve"], {
+    LT_INTERNAL_SECRET: "do-not-show-me",
+    MODAL_SECRET: "nor-me",
+    PORT: "many",
+  });
+  assert.equal(code, 78);
+  assert.match(err, /PORT/);
+  assert.doesNotMatch(out + err, /do-not-show-me|nor-me/);
+});
+
+Deno.test("version, help and an unknown command do what they say", async () => {
+  const [version, help, flag, unknown] = await Promise.all([
+    run(["version"]),
+    run(["help"]),
+    run(["--help"]),
+    run(["sing"]),
+  ]);
+  assert.match(version.out, /^tiro \d+\.\d+\.\d+\n$/);
+  assert.match(help.out, /serve.*\n.*demo/);
+  assert.match(help.out, /LT_HPB_URL/);
+  assert.equal(flag.out, help.out);
+  assert.equal(unknown.code, 64);
+  assert.match(unknown.err, /"tiro help" lists them/);
+});
+
+Deno.test("healthcheck fails when nothing listens and says so without a stack", async () => {
+  const { code, err } = await run(["healthcheck"], { PORT: "1" });
+  assert.equal(code, 1);
+  assert.match(err, /^Cannot reach tiro on port 1: \w+\n$/);
+});
+
+Deno.test("SIGTERM drains: the words heard become finals, the service says bye and exits 0 within 5 s", async () => {
+  await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
+  await using stt = FakeModalServer.start();
+  const port = String(freePort());
+  const environment = {
+    LT_HPB_URL: hpb.hpbUrl,
+    LT_INTERNAL_SECRET: hpb.internalSecret,
+    NEXTCLOUD_URL: hpb.nextcloudUrl,
+    STT_STREAM_URL: stt.url,
+    PORT: port,
+  };
+  const service = command(["serve"], environment).spawn();
+  const output = Promise.all([new Response(service.stdout).text(), new Response(service.stderr).text()]);
+  const base = `http://127.0.0.1:${port}`;
+  await eventually("the service listens", () => fetch(`${base}/healthz`).then(drained, () => false), 30_000);
+  const healthcheck = await run(["healthcheck"], { PORT: port });
+  assert.equal(healthcheck.out, "tiro is healthy\n");
+
+  await using call = await hpb.startCall();
+  const listener = await call.addListener();
+  const speaker = await call.addSpeaker();
+  await enable(base, call.roomToken, listener);
+  await eventually("the speaker is heard", async () => await metric(base, "tiro_speakers_heard") === 1);
+  const saying = speaker.say(
+    padded(toneSpeech(["red", "river", "train", "seven", "music", "coffee"]), 300, 0),
+  );
+  await listener.until(({ message }) => message.includes("train"), 10_000);
+  const atMs = performance.now();
+  service.kill("SIGTERM");
+  const { code } = await service.status;
+  const tookMs = performance.now() - atMs;
+  await saying;
+  const [out, err] = await output;
+  assert.equal(code, 0, err);
+  assert.ok(tookMs < 5_000, `${Math.round(tookMs)} ms to exit`);
+  const final = await listener.until((transcript) => transcript.final, 1_000);
+  assert.match(final.message, /^red river train/);
+  assert.deepEqual(hpb.hub.internalSessions(call.roomToken), []);
+  await stt.until(() => stt.live === 0, 2_000);
+  for (const secret of [hpb.internalSecret, call.roomToken, "river"]) {
+    assert.ok(!(out + err).includes(secret));
+  }
+});
+
+/** Reads the body away; whether the answer was good. */
+async function drained(response: Response): Promise<boolean> {
+  await response.body?.cancel();
+  return response.ok;
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
