@@ -1,0 +1,53 @@
+/** What the documents say is what the code does. */
+import assert from "@std/assert";
+import { type Variable, VARIABLES } from "../src/config/mod.ts";
+import { STT_PROVIDERS } from "../src/config/mod.ts";
+import { STT_PROVIDER_NAMES } from "../src/stt/mod.ts";
+
+const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
+
+/** The README's table as the code has it: `deno run tests/docs_test.ts` prints it. */
+export function configTable(): string {
+  return (VARIABLES as readonly Variable[]).map(({ name, default: standard, required, meaning }) => {
+    const value = standard !== undefined ? `\`${standard}\`` : required ? `required ${required}` : "";
+    return `| \`${name}\` | ${value} | ${meaning} |\n`;
+  }).join("");
+}
+
+Deno.test("The README's table of variables is the code's", async () => {
+  const rows = (await read("README.md")).split("\n").filter((line) => /^\| `[A-Z_]+` +\|/.test(line));
+  const plain = (row: string) => row.replace(/\s+/g, " ").trim(); // deno fmt aligns the columns
+  assert.deepEqual(rows.map(plain), configTable().trimEnd().split("\n").map(plain));
+});
+
+Deno.test("compose.yaml passes on every variable but the address, which the image sets", async () => {
+  const compose = await read("compose.yaml");
+  const missing = VARIABLES.map(({ name }) => name)
+    .filter((name) => name !== "HOST" && name !== "PORT" && !compose.includes(`${name}: \${${name}`));
+  assert.deepEqual(missing, []);
+});
+
+Deno.test("The providers the configuration knows are those there are", () => {
+  assert.deepEqual([...STT_PROVIDERS].sort(), [...STT_PROVIDER_NAMES].sort());
+});
+
+Deno.test("What is kept out of the binary is there to be kept out", async () => {
+  const { compile } = JSON.parse(await read("deno.json"));
+  for (const path of [...compile.exclude, ...compile.include]) {
+    await Deno.stat(new URL(`../${path}`, import.meta.url));
+  }
+});
+
+Deno.test("Every link to a file in the documents leads somewhere", async () => {
+  const documents = ["README.md", "docs/ARCHITECTURE.md", "CHANGELOG.md"];
+  for await (const { name } of Deno.readDir(new URL("../docs/decisions", import.meta.url))) {
+    documents.push(`docs/decisions/${name}`);
+  }
+  for (const document of documents) {
+    for (const [, target] of (await read(document)).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+      await Deno.stat(new URL(target, new URL(`../${document}`, import.meta.url)));
+    }
+  }
+});
+
+if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(configTable()));
