@@ -80,14 +80,7 @@ export class WebSocketDuplex implements AsyncDisposable {
     socket.setNoDelay(true);
     // What went wrong shows in how it closed; without a listener it would be thrown at the process.
     socket.on("error", () => {});
-    socket.once("close", () => {
-      clearTimeout(this.#killTimer);
-      this.#state = "closed";
-      this.#inbox.close();
-      const { code, reason } = this.#peerClose ?? { code: CLOSE.abnormal, reason: "" };
-      this.#closed.resolve({ code, reason, clean: this.#peerClose !== undefined });
-    });
-    void this.#read(head); // ends with the socket, and never rejects
+    void this.#run(head, new Promise((resolve) => socket.once("close", resolve))); // never rejects
   }
 
   /** Connects. Rejects with WebSocketOpenError, or with the signal's reason. */
@@ -111,7 +104,7 @@ export class WebSocketDuplex implements AsyncDisposable {
   }
 
   get isOpen(): boolean {
-    return this.#state === "open";
+    return this.#state === "open" && !this.#socket.destroyed;
   }
 
   /** Bytes handed to `send` and not yet to the kernel, which takes some megabytes itself. */
@@ -134,7 +127,7 @@ export class WebSocketDuplex implements AsyncDisposable {
 
   /** Sends at once; false when the connection is no longer open. */
   send(message: string | Uint8Array<ArrayBuffer>): boolean {
-    if (this.#state !== "open") return false;
+    if (!this.isOpen) return false;
     if (typeof message === "string") this.#write(OPCODE.text, encoder.encode(message));
     else this.#write(OPCODE.binary, message);
     return true;
@@ -162,30 +155,34 @@ export class WebSocketDuplex implements AsyncDisposable {
     this.#killTimer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS);
   }
 
-  async #read(head: Uint8Array): Promise<void> {
+  /** From the open socket to `closed`. What was received before the socket went is still delivered after it went. */
+  async #run(head: Uint8Array, socketClosed: Promise<void>): Promise<void> {
     try {
-      await this.#receive(head);
-      if (this.#peerClose) return this.#finish();
-      for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
-        await this.#receive(chunk);
-        if (this.#peerClose) break;
-      }
+      await this.#read(head);
     } catch (error) {
       // Anything else is the socket's own error: `closed` tells.
       if (error instanceof OverflowError) this.#inbox.close({ error });
       if (error instanceof FrameError) this.#goodbye(error.closeCode, "");
       else if (error instanceof OverflowError) this.#goodbye(CLOSE_OVERFLOW, "overflow");
     }
-    this.#finish();
+    // Reading is over: what is written still goes out, for as long as the kill timer lets it.
+    if (this.#socket.writableLength === 0) this.#socket.destroy();
+    this.#killTimer ??= setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS);
+    this.#socket.end(() => this.#socket.destroy());
+    await socketClosed;
+    clearTimeout(this.#killTimer);
+    this.#state = "closed";
+    this.#inbox.close();
+    const { code, reason } = this.#peerClose ?? { code: CLOSE.abnormal, reason: "" };
+    this.#closed.resolve({ code, reason, clean: this.#peerClose !== undefined });
   }
 
-  /** Reading is over: what is written still goes out, for as long as the kill timer lets it. */
-  #finish(): void {
-    if (this.#state === "closed") return;
-    if (this.#socket.writableLength === 0 || this.#socket.destroyed) this.#socket.destroy();
-    else {
-      this.#killTimer ??= setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS);
-      this.#socket.end(() => this.#socket.destroy());
+  async #read(head: Uint8Array): Promise<void> {
+    await this.#receive(head);
+    if (this.#peerClose) return;
+    for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
+      await this.#receive(chunk);
+      if (this.#peerClose) return;
     }
   }
 

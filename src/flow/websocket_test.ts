@@ -1,6 +1,13 @@
 import assert from "@std/assert";
 import { OverflowError } from "../domain/mod.ts";
-import { CLOSE, encodeFrame, FrameDecoder, OPCODE, type WebSocketFrame } from "./websocket_frames.ts";
+import {
+  CLOSE,
+  closePayload,
+  encodeFrame,
+  FrameDecoder,
+  OPCODE,
+  type WebSocketFrame,
+} from "./websocket_frames.ts";
 import { WebSocketDuplex, WebSocketOpenError, type WebSocketOptions } from "./websocket.ts";
 
 const OPTIONS: WebSocketOptions = {
@@ -241,6 +248,20 @@ Deno.test("A burst larger than the inbox reaches a reader that keeps up", async 
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), burst);
   assert.deepEqual(await duplex.closed, { code: CLOSE.noStatus, reason: "", clean: true });
+});
+
+Deno.test("A burst is delivered whole although the peer hung up right after it", async () => {
+  const burst = Array.from({ length: 300 }, (_, i) => `message ${i}`);
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await writeAll(
+      conn,
+      concat(...burst.map(text), encodeFrame(OPCODE.close, closePayload(1000, "bye"), false)),
+    );
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  assert.deepEqual(await collect(duplex.messages), burst);
+  assert.deepEqual(await duplex.closed, { code: 1000, reason: "bye", clean: true });
 });
 
 Deno.test("A reader that falls behind gets what fitted, then OverflowError, and the peer 4008", async () => {
