@@ -43,6 +43,9 @@ export interface SpeechToText {
   /** Rate the provider wants, Hz. One of 8000, 12000, 16000, 24000, 48000 (what Opus decodes to directly). */
   readonly sampleRateHz: number;
   readonly languages: readonly Language[];
-  /** Opens one session; one attempt, no retries. Rejects with SttError, or the signal's reason when aborted. */
+  /**
+   * Opens one session; one attempt, no retries. Rejects with SttError, or the signal's reason when aborted. Aborting
+   * the signal later ends the session: `events` end and writes reject.
+   */
   open(options: SttOptions, signal: AbortSignal): Promise<SttSession>;
 }

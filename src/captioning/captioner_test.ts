@@ -1,0 +1,143 @@
+/** The whole chain of one speaker on real Opus, with a provider in the test's hands. */
+import assert from "@std/assert";
+import {
+  AudioLedger,
+  type AudioSource,
+  type Caption,
+  type PcmFrame,
+  type RtpPacket,
+  type SpeechToText,
+  type SttEvent,
+  type SttOptions,
+  type SttSession,
+} from "../domain/mod.ts";
+import { BoundedQueue, Scope, systemClock } from "../flow/mod.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { encodeOpus, padded } from "../../tests/fakes/speech.ts";
+import { toneSpeech } from "../../tests/fakes/tones.ts";
+import { Captioner } from "./captioner.ts";
+
+/** An inbox like the door's, filled by hand. */
+class Inbox implements AudioSource {
+  readonly queue = new BoundedQueue<RtpPacket>({ capacity: 64, whenFull: "drop_oldest" });
+  readonly packets = this.queue.readable();
+  #taken = 0;
+  #sequence = 0;
+
+  push(payload: Uint8Array): void {
+    const sequence = this.#sequence++;
+    this.queue.push({ sequence, timestamp: sequence * 960, ssrc: 1, payload, arrivedMs: performance.now() });
+  }
+  takeDropped(): number {
+    const since = this.queue.dropped - this.#taken;
+    this.#taken += since;
+    return since;
+  }
+  end(): void {
+    this.queue.close();
+  }
+}
+
+/** Hears nothing, says what it is told, and can be made to stop taking audio. */
+class HandStt implements SpeechToText {
+  readonly name = "hand";
+  readonly sampleRateHz = 16_000;
+  readonly languages = [{ id: "en", name: "English", metadata: { separator: " ", rtl: false } }];
+  readonly frames: PcmFrame[] = [];
+  readonly events = new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
+  stall: PromiseWithResolvers<void> | undefined;
+
+  open(_options: SttOptions, signal: AbortSignal): Promise<SttSession> {
+    const { events } = this;
+    signal.addEventListener("abort", () => events.close(), { once: true });
+    return Promise.resolve({
+      events: events.readable(),
+      write: async (frame: PcmFrame) => {
+        await this.stall?.promise;
+        this.frames.push(frame);
+      },
+      finish: () => Promise.resolve(events.close()),
+      [Symbol.asyncDispose]: () => Promise.resolve(events.close()),
+    });
+  }
+}
+
+function chain() {
+  const scope = new Scope("speaker");
+  const source = new Inbox();
+  const stt = new HandStt();
+  const ledger = new AudioLedger();
+  const captions: Caption[] = [];
+  const captioner = new Captioner({
+    speaker: { id: "s1" },
+    languageId: "en",
+    source,
+    stt,
+    chunkMs: 200,
+    partials: true,
+    ledger,
+    scope,
+    clock: systemClock,
+    log: new FakeLog(),
+    meter: new FakeMeter(),
+    onCaption: (caption) => captions.push(caption),
+  });
+  return { scope, source, stt, ledger, captions, captioner };
+}
+
+const speech = padded(toneSpeech(["red", "river", "train", "seven", "music", "coffee"]), 500, 1_500);
+
+Deno.test("A drained chain has passed on all the audio of the voice, and its last words are final", async () => {
+  const { scope, source, stt, ledger, captions, captioner } = chain();
+  await using _scope = scope;
+  for (const payload of await encodeOpus(speech)) {
+    source.push(payload);
+    while (source.queue.size > 32) await macrotask();
+  }
+  stt.events.push({ type: "word", text: "hello" });
+  await captioner.drain(AbortSignal.timeout(5_000));
+  assert.deepEqual(captions.map(({ text, final }) => [text, final]), [["hello", false], ["hello", true]]);
+  const passedMs = stt.frames.reduce((sum, { samples }) => sum + samples.length / 16, 0);
+  const voicedMs = 6 * 340 - 120;
+  assert.ok(passedMs >= voicedMs + 1_200 && passedMs <= voicedMs + 1_200 + 500, `${passedMs} ms passed on`);
+  assert.equal(ledger.late + ledger.lost + ledger.dropped, 0);
+});
+
+Deno.test("While speech-to-text stalls, the chain holds a second at most and audio is dropped at the inbox alone", async () => {
+  const { scope, source, stt, ledger } = chain();
+  await using _scope = scope;
+  const packets = await encodeOpus(toneSpeech(Array.from({ length: 60 }, () => "red" as const)));
+  stt.stall = Promise.withResolvers();
+  for (const payload of packets) {
+    source.push(payload);
+    await macrotask();
+  }
+  assert.equal(stt.frames.length, 0);
+  assert.equal(source.queue.size, 64);
+  const held = packets.length - source.queue.dropped - 64;
+  assert.ok(held <= 50, `${held} packets inside the chain`);
+  assert.equal(ledger.late, 0);
+
+  stt.stall.resolve();
+  stt.stall = undefined;
+  while (source.queue.size > 0) await macrotask();
+  assert.equal(ledger.lost, 0, "what the inbox dropped is not counted a second time");
+});
+
+Deno.test("Disposing the scope ends the chain in the middle of a stall", async () => {
+  const { scope, source, stt } = chain();
+  stt.stall = Promise.withResolvers();
+  for (const payload of await encodeOpus(speech)) {
+    source.push(payload);
+    await macrotask();
+  }
+  const disposed = scope[Symbol.asyncDispose]();
+  stt.stall.resolve();
+  await disposed;
+  assert.equal(scope.size, 0);
+});
+
+/** Lets promises and stream callbacks run. */
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
