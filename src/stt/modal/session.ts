@@ -7,7 +7,7 @@
  * sent before it. But the server says nothing when there is nothing to say, and laughter or music would close the gate
  * for good: so a window of two seconds that nobody answered is given up four seconds after it began.
  *
- * Failure is judged by the voice offered since the last answer: sent, or kept waiting at the gate.
+ * Failure is judged by how long voice has been offered since the last answer: sent, or kept waiting at the gate.
  */
 import { LIMITS, SttError } from "../../domain/mod.ts";
 
@@ -50,12 +50,16 @@ export class ModalSessionState {
   /** Voice of the current window, unanswered. */
   #inFlightMs = 0;
   #windowStartMs = 0;
-  /** Voice sent since the last answer, and time voice was kept waiting since then. */
+  /**
+   * Time in which voice was sent or kept waiting since the last answer. Time and not audio: what catches up in a burst
+   * after a wait was counted while it waited.
+   */
   #offeredMs = 0;
+  #lastOfferMs = -Infinity;
   /** Set while a frame waits at the gate. */
   #waitingSinceMs: number | undefined;
   #sentMs = 0;
-  #sentVoice = false;
+  #voiceMs = 0;
 
   /** All audio sent, ms: session time. */
   get sentMs(): number {
@@ -64,7 +68,7 @@ export class ModalSessionState {
 
   /** Whether any voice was sent: if not, there are no words to wait for. */
   get sentVoice(): boolean {
-    return this.#sentVoice;
+    return this.#voiceMs > 0;
   }
 
   /** Whether this frame may go now. */
@@ -82,9 +86,10 @@ export class ModalSessionState {
       this.#windowStartMs = nowMs;
       this.#inFlightMs = 0;
     }
-    this.#sentVoice = true;
+    this.#voiceMs += frame.durationMs;
     this.#inFlightMs += frame.durationMs;
-    this.#offeredMs += frame.durationMs;
+    this.#offeredMs += Math.min(frame.durationMs, nowMs - this.#lastOfferMs);
+    this.#lastOfferMs = nowMs;
   }
 
   /** A frame was not admitted and waits. */
@@ -129,7 +134,7 @@ export class ModalSessionState {
 
   /** The server closed: undefined for a clean end (idle, or ours), else what went wrong. */
   closed({ code, clean }: ModalClose, nowMs: number): SttError | undefined {
-    if (!this.#hasSpoken && this.#offeredMs >= MODAL_LIMITS.mayHoldNoWordMs) {
+    if (!this.#hasSpoken && this.#voiceMs >= MODAL_LIMITS.mayHoldNoWordMs) {
       return new SttError("Cannot go on with STT session: the server closed it without a word", {
         code: "stt_silent",
         retryable: true,
@@ -151,6 +156,7 @@ export class ModalSessionState {
   #stopWaiting(nowMs: number): void {
     if (this.#waitingSinceMs === undefined) return;
     this.#offeredMs += nowMs - this.#waitingSinceMs;
+    this.#lastOfferMs = nowMs;
     this.#waitingSinceMs = undefined;
   }
 }

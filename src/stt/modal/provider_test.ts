@@ -1,0 +1,279 @@
+import assert from "@std/assert";
+import {
+  LIMITS,
+  OverflowError,
+  type PcmFrame,
+  SttError,
+  type SttEvent,
+  type SttSession,
+} from "../../domain/mod.ts";
+import { systemClock } from "../../flow/mod.ts";
+import { FakeClock, settle } from "../../../tests/fakes/clock.ts";
+import { type FakeModalOptions, FakeModalServer } from "../../../tests/fakes/stt.ts";
+import { FakeMeter } from "../../../tests/fakes/telemetry.ts";
+import { modalStt } from "./provider.ts";
+import { MODAL_LIMITS } from "./session.ts";
+
+const NEVER = new AbortController().signal;
+const FRAME_MS = 80;
+
+/** A fake server and one session with it, in real time or in the test's. */
+async function connect(options: FakeModalOptions & { clock?: FakeClock; signal?: AbortSignal } = {}) {
+  const { clock, signal = NEVER, ...serverOptions } = options;
+  const server = FakeModalServer.start({ recogniser: { script: [] }, ...serverOptions });
+  const meter = new FakeMeter();
+  const stt = modalStt({ url: server.url, meter, clock: clock ?? systemClock });
+  const session = await stt.open({ languageId: "en" }, signal);
+  await server.until(() => server.connections.length === 1);
+  return {
+    server,
+    meter,
+    session,
+    record: server.connections[0],
+    async [Symbol.asyncDispose]() {
+      await session[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function frame(voiced = true, ms = FRAME_MS): PcmFrame {
+  const samples = Float32Array.from({ length: 24 * ms }, (_, at) => Math.sin(at / 5) / 3);
+  return { samples, sampleRateHz: 24_000, startMs: 0, heardAtMs: 0, voiced, endOfVoice: false };
+}
+
+/** What became of a promise by the time everything that waits only on promises has run. */
+async function stateOf(promise: Promise<unknown>): Promise<string> {
+  let state = "waits";
+  promise.then(() => state = "done", () => state = "failed");
+  await settle();
+  return state;
+}
+
+async function fillGate(session: SttSession): Promise<void> {
+  for (let sentMs = 0; sentMs < LIMITS.sttInFlightMs; sentMs += FRAME_MS) await session.write(frame());
+}
+
+async function collect(session: SttSession): Promise<SttEvent[]> {
+  const events: SttEvent[] = [];
+  for await (const event of session.events) events.push(event);
+  return events;
+}
+
+async function sttErrorOf(work: Promise<unknown>): Promise<SttError> {
+  const error = await work.then(() => "nothing", (error: unknown) => error);
+  if (error instanceof SttError) return error;
+  throw new assert.AssertionError({ message: `rejected with ${error}` });
+}
+
+Deno.test("After two seconds of voice unanswered a write waits, and any message lets it go", async () => {
+  await using call = await connect({ clock: new FakeClock() });
+  await fillGate(call.session);
+  const waiting = call.session.write(frame());
+  assert.equal(await stateOf(waiting), "waits");
+  await call.server.until(() => call.record.receivedMs === LIMITS.sttInFlightMs);
+  call.server.sendRaw('{"type":"ping"}');
+  await waiting;
+  await call.server.until(() => call.record.receivedMs === LIMITS.sttInFlightMs + FRAME_MS);
+  assert.ok(call.record.frameBytes.every((bytes) => bytes === 24 * FRAME_MS * 4));
+});
+
+Deno.test("Frames that are not voiced pass the gate", async () => {
+  await using call = await connect({ clock: new FakeClock() });
+  await fillGate(call.session);
+  for (let sent = 0; sent < 20; sent++) await call.session.write(frame(false));
+  await call.server.until(() => call.record.receivedMs === LIMITS.sttInFlightMs + 20 * FRAME_MS);
+});
+
+Deno.test("A write that waits goes when the window is given up", async () => {
+  const clock = new FakeClock();
+  await using call = await connect({ clock });
+  await fillGate(call.session);
+  const waiting = call.session.write(frame());
+  await clock.advance(MODAL_LIMITS.answerWithinMs - 1);
+  assert.equal(await stateOf(waiting), "waits");
+  await clock.advance(1);
+  assert.equal(await stateOf(waiting), "done");
+});
+
+Deno.test("A server that never says a word fails the session, its writer and its reader alike", async () => {
+  const clock = new FakeClock();
+  await using call = await connect({ clock });
+  const failed = sttErrorOf(collect(call.session));
+  const writer = sttErrorOf((async () => {
+    for (;;) await call.session.write(frame());
+  })());
+  await clock.advance(20_000);
+  assert.equal((await failed).code, "stt_silent");
+  assert.equal((await writer).code, "stt_silent");
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("A server that stops reading holds audio back at the writer, and is spoken to at once when it returns", async () => {
+  const clock = new FakeClock();
+  await using call = await connect({ clock, recogniser: { script: ["back"] } });
+  await fillGate(call.session);
+  const reader = call.session.events.getReader();
+  assert.deepEqual((await reader.read()).value, { type: "word", text: "back" });
+  call.server.stopReading();
+  let sentMs = 0;
+  const talking = (async () => {
+    for (; sentMs < 60_000; sentMs += FRAME_MS) await call.session.write(frame());
+  })();
+  await clock.advance(60_000);
+  assert.ok(sentMs <= 34_000, `${sentMs} ms went to a server that does not read`);
+  assert.equal(await stateOf(talking), "waits");
+  const beforeMs = sentMs;
+  call.server.resumeReading();
+  assert.deepEqual((await reader.read()).value, { type: "word", text: "back" });
+  // It hears what is left of the minute, without any more waiting for the clock.
+  const drained = (async () => {
+    while (!(await reader.read()).done);
+  })();
+  await talking;
+  assert.ok(sentMs > beforeMs);
+  await call.session[Symbol.asyncDispose]();
+  await drained;
+});
+
+Deno.test("The server's idle close ends the events cleanly; a later write says that it is over", async () => {
+  await using call = await connect({ closeAfterIdleMs: 30 });
+  assert.deepEqual(await collect(call.session), []);
+  const error = await sttErrorOf(call.session.write(frame()));
+  assert.deepEqual([error.code, error.retryable], ["stt_over", true]);
+});
+
+Deno.test("A cut connection, a close in mid-speech and a server's error fail the session, worth a retry", async () => {
+  const ways: [string, (server: FakeModalServer) => void][] = [
+    ["stt_closed", (server) => server.dropConnections()],
+    ["stt_closed", (server) => server.closeConnections(1011)],
+    ["stt_closed", (server) => server.closeConnections(1000)],
+    ["stt_full", (server) => server.sendError("no free channels")],
+    ["stt_server", (server) => server.sendError("after hearing 'my secret words'")],
+  ];
+  for (const [code, happen] of ways) {
+    await using call = await connect();
+    call.server.sendRaw('{"type":"ping"}');
+    const reader = call.session.events.getReader();
+    assert.equal((await reader.read()).value?.type, "progress");
+    await call.session.write(frame());
+    await call.server.until(() => call.record.receivedMs > 0);
+    happen(call.server);
+    const error = await sttErrorOf(reader.read());
+    assert.deepEqual([error.code, error.retryable], [code, true]);
+    assert.doesNotMatch(error.message, /secret/);
+    await assert.rejects(call.session.write(frame()), SttError);
+  }
+});
+
+Deno.test("A write that waits is rejected when the connection is lost, and when the signal aborts", async () => {
+  {
+    await using call = await connect({ clock: new FakeClock() });
+    await fillGate(call.session);
+    const waiting = call.session.write(frame());
+    const failed = sttErrorOf(collect(call.session));
+    call.server.dropConnections();
+    assert.equal((await sttErrorOf(waiting)).code, (await failed).code);
+  }
+  const abort = new AbortController();
+  await using call = await connect({ clock: new FakeClock(), signal: abort.signal });
+  await fillGate(call.session);
+  const waiting = call.session.write(frame()).catch((error: unknown) => error);
+  const reason = new DOMException("left", "AbortError");
+  abort.abort(reason);
+  assert.equal(await waiting, reason);
+  assert.deepEqual(await collect(call.session), []);
+});
+
+Deno.test("Finish sends a second of silence and waits for the words it brings", async () => {
+  await using call = await connect({ recogniser: { script: ["last"] }, delayMs: 300 });
+  for (let sent = 0; sent < 5; sent++) await call.session.write(frame());
+  const heard = collect(call.session);
+  await call.session.finish();
+  assert.deepEqual(await heard, [{ type: "word", text: "last" }]);
+  assert.ok(call.record.receivedMs >= 5 * FRAME_MS + LIMITS.sttFlushMs);
+  assert.ok(call.record.frameBytes.every((bytes) => bytes % 4 === 0));
+  await call.server.until(() => call.record.closeCode === 1000);
+});
+
+Deno.test("Finish gives up on a server that says nothing, and does not wait where no voice was sent", async () => {
+  const clock = new FakeClock();
+  await using call = await connect({ clock });
+  await call.session.write(frame());
+  const finished = call.session.finish();
+  await clock.advance(MODAL_LIMITS.finishMs - 1);
+  assert.equal(await stateOf(finished), "waits");
+  await clock.advance(1);
+  await finished;
+  assert.deepEqual(await collect(call.session), []);
+
+  await using quiet = await connect({ clock });
+  await quiet.session.write(frame(false));
+  await quiet.session.finish();
+  assert.equal(quiet.record.receivedMs, FRAME_MS);
+});
+
+Deno.test("Messages that are not understood are counted, answer for audio, and disturb nothing", async () => {
+  await using call = await connect({ clock: new FakeClock() });
+  await fillGate(call.session);
+  const waiting = call.session.write(frame());
+  call.server.sendRaw('{"type":"weather"}');
+  call.server.sendRaw(new Uint8Array([1, 2, 3]));
+  call.server.sendRaw('{"type":"token","text":"on"}');
+  await waiting;
+  const reader = call.session.events.getReader();
+  assert.deepEqual((await reader.read()).value, { type: "word", text: "on" });
+  assert.equal(call.meter.counted("tiro_stt_ignored_total", "modal"), 2);
+});
+
+Deno.test("A reader that falls behind fails the session with OverflowError after what it was owed", async () => {
+  await using call = await connect();
+  for (let said = 0; said < LIMITS.sttEvents + 30; said++) call.server.sendRaw('{"type":"token","text":"w"}');
+  await call.server.until(() => call.server.live === 0);
+  let got = 0;
+  await assert.rejects(async () => {
+    for await (const _event of call.session.events) got++;
+  }, OverflowError);
+  assert.equal(got, LIMITS.sttEvents);
+  await assert.rejects(call.session.write(frame()), OverflowError);
+});
+
+Deno.test("A burst of words reaches a reader that keeps up", async () => {
+  await using call = await connect();
+  const heard = collect(call.session);
+  for (let said = 0; said < 500; said++) call.server.sendRaw(`{"type":"token","text":"${said}"}`);
+  call.server.closeConnections();
+  assert.equal((await heard).length, 500);
+});
+
+Deno.test("A refusal for the credentials is not worth a retry, an unreachable server is; neither names the address", async () => {
+  await using server = FakeModalServer.start({ requireHeaders: { key: "right", secret: "right" } });
+  const settings = { url: server.url, meter: new FakeMeter(), clock: systemClock };
+  const open = (key?: string) =>
+    modalStt({ ...settings, key, secret: "right" }).open({ languageId: "fr" }, NEVER);
+  const refused = await sttErrorOf(open("wrong"));
+  assert.deepEqual([refused.code, refused.retryable], ["stt_unauthorized", false]);
+  assert.equal((await sttErrorOf(open())).code, "stt_unauthorized");
+  server.refuseConnections = true;
+  const unreachable = await sttErrorOf(open("right"));
+  assert.deepEqual([unreachable.code, unreachable.retryable], ["stt_unreachable", true]);
+  for (const error of [refused, unreachable]) {
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+      assert.doesNotMatch(cause.message, /127\.0\.0\.1|right|wrong/);
+    }
+  }
+});
+
+Deno.test("A cold container is waited for, and an abort meanwhile leaves nothing behind", async () => {
+  await using server = FakeModalServer.start();
+  server.coldFor(200);
+  const stt = modalStt({ url: server.url, meter: new FakeMeter(), clock: systemClock });
+  await (await stt.open({ languageId: "en" }, NEVER))[Symbol.asyncDispose]();
+  server.coldFor(100_000);
+  const abort = new AbortController();
+  const opening = stt.open({ languageId: "en" }, abort.signal).catch((error: unknown) => error);
+  await server.until(() => server.handshakes === 2);
+  const reason = new DOMException("left", "AbortError");
+  abort.abort(reason);
+  assert.equal(await opening, reason);
+});

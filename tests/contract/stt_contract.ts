@@ -1,0 +1,181 @@
+/** What every speech-to-text provider must do, whatever it speaks to. Each `stt_*_test.ts` runs these cases on one. */
+import assert from "@std/assert";
+import {
+  isAbortError,
+  type Language,
+  type PcmFrame,
+  type SpeechToText,
+  SttError,
+  type SttEvent,
+  type SttSession,
+} from "../../src/domain/mod.ts";
+import type { Speech } from "../fakes/speech.ts";
+
+export interface SttUnderTest extends AsyncDisposable {
+  stt: SpeechToText;
+  /** The same provider with nothing behind it. */
+  unreachable: SpeechToText;
+  /** Two phrases at the provider's rate, and what must be heard of them. */
+  phrases: readonly [Phrase, Phrase];
+}
+
+export interface Phrase {
+  speech: Speech;
+  isHeardIn: (text: string) => boolean;
+}
+
+export interface SttContract {
+  name: string;
+  languages: readonly string[];
+  start: () => Promise<SttUnderTest>;
+  ignore?: boolean;
+}
+
+const FRAME_MS = 80;
+const NEVER = new AbortController().signal;
+
+export function sttContract({ name, languages, start, ignore = false }: SttContract): void {
+  const test = (sentence: string, run: (under: SttUnderTest) => Promise<void>) =>
+    Deno.test({
+      name: `${name}: ${sentence}`,
+      ignore,
+      async fn() {
+        await using under = await start();
+        await run(under);
+      },
+    });
+
+  test("the words of a spoken phrase arrive, and the events end after finish", async ({ stt, phrases: [phrase] }) => {
+    await using session = await stt.open({ languageId: "en" }, NEVER);
+    const heard = hear(session);
+    await say(session, phrase.speech);
+    await session.finish();
+    const { text } = await heard;
+    assert.ok(phrase.isHeardIn(text), `heard "${text}"`);
+  });
+
+  test("two sessions at once do not mix", async ({ stt, phrases }) => {
+    const texts = await Promise.all(phrases.map(async ({ speech }) => {
+      await using session = await stt.open({ languageId: "en" }, NEVER);
+      const heard = hear(session);
+      await say(session, speech);
+      await session.finish();
+      return (await heard).text;
+    }));
+    assert.deepEqual(phrases.map((phrase) => texts.map((text) => phrase.isHeardIn(text))), [
+      [true, false],
+      [false, true],
+    ]);
+  });
+
+  test("abort rejects the writer with the reason and ends the events", async ({ stt, phrases: [phrase] }) => {
+    const abort = new AbortController();
+    await using session = await stt.open({ languageId: "en" }, abort.signal);
+    const heard = hear(session).catch((error: unknown) => error);
+    await session.write(frames(phrase.speech)[0]);
+    const reason = new DOMException("the speaker left", "AbortError");
+    const writing = (async () => {
+      for (;;) await session.write(frames(phrase.speech)[0]);
+    })().catch((error: unknown) => error);
+    abort.abort(reason);
+    assert.equal(await writing, reason);
+    await heard;
+    await assert.rejects(session.write(frames(phrase.speech)[0]), isAbortError);
+  });
+
+  test("a session that is dropped without finish ends its events and leaves nothing", async ({ stt, phrases }) => {
+    const session = await stt.open({ languageId: "en" }, NEVER);
+    const heard = hear(session);
+    await session.write(frames(phrases[0].speech)[0]);
+    await session[Symbol.asyncDispose]();
+    await session[Symbol.asyncDispose]();
+    await heard;
+  });
+
+  test("a write after the end rejects with SttError, and finishing twice is quiet", async ({ stt, phrases }) => {
+    await using session = await stt.open({ languageId: "en" }, NEVER);
+    const heard = hear(session);
+    const [frame] = frames(phrases[0].speech);
+    await session.write({ ...frame, samples: new Float32Array(frame.samples.length), voiced: false });
+    const finished = session.finish();
+    await assert.rejects(session.write(frame), SttError);
+    await finished;
+    await session.finish();
+    await assert.rejects(session.write(frame), SttError);
+    assert.equal((await heard).text, "");
+  });
+
+  test("an aborted signal opens nothing", async ({ stt }) => {
+    const reason = new DOMException("never mind", "AbortError");
+    await assert.rejects(stt.open({ languageId: "en" }, AbortSignal.abort(reason)), isAbortError);
+    const abort = new AbortController();
+    const opening = stt.open({ languageId: "en" }, abort.signal);
+    opening.catch(() => {});
+    abort.abort(reason);
+    await assert.rejects(opening, isAbortError);
+  });
+
+  test("its languages are those it says, and no other opens", async ({ stt }) => {
+    assert.deepEqual(stt.languages.map(({ id }: Language) => id), languages);
+    const error = await sttErrorOf(stt.open({ languageId: "tlh" }, NEVER));
+    assert.deepEqual([error.code, error.retryable], ["stt_language", false]);
+  });
+
+  test("what cannot be opened rejects with SttError and a code", async ({ unreachable }) => {
+    const error = await sttErrorOf(unreachable.open({ languageId: "en" }, NEVER));
+    assert.match(error.message, /^Cannot open STT session: .*[^.]$/);
+    assert.notEqual(error.code, "");
+  });
+}
+
+/** Everything a session said, and the text a reader would have of it. Rejects as `events` does. */
+export async function hear(session: SttSession): Promise<{ text: string; events: SttEvent[] }> {
+  const events: SttEvent[] = [];
+  const settled: string[] = [];
+  let standing = "";
+  for await (const event of session.events) {
+    events.push(event);
+    if (event.type === "word") settled.push(event.text);
+    else if (event.type === "partial") standing = event.text;
+    else if (event.type === "final") {
+      settled.push(event.text || standing);
+      standing = "";
+    }
+  }
+  return { text: [...settled, standing].join(" ").trim(), events };
+}
+
+/** The SttError this is rejected with. */
+export async function sttErrorOf(work: Promise<unknown>): Promise<SttError> {
+  const error = await work.then(() => "nothing", (error: unknown) => error);
+  if (error instanceof SttError) return error;
+  throw new assert.AssertionError({ message: `rejected with ${error}` });
+}
+
+/** Writes speech as fast as the session takes it, then the silence a speaker leaves. */
+export async function say(session: SttSession, speech: Speech): Promise<void> {
+  for (const frame of frames(speech)) await session.write(frame);
+  const [{ samples, sampleRateHz }] = frames(speech);
+  for (let tailMs = 0; tailMs < 800; tailMs += FRAME_MS) {
+    await session.write({
+      samples: new Float32Array(samples.length),
+      sampleRateHz,
+      startMs: 0,
+      heardAtMs: performance.now(),
+      voiced: false,
+      endOfVoice: false,
+    });
+  }
+}
+
+export function frames({ samples, sampleRateHz }: Speech): PcmFrame[] {
+  const length = sampleRateHz * FRAME_MS / 1000;
+  return Array.from({ length: Math.ceil(samples.length / length) }, (_, index) => ({
+    samples: samples.slice(index * length, (index + 1) * length),
+    sampleRateHz,
+    startMs: index * FRAME_MS,
+    heardAtMs: performance.now(),
+    voiced: true,
+    endOfVoice: false,
+  }));
+}
