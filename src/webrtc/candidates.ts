@@ -8,38 +8,33 @@ import { type IceCandidate, LIMITS } from "../domain/mod.ts";
 const CANDIDATE_CHARS_MAX = 1_024;
 
 /**
- * The candidate as werift takes it, or undefined when it must not see it: the end of candidates (see sdp.ts), text
- * that is no candidate, TCP, and addresses that are names.
+ * The text of a candidate werift may have, or undefined: for the end of candidates (see sdp.ts), what is no candidate,
+ * TCP, and addresses that are names. Which section it was for does not matter: only the audio's is connected.
  */
-export function usableCandidate(candidate: IceCandidate): IceCandidate | undefined {
-  const text = candidate.candidate;
-  if (text.length > CANDIDATE_CHARS_MAX) return undefined;
+export function usableCandidate({ candidate }: IceCandidate): string | undefined {
+  if (candidate.length > CANDIDATE_CHARS_MAX) return undefined;
   // candidate:<foundation> <component> <transport> <priority> <address> <port> typ <type> ...
-  const fields = text.trim().split(/\s+/);
+  const fields = candidate.trim().split(/\s+/);
   if (fields.length < 8 || fields[2].toLowerCase() !== "udp" || fields[6] !== "typ") return undefined;
-  if (!isReachableAddress(fields[4]) || !/^\d{1,5}$/.test(fields[5])) return undefined;
-  // Janus may name no mid; with BUNDLE every section shares one transport, so the first will do when nothing is named.
-  return candidate.sdpMid
-    ? { candidate: text, sdpMid: candidate.sdpMid }
-    : { candidate: text, sdpMLineIndex: candidate.sdpMLineIndex ?? 0 };
+  return isIpAddress(fields[4]) && /^\d{1,5}$/.test(fields[5]) ? candidate : undefined;
 }
 
 /** An IPv4 or IPv6 address, not a name: resolving a name (`.local` above all) is nothing a candidate may make us do. */
-export function isReachableAddress(address: string): boolean {
+export function isIpAddress(address: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(address) || /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(address);
 }
 
 /** Candidates whose offer has not come. One bound for all sids; the oldest makes room. */
 export class EarlyCandidates {
-  #waiting: { sid: string; candidate: IceCandidate }[] = [];
+  #waiting: { sid: string; candidate: string }[] = [];
 
-  add(sid: string, candidate: IceCandidate): void {
+  add(sid: string, candidate: string): void {
     if (this.#waiting.length === LIMITS.earlyCandidates) this.#waiting.shift();
     this.#waiting.push({ sid, candidate });
   }
 
   /** Hands out, in order, and forgets those of `sid`. */
-  take(sid: string): IceCandidate[] {
+  take(sid: string): string[] {
     const taken = this.#waiting.filter((early) => early.sid === sid);
     this.#waiting = this.#waiting.filter((early) => early.sid !== sid);
     return taken.map((early) => early.candidate);

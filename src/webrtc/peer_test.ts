@@ -56,14 +56,15 @@ Deno.test("Datagrams are received into small buffers", async () => {
 Deno.test("Named addresses replace the machine's own, and ports stay in their range", async () => {
   await using publisher = await SfuPublisher.start();
   const offer = await publisher.offer("us", "s1");
-  const network: WebRtcNetwork = { ...LOOPBACK, portRange: [42_100, 42_140] };
+  const firstPort = 10_000 + 40 * Math.floor(Math.random() * 200); // below the ports the kernel gives out
+  const network: WebRtcNetwork = { ...LOOPBACK, portRange: [firstPort, firstPort + 39] };
   const peers = Array.from({ length: 4 }, () => openPeer({ network }));
   // All at once: werift would find the same free port for several and die of it.
   const answers = await Promise.all(peers.map((peer) => answer(peer, offer)));
   const found = answers.map((sdp) => candidates(sdp)[0]);
   for (const [address, port, type] of found) {
     assert.equal(address, "127.0.0.1");
-    assert.ok(Number(port) >= 42_100 && Number(port) <= 42_140, port);
+    assert.ok(Number(port) >= firstPort && Number(port) < firstPort + 40, port);
     assert.equal(type, "host");
   }
   assert.equal(new Set(found.map(([, port]) => port)).size, peers.length);

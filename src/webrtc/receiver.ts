@@ -22,7 +22,7 @@ import { systemClock, untilAborted } from "../flow/mod.ts";
 import { EarlyCandidates, usableCandidate } from "./candidates.ts";
 import { RtpInbox } from "./inbox.ts";
 import { opusCodec, Peer, type PeerOptions, type WebRtcNetwork } from "./peer.ts";
-import { type Offer, opusPayloadType, readOffer } from "./sdp.ts";
+import { completeAnswer, type Offer, opusPayloadType, readOffer } from "./sdp.ts";
 import { SilenceWatchdog } from "./watchdog.ts";
 
 export interface WebRtcReceiverOptions {
@@ -47,6 +47,8 @@ type WeriftRtpPacket = Parameters<PeerOptions["onRtp"]>[0];
 /** A peer connection and the subscription it belongs to. */
 interface Connection {
   readonly sid: string;
+  /** Of the audio section. */
+  readonly mid: string;
   readonly peer: Peer;
   /** Resolves once connected or failed. */
   readonly settled: PromiseWithResolvers<void>;
@@ -92,7 +94,7 @@ export class WebRtcReceiver implements AsyncDisposable {
     const { signal } = this.#abort;
     try {
       return await untilAborted(
-        this.#inTurn(() => this.#negotiate(offer.sid, readOffer(offer.sdp), iceServers)),
+        this.#inTurn(() => this.#negotiate(offer, iceServers)),
         signal,
       );
     } catch (error) {
@@ -151,16 +153,18 @@ export class WebRtcReceiver implements AsyncDisposable {
     return result;
   }
 
-  async #negotiate(sid: string, offer: Offer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+  async #negotiate({ sid, sdp }: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
     this.#abort.signal.throwIfAborted();
     const { connectionState } = this.#current?.peer.connection ?? {};
     const stands = connectionState !== "failed" && connectionState !== "closed";
-    const sdp = this.#current?.sid === sid && stands
-      ? await this.#renegotiate(this.#current, offer)
+    const standing = this.#current?.sid === sid && stands ? this.#current : undefined;
+    const offer = readOffer(sdp, standing?.mid);
+    const answer = standing
+      ? await this.#renegotiate(standing, offer)
       : await this.#replace(sid, offer, iceServers);
     if (offer.sendsAudio) this.#watchdog.arm();
     else this.#watchdog.disarm();
-    return { sdp };
+    return { sdp: completeAnswer(offer, answer) };
   }
 
   async #renegotiate(connection: Connection, offer: Offer): Promise<string> {
@@ -192,6 +196,7 @@ export class WebRtcReceiver implements AsyncDisposable {
     }
     const connection: Connection = {
       sid,
+      mid: offer.mid,
       peer: new Peer({
         iceServers,
         network: this.#options.network ?? {},
@@ -208,6 +213,12 @@ export class WebRtcReceiver implements AsyncDisposable {
       const answer = await peer.connection.createAnswer();
       connection.payloadType = opusPayloadType(answer.sdp);
       const sdp = await peer.setLocal(answer);
+      if (!sdp.includes("\na=candidate:")) {
+        throw new NegotiationError("Cannot answer offer: there is no local address or port left to use", {
+          code: "no_address",
+          retryable: true,
+        });
+      }
       this.#abort.signal.throwIfAborted();
       const replaced = this.#current;
       this.#current = connection;
@@ -234,8 +245,8 @@ export class WebRtcReceiver implements AsyncDisposable {
     await connection.peer.close().catch(() => {}); // told above
   }
 
-  #give(connection: Connection, candidate: IceCandidate): void {
-    connection.peer.connection.addIceCandidate(candidate).catch((error: unknown) => {
+  #give(connection: Connection, candidate: string): void {
+    connection.peer.connection.addIceCandidate({ candidate, sdpMLineIndex: 0 }).catch((error: unknown) => {
       const kind = error instanceof Error ? error.name : typeof error;
       this.#options.log.debug("Candidate not taken", { sid: connection.sid, kind });
     });

@@ -1,48 +1,75 @@
 /**
- * What is read from an SDP offer before werift sees it, and from our own answer before it is sent (RFC 8866, 8829).
+ * What stands between the SFU's SDP and werift's (RFC 8866, 8829). werift is shown one audio section and nothing else:
+ * it would open data channels, which Talk's publishers have and it cannot decline, and it fails on kinds of media it
+ * does not know. The sections it did not see are declined here, with port 0 (RFC 3264, section 6).
+ *
  * Text only: nothing here opens, keeps or logs anything. No SDP leaves in an error.
  */
 import { LIMITS, NegotiationError } from "../domain/mod.ts";
-import { isReachableAddress } from "./candidates.ts";
-
-/** Media sections accepted in one offer: Talk sends two; each costs werift a transceiver, whoever asks for it. */
-const MEDIA_SECTIONS_MAX = 16;
+import { isIpAddress } from "./candidates.ts";
 
 export interface Offer {
-  /** The offer without the lines werift must not see. */
+  /** The session's lines and those of the one audio section, without the ones werift must not see. */
   sdp: string;
+  /** Identifies the audio section across re-offers; empty when the offer names none. */
+  mid: string;
   /** Whether the SFU says it will send audio now; false while the publisher has taken the audio away. */
   sendsAudio: boolean;
+  /** Media sections as they were offered. */
+  sections: readonly Section[];
+  /** Which of them is the audio. */
+  audioIndex: number;
 }
 
-/** Rejects what cannot be answered. Throws NegotiationError: `bad_sdp`, `no_audio`. */
-export function readOffer(sdp: string): Offer {
+/** Lines from one `m=` to the next. */
+type Section = readonly string[];
+
+/**
+ * Finds the audio of an offer: in the section `mid` if given, else in the first that sends any. Throws NegotiationError:
+ * `bad_sdp`, `no_audio`.
+ */
+export function readOffer(sdp: string, mid?: string): Offer {
   // An SDP travels in one HPB message, and the HPB itself refuses larger ones from a publisher.
   if (sdp.length > LIMITS.signalingMessageBytes) throw badSdp("it is too large");
   if (!sdp.startsWith("v=0")) throw badSdp("it is not SDP");
-  const lines = sdp.split(/\r?\n/);
-  const { session, media } = sections(lines);
-  if (media.length > MEDIA_SECTIONS_MAX) throw badSdp("it has too many media sections");
-  const audio = media.find((section) => kindOf(section) === "audio");
-  if (!audio) throw new NegotiationError("Cannot answer offer: it has no audio", NO_AUDIO);
+  const { session, sections } = split(sdp);
+  const sends = (section: Section) =>
+    portOf(section) !== 0 && /^send/.test(directionOf(section) ?? directionOf(session) ?? "sendrecv");
+  const isAudio = (section: Section) => section[0].startsWith("m=audio ");
+  const audio = mid === undefined
+    ? sections.find((section) => isAudio(section) && sends(section)) ?? sections.find(isAudio)
+    : sections.find((section) => isAudio(section) && midOf(section) === mid);
+  if (!audio) {
+    throw new NegotiationError("Cannot answer offer: it has no audio", { code: "no_audio", retryable: true });
+  }
   for (const attribute of ["ice-ufrag", "ice-pwd", "fingerprint"]) {
     const prefix = `a=${attribute}:`;
     if (![...session, ...audio].some((line) => line.startsWith(prefix))) {
       throw badSdp(`its audio has no ${attribute}`);
     }
   }
-  const direction = directionOf(audio) ?? directionOf(session) ?? "sendrecv";
   return {
-    sdp: lines.filter((line) => !isHarmful(line)).join("\r\n"),
-    sendsAudio: portOf(audio) !== 0 && (direction === "sendonly" || direction === "sendrecv"),
+    sdp: joined([...session, ...audio.filter((line) => !isHarmful(line))]),
+    mid: midOf(audio),
+    sendsAudio: sends(audio),
+    sections,
+    audioIndex: sections.indexOf(audio),
   };
+}
+
+/** werift's answer to `offer.sdp` as the answer to the whole offer. */
+export function completeAnswer(offer: Offer, answer: string): string {
+  const { session, sections: [audio] } = split(answer);
+  return joined([
+    ...session,
+    ...offer.sections.flatMap((section, index) => index === offer.audioIndex ? audio : declined(section)),
+  ]);
 }
 
 /** Payload type of Opus in an answer that accepts audio. Throws NegotiationError `no_opus` when it was declined. */
 export function opusPayloadType(answer: string): number {
-  const { media } = sections(answer.split(/\r?\n/));
-  for (const section of media) {
-    if (kindOf(section) !== "audio" || portOf(section) === 0) continue;
+  for (const section of split(answer).sections) {
+    if (portOf(section) === 0) continue;
     for (const line of section) {
       const rtpmap = /^a=rtpmap:(\d+) opus\/48000/i.exec(line);
       if (rtpmap) return Number(rtpmap[1]);
@@ -54,10 +81,18 @@ export function opusPayloadType(answer: string): number {
   });
 }
 
-const NO_AUDIO = { code: "no_audio", retryable: true } as const;
-
 function badSdp(cause: string): NegotiationError {
   return new NegotiationError(`Cannot answer offer: ${cause}`, { code: "bad_sdp", retryable: false });
+}
+
+function declined(section: Section): string[] {
+  const mid = midOf(section);
+  return [
+    section[0].replace(/^(m=\S+) \S+/, "$1 0"),
+    "c=IN IP4 0.0.0.0",
+    "a=inactive",
+    ...(mid === "" ? [] : [`a=mid:${mid}`]),
+  ];
 }
 
 /**
@@ -67,21 +102,22 @@ function badSdp(cause: string): NegotiationError {
  */
 function isHarmful(line: string): boolean {
   if (line === "a=end-of-candidates") return true;
-  if (!line.startsWith("a=candidate:")) return false;
-  return !isReachableAddress(line.split(" ")[4] ?? "");
+  return line.startsWith("a=candidate:") && !isIpAddress(line.split(" ")[4] ?? "");
 }
 
-function sections(lines: readonly string[]): { session: string[]; media: string[][] } {
+function split(sdp: string): { session: string[]; sections: string[][] } {
   const session: string[] = [];
-  const media: string[][] = [];
-  for (const line of lines) {
-    if (line.startsWith("m=")) media.push([line]);
-    else (media.at(-1) ?? session).push(line);
+  const sections: string[][] = [];
+  for (const line of sdp.split(/\r?\n/)) {
+    if (line.startsWith("m=")) sections.push([line]);
+    else if (line !== "") (sections.at(-1) ?? session).push(line);
   }
-  return { session, media };
+  return { session, sections };
 }
 
-const kindOf = (section: readonly string[]) => section[0].slice(2).split(" ")[0];
-const portOf = (section: readonly string[]) => Number(section[0].split(" ")[1]);
-const directionOf = (section: readonly string[]) =>
-  section.map((line) => /^a=(sendrecv|sendonly|recvonly|inactive)$/.exec(line)?.[1]).find((found) => found);
+const joined = (lines: readonly string[]) => lines.join("\r\n") + "\r\n";
+const found = (section: Section, pattern: RegExp) =>
+  section.map((line) => pattern.exec(line)?.[1]).find((value) => value !== undefined);
+const portOf = (section: Section) => Number(section[0].split(" ")[1]);
+const midOf = (section: Section) => found(section, /^a=mid:(\S+)$/) ?? "";
+const directionOf = (section: Section) => found(section, /^a=(sendrecv|sendonly|recvonly|inactive)$/);

@@ -1,31 +1,31 @@
 import assert from "@std/assert";
 import { NegotiationError } from "../domain/mod.ts";
-import { opusPayloadType, readOffer } from "./sdp.ts";
+import { completeAnswer, opusPayloadType, readOffer } from "./sdp.ts";
 
-const OFFER = [
-  "v=0",
-  "o=- 1 1 IN IP4 0.0.0.0",
-  "s=-",
-  "t=0 0",
-  "a=group:BUNDLE 0 1",
+const SESSION = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE d a v"];
+const DATA = [
+  "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+  "c=IN IP4 0.0.0.0",
+  "a=mid:d",
+  "a=sctp-port:5000",
+];
+const AUDIO = [
+  "m=audio 9 UDP/TLS/RTP/SAVPF 111",
   "a=ice-ufrag:ufrg",
   "a=ice-pwd:password",
-  "m=audio 9 UDP/TLS/RTP/SAVPF 111",
   "a=candidate:1 1 udp 2015363327 192.0.2.7 20000 typ host",
   "a=candidate:2 1 udp 2015363326 2001:db8::7 20000 typ host",
   "a=candidate:3 1 udp 2015363325 4be2e4d4-2b5c-4d0c-9a55-7b3d0d0f7a55.local 20000 typ host",
   "a=end-of-candidates",
   "a=fingerprint:sha-256 00:11",
   "a=sendonly",
-  "a=mid:0",
+  "a=mid:a",
   "a=rtpmap:111 opus/48000/2",
-  "m=video 9 UDP/TLS/RTP/SAVPF 96",
-  "a=sendonly",
-  "a=mid:1",
-  "",
 ];
-const offer = (change: (line: string) => string | undefined = (line) => line) =>
-  OFFER.map(change).filter((line) => line !== undefined).join("\r\n");
+const VIDEO = ["m=video 9 UDP/TLS/RTP/SAVPF 96 97", "a=sendonly", "a=mid:v", "a=rtpmap:96 VP8/90000"];
+
+const sdpOf = (...parts: string[][]) => parts.flat().join("\r\n") + "\r\n";
+const OFFER = sdpOf(SESSION, DATA, AUDIO, VIDEO);
 
 function codeOf(work: () => unknown): string {
   try {
@@ -37,44 +37,70 @@ function codeOf(work: () => unknown): string {
   return "";
 }
 
-Deno.test("An offer is passed on without named candidates and the end of candidates", () => {
-  const { sdp, sendsAudio } = readOffer(offer());
+Deno.test("Only the audio goes on, without named candidates and the end of candidates", () => {
+  const offer = readOffer(OFFER);
   const harmful = (line: string) => line.includes(".local") || line === "a=end-of-candidates";
-  assert.equal(sdp, OFFER.filter((line) => !harmful(line)).join("\r\n"));
-  assert.equal(sendsAudio, true);
+  assert.equal(offer.sdp, sdpOf(SESSION, AUDIO.filter((line) => !harmful(line))));
+  assert.equal(offer.mid, "a");
+  assert.equal(offer.sendsAudio, true);
+  assert.equal(readOffer(OFFER.replaceAll("\r\n", "\n")).sdp, offer.sdp);
+});
+
+Deno.test("What did not go on is declined in its place", () => {
+  const answered = ["m=audio 9 UDP/TLS/RTP/SAVPF 111", "a=recvonly", "a=mid:a"];
+  const answer = sdpOf(SESSION.slice(0, 4), ["a=group:BUNDLE a"], answered);
+  assert.equal(
+    completeAnswer(readOffer(OFFER), answer),
+    sdpOf(
+      SESSION.slice(0, 4),
+      ["a=group:BUNDLE a"],
+      ["m=application 0 UDP/DTLS/SCTP webrtc-datachannel", "c=IN IP4 0.0.0.0", "a=inactive", "a=mid:d"],
+      answered,
+      ["m=video 0 UDP/TLS/RTP/SAVPF 96 97", "c=IN IP4 0.0.0.0", "a=inactive", "a=mid:v"],
+    ),
+  );
+});
+
+Deno.test("Of several audio sections the first that sends is heard, and the same again in a re-offer", () => {
+  const other = (mid: string, direction: string) =>
+    AUDIO.map((line) => line.replace("a=mid:a", `a=mid:${mid}`).replace("a=sendonly", direction));
+  const three = sdpOf(SESSION, other("x", "a=inactive"), AUDIO, other("y", "a=sendonly"));
+  assert.equal(readOffer(three).mid, "a");
+  assert.equal(readOffer(three, "y").mid, "y");
+  assert.equal(readOffer(three, "x").sendsAudio, false);
+  assert.equal(codeOf(() => readOffer(three, "gone")), "no_audio");
+  assert.equal(readOffer(sdpOf(SESSION, other("x", "a=inactive"))).mid, "x");
 });
 
 Deno.test("Whether audio is sent follows the section's direction, the session's, and the port", () => {
-  const with_ = (direction: string) => (line: string) => line === "a=sendonly" ? direction : line;
-  assert.equal(readOffer(offer(with_("a=sendrecv"))).sendsAudio, true);
-  assert.equal(readOffer(offer(with_("a=recvonly"))).sendsAudio, false);
-  assert.equal(readOffer(offer(with_("a=inactive"))).sendsAudio, false);
-  const without = (line: string) => line === "a=sendonly" ? undefined : line;
-  assert.equal(readOffer(offer(without)).sendsAudio, true, "sendrecv is the default");
-  const session = (line: string) => line === "t=0 0" ? "t=0 0\r\na=inactive" : without(line);
-  assert.equal(readOffer(offer(session)).sendsAudio, false);
-  const rejected = (line: string) => line.replace("m=audio 9", "m=audio 0");
-  assert.equal(readOffer(offer(rejected)).sendsAudio, false);
+  const sends = (from: string, to: string) => readOffer(sdpOf(SESSION, AUDIO).replace(from, to)).sendsAudio;
+  assert.equal(sends("a=sendonly", "a=sendrecv"), true);
+  assert.equal(sends("a=sendonly", "a=recvonly"), false);
+  assert.equal(sends("a=sendonly", "a=inactive"), false);
+  assert.equal(sends("a=sendonly\r\n", ""), true, "sendrecv is the default");
+  assert.equal(sends("m=audio 9", "m=audio 0"), false);
+  const session = sdpOf([...SESSION, "a=inactive"], AUDIO);
+  assert.equal(readOffer(session).sendsAudio, true, "the section has the last word");
+  assert.equal(readOffer(session.replace("a=sendonly\r\n", "")).sendsAudio, false);
 });
 
 Deno.test("What is no usable offer has a code that says why", () => {
   assert.equal(codeOf(() => readOffer("")), "bad_sdp");
   assert.equal(codeOf(() => readOffer("hello")), "bad_sdp");
-  assert.equal(codeOf(() => readOffer(offer() + "a=x\r\n".repeat(20_000))), "bad_sdp");
-  assert.equal(codeOf(() => readOffer(offer() + "m=video 9 x 96\r\n".repeat(20))), "bad_sdp");
-  for (const attribute of ["a=ice-ufrag", "a=ice-pwd", "a=fingerprint"]) {
-    const without = offer((line) => line.startsWith(attribute) ? undefined : line);
-    assert.equal(codeOf(() => readOffer(without)), "bad_sdp");
+  assert.equal(codeOf(() => readOffer(OFFER + "a=x\r\n".repeat(20_000))), "bad_sdp");
+  for (const attribute of ["ice-ufrag", "ice-pwd", "fingerprint"]) {
+    const without = AUDIO.filter((line) => !line.startsWith(`a=${attribute}`));
+    assert.equal(codeOf(() => readOffer(sdpOf(SESSION, without, VIDEO))), "bad_sdp");
+    const inSession = AUDIO.filter((line) => line.startsWith(`a=${attribute}`));
+    assert.equal(codeOf(() => readOffer(sdpOf(SESSION, inSession, without))), "");
   }
-  assert.equal(codeOf(() => readOffer(offer((line) => line.replace("m=audio", "m=text")))), "no_audio");
+  assert.equal(codeOf(() => readOffer(sdpOf(SESSION, DATA, VIDEO))), "no_audio");
 });
 
-Deno.test("The Opus payload type is read from the accepted audio section", () => {
-  assert.equal(opusPayloadType(offer()), 111);
-  assert.equal(opusPayloadType(offer((line) => line.replace("111 opus", "96 OPUS"))), 96);
-  assert.equal(codeOf(() => opusPayloadType(offer((line) => line.replace("audio 9", "audio 0")))), "no_opus");
-  assert.equal(
-    codeOf(() => opusPayloadType(offer((line) => line.replace("opus/48000/2", "PCMU/8000")))),
-    "no_opus",
-  );
+Deno.test("The Opus payload type is read from the audio that was accepted", () => {
+  const read = (from: string, to: string) => opusPayloadType(sdpOf(SESSION, AUDIO).replace(from, to));
+  assert.equal(read("", ""), 111);
+  assert.equal(read("111 opus", "96 OPUS"), 96);
+  assert.equal(codeOf(() => read("audio 9", "audio 0")), "no_opus");
+  assert.equal(codeOf(() => read("opus/48000/2", "PCMU/8000")), "no_opus");
 });
