@@ -38,6 +38,8 @@ export class FrameError extends Error {
 const HEADER_BYTES_MAX = 14;
 /** Control frames are short, so that they fit between fragments (section 5.5). */
 const CONTROL_BYTES_MAX = 125;
+/** Fragments of one message: nobody needs this many, and each costs more than its bytes. */
+const FRAGMENTS_MAX = 1_000;
 /** Room before the payload: it holds any header and keeps the payload aligned for 32-bit masking. */
 const PAYLOAD_OFFSET = 16;
 
@@ -67,11 +69,10 @@ export function encodeFrame(opcode: number, payload: Uint8Array, masked: boolean
 
 /** Payload of a close frame. The reason is cut to what a control frame holds. */
 export function closePayload(code: number, reason: string): Uint8Array<ArrayBuffer> {
-  const text = encoder.encode(reason).subarray(0, CONTROL_BYTES_MAX - 2);
-  const payload = new Uint8Array(2 + text.length);
+  const payload = new Uint8Array(CONTROL_BYTES_MAX);
   new DataView(payload.buffer).setUint16(0, code);
-  payload.set(text, 2);
-  return payload;
+  const { written } = encoder.encodeInto(reason, payload.subarray(2)); // whole characters only
+  return payload.slice(0, 2 + written);
 }
 
 export interface FrameDecoderOptions {
@@ -143,7 +144,8 @@ export class FrameDecoder {
       if ((opcode === OPCODE.continuation) !== (this.#fragmentOpcode !== 0)) {
         throw new FrameError("fragments are out of order", CLOSE.protocolError);
       }
-      if (this.#fragmentBytes + length > this.options.maxMessageBytes) {
+      const tooMany = this.#fragments.length >= FRAGMENTS_MAX;
+      if (tooMany || this.#fragmentBytes + length > this.options.maxMessageBytes) {
         throw new FrameError("message is too big", CLOSE.tooBig);
       }
     }
