@@ -17,11 +17,15 @@ export async function openRecogniser(lines: readonly Line[]): Promise<DemoRecogn
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
-  const script = lines.flatMap(({ words }) => words.split(" "));
-  const server = await FakeModalServer.start({ shape: "deployed", recogniser: { script } });
+  // Sessions open in the order people speak up; each recites its own person's lines.
+  const speakers = [...new Set(lines.map(({ speaker }) => speaker))];
+  const script = (session: number) =>
+    lines.filter(({ speaker }) => speaker === speakers[session % speakers.length])
+      .flatMap(({ words }) => words.split(" "));
+  const server = FakeModalServer.start({ recogniser: { script } });
   return {
     note:
-      "pocketsphinx is not installed: a stand-in reads the script aloud as it hears voices. The words are not recognised.",
+      "pocketsphinx is not installed: a stand-in recites the script when it hears a voice. Nothing is recognised.",
     environment: { STT_PROVIDER: "modal", STT_STREAM_URL: server.url },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };

@@ -24,7 +24,8 @@ export interface FakeModalOptions {
   shape?: "deployed" | "design";
   /** What the design's `text` holds: the hypothesis so far, settled as a whole; or one word a message. */
   design?: "hypotheses" | "words";
-  recogniser?: "tones" | { script: readonly string[] };
+  /** What it hears: the toy language; or nothing: to any voice it recites a script, one for all sessions or one each. */
+  recogniser?: "tones" | { script: readonly string[] | ((session: number) => readonly string[]) };
   /** Any other credentials are answered with 401. */
   requireHeaders?: { key: string; secret: string };
   /** The server closes with 1000 after this long without audio. */
@@ -201,7 +202,11 @@ export class FakeModalServer implements AsyncDisposable {
       this.#options;
     const ears: Recogniser = recogniser === "tones"
       ? new ToneRecogniser(SAMPLE_RATE_HZ)
-      : new ScriptRecogniser(recogniser.script);
+      : new ScriptRecogniser(
+        typeof recogniser.script === "function"
+          ? recogniser.script(this.connections.length - 1)
+          : recogniser.script,
+      );
     const voice = shape === "deployed" ? deployedVoice() : designVoice(design);
     const timers = new Set<ReturnType<typeof setTimeout>>();
     const later = (ms: number, work: () => void) => {
