@@ -46,6 +46,13 @@ export class NotFoundError extends TiroError {
   }
 }
 
+/** The request is right but comes before what it builds on; `http/` answers 412. */
+export class PreconditionError extends TiroError {
+  constructor(message: string) {
+    super(message, { code: "precondition", retryable: true });
+  }
+}
+
 /** The service cannot take this now (draining, full, or a peer it needs is known to be out of reach): 503. */
 export class UnavailableError extends TiroError {
   constructor(message: string, code: "signaling_unreachable" | "draining" | "busy", cause?: unknown) {

@@ -10,6 +10,8 @@ export interface TranscribeRequest {
   enable: boolean;
   /** Language spoken in the room. */
   languageId: string;
+  /** Language the listener wants captions in; null for the original, undefined to leave it as it is. */
+  translationTargetId?: string | null;
   /** TURN servers Talk gave for this room, if any; used beside Nextcloud's own settings. */
   turnServers: readonly IceServer[];
 }
@@ -34,5 +36,12 @@ export interface Rooms {
   leave(roomToken: string): void;
   /** NotFoundError when the service is not in that room. */
   setLanguage(roomToken: string, languageId: string): void;
+  /**
+   * Translates one listener's captions, or with null no longer. Also thrown: PreconditionError when the participant is
+   * neither in the room nor asked for, and what Translations.checkPair throws.
+   */
+  setTranslationTarget(roomToken: string, ncSessionId: string, targetId: string | null): void;
+  /** Takes the service out of every room. */
+  leaveAll(): void;
   status(): RoomsStatus;
 }

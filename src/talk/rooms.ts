@@ -14,6 +14,7 @@ import {
   type RoomsStatus,
   type SpeakerHost,
   type TranscribeRequest,
+  TranslationError,
   UnavailableError,
 } from "../domain/mod.ts";
 import type { Scope, TlsOptions } from "../flow/mod.ts";
@@ -100,6 +101,17 @@ export class TalkRooms implements Rooms {
 
   leave(roomToken: string): void {
     this.#close(roomToken);
+  }
+
+  setTranslationTarget(): void {
+    throw new TranslationError("Cannot translate captions: no provider", {
+      code: "no_provider",
+      retryable: false,
+    });
+  }
+
+  leaveAll(): void {
+    for (const roomToken of this.#rooms.keys()) this.#close(roomToken);
   }
 
   setLanguage(roomToken: string, languageId: string): void {

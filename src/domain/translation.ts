@@ -1,0 +1,41 @@
+/** The ports to translation: what a provider does, and what the rest of the house asks for. */
+import type { Language } from "./captions.ts";
+import { TiroError } from "./errors.ts";
+
+/** Translation failed. Not retryable means that the provider will not work until somebody changes something. */
+export class TranslationError extends TiroError {}
+
+export interface TranslationLanguages {
+  /** What can be translated from. */
+  origin: readonly Language[];
+  /** What can be translated to. */
+  target: readonly Language[];
+}
+
+export interface TranslationRequest {
+  text: string;
+  originId: string;
+  targetId: string;
+}
+
+/** A translation provider. One attempt a call; bounds, retries and caching are its caller's. */
+export interface Translator {
+  /** Name in TRANSLATION_PROVIDER, logs and metrics. */
+  readonly name: string;
+  /** Rejects with TranslationError, or the signal's reason. */
+  languages(signal: AbortSignal): Promise<TranslationLanguages>;
+  /** Rejects with TranslationError, or the signal's reason. */
+  translate(request: TranslationRequest, signal: AbortSignal): Promise<string>;
+}
+
+/** Translation as rooms and routes see it: answers from what is known, never waits for the provider to say so. */
+export interface Translations {
+  /** False when no provider is configured, or the one there is was switched off by a fatal error. */
+  readonly isAvailable: boolean;
+  /** Throws TranslationError: not retryable without a working provider, retryable while its languages are not known yet. */
+  languages(): TranslationLanguages;
+  /** Throws InvalidRequestError for the same or an unsupported pair; what `languages` throws. */
+  checkPair(originId: string, targetId: string): void;
+  /** Bounded in time and number, one call per distinct request. Rejects with TranslationError. */
+  translate(request: TranslationRequest): Promise<string>;
+}
