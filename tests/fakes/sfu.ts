@@ -39,7 +39,7 @@ export class SfuPublisher implements FakePublisher, AsyncDisposable {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #options: SfuOptions;
   readonly #silence: Buffer;
-  readonly #plays: { packets: Buffer[]; next: number; done: () => void }[] = [];
+  readonly #plays: Play[] = [];
   #stalled = false;
   #opened = 0;
   #closed = false;
@@ -82,9 +82,17 @@ export class SfuPublisher implements FakePublisher, AsyncDisposable {
 
   /** Resolves when the last packet is out, or the publisher closed. Speech said meanwhile follows. */
   async say(speech: Speech): Promise<void> {
+    await this.play(speech);
+  }
+
+  /**
+   * Says it, and resolves with when the first packet was due, performance.now(): packet n follows after n x 20 ms,
+   * and what the beat was late is in `watchBeats`. Undefined when the publisher closed first.
+   */
+  async play(speech: Speech): Promise<number | undefined> {
     const packets = await encoded(speech);
-    if (this.#closed || packets.length === 0) return;
-    await new Promise<void>((done) => this.#plays.push({ packets, next: 0, done }));
+    if (this.#closed || packets.length === 0) return undefined;
+    return await new Promise((done) => this.#plays.push({ packets, next: 0, startMs: undefined, done }));
   }
 
   /** While on, time passes and no RTP is sent; the connections stay. */
@@ -95,7 +103,7 @@ export class SfuPublisher implements FakePublisher, AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     TICK.leave(this);
-    for (const { done } of this.#plays.splice(0)) done();
+    for (const { done } of this.#plays.splice(0)) done(undefined);
     await Promise.all([...this.#subscriptions.keys()].map((sid) => this.release(sid)));
   }
 
@@ -103,12 +111,17 @@ export class SfuPublisher implements FakePublisher, AsyncDisposable {
     return this.close();
   }
 
-  /** One packet's time has come. */
-  tick(): void {
+  /** One packet's time has come; returns how many subscriptions it was sent to. */
+  tick(dueMs: number): number {
     const play = this.#plays[0];
+    if (play) play.startMs ??= dueMs;
     const payload = play?.packets[play.next++] ?? this.#silence;
-    for (const subscription of this.#subscriptions.values()) subscription.send(payload, this.#stalled);
-    if (play && play.next === play.packets.length) this.#plays.shift()?.done();
+    let sent = 0;
+    for (const subscription of this.#subscriptions.values()) {
+      if (subscription.send(payload, this.#stalled)) sent++;
+    }
+    if (play && play.next === play.packets.length) this.#plays.shift()?.done(play.startMs);
+    return sent;
   }
 
   #find(sid: string): Subscription {
@@ -116,6 +129,15 @@ export class SfuPublisher implements FakePublisher, AsyncDisposable {
     if (!subscription) throw new Error("Cannot find subscription: no such sid");
     return subscription;
   }
+}
+
+/** A speech on its way out. */
+interface Play {
+  packets: Buffer[];
+  next: number;
+  /** When the first packet was due. */
+  startMs: number | undefined;
+  done: (startMs: number | undefined) => void;
 }
 
 class Subscription {
@@ -149,13 +171,17 @@ class Subscription {
     return await this.peer.setLocal(await this.peer.connection.createOffer());
   }
 
-  send(payload: Buffer, stalled: boolean): void {
-    if (this.#audio.dtlsTransport.state !== "connected") return;
+  /** False where there is no connection yet, or the network is stalled. */
+  send(payload: Buffer, stalled: boolean): boolean {
+    if (this.#audio.dtlsTransport.state !== "connected") return false;
     const header = this.#header;
     header.timestamp = (header.timestamp + TIMESTAMP_STEP) >>> 0;
-    if (stalled) return;
+    if (stalled) return false;
     header.sequenceNumber = (header.sequenceNumber + 1) & 0xffff;
-    if (!this.#impairments) return this.#transmit(payload, header);
+    if (!this.#impairments) {
+      this.#transmit(payload, header);
+      return true;
+    }
     const { lossRate = 0, duplicateRate = 0, reorderRate = 0 } = this.#impairments;
     const isLost = this.#random() < lossRate;
     const isDoubled = this.#random() < duplicateRate;
@@ -171,6 +197,7 @@ class Subscription {
     if (isLate && !earlier) this.#delayed = transmit;
     else transmit();
     earlier?.();
+    return true;
   }
 
   #transmit(payload: Buffer, header: RtpHeader): void {
@@ -179,9 +206,22 @@ class Subscription {
   }
 }
 
+/** What one beat did, for who measures: how late it began and how many packets it sent. */
+export interface Beat {
+  lateMs: number;
+  packets: number;
+}
+
+/** Calls `watch` with every beat from now on; disposing stops that. */
+export function watchBeats(watch: (beat: Beat) => void): Disposable {
+  TICK.watchers.add(watch);
+  return { [Symbol.dispose]: () => void TICK.watchers.delete(watch) };
+}
+
 /** One 20 ms beat for every publisher of the process. Late beats are caught up with, so that speech keeps its length. */
 const TICK = {
   publishers: new Set<SfuPublisher>(),
+  watchers: new Set<(beat: Beat) => void>(),
   /** When the next beat is due, performance.now(). */
   dueMs: 0,
   timer: undefined as ReturnType<typeof setTimeout> | undefined,
@@ -202,7 +242,10 @@ const TICK = {
 
   beat(): void {
     for (; performance.now() >= this.dueMs; this.dueMs += PACKET_MS) {
-      for (const publisher of this.publishers) publisher.tick();
+      const lateMs = performance.now() - this.dueMs;
+      let packets = 0;
+      for (const publisher of this.publishers) packets += publisher.tick(this.dueMs);
+      for (const watch of this.watchers) watch({ lateMs, packets });
     }
     this.timer = setTimeout(() => this.beat(), Math.max(0, this.dueMs - performance.now()));
   },

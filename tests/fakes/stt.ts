@@ -38,7 +38,8 @@ export interface FakeWord {
   word: string;
   /** Where the word ended in the audio of its session, ms. */
   endMs: number;
-  /** performance.now() when the word was sent. */
+  /** performance.now() when the audio came that told the word, and when the word was sent: between them the stand-in's delay. */
+  heardAtMs: number;
   sentAtMs: number;
 }
 
@@ -217,7 +218,7 @@ export class FakeModalServer implements AsyncDisposable {
       timers.add(timer);
       return timer;
     };
-    const say = (messages: readonly unknown[], word?: { word: string; endMs: number }) => {
+    const say = (messages: readonly unknown[], word?: { word: string; endMs: number; heardAtMs: number }) => {
       const send = () => {
         for (const message of messages) connection.send(JSON.stringify(message));
         if (word) record.words.push({ ...word, sentAtMs: performance.now() });
@@ -240,8 +241,9 @@ export class FakeModalServer implements AsyncDisposable {
           return this.#happened();
         }
         rearm();
+        const heardAtMs = performance.now();
         const samples = record.remember(data);
-        for (const word of ears.receive(samples)) say(voice.word(word.word), word);
+        for (const word of ears.receive(samples)) say(voice.word(word.word), { ...word, heardAtMs });
         const turnEnd = voice.audio(samples);
         if (turnEnd.length > 0) say(turnEnd);
         this.#happened();

@@ -1,0 +1,161 @@
+/**
+ * The service as a process of its own, as operators run it: `deno run -A main.ts serve` with an environment, ready once
+ * it says that it listens, ended by SIGTERM. Tells what the kernel knows of it: memory, processor time, descriptors.
+ * It dies with whoever started it (`setpriv --pdeathsig`), so that a killed run leaves nothing behind.
+ */
+import { cpuMsOf, fdCountOf, rssBytesOf } from "./proc.ts";
+
+export interface ServiceProcessOptions {
+  /** On top of an address on loopback and any port. */
+  environment: Record<string, string>;
+  /** For Deno itself, before the script: profilers and the like. */
+  denoArgs?: readonly string[];
+}
+
+const ROOT = new URL("../../", import.meta.url);
+const READY_TIMEOUT_MS = 20_000;
+/** A service that does not end within its own drain time and a margin is killed. */
+const STOP_TIMEOUT_MS = 10_000;
+/** Log lines kept to show why it ended. */
+const LINES_KEPT = 40;
+/** What Deno needs of our own environment; the rest could configure the service. */
+const PASSED_ON = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "NO_COLOR"];
+
+export class ServiceProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #listening = Promise.withResolvers<number>();
+  readonly #reading: Promise<void>;
+  readonly #lines: string[] = [];
+  #port = 0;
+  #ended = false;
+  #stopped?: Promise<number>;
+
+  private constructor({ environment, denoArgs = [] }: ServiceProcessOptions) {
+    const passedOn = PASSED_ON.flatMap((name) => {
+      const value = Deno.env.get(name);
+      return value === undefined ? [] : [[name, value]];
+    });
+    this.#child = new Deno.Command("setpriv", {
+      args: ["--pdeathsig", "KILL", Deno.execPath(), "run", "-A", ...denoArgs, "main.ts", "serve"],
+      cwd: ROOT,
+      clearEnv: true,
+      env: {
+        ...Object.fromEntries(passedOn),
+        HOST: "127.0.0.1",
+        PORT: "0",
+        LOG_LEVEL: "info",
+        ...environment,
+      },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    this.#reading = this.#read();
+  }
+
+  /** Resolves once the service listens; rejects with the end of its log when it does not. */
+  static async start(options: ServiceProcessOptions): Promise<ServiceProcess> {
+    const service = new ServiceProcess(options);
+    const timer = setTimeout(() => service.#listening.reject(new Error("no answer")), READY_TIMEOUT_MS);
+    try {
+      service.#port = await service.#listening.promise;
+      return service;
+    } catch (cause) {
+      await service.#kill();
+      throw new Error(`Cannot start the service\n${service.log.join("\n")}`, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  get baseUrl(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** The newest lines of its log. */
+  get log(): readonly string[] {
+    return this.#lines;
+  }
+
+  /** False once the process ended, whoever ended it. */
+  get isRunning(): boolean {
+    return !this.#ended;
+  }
+
+  /** Resident memory, bytes. */
+  rssBytes(): number {
+    return rssBytesOf(this.pid);
+  }
+
+  /** Processor time of all its threads since its start, ms; the kernel counts in steps of 10. */
+  cpuMs(): number {
+    return cpuMsOf(this.pid);
+  }
+
+  /** Open descriptors: sockets, pipes, files. */
+  fdCount(): number {
+    return fdCountOf(this.pid);
+  }
+
+  /** SIGTERM; resolves with the exit code. Kills what does not end in time: then the code is 137. */
+  stop(): Promise<number> {
+    return this.#stopped ??= this.#stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stop(): Promise<number> {
+    const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_TIMEOUT_MS);
+    try {
+      this.#signal("SIGTERM");
+      const [{ code }] = await Promise.all([this.#child.status, this.#reading]);
+      return code;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #kill(): Promise<void> {
+    this.#signal("SIGKILL");
+    await Promise.all([this.#child.status, this.#reading]);
+  }
+
+  #signal(signal: Deno.Signal): void {
+    if (!this.#ended) this.#child.kill(signal);
+  }
+
+  /** Follows the log until the process ends. */
+  async #read(): Promise<void> {
+    void this.#child.status.then(() => this.#ended = true);
+    for await (const line of linesOf(this.#child.stderr)) {
+      this.#lines.push(line);
+      if (this.#lines.length > LINES_KEPT) this.#lines.shift();
+      const port = portOf(line);
+      if (port !== undefined) this.#listening.resolve(port);
+    }
+    this.#listening.reject(new Error("it ended"));
+  }
+}
+
+/** The port in the log line that says where the service listens. */
+function portOf(line: string): number | undefined {
+  if (!line.includes('"listening"')) return undefined;
+  const { port } = JSON.parse(line) as { port?: number };
+  return port;
+}
+
+async function* linesOf(bytes: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of bytes.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}
