@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import type { Clock, IceServer, Log } from "../domain/mod.ts";
-import { httpGet, systemClock, type TlsOptions } from "../flow/mod.ts";
+import { httpRequest, systemClock, type TlsOptions } from "../flow/mod.ts";
 
 export interface NextcloudSettingsOptions {
   nextcloudUrl: string;
@@ -99,7 +99,7 @@ export class NextcloudSettings implements AsyncDisposable {
     const { nextcloudUrl, tls } = this.#options;
     const query = roomToken === undefined ? "" : `?token=${encodeURIComponent(roomToken)}`;
     const path = "/ocs/v2.php/apps/spreed/api/v3/signaling/settings";
-    const { status, body } = await httpGet(`${nextcloudUrl.replace(/\/+$/, "")}${path}${query}`, {
+    const { status, body } = await httpRequest(`${nextcloudUrl.replace(/\/+$/, "")}${path}${query}`, {
       signal: this.#ending.signal,
       headers: { "OCS-APIRequest": "true", Accept: "application/json" },
       timeoutMs: TIMEOUT_MS,
