@@ -16,10 +16,11 @@ RUN deno task compile
 # deno needs glibc and libgcc, which `static` and `base` lack.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /tiro/dist/tiro /usr/local/bin/tiro
-# The container's own network is the boundary: publish the port only where the app in front of the service is.
+# Others than this container reach it, so it starts only with LT_API_TOKEN or APP_SECRET (or LT_API_OPEN=true). AppAPI's
+# APP_HOST and APP_PORT, or HaRP's socket, stand instead of these.
 ENV HOST=0.0.0.0 PORT=8080
 EXPOSE 8080
-# Nothing is written to disk: the file system may be read-only.
+# Nothing is written to disk but, as an ExApp, into APP_PERSISTENT_STORAGE: the file system may be read-only.
 USER nonroot
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
   CMD ["/usr/local/bin/tiro", "healthcheck"]

@@ -62,6 +62,34 @@ export const dnsLabel = z.string()
 
 export const host = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, "must be an IP address or a host name");
 
+/** Whether only this machine can reach an address by this name. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
+}
+
+/** As AppAPI writes app ids; travels in an HTTP header. */
+export const appId = z.string().regex(/^[a-z0-9_-]{1,64}$/, "must be lower-case letters, digits, _ and -");
+
+/** Travels in an HTTP header. */
+export const version = z.string().regex(/^[0-9A-Za-z.+-]{1,64}$/, "must be a version");
+
+/** Unix sockets have no longer names (sun_path of Linux, with its end mark). */
+export const socketPath = z.string().regex(/^\//, "must be an absolute path")
+  .refine((path) => new TextEncoder().encode(path).length < 108, "must be shorter than 108 bytes");
+
+/** A folder that can be written to; `probe` throws where it cannot. */
+export function writableFolder(probe: (path: string) => void) {
+  return z.string().transform((path, context) => {
+    try {
+      probe(path);
+      return path;
+    } catch (error) {
+      const why = error instanceof Error ? error.name : "unknown";
+      return fault(context, `names a folder that cannot be written to (${why})`);
+    }
+  });
+}
+
 export function wholeNumber(least: number, most: number) {
   const message = `must be a whole number from ${least} to ${most}`;
   return z.string().regex(/^\d{1,9}$/, message).transform(Number)

@@ -11,6 +11,8 @@ import {
   type LogLevel,
   STT_PROVIDERS,
   type SttProvider,
+  TRANSLATION_PROVIDERS,
+  type TranslationProviderName,
   type Variable,
   type VariableName,
   VARIABLES,
@@ -37,7 +39,37 @@ export interface Config {
     readonly chunkMs: number;
   };
   readonly captions: { readonly partials: boolean };
-  readonly http: { readonly host: string; readonly port: number };
+  readonly translation: {
+    readonly provider: TranslationProviderName;
+    readonly libretranslate: {
+      /** http: or https:, no slash at its end; there with this provider. */
+      readonly url?: string;
+      readonly apiKey?: Secret;
+    };
+    readonly deepl: {
+      /** http: or https:, no slash at its end; the free one for a free key. */
+      readonly url: string;
+      /** There with this provider. */
+      readonly apiKey?: Secret;
+    };
+  };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** Where set, this path is listened on and no address. */
+    readonly unixSocket?: string;
+  };
+  /** What callers of the API show. With neither a token nor an ExApp, everyone who can reach it may call. */
+  readonly auth: { readonly token?: Secret };
+  /** Set when the service is an ExApp. */
+  readonly exApp?: {
+    readonly id: string;
+    readonly secret: Secret;
+    readonly version: string;
+    readonly aaVersion: string;
+    /** A folder that is there and can be written to. */
+    readonly storage: string;
+  };
   readonly log: { readonly level: LogLevel };
   readonly tls: {
     /** PEM, one certificate each. */
@@ -49,12 +81,20 @@ export interface Config {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Throws ConfigError with every fault. Reads the file LT_CA_CERTS names, nothing else. */
-export function loadConfig(
-  env: Environment,
-  readFile: (path: string) => string = Deno.readTextFileSync,
-): Config {
-  const { values, faults } = parse(withDefaults(env), readFile);
+/** The environment with its defaults. */
+type Given = Partial<Record<VariableName, string>>;
+
+/** What of the file system the configuration depends on. */
+export interface Files {
+  /** The text of the file LT_CA_CERTS names; throws. */
+  read(path: string): string;
+  /** Throws unless the folder APP_PERSISTENT_STORAGE names is there and can be written to. */
+  probe(path: string): void;
+}
+
+/** Throws ConfigError with every fault. */
+export function loadConfig(env: Environment, files: Partial<Files> = {}): Config {
+  const { values, faults } = parse(withDefaults(env), { ...FILES, ...files });
   if (!values) throw new ConfigError(Object.freeze(faults));
   return deepFreeze({
     talk: {
@@ -69,7 +109,21 @@ export function loadConfig(
       chunkMs: values.STT_CHUNK_MS,
     },
     captions: { partials: values.CAPTION_PARTIALS },
-    http: { host: values.HOST, port: values.PORT },
+    translation: {
+      provider: values.TRANSLATION_PROVIDER,
+      libretranslate: { url: values.LIBRETRANSLATE_URL, apiKey: values.LIBRETRANSLATE_API_KEY },
+      deepl: { url: values.DEEPL_URL, apiKey: values.DEEPL_API_KEY },
+    },
+    http: listenAddress(values),
+    auth: { token: values.LT_API_TOKEN },
+    exApp: values.APP_SECRET && {
+      id: values.APP_ID,
+      secret: values.APP_SECRET,
+      // Both are required beside the secret.
+      version: values.APP_VERSION!,
+      storage: values.APP_PERSISTENT_STORAGE!,
+      aaVersion: values.AA_VERSION,
+    },
     log: { level: values.LOG_LEVEL },
     tls: { caCerts: values.LT_CA_CERTS ?? [], skipVerify: values.SKIP_CERT_VERIFY },
     limits: {
@@ -78,6 +132,30 @@ export function loadConfig(
       emptyRoomMs: values.EMPTY_ROOM_SECONDS * 1_000,
     },
   });
+}
+
+/** Where a service with this environment listens, unchecked; for `tiro healthcheck`. */
+export function listenAddressIn(env: Environment): { host: string; port: string; unixSocket?: string } {
+  const { HOST = "", PORT = "", ...given } = withDefaults(env);
+  return listenAddress({ HOST, PORT, ...given });
+}
+
+/** Where AppAPI or HaRP wants it, else at HOST and PORT. */
+function listenAddress<Port>(given: {
+  HOST: string;
+  PORT: Port;
+  APP_SECRET?: unknown;
+  APP_HOST?: string;
+  APP_PORT?: Port;
+  HP_SHARED_KEY?: unknown;
+  HP_EXAPP_SOCK?: string;
+}): { host: string; port: Port; unixSocket?: string } {
+  const { APP_SECRET, APP_HOST, APP_PORT, HP_SHARED_KEY, HP_EXAPP_SOCK } = given;
+  const { HOST: host, PORT: port } = given;
+  return {
+    ...(APP_SECRET ? { host: APP_HOST ?? host, port: APP_PORT ?? port } : { host, port }),
+    ...(HP_SHARED_KEY ? { unixSocket: HP_EXAPP_SOCK } : {}),
+  };
 }
 
 /** The faults as text for a terminal, one variable after the other. */
@@ -90,21 +168,40 @@ export function formatConfigError(error: ConfigError): string {
   return [`Cannot start: ${count} in the environment`, "", ...lines, ""].join("\n");
 }
 
-/** Unset and empty are the same: compose files pass `NAME=` for what nobody filled in. */
-function withDefaults(env: Environment): Partial<Record<VariableName, string>> {
-  const given: Partial<Record<VariableName, string>> = {};
+/**
+ * Unset and empty are the same: compose files pass `NAME=` for what nobody filled in. DeepL's free keys have an
+ * address of their own.
+ */
+function withDefaults(env: Environment): Given {
+  const given: Given = {};
   for (const variable of VARIABLES as readonly (Variable & { name: VariableName })[]) {
     const value = variable.secret ? env[variable.name] : env[variable.name]?.trim();
     given[variable.name] = value ? value : variable.default;
   }
+  if (!env.DEEPL_URL?.trim() && given.DEEPL_API_KEY?.endsWith(":fx")) given.DEEPL_URL = DEEPL_FREE_URL;
   return given;
 }
 
-function parse(given: Partial<Record<VariableName, string>>, readFile: (path: string) => string) {
+const DEEPL_FREE_URL = "https://api-free.deepl.com";
+
+const FILES: Files = {
+  read: Deno.readTextFileSync,
+  probe: (folder) => Deno.removeSync(Deno.makeTempFileSync({ dir: folder, prefix: ".tiro" })),
+};
+
+/** Callers show nothing at all, and others than this machine could be among them. */
+function isOpenByAccident(given: Given): boolean {
+  const { HOST = "", LT_API_TOKEN, LT_API_OPEN, APP_SECRET } = given;
+  return !LT_API_TOKEN && !APP_SECRET && LT_API_OPEN !== "true" && !fields.isLoopback(HOST);
+}
+
+function parse(given: Given, files: Files) {
   const byModal = given.STT_PROVIDER === "modal";
   const required = byModal && !given.STT_STREAM_URL;
   // A token is sent whole or not at all, so half of one is a fault even where none is needed.
   const tokenRequired = required || (byModal && Boolean(given.MODAL_KEY || given.MODAL_SECRET));
+  const isExApp = given.APP_SECRET !== undefined;
+  const translator = given.TRANSLATION_PROVIDER;
   const schema = z.object(
     {
       LT_HPB_URL: fields.hpbUrl,
@@ -117,10 +214,36 @@ function parse(given: Partial<Record<VariableName, string>>, readFile: (path: st
       STT_STREAM_URL: fields.webSocketUrl.optional(),
       STT_CHUNK_MS: fields.wholeNumber(80, 200),
       CAPTION_PARTIALS: fields.choice("on", "off"),
+      TRANSLATION_PROVIDER: fields.oneOf(TRANSLATION_PROVIDERS),
+      LIBRETRANSLATE_URL: requiredWhen(translator === "libretranslate", fields.baseUrl),
+      LIBRETRANSLATE_API_KEY: fields.secret.optional(),
+      DEEPL_API_KEY: requiredWhen(translator === "deepl", fields.headerSecret),
+      DEEPL_URL: fields.baseUrl,
       HOST: fields.host,
       PORT: fields.wholeNumber(0, 65_535),
+      LT_API_TOKEN: requiredWhen(
+        isOpenByAccident(given),
+        fields.headerSecret,
+        "is not set, and HOST is no loopback address (LT_API_OPEN=true serves everyone)",
+      ),
+      LT_API_OPEN: fields.choice("true", "false"),
+      APP_SECRET: requiredWhen(
+        given.HP_SHARED_KEY !== undefined || translator === "nextcloud",
+        fields.secret,
+      ),
+      APP_ID: fields.appId,
+      APP_VERSION: requiredWhen(isExApp, fields.version),
+      AA_VERSION: fields.version,
+      APP_HOST: fields.host.optional(),
+      APP_PORT: fields.wholeNumber(0, 65_535).optional(),
+      APP_PERSISTENT_STORAGE: requiredWhen(
+        isExApp,
+        isExApp ? fields.writableFolder(files.probe) : z.string(),
+      ),
+      HP_SHARED_KEY: fields.secret.optional(),
+      HP_EXAPP_SOCK: fields.socketPath,
       LOG_LEVEL: fields.oneOf(LOG_LEVELS),
-      LT_CA_CERTS: fields.certificates(readFile).optional(),
+      LT_CA_CERTS: fields.certificates(files.read).optional(),
       SKIP_CERT_VERIFY: fields.choice("true", "false"),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),
@@ -133,15 +256,19 @@ function parse(given: Partial<Record<VariableName, string>>, readFile: (path: st
   const problems = new Map<PropertyKey, string>();
   for (const { path: [name], message } of result.error.issues) {
     const isSet = given[name as VariableName] !== undefined;
-    if (!problems.has(name)) problems.set(name, isSet ? message : "is not set");
+    // Of what is not there zod speaks in terms of types.
+    const problem = isSet || message.startsWith(NOT_SET) ? message : NOT_SET;
+    if (!problems.has(name)) problems.set(name, problem);
   }
   const faults: ConfigFault[] = VARIABLES.filter(({ name }) => problems.has(name))
     .map(({ name, example }) => ({ variable: name, problem: problems.get(name)!, example }));
   return { values: undefined, faults };
 }
 
-function requiredWhen<Field extends z.ZodType>(required: boolean, field: Field) {
-  return field.optional().refine((value) => !required || value !== undefined, "is not set");
+const NOT_SET = "is not set";
+
+function requiredWhen<Field extends z.ZodType>(required: boolean, field: Field, problem = NOT_SET) {
+  return field.optional().refine((value) => !required || value !== undefined, problem);
 }
 
 function deepFreeze<T extends object>(value: T): T {

@@ -1,7 +1,16 @@
 import assert from "@std/assert";
 import { inspect } from "node:util";
 import { ConfigError, LIMITS } from "../domain/mod.ts";
-import { type Config, type Environment, formatConfigError, loadConfig, Secret, VARIABLES } from "./mod.ts";
+import {
+  type Config,
+  type Environment,
+  type Files,
+  formatConfigError,
+  listenAddressIn,
+  loadConfig,
+  Secret,
+  VARIABLES,
+} from "./mod.ts";
 
 const SECRETS = {
   LT_INTERNAL_SECRET: "internal-5ecret-4711",
@@ -14,12 +23,21 @@ const COMPLETE = {
   NEXTCLOUD_URL: "https://cloud.example.org",
   MODAL_WORKSPACE: "my-workspace",
 };
+/** What AppAPI sets, and the secrets that go with it. */
+const APP_SECRET = "app-5ecret-4714";
+const EXAPP = {
+  APP_SECRET,
+  APP_VERSION: "2.1.3",
+  APP_PERSISTENT_STORAGE: "/storage",
+};
+/** A file system in which every folder can be written to. */
+const WRITABLE = { probe: () => {} };
 const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
 
-function faultsOf(env: Environment, readFile?: (path: string) => string): ConfigError {
+function faultsOf(env: Environment, files?: Partial<Files>): ConfigError {
   let config: Config;
   try {
-    config = loadConfig(env, readFile);
+    config = loadConfig(env, files);
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;
@@ -28,8 +46,8 @@ function faultsOf(env: Environment, readFile?: (path: string) => string): Config
 }
 
 /** The variables at fault, each with its problem. */
-function problems(env: Environment, readFile?: (path: string) => string): Record<string, string> {
-  return Object.fromEntries(faultsOf(env, readFile).faults.map((fault) => [fault.variable, fault.problem]));
+function problems(env: Environment, files?: Partial<Files>): Record<string, string> {
+  return Object.fromEntries(faultsOf(env, files).faults.map((fault) => [fault.variable, fault.problem]));
 }
 
 Deno.test("The least an operator must set gives the documented defaults", () => {
@@ -44,7 +62,14 @@ Deno.test("The least an operator must set gives the documented defaults", () => 
   assert.equal(config.stt.modal.secret?.reveal(), SECRETS.MODAL_SECRET);
   assert.equal(config.stt.chunkMs, 200);
   assert.equal(config.captions.partials, true);
+  assert.deepEqual(config.translation, {
+    provider: "none",
+    libretranslate: { url: undefined, apiKey: undefined },
+    deepl: { url: "https://api.deepl.com", apiKey: undefined },
+  });
   assert.deepEqual(config.http, { host: "127.0.0.1", port: 8080 });
+  assert.deepEqual(config.auth, { token: undefined });
+  assert.equal(config.exApp, undefined);
   assert.deepEqual(config.log, { level: "info" });
   assert.deepEqual(config.tls, { caCerts: [], skipVerify: false });
   assert.deepEqual(config.limits, {
@@ -61,20 +86,35 @@ Deno.test("Every variable can be set", () => {
     STT_STREAM_URL: "ws://127.0.0.1:9000/v1/stream",
     STT_CHUNK_MS: "80",
     CAPTION_PARTIALS: "off",
+    TRANSLATION_PROVIDER: "libretranslate",
+    LIBRETRANSLATE_URL: "http://libretranslate:5000/",
+    LIBRETRANSLATE_API_KEY: "lt-5ecret",
+    DEEPL_API_KEY: "dl-5ecret",
+    DEEPL_URL: "https://deepl.example.org/",
     HOST: "0.0.0.0",
     PORT: "0",
+    LT_API_TOKEN: "t0ken",
+    LT_API_OPEN: "false",
     LOG_LEVEL: "debug",
     LT_CA_CERTS: "ca.pem",
     SKIP_CERT_VERIFY: "true",
     MAX_ROOMS: "5",
     MAX_SPEAKERS_PER_ROOM: "6",
     EMPTY_ROOM_SECONDS: "7",
-  }, (path) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "");
+  }, { read: (path) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "" });
   assert.equal(config.stt.provider, "pocketsphinx");
   assert.equal(config.stt.streamUrl, "ws://127.0.0.1:9000/v1/stream");
   assert.equal(config.stt.chunkMs, 80);
   assert.equal(config.captions.partials, false);
+  const { provider, libretranslate, deepl } = config.translation;
+  assert.equal(provider, "libretranslate");
+  assert.deepEqual([libretranslate.url, libretranslate.apiKey?.reveal()], [
+    "http://libretranslate:5000",
+    "lt-5ecret",
+  ]);
+  assert.deepEqual([deepl.url, deepl.apiKey?.reveal()], ["https://deepl.example.org", "dl-5ecret"]);
   assert.deepEqual(config.http, { host: "0.0.0.0", port: 0 });
+  assert.equal(config.auth.token?.reveal(), "t0ken");
   assert.equal(config.log.level, "debug");
   assert.deepEqual(config.tls, { caCerts: [PEM, PEM], skipVerify: true });
   assert.deepEqual(config.limits, { rooms: 5, speakersPerRoom: 6, emptyRoomMs: 7_000 });
@@ -98,6 +138,107 @@ Deno.test("The HPB's address is accepted in every spelling operators use", () =>
 Deno.test("Nextcloud's address loses the slash at its end and keeps its folder", () => {
   const { talk } = loadConfig({ ...COMPLETE, NEXTCLOUD_URL: "http://example.org:8080/nextcloud/" });
   assert.equal(talk.nextcloudUrl, "http://example.org:8080/nextcloud");
+});
+
+Deno.test("Only loopback is listened on without credentials, unless that is wished for", () => {
+  const refused = {
+    LT_API_TOKEN: "is not set, and HOST is no loopback address (LT_API_OPEN=true serves everyone)",
+  };
+  for (
+    const HOST of ["0.0.0.0", "::", "192.0.2.7", "tiro", "localhost.example.org", "127.0.0.1.example.org"]
+  ) {
+    const env = { ...COMPLETE, HOST };
+    assert.deepEqual(problems(env), refused, HOST);
+    assert.deepEqual(problems({ ...env, LT_API_OPEN: "false", LT_API_TOKEN: "" }), refused, HOST);
+    assert.equal(loadConfig({ ...env, LT_API_OPEN: "true" }).http.host, HOST);
+    assert.equal(loadConfig({ ...env, LT_API_TOKEN: "t0ken" }).http.host, HOST);
+    assert.equal(loadConfig({ ...env, ...EXAPP }, WRITABLE).http.host, HOST);
+  }
+  for (const HOST of ["127.0.0.1", "127.1.2.3", "::1", "localhost"]) {
+    assert.equal(loadConfig({ ...COMPLETE, HOST }).http.host, HOST);
+  }
+});
+
+Deno.test("AppAPI's environment makes an ExApp that listens where AppAPI says", () => {
+  const env = {
+    ...COMPLETE,
+    ...EXAPP,
+    HOST: "127.0.0.1",
+    PORT: "8080",
+    APP_HOST: "0.0.0.0",
+    APP_PORT: "23000",
+  };
+  const probed: string[] = [];
+  const config = loadConfig(env, { probe: (path) => void probed.push(path) });
+  const { secret, ...exApp } = config.exApp!;
+  assert.deepEqual(exApp, {
+    id: "live_transcription",
+    version: "2.1.3",
+    storage: "/storage",
+    aaVersion: "2.2.0",
+  });
+  assert.equal(secret.reveal(), APP_SECRET);
+  assert.deepEqual(probed, ["/storage"]);
+  assert.deepEqual(config.http, { host: "0.0.0.0", port: 23_000 });
+
+  const { APP_SECRET: _, ...noSecret } = env;
+  assert.deepEqual(loadConfig(noSecret).http, { host: "127.0.0.1", port: 8080 });
+  assert.equal(loadConfig(noSecret).exApp, undefined);
+  const { APP_HOST: _1, APP_PORT: _2, ...ownAddress } = env;
+  assert.deepEqual(loadConfig(ownAddress, WRITABLE).http, { host: "127.0.0.1", port: 8080 });
+});
+
+Deno.test("An ExApp is told everything AppAPI should have set", () => {
+  assert.deepEqual(problems({ ...COMPLETE, APP_SECRET }), {
+    APP_VERSION: "is not set",
+    APP_PERSISTENT_STORAGE: "is not set",
+  });
+  assert.deepEqual(problems({ ...COMPLETE, HP_SHARED_KEY: "harp" }), { APP_SECRET: "is not set" });
+  assert.deepEqual(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "nextcloud" }), {
+    APP_SECRET: "is not set",
+  });
+});
+
+Deno.test("The folder of an ExApp must be there and take files, and nothing is left in it", async () => {
+  const storage = await Deno.makeTempDir();
+  const env = { ...COMPLETE, ...EXAPP, APP_PERSISTENT_STORAGE: storage };
+  try {
+    assert.equal(loadConfig(env).exApp?.storage, storage);
+    assert.deepEqual([...Deno.readDirSync(storage)], []);
+  } finally {
+    await Deno.remove(storage, { recursive: true });
+  }
+  const problem = "names a folder that cannot be written to (NotFound)";
+  assert.deepEqual(problems(env), { APP_PERSISTENT_STORAGE: problem });
+  // Nobody writes to it without AppAPI.
+  assert.equal(loadConfig({ ...COMPLETE, APP_PERSISTENT_STORAGE: storage }).exApp, undefined);
+});
+
+Deno.test("With HaRP a Unix socket is listened on and no address", () => {
+  const env = { ...COMPLETE, ...EXAPP, HP_SHARED_KEY: "harp-5ecret", APP_HOST: "0.0.0.0" };
+  assert.equal(loadConfig(env, WRITABLE).http.unixSocket, "/tmp/exapp.sock");
+  const elsewhere = { ...env, HP_EXAPP_SOCK: "/run/app.sock" };
+  assert.equal(loadConfig(elsewhere, WRITABLE).http.unixSocket, "/run/app.sock");
+  assert.equal(loadConfig({ ...COMPLETE, HP_EXAPP_SOCK: "/run/app.sock" }).http.unixSocket, undefined);
+});
+
+Deno.test("A health check finds the service by the same environment", () => {
+  assert.deepEqual(listenAddressIn({ PORT: "" }), { host: "127.0.0.1", port: "8080" });
+  const app = { APP_SECRET, APP_HOST: "0.0.0.0", APP_PORT: "23000", HOST: "::1" };
+  assert.deepEqual(listenAddressIn(app), { host: "0.0.0.0", port: "23000" });
+  assert.equal(listenAddressIn({ ...app, HP_SHARED_KEY: "k" }).unixSocket, "/tmp/exapp.sock");
+});
+
+Deno.test("A translator has what it needs, and a free DeepL key its own address", () => {
+  const withDeepl = { ...COMPLETE, TRANSLATION_PROVIDER: "deepl" };
+  assert.deepEqual(problems(withDeepl), { DEEPL_API_KEY: "is not set" });
+  assert.deepEqual(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "libretranslate" }), {
+    LIBRETRANSLATE_URL: "is not set",
+  });
+  const address = (env: Environment) => loadConfig({ ...withDeepl, ...env }).translation.deepl.url;
+  assert.equal(address({ DEEPL_API_KEY: "k" }), "https://api.deepl.com");
+  assert.equal(address({ DEEPL_API_KEY: "k:fx" }), "https://api-free.deepl.com");
+  assert.equal(address({ DEEPL_API_KEY: "k:fx", DEEPL_URL: "http://127.0.0.1:9" }), "http://127.0.0.1:9");
 });
 
 Deno.test("Every fault is reported at once, in the order of the documentation", () => {
@@ -144,7 +285,18 @@ Deno.test("What is wrong with a value is said without the value", () => {
     STT_PROVIDER: ["whisper", "Modal"],
     STT_CHUNK_MS: ["79", "201", "100.5", "1e2", "0x64", "-100", "soon"],
     CAPTION_PARTIALS: ["yes", "1"],
+    TRANSLATION_PROVIDER: ["google", "DeepL"],
+    LIBRETRANSLATE_URL: ["libretranslate", "ws://lt:5000"],
+    DEEPL_URL: ["https://key@api.deepl.com"],
+    DEEPL_API_KEY: ["with space"],
+    LT_API_TOKEN: ["with space", "new\nline", "ümlaut"],
+    LT_API_OPEN: ["yes"],
     HOST: ["not a host", "http://0.0.0.0"],
+    APP_ID: ["Live Transcription", "a/b"],
+    AA_VERSION: ["new\nline"],
+    APP_HOST: ["not a host"],
+    APP_PORT: ["65536"],
+    HP_EXAPP_SOCK: ["exapp.sock", `/${"a".repeat(107)}`],
     PORT: ["-1", "65536", "http"],
     LOG_LEVEL: ["trace"],
     SKIP_CERT_VERIFY: ["yes", "TRUE"],
@@ -154,7 +306,7 @@ Deno.test("What is wrong with a value is said without the value", () => {
   };
   for (const [variable, values] of Object.entries(wrong)) {
     for (const value of values) {
-      const error = faultsOf({ ...COMPLETE, [variable]: value });
+      const error = faultsOf({ ...COMPLETE, LT_API_OPEN: "true", [variable]: value });
       assert.deepEqual(error.faults.map((fault) => fault.variable), [variable], `${variable}=${value}`);
       const { problem } = error.faults[0];
       assert.ok(value.length < 3 || !problem.includes(value), `${variable}: "${problem}" shows the value`);
@@ -199,7 +351,7 @@ Deno.test("A certificate file must be there and hold a certificate", async () =>
 });
 
 Deno.test("The configuration cannot be changed, at any depth", () => {
-  const config = loadConfig({ ...COMPLETE, LT_CA_CERTS: "x" }, () => PEM);
+  const config = loadConfig({ ...COMPLETE, ...EXAPP, LT_CA_CERTS: "x" }, { ...WRITABLE, read: () => PEM });
   const visit = (value: object) => {
     assert.ok(Object.isFrozen(value));
     for (const inner of Object.values(value)) if (typeof inner === "object" && inner !== null) visit(inner);
@@ -209,9 +361,18 @@ Deno.test("The configuration cannot be changed, at any depth", () => {
 });
 
 Deno.test("No secret can be seen in the configuration or in its faults", () => {
-  const config = loadConfig(COMPLETE);
+  const config = loadConfig({
+    ...COMPLETE,
+    ...EXAPP,
+    LT_API_TOKEN: "api-5ecret",
+    DEEPL_API_KEY: "dl-5ecret",
+    LIBRETRANSLATE_API_KEY: "lt-5ecret",
+    HP_SHARED_KEY: "harp-5ecret",
+  }, WRITABLE);
   const error = faultsOf({
     ...COMPLETE,
+    LT_API_TOKEN: "api 5ecret",
+    APP_SECRET: " 5ecret",
     LT_HPB_URL: "https://u:5ecret@h",
     MODAL_SECRET: "5ecret with space",
   });
@@ -260,8 +421,9 @@ Deno.test("On a terminal each fault shows the variable, what is wrong and an exa
 Deno.test("Every documented example is accepted, and every default", () => {
   for (const variable of VARIABLES) {
     if ("secret" in variable) continue; // their examples tell where to get one
-    const env = { ...COMPLETE, [variable.name]: variable.example };
-    loadConfig(env, () => PEM);
+    const needed = { LIBRETRANSLATE_URL: "http://lt:5000" };
+    const env = { ...COMPLETE, ...needed, [variable.name]: variable.example };
+    loadConfig(env, { ...WRITABLE, read: () => PEM });
   }
   assert.equal(new Set(VARIABLES.map(({ name }) => name)).size, VARIABLES.length);
 });

@@ -22,10 +22,15 @@ export interface Variable {
 export const STT_PROVIDERS = ["modal", "pocketsphinx"] as const;
 export type SttProvider = (typeof STT_PROVIDERS)[number];
 
+/** The translators TRANSLATION_PROVIDER may name. */
+export const TRANSLATION_PROVIDERS = ["none", "libretranslate", "deepl", "nextcloud"] as const;
+export type TranslationProviderName = (typeof TRANSLATION_PROVIDERS)[number];
+
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const WITH_MODAL = "with STT_PROVIDER=modal and no STT_STREAM_URL";
+const AS_EXAPP = "with APP_SECRET";
 
 export const VARIABLES = [
   {
@@ -91,13 +96,108 @@ export const VARIABLES = [
     example: "off",
   },
   {
+    name: "TRANSLATION_PROVIDER",
+    default: "none",
+    meaning: `Who translates captions: ${TRANSLATION_PROVIDERS.map((name) => `\`${name}\``).join(", ")}`,
+    example: "libretranslate",
+  },
+  {
+    name: "LIBRETRANSLATE_URL",
+    required: "with TRANSLATION_PROVIDER=libretranslate",
+    meaning: "Address of the LibreTranslate server",
+    example: "http://libretranslate:5000",
+  },
+  {
+    name: "LIBRETRANSLATE_API_KEY",
+    secret: true,
+    meaning: "Key for a LibreTranslate server that wants one",
+    example: "the key its operator gave you",
+  },
+  {
+    name: "DEEPL_API_KEY",
+    required: "with TRANSLATION_PROVIDER=deepl",
+    secret: true,
+    meaning: "Authentication key of a DeepL API account",
+    example: "the key from your DeepL account page",
+  },
+  {
+    name: "DEEPL_URL",
+    default: "https://api.deepl.com",
+    meaning: "Address of DeepL; a free key (it ends in `:fx`) goes to `https://api-free.deepl.com` by itself",
+    example: "https://api.deepl.com",
+  },
+  {
     name: "HOST",
     default: "127.0.0.1",
-    meaning:
-      "Address to listen on; the API has no login of its own, so open it only to the app in front of it",
-    example: "0.0.0.0",
+    meaning: "Address to listen on; another than loopback needs `LT_API_TOKEN` or `APP_SECRET`",
+    example: "127.0.0.1",
   },
   { name: "PORT", default: "8080", meaning: "Port to listen on", example: "8080" },
+  {
+    name: "LT_API_TOKEN",
+    secret: true,
+    meaning: "Who calls the API shows this: `Authorization: Bearer <token>`",
+    example: "the output of: openssl rand -hex 32",
+  },
+  {
+    name: "LT_API_OPEN",
+    default: "false",
+    meaning: "`true` serves everyone who can reach `HOST`, without any credentials; for trials only",
+    example: "true",
+  },
+  {
+    name: "APP_SECRET",
+    required: "with HP_SHARED_KEY or TRANSLATION_PROVIDER=nextcloud",
+    secret: true,
+    meaning: "Makes the service an ExApp: AppAPI's secret, for its calls here and ours to Nextcloud",
+    example: "the secret AppAPI gave the app",
+  },
+  {
+    name: "APP_ID",
+    default: "live_transcription",
+    meaning: "Id of the ExApp; Talk looks for the default",
+    example: "live_transcription",
+  },
+  {
+    name: "APP_VERSION",
+    required: AS_EXAPP,
+    meaning: "Version the ExApp is registered with",
+    example: "2.1.3",
+  },
+  {
+    name: "AA_VERSION",
+    default: "2.2.0",
+    meaning: "Least version of AppAPI the ExApp works with, told in every call to Nextcloud",
+    example: "32.0.0",
+  },
+  {
+    name: "APP_HOST",
+    meaning: "With `APP_SECRET`: address to listen on, instead of `HOST`",
+    example: "0.0.0.0",
+  },
+  {
+    name: "APP_PORT",
+    meaning: "With `APP_SECRET`: port to listen on, instead of `PORT`",
+    example: "23000",
+  },
+  {
+    name: "APP_PERSISTENT_STORAGE",
+    required: AS_EXAPP,
+    meaning: "Folder in which the ExApp remembers whether it is enabled",
+    example: "/nc_app_live_transcription_data",
+  },
+  {
+    name: "HP_SHARED_KEY",
+    secret: true,
+    meaning: "Set by HaRP: listen on the Unix socket `HP_EXAPP_SOCK` and on no address",
+    example: "the key HaRP was started with",
+  },
+  {
+    name: "HP_EXAPP_SOCK",
+    default: "/tmp/exapp.sock",
+    meaning: "With `HP_SHARED_KEY`: path of the Unix socket",
+    example: "/tmp/exapp.sock",
+  },
   {
     name: "LOG_LEVEL",
     default: "info",
