@@ -13,11 +13,13 @@ interface Rule {
 
 const ROOMS: Record<string, Rule> = {
   domain: { rooms: [], packages: [] },
-  flow: { rooms: ["domain"], packages: ["node:http", "node:https", "node:net", "node:tls"] },
+  flow: { rooms: ["domain"], packages: ["node:http", "node:https", "node:net", "node:tls", "ws"] },
   audio: { rooms: ["domain"], packages: ["libopus-wasm"] },
   captioning: { rooms: ["domain", "flow", "audio"], packages: [] },
   stt: { rooms: ["domain", "flow"], packages: ["zod"] },
+  translation: { rooms: ["domain", "flow"], packages: ["zod"] },
   webrtc: { rooms: ["domain", "flow"], packages: ["werift"] },
+  nextcloud: { rooms: ["domain", "flow"], packages: ["zod"] },
   speakers: { rooms: ["domain", "flow", "webrtc", "captioning"], packages: [] },
   talk: { rooms: ["domain", "flow", "captioning"], packages: ["zod", "node:crypto"] },
   http: { rooms: ["domain"], packages: ["zod", "hono", "@hono/zod-openapi"] },

@@ -35,6 +35,17 @@ export const LIMITS = {
   resumeWindowMs: 30_000,
   /** Finals waiting per room; partials keep only the newest per speaker. */
   outboxFinals: 128,
+  /** Translations under way at once; a self-hosted translator seldom does more. */
+  translationsAtOnce: 4,
+  /** Translations waiting for a turn: some seconds of what all calls together say. */
+  translationQueue: 64,
+  /** Translations remembered, and all their texts together: greetings and yeses come again, lectures do not. */
+  translationCacheEntries: 1_000,
+  translationCacheChars: 200_000,
+  /** Finals of one call awaiting their translation into one language; a person says one in some seconds. */
+  translationsPending: 32,
+  /** A final waits this long for its translation, then goes as it was said: the slowest provider's 10 s and a margin. */
+  translationWaitMs: 12_000,
   /** Listeners asked for before their session is known, per room. A call has at most some hundred participants. */
   pendingListeners: 1_000,
   /** Rooms at once; each holds a socket to the HPB. */

@@ -49,6 +49,17 @@ export const METRICS = {
     help: "Speech-to-text messages not understood",
     label: "provider",
   },
+  tiro_translations_total: {
+    kind: "counter",
+    help: "Translations by outcome; cached ones cost no call to the provider, refused ones were not tried",
+    label: "outcome",
+  },
+  tiro_translation_ms: {
+    kind: "histogram",
+    help: "Time the translation provider took for one caption",
+    buckets: [25, 50, 100, 250, 500, 1000, 2000, 3000, 5000, 10000],
+  },
+  tiro_nextcloud_requests_total: { kind: "counter", help: "OCS requests by outcome", label: "outcome" },
   tiro_http_requests_total: { kind: "counter", help: "HTTP answers", label: "status" },
 } as const;
 

@@ -1,0 +1,46 @@
+/** The newest-used translations, bounded in number and in characters. Holds speech: memory only, never written down. */
+export interface CacheBounds {
+  entries: number;
+  /** Keys and translations together. */
+  chars: number;
+}
+
+export class TranslationCache {
+  readonly #bounds: CacheBounds;
+  /** Longest unused first: a Map keeps the order of insertion. */
+  readonly #entries = new Map<string, string>();
+  #chars = 0;
+
+  constructor(bounds: CacheBounds) {
+    this.#bounds = bounds;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: string): string | undefined {
+    const text = this.#entries.get(key);
+    if (text === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, text);
+    return text;
+  }
+
+  set(key: string, text: string): void {
+    this.#remove(key);
+    this.#entries.set(key, text);
+    this.#chars += key.length + text.length;
+    for (const [oldest] of this.#entries) {
+      if (this.#entries.size <= this.#bounds.entries && this.#chars <= this.#bounds.chars) return;
+      this.#remove(oldest);
+    }
+  }
+
+  #remove(key: string): void {
+    const text = this.#entries.get(key);
+    if (text === undefined) return;
+    this.#entries.delete(key);
+    this.#chars -= key.length + text.length;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * DeepL (https://developers.deepl.com/api-reference): POST /v2/translate, GET /v2/languages. DeepL writes ids in upper
+ * case, Talk in lower: `PT-BR` is `pt-br` here. It translates from languages and to their variants, so where one is
+ * spoken its region is left out.
+ */
+import { z } from "zod";
+import type { Language, Translator } from "../domain/mod.ts";
+import type { TlsOptions } from "../flow/mod.ts";
+import { unreadableAnswer } from "./errors.ts";
+import { callJson } from "./http_json.ts";
+import { baseOf, languageOf } from "./languages.ts";
+
+export interface DeeplSettings {
+  /** https://api.deepl.com, or https://api-free.deepl.com for a free key. */
+  url: string;
+  key: string;
+  tls?: TlsOptions;
+}
+
+const Languages = z.array(z.object({ language: z.string(), name: z.string() }));
+const Translation = z.object({ translations: z.array(z.object({ text: z.string() })) });
+
+export function deeplTranslator({ url, key, tls }: DeeplSettings): Translator {
+  const base = url.replace(/\/+$/, "");
+  const headers = { Authorization: `DeepL-Auth-Key ${key}` };
+  const list = async (type: "source" | "target", signal: AbortSignal): Promise<Language[]> => {
+    const address = `${base}/v2/languages?type=${type}`;
+    const known = await callJson({ address, headers, tls, signal }, Languages);
+    return known.map(({ language, name }) => languageOf(language.toLowerCase(), name));
+  };
+  return {
+    name: "deepl",
+    async languages(signal) {
+      const [origin, target] = await Promise.all([list("source", signal), list("target", signal)]);
+      return { origin, target };
+    },
+    async translate({ text, originId, targetId }, signal) {
+      const body = {
+        text: [text],
+        source_lang: baseOf(originId).toUpperCase(),
+        target_lang: targetId.toUpperCase(),
+      };
+      const { translations: [translation] } = await callJson(
+        { address: `${base}/v2/translate`, headers, body, tls, signal },
+        Translation,
+      );
+      if (!translation) throw unreadableAnswer();
+      return translation.text;
+    },
+  };
+}

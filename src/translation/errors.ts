@@ -1,0 +1,58 @@
+/**
+ * The ways a translation fails, as the port's TranslationError. No message carries text, addresses or answers.
+ *
+ * Not retryable means that the provider is of no use until somebody changes something, with one exception: a request
+ * the provider refuses for what it holds (`translation_unsupported`) says nothing about the next one.
+ */
+import { NextcloudError, TranslationError } from "../domain/mod.ts";
+
+const RETRYABLE = {
+  translation_unauthorized: false,
+  translation_quota: false,
+  translation_no_provider: false,
+  translation_unsupported: false,
+  translation_busy: true,
+  translation_unreachable: true,
+  translation_server: true,
+  translation_protocol: true,
+  translation_timeout: true,
+  translation_refused: true,
+  translation_languages_unknown: true,
+} as const;
+export type TranslationErrorCode = keyof typeof RETRYABLE;
+
+export function translationError(cause: string, code: TranslationErrorCode): TranslationError {
+  return new TranslationError(`Cannot translate: ${cause}`, { code, retryable: RETRYABLE[code] });
+}
+
+/** Whether the provider is to be left alone until it has been looked at again. */
+export function switchesOff(error: unknown): error is TranslationError {
+  return error instanceof TranslationError && !error.retryable && error.code !== "translation_unsupported";
+}
+
+/** What a status other than 200 means. 456 is DeepL's own, 412 TaskProcessing's. */
+export function statusError(status: number): TranslationError {
+  if (status === 401 || status === 403) {
+    return translationError("the provider refused the credentials", "translation_unauthorized");
+  }
+  if (status === 412) return translationError("there is no provider", "translation_no_provider");
+  if (status === 429) return translationError("the provider asks to wait", "translation_busy");
+  if (status === 456) return translationError("the provider's quota is used up", "translation_quota");
+  if (status >= 400 && status < 500) {
+    return translationError(`the provider refused the request with ${status}`, "translation_unsupported");
+  }
+  return translationError(`the provider answered ${status}`, "translation_server");
+}
+
+export function unreadableAnswer(): TranslationError {
+  return translationError("the provider's answer makes no sense", "translation_protocol");
+}
+
+/** What a call failed with, in the terms of the port; the signal's reason stays what it is. */
+export function callError(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  if (error instanceof TranslationError) return error;
+  if (error instanceof NextcloudError && error.code === "throttled") return statusError(429);
+  if (error instanceof NextcloudError && !error.retryable) return statusError(401);
+  return translationError("the provider is out of reach", "translation_unreachable");
+}

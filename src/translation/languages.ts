@@ -1,0 +1,41 @@
+/**
+ * What is known of a language by its id alone: how its words are set apart, which way its script runs, and which ids
+ * mean the same language to a provider. From Unicode CLDR's `characterOrder` and, for scripts without spaces between
+ * words, UAX #14 (Complex Context and Ideographic).
+ */
+import type { Language, TranslationLanguages } from "../domain/mod.ts";
+
+/** TaskProcessing's id for letting the provider find out what it is translating from. */
+export const DETECTED_ORIGIN = "detect_language";
+
+/** `iw` and `ji` are the old ids of Hebrew and Yiddish. */
+const RTL_LANGUAGES = new Set(
+  "ar arc arz ckb dv fa he iw ji ks lrc mzn nqo pnb prs ps sd syr ug ur yi".split(" "),
+);
+const RTL_SCRIPTS = new Set(["adlm", "arab", "hebr", "mand", "nkoo", "rohg", "samr", "syrc", "thaa"]);
+/** `zt` is LibreTranslate's traditional Chinese. */
+const SPACELESS_LANGUAGES = new Set("bo dz ja km lo my th wuu yue zh zt".split(" "));
+const SPACELESS_SCRIPTS = new Set(["hans", "hant", "jpan", "khmr", "laoo", "mymr", "thai", "tibt"]);
+
+/** An id as `de`, `pt-BR`, `zh_Hans`; where a script is named, it decides. */
+export function languageOf(id: string, name: string): Language {
+  const [language, ...rest] = id.toLowerCase().split(/[-_]/);
+  const script = rest.find((part) => /^[a-z]{4}$/.test(part));
+  const rtl = script ? RTL_SCRIPTS.has(script) : RTL_LANGUAGES.has(language);
+  const spaceless = script ? SPACELESS_SCRIPTS.has(script) : SPACELESS_LANGUAGES.has(language);
+  return { id, name, metadata: { separator: spaceless ? "" : " ", rtl } };
+}
+
+/** The language without its region and script. */
+export function baseOf(id: string): string {
+  return id.split(/[-_]/)[0].toLowerCase();
+}
+
+/** What a provider calls the language spoken: the id itself, else its base, else detection; undefined if none. */
+export function originAmong(ids: ReadonlySet<string>, id: string): string | undefined {
+  return [id, baseOf(id), DETECTED_ORIGIN].find((candidate) => ids.has(candidate));
+}
+
+export function canTranslateFrom({ origin }: TranslationLanguages, id: string): boolean {
+  return originAmong(new Set(origin.map((language) => language.id)), id) !== undefined;
+}

@@ -1,0 +1,41 @@
+/** LibreTranslate (https://docs.libretranslate.com/api/): POST /translate, GET /languages. Ids are the server's own. */
+import { z } from "zod";
+import type { Translator } from "../domain/mod.ts";
+import type { TlsOptions } from "../flow/mod.ts";
+import { callJson } from "./http_json.ts";
+import { languageOf } from "./languages.ts";
+
+export interface LibreTranslateSettings {
+  /** http(s)://... */
+  url: string;
+  /** Servers of one's own seldom want one. */
+  apiKey?: string;
+  tls?: TlsOptions;
+}
+
+/** `targets` is missing on servers before 1.3.12, which translate any pair of their list. */
+const Languages = z.array(
+  z.object({ code: z.string(), name: z.string(), targets: z.array(z.string()).optional() }),
+);
+const Translation = z.object({ translatedText: z.string() });
+
+export function libreTranslateTranslator({ url, apiKey, tls }: LibreTranslateSettings): Translator {
+  const base = url.replace(/\/+$/, "");
+  return {
+    name: "libretranslate",
+    async languages(signal) {
+      const known = await callJson({ address: `${base}/languages`, tls, signal }, Languages);
+      const languages = known.map(({ code, name }) => languageOf(code, name));
+      const reached = new Set(known.flatMap(({ code, targets }) => targets ?? [code]));
+      return { origin: languages, target: languages.filter(({ id }) => reached.has(id)) };
+    },
+    async translate({ text, originId, targetId }, signal) {
+      const body = { q: text, source: originId, target: targetId, format: "text", api_key: apiKey };
+      const { translatedText } = await callJson(
+        { address: `${base}/translate`, body, tls, signal },
+        Translation,
+      );
+      return translatedText;
+    },
+  };
+}
