@@ -22,7 +22,7 @@ const ROOMS: Record<string, Rule> = {
   nextcloud: { rooms: ["domain", "flow"], packages: ["zod"] },
   speakers: { rooms: ["domain", "flow", "webrtc", "captioning"], packages: [] },
   talk: { rooms: ["domain", "flow", "captioning"], packages: ["zod", "node:crypto"] },
-  http: { rooms: ["domain"], packages: ["zod", "hono", "@hono/zod-openapi"] },
+  http: { rooms: ["domain"], packages: ["zod", "hono", "@hono/zod-openapi", "node:crypto"] },
   config: { rooms: ["domain"], packages: ["zod"] },
   telemetry: { rooms: ["domain"], packages: ["prom-client"] },
   cli: { rooms: ["domain", "config", "telemetry", "demo", "app.ts"], packages: [] },

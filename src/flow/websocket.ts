@@ -1,22 +1,20 @@
 /**
  * A WebSocket client connection as a bounded duplex: messages in through a queue that may not drop, messages out at
- * once, one place that knows how it closed, and an end that is certain. A reader that falls behind ends the connection
- * with OverflowError instead of growing.
+ * once, one place that knows how it closed, and an end that is certain. The protocol is `ws`; why not the native
+ * WebSocket: docs/decisions/0003-websocket-client.md. Not offered in the handshake: compression and subprotocols.
+ * Redirects are not followed.
  *
- * The handshake is the platform's HTTP client, the framing is `websocket_frames.ts`. The native WebSocket is not used
- * because it cannot be ended: against a peer that does not answer the close frame, or has stopped reading, `close()`
- * never finishes, and neither closing its HttpClient nor anything else frees the socket and the megabytes queued for it.
+ * A reader that falls behind ends the connection with OverflowError. It is not waited for: who sends here speaks of
+ * now (words, participants), and a reader that has stopped is found only by a queue that overflows.
  *
  *     opening -> open -> closing (our close frame is out, 1 s) -> closed
- *                  \-> the peer's close frame, an error, the end of TCP -> closed
+ *                  \-> the peer's close frame (1 s for it to hang up), an error, the end of TCP -> closed
  */
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
+import { type ClientOptions, WebSocket } from "ws";
 import { OverflowError } from "../domain/mod.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
-import { CLOSE, closePayload, encodeFrame, FrameDecoder, FrameError, OPCODE } from "./websocket_frames.ts";
 
 export interface WebSocketOptions {
   /** Ends the opening; an open connection is ended by `close`. */
@@ -50,53 +48,67 @@ export class WebSocketOpenError extends Error {
   }
 }
 
-/** The peer's goodbye is awaited this long; a peer that stopped reading never says it. */
-const CLOSE_TIMEOUT_MS = 1_000;
+/** RFC 6455 section 7.4.1. */
+const CLOSE_NORMAL = 1000;
+/** The connection ended without a close frame. Never sent. */
+const CLOSE_ABNORMAL = 1006;
 /** Our own code for a reader that fell behind (4000-4999 are for private use). */
 const CLOSE_OVERFLOW = 4008;
-/** A pong is not queued behind more than this: whoever pings without reading gets none, and costs nothing. */
-const PONG_BUFFERED_BYTES_MAX = 64 * 1024;
-/** Appended to the handshake's key, RFC 6455 section 1.3. */
-const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-const encoder = new TextEncoder();
+/** The peer's goodbye is awaited this long; a peer that stopped reading never says it. */
+const CLOSE_TIMEOUT_MS = 1_000;
+/** What `ws` calls a message that is too long, or comes in too many pieces. */
+const OVER_SIZE: ReadonlySet<unknown> = new Set([
+  "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+  "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
+  "WS_ERR_TOO_MANY_BUFFERED_PARTS",
+]);
 
 export class WebSocketDuplex implements AsyncDisposable {
-  readonly #socket: Socket;
+  readonly #socket: WebSocket;
   readonly #inbox: BoundedQueue<string | Uint8Array<ArrayBuffer>>;
   readonly #inboxName: string;
-  readonly #decoder: FrameDecoder;
   readonly #closed = Promise.withResolvers<CloseInfo>();
   #state: "open" | "closing" | "closed" = "open";
-  #peerClose?: { code: number; reason: string };
-  #drained?: Promise<void>;
+  /** Messages handed to `send` that the kernel has not taken yet. */
+  #unsent = 0;
+  #drained?: PromiseWithResolvers<void>;
   #killTimer?: ReturnType<typeof setTimeout>;
 
-  private constructor(socket: Socket, head: Uint8Array, options: WebSocketOptions) {
+  private constructor(socket: WebSocket, transport: Socket, options: WebSocketOptions) {
     this.#socket = socket;
     this.#inboxName = options.inbox.name;
     this.#inbox = new BoundedQueue({ capacity: options.inbox.capacity, whenFull: "refuse" });
-    this.#decoder = new FrameDecoder({ masked: false, maxMessageBytes: options.maxMessageSize });
-    socket.setNoDelay(true);
-    // What went wrong shows in how it closed; without a listener it would be thrown at the process.
-    socket.on("error", () => {});
-    void this.#run(head, new Promise((resolve) => socket.once("close", resolve))); // never rejects
+    this.messages = this.#inbox.readable();
+    socket.on(
+      "message",
+      (data) => this.#receive(data instanceof ArrayBuffer ? new Uint8Array(data) : `${data}`),
+    );
+    socket.on("error", (error: Error & { code?: unknown }) => {
+      // Any other error shows in how the connection closed.
+      if (OVER_SIZE.has(error.code)) this.#inbox.close({ error: this.#overflow() });
+    });
+    // ws would wait for what is unsent to go out to a peer that hung up, however long that takes.
+    transport.once("end", () => this.#killTimer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS));
+    socket.once("close", (code, reason) => {
+      clearTimeout(this.#killTimer);
+      this.#state = "closed";
+      this.#inbox.close();
+      this.#drained?.resolve();
+      this.#closed.resolve({ code, reason: `${reason}`, clean: code !== CLOSE_ABNORMAL });
+    });
   }
 
-  /** Connects. Rejects with WebSocketOpenError, or with the signal's reason. */
+  /** Connects. Rejects with WebSocketOpenError, or with the signal's reason; then nothing of the attempt is left. */
   static async open(url: string, options: WebSocketOptions): Promise<WebSocketDuplex> {
-    options.signal.throwIfAborted();
-    return await upgrade(new URL(url), options, (socket, head) => new WebSocketDuplex(socket, head, options));
+    return await connect(
+      url,
+      options,
+      (socket, transport) => new WebSocketDuplex(socket, transport, options),
+    );
   }
 
   /** Messages in order; ends when the connection does (see `closed`), errors with OverflowError. One reader. */
-  readonly messages: ReadableStream<string | Uint8Array<ArrayBuffer>> = new ReadableStream({
-    pull: async (controller) => {
-      const message = await this.#inbox.next();
-      if (message === undefined) controller.close();
-      else controller.enqueue(message);
-    },
-  }, { highWaterMark: 0 });
+  readonly messages: ReadableStream<string | Uint8Array<ArrayBuffer>>;
 
   /** How the connection ended, once nothing of it is left. */
   get closed(): Promise<CloseInfo> {
@@ -104,37 +116,33 @@ export class WebSocketDuplex implements AsyncDisposable {
   }
 
   get isOpen(): boolean {
-    return this.#state === "open" && !this.#socket.destroyed;
+    return this.#state === "open" && this.#socket.readyState === WebSocket.OPEN;
   }
 
   /** Bytes handed to `send` and not yet to the kernel, which takes some megabytes itself. */
   get bufferedAmount(): number {
-    return this.#socket.writableLength;
+    return this.#socket.bufferedAmount;
   }
 
-  /** Resolves when the kernel has taken what `send` queued past the stream's own mark, or the connection is over. */
+  /** Resolves when the kernel has taken all that was sent, or the connection is over. */
   drained(): Promise<void> {
-    if (!this.#socket.writableNeedDrain || this.#socket.destroyed) return Promise.resolve();
-    return this.#drained ??= new Promise((resolve) => {
-      const settle = () => {
-        this.#socket.off("drain", settle).off("close", settle);
-        this.#drained = undefined;
-        resolve();
-      };
-      this.#socket.once("drain", settle).once("close", settle);
-    });
+    if (this.#unsent === 0 || this.#state === "closed") return Promise.resolve();
+    return (this.#drained ??= Promise.withResolvers()).promise;
   }
 
   /** Sends at once; false when the connection is no longer open. */
   send(message: string | Uint8Array<ArrayBuffer>): boolean {
     if (!this.isOpen) return false;
-    if (typeof message === "string") this.#write(OPCODE.text, encoder.encode(message));
-    else this.#write(OPCODE.binary, message);
+    this.#unsent++;
+    this.#socket.send(message, this.#onSent);
     return true;
   }
 
-  /** Says goodbye, waits for the peer's, but not for long. When this resolves nothing of the connection is left. */
-  async close(code: number = CLOSE.normal, reason = ""): Promise<void> {
+  /**
+   * Says goodbye, waits for the peer's, but not for long. When this resolves nothing of the connection is left. The
+   * reason is at most 123 bytes.
+   */
+  async close(code: number = CLOSE_NORMAL, reason = ""): Promise<void> {
     this.#goodbye(code, reason);
     await this.#closed.promise;
   }
@@ -143,145 +151,93 @@ export class WebSocketDuplex implements AsyncDisposable {
     return this.close();
   }
 
-  #write(opcode: number, payload: Uint8Array): void {
-    this.#socket.write(encodeFrame(opcode, payload, true));
+  /** One for all messages: a closure for each would be garbage at the rate of audio. */
+  readonly #onSent = (): void => {
+    if (--this.#unsent > 0) return;
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  };
+
+  #receive(message: string | Uint8Array<ArrayBuffer>): void {
+    if (this.#state !== "open" || this.#inbox.push(message)) return;
+    this.#inbox.close({ error: this.#overflow() });
+    this.#goodbye(CLOSE_OVERFLOW, "overflow");
   }
 
-  /** Our close frame goes out once; after it the peer has a second before the connection is cut. */
+  #overflow(): OverflowError {
+    return new OverflowError(this.#inboxName, this.#inbox.capacity);
+  }
+
+  /** Our close frame goes out once; after it ws gives the peer CLOSE_TIMEOUT_MS. */
   #goodbye(code: number, reason: string): void {
     if (this.#state !== "open") return;
+    this.#socket.close(code, reason);
     this.#state = "closing";
-    this.#write(OPCODE.close, code === CLOSE.noStatus ? new Uint8Array() : closePayload(code, reason));
-    this.#killTimer = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS);
-  }
-
-  /** From the open socket to `closed`. What was received before the socket went is still delivered after it went. */
-  async #run(head: Uint8Array, socketClosed: Promise<void>): Promise<void> {
-    try {
-      await this.#read(head);
-    } catch (error) {
-      // Anything else is the socket's own error: `closed` tells.
-      if (error instanceof OverflowError) this.#inbox.close({ error });
-      if (error instanceof FrameError) this.#goodbye(error.closeCode, "");
-      else if (error instanceof OverflowError) this.#goodbye(CLOSE_OVERFLOW, "overflow");
-    }
-    // Reading is over: what is written still goes out, for as long as the kill timer lets it.
-    if (this.#socket.writableLength === 0) this.#socket.destroy();
-    this.#killTimer ??= setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS);
-    this.#socket.end(() => this.#socket.destroy());
-    await socketClosed;
-    clearTimeout(this.#killTimer);
-    this.#state = "closed";
-    this.#inbox.close();
-    const { code, reason } = this.#peerClose ?? { code: CLOSE.abnormal, reason: "" };
-    this.#closed.resolve({ code, reason, clean: this.#peerClose !== undefined });
-  }
-
-  async #read(head: Uint8Array): Promise<void> {
-    await this.#receive(head);
-    if (this.#peerClose) return;
-    for await (const chunk of this.#socket.iterator({ destroyOnReturn: false })) {
-      await this.#receive(chunk);
-      if (this.#peerClose) return;
-    }
-  }
-
-  async #receive(chunk: Uint8Array): Promise<void> {
-    for (const frame of this.#frames(chunk)) {
-      if (frame.type === "message") {
-        if (this.#state !== "open" || this.#inbox.push(frame.data)) continue;
-        // One read of the socket can hold more messages than the queue: give a prompt reader its turn before judging.
-        await new Promise<void>((resolve) => setTimeout(resolve, 0));
-        if (this.#state !== "open" || this.#inbox.push(frame.data)) continue;
-        throw new OverflowError(this.#inboxName, this.#inbox.capacity);
-      } else if (frame.type === "ping") {
-        const answer = this.#state === "open" && this.bufferedAmount <= PONG_BUFFERED_BYTES_MAX;
-        if (answer) this.#write(OPCODE.pong, frame.payload);
-      } else if (frame.type === "close") {
-        this.#peerClose = { code: frame.code, reason: frame.reason };
-        this.#goodbye(frame.code, "");
-        return;
-      }
-    }
-  }
-
-  /** A message over size is an overflow to the reader, like one too many. */
-  *#frames(chunk: Uint8Array): ReturnType<FrameDecoder["receive"]> {
-    try {
-      yield* this.#decoder.receive(chunk);
-    } catch (error) {
-      if (!(error instanceof FrameError) || error.closeCode !== CLOSE.tooBig) throw error;
-      throw new OverflowError(this.#inboxName, this.#inbox.capacity);
-    }
   }
 }
 
-/**
- * The opening handshake, RFC 6455 section 4.1. `opened` gets the socket at once, before an event of it can be missed.
- * What did not become a connection is gone when this rejects.
- */
-async function upgrade<T>(
-  url: URL,
+/** The opening handshake. `opened` gets the socket at once, before an event of it can be missed. */
+function connect<T>(
+  url: string,
   options: WebSocketOptions,
-  opened: (socket: Socket, head: Uint8Array) => T,
+  opened: (socket: WebSocket, transport: Socket) => T,
 ): Promise<T> {
-  const secure = url.protocol === "wss:" || url.protocol === "https:";
-  const key = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))));
-  const accept = await acceptOf(key);
-  const outcome = Promise.withResolvers<T>();
-  const request = (secure ? httpsRequest : httpRequest)({
-    hostname: url.hostname.replace(/^\[|\]$/g, ""),
-    port: url.port || (secure ? 443 : 80),
-    path: url.pathname + url.search,
-    agent: false,
-    headers: {
-      ...options.headers,
-      Connection: "Upgrade",
-      Upgrade: "websocket",
-      "Sec-WebSocket-Version": "13",
-      "Sec-WebSocket-Key": key,
-    },
-    ...(secure ? tlsRequestOptions(options.tls) : {}),
-  });
+  const { signal, openTimeoutMs } = options;
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  signal.throwIfAborted();
+  const socket = clientSocket(url, options);
+  let transport: Socket | undefined;
   let failure: unknown;
-  const fail = (error: unknown) => {
-    failure ??= error;
-    request.destroy();
+  const fail = (reason: unknown) => {
+    failure ??= reason;
+    socket.terminate();
   };
-  request.on("upgrade", (response, socket, head) => {
-    if (failure === undefined && response.headers["sec-websocket-accept"] === accept) {
-      return outcome.resolve(opened(socket as Socket, head));
-    }
-    failure ??= new WebSocketOpenError("the server's handshake is not WebSocket's");
-    socket.on("error", () => {}); // it is being thrown away
-    socket.once("close", () => outcome.reject(failure));
-    socket.destroy();
-  });
-  request.on("response", ({ statusCode }) => {
+  const onAbort = () => fail(signal.reason);
+  // Our own clock: ws' handshakeTimeout starts anew with every byte the server says.
+  const timer = setTimeout(
+    () => fail(new WebSocketOpenError(`no answer within ${openTimeoutMs} ms`)),
+    openTimeoutMs,
+  );
+  const settled = () => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  // The error's own message can carry the address; that it could not connect is enough.
+  socket.on("error", () => {});
+  socket.once("unexpected-response", (_, { statusCode }) => {
     fail(new WebSocketOpenError(`the server answered ${statusCode}`, statusCode));
   });
-  // The error's own message can carry the address; that it could not connect is enough.
-  request.on("error", () => failure ??= new WebSocketOpenError("connection refused or lost"));
-  request.on("close", () => {
-    if (failure !== undefined) outcome.reject(failure);
+  socket.once("upgrade", (response) => transport = response.socket);
+  socket.once("open", () => {
+    settled();
+    resolve(opened(socket, transport!));
   });
-  const onAbort = () => fail(options.signal.reason);
-  const timer = setTimeout(
-    () => fail(new WebSocketOpenError(`no answer within ${options.openTimeoutMs} ms`)),
-    options.openTimeoutMs,
-  );
-  options.signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    if (options.signal.aborted) onAbort();
-    request.end();
-    return await outcome.promise;
-  } finally {
-    clearTimeout(timer);
-    options.signal.removeEventListener("abort", onAbort);
-  }
+  socket.once("close", () => {
+    settled();
+    const cause = transport ? "the server's handshake is not WebSocket's" : "connection refused or lost";
+    reject(failure ?? new WebSocketOpenError(cause));
+  });
+  return promise;
 }
 
-async function acceptOf(key: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-1", encoder.encode(key + ACCEPT_GUID));
-  return btoa(String.fromCharCode(...new Uint8Array(digest)));
+function clientSocket(url: string, { headers, maxMessageSize, tls }: WebSocketOptions): WebSocket {
+  const clientOptions: ClientOptions & { closeTimeout: number } = {
+    ...tlsRequestOptions(tls),
+    headers,
+    perMessageDeflate: false,
+    maxPayload: maxMessageSize,
+    // Not known to @types/ws 8.18.2 yet.
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    // One message a turn of the event loop: a single read of TCP can hold more of them than the inbox, and a prompt
+    // reader shall have its turn in between.
+    allowSynchronousEvents: false,
+  };
+  try {
+    const socket = new WebSocket(url, clientOptions);
+    socket.binaryType = "arraybuffer";
+    return socket;
+  } catch {
+    throw new WebSocketOpenError("the address or a header is not valid");
+  }
 }

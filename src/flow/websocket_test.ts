@@ -1,13 +1,6 @@
 import assert from "@std/assert";
+import { makeCertificates } from "../../tests/fakes/certificates.ts";
 import { OverflowError } from "../domain/mod.ts";
-import {
-  CLOSE,
-  closePayload,
-  encodeFrame,
-  FrameDecoder,
-  OPCODE,
-  type WebSocketFrame,
-} from "./websocket_frames.ts";
 import { WebSocketDuplex, WebSocketOpenError, type WebSocketOptions } from "./websocket.ts";
 
 const OPTIONS: WebSocketOptions = {
@@ -20,30 +13,28 @@ const OPTIONS: WebSocketOptions = {
 /** Deno's own WebSocket server: what it says of our frames is not our opinion. */
 function nativeServer(
   onSocket: (socket: WebSocket, request: { url: string; key: string | null }) => void,
-  options: { cert?: string; key?: string } = {},
 ) {
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {}, ...options } as Deno.ServeTcpOptions,
-    (request) => {
-      const { url, headers } = request;
-      const key = headers.get("modal-key");
-      const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
-      onSocket(socket, { url, key });
-      return response;
-    },
-  );
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    const { url, headers } = request;
+    const key = headers.get("modal-key");
+    const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
+    onSocket(socket, { url, key });
+    return response;
+  });
   return {
-    url: `${options.cert ? "wss" : "ws"}://127.0.0.1:${server.addr.port}/path?query=1`,
+    url: `ws://127.0.0.1:${server.addr.port}/path?query=1`,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }
 
-type Behaviour = (conn: Deno.TcpConn, head: string) => Promise<void>;
+type Behaviour = (conn: Deno.Conn, head: string) => Promise<void>;
 
-/** A TCP server that does with each connection what the test wants. Joined on disposal. */
-function rawServer(behave: Behaviour) {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const conns = new Set<Deno.TcpConn>();
+/** A TCP (or TLS) server that does with each connection what the test wants. Joined on disposal. */
+function rawServer(behave: Behaviour, tls?: { cert: string; key: string }) {
+  const address = { hostname: "127.0.0.1", port: 0 };
+  const listener = tls ? Deno.listenTls({ ...address, ...tls }) : Deno.listen(address);
+  const { port } = listener.addr as Deno.NetAddr;
+  const conns = new Set<Deno.Conn>();
   const tasks: Promise<void>[] = [];
   const serving = (async () => {
     for await (const conn of listener) {
@@ -65,7 +56,7 @@ function rawServer(behave: Behaviour) {
     }
   })();
   return {
-    url: `ws://127.0.0.1:${listener.addr.port}/`,
+    url: `${tls ? "wss" : "ws"}://127.0.0.1:${port}/`,
     async [Symbol.asyncDispose]() {
       listener.close();
       for (const conn of conns) conn.close();
@@ -76,7 +67,7 @@ function rawServer(behave: Behaviour) {
   };
 }
 
-async function acceptUpgrade(conn: Deno.TcpConn, head: string, extra: Uint8Array = new Uint8Array()) {
+async function acceptUpgrade(conn: Deno.Conn, head: string, extra: Uint8Array = new Uint8Array()) {
   const key = /sec-websocket-key: (.*)\r\n/i.exec(head)![1];
   const digest = await crypto.subtle.digest(
     "SHA-1",
@@ -113,7 +104,32 @@ async function elapsedMs(work: Promise<unknown>): Promise<number> {
   return performance.now() - startMs;
 }
 
-const text = (message: string) => encodeFrame(OPCODE.text, new TextEncoder().encode(message), false);
+/** A server's frame of at most 125 bytes. `first` is FIN, RSV and opcode, RFC 6455 section 5.2. */
+function frame(first: number, payload: Uint8Array | string = ""): Uint8Array {
+  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
+  return Uint8Array.of(first, bytes.length, ...bytes);
+}
+
+/** The next frame of at most 125 bytes that the client sends. */
+async function clientFrame(conn: Deno.Conn): Promise<{ first: number; payload: number[] }> {
+  const [first, length, ...mask] = await readExactly(conn, 6);
+  const masked = await readExactly(conn, length & 0x7f);
+  return { first, payload: [...masked].map((byte, at) => byte ^ mask[at % 4]) };
+}
+
+async function readExactly(conn: Deno.Conn, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length;) {
+    const count = await conn.read(bytes.subarray(at));
+    if (count === null) throw new Error("Cannot read a frame: the connection ended");
+    at += count;
+  }
+  return bytes;
+}
+
+const text = (message: string) => frame(0x81, message);
+const close = (code: number, reason = "") =>
+  frame(0x88, concat(Uint8Array.of(code >> 8, code & 0xff), new TextEncoder().encode(reason)));
 const concat = (...parts: Uint8Array[]) => new Uint8Array(parts.flatMap((part) => [...part]));
 
 Deno.test("Text and binary of every header length reach a native server and come back unchanged", async () => {
@@ -130,6 +146,20 @@ Deno.test("Text and binary of every header length reach a native server and come
   }
   duplex.send("schön – 字幕");
   assert.equal((await reader.read()).value, "schön – 字幕");
+});
+
+Deno.test("What is sent is what the buffer held at that moment, and the buffer stays as it was", async () => {
+  await using server = nativeServer((socket) => {
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => socket.send(data);
+  });
+  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const bytes = Uint8Array.from({ length: 20_000 }, (_, i) => i * 7);
+  const original = bytes.slice();
+  duplex.send(bytes);
+  assert.deepEqual(bytes, original);
+  bytes.fill(0);
+  assert.deepEqual((await duplex.messages.getReader().read()).value, original);
 });
 
 Deno.test("The handshake carries the headers and the whole path", async () => {
@@ -175,23 +205,70 @@ Deno.test("A peer that never answers the close frame is cut off within about a s
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   const tookMs = await elapsedMs(duplex.close());
   assert.ok(tookMs > 500 && tookMs < 5_000, `took ${tookMs} ms`);
-  assert.deepEqual(await duplex.closed, { code: CLOSE.abnormal, reason: "", clean: false });
+  assert.deepEqual(await duplex.closed, { code: 1006, reason: "", clean: false });
 });
 
-Deno.test("A peer that stopped reading is cut off with megabytes still queued, and they are freed", async () => {
+Deno.test("A peer that said goodbye and does not hang up is left within about a second", async () => {
   const stuck = Promise.withResolvers<void>();
   await using server = rawServer(async (conn, head) => {
-    await acceptUpgrade(conn, head);
+    await acceptUpgrade(conn, head, close(1001, "leaving"));
     await stuck.promise;
   });
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
-  const frame = new Uint8Array(80_000);
-  for (let sent = 0; sent < 200; sent++) duplex.send(frame); // 16 MB: more than loopback's TCP buffers take
-  assert.ok(duplex.bufferedAmount > 1_000_000, `only ${duplex.bufferedAmount} bytes are waiting`);
-  await duplex.close();
-  assert.equal(duplex.bufferedAmount, 0);
-  assert.equal((await duplex.closed).clean, false);
+  const tookMs = await elapsedMs(duplex.closed);
+  assert.ok(tookMs < 5_000, `took ${tookMs} ms`);
+  assert.deepEqual(await duplex.closed, { code: 1001, reason: "leaving", clean: true });
   stuck.resolve();
+});
+
+for (const secure of [false, true]) {
+  Deno.test(`A peer that stopped reading${secure ? " TLS" : ""} is cut off with megabytes still queued, and they are freed`, async () => {
+    const stuck = Promise.withResolvers<void>();
+    const certificates = secure ? await makeCertificates("IP:127.0.0.1") : undefined;
+    await using server = rawServer(async (conn, head) => {
+      await acceptUpgrade(conn, head);
+      await stuck.promise;
+    }, certificates);
+    const tls = certificates && { caCerts: [certificates.ca] };
+    const duplex = await WebSocketDuplex.open(server.url, { ...OPTIONS, tls });
+    const frame = new Uint8Array(80_000);
+    for (let sent = 0; sent < 200; sent++) duplex.send(frame); // 16 MB: more than loopback's TCP buffers take
+    assert.ok(duplex.bufferedAmount > 1_000_000, `only ${duplex.bufferedAmount} bytes are waiting`);
+    await duplex.close();
+    assert.equal(duplex.bufferedAmount, 0);
+    assert.equal((await duplex.closed).clean, false);
+    stuck.resolve();
+  });
+}
+
+Deno.test("A peer that hung up on its side and reads no more is cut off, although nobody closes", async () => {
+  const stuck = Promise.withResolvers<void>();
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await conn.closeWrite();
+    await stuck.promise;
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  for (let sent = 0; sent < 200; sent++) duplex.send(new Uint8Array(80_000));
+  const tookMs = await elapsedMs(duplex.closed);
+  assert.ok(tookMs < 5_000, `took ${tookMs} ms`);
+  assert.equal(duplex.bufferedAmount, 0);
+  stuck.resolve();
+});
+
+Deno.test("A reset in the middle of sending is an unclean close, and nothing is thrown at the process", async () => {
+  const cut = Promise.withResolvers<void>();
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await cut.promise; // closing with bytes unread is a reset
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  for (let sent = 0; sent < 200; sent++) duplex.send(new Uint8Array(80_000));
+  const drained = duplex.drained();
+  cut.resolve();
+  assert.deepEqual(await collect(duplex.messages), []);
+  assert.deepEqual(await duplex.closed, { code: 1006, reason: "", clean: false });
+  await drained;
 });
 
 Deno.test("A sender can wait for the peer to read on, and is not left waiting when the connection ends", async () => {
@@ -221,7 +298,7 @@ Deno.test("A connection cut without goodbye is an unclean close, not an error of
   });
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), ["one"]);
-  assert.deepEqual(await duplex.closed, { code: CLOSE.abnormal, reason: "", clean: false });
+  assert.deepEqual(await duplex.closed, { code: 1006, reason: "", clean: false });
 });
 
 Deno.test("Messages that come in the same packet as the handshake are not lost", async () => {
@@ -241,13 +318,13 @@ Deno.test("A burst larger than the inbox reaches a reader that keeps up", async 
     await acceptUpgrade(
       conn,
       head,
-      concat(...burst.map(text), encodeFrame(OPCODE.close, new Uint8Array(), false)),
+      concat(...burst.map(text), frame(0x88)),
     );
     await untilEnd(conn);
   });
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), burst);
-  assert.deepEqual(await duplex.closed, { code: CLOSE.noStatus, reason: "", clean: true });
+  assert.deepEqual(await duplex.closed, { code: 1005, reason: "", clean: true });
 });
 
 Deno.test("A burst is delivered whole although the peer hung up right after it", async () => {
@@ -256,7 +333,7 @@ Deno.test("A burst is delivered whole although the peer hung up right after it",
     await acceptUpgrade(conn, head);
     await writeAll(
       conn,
-      concat(...burst.map(text), encodeFrame(OPCODE.close, closePayload(1000, "bye"), false)),
+      concat(...burst.map(text), close(1000, "bye")),
     );
   });
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
@@ -291,42 +368,40 @@ Deno.test("A message over size is an OverflowError before it is held in memory",
   await duplex.closed;
 });
 
-Deno.test("Pings are answered, also between the fragments of a message", async () => {
-  const pong = Promise.withResolvers<WebSocketFrame>();
-  const fragment = (first: number, payload: string) => {
-    const bytes = text(payload).slice();
-    bytes[0] = first;
-    return bytes;
-  };
+Deno.test("A message in too many pieces is an OverflowError, however short they are", async () => {
+  const crumbs = new Uint8Array(40_000); // continuation frames of no payload: 0x00 0x00
   await using server = rawServer(async (conn, head) => {
-    const ping = encodeFrame(OPCODE.ping, new Uint8Array([1, 2, 3]), false);
-    await acceptUpgrade(conn, head, concat(fragment(0x01, "two "), ping, fragment(0x80, "halves")));
-    const decoder = new FrameDecoder({ masked: true, maxMessageBytes: 1_000 });
-    const buffer = new Uint8Array(4_096);
-    for (let count; (count = await conn.read(buffer)) !== null;) {
-      for (const frame of decoder.receive(buffer.subarray(0, count))) {
-        if (frame.type === "pong") pong.resolve(frame);
-      }
-    }
+    await acceptUpgrade(conn, head, concat(frame(0x01, "x"), crumbs));
+    await untilEnd(conn);
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await assert.rejects(collect(duplex.messages), OverflowError);
+  assert.equal((await duplex.closed).clean, false);
+});
+
+Deno.test("Pings are answered, also between the fragments of a message", async () => {
+  const pong = Promise.withResolvers<unknown>();
+  await using server = rawServer(async (conn, head) => {
+    const ping = frame(0x89, Uint8Array.of(1, 2, 3));
+    await acceptUpgrade(conn, head, concat(frame(0x01, "two "), ping, frame(0x80, "halves")));
+    pong.resolve(await clientFrame(conn));
+    await untilEnd(conn);
   });
   await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   assert.equal((await duplex.messages.getReader().read()).value, "two halves");
-  assert.deepEqual(await pong.promise, { type: "pong", payload: new Uint8Array([1, 2, 3]) });
+  assert.deepEqual(await pong.promise, { first: 0x8a, payload: [1, 2, 3] });
 });
 
 Deno.test("A peer that breaks the framing is told 1002 and left", async () => {
-  const answered = Promise.withResolvers<WebSocketFrame>();
+  const answered = Promise.withResolvers<unknown>();
   await using server = rawServer(async (conn, head) => {
-    await acceptUpgrade(conn, head, new Uint8Array([0xf1, 0]));
-    const decoder = new FrameDecoder({ masked: true, maxMessageBytes: 1_000 });
-    const buffer = new Uint8Array(4_096);
-    for (let count; (count = await conn.read(buffer)) !== null;) {
-      for (const frame of decoder.receive(buffer.subarray(0, count))) answered.resolve(frame);
-    }
+    await acceptUpgrade(conn, head, frame(0xf1));
+    answered.resolve(await clientFrame(conn));
+    await untilEnd(conn);
   });
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), []);
-  assert.deepEqual(await answered.promise, { type: "close", code: CLOSE.protocolError, reason: "" });
+  assert.deepEqual(await answered.promise, { first: 0x88, payload: [1002 >> 8, 1002 & 0xff] });
   assert.equal((await duplex.closed).clean, false);
 });
 
@@ -338,6 +413,35 @@ Deno.test("A refused connection rejects without naming the address", async () =>
   assert.ok(error instanceof WebSocketOpenError);
   assert.equal(error.message, "Cannot open WebSocket: connection refused or lost");
   assert.equal(error.cause, undefined);
+});
+
+Deno.test("An address or a header that cannot be rejects without naming it", async () => {
+  const attempts: [string, Record<string, string>][] = [
+    ["s3cret", {}],
+    ["ftp://s3cret/", {}],
+    ["ws://127.0.0.1:1/#s3cret", {}],
+    ["ws://127.0.0.1:1/", { "Modal-Key": "s3cret\r\nX: y" }],
+  ];
+  for (const [url, headers] of attempts) {
+    const error = await WebSocketDuplex.open(url, { ...OPTIONS, headers }).catch((error) => error);
+    assert.ok(error instanceof WebSocketOpenError);
+    assert.doesNotMatch(`${error.stack} ${error.cause}`, /s3cret|modal-key/i);
+  }
+});
+
+Deno.test("A redirect is not followed: the headers were for one server", async () => {
+  let asked = false;
+  await using elsewhere = rawServer(() => Promise.resolve(void (asked = true)));
+  await using server = rawServer(async (conn) => {
+    const answer = `HTTP/1.1 302 Found\r\nLocation: ${elsewhere.url}\r\nContent-Length: 0\r\n\r\n`;
+    await writeAll(conn, new TextEncoder().encode(answer));
+    await untilEnd(conn);
+  });
+  await assert.rejects(
+    WebSocketDuplex.open(server.url, OPTIONS),
+    (error: unknown) => error instanceof WebSocketOpenError && error.status === 302,
+  );
+  assert.equal(asked, false);
 });
 
 Deno.test("A server that answers no upgrade rejects with its status", async () => {
@@ -378,6 +482,18 @@ Deno.test("A server that never answers is given up after the open timeout, as a 
   await assert.rejects(
     WebSocketDuplex.open(server.url, { ...OPTIONS, openTimeoutMs: 50 }),
     (error: unknown) => error instanceof WebSocketOpenError && /within 50 ms/.test(error.message),
+  );
+});
+
+Deno.test("A server that lets its headers trickle is given up by the same clock", async () => {
+  await using server = rawServer(async (conn) => {
+    await writeAll(conn, new TextEncoder().encode("HTTP/1.1 101 Switching Protocols\r\n"));
+    const timer = setInterval(() => void writeAll(conn, new Uint8Array([0x61])).catch(() => {}), 20);
+    await untilEnd(conn).finally(() => clearInterval(timer));
+  });
+  await assert.rejects(
+    WebSocketDuplex.open(server.url, { ...OPTIONS, openTimeoutMs: 200 }),
+    (error: unknown) => error instanceof WebSocketOpenError && /within 200 ms/.test(error.message),
   );
 });
 

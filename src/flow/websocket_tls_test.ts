@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { makeCertificates } from "../../tests/fakes/certificates.ts";
 import type { TlsOptions } from "./tls.ts";
-import { WebSocketDuplex } from "./websocket.ts";
+import { WebSocketDuplex, type WebSocketOptions } from "./websocket.ts";
 
 /** A wss server that says `hello`, certified for `subjectAltName` by a CA nobody knows. */
 async function secureServer(subjectAltName: string) {
@@ -21,13 +21,18 @@ async function secureServer(subjectAltName: string) {
   };
 }
 
-async function greeting(url: string, tls?: TlsOptions): Promise<unknown> {
+async function greeting(
+  url: string,
+  tls?: TlsOptions,
+  options: Partial<WebSocketOptions> = {},
+): Promise<unknown> {
   await using duplex = await WebSocketDuplex.open(url, {
     signal: new AbortController().signal,
     openTimeoutMs: 10_000,
     inbox: { name: "test", capacity: 10 },
     maxMessageSize: 1_000,
     tls,
+    ...options,
   });
   return (await duplex.messages.getReader().read()).value;
 }
@@ -50,4 +55,20 @@ Deno.test("Skipping verification accepts an unknown CA and another host's certif
   assert.equal(await greeting(server.url, { skipVerify: true }), "hello");
   await assert.rejects(greeting(server.url), /Cannot open WebSocket/);
   assert.equal(server.upgrades.size, 1);
+});
+
+Deno.test("A server that takes the connection and never answers TLS is given up, by time or by signal", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `wss://127.0.0.1:${listener.addr.port}/`;
+  const abort = new AbortController();
+  const attempts = [greeting(url, {}, { openTimeoutMs: 100 }), greeting(url, {}, { signal: abort.signal })];
+  attempts[1].catch(() => {});
+  const conns = [await listener.accept(), await listener.accept()];
+  abort.abort(new Error("changed my mind"));
+  await assert.rejects(attempts[0], /within 100 ms/);
+  await assert.rejects(attempts[1], /changed my mind/);
+  for (const conn of conns) {
+    while (await conn.read(new Uint8Array(4_096)) !== null); // the client has hung up
+    conn.close();
+  }
 });

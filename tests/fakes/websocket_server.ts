@@ -1,9 +1,11 @@
 /**
- * A WebSocket server over plain TCP, for fakes that must misbehave in ways a real server library does not offer: stop
- * reading its socket, answer the handshake late or not at all, hang up without a word. Framing is the service's own
- * (`src/flow/websocket_frames.ts`), and the tests of both sides meet Deno's native implementation too.
+ * A WebSocket server for fakes that must misbehave: stop reading its socket, answer the handshake late or not at all,
+ * hang up without a word. HTTP is node's, the protocol is `ws`, as in the service; the tests of both sides meet Deno's
+ * native implementation too. The listener and its TCP connections are Deno's: the port is known at once.
  */
-import { CLOSE, closePayload, encodeFrame, FrameDecoder, OPCODE } from "../../src/flow/websocket_frames.ts";
+import { createServer, type IncomingMessage } from "node:http";
+import { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer as Protocol } from "ws";
 
 export interface WebSocketServerOptions {
   /** What to answer the handshake with: undefined accepts, a status refuses, "hang_up" says nothing. May take its time. */
@@ -20,104 +22,75 @@ export interface ServerConnectionEvents {
 
 const READ_BYTES = 64 * 1024;
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
-const HEAD_BYTES_MAX = 16 * 1024;
 
 /** One accepted client. */
 export class ServerConnection {
   events?: ServerConnectionEvents;
-  #reading = Promise.withResolvers<void>();
-  #writing = Promise.resolve();
-  #ended = false;
 
-  constructor(private readonly conn: Deno.TcpConn, readonly request: Request) {
-    this.resumeReading();
+  constructor(private readonly socket: WebSocket) {
+    socket.binaryType = "arraybuffer";
+    socket.on("message", (data) => {
+      this.events?.message(data instanceof ArrayBuffer ? new Uint8Array(data) : data.toString());
+    });
+    socket.on("error", () => {}); // a broken frame or a connection cut: `closed` follows
+    socket.once("close", (code) => this.events?.closed(code));
   }
 
   /** Leaves the bytes in the kernel; of what was read already, at most one read's worth waits here. */
   stopReading(): void {
-    this.#reading = Promise.withResolvers();
+    this.socket.pause();
   }
 
   resumeReading(): void {
-    this.#reading.resolve();
+    this.socket.resume();
   }
 
   get open(): boolean {
-    return !this.#ended;
+    return this.socket.readyState === this.socket.OPEN;
   }
 
   send(data: string | Uint8Array): void {
-    if (typeof data === "string") this.#write(OPCODE.text, new TextEncoder().encode(data));
-    else this.#write(OPCODE.binary, data);
+    this.socket.send(data);
   }
 
   ping(): void {
-    this.#write(OPCODE.ping, new Uint8Array());
+    this.socket.ping();
   }
 
-  /** Says goodbye, then ends the connection once that is out. */
-  close(code: number = CLOSE.normal): void {
-    this.#write(OPCODE.close, closePayload(code, ""));
-    void this.#writing.then(() => this.drop());
+  /** Says goodbye; the connection ends with the client's answer. */
+  close(code = 1000): void {
+    this.socket.close(code);
   }
 
   /** Ends the connection without a word. */
   drop(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.resumeReading();
-    this.conn.close();
-  }
-
-  #write(opcode: number, payload: Uint8Array): void {
-    this.#writing = this.#writing.then(async () => {
-      if (!this.#ended) await writeAll(this.conn, encodeFrame(opcode, payload, false));
-    }).catch(() => this.drop());
-  }
-
-  /** Reads until the connection ends. */
-  async run(rest: Uint8Array): Promise<void> {
-    const decoder = new FrameDecoder({ masked: true, maxMessageBytes: MESSAGE_BYTES_MAX });
-    const buffer = new Uint8Array(READ_BYTES);
-    let code: number = CLOSE.abnormal;
-    try {
-      for (let chunk: Uint8Array | undefined = rest; chunk; chunk = await this.#readSome(buffer)) {
-        await this.#reading.promise;
-        for (const frame of decoder.receive(chunk)) {
-          if (frame.type === "message") this.events?.message(frame.data);
-          else if (frame.type === "ping") this.#write(OPCODE.pong, frame.payload);
-          else if (frame.type === "close") {
-            code = frame.code;
-            this.close(code === CLOSE.noStatus ? CLOSE.normal : code);
-          }
-        }
-      }
-    } catch {
-      // A broken frame or a connection cut: either way it ends here.
-    }
-    await this.#writing;
-    this.drop();
-    this.events?.closed(code);
-  }
-
-  async #readSome(buffer: Uint8Array): Promise<Uint8Array | undefined> {
-    await this.#reading.promise;
-    if (this.#ended) return undefined;
-    const count = await this.conn.read(buffer);
-    return count === null ? undefined : buffer.subarray(0, count);
+    this.socket.terminate();
   }
 }
 
 export class WebSocketServer implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #abort = new AbortController();
-  readonly #connections = new Set<ServerConnection>();
-  readonly #pending = new Set<Deno.TcpConn>();
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #http = createServer((_, response) => response.writeHead(426).end());
+  readonly #protocol: Protocol;
+  readonly #connections = new Map<Duplex, Promise<void>>();
   readonly #accepting: Promise<void>;
   #disposed?: Promise<void>;
 
-  constructor(private readonly options: WebSocketServerOptions) {
+  constructor({ handshake, open }: WebSocketServerOptions) {
+    this.#protocol = new Protocol({
+      noServer: true,
+      maxPayload: MESSAGE_BYTES_MAX,
+      verifyClient: ({ req }, answer) => {
+        handshake(requestOf(req), this.#abort.signal).then((verdict) => {
+          if (verdict === "hang_up") req.socket.destroy();
+          else answer(verdict === undefined, verdict);
+        }, () => req.socket.destroy());
+      },
+    });
+    this.#http.on("upgrade", (request, socket, head) => {
+      this.#protocol.handleUpgrade(request, socket, head, (client) => open(new ServerConnection(client)));
+    });
     this.#accepting = this.#accept();
   }
 
@@ -132,84 +105,58 @@ export class WebSocketServer implements AsyncDisposable {
   async #dispose(): Promise<void> {
     this.#abort.abort();
     this.#listener.close();
-    for (const conn of this.#pending) conn.close();
-    this.#pending.clear();
-    for (const connection of this.#connections) connection.drop();
+    for (const connection of this.#connections.keys()) connection.destroy();
     await this.#accepting;
-    await Promise.all(this.#tasks);
+    await Promise.all(this.#connections.values());
+    await new Promise<void>((resolve) => this.#protocol.close(() => resolve()));
   }
 
   async #accept(): Promise<void> {
     for await (const conn of this.#listener) {
-      const task = this.#serve(conn).finally(() => this.#tasks.delete(task));
-      this.#tasks.add(task);
-    }
-  }
-
-  async #serve(conn: Deno.TcpConn): Promise<void> {
-    this.#pending.add(conn);
-    let connection: ServerConnection | undefined;
-    let rest = new Uint8Array();
-    try {
-      const head = await readHead(conn);
-      const answer = await this.options.handshake(head.request, this.#abort.signal);
-      if (answer === "hang_up" || !this.#pending.has(conn)) return;
-      if (answer !== undefined) {
-        return await writeAll(
-          conn,
-          ascii(`HTTP/1.1 ${answer} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`),
-        );
+      if (this.#abort.signal.aborted) {
+        conn.close();
+        continue;
       }
-      await writeAll(conn, ascii(await accepted(head.request)));
-      connection = new ServerConnection(conn, head.request);
-      rest = head.rest;
-    } catch {
-      return; // the client went away during the handshake, or we are closing
-    } finally {
-      if (this.#pending.delete(conn) && !connection) conn.close();
+      const connection = duplexOf(conn);
+      const closed = new Promise<void>((resolve) => connection.once("close", resolve));
+      this.#connections.set(connection, closed.then(() => void this.#connections.delete(connection)));
+      this.#http.emit("connection", connection);
     }
-    this.#connections.add(connection);
-    if (this.#abort.signal.aborted) connection.drop();
-    else this.options.open(connection);
-    await connection.run(rest);
-    this.#connections.delete(connection);
   }
 }
 
-async function readHead(conn: Deno.TcpConn): Promise<{ request: Request; rest: Uint8Array<ArrayBuffer> }> {
-  let bytes = new Uint8Array();
-  const buffer = new Uint8Array(4_096);
-  for (;;) {
-    const count = await conn.read(buffer);
-    if (count === null || bytes.length > HEAD_BYTES_MAX) {
-      throw new Error("Cannot read a request: it has no end");
-    }
-    bytes = Uint8Array.of(...bytes, ...buffer.subarray(0, count));
-    const text = new TextDecoder("latin1").decode(bytes);
-    const end = text.indexOf("\r\n\r\n");
-    if (end === -1) continue;
-    const [start, ...lines] = text.slice(0, end).split("\r\n");
-    const headers = lines.map((line): [string, string] => {
-      const colon = line.indexOf(":");
-      return [line.slice(0, colon), line.slice(colon + 1).trim()];
-    });
-    const request = new Request(new URL(start.split(" ")[1], "http://127.0.0.1"), { headers });
-    return { request, rest: bytes.slice(end + 4) };
-  }
-}
-
-async function accepted(request: Request): Promise<string> {
-  const key = request.headers.get("sec-websocket-key") ?? "";
-  const digest = await crypto.subtle.digest("SHA-1", ascii(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`));
-  const accept = btoa(String.fromCharCode(...new Uint8Array(digest)));
-  return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-    `Sec-WebSocket-Accept: ${accept}\r\n\r\n`;
-}
-
-function ascii(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(text);
+/** A TCP connection as node's stream: one read and one write at a time, and closed for certain when destroyed. */
+function duplexOf(conn: Deno.TcpConn): Duplex {
+  const buffer = new Uint8Array(READ_BYTES);
+  let reading: Promise<unknown> | undefined;
+  let writing: Promise<unknown> | undefined;
+  return new Duplex({
+    readableHighWaterMark: 1,
+    read() {
+      reading = conn.read(buffer).then(
+        (count) => this.push(count === null ? null : buffer.slice(0, count)),
+        (error) => this.destroy(error),
+      );
+    },
+    write(chunk, _encoding, done) {
+      writing = writeAll(conn, chunk).then(() => done(), done);
+    },
+    final(done) {
+      conn.closeWrite().then(() => done(), done);
+    },
+    destroy(error, done) {
+      conn.close();
+      Promise.allSettled([reading, writing]).then(() => done(error));
+    },
+  });
 }
 
 async function writeAll(conn: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+}
+
+function requestOf({ url, headers }: IncomingMessage): Request {
+  return new Request(new URL(url ?? "/", "http://127.0.0.1"), {
+    headers: Object.entries(headers).map(([name, value]): [string, string] => [name, `${value}`]),
+  });
 }
