@@ -6,9 +6,10 @@ import type { Config } from "./config/mod.ts";
 import { AudioLedger, LIMITS, type Log } from "./domain/mod.ts";
 import { Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, serveHttp } from "./http/mod.ts";
+import { createOcs, SignalingSettings } from "./nextcloud/mod.ts";
 import { InProcessHost } from "./speakers/mod.ts";
 import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
-import { NextcloudSettings, TalkRooms } from "./talk/mod.ts";
+import { TalkRooms } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 
 export interface Service extends AsyncDisposable {
@@ -47,6 +48,7 @@ export async function startService(
     meter,
   });
   const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
+  const ocs = createOcs({ nextcloudUrl, tls: config.tls, clock, log, meter });
   const rooms = new TalkRooms({
     hpbUrl,
     internalSecret: internalSecret.reveal(),
@@ -54,7 +56,7 @@ export async function startService(
     tls: config.tls,
     languages: stt.languages,
     host,
-    settings: scope.use(new NextcloudSettings({ nextcloudUrl, tls: config.tls, clock, log })),
+    settings: scope.use(new SignalingSettings({ ocs, clock, log })),
     roomsMax: config.limits.rooms,
     speakersPerRoomMax: config.limits.speakersPerRoom,
     emptyRoomMs: config.limits.emptyRoomMs,

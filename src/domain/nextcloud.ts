@@ -1,5 +1,6 @@
-/** The ports to Nextcloud: signed OCS calls, and the life of an ExApp under AppAPI. */
+/** The ports to Nextcloud: signed OCS calls, its STUN and TURN servers, and the life of an ExApp under AppAPI. */
 import { TiroError } from "./errors.ts";
+import type { IceServer } from "./speaker_host.ts";
 
 /** Nextcloud was out of reach, refused us, or asked us to wait. Names no address and no answer. */
 export class NextcloudError extends TiroError {}
@@ -24,6 +25,12 @@ export interface OcsReply {
 export interface Ocs {
   /** Any status but 429 is a reply. Rejects with NextcloudError, or the signal's reason. */
   request(request: OcsRequest): Promise<OcsReply>;
+}
+
+/** The STUN and TURN servers Nextcloud would have us use. */
+export interface IceServerSource {
+  /** As of now; never rejects, empty when Nextcloud does not say. */
+  iceServers(roomToken?: string): Promise<readonly IceServer[]>;
 }
 
 /** The service as an ExApp. */

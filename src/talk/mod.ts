@@ -1,3 +1,2 @@
 /** The first door: Nextcloud Talk calls, joined through the High-Performance Backend. */
-export { NextcloudSettings } from "./nextcloud.ts";
 export { type TalkOptions, TalkRooms } from "./rooms.ts";

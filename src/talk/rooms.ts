@@ -5,6 +5,7 @@
 import {
   type Clock,
   type IceServer,
+  type IceServerSource,
   InvalidRequestError,
   type Language,
   type Log,
@@ -19,7 +20,6 @@ import {
 } from "../domain/mod.ts";
 import type { Scope, TlsOptions } from "../flow/mod.ts";
 import { Breaker } from "./breaker.ts";
-import type { NextcloudSettings } from "./nextcloud.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
 
@@ -32,7 +32,7 @@ export interface TalkOptions {
   /** What the configured provider recognises. */
   languages: readonly Language[];
   host: SpeakerHost;
-  settings: Pick<NextcloudSettings, "iceServers">;
+  settings: IceServerSource;
   roomsMax: number;
   speakersPerRoomMax: number;
   emptyRoomMs: number;

@@ -1,11 +1,13 @@
 /**
  * A Nextcloud as far as the HPB and this service see one: capabilities, the signalling backend with its checksums,
  * and the signalling settings with STUN and TURN. It also does Nextcloud's side of a call: telling the HPB who is in
- * it. Stands behind the fake HPB and behind a real one.
+ * it. Stands behind the fake HPB and behind a real one. With an ExApp registered it is AppAPI too (`app_api.ts`), and
+ * lets nobody ask for settings but that app.
  *
  * Everyone is let in: a ticket is any text but `wrong`, and every room exists.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { FakeAppApi, type FakeExAppRegistration } from "./app_api.ts";
 
 /** Talk's in-call flags. */
 export const IN_CALL = { left: 0, joined: 1, withAudio: 3, withVideo: 7 } as const;
@@ -29,6 +31,8 @@ export interface FakeNextcloudOptions {
   secret: string;
   hostname?: string;
   port?: number;
+  /** What the service is registered as; absent: it is no ExApp. */
+  exApp?: FakeExAppRegistration;
 }
 
 type Json = Record<string, unknown>;
@@ -51,11 +55,13 @@ export class FakeNextcloud implements AsyncDisposable {
   badChecksums = 0;
   /** What the HPB told about people coming and going. */
   readonly roomRequests: { roomToken: string; ncSessionId: string; action: string }[] = [];
+  #appApi?: FakeAppApi;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #secret: string;
 
   private constructor(options: FakeNextcloudOptions) {
     this.#secret = options.secret;
+    if (options.exApp) this.#appApi = new FakeAppApi(options.exApp);
     this.#server = Deno.serve({
       hostname: options.hostname ?? "127.0.0.1",
       port: options.port ?? 0,
@@ -65,6 +71,17 @@ export class FakeNextcloud implements AsyncDisposable {
 
   static start(options: FakeNextcloudOptions): Promise<FakeNextcloud> {
     return Promise.resolve(new FakeNextcloud(options));
+  }
+
+  /** Throws without an ExApp. */
+  get appApi(): FakeAppApi {
+    if (!this.#appApi) throw new Error("Cannot speak for AppAPI: no ExApp is registered");
+    return this.#appApi;
+  }
+
+  /** Registers the service as an ExApp from now on. */
+  register(exApp: FakeExAppRegistration): FakeAppApi {
+    return this.#appApi = new FakeAppApi(exApp);
   }
 
   /** For NEXTCLOUD_URL and the HPB's `[backend]`. */
@@ -131,10 +148,17 @@ export class FakeNextcloud implements AsyncDisposable {
   async #answer(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (request.method === "GET" && pathname === "/ocs/v2.php/cloud/capabilities") return ocs(CAPABILITIES);
+    if (request.method === "POST" && BACKEND_PATH.test(pathname)) return await this.#backend(request);
+    const refusal = this.#appApi?.refuse(request);
+    if (refusal) {
+      await request.body?.cancel();
+      return refusal;
+    }
     if (request.method === "GET" && pathname === SETTINGS_PATH) {
       return await this.#settings(request, searchParams);
     }
-    if (request.method === "POST" && BACKEND_PATH.test(pathname)) return await this.#backend(request);
+    const answer = await this.#appApi?.answer(request);
+    if (answer) return answer;
     await request.body?.cancel();
     return ocs({}, 404);
   }

@@ -1,8 +1,10 @@
 import assert from "@std/assert";
 import { FakeClock } from "../../tests/fakes/clock.ts";
 import { FakeNextcloud } from "../../tests/fakes/nextcloud.ts";
+import { FakeMeter } from "../../tests/fakes/telemetry.ts";
 import type { Log } from "../domain/mod.ts";
-import { NextcloudSettings } from "./nextcloud.ts";
+import { createOcs } from "./ocs.ts";
+import { SignalingSettings } from "./signaling_settings.ts";
 
 const MINUTE_MS = 60_000;
 const UNIX_NOW_S = 1_700_000_000;
@@ -25,7 +27,8 @@ async function rig() {
     child: () => log,
   };
   const unixNowMs = () => UNIX_NOW_S * 1_000;
-  const settings = new NextcloudSettings({ nextcloudUrl: `${nextcloud.url}/`, clock, log, unixNowMs });
+  const ocs = createOcs({ nextcloudUrl: nextcloud.url, clock, log, meter: new FakeMeter() });
+  const settings = new SignalingSettings({ ocs, clock, log, unixNowMs });
   return {
     nextcloud,
     clock,

@@ -4,12 +4,11 @@
  * is never a default. OCS: GET /ocs/v2.php/apps/spreed/api/v3/signaling/settings.
  */
 import { z } from "zod";
-import type { Clock, IceServer, Log } from "../domain/mod.ts";
-import { httpRequest, systemClock, type TlsOptions } from "../flow/mod.ts";
+import type { Clock, IceServer, IceServerSource, Log, Ocs } from "../domain/mod.ts";
+import { systemClock } from "../flow/mod.ts";
 
-export interface NextcloudSettingsOptions {
-  nextcloudUrl: string;
-  tls?: TlsOptions;
+export interface SignalingSettingsOptions {
+  ocs: Ocs;
   clock?: Clock;
   log: Log;
   /** Wall clock, ms since 1970: what credentials expire by. */
@@ -24,8 +23,7 @@ const KEPT_MS = 10 * 60_000;
 const KEPT_MAX_MS = 60 * 60_000;
 /** After a failure, and the least between two requests: some speakers connecting at once ask once. */
 const RETRY_MS = 30_000;
-/** A few servers with credentials are a few KB. */
-const BODY_BYTES_MAX = 256 * 1024;
+const PATH = "/ocs/v2.php/apps/spreed/api/v3/signaling/settings";
 
 const Urls = z.union([z.string().transform((url) => [url]), z.array(z.string())])
   .transform((urls) => urls.filter((url) => /^(stun|turn)s?:/.test(url)))
@@ -33,16 +31,12 @@ const Urls = z.union([z.string().transform((url) => [url]), z.array(z.string())]
 const Stun = z.object({ urls: Urls });
 const Turn = z.object({ urls: Urls, username: z.string(), credential: z.string() });
 const Settings = z.object({
-  ocs: z.object({
-    data: z.object({
-      stunservers: z.array(z.unknown()).nullish(),
-      turnservers: z.array(z.unknown()).nullish(),
-    }),
-  }),
+  stunservers: z.array(z.unknown()).nullish(),
+  turnservers: z.array(z.unknown()).nullish(),
 });
 
-export class NextcloudSettings implements AsyncDisposable {
-  readonly #options: NextcloudSettingsOptions;
+export class SignalingSettings implements IceServerSource, AsyncDisposable {
+  readonly #options: SignalingSettingsOptions;
   readonly #clock: Clock;
   readonly #ending = new AbortController();
   #servers: readonly IceServer[] = [];
@@ -51,7 +45,7 @@ export class NextcloudSettings implements AsyncDisposable {
   #expiresAtMs = Infinity;
   #asking?: Promise<void>;
 
-  constructor(options: NextcloudSettingsOptions) {
+  constructor(options: SignalingSettingsOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
   }
@@ -96,20 +90,17 @@ export class NextcloudSettings implements AsyncDisposable {
   }
 
   async #fetch(roomToken: string | undefined): Promise<IceServer[]> {
-    const { nextcloudUrl, tls } = this.#options;
     const query = roomToken === undefined ? "" : `?token=${encodeURIComponent(roomToken)}`;
-    const path = "/ocs/v2.php/apps/spreed/api/v3/signaling/settings";
-    const { status, body } = await httpRequest(`${nextcloudUrl.replace(/\/+$/, "")}${path}${query}`, {
-      signal: this.#ending.signal,
-      headers: { "OCS-APIRequest": "true", Accept: "application/json" },
+    const { status, data } = await this.#options.ocs.request({
+      method: "GET",
+      path: PATH + query,
       timeoutMs: TIMEOUT_MS,
-      bodyBytesMax: BODY_BYTES_MAX,
-      tls,
+      signal: this.#ending.signal,
     });
     if (status !== 200) throw new Error(`Cannot read signalling settings: Nextcloud answered ${status}`);
-    const settings = Settings.safeParse(parseJson(body));
+    const settings = Settings.safeParse(data);
     if (!settings.success) throw new Error("Cannot read signalling settings: not as documented");
-    const { stunservers, turnservers } = settings.data.ocs.data;
+    const { stunservers, turnservers } = settings.data;
     return [...valid(Stun, stunservers ?? []), ...valid(Turn, turnservers ?? [])];
   }
 }
@@ -128,13 +119,4 @@ function valid<T>(schema: z.ZodType<T>, entries: readonly unknown[]): T[] {
     const result = schema.safeParse(entry);
     return result.success ? [result.data] : [];
   });
-}
-
-/** Undefined for what is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

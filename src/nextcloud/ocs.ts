@@ -1,0 +1,171 @@
+/**
+ * OCS calls to Nextcloud over HTTP, signed as AppAPI wants them where the service is an ExApp: headers EX-APP-ID,
+ * EX-APP-VERSION, AA-VERSION and AUTHORIZATION-APP-API (https://docs.nextcloud.com, "ExApp development",
+ * "Authentication"), always for no user. Tries once, and not at all while Nextcloud wants to be left in peace. What an
+ * answer means is the caller's business. Addresses, secrets and answers stay out of errors and logs.
+ */
+import { z } from "zod";
+import {
+  type Clock,
+  type Log,
+  type Meter,
+  NextcloudError,
+  type Ocs,
+  type OcsReply,
+  type OcsRequest,
+} from "../domain/mod.ts";
+import { type HttpAnswer, httpRequest, systemClock, type TlsOptions } from "../flow/mod.ts";
+import { type Outcome, type Refusal, Throttle } from "./throttle.ts";
+
+export interface ExAppIdentity {
+  /** APP_ID; Talk expects `live_transcription`. */
+  id: string;
+  /** APP_SECRET. */
+  secret: string;
+  /** APP_VERSION; Nextcloud takes a higher one than it knows for an update. */
+  version: string;
+  /** AA_VERSION. */
+  aaVersion: string;
+}
+
+export interface OcsOptions {
+  /** As operators write it: a slash or `/index.php` at its end does no harm. */
+  nextcloudUrl: string;
+  /** Absent: calls are not signed. */
+  exApp?: ExAppIdentity;
+  tls?: TlsOptions;
+  clock?: Clock;
+  /** Wall clock, ms since 1970: what a Retry-After date is measured by. */
+  unixNowMs?: () => number;
+  log: Log;
+  meter: Pick<Meter, "count">;
+}
+
+export interface OcsClient extends Ocs {
+  /** Nextcloud has just called us with the secret we share: a back-off after 401 is over. */
+  expectWelcome(): void;
+}
+
+/** Of task types with their languages, the longest answer there is, some hundred KB have been heard of. */
+const BODY_BYTES_MAX = 2 * 1024 * 1024;
+
+const MESSAGES: Record<Refusal, string> = {
+  throttled: "Cannot ask Nextcloud: it wants to be asked less often",
+  unauthorized: "Cannot ask Nextcloud: it does not accept our credentials",
+};
+
+const Envelope = z.object({
+  ocs: z.object({ meta: z.object({ statuscode: z.coerce.number().int() }), data: z.unknown() }),
+});
+
+export function createOcs(options: OcsOptions): OcsClient {
+  const { tls, log, meter } = options;
+  const clock = options.clock ?? systemClock;
+  const unixNowMs = options.unixNowMs ?? Date.now;
+  const base = options.nextcloudUrl.replace(/\/+$/, "").replace(/\/index\.php$/, "");
+  const signed = { "OCS-APIRequest": "true", Accept: "application/json", ...signature(options.exApp) };
+  const throttle = new Throttle();
+
+  return {
+    async request(request: OcsRequest): Promise<OcsReply> {
+      request.signal.throwIfAborted();
+      const pass = throttle.admit(appOf(request.path), clock.now());
+      if (typeof pass === "string") {
+        meter.count("tiro_nextcloud_requests_total", "held_back");
+        throw refused(pass);
+      }
+      const settle = (outcome: Outcome, label: string) => {
+        meter.count("tiro_nextcloud_requests_total", label);
+        const change = throttle.settle(pass, outcome, clock.now());
+        if (change === "open") log.info("Nextcloud lets us in again");
+        else if (change) {
+          log.warn("Nextcloud turns us away, waiting before the next request", {
+            reason: outcome.kind,
+            waitMs: change.waitMs,
+          });
+        }
+      };
+      let answer: HttpAnswer;
+      try {
+        answer = await httpRequest(base + request.path, {
+          method: request.method,
+          headers: request.body === undefined ? signed : { ...signed, "Content-Type": "application/json" },
+          body: request.body === undefined ? undefined : JSON.stringify(request.body),
+          signal: request.signal,
+          timeoutMs: request.timeoutMs,
+          bodyBytesMax: BODY_BYTES_MAX,
+          tls,
+        });
+      } catch (error) {
+        settle({ kind: "lost" }, "no_answer");
+        request.signal.throwIfAborted();
+        const message = error instanceof Error ? error.message : "Cannot ask Nextcloud: unknown failure";
+        throw new NextcloudError(message, { code: "unreachable", retryable: true, cause: error });
+      }
+      const reply = read(answer);
+      if (reply.status === 429) {
+        settle({ kind: "throttled", retryAfterMs: retryAfterMs(answer.headers, unixNowMs()) }, "throttled");
+        throw refused("throttled");
+      }
+      if (reply.status === 401) settle({ kind: "unauthorized" }, "unauthorized");
+      else {
+        const label = reply.status < 400 ? "ok" : "refused";
+        settle({ kind: "answered", welcome: reply.status < 500 }, label);
+      }
+      return reply;
+    },
+    expectWelcome: () => throttle.forgive(),
+  };
+}
+
+function signature(exApp: ExAppIdentity | undefined): Record<string, string> {
+  if (!exApp) return {};
+  const credentials = new TextEncoder().encode(`:${exApp.secret}`); // no user before the colon
+  return {
+    "EX-APP-ID": exApp.id,
+    "EX-APP-VERSION": exApp.version,
+    "AA-VERSION": exApp.aaVersion,
+    "AUTHORIZATION-APP-API": btoa(String.fromCharCode(...credentials)),
+  };
+}
+
+function refused(refusal: Refusal): NextcloudError {
+  return new NextcloudError(MESSAGES[refusal], { code: refusal, retryable: refusal === "throttled" });
+}
+
+/** The app or core part that answers a path: `app_api` of `/ocs/v1.php/apps/app_api/ex-app/status`. */
+function appOf(path: string): string {
+  return path.match(/^\/ocs\/v\d\.php\/(?:apps\/)?([^/?]+)/)?.[1] ?? path;
+}
+
+function read({ status, body }: HttpAnswer): OcsReply {
+  const envelope = Envelope.safeParse(parseJson(body));
+  if (!envelope.success) return { status, data: undefined };
+  const { meta, data } = envelope.data.ocs;
+  return { status: status < 300 ? statusOf(meta.statuscode, status) : status, data };
+}
+
+/** Routes under v1.php answer HTTP 200 whatever happened, and say the rest in the envelope. */
+function statusOf(statuscode: number, httpStatus: number): number {
+  if (statuscode === 997) return 401;
+  if (statuscode === 998) return 404;
+  if (statuscode === 996 || statuscode === 999) return 500;
+  return statuscode >= 400 && statuscode <= 599 ? statuscode : httpStatus;
+}
+
+/** RFC 9110, section 10.2.3: seconds, or a date. Undefined where it says neither. */
+function retryAfterMs(headers: Headers, unixNowMs: number): number | undefined {
+  const value = headers.get("retry-after")?.trim() ?? "";
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
+  const atMs = Date.parse(value);
+  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - unixNowMs);
+}
+
+/** Undefined for what is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What the ExApp remembers across restarts: whether it is enabled. One small JSON file in APP_PERSISTENT_STORAGE,
+ * replaced whole, so that a crash leaves the old one or the new one and never half of either.
+ */
+import { z } from "zod";
+import { TiroError } from "../domain/mod.ts";
+
+const State = z.object({ enabled: z.boolean() });
+export type State = z.infer<typeof State>;
+
+/** The state could not be written; the message says why, without the path. */
+export class StateError extends TiroError {}
+
+export class StateFile {
+  readonly #folder: string;
+  readonly #path: string;
+
+  constructor(folder: string) {
+    this.#folder = folder.replace(/\/+$/, "") || "/";
+    this.#path = `${this.#folder}/state.json`;
+  }
+
+  /** What was kept last. Never throws: a file that is not there and one that cannot be understood are told apart. */
+  read(): State | "missing" | "damaged" {
+    try {
+      return State.parse(JSON.parse(Deno.readTextFileSync(this.#path)));
+    } catch (error) {
+      return error instanceof Deno.errors.NotFound ? "missing" : "damaged";
+    }
+  }
+
+  /** One at a time. Rejects with StateError; what was kept before is then still there. */
+  async write(state: State): Promise<void> {
+    const fresh = `${this.#path}.new`;
+    try {
+      await Deno.mkdir(this.#folder, { recursive: true });
+      using file = await Deno.open(fresh, { write: true, create: true, truncate: true, mode: 0o600 });
+      const bytes = new TextEncoder().encode(`${JSON.stringify(state)}\n`);
+      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await file.sync(); // on the disk before it takes the old one's place
+      await Deno.rename(fresh, this.#path);
+    } catch (error) {
+      throw new StateError(`Cannot keep the enabled state: ${reason(error)}`, {
+        code: "state",
+        retryable: true,
+        cause: error,
+      });
+    }
+  }
+}
+
+/** The platform's own messages carry the path. */
+function reason(error: unknown): string {
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+    return "writing to the folder is not permitted";
+  }
+  return error instanceof Error ? `writing to the folder failed (${error.name})` : "unknown failure";
+}
