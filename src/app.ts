@@ -2,10 +2,11 @@
  * The composition root: makes every part from the configuration and hands each what it needs. Wiring only; what a
  * part does is in its room.
  */
+import project from "../deno.json" with { type: "json" };
 import type { Config } from "./config/mod.ts";
 import { AudioLedger, LIMITS, type Log } from "./domain/mod.ts";
 import { Scope, systemClock } from "./flow/mod.ts";
-import { createHttpApp, serveHttp } from "./http/mod.ts";
+import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
 import { createOcs, SignalingSettings } from "./nextcloud/mod.ts";
 import { InProcessHost } from "./speakers/mod.ts";
 import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
@@ -14,7 +15,7 @@ import { createLog, createMeter } from "./telemetry/mod.ts";
 
 export interface Service extends AsyncDisposable {
   /** Where the REST API listens. */
-  readonly address: Deno.NetAddr;
+  readonly address: ListenAddress;
   /** Takes no new rooms, delivers what was heard, leaves every call; then dispose. Bounded by LIMITS.drainMs. */
   drain(): Promise<void>;
 }
@@ -72,11 +73,16 @@ export async function startService(
       meter,
       log,
       acceptingWork: () => !draining,
+      version: config.exApp?.version ?? project.version,
+      auth: {
+        token: config.auth.token?.reveal(),
+        exApp: config.exApp && { id: config.exApp.id, secret: config.exApp.secret.reveal() },
+      },
     });
-    const server = serveHttp({ app, ...config.http, scope: scope.child("http"), log });
-    log.info("listening", { host: server.address.hostname, port: server.address.port, stt: stt.name });
+    const { address } = await serveHttp({ app, ...config.http, scope: scope.child("http"), log });
+    log.info("listening", { ...address, stt: stt.name });
     return {
-      address: server.address,
+      address,
       async drain() {
         draining = true;
         await rooms.drain(AbortSignal.timeout(LIMITS.drainMs - DISPOSE_MS));

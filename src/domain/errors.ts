@@ -53,9 +53,13 @@ export class PreconditionError extends TiroError {
   }
 }
 
-/** The service cannot take this now (draining, full, or a peer it needs is known to be out of reach): 503. */
+/** The service cannot take this now (draining, full, disabled, or a peer it needs is known to be out of reach): 503. */
 export class UnavailableError extends TiroError {
-  constructor(message: string, code: "signaling_unreachable" | "draining" | "busy", cause?: unknown) {
+  constructor(
+    message: string,
+    code: "signaling_unreachable" | "draining" | "busy" | "disabled",
+    cause?: unknown,
+  ) {
     super(message, { code, retryable: true, cause });
   }
 }

@@ -1,27 +1,17 @@
 /**
- * The REST API Talk calls. Checks and translates; what a request means is decided by `Rooms`. Has no login: it is
- * meant for the app in front of it. Answers never repeat what was sent.
+ * The REST API Talk calls. Checks who calls and what they send; what a request means is decided behind the ports of
+ * `domain/`. Answers never repeat what was sent.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import {
-  InvalidRequestError,
-  type Log,
-  type Meter,
-  type Rooms,
-  TiroError,
-  UnavailableError,
-} from "../domain/mod.ts";
+import { TiroError } from "../domain/mod.ts";
+import { type Auth, authentication } from "./auth.ts";
 import { answerTo, HttpError } from "./errors.ts";
-import * as routes from "./routes.ts";
-import { describeIssues, LANGUAGE_DEFAULT } from "./schemas.ts";
+import * as handlers from "./handlers.ts";
+import { isOpenRoute, ROUTES } from "./routes.ts";
+import { describeIssues } from "./schemas.ts";
 
-export interface HttpAppOptions {
-  rooms: Rooms;
-  /** Counts requests, and is shown at /metrics. */
-  meter: Pick<Meter, "count"> & { render(): Promise<string>; readonly contentType: string };
-  log: Log;
-  /** False while the service shuts down: it finishes what it has and takes nothing new. */
-  acceptingWork: () => boolean;
+export interface HttpAppOptions extends handlers.Services {
+  auth: Auth;
 }
 
 export interface HttpApp {
@@ -38,7 +28,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     if (status === 500) {
       log.error("Request failed", error);
       meter.count("transcription_errors_total", error instanceof TiroError ? error.code : "internal");
-    } else {
+    } else if (status !== 401) { // whoever guesses leaves a count, and no lines
       log.debug("Request refused", { status, code: error instanceof TiroError ? error.code : undefined });
     }
     return Response.json({ error: message }, { status, headers });
@@ -60,82 +50,20 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   };
 }
 
-function createRouter({ rooms, meter, acceptingWork }: HttpAppOptions): OpenAPIHono {
+/** Exported for the test that walks it. */
+export function createRouter(options: HttpAppOptions): OpenAPIHono {
   const app = new OpenAPIHono({
     strict: false, // a slash at the end is no reason to refuse
     defaultHook: (result) => {
       if (!result.success) throw new HttpError({ status: 400, message: describeIssues(result.error) });
     },
   });
-  const requireAcceptingWork = () => {
-    if (!acceptingWork()) throw new UnavailableError("Cannot take a call: shutting down", "draining");
-  };
-  const supported = (languageId: string): string => {
-    if (rooms.languages.some(({ id }) => id === languageId)) return languageId;
-    const known = rooms.languages.map(({ id }) => id).join(", ");
-    throw new InvalidRequestError(`not supported; supported languages: ${known}`, "langId");
-  };
-
-  app.openapi(routes.transcribe, async (c) => {
-    const body = c.req.valid("json");
-    const enable = body.enable ?? true;
-    const languageId = body.langId || body.languageId || LANGUAGE_DEFAULT;
-    if (enable) requireAcceptingWork();
-    await rooms.transcribe({
-      roomToken: body.roomToken,
-      ncSessionId: body.ncSessionId,
-      enable,
-      // Whoever wants no captions any more gets rid of them, whatever the language.
-      languageId: enable ? supported(languageId) : languageId,
-      turnServers: (body.turnServers ?? []).map(({ urls, username, credential }) => ({
-        urls: typeof urls === "string" ? [urls] : urls,
-        ...(username != null && { username }),
-        ...(credential != null && { credential }),
-      })),
-    });
-    return c.json({ message: enable ? "Transcription requested" : "Transcription stopped" }, 200);
-  });
-
-  app.openapi(routes.stop, async (c) => {
-    const { roomToken } = c.req.valid("param");
-    await rooms.leave(roomToken);
-    return c.json({ status: "stopped" as const, roomToken }, 200);
-  });
-
-  app.openapi(routes.leave, async (c) => {
-    await rooms.leave(c.req.valid("json").roomToken);
-    return c.json({ message: "Left the call" }, 200);
-  });
-
-  app.openapi(routes.setLanguage, async (c) => {
-    const body = c.req.valid("json");
-    requireAcceptingWork();
-    await rooms.setLanguage(body.roomToken, supported(body.langId || body.languageId || LANGUAGE_DEFAULT));
-    return c.json({ message: "Language set" }, 200);
-  });
-
-  app.openapi(routes.languages, (c) => {
-    const entries = rooms.languages.map(({ id, name, metadata }) => [id, { name, metadata }] as const);
-    return c.json(Object.fromEntries(entries), 200);
-  });
-
-  app.openapi(routes.health, (c) => {
-    const { rooms: count, speakers, signalingReachable } = rooms.status();
-    const answer = {
-      rooms: count,
-      speakers,
-      memory_mb: Math.round(Deno.memoryUsage().rss / 1024 / 1024),
-      timestamp: new Date().toISOString(),
-    };
-    if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
-    return c.json({ status: signalingReachable ? "healthy" as const : "degraded" as const, ...answer }, 200);
-  });
-
-  app.openapi(
-    routes.metrics,
-    async (c) => c.text(await meter.render(), 200, { "content-type": meter.contentType }),
-  );
-
+  // Before anything of a request is looked at, and for unknown paths too: who may not call learns nothing.
+  app.use(authentication(options.auth, (c) => isOpenRoute(c.req.method, c.req.path)));
+  handlers.addCallRoutes(app, options);
+  handlers.addTranslationLanguages(app, options);
+  handlers.addAppRoutes(app, options);
+  handlers.addOperationRoutes(app, options);
   refuseTheRest(app);
   return app;
 }
@@ -143,14 +71,15 @@ function createRouter({ rooms, meter, acceptingWork }: HttpAppOptions): OpenAPIH
 /** A known path with another method is 405 and says what it takes; an unknown path is 404. */
 function refuseTheRest(app: OpenAPIHono): void {
   const methods = new Map<string, string[]>();
-  for (const route of routes.ROUTES) {
+  for (const route of ROUTES) {
     const path = route.getRoutingPath();
     const own = route.method === "get" ? ["GET", "HEAD"] : [route.method.toUpperCase()];
     methods.set(path, [...methods.get(path) ?? [], ...own]);
   }
   for (const [path, allowed] of methods) {
     app.all(path, () => {
-      throw new HttpError({ status: 405, message: "method not allowed", allow: allowed.join(", ") });
+      const headers = { allow: allowed.join(", ") };
+      throw new HttpError({ status: 405, message: "method not allowed", headers });
     });
   }
   app.notFound(() => {

@@ -1,13 +1,20 @@
 /** From typed errors to HTTP answers: the only place that knows status codes of errors. */
-import { InvalidRequestError, NotFoundError, TiroError, UnavailableError } from "../domain/mod.ts";
+import {
+  InvalidRequestError,
+  NextcloudError,
+  NotFoundError,
+  PreconditionError,
+  TiroError,
+  TranslationError,
+  UnavailableError,
+} from "../domain/mod.ts";
 
 /** What only HTTP can get wrong. */
-export type HttpFault =
-  | { status: 400; message: string }
-  | { status: 404; message: string }
-  | { status: 405; message: string; allow: string }
-  | { status: 408 | 413; message: string }
-  | { status: 415; message: string };
+export interface HttpFault {
+  status: 400 | 401 | 404 | 405 | 408 | 413 | 415;
+  message: string;
+  headers?: Record<string, string>;
+}
 
 export class HttpError extends TiroError {
   constructor(readonly fault: HttpFault) {
@@ -16,30 +23,38 @@ export class HttpError extends TiroError {
 }
 
 export interface ErrorAnswer {
-  status: 400 | 404 | 405 | 408 | 413 | 415 | 500 | 503;
+  status: HttpFault["status"] | 412 | 500 | 502 | 503 | 550;
   message: string;
   headers: Record<string, string>;
 }
+
+/** Talk's own status: this will not work until somebody changes something, so do not ask again. */
+export const STATUS_FATAL = 550;
 
 /** Seconds after which Talk or an operator's script may try again. */
 const RETRY_AFTER_S = "5";
 
 /** What the caller gets to see of an error. An unexpected one says nothing of itself. */
 export function answerTo(error: unknown): ErrorAnswer {
-  if (error instanceof HttpError) {
-    const { fault } = error;
-    return {
-      status: fault.status,
-      message: fault.message,
-      headers: "allow" in fault ? { allow: fault.allow } : {},
-    };
-  }
-  if (error instanceof InvalidRequestError) {
-    return { status: 400, message: `${error.field}: ${error.message}`, headers: {} };
-  }
+  if (error instanceof HttpError) return { headers: {}, ...error.fault };
+  if (error instanceof InvalidRequestError) return { status: 400, message: namingField(error), headers: {} };
   if (error instanceof NotFoundError) return { status: 404, message: error.message, headers: {} };
-  if (error instanceof UnavailableError) {
-    return { status: 503, message: error.message, headers: { "retry-after": RETRY_AFTER_S } };
+  if (error instanceof PreconditionError) return { status: 412, message: error.message, headers: {} };
+  if (error instanceof UnavailableError) return later(error);
+  if (error instanceof TranslationError) {
+    return error.retryable ? later(error) : { status: STATUS_FATAL, message: error.message, headers: {} };
+  }
+  if (error instanceof NextcloudError) {
+    return error.retryable ? later(error) : { status: 502, message: error.message, headers: {} };
   }
   return { status: 500, message: "internal error", headers: {} };
+}
+
+function later(error: TiroError): ErrorAnswer {
+  return { status: 503, message: error.message, headers: { "retry-after": RETRY_AFTER_S } };
+}
+
+/** Every 400 begins with the field at fault. */
+function namingField({ field, message }: InvalidRequestError): string {
+  return message.startsWith(`${field}: `) ? message : `${field}: ${message}`;
 }

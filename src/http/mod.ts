@@ -1,3 +1,6 @@
-/** The REST API: routes, schemas, errors to status codes, and the listening socket. */
+/** The REST API: routes, schemas, who may call, errors to status codes, its document, and the listening socket. */
 export { createHttpApp, type HttpApp, type HttpAppOptions } from "./app.ts";
-export { type HttpServer, ListenError, serveHttp, type ServeOptions } from "./serve.ts";
+export type { Auth } from "./auth.ts";
+export { type ApiDocument, apiDocument } from "./document.ts";
+export { apiReference, type Field, type Operation, type Reference } from "./reference.ts";
+export { type HttpServer, type ListenAddress, ListenError, serveHttp, type ServeOptions } from "./serve.ts";

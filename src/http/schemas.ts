@@ -1,15 +1,29 @@
 /** What the API takes and gives, field by field. Fields nobody declared are ignored; Talk's releases differ. */
 import { z } from "@hono/zod-openapi";
 
-/** Nextcloud's session ids are long, base64 among others; anything printable passes. */
+/** Nextcloud's session ids are long, base64 among others; anything without control characters passes. */
 const sessionId = z.string().min(1, "must not be empty").max(512, "longer than 512 characters")
-  .regex(/^[^\p{C}]*$/u, "holds control characters");
+  .refine((id) => !/\p{Cc}/u.test(id), "holds control characters")
+  .openapi({
+    description: "The participant's Nextcloud session id",
+    example: "1Fd3vkLtPqVQ0qYxw2sW",
+    pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", // as \p{Cc}, for readers who do not know Unicode's classes
+  });
 
-export const roomToken = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, _ or -");
+export const roomToken = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, _ or -")
+  .openapi({ description: "Talk's token of the room", example: "x7k2p9qa" });
+
+const language = z.string().max(64, "longer than 64 characters").nullish();
+export const LANGUAGE_DEFAULT = "en";
 
 /** Talk sends an empty id for a room without a language. */
-const languageId = z.string().max(64, "longer than 64 characters").nullish();
-export const LANGUAGE_DEFAULT = "en";
+const spokenLanguage = {
+  langId: language.openapi({
+    description: `Language spoken in the room; empty or absent: \`${LANGUAGE_DEFAULT}\``,
+    example: "en",
+  }),
+  languageId: language.openapi({ description: "The same, where `langId` is empty or absent" }),
+};
 
 const bounded = z.string().max(1_024, "longer than 1024 characters");
 
@@ -26,41 +40,118 @@ const iceServer = z.object({
 export const transcribeBody = z.object({
   roomToken,
   ncSessionId: sessionId,
-  enable: z.boolean().nullish(),
-  langId: languageId,
-  languageId,
-  translationTargetLangId: languageId,
-  turnServers: z.array(iceServer).max(32, "more than 32 servers").nullish(),
+  enable: z.boolean().nullish().openapi({
+    description: "`false` takes the participant off the list; absent: `true`",
+    example: true,
+  }),
+  ...spokenLanguage,
+  translationTargetLangId: language.openapi({
+    description:
+      "Language to translate this participant's captions into; empty or null: none; absent: as before",
+  }),
+  turnServers: z.array(iceServer).max(32, "more than 32 servers").nullish().openapi({
+    description: "TURN servers for this room, besides those of Nextcloud's settings",
+  }),
 }).openapi("TranscribeRequest");
 
 export const leaveBody = z.object({ roomToken }).openapi("LeaveRequest");
 
-export const setLanguageBody = z.object({ roomToken, langId: languageId, languageId }).openapi(
-  "SetLanguageRequest",
-);
+export const setLanguageBody = z.object({ roomToken, ...spokenLanguage }).openapi("SetLanguageRequest");
+
+export const setTargetLanguageBody = z.object({
+  roomToken,
+  ncSessionId: sessionId,
+  langId: language.openapi({
+    description: "Language to translate this participant's captions into; empty, null or absent: none",
+    example: "de",
+  }),
+  languageId: language.openapi({ description: "The same, where `langId` is null or absent" }),
+}).openapi("SetTargetLanguageRequest");
 
 export const roomParams = z.object({
   roomToken: roomToken.openapi({ param: { name: "roomToken", in: "path" } }),
 });
 
-export const messageReply = z.object({ message: z.string() }).openapi("Message");
-export const errorReply = z.object({ error: z.string() }).openapi("Error");
-export const stoppedReply = z.object({ status: z.literal("stopped"), roomToken: z.string() }).openapi(
-  "Stopped",
-);
+/** Talk sends the room it asks for; the languages are the same in all. */
+export const translationLanguagesQuery = z.object({
+  roomToken: z.string().regex(/^[A-Za-z0-9_-]{0,64}$/, "must be 1 to 64 letters, digits, _ or -").optional()
+    .openapi({ description: "The room it is asked for; makes no difference", example: "x7k2p9qa" }),
+});
 
-export const languagesReply = z.record(
-  z.string(),
-  z.object({ name: z.string(), metadata: z.object({ separator: z.string(), rtl: z.boolean() }) }),
-).openapi("Languages");
+export const enabledQuery = z.object({
+  enabled: z.enum(["0", "1", "false", "true"], "must be 0 or 1")
+    .openapi({ description: "`1` or `true` enables, `0` or `false` disables", example: "1" }),
+});
+
+export const messageReply = z.object({ message: z.string() })
+  .openapi("Message", { example: { message: "Transcription requested" } });
+export const errorReply = z.object({
+  error: z.string().openapi({ description: "What went wrong; never holds what was sent" }),
+}).openapi("Error");
+export const stoppedReply = z.object({ status: z.literal("stopped"), roomToken: z.string() })
+  .openapi("Stopped", { example: { status: "stopped", roomToken: "x7k2p9qa" } });
+
+const languageEntry = z.object({
+  name: z.string(),
+  metadata: z.object({
+    separator: z.string().openapi({ description: "What goes between two words" }),
+    rtl: z.boolean().openapi({ description: "Written from right to left" }),
+  }),
+});
+const ENGLISH = { en: { name: "English", metadata: { separator: " ", rtl: false } } };
+const ARABIC = { ar: { name: "العربية", metadata: { separator: " ", rtl: true } } };
+
+/** By language id. */
+export const languagesReply = z.record(z.string(), languageEntry).openapi("Languages", { example: ENGLISH });
+
+export const translationLanguagesReply = z.object({
+  origin_languages: languagesReply,
+  target_languages: languagesReply,
+}).openapi("TranslationLanguages", { example: { origin_languages: ENGLISH, target_languages: ARABIC } });
+
+export const capabilitiesReply = z.object({
+  live_transcription: z.object({
+    version: z.string().openapi({ description: "Of the ExApp, or of the service" }),
+    features: z.array(z.enum(["live_transcription", "live_translation"])),
+    live_transcription: z.object({ supported_languages: languagesReply }),
+    live_translation: z.object({ supported_translation_languages: translationLanguagesReply }).optional()
+      .openapi({ description: "Only while captions can be translated" }),
+  }),
+}).openapi("Capabilities", {
+  example: {
+    live_transcription: {
+      version: "2.1.3",
+      features: ["live_transcription"],
+      live_transcription: { supported_languages: ENGLISH },
+    },
+  },
+});
+
+export const enabledReply = z.object({ enabled: z.boolean() }).openapi("Enabled", {
+  example: { enabled: true },
+});
+export const setEnabledReply = z.object({
+  error: z.string().openapi({ description: "Empty when all went well" }),
+}).openapi("SetEnabled", { example: { error: "" } });
+export const initReply = z.object({}).openapi("Init", { example: {} });
+export const heartbeatReply = z.object({ status: z.literal("ok") })
+  .openapi("Heartbeat", { example: { status: "ok" } });
 
 export const healthReply = z.object({
   status: z.enum(["healthy", "degraded", "unhealthy"]),
-  rooms: z.number().int(),
+  rooms: z.number().int().openapi({ description: "Calls being captioned" }),
   speakers: z.number().int(),
   memory_mb: z.number(),
   timestamp: z.iso.datetime(),
-}).openapi("Health");
+}).openapi("Health", {
+  example: {
+    status: "healthy",
+    rooms: 2,
+    speakers: 7,
+    memory_mb: 120,
+    timestamp: "2026-01-31T09:30:00.000Z",
+  },
+});
 
 /** The first thing wrong, as `field: what`; the value itself is never part of it. */
 export function describeIssues(error: z.core.$ZodError): string {

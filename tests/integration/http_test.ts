@@ -1,114 +1,21 @@
-/** The REST API on a real socket, with rooms that only write down what they are asked. */
+/** The REST API: what it takes from callers, what it passes on, and what it says. */
 import assert from "@std/assert";
 import {
-  type Language,
+  NextcloudError,
   NotFoundError,
-  type Rooms,
-  type RoomsStatus,
+  PreconditionError,
   type TranscribeRequest,
+  TranslationError,
   UnavailableError,
 } from "../../src/domain/mod.ts";
-import { Scope } from "../../src/flow/scope.ts";
-import { createHttpApp, ListenError, serveHttp } from "../../src/http/mod.ts";
-import { createLog, createMeter } from "../../src/telemetry/mod.ts";
+import { ListenError, serveHttp } from "../../src/http/mod.ts";
+import { createLog } from "../../src/telemetry/mod.ts";
+import { ListedTranslations, LISTENER, RecordingExApp, startApi, TRANSCRIBE } from "./api.ts";
 
-const ENGLISH: Language = { id: "en", name: "English", metadata: { separator: " ", rtl: false } };
-const HEBREW: Language = { id: "he", name: "עברית", metadata: { separator: " ", rtl: true } };
-
-class RecordingRooms implements Rooms {
-  readonly languages = [ENGLISH, HEBREW];
-  readonly asked: [string, ...unknown[]][] = [];
-  known = new Set(["room1"]);
-  signalingReachable = true;
-  /** Calls wait for it. */
-  gate: Promise<void> = Promise.resolve();
-  /** Resolves when a call has come. */
-  readonly called = Promise.withResolvers<void>();
-  /** Thrown by the next calls. */
-  failure: Error | undefined;
-
-  transcribe(request: TranscribeRequest): Promise<void> {
-    return this.#ask("transcribe", request);
-  }
-  leave(roomToken: string): Promise<void> {
-    return this.#ask("leave", roomToken);
-  }
-  setLanguage(roomToken: string, languageId: string): Promise<void> {
-    if (!this.known.has(roomToken)) {
-      return Promise.reject(new NotFoundError("Cannot set the language: no such room"));
-    }
-    return this.#ask("setLanguage", roomToken, languageId);
-  }
-  status(): RoomsStatus {
-    return { rooms: 2, speakers: 3, listeners: 4, signalingReachable: this.signalingReachable };
-  }
-  #ask(...call: [string, ...unknown[]]): Promise<void> {
-    if (this.failure) return Promise.reject(this.failure);
-    this.asked.push(call);
-    this.called.resolve();
-    return this.gate;
-  }
-}
-
-interface Api extends AsyncDisposable {
-  readonly rooms: RecordingRooms;
-  readonly meter: ReturnType<typeof createMeter>;
-  readonly lines: string[];
-  readonly port: number;
-  readonly scope: Scope;
-  accepting: boolean;
-  request(method: string, path: string, body?: unknown, headers?: HeadersInit): Promise<Answer>;
-}
-
-interface Answer {
-  status: number;
-  headers: Headers;
-  /** Parsed where the answer says it is JSON, else the text. */
-  json: unknown;
-}
-
-function startApi(): Api {
-  const scope = new Scope("test");
-  const rooms = new RecordingRooms();
-  const meter = scope.use(createMeter());
-  const lines: string[] = [];
-  const log = createLog({ level: "debug", format: "json", write: (line) => void lines.push(line) });
-  const api: Api = {
-    rooms,
-    meter,
-    lines,
-    scope,
-    accepting: true,
-    port: 0,
-    async request(method, path, body, headers = { "content-type": "application/json" }) {
-      const raw = body === undefined || typeof body === "string" || body instanceof ReadableStream ||
-        body instanceof Uint8Array;
-      const response = await fetch(`http://127.0.0.1:${api.port}${path}`, {
-        method,
-        headers: body === undefined ? {} : headers,
-        body: (raw ? body : JSON.stringify(body)) as BodyInit | undefined,
-      });
-      const text = await response.text();
-      assert.equal(response.headers.get("x-content-type-options"), "nosniff");
-      const isJson = /^application\/json/.test(response.headers.get("content-type") ?? "");
-      return {
-        status: response.status,
-        headers: response.headers,
-        json: isJson && text ? JSON.parse(text) : text,
-      };
-    },
-    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
-  };
-  const app = createHttpApp({ rooms, meter, log, acceptingWork: () => api.accepting });
-  const { address } = serveHttp({ app, host: "127.0.0.1", port: 0, scope, log });
-  return Object.assign(api, { port: address.port });
-}
-
-const TRANSCRIBE = "/api/v1/call/transcribe";
-const LISTENER = { roomToken: "room1", ncSessionId: "abc+/=" };
+const SET_TARGET = "/api/v1/translation/set-target-language";
 
 Deno.test("Transcribe passes on what Talk sends, with its defaults", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const { status, json, headers } = await api.request("POST", TRANSCRIBE, LISTENER);
   assert.equal(status, 200);
   assert.match(headers.get("content-type")!, /^application\/json/);
@@ -123,11 +30,10 @@ Deno.test("Transcribe passes on what Talk sends, with its defaults", async () =>
 });
 
 Deno.test("Transcribe takes either spelling of the language, TURN servers in every shape, and unknown fields", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const { status } = await api.request("POST", TRANSCRIBE, {
     ...LISTENER,
     languageId: "he",
-    translationTargetLangId: null,
     futureField: { a: [1] },
     turnServers: [
       { urls: "turn:a.example.org", username: "u", credential: "c", credentialType: "password" },
@@ -148,7 +54,7 @@ Deno.test("Transcribe takes either spelling of the language, TURN servers in eve
 });
 
 Deno.test("A listener can always be taken off, whatever the language", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const { status, json } = await api.request("POST", TRANSCRIBE, {
     ...LISTENER,
     enable: false,
@@ -159,8 +65,92 @@ Deno.test("A listener can always be taken off, whatever the language", async () 
   assert.equal((api.rooms.asked[0][1] as TranscribeRequest).enable, false);
 });
 
+Deno.test("A translation target is passed on, left as it is, or taken off", async () => {
+  await using api = await startApi();
+  const targets = [undefined, "de", null, ""];
+  for (const translationTargetLangId of targets) {
+    const { status } = await api.request("POST", TRANSCRIBE, { ...LISTENER, translationTargetLangId });
+    assert.equal(status, 200);
+  }
+  const requests = api.rooms.asked.map(([, request]) => request as TranscribeRequest);
+  assert.deepEqual(requests.map(({ translationTargetId }) => translationTargetId), [
+    undefined,
+    "de",
+    null,
+    null,
+  ]);
+  assert.equal("translationTargetId" in requests[0], false);
+});
+
+Deno.test("Set-target-language takes a language or none, in either spelling", async () => {
+  await using api = await startApi();
+  const languages = [
+    { langId: "de" },
+    { languageId: "de" },
+    { langId: "de", languageId: "fr" },
+    { langId: null },
+    { langId: "" },
+    {},
+  ];
+  for (const language of languages) {
+    const { status, json } = await api.request("POST", SET_TARGET, { ...LISTENER, ...language });
+    assert.deepEqual([status, json], [200, { message: "Target language set" }]);
+  }
+  assert.deepEqual(
+    api.rooms.asked,
+    ["de", "de", "de", null, null, null].map((target) => ["setTranslationTarget", "room1", "abc+/=", target]),
+  );
+});
+
+Deno.test("What keeps a translation from being set has its own status", async () => {
+  await using api = await startApi();
+  const ask = async () => {
+    const { status, json, headers } = await api.request("POST", SET_TARGET, { ...LISTENER, langId: "de" });
+    return [status, json, headers.get("retry-after")];
+  };
+  const translation = (retryable: boolean) =>
+    new TranslationError("Cannot translate captions: why", { code: "x", retryable });
+  const cases: [Error, number, string | null][] = [
+    [new PreconditionError("Cannot translate captions: why"), 412, null],
+    [new NotFoundError("Cannot translate captions: why"), 404, null],
+    [translation(false), 550, null],
+    [translation(true), 503, "5"],
+    [new NextcloudError("Cannot translate captions: why", { code: "x", retryable: true }), 503, "5"],
+    [new NextcloudError("Cannot translate captions: why", { code: "x", retryable: false }), 502, null],
+  ];
+  for (const [failure, status, retryAfter] of cases) {
+    api.rooms.failure = failure;
+    assert.deepEqual(await ask(), [status, { error: "Cannot translate captions: why" }, retryAfter]);
+  }
+  assert.deepEqual(api.lines.filter((line) => line.includes('"level":"error"')), []);
+});
+
+Deno.test("The languages of translation are told once they are known; without a provider the answer is 550", async () => {
+  const path = "/api/v1/translation/languages";
+  const translations = new ListedTranslations();
+  await using api = await startApi({ translations });
+  const english = { en: { name: "English", metadata: { separator: " ", rtl: false } } };
+  for (const query of ["", "?roomToken=", "?roomToken=room1"]) {
+    const { status, json } = await api.request("GET", path + query);
+    assert.equal(status, 200);
+    assert.deepEqual(json, {
+      origin_languages: english,
+      target_languages: { ...english, he: { name: "עברית", metadata: { separator: " ", rtl: true } } },
+    });
+  }
+  assert.equal((await api.request("GET", `${path}?roomToken=a%2Fb`)).status, 400);
+  translations.failure = new TranslationError("Cannot list: not known yet", { code: "x", retryable: true });
+  assert.equal((await api.request("GET", path)).status, 503);
+  translations.failure = new TranslationError("Cannot list: refused", { code: "x", retryable: false });
+  assert.equal((await api.request("GET", path)).status, 550);
+
+  await using without = await startApi();
+  const { status, json } = await without.request("GET", path);
+  assert.deepEqual([status, json], [550, { error: "Cannot translate captions: no provider" }]);
+});
+
 Deno.test("Stopping a room answers with the room", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const { status, json } = await api.request("DELETE", `${TRANSCRIBE}/room1`);
   assert.equal(status, 200);
   assert.deepEqual(json, { status: "stopped", roomToken: "room1" });
@@ -168,7 +158,7 @@ Deno.test("Stopping a room answers with the room", async () => {
 });
 
 Deno.test("Leaving a room that is not there is no error", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const { status, json } = await api.request("POST", "/api/v1/call/leave", { roomToken: "elsewhere" });
   assert.equal(status, 200);
   assert.deepEqual(json, { message: "Left the call" });
@@ -176,7 +166,7 @@ Deno.test("Leaving a room that is not there is no error", async () => {
 });
 
 Deno.test("Set-language takes an empty language for English and answers 404 for an unknown room", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const path = "/api/v1/call/set-language";
   assert.equal((await api.request("POST", path, { roomToken: "room1", langId: "he" })).status, 200);
   assert.equal((await api.request("POST", path, { roomToken: "room1", langId: "" })).status, 200);
@@ -192,7 +182,7 @@ Deno.test("Set-language takes an empty language for English and answers 404 for 
 });
 
 Deno.test("Languages come with their separator and direction", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const { status, json } = await api.request("GET", "/api/v1/languages");
   assert.equal(status, 200);
   assert.deepEqual(json, {
@@ -202,7 +192,7 @@ Deno.test("Languages come with their separator and direction", async () => {
 });
 
 Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const healthy = await api.request("GET", "/healthz");
   const { memory_mb, timestamp, ...rest } = healthy.json as Record<string, number | string>;
   assert.equal(healthy.status, 200);
@@ -220,7 +210,7 @@ Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
 });
 
 Deno.test("Metrics are Prometheus text and count the answers by status", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   await api.request("GET", "/healthz");
   await api.request("GET", "/nowhere");
   await api.request("POST", TRANSCRIBE, "{");
@@ -236,7 +226,7 @@ Deno.test("Metrics are Prometheus text and count the answers by status", async (
 });
 
 Deno.test("A wrong field is named with what was expected, never with what was sent", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const { roomToken, ncSessionId } = LISTENER;
   const long = "x".repeat(513);
   const cases: [body: unknown, error: string][] = [
@@ -284,7 +274,7 @@ Deno.test("A wrong field is named with what was expected, never with what was se
 });
 
 Deno.test("The other routes check their fields too", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const cases: [method: string, path: string, body: unknown, error: string][] = [
     ["POST", "/api/v1/call/leave", {}, "roomToken: expected string, received nothing"],
     ["POST", "/api/v1/call/leave", { roomToken: ["a"] }, "roomToken: expected string, received array"],
@@ -312,7 +302,7 @@ Deno.test("The other routes check their fields too", async () => {
 });
 
 Deno.test("Unknown routes are 404, known ones with another method 405 with what they allow", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   for (const [method, path] of [["GET", "/"], ["POST", "/api/v1/call"], ["DELETE", `${TRANSCRIBE}/a/b`]]) {
     const { status, json } = await api.request(method, path);
     assert.deepEqual([status, json], [404, { error: "no such route" }], `${method} ${path}`);
@@ -326,6 +316,9 @@ Deno.test("Unknown routes are 404, known ones with another method 405 with what 
     ["POST", "/api/v1/languages", "GET, HEAD"],
     ["POST", "/healthz", "GET, HEAD"],
     ["DELETE", "/metrics", "GET, HEAD"],
+    ["POST", "/enabled", "GET, HEAD, PUT"],
+    ["GET", "/init", "POST"],
+    ["PUT", "/api/v1/translation/set-target-language", "POST"],
   ];
   for (const [method, path, allow] of wrong) {
     const { status, json, headers } = await api.request(method, path);
@@ -337,14 +330,14 @@ Deno.test("Unknown routes are 404, known ones with another method 405 with what 
 });
 
 Deno.test("A slash at the end of a path is tolerated", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   assert.equal((await api.request("POST", `${TRANSCRIBE}/`, LISTENER)).status, 200);
   assert.equal((await api.request("DELETE", `${TRANSCRIBE}/room1/`)).status, 200);
   assert.equal((await api.request("GET", "/healthz/")).status, 200);
 });
 
 Deno.test("A missing Content-Type is taken for JSON, another one refused", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const bytes = new TextEncoder().encode(JSON.stringify(LISTENER));
   assert.equal((await api.request("POST", TRANSCRIBE, bytes, {})).status, 200);
   for (const type of ["application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"]) {
@@ -365,7 +358,7 @@ Deno.test("A missing Content-Type is taken for JSON, another one refused", async
 });
 
 Deno.test("A body over 64 KiB is refused, announced or not, without reading it all", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const tooLarge = { error: "body: larger than 65536 bytes" };
   const announced = await api.request("POST", TRANSCRIBE, { ...LISTENER, padding: "x".repeat(70_000) });
   assert.deepEqual([announced.status, announced.json], [413, tooLarge]);
@@ -404,7 +397,7 @@ async function drain(socket: Deno.Conn): Promise<void> {
 }
 
 Deno.test("A caller that hangs up in the middle of a body starts nothing and disturbs nobody", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   for (let caller = 0; caller < 5; caller++) {
     const socket = await Deno.connect({ hostname: "127.0.0.1", port: api.port });
     await socket.write(new TextEncoder().encode(
@@ -420,7 +413,7 @@ Deno.test("A caller that hangs up in the middle of a body starts nothing and dis
 });
 
 Deno.test("A closing server cuts a caller off that never finishes its body", async () => {
-  const api = startApi();
+  const api = await startApi();
   using socket = await Deno.connect({ hostname: "127.0.0.1", port: api.port });
   await socket.write(new TextEncoder().encode(
     `POST ${TRANSCRIBE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n{"roomTok`,
@@ -434,7 +427,7 @@ Deno.test("A closing server cuts a caller off that never finishes its body", asy
 });
 
 Deno.test("Errors of the rooms become their status; an unexpected one says nothing of itself", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   api.rooms.failure = new UnavailableError("Cannot join: HPB out of reach", "signaling_unreachable");
   const unavailable = await api.request("POST", TRANSCRIBE, LISTENER);
   assert.deepEqual([unavailable.status, unavailable.json], [503, { error: "Cannot join: HPB out of reach" }]);
@@ -452,7 +445,7 @@ Deno.test("Errors of the rooms become their status; an unexpected one says nothi
 });
 
 Deno.test("While shutting down nothing new is taken, and what is there can still be stopped", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   api.accepting = false;
   const refused = { error: "Cannot take a call: shutting down" };
   const started = await api.request("POST", TRANSCRIBE, LISTENER);
@@ -466,7 +459,7 @@ Deno.test("While shutting down nothing new is taken, and what is there can still
 });
 
 Deno.test("Many requests at once each get their own answer", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const answers = await Promise.all(
     Array.from(
       { length: 200 },
@@ -488,34 +481,35 @@ Deno.test("Many requests at once each get their own answer", async () => {
 });
 
 Deno.test("An address that cannot be listened on is told with what to change", async () => {
-  await using api = startApi();
+  await using api = await startApi();
   const log = createLog({ level: "error", write: () => {} });
-  const app = createHttpApp({ rooms: api.rooms, meter: api.meter, log, acceptingWork: () => true });
-  const listen = (host: string, port: number) => () => serveHttp({ app, host, port, scope: api.scope, log });
-  assert.throws(listen("127.0.0.1", api.port), (error: unknown) => {
+  const app = { fetch: () => Promise.resolve(new Response()) };
+  const listen = (host: string, port: number) => serveHttp({ app, host, port, scope: api.scope, log });
+  await assert.rejects(listen("127.0.0.1", api.port), (error: unknown) => {
     if (!(error instanceof ListenError)) return false;
     assert.equal(error.code, "address_in_use");
-    assert.match(error.message, /^Cannot listen on 127\.0\.0\.1:\d+: something else listens there; set PORT/);
+    assert.match(error.message, /^Cannot listen on 127\.0\.0\.1:\d+: something else is there; set PORT/);
     return true;
   });
-  assert.throws(listen("203.0.113.7", 0), /^ListenError: Cannot listen on 203\.0\.113\.7:0: .*HOST/);
+  await assert.rejects(listen("203.0.113.7", 0), /^ListenError: Cannot listen on 203\.0\.113\.7:0: .*HOST/);
 });
 
 Deno.test("A closed server answers nobody and keeps nothing open", async () => {
-  const api = startApi();
+  const api = await startApi();
   await api.request("GET", "/healthz"); // leaves a kept-alive connection behind
   await api[Symbol.asyncDispose]();
   await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: api.port }));
 });
 
 Deno.test("A closing server lets the answers under way out", async () => {
-  const api = startApi();
+  const exApp = new RecordingExApp();
+  const api = await startApi({ exApp });
   const gate = Promise.withResolvers<void>();
-  api.rooms.gate = gate.promise;
-  const answer = api.request("POST", "/api/v1/call/leave", { roomToken: "room1" });
-  await api.rooms.called.promise;
+  exApp.gate = gate.promise;
+  const answer = api.request("PUT", "/enabled?enabled=0");
+  await exApp.called.promise;
   const closing = api[Symbol.asyncDispose]();
-  setTimeout(gate.resolve, 100); // this is how long the rooms take
+  setTimeout(gate.resolve, 100); // this is how long keeping it takes
   assert.equal((await answer).status, 200);
   await closing;
 });
