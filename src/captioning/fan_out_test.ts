@@ -22,7 +22,7 @@ function world(listeners: string[]) {
   const state = { ready: true };
   const meter = new FakeMeter();
   const fanOut = new FanOut({
-    listeners: () => listeners,
+    listeners: () => listeners.map((id) => ({ id, targetId: null })),
     isReady: () => state.ready,
     send: (listenerId, { text, final }) => sent.push(`${listenerId}:${text}${final ? "!" : ""}`),
     clock: new FakeClock(),

@@ -2,7 +2,8 @@ import assert from "@std/assert";
 import { LIMITS } from "../domain/mod.ts";
 import { Listeners } from "./listeners.ts";
 
-const present = (listeners: Listeners) => [...listeners.present()];
+const present = (listeners: Listeners) => [...listeners.present()].map(({ id }) => id);
+const wanted = (listeners: Listeners) => listeners.wanted().map(({ ncSessionId }) => ncSessionId);
 
 Deno.test("A listener may be asked for before their session is known", () => {
   const listeners = new Listeners();
@@ -59,7 +60,73 @@ Deno.test("Listeners asked for are bounded: the oldest who is not here makes roo
   listeners.add("here");
   listeners.sessionJoined("hpb-here", "here");
   for (let i = 0; i < LIMITS.pendingListeners + 10; i++) listeners.add(`nc-${i}`);
-  assert.equal(listeners.wanted().length, LIMITS.pendingListeners);
-  assert.ok(listeners.wanted().includes("here"));
-  assert.ok(!listeners.wanted().includes("nc-0"));
+  assert.equal(wanted(listeners).length, LIMITS.pendingListeners);
+  assert.ok(wanted(listeners).includes("here"));
+  assert.ok(!wanted(listeners).includes("nc-0"));
+});
+
+const targets = (listeners: Listeners) =>
+  [...listeners.present()].map(({ id, targetId }) => `${id}:${targetId}`);
+
+Deno.test("A language may be asked for before the session is known, and changed and taken back afterwards", () => {
+  const listeners = new Listeners();
+  listeners.add("nc-1");
+  assert.equal(listeners.setTarget("nc-1", "de"), undefined);
+  listeners.sessionJoined("hpb-1", "nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-1:de"]);
+  assert.equal(listeners.setTarget("nc-1", "ar"), "hpb-1");
+  assert.equal(listeners.setTarget("nc-1", "ar"), undefined, "nothing has changed");
+  assert.deepEqual(targets(listeners), ["hpb-1:ar"]);
+  assert.equal(listeners.setTarget("nc-1", null), "hpb-1");
+  assert.deepEqual(targets(listeners), ["hpb-1:null"]);
+});
+
+Deno.test("A language makes nobody a listener, and is there when they become one", () => {
+  const listeners = new Listeners();
+  listeners.sessionJoined("hpb-1", "nc-1");
+  assert.ok(listeners.knows("nc-1"));
+  assert.equal(listeners.setTarget("nc-1", "de"), undefined);
+  assert.deepEqual(targets(listeners), []);
+  listeners.add("nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-1:de"]);
+});
+
+Deno.test("A language survives a reload and a full re-join of its listener, not being taken off", () => {
+  const listeners = new Listeners();
+  listeners.add("nc-1");
+  listeners.setTarget("nc-1", "de");
+  listeners.sessionJoined("hpb-1", "nc-1");
+  listeners.sessionLeft("hpb-1");
+  listeners.sessionJoined("hpb-2", "nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-2:de"]);
+  listeners.forgetSessions();
+  listeners.sessionJoined("hpb-3", "nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-3:de"]);
+  assert.deepEqual(listeners.wanted(), [{ ncSessionId: "nc-1", targetId: "de" }]);
+  listeners.remove("nc-1");
+  listeners.add("nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-3:null"]);
+});
+
+Deno.test("Languages of people nobody knows, or who left without listening, are not remembered", () => {
+  const listeners = new Listeners();
+  assert.equal(listeners.knows("nc-1"), false);
+  listeners.setTarget("nc-1", "de");
+  listeners.sessionJoined("hpb-1", "nc-1");
+  listeners.add("nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-1:null"]);
+  listeners.remove("nc-1");
+
+  listeners.setTarget("nc-1", "de");
+  listeners.sessionLeft("hpb-1");
+  listeners.sessionJoined("hpb-2", "nc-1");
+  listeners.add("nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-2:null"]);
+  listeners.remove("nc-1");
+
+  listeners.setTarget("nc-1", "de");
+  listeners.forgetSessions();
+  listeners.sessionJoined("hpb-3", "nc-1");
+  listeners.add("nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-3:null"]);
 });

@@ -11,9 +11,10 @@ import {
   type Log,
   type Meter,
   type SpeakerHost,
+  type Translations,
 } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
-import { Listeners } from "./listeners.ts";
+import { Listeners, type Wanted } from "./listeners.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
 import type { SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
 
@@ -35,6 +36,7 @@ export interface RoomOptions {
   host: SpeakerHost;
   /** STUN and TURN servers for a new subscription. */
   iceServers: () => Promise<readonly IceServer[]>;
+  translations?: Translations;
   emptyRoomMs: number;
   speakersMax: number;
   /** The room's scope. Its owner disposes it after `onEnd`. */
@@ -76,10 +78,13 @@ export class Room {
       listeners: () => this.#listeners.present(),
       isReady: () => this.#signaling.isJoined,
       send: (listenerId, caption) => this.#send(listenerId, caption),
+      onHeld: () => this.#retryOutbox(),
+      translate: options.translations && ((request) => options.translations!.translate(request)),
       clock: options.clock,
       meter: options.meter,
     });
     options.scope.defer(() => {
+      this.#fanOut[Symbol.dispose]();
       this.#emptyTimer?.[Symbol.dispose]();
       this.#outboxTimer?.[Symbol.dispose]();
     });
@@ -113,8 +118,8 @@ export class Room {
     return this.#listeners.presentCount;
   }
 
-  /** Nextcloud sessions that asked for captions, here or not. */
-  wantedListeners(): string[] {
+  /** Those who asked for captions, here or not. */
+  wantedListeners(): Wanted[] {
     return this.#listeners.wanted();
   }
 
@@ -128,17 +133,32 @@ export class Room {
     this.#watchListeners();
   }
 
+  /** Whether someone by this Nextcloud session is in the room or has asked for captions. */
+  knows(ncSessionId: string): boolean {
+    return this.#listeners.knows(ncSessionId);
+  }
+
+  /** The language one who is known gets captions in; null for the one spoken. */
+  setTranslationTarget(ncSessionId: string, targetId: string | null): void {
+    const changed = this.#listeners.setTarget(ncSessionId, targetId);
+    if (changed !== undefined) this.#fanOut.release(changed);
+  }
+
   setLanguage(languageId: string): void {
     if (languageId === this.#languageId) return;
     this.#languageId = languageId;
     for (const speaker of this.#speakers.values()) speaker.setLanguage(languageId);
+    // Their language is now the one spoken: nothing they get may come after what needs no translation.
+    for (const { id, targetId } of this.#listeners.present()) {
+      if (targetId === languageId) this.#fanOut.release(id);
+    }
   }
 
   /** Delivers what was heard and says goodbye; the signal bounds the wait. The owner disposes the scope afterwards. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#ended = true;
     await Promise.all([...this.#speakers.values()].map((speaker) => speaker.drain(signal)));
-    this.#fanOut.flush();
+    await this.#fanOut.drain(signal);
     await this.#signaling.bye();
   }
 
@@ -218,7 +238,7 @@ export class Room {
       iceServers,
       requestOffer: () => this.#signaling.requestOffer(sessionId),
       sendAnswer: (sid, sdp) => this.#signaling.sendAnswer(sessionId, sid, sdp),
-      onCaption: (caption) => this.#deliver(caption),
+      onCaption: (caption) => this.#fanOut.deliver(caption),
       scope: scope.child("speaker"),
       clock,
       log,
@@ -244,11 +264,6 @@ export class Room {
     });
   }
 
-  #deliver(caption: Caption): void {
-    this.#fanOut.deliver(caption);
-    this.#retryOutbox();
-  }
-
   #send(listenerId: string, caption: Caption): void {
     this.#signaling.sendTranscript(listenerId, {
       text: caption.text,
@@ -260,11 +275,10 @@ export class Room {
 
   #retryOutbox(): void {
     const { scope, clock } = this.#options;
-    if (this.#fanOut.size === 0 || this.#outboxTimer || scope.signal.aborted || this.#ended) return;
+    if (this.#outboxTimer || scope.signal.aborted || this.#ended) return;
     this.#outboxTimer = clock.timer(OUTBOX_RETRY_MS, () => {
       this.#outboxTimer = undefined;
       this.#fanOut.flush();
-      this.#retryOutbox();
     });
   }
 

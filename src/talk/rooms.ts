@@ -11,11 +11,13 @@ import {
   type Log,
   type Meter,
   NotFoundError,
+  PreconditionError,
   type Rooms,
   type RoomsStatus,
   type SpeakerHost,
   type TranscribeRequest,
   TranslationError,
+  type Translations,
   UnavailableError,
 } from "../domain/mod.ts";
 import type { Scope, TlsOptions } from "../flow/mod.ts";
@@ -33,6 +35,8 @@ export interface TalkOptions {
   languages: readonly Language[];
   host: SpeakerHost;
   settings: IceServerSource;
+  /** Without it captions come in the language spoken alone. */
+  translations?: Translations;
   roomsMax: number;
   speakersPerRoomMax: number;
   emptyRoomMs: number;
@@ -95,19 +99,29 @@ export class TalkRooms implements Rooms {
         "signaling_unreachable",
       );
     }
+    const { translationTargetId } = request;
+    if (typeof translationTargetId === "string") {
+      this.#checkTarget(known?.languageId ?? languageId, translationTargetId);
+    }
     const room = known ?? this.#open(roomToken, languageId, turnServers);
     room.addListener(ncSessionId);
+    if (translationTargetId !== undefined) room.setTranslationTarget(ncSessionId, translationTargetId);
   }
 
   leave(roomToken: string): void {
     this.#close(roomToken);
   }
 
-  setTranslationTarget(): void {
-    throw new TranslationError("Cannot translate captions: no provider", {
-      code: "no_provider",
-      retryable: false,
-    });
+  setTranslationTarget(roomToken: string, ncSessionId: string, targetId: string | null): void {
+    const room = this.#rooms.get(roomToken)?.room;
+    if (!room) throw new NotFoundError("Cannot translate captions: this call is not being captioned");
+    if (!room.knows(ncSessionId)) {
+      throw new PreconditionError(
+        "Cannot translate captions: the participant is not in the call and has not asked for captions",
+      );
+    }
+    if (targetId !== null) this.#checkTarget(room.languageId, targetId);
+    room.setTranslationTarget(ncSessionId, targetId);
   }
 
   leaveAll(): void {
@@ -152,8 +166,18 @@ export class TalkRooms implements Rooms {
     );
   }
 
+  #checkTarget(languageId: string, targetId: string): void {
+    const { translations } = this.#options;
+    if (translations) return translations.checkPair(languageId, targetId);
+    throw new TranslationError("Cannot translate captions: no provider", {
+      code: "translation_no_provider",
+      retryable: false,
+    });
+  }
+
   #open(roomToken: string, languageId: string, turnServers: readonly IceServer[]): Room {
-    const { roomsMax, host, settings, emptyRoomMs, speakersPerRoomMax, clock, log, meter } = this.#options;
+    const { roomsMax, host, settings, translations, emptyRoomMs, speakersPerRoomMax, clock, log, meter } =
+      this.#options;
     if (this.#draining) {
       throw new UnavailableError("Cannot join the call: the service is shutting down", "draining");
     }
@@ -169,6 +193,7 @@ export class TalkRooms implements Rooms {
       connect: (onEvent) => this.#connect(roomToken, scope, onEvent),
       host,
       iceServers: async () => [...await settings.iceServers(), ...turnServers],
+      translations,
       emptyRoomMs,
       speakersMax: speakersPerRoomMax,
       scope,
@@ -212,7 +237,10 @@ export class TalkRooms implements Rooms {
     this.#close(roomToken);
     if (end.reason !== "switched" || this.#draining || this.#rooms.has(end.roomToken)) return;
     const next = this.#open(end.roomToken, languageId, []);
-    for (const ncSessionId of listeners) next.addListener(ncSessionId);
+    for (const { ncSessionId, targetId } of listeners) {
+      next.addListener(ncSessionId);
+      next.setTranslationTarget(ncSessionId, targetId);
+    }
   }
 
   /** Out of the list at once, so that a new request opens a new room; what is open of the old one closes behind it. */
