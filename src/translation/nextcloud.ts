@@ -4,7 +4,7 @@
  * Nextcloud keeps tasks, their texts included, for some days: docs/decisions/0007-translation.md.
  */
 import { z } from "zod";
-import { type Clock, NextcloudError, type Ocs, type OcsReply, type Translator } from "../domain/mod.ts";
+import { type Clock, type Ocs, type OcsReply, TiroError, type Translator } from "../domain/mod.ts";
 import { delay } from "../flow/mod.ts";
 import { callError, statusError, translationError, unreadableAnswer } from "./errors.ts";
 import { languageOf, originAmong } from "./languages.ts";
@@ -64,12 +64,13 @@ export function taskProcessingTranslator({ ocs, appId, clock }: TaskProcessingSe
     return taskOf(await request({ method: "POST", path, body }, signal));
   };
 
-  /** The task as it is now; undefined when Nextcloud asks to wait or cannot be reached, which may pass. */
+  /** The task as it is now; undefined when Nextcloud does not say, which may pass. */
   const look = async (id: number, signal: AbortSignal): Promise<Task | undefined> => {
     try {
       return taskOf(await request({ method: "GET", path: `/ocs/v1.php/${CONSUMER}/task/${id}` }, signal));
     } catch (error) {
-      if (error instanceof NextcloudError && error.retryable) return undefined;
+      // Asked to wait, it will not say before this caption is forgotten.
+      if (error instanceof TiroError && error.retryable && error.code !== "throttled") return undefined;
       throw error;
     }
   };

@@ -1,0 +1,29 @@
+import assert from "@std/assert";
+import { systemClock } from "../../src/flow/mod.ts";
+import { createTranslator } from "../../src/translation/mod.ts";
+import { FakeDeepl } from "../fakes/translators.ts";
+import { translatorContract } from "./translator_contract.ts";
+
+function start() {
+  const server = new FakeDeepl("key-of-ours:fx");
+  const create = (key: string) =>
+    createTranslator("deepl", { deepl: { url: server.url, key }, clock: systemClock });
+  return {
+    server,
+    translator: create("key-of-ours:fx"),
+    stranger: create("wrong-secret"),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+translatorContract({ name: "DeepL", secret: "key-of-ours", chineseId: "zh-hans", start });
+
+Deno.test("DeepL: ids are Talk's in lower case, and the region of what is spoken is left out", async () => {
+  await using under = start();
+  const signal = AbortSignal.timeout(10_000);
+  const { origin, target } = await under.translator.languages(signal);
+  assert.deepEqual(origin.map(({ id }) => id), ["ar", "de", "en", "fr", "ja", "pt"]);
+  assert.deepEqual(target.map(({ id }) => id), ["ar", "de", "en-gb", "ja", "pt-br", "zh-hans"]);
+  await under.translator.translate({ text: "x", originId: "pt-br", targetId: "en-gb" }, signal);
+  assert.deepEqual(under.server.asked, [{ text: "x", originId: "PT", targetId: "EN-GB" }]);
+});

@@ -1,0 +1,84 @@
+import assert from "@std/assert";
+import { systemClock } from "../../src/flow/mod.ts";
+import { createOcs } from "../../src/nextcloud/mod.ts";
+import { createTranslator } from "../../src/translation/mod.ts";
+import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
+import { FakeTaskProcessing } from "../fakes/translators.ts";
+import { translationErrorOf, translatorContract } from "./translator_contract.ts";
+
+function start() {
+  const server = new FakeTaskProcessing("secret-of-ours");
+  const create = (secret: string) => {
+    const exApp = { id: "live_transcription", secret, version: "1.0.0", aaVersion: "32.0.0" };
+    const ocs = createOcs({ nextcloudUrl: server.url, exApp, log: new FakeLog(), meter: new FakeMeter() });
+    return createTranslator("nextcloud", {
+      nextcloud: { ocs, appId: "live_transcription" },
+      clock: systemClock,
+    });
+  };
+  return {
+    server,
+    translator: create("secret-of-ours"),
+    stranger: create("wrong-secret"),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+const TO_GERMAN = { originId: "en", targetId: "de" };
+const soon = () => AbortSignal.timeout(10_000);
+
+translatorContract({ name: "TaskProcessing", secret: "secret-of-ours", chineseId: "zh_CN", start });
+
+Deno.test("TaskProcessing: a task that runs for a while is asked for at a bounded pace", async () => {
+  await using under = start();
+  under.server.delayMs = 1_200;
+  assert.equal(await under.translator.translate({ text: "red", ...TO_GERMAN }, soon()), "rot");
+  const looks = under.server.addresses.filter((address) => address.includes("/task/")).length;
+  assert.ok(looks >= 2 && looks <= 4, `${looks} looks`);
+});
+
+Deno.test("TaskProcessing: a look at a task that fails costs a moment, not the task", async () => {
+  await using under = start();
+  under.server.refusedLooks = 1;
+  under.server.refusedLookStatus = 503;
+  assert.equal(await under.translator.translate({ text: "red", ...TO_GERMAN }, soon()), "rot");
+  assert.equal(under.server.asked.length, 1);
+});
+
+Deno.test("TaskProcessing: asked to wait in the middle of a task, it does not ask again", async () => {
+  await using under = start();
+  under.server.refusedLooks = 1_000;
+  const error = await translationErrorOf(under.translator.translate({ text: "red", ...TO_GERMAN }, soon()));
+  assert.equal(error.code, "translation_busy");
+  assert.equal(under.server.refusedLooks, 999);
+});
+
+Deno.test("TaskProcessing: a failed task is worth another try", async () => {
+  await using under = start();
+  under.server.tasksFail = true;
+  const error = await translationErrorOf(under.translator.translate({ text: "red", ...TO_GERMAN }, soon()));
+  assert.deepEqual([error.code, error.retryable], ["translation_server", true]);
+});
+
+Deno.test("TaskProcessing: without a translation app both calls fail for good", async () => {
+  await using under = start();
+  under.server.hasProvider = false;
+  for (
+    const call of [
+      under.translator.languages(soon()),
+      under.translator.translate({ text: "red", ...TO_GERMAN }, soon()),
+    ]
+  ) {
+    const error = await translationErrorOf(call);
+    assert.deepEqual([error.code, error.retryable], ["translation_no_provider", false]);
+  }
+});
+
+Deno.test("TaskProcessing: a language it cannot translate from is left to be detected", async () => {
+  await using under = start();
+  await under.translator.languages(soon());
+  for (const originId of ["en", "en-gb", "fr"]) {
+    await under.translator.translate({ text: "red", originId, targetId: "de" }, soon());
+  }
+  assert.deepEqual(under.server.asked.map(({ originId }) => originId), ["en", "en", "detect_language"]);
+});
