@@ -1,0 +1,357 @@
+import assert from "@std/assert";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeLog } from "../../tests/fakes/telemetry.ts";
+import { NextcloudError, type OcsReply, type OcsRequest, SttError } from "../domain/mod.ts";
+import { delay, Scope } from "../flow/mod.ts";
+import { createExApp, type ExAppOptions } from "./ex_app.ts";
+import type { OcsClient } from "./ocs.ts";
+
+const MINUTE_MS = 60_000;
+const SEEN: OcsReply = { status: 200, data: [] };
+const unreachable = () =>
+  new NextcloudError("Cannot connect: refused", { code: "unreachable", retryable: true });
+
+/** A Nextcloud that answers as told and writes down what it was asked. */
+class FakeOcs implements OcsClient {
+  readonly reports: { progress: number; error: string }[] = [];
+  stateRequests = 0;
+  welcomes = 0;
+  onStatus: (progress: number) => OcsReply | Promise<OcsReply> = () => SEEN;
+  onState: () => OcsReply | Promise<OcsReply> = () => ({ status: 200, data: 0 });
+
+  async request({ method, path, body, signal }: OcsRequest): Promise<OcsReply> {
+    await Promise.resolve();
+    signal.throwIfAborted();
+    if (method === "GET") {
+      assert.equal(path, "/ocs/v1.php/apps/app_api/ex-app/state");
+      this.stateRequests++;
+      return await untilAborted(this.onState(), signal);
+    }
+    assert.equal(`${method} ${path}`, "PUT /ocs/v1.php/apps/app_api/ex-app/status");
+    const report = body as { progress: number; error: string };
+    this.reports.push(report);
+    return await untilAborted(this.onStatus(report.progress), signal);
+  }
+  expectWelcome() {
+    this.welcomes++;
+  }
+  get steps(): number[] {
+    return this.reports.map(({ progress }) => progress);
+  }
+}
+
+async function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+type Rig = Awaited<ReturnType<typeof makeRig>>;
+
+async function makeRig() {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/state.json`;
+  const ocs = new FakeOcs();
+  const clock = new FakeClock();
+  const log = new FakeLog();
+  const scope = new Scope("test");
+  const rig = {
+    folder,
+    ocs,
+    clock,
+    log,
+    scope,
+    left: 0,
+    open: (options: Partial<ExAppOptions> = {}) =>
+      createExApp({
+        ocs,
+        storage: folder,
+        scope,
+        clock,
+        log,
+        onDisable: () => void rig.left++,
+        ...options,
+      }),
+    /** Undefined where there is no file, or none that can be understood. */
+    kept: () =>
+      Deno.readTextFile(path).then((text) => JSON.parse(text).enabled as unknown).catch(() => undefined),
+    keep: (content: string) => Deno.writeTextFile(path, content),
+    logged: (level: string) => log.lines.filter((line) => line.level === level),
+  };
+  return rig;
+}
+
+async function withRig(test: (rig: Rig) => Promise<void>) {
+  const rig = await makeRig();
+  try {
+    await test(rig);
+  } finally {
+    await rig.scope[Symbol.asyncDispose]();
+    await Deno.remove(rig.folder, { recursive: true });
+  }
+  assert.equal(rig.clock.pending, 0, "no timer outlives the app");
+}
+
+/** File work needs real turns of the event loop; looks until it holds. */
+async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const signal = AbortSignal.timeout(5_000);
+  while (!await holds()) await delay(2, signal);
+}
+
+Deno.test("Initialising tells that it began, prepares, and tells that it is done", () =>
+  withRig(async (r) => {
+    await r.keep('{"enabled":false}');
+    const preparing = Promise.withResolvers<void>();
+    const app = r.open({ prepare: () => preparing.promise });
+    app.init();
+    await settle();
+    assert.deepEqual(r.ocs.reports, [{ progress: 10, error: "" }]);
+    preparing.resolve();
+    await settle();
+    assert.deepEqual(r.ocs.reports.slice(1), [{ progress: 100, error: "" }]);
+    assert.equal(app.isEnabled, false, "that is Nextcloud's to say");
+    assert.equal(r.ocs.welcomes, 1);
+  }));
+
+Deno.test("Asked twice, it initialises once; asked again later, once more", () =>
+  withRig(async (r) => {
+    const app = r.open();
+    app.init();
+    app.init();
+    await settle();
+    assert.deepEqual(r.ocs.steps, [10, 100]);
+    app.init();
+    await settle();
+    assert.deepEqual(r.ocs.steps, [10, 100, 10, 100]);
+  }));
+
+Deno.test("The last report is repeated until Nextcloud has it, through all that may pass", () =>
+  withRig(async (r) => {
+    const bad: (() => OcsReply)[] = [
+      () => {
+        throw unreachable();
+      },
+      () => ({ status: 503, data: undefined }),
+      () => ({ status: 401, data: undefined }),
+      () => {
+        throw new NextcloudError("Cannot ask", { code: "unauthorized", retryable: false });
+      },
+      () => {
+        throw new NextcloudError("Cannot ask", { code: "throttled", retryable: true });
+      },
+    ];
+    r.ocs.onStatus = () => bad.shift()?.() ?? SEEN;
+    r.open().init();
+    await r.clock.advance(2 * MINUTE_MS);
+    assert.deepEqual(r.ocs.steps, [10, 100, 100, 100, 100, 100]);
+    assert.equal(r.logged("error").length, 0);
+  }));
+
+Deno.test("The last report is given up after half an hour, or when Nextcloud refuses it for good", () =>
+  withRig(async (r) => {
+    r.ocs.onStatus = () => ({ status: 503, data: undefined });
+    const app = r.open();
+    app.init();
+    await r.clock.advance(20 * MINUTE_MS);
+    assert.equal(r.logged("error").length, 0);
+    await r.clock.advance(20 * MINUTE_MS);
+    assert.equal(r.logged("error").length, 1);
+    assert.equal(r.ocs.reports.length, 41);
+    r.ocs.onStatus = () => ({ status: 400, data: undefined });
+    app.init();
+    await r.clock.advance(MINUTE_MS);
+    assert.equal(r.ocs.reports.length, 43);
+    assert.equal(r.logged("error").length, 2);
+  }));
+
+Deno.test("An AppAPI without progress counts as initialised", () =>
+  withRig(async (r) => {
+    for (const status of [404, 501]) {
+      r.ocs.onStatus = () => ({ status, data: undefined });
+      r.open({ prepare: () => assert.fail("nobody waits for this") }).init();
+      await r.clock.advance(MINUTE_MS);
+    }
+    assert.deepEqual(r.ocs.steps, [10, 10]);
+    assert.equal(r.logged("error").length, 0);
+  }));
+
+Deno.test("What does not get ready at once is tried again", () =>
+  withRig(async (r) => {
+    let attempts = 0;
+    const prepare = () => {
+      attempts++;
+      const error = new SttError("Cannot open STT session: cold", { code: "cold", retryable: true });
+      return attempts < 3 ? Promise.reject(error) : Promise.resolve();
+    };
+    r.open({ prepare }).init();
+    await r.clock.advance(MINUTE_MS);
+    assert.equal(attempts, 3);
+    assert.deepEqual(r.ocs.steps, [10, 100]);
+  }));
+
+Deno.test("What cannot get ready is told to the administrator instead of 100", () =>
+  withRig(async (r) => {
+    const message = "Cannot open STT session: not authorised";
+    const known = new SttError(message, { code: "auth", retryable: false });
+    r.open({ prepare: () => Promise.reject(known) }).init();
+    await settle();
+    r.open({ prepare: () => Promise.reject(new Error("at https://user:5ecret@stt")) }).init();
+    await settle();
+    r.open({ prepare: () => new Promise(() => {}) }).init();
+    await r.clock.advance(60 * MINUTE_MS);
+    assert.deepEqual(r.ocs.reports.filter(({ error }) => error).map(({ error }) => error), [
+      message,
+      "Cannot prepare",
+      "Cannot prepare: it takes too long",
+    ]);
+    assert.ok(!r.ocs.steps.includes(100));
+    assert.equal(r.logged("error").length, 3);
+  }));
+
+Deno.test("Ending the service ends initialising, wherever it is, without a word", async () => {
+  const never = new Promise<never>(() => {});
+  const situations: ((r: Rig) => Partial<ExAppOptions>)[] = [
+    (r) => {
+      r.ocs.onStatus = () => never;
+      return {};
+    },
+    () => ({ prepare: () => never }),
+    (r) => {
+      r.ocs.onStatus = () => {
+        throw unreachable();
+      };
+      return {};
+    },
+    (r) => {
+      r.ocs.onState = () => never;
+      return {};
+    },
+  ];
+  for (const situation of situations) {
+    await withRig(async (r) => {
+      const app = r.open(situation(r));
+      app.init();
+      await settle();
+      await r.scope[Symbol.asyncDispose]();
+      assert.equal(r.logged("error").length, 0);
+      app.init();
+      assert.equal(r.scope.size, 0);
+    });
+  }
+});
+
+Deno.test("Enabled and disabled outlive the process; disabling leaves every call, enabling none", () =>
+  withRig(async (r) => {
+    await r.keep('{"enabled":false}');
+    const app = r.open();
+    await app.setEnabled(true);
+    assert.equal(app.isEnabled, true);
+    assert.equal(await r.kept(), true);
+    assert.equal(r.left, 0);
+    assert.equal(r.open().isEnabled, true);
+    await app.setEnabled(false);
+    assert.equal(app.isEnabled, false);
+    assert.equal(await r.kept(), false);
+    assert.equal(r.left, 1);
+    assert.equal(r.open().isEnabled, false);
+    assert.equal(r.ocs.stateRequests, 0, "what is known is not asked for");
+  }));
+
+Deno.test("Orders that come fast end as the last one says, in the process and on the disk", () =>
+  withRig(async (r) => {
+    await r.keep('{"enabled":false}');
+    const app = r.open();
+    await Promise.all([app.setEnabled(true), app.setEnabled(false)]);
+    assert.equal(app.isEnabled, false);
+    assert.equal(await r.kept(), false);
+    await Promise.all([app.setEnabled(true), app.setEnabled(false), app.setEnabled(true)]);
+    assert.equal(app.isEnabled, true);
+    assert.equal(await r.kept(), true);
+  }));
+
+Deno.test("Where nothing can be kept, enabling fails, and disabling fails but is done", () =>
+  withRig(async (r) => {
+    await r.keep('{"enabled":true}');
+    await Deno.mkdir(`${r.folder}/state.json.new`);
+    const app = r.open();
+    await assert.rejects(app.setEnabled(false), /Cannot keep the enabled state/);
+    assert.equal(app.isEnabled, false);
+    assert.equal(r.left, 1);
+    await assert.rejects(app.setEnabled(true), /Cannot keep the enabled state/);
+    assert.equal(app.isEnabled, false);
+    await Deno.remove(`${r.folder}/state.json.new`);
+    await app.setEnabled(true);
+    assert.equal(app.isEnabled, true);
+  }));
+
+Deno.test("A damaged state is disabled until Nextcloud says otherwise, and is then kept whole", () =>
+  withRig(async (r) => {
+    await r.keep('{"enabled":tr');
+    const gate = Promise.withResolvers<OcsReply>();
+    r.ocs.onState = () => gate.promise;
+    const app = r.open();
+    await settle();
+    assert.equal(app.isEnabled, false);
+    assert.equal(r.logged("warn").length, 1);
+    gate.resolve({ status: 200, data: 1 });
+    await eventually(async () => await r.kept() === true);
+    assert.equal(app.isEnabled, true);
+  }));
+
+Deno.test("Where nothing is remembered Nextcloud is asked, again where it may help", () =>
+  withRig(async (r) => {
+    const bad: OcsReply[] = [{ status: 503, data: undefined }];
+    r.ocs.onState = () => {
+      if (r.ocs.stateRequests === 1) throw unreachable();
+      return bad.shift() ?? { status: 200, data: 1 };
+    };
+    const app = r.open();
+    await r.clock.advance(MINUTE_MS);
+    assert.equal(app.isEnabled, true);
+    assert.equal(r.ocs.stateRequests, 3);
+    await eventually(async () => await r.kept() === true);
+  }));
+
+Deno.test("A Nextcloud that does not know us is not asked twice", () =>
+  withRig(async (r) => {
+    for (const status of [401, 404]) {
+      r.ocs.onState = () => ({ status, data: 1 });
+      const app = r.open();
+      await r.clock.advance(10 * MINUTE_MS);
+      assert.equal(app.isEnabled, false);
+    }
+    assert.equal(r.ocs.stateRequests, 2);
+    assert.equal(r.logged("error").length, 0);
+    assert.equal(await r.kept(), undefined);
+  }));
+
+Deno.test("An order that comes while Nextcloud is asked counts for more than the answer", () =>
+  withRig(async (r) => {
+    const gate = Promise.withResolvers<OcsReply>();
+    r.ocs.onState = () => gate.promise;
+    const app = r.open();
+    await settle();
+    await app.setEnabled(false);
+    gate.resolve({ status: 200, data: 1 });
+    await settle();
+    assert.equal(app.isEnabled, false);
+    assert.equal(await r.kept(), false);
+  }));
+
+Deno.test("Without storage the app works, says so once, and asks Nextcloud at each start", () =>
+  withRig(async (r) => {
+    r.ocs.onState = () => ({ status: 200, data: 1 });
+    const app = r.open({ storage: undefined });
+    await settle();
+    assert.equal(app.isEnabled, true);
+    await app.setEnabled(false);
+    await app.setEnabled(true);
+    assert.equal(app.isEnabled, true);
+    assert.equal(r.logged("warn").length, 1);
+    assert.deepEqual([...Deno.readDirSync(r.folder)], []);
+  }));
