@@ -1,0 +1,97 @@
+import assert from "@std/assert";
+import type { Rooms } from "../domain/mod.ts";
+import { createRouter } from "./app.ts";
+import { CONTENT_SECURITY_POLICY, docsPage } from "./docs_page.ts";
+import { apiDocument } from "./document.ts";
+import { apiReference } from "./reference.ts";
+import { TAGS } from "./routes.ts";
+
+const document = apiDocument("1.2.3");
+
+/** `method path` of every operation, in the document's spelling. */
+const documented = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
+  Object.keys(item).map((method) => `${method} ${path}`)
+);
+
+const rooms: Rooms = {
+  languages: [],
+  transcribe() {},
+  leave() {},
+  setLanguage() {},
+  setTranslationTarget() {},
+  leaveAll() {},
+  status: () => ({ rooms: 0, speakers: 0, listeners: 0, signalingReachable: true }),
+};
+const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+
+Deno.test("Every route the router has is in the document, and the other way round", () => {
+  const meter = { count() {}, render: () => Promise.resolve(""), contentType: "text/plain" };
+  const router = createRouter({ rooms, meter, log, auth: {}, version: "1", acceptingWork: () => true });
+  const inDocument = (path: string) => path.replace(/:(\w+)/g, "{$1}");
+  // ALL: who may call, and the answers to other methods on the same paths.
+  const served = new Set(
+    router.routes.filter(({ method }) => method !== "ALL")
+      .map(({ method, path }) => `${method.toLowerCase()} ${inDocument(path)}`),
+  );
+  assert.deepEqual([...served].toSorted(), documented.toSorted());
+  const others = router.routes.filter(({ method }) => method === "ALL").map(({ path }) => inDocument(path));
+  const paths = Object.keys(document.paths ?? {});
+  assert.deepEqual([...new Set(others)].filter((path) => path !== "/*" && !paths.includes(path)), []);
+});
+
+Deno.test("Credentials are asked for everywhere but at the heartbeat and the health check", () => {
+  const open: string[] = [];
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    for (const operation of [item.get, item.put, item.post, item.delete]) {
+      if (!operation) continue;
+      if (operation.security) {
+        assert.deepEqual(operation.security, []);
+        open.push(path);
+      }
+      assert.equal("401" in (operation.responses ?? {}), !operation.security, path);
+    }
+  }
+  assert.deepEqual(open.toSorted(), ["/healthz", "/heartbeat"]);
+});
+
+Deno.test("Every operation has a group, a summary and an answer for each status; every reference leads somewhere", () => {
+  const operations = apiReference(document).groups.flatMap(({ operations }) => operations);
+  assert.equal(operations.length, documented.length);
+  for (const { method, path, summary, replies } of operations) {
+    assert.ok(summary.length > 0, path);
+    assert.ok(replies.some(({ status }) => status === "200"), path);
+    assert.ok(replies.every(({ description }) => description.length > 0), path);
+    assert.ok(!replies.some(({ status }) => status === "500"), `${method} ${path} documents a defect`);
+  }
+  assert.deepEqual(new Set(document.tags?.map(({ name }) => name)), new Set(TAGS.map(({ name }) => name)));
+  const schemas = document.components?.schemas ?? {};
+  for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+    assert.ok(name in schemas, name);
+  }
+});
+
+Deno.test("Statuses of Talk's contract are in the document", () => {
+  const statuses = (path: string, method: "get" | "post") =>
+    Object.keys(document.paths?.[path]?.[method]?.responses ?? {}).map(Number);
+  const has = (path: string, method: "get" | "post", wanted: number[]) => {
+    const missing = wanted.filter((status) => !statuses(path, method).includes(status));
+    assert.deepEqual(missing, [], path);
+  };
+  has("/api/v1/call/transcribe", "post", [200, 400, 401, 503, 550]);
+  has("/api/v1/call/set-language", "post", [200, 400, 404]);
+  has("/api/v1/translation/languages", "get", [200, 503, 550]);
+  has("/api/v1/translation/set-target-language", "post", [200, 400, 404, 412, 503, 550]);
+});
+
+Deno.test("The page shows every route, loads nothing and runs nothing", () => {
+  const page = docsPage(document);
+  for (const route of documented) {
+    const [method, path] = route.split(" ");
+    assert.ok(page.includes(`<h3><code>${method.toUpperCase()} ${path}</code></h3>`), route);
+  }
+  assert.doesNotMatch(page, /<script|<img|<link|https?:|@import|url\(|\son\w+=/);
+  assert.match(CONTENT_SECURITY_POLICY, /default-src 'none'; style-src 'sha256-[\w+/]{43}='/);
+  // Backticks of the descriptions have become code, and what they hold is no markup.
+  assert.ok(!page.includes("`"));
+  assert.ok(page.includes("<code>Authorization: Bearer</code>"));
+});

@@ -1,0 +1,168 @@
+/** Who may call the REST API, and what those get who may not. */
+import assert from "@std/assert";
+import type { Auth } from "../../src/http/mod.ts";
+import { LISTENER, startApi, TRANSCRIBE } from "./api.ts";
+
+const SECRET = "app:5ecret/ü";
+const TOKEN = "t0ken-5ecret";
+const EXAPP: Auth = { exApp: { id: "live_transcription", secret: SECRET } };
+
+/** As AppAPI signs; undefined takes a header off. */
+function appApi(userId = "", changes: Record<string, string | undefined> = {}): Record<string, string> {
+  const headers = {
+    "EX-APP-ID": "live_transcription",
+    "EX-APP-VERSION": "2.1.3",
+    "AA-VERSION": "32.0.0",
+    "AUTHORIZATION-APP-API": base64(`${userId}:${SECRET}`),
+    ...changes,
+  };
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => value === undefined ? [] : [[name, value]]),
+  );
+}
+
+function base64(words: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(words)));
+}
+
+const PROTECTED = [
+  ["GET", "/api/v1/languages"],
+  ["HEAD", "/api/v1/languages"],
+  ["DELETE", `${TRANSCRIBE}/room1`],
+  ["POST", TRANSCRIBE],
+  ["POST", "/api/v1/call/leave"],
+  ["GET", "/api/v1/translation/languages"],
+  ["GET", "/capabilities"],
+  ["GET", "/enabled"],
+  ["PUT", "/enabled?enabled=0"],
+  ["POST", "/init"],
+  ["GET", "/metrics"],
+  ["GET", "/metrics/"],
+  ["GET", "/openapi.json"],
+  ["GET", "/docs"],
+  // Not even whether they are there is told.
+  ["GET", "/nowhere"],
+  ["POST", "/heartbeat"],
+  ["GET", "/heartbeat/x"],
+  ["DELETE", "/healthz"],
+] as const;
+
+for (const auth of [EXAPP, { token: TOKEN }, { ...EXAPP, token: TOKEN }]) {
+  const which = Object.keys(auth).join(" and ");
+
+  Deno.test(`With ${which} configured, everything but the heartbeat and the health check needs credentials`, async () => {
+    await using api = await startApi({ auth });
+    for (const [method, path] of PROTECTED) {
+      const { status, json } = await api.request(method, path);
+      assert.equal(status, 401, `${method} ${path}`);
+      if (method !== "HEAD") assert.deepEqual(json, { error: "not authorised" });
+    }
+    for (const path of ["/heartbeat", "/healthz", "/heartbeat/", "/healthz/"]) {
+      assert.equal((await api.request("GET", path)).status, 200, path);
+      assert.equal((await api.request("HEAD", path)).status, 200, path);
+    }
+    assert.deepEqual(api.rooms.asked, []);
+    const counted = `tiro_http_requests_total{status="401"} ${PROTECTED.length}\n`;
+    assert.ok((await api.meter.render()).includes(counted));
+  });
+}
+
+Deno.test("AppAPI's headers let in, whoever the user is", async () => {
+  await using api = await startApi({ auth: EXAPP });
+  for (const userId of ["", "admin", "jürgen", "a b@c.example"]) {
+    assert.equal((await api.request("GET", "/capabilities", undefined, appApi(userId))).status, 200, userId);
+  }
+  const headers = { ...appApi(), "content-type": "application/json" };
+  assert.equal((await api.request("POST", TRANSCRIBE, LISTENER, headers)).status, 200);
+  assert.equal(api.rooms.asked.length, 1);
+});
+
+Deno.test("Any header of AppAPI's that is wrong or missing keeps out, and all answers are the same", async () => {
+  await using api = await startApi({ auth: EXAPP });
+  const signed = (words: string) => ({ "AUTHORIZATION-APP-API": base64(words) });
+  const wrong: Record<string, string | undefined>[] = [
+    { "EX-APP-ID": undefined },
+    { "EX-APP-ID": "" },
+    { "EX-APP-ID": "another_app" },
+    { "EX-APP-ID": "LIVE_TRANSCRIPTION" },
+    { "EX-APP-VERSION": undefined },
+    { "AA-VERSION": undefined },
+    { "AUTHORIZATION-APP-API": undefined },
+    { "AUTHORIZATION-APP-API": "" },
+    { "AUTHORIZATION-APP-API": "%%%" },
+    { "AUTHORIZATION-APP-API": `Bearer ${base64(`:${SECRET}`)}` },
+    signed(SECRET),
+    signed(`:${SECRET}x`),
+    signed(`:x${SECRET}`),
+    signed(`:${SECRET.slice(0, -1)}`),
+    signed(":"),
+    signed(""),
+    signed(`${SECRET}:`),
+    signed(`admin::${SECRET}`),
+  ];
+  const answers = new Set<string>();
+  for (const change of wrong) {
+    const { status, json, headers } = await api.request(
+      "GET",
+      "/enabled",
+      undefined,
+      appApi("admin", change),
+    );
+    answers.add(JSON.stringify([status, json, [...headers].filter(([name]) => name !== "date")]));
+    assert.equal(status, 401, JSON.stringify(change));
+  }
+  assert.equal(answers.size, 1);
+  // The app's secret is no bearer token.
+  const bearer = { authorization: `Bearer ${SECRET.slice(0, -1)}u` };
+  assert.equal((await api.request("GET", "/enabled", undefined, bearer)).status, 401);
+});
+
+Deno.test("A bearer token lets in, and is asked for by name", async () => {
+  await using api = await startApi({ auth: { token: TOKEN } });
+  const ask = (authorization: string) => api.request("GET", "/metrics", undefined, { authorization });
+  for (const shown of [`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `BEARER  ${TOKEN}`]) {
+    assert.equal((await ask(shown)).status, 200, shown);
+  }
+  for (
+    const shown of [
+      "",
+      TOKEN,
+      "Bearer",
+      "Bearer ",
+      `Bearer ${TOKEN}x`,
+      `Bearer ${TOKEN.slice(1)}`,
+      `Bearer ${TOKEN} ${TOKEN}`,
+      `Basic ${btoa(`:${TOKEN}`)}`,
+      `Bearer ${TOKEN.toUpperCase()}`,
+    ]
+  ) {
+    const { status, headers } = await ask(shown);
+    assert.equal(status, 401, shown);
+    assert.equal(headers.get("www-authenticate"), "Bearer");
+  }
+  // AppAPI's headers are not asked for here, so an empty secret is none.
+  assert.equal((await api.request("GET", "/metrics", undefined, appApi())).status, 401);
+});
+
+Deno.test("With both configured either is enough", async () => {
+  await using api = await startApi({ auth: { ...EXAPP, token: TOKEN } });
+  assert.equal((await api.request("GET", "/enabled", undefined, appApi())).status, 200);
+  const bearer = { authorization: `Bearer ${TOKEN}` };
+  assert.equal((await api.request("GET", "/metrics", undefined, bearer)).status, 200);
+});
+
+Deno.test("Wrong credentials leave no line in the log, and their body is not looked at", async () => {
+  await using api = await startApi({ auth: { ...EXAPP, token: TOKEN } });
+  const before = api.lines.length;
+  const headers = { ...appApi("admin", { "EX-APP-ID": "x" }), authorization: `Bearer x${TOKEN}` };
+  for (const body of [JSON.stringify(LISTENER), "{", "x".repeat(100_000)]) {
+    assert.equal((await api.request("POST", TRANSCRIBE, body, headers)).status, 401);
+  }
+  assert.deepEqual(api.lines.slice(before), []);
+  await api.request("GET", "/enabled", undefined, appApi());
+  await api.request("GET", "/nowhere", undefined, appApi());
+  const everything = api.lines.join() + await api.meter.render();
+  for (const secret of [SECRET, TOKEN, "5ecret", base64(`:${SECRET}`)]) {
+    assert.ok(!everything.includes(secret));
+  }
+});
