@@ -1,5 +1,6 @@
 /** What the documents say is what the code does. */
 import assert from "@std/assert";
+import { apiMarkdown } from "../scripts/api_docs.ts";
 import { type Variable, VARIABLES } from "../src/config/mod.ts";
 import { STT_PROVIDERS } from "../src/config/mod.ts";
 import { STT_PROVIDER_NAMES } from "../src/stt/mod.ts";
@@ -30,6 +31,10 @@ Deno.test("compose.yaml passes on every variable but the address, which the imag
   assert.deepEqual(missing, []);
 });
 
+Deno.test("docs/API.md is what the routes say (deno task api-docs writes it)", async () => {
+  assert.equal(await read("docs/API.md"), await apiMarkdown());
+});
+
 Deno.test("The providers the configuration knows are those there are", () => {
   assert.deepEqual([...STT_PROVIDERS].sort(), [...STT_PROVIDER_NAMES].sort());
 });
@@ -42,7 +47,7 @@ Deno.test("What is kept out of the binary is there to be kept out", async () => 
 });
 
 Deno.test("Every link to a file in the documents leads somewhere", async () => {
-  const documents = ["README.md", "docs/ARCHITECTURE.md", "CHANGELOG.md"];
+  const documents = ["README.md", "docs/API.md", "docs/ARCHITECTURE.md", "CHANGELOG.md"];
   for await (const { name } of Deno.readDir(new URL("../docs/decisions", import.meta.url))) {
     documents.push(`docs/decisions/${name}`);
   }

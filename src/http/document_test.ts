@@ -93,5 +93,5 @@ Deno.test("The page shows every route, loads nothing and runs nothing", () => {
   assert.match(CONTENT_SECURITY_POLICY, /default-src 'none'; style-src 'sha256-[\w+/]{43}='/);
   // Backticks of the descriptions have become code, and what they hold is no markup.
   assert.ok(!page.includes("`"));
-  assert.ok(page.includes("<code>Authorization: Bearer</code>"));
+  assert.ok(page.includes("<code>Authorization: Bearer &lt;token&gt;</code>"));
 });

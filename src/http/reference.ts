@@ -144,13 +144,13 @@ function credentialsOf({ components = {}, security = [] }: ApiDocument): Referen
     const parts = Object.keys(together).map((key) => {
       const scheme = components.securitySchemes?.[key];
       if (!scheme || !("type" in scheme)) return { name: key, description: "" };
-      const name = scheme.type === "http" ? "Authorization: Bearer" : scheme.name ?? key;
+      const name = scheme.type === "http" ? "Authorization: Bearer <token>" : scheme.name ?? key;
       return { name, description: scheme.description ?? "" };
     });
     return {
       name: parts.map(({ name }) => name).join(", "),
       description: parts.map(({ name, description }) =>
-        parts.length > 1 ? `${name}: ${description}` : description
+        parts.length > 1 ? `\`${name}\`: ${description}` : description
       ).join("; "),
     };
   });

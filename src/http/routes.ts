@@ -16,6 +16,10 @@ const json = <Schema>(schema: Schema, description: string) => ({
   content: { "application/json": { schema } },
   description,
 });
+const done = (description: string, message: string) => ({
+  content: { "application/json": { schema: schemas.messageReply, example: { message } } },
+  description,
+});
 const failure = (description: string, error: string) => ({
   content: { "application/json": { schema: schemas.errorReply, example: { error } } },
   description,
@@ -25,7 +29,7 @@ const unauthorised = { 401: failure("Wrong credentials or none", "not authorised
 const invalid = {
   400: failure(
     "A field is missing, of the wrong type or not supported; the message names it",
-    "roomToken: ...",
+    "roomToken: must be 1 to 64 letters, digits, _ or -",
   ),
 };
 /** A JSON body, read within its bounds before the schema sees it, and what can be wrong with one. */
@@ -43,10 +47,15 @@ const refusals = {
   413: failure("The body is too large", "body: larger than 65536 bytes"),
   415: failure("The body is not JSON", "body: expected application/json"),
 };
-const unknownRoom = { 404: failure("The service is not in this room", "Cannot set the language: ...") };
-const unavailable = (description: string) => ({
+const unknownRoom = {
+  404: failure(
+    "The service is not in this room",
+    "Cannot set the language: this call is not being captioned",
+  ),
+};
+const unavailable = (description: string, error = "Cannot take a call: shutting down") => ({
   503: {
-    ...failure(description, "Cannot join the call: ..."),
+    ...failure(description, error),
     headers: z.object({ "retry-after": z.string().openapi({ description: "Seconds", example: "5" }) }),
   },
 });
@@ -66,7 +75,7 @@ export const transcribe = createRoute({
   summary: "Turn captions on or off for one participant",
   ...body(schemas.transcribeBody),
   responses: {
-    200: json(schemas.messageReply, "Taken; joining the call goes on in the background"),
+    200: done("Taken; joining the call goes on in the background", "Transcription requested"),
     ...refusals,
     ...unavailable(
       "Signalling is known to be out of reach, or the service is full, disabled or shutting down",
@@ -94,7 +103,7 @@ export const leave = createRoute({
   tags: ["Calls"],
   summary: "Leave a call",
   ...body(schemas.leaveBody),
-  responses: { 200: json(schemas.messageReply, "The service is not in the room any more"), ...refusals },
+  responses: { 200: done("The service is not in the room any more", "Left the call"), ...refusals },
 });
 
 export const setLanguage = createRoute({
@@ -104,7 +113,7 @@ export const setLanguage = createRoute({
   summary: "Set the language spoken in a room",
   ...body(schemas.setLanguageBody),
   responses: {
-    200: json(schemas.messageReply, "From the next audio on, this language is recognised"),
+    200: done("From the next audio on, this language is recognised", "Language set"),
     ...refusals,
     ...unknownRoom,
     ...unavailable("The service is disabled or shutting down"),
@@ -141,10 +150,13 @@ export const setTargetLanguage = createRoute({
   summary: "Translate one participant's captions, or no longer",
   ...body(schemas.setTargetLanguageBody),
   responses: {
-    200: json(schemas.messageReply, "From the next caption on"),
+    200: done("From the next caption on", "Target language set"),
     ...refusals,
     ...unknownRoom,
-    412: failure("The participant is neither in the room nor asked for", "Cannot translate captions: ..."),
+    412: failure(
+      "The participant is neither in the room nor asked for",
+      "Cannot translate captions: the participant is not in the call and has not asked for captions",
+    ),
     ...unavailable(
       "The translator has not told its languages yet, or the service is disabled or shutting down",
     ),

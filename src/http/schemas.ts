@@ -83,8 +83,7 @@ export const enabledQuery = z.object({
     .openapi({ description: "`1` or `true` enables, `0` or `false` disables", example: "1" }),
 });
 
-export const messageReply = z.object({ message: z.string() })
-  .openapi("Message", { example: { message: "Transcription requested" } });
+export const messageReply = z.object({ message: z.string() }).openapi("Message");
 export const errorReply = z.object({
   error: z.string().openapi({ description: "What went wrong; never holds what was sent" }),
 }).openapi("Error");

@@ -73,6 +73,36 @@ Deno.test("healthcheck fails when nothing listens and says so without a stack", 
   assert.match(err, /^Cannot reach tiro on port 1: \w+\n$/);
 });
 
+Deno.test("As an ExApp behind HaRP the process serves its Unix socket alone, and healthcheck finds it there", async () => {
+  const folder = await Deno.makeTempDir();
+  const environment = {
+    LT_HPB_URL: "http://127.0.0.1:9",
+    LT_INTERNAL_SECRET: "secret",
+    NEXTCLOUD_URL: "http://127.0.0.1:9",
+    STT_STREAM_URL: "ws://127.0.0.1:9/",
+    APP_SECRET: "app-secret",
+    APP_VERSION: "2.1.3",
+    APP_PERSISTENT_STORAGE: folder,
+    HP_SHARED_KEY: "key",
+    HP_EXAPP_SOCK: `${folder}/exapp.sock`,
+  };
+  const service = command(["serve"], environment).spawn();
+  const output = Promise.all([new Response(service.stdout).text(), new Response(service.stderr).text()]);
+  using client = Deno.createHttpClient({ proxy: { transport: "unix", path: environment.HP_EXAPP_SOCK } });
+  const get = (path: string) => fetch(`http://tiro${path}`, { client });
+  await eventually("the service listens", () => get("/heartbeat").then(drained, () => false), 30_000);
+  assert.equal((await run(["healthcheck"], environment)).out, "tiro is healthy\n");
+  const refused = await get("/enabled");
+  assert.deepEqual([refused.status, await refused.json()], [401, { error: "not authorised" }]);
+  service.kill("SIGTERM");
+  const { code } = await service.status;
+  const [out, err] = await output;
+  assert.equal(code, 0, err);
+  assert.doesNotMatch(out + err, /app-secret/);
+  await assert.rejects(Deno.lstat(environment.HP_EXAPP_SOCK), Deno.errors.NotFound);
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("SIGTERM drains: the words heard become finals, the service says bye and exits 0 within 5 s", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
   await using stt = FakeModalServer.start();

@@ -1,0 +1,82 @@
+/**
+ * Writes docs/API.md from the OpenAPI document (`deno task api-docs`). tests/docs_test.ts fails where the two differ.
+ * The file has no version in it: what changed is in CHANGELOG.md.
+ */
+import { apiDocument, apiReference, type Operation } from "../src/http/mod.ts";
+
+const FILE = new URL("../docs/API.md", import.meta.url);
+
+/** The file as it should be, formatted. */
+export async function apiMarkdown(): Promise<string> {
+  const { title, description, credentials, groups } = apiReference(apiDocument(""));
+  const blocks = [
+    `# The REST API of ${title}`,
+    "<!-- Generated: change src/http/{routes,schemas}.ts, then run `deno task api-docs`. -->",
+    description,
+    "The same is served as an OpenAPI 3.1 document at `/openapi.json` and as a page at `/docs`. Bodies are JSON; " +
+    'every error is `{"error": "..."}` and never repeats what was sent. Fields nobody declared are ignored, a slash ' +
+    "at the end of a path is tolerated.",
+    "## Credentials",
+    "One of these, as the service is configured; with neither configured, none, and then only loopback is served " +
+    "unless `LT_API_OPEN=true`. Wrong ones are answered with 401, which does not say what was wrong.",
+    table(["header", "value"], credentials.map(({ name, description }) => [`\`${name}\``, description])),
+    ...groups.flatMap(({ name, description, operations }) => [
+      `## ${name}`,
+      `${description}.`,
+      ...operations.flatMap(section),
+    ]),
+  ];
+  return await formatted(`${blocks.join("\n\n")}\n`);
+}
+
+function section({ method, path, summary, isOpen, fields, example, replies }: Operation): string[] {
+  return [
+    `### ${method} ${path}`,
+    `${summary}.${isOpen ? " Needs no credentials." : ""}`,
+    ...(fields.length > 0
+      ? [table(
+        ["field", "in", "type", "needed", "meaning"],
+        fields.map(({ name, place, type, isRequired, description }) => [
+          `\`${name}\``,
+          place,
+          type,
+          isRequired ? "yes" : "",
+          description,
+        ]),
+      )]
+      : []),
+    ...(example === undefined ? [] : ["```json\n" + example + "\n```"]),
+    table(
+      ["status", "meaning", "answer"],
+      replies.map(({ status, description, contentType, example }) => [
+        status,
+        description,
+        `\`${example ?? contentType}\``,
+      ]),
+    ),
+  ];
+}
+
+function table(heads: readonly string[], rows: readonly string[][]): string {
+  const row = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replace(/\|/g, "\\|")).join(" | ")} |`;
+  return [row(heads), row(heads.map(() => "---")), ...rows.map(row)].join("\n");
+}
+
+async function formatted(markdown: string): Promise<string> {
+  const fmt = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--ext", "md", "-"],
+    cwd: new URL("..", import.meta.url),
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = fmt.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(markdown));
+  await writer.close();
+  const { success, stdout, stderr } = await fmt.output();
+  if (!success) throw new Error(`Cannot format docs/API.md: ${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout);
+}
+
+if (import.meta.main) await Deno.writeTextFile(FILE, await apiMarkdown());
