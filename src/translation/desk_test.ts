@@ -1,0 +1,357 @@
+import assert from "@std/assert";
+import {
+  InvalidRequestError,
+  LIMITS,
+  TranslationError,
+  type TranslationLanguages,
+  type TranslationRequest,
+  type Translator,
+} from "../domain/mod.ts";
+import { Scope } from "../flow/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { TranslationDesk } from "./desk.ts";
+import { statusError, translationError } from "./errors.ts";
+import { languageOf } from "./languages.ts";
+
+const TIMEOUT_MS = 3_000;
+const LANGUAGES: TranslationLanguages = {
+  origin: [languageOf("en", "English"), languageOf("de", "German")],
+  target: [languageOf("de", "German"), languageOf("ar", "Arabic")],
+};
+
+interface Call extends TranslationRequest, PromiseWithResolvers<string> {
+  signal: AbortSignal;
+}
+
+/** Answers when the test says so. */
+class FakeTranslator implements Translator {
+  readonly name = "fake";
+  readonly calls: Call[] = [];
+  looks = 0;
+  underWay = 0;
+  list: () => Promise<TranslationLanguages> = () => Promise.resolve(LANGUAGES);
+
+  languages(): Promise<TranslationLanguages> {
+    this.looks++;
+    return this.list();
+  }
+  async translate(request: TranslationRequest, signal: AbortSignal): Promise<string> {
+    const answer = Promise.withResolvers<string>();
+    this.calls.push({ ...request, ...answer, signal });
+    this.underWay++;
+    try {
+      return await answer.promise;
+    } finally {
+      this.underWay--;
+    }
+  }
+}
+
+async function withDesk(
+  test: (world: Awaited<ReturnType<typeof makeDesk>>) => Promise<void>,
+  prepare?: (translator: FakeTranslator) => void,
+) {
+  const world = await makeDesk(prepare);
+  await test(world);
+  for (const call of world.translator.calls) call.reject(new Error("the test is over"));
+  await world.scope[Symbol.asyncDispose]();
+  assert.equal(world.clock.pending, 0, "no timer outlives the desk");
+  assert.equal(world.meter.gauges.size, 0);
+}
+
+async function makeDesk(prepare: (translator: FakeTranslator) => void = () => {}) {
+  const clock = new FakeClock();
+  const scope = new Scope("service");
+  const meter = new FakeMeter();
+  const log = new FakeLog();
+  const translator = new FakeTranslator();
+  prepare(translator);
+  const desk = new TranslationDesk({ translator, timeoutMs: TIMEOUT_MS, scope, clock, log, meter });
+  await settle();
+  /** The outcome, once there is one. */
+  const ask = (text: string, targetId = "de", originId = "en") => {
+    const asked: { outcome?: string } = {};
+    desk.translate({ text, originId, targetId }).then(
+      (translated) => asked.outcome = translated,
+      (error: TranslationError) => asked.outcome = error.code,
+    );
+    return asked;
+  };
+  const outcomes = (outcome: string) => meter.counted("tiro_translations_total", outcome);
+  return { clock, scope, meter, log, translator, desk, ask, outcomes };
+}
+
+Deno.test("Whoever wants the same translation at once shares one call, and later ones cost none", () =>
+  withDesk(async ({ ask, translator, outcomes }) => {
+    const asked = [ask("hello"), ask("hello"), ask("hello", "ar"), ask("hello")];
+    await settle();
+    assert.deepEqual(translator.calls.map(({ targetId }) => targetId), ["de", "ar"]);
+    translator.calls[0].resolve("  hallo\n Welt ");
+    translator.calls[1].resolve("مرحبا");
+    await settle();
+    assert.deepEqual(asked.map(({ outcome }) => outcome), [
+      "hallo Welt",
+      "hallo Welt",
+      "مرحبا",
+      "hallo Welt",
+    ]);
+    const later = ask("hello");
+    await settle();
+    assert.equal(later.outcome, "hallo Welt");
+    assert.equal(translator.calls.length, 2);
+    assert.deepEqual([outcomes("ok"), outcomes("cached")], [2, 3]);
+  }));
+
+Deno.test("Some calls run at once, a bounded number waits its turn, and more are refused", () =>
+  withDesk(async ({ ask, translator, meter, outcomes }) => {
+    const most = LIMITS.translationsAtOnce + LIMITS.translationQueue;
+    const asked = Array.from({ length: most }, (_, i) => ask(`n${i}`));
+    const refused = ask("one too many");
+    await settle();
+    assert.equal(translator.calls.length, LIMITS.translationsAtOnce);
+    assert.equal(meter.gauges.get("tiro_translation_queue")!(), most);
+    assert.equal(refused.outcome, "translation_refused");
+    assert.equal(outcomes("refused"), 1);
+    for (let i = 0; i < most; i++) {
+      assert.ok(translator.underWay <= LIMITS.translationsAtOnce);
+      translator.calls[i].resolve(`t${i}`);
+      await settle();
+    }
+    assert.deepEqual(asked.map(({ outcome }) => outcome), asked.map((_, i) => `t${i}`));
+    assert.equal(meter.gauges.get("tiro_translation_queue")!(), 0);
+  }));
+
+Deno.test("A call is given up after 3 s, and so is one that waited as long for its turn", () =>
+  withDesk(async ({ ask, translator, clock, outcomes }) => {
+    const asked = Array.from({ length: LIMITS.translationsAtOnce + 1 }, (_, i) => ask(`n${i}`));
+    await clock.advance(TIMEOUT_MS - 10);
+    assert.ok(asked.every(({ outcome }) => outcome === undefined));
+    translator.calls[0].resolve("in time");
+    await clock.advance(20);
+    assert.deepEqual(asked.map(({ outcome }) => outcome), [
+      "in time",
+      ...Array(LIMITS.translationsAtOnce - 1).fill("translation_timeout"),
+      undefined,
+    ]);
+    assert.ok(translator.calls[1].signal.aborted, "the provider is told");
+    assert.equal(outcomes("timeout"), LIMITS.translationsAtOnce - 1);
+    await clock.advance(TIMEOUT_MS);
+    assert.equal(asked.at(-1)!.outcome, "translation_timeout");
+
+    const stuck = Array.from({ length: LIMITS.translationsAtOnce }, (_, i) => ask(`stuck${i}`));
+    await clock.advance(TIMEOUT_MS / 2);
+    const queued = ask("queued");
+    translator.list = () => Promise.reject(new Error("never"));
+    await clock.advance(TIMEOUT_MS / 2 + 10);
+    assert.ok(stuck.every(({ outcome }) => outcome === "translation_timeout"));
+    assert.equal(queued.outcome, undefined, "its turn has come");
+    translator.calls.at(-1)!.resolve("after all");
+    await settle();
+    assert.equal(queued.outcome, "after all");
+  }));
+
+Deno.test("A call that fails is not tried again, remembered, or anybody else's trouble", () =>
+  withDesk(async ({ ask, translator, desk, outcomes, meter }) => {
+    for (const error of [statusError(503), statusError(400), new Error("a bug")]) {
+      const asked = ask("hello");
+      await settle();
+      translator.calls.at(-1)!.reject(error);
+      await settle();
+      assert.match(asked.outcome!, /^translation_(server|unsupported|protocol)$/);
+      assert.ok(desk.isAvailable);
+    }
+    assert.equal(translator.calls.length, 3);
+    assert.equal(outcomes("failed"), 3);
+    assert.equal(meter.counted("transcription_errors_total", "translation_server"), 1);
+  }));
+
+Deno.test("An empty or endless translation is none", () =>
+  withDesk(async ({ ask, translator }) => {
+    const asked = [ask("hello"), ask("world")];
+    await settle();
+    translator.calls[0].resolve(" \n ");
+    translator.calls[1].resolve("x".repeat(8_001));
+    await settle();
+    assert.deepEqual(asked.map(({ outcome }) => outcome), ["translation_protocol", "translation_protocol"]);
+  }));
+
+Deno.test("A provider that asks to wait is left alone for 5 s, by those waiting too", () =>
+  withDesk(async ({ ask, translator, clock, desk }) => {
+    const asked = Array.from({ length: LIMITS.translationsAtOnce + 2 }, (_, i) => ask(`n${i}`));
+    await settle();
+    translator.calls[0].reject(statusError(429));
+    await settle();
+    assert.equal(translator.calls.length, LIMITS.translationsAtOnce);
+    assert.deepEqual(asked.slice(-2).map(({ outcome }) => outcome), ["translation_busy", "translation_busy"]);
+    assert.equal(
+      await rejection(desk.translate({ text: "x", originId: "en", targetId: "de" })),
+      "translation_busy",
+    );
+    assert.ok(desk.isAvailable);
+    await clock.advance(5_000);
+    ask("again");
+    await settle();
+    assert.equal(translator.calls.at(-1)!.text, "again");
+  }));
+
+for (const status of [403, 412, 456]) {
+  Deno.test(`A fatal error (${status}) switches the provider off until its languages can be read again`, () =>
+    withDesk(async ({ ask, translator, clock, desk, log }) => {
+      const known = ask("known");
+      await settle();
+      translator.calls[0].resolve("bekannt");
+      await settle();
+      const asked = Array.from({ length: LIMITS.translationsAtOnce + 1 }, (_, i) => ask(`n${i}`));
+      await settle();
+      const { code } = statusError(status);
+      translator.calls[1].reject(statusError(status));
+      await settle();
+      assert.equal(desk.isAvailable, false);
+      assert.equal(asked.at(-1)!.outcome, code, "those waiting are told");
+      assert.throws(() => desk.languages(), { code, retryable: false });
+      assert.throws(() => desk.checkPair("en", "de"), { code, retryable: false });
+      const calls = translator.calls.length;
+      assert.equal(ask("known").outcome, undefined);
+      assert.equal(await rejection(desk.translate({ text: "x", originId: "en", targetId: "de" })), code);
+      assert.equal(translator.calls.length, calls, "nothing is asked of it");
+      assert.equal(known.outcome, "bekannt");
+
+      translator.list = () => Promise.reject(statusError(status));
+      assert.equal(translator.looks, 1);
+      await clock.advance(3 * 60_000 + 100);
+      assert.equal(translator.looks, 4, "one look a minute");
+      assert.equal(desk.isAvailable, false);
+      translator.list = () => Promise.resolve(LANGUAGES);
+      await clock.advance(60_000);
+      assert.ok(desk.isAvailable);
+      assert.equal(desk.languages(), LANGUAGES);
+      assert.deepEqual(log.lines.map(({ level, message }) => `${level}: ${message}`), [
+        "info: translation works",
+        "warn: translation switched off",
+        "info: translation works",
+      ]);
+      ask("again");
+      await settle();
+      assert.equal(translator.calls.at(-1)!.text, "again");
+    }));
+}
+
+Deno.test("A look that began before a fatal error does not switch the provider on again", () =>
+  withDesk(async ({ ask, translator, clock, desk }) => {
+    const list = Promise.withResolvers<TranslationLanguages>();
+    translator.list = () => list.promise;
+    await clock.advance(60 * 60_000);
+    assert.equal(translator.looks, 2);
+    ask("hello");
+    await settle();
+    translator.calls[0].reject(statusError(403));
+    await settle();
+    list.resolve(LANGUAGES);
+    await settle();
+    assert.equal(desk.isAvailable, false);
+    translator.list = () => Promise.resolve(LANGUAGES);
+    await clock.advance(60_000);
+    assert.ok(desk.isAvailable);
+  }));
+
+Deno.test("Languages are asked for in the background, again and again until known, and once an hour from then on", () =>
+  withDesk(
+    async ({ translator, clock, desk, log }) => {
+      assert.ok(desk.isAvailable, "not known to be broken");
+      assert.throws(() => desk.languages(), { code: "translation_languages_unknown", retryable: true });
+      assert.throws(() => desk.checkPair("en", "de"), { code: "translation_languages_unknown" });
+      await clock.advance(20_000);
+      const looks = translator.looks;
+      assert.ok(looks >= 4 && looks <= 8, `${looks} looks in 20 s`);
+      translator.list = () => Promise.resolve({ origin: [], target: [] });
+      await clock.advance(60_000);
+      assert.throws(() => desk.languages(), TranslationError, "a server that has none yet");
+      translator.list = () => Promise.resolve(LANGUAGES);
+      await clock.advance(60_000);
+      assert.equal(desk.languages(), LANGUAGES);
+      const known = translator.looks;
+      translator.list = () => Promise.reject(statusError(503));
+      await clock.advance(60 * 60_000 + 500);
+      assert.ok(translator.looks > known);
+      assert.equal(desk.languages(), LANGUAGES, "what is known stays good");
+      assert.ok(desk.isAvailable);
+      const warnings = log.lines.filter(({ level }) => level === "warn");
+      assert.equal(warnings.length, 2, "one line a spell of bad luck");
+    },
+    (translator) => translator.list = () => Promise.reject(statusError(503)),
+  ));
+
+Deno.test("Languages that do not come within 10 s are asked for again", () =>
+  withDesk(
+    async ({ translator, clock, desk }) => {
+      translator.list = () => Promise.resolve(LANGUAGES);
+      await clock.advance(9_990);
+      assert.equal(translator.looks, 1);
+      await clock.advance(1_100);
+      assert.equal(desk.languages(), LANGUAGES);
+    },
+    (translator) => translator.list = () => new Promise(() => {}),
+  ));
+
+Deno.test("A provider that is broken from the start is off", () =>
+  withDesk(
+    ({ desk }) => {
+      assert.equal(desk.isAvailable, false);
+      assert.throws(() => desk.languages(), { code: "translation_no_provider", retryable: false });
+      return Promise.resolve();
+    },
+    (translator) => translator.list = () => Promise.reject(statusError(412)),
+  ));
+
+Deno.test("A pair is checked by what the provider knows", () =>
+  withDesk(({ desk }) => {
+    desk.checkPair("en", "ar");
+    desk.checkPair("en-gb", "de");
+    for (const [originId, targetId] of [["de", "de"], ["en", "tlh"], ["en", "en"], ["tlh", "de"]]) {
+      assert.throws(() => desk.checkPair(originId, targetId), InvalidRequestError, `${originId} ${targetId}`);
+    }
+    return Promise.resolve();
+  }));
+
+Deno.test("Any language can be translated by a provider that finds out itself what is spoken", () =>
+  withDesk(
+    ({ desk }) => {
+      desk.checkPair("tlh", "de");
+      return Promise.resolve();
+    },
+    (translator) => {
+      const origin = [...LANGUAGES.origin, languageOf("detect_language", "Detect language")];
+      translator.list = () => Promise.resolve({ ...LANGUAGES, origin });
+    },
+  ));
+
+Deno.test("Ending the service ends every translation, waiting or under way", async () => {
+  const { scope, ask, translator, desk } = await makeDesk();
+  const asked = Array.from({ length: LIMITS.translationsAtOnce + 3 }, (_, i) => ask(`n${i}`));
+  await settle();
+  await scope[Symbol.asyncDispose]();
+  await settle();
+  assert.ok(asked.every(({ outcome }) => outcome === "translation_refused"));
+  assert.ok(translator.calls.every(({ signal }) => signal.aborted));
+  assert.equal(
+    await rejection(desk.translate({ text: "x", originId: "en", targetId: "de" })),
+    "translation_refused",
+  );
+});
+
+Deno.test("Nothing that was said, or why in the provider's words, is in the log", () =>
+  withDesk(async ({ ask, translator, log }) => {
+    ask("a secret garden");
+    await settle();
+    translator.calls[0].reject(
+      translationError("the provider refused the credentials", "translation_unauthorized"),
+    );
+    await settle();
+    assert.ok(!JSON.stringify(log.lines).includes("secret garden"));
+  }));
+
+async function rejection(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(() => "nothing", (error: unknown) => error);
+  return error instanceof TranslationError ? error.code : String(error);
+}
