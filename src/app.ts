@@ -4,10 +4,10 @@
  */
 import project from "../deno.json" with { type: "json" };
 import type { Config } from "./config/mod.ts";
-import { AudioLedger, LIMITS, type Log } from "./domain/mod.ts";
+import { AudioLedger, LIMITS, type Log, type SpeechToText } from "./domain/mod.ts";
 import { Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
-import { createOcs, SignalingSettings } from "./nextcloud/mod.ts";
+import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
 import { InProcessHost } from "./speakers/mod.ts";
 import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
 import { TalkRooms } from "./talk/mod.ts";
@@ -49,7 +49,8 @@ export async function startService(
     meter,
   });
   const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
-  const ocs = createOcs({ nextcloudUrl, tls: config.tls, clock, log, meter });
+  const identity = config.exApp && { ...config.exApp, secret: config.exApp.secret.reveal() };
+  const ocs = createOcs({ nextcloudUrl, exApp: identity, tls: config.tls, clock, log, meter });
   const rooms = new TalkRooms({
     hpbUrl,
     internalSecret: internalSecret.reveal(),
@@ -66,17 +67,27 @@ export async function startService(
     log,
     meter,
   });
+  const exApp = config.exApp && createExApp({
+    ocs,
+    storage: config.exApp.storage,
+    onDisable: () => rooms.leaveAll(),
+    prepare: (signal) => answers(stt, signal),
+    scope: scope.child("exapp"),
+    clock,
+    log,
+  });
   let draining = false;
   try {
     const app = createHttpApp({
       rooms,
+      exApp,
       meter,
       log,
       acceptingWork: () => !draining,
       version: config.exApp?.version ?? project.version,
       auth: {
         token: config.auth.token?.reveal(),
-        exApp: config.exApp && { id: config.exApp.id, secret: config.exApp.secret.reveal() },
+        exApp: identity,
       },
     });
     const { address } = await serveHttp({ app, ...config.http, scope: scope.child("http"), log });
@@ -97,6 +108,12 @@ export async function startService(
 
 /** What closing sockets may take after the draining, within LIMITS.drainMs. */
 const DISPOSE_MS = 1_500;
+
+/** Opens a session and gives it up: what an ExApp has to be able to do before Nextcloud enables it. */
+async function answers(stt: SpeechToText, signal: AbortSignal): Promise<void> {
+  const session = await stt.open({ languageId: stt.languages[0].id }, signal);
+  await session[Symbol.asyncDispose]();
+}
 
 /** STT_STREAM_URL stands instead of the workspace's address; config has seen to it that one of them is there. */
 function modalServer({ stt, tls }: Config): SttSettings["modal"] {
