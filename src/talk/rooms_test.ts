@@ -4,10 +4,14 @@ import {
   type HostedSpeaker,
   InvalidRequestError,
   NotFoundError,
+  PreconditionError,
   type SdpOffer,
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
+  TranslationError,
+  type TranslationRequest,
+  type Translations,
   UnavailableError,
 } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
@@ -110,10 +114,41 @@ class FakeHost implements SpeakerHost {
   }
 }
 
+/** Knows German and Arabic; answers when the test says so. */
+class FakeTranslations implements Translations {
+  fault: TranslationError | undefined;
+  readonly requests: (TranslationRequest & PromiseWithResolvers<string>)[] = [];
+  get isAvailable() {
+    return !this.fault;
+  }
+  languages() {
+    if (this.fault) throw this.fault;
+    return { origin: [language("en")], target: [language("de"), language("ar")] };
+  }
+  checkPair(originId: string, targetId: string) {
+    const { target } = this.languages();
+    if (originId === targetId || !target.some(({ id }) => id === targetId)) {
+      throw new InvalidRequestError("langId: no", "langId");
+    }
+  }
+  translate(request: TranslationRequest) {
+    const answer = Promise.withResolvers<string>();
+    this.requests.push({ ...request, ...answer });
+    return answer.promise;
+  }
+  async answer() {
+    for (const { text, targetId, resolve } of this.requests) resolve(`${text}-${targetId}`);
+    await settle();
+  }
+}
+
 const language = (id: string) => ({ id, name: id, metadata: { separator: " ", rtl: false } });
 
-async function withRooms(test: (world: ReturnType<typeof makeRooms>) => Promise<void>) {
-  const world = makeRooms();
+async function withRooms(
+  test: (world: ReturnType<typeof makeRooms>) => Promise<void>,
+  options: { translates: boolean } = { translates: true },
+) {
+  const world = makeRooms(options);
   await test(world);
   await world.scope[Symbol.asyncDispose]();
   assert.equal(world.clock.pending, 0, "no timer outlives the rooms");
@@ -121,7 +156,8 @@ async function withRooms(test: (world: ReturnType<typeof makeRooms>) => Promise<
   assert.equal(world.scope.size, 0);
 }
 
-function makeRooms() {
+function makeRooms({ translates }: { translates: boolean }) {
+  const translations = new FakeTranslations();
   const clock = new FakeClock();
   const scope = new Scope("server");
   const host = new FakeHost();
@@ -133,7 +169,8 @@ function makeRooms() {
     internalSecret: "unused",
     nextcloudUrl: "http://unused",
     tls: {},
-    languages: [language("en"), language("fr")],
+    languages: [language("en"), language("fr"), language("de")],
+    translations: translates ? translations : undefined,
     host,
     settings: { iceServers: () => Promise.resolve([]) },
     roomsMax: 2,
@@ -162,7 +199,7 @@ function makeRooms() {
     await settle();
     return connection;
   };
-  return { clock, scope, host, meter, log, signaling, rooms, ask, call };
+  return { clock, scope, host, meter, log, signaling, rooms, translations, ask, call };
 }
 
 Deno.test("The first request joins, the second one for the room does not", () =>
@@ -388,4 +425,131 @@ Deno.test("Draining delivers last words, says bye everywhere and takes no new ro
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:last words!"]);
     assert.ok(connection.saidBye);
     assert.throws(() => ask("other", "nc-1"), UnavailableError);
+  }));
+
+Deno.test("Talk's order: a language asked for at once after enabling, before the session is known, is honoured", () =>
+  withRooms(async ({ ask, rooms, signaling, host, translations }) => {
+    ask("room", "nc-de");
+    rooms.setTranslationTarget("room", "nc-de", "de");
+    const [connection] = signaling;
+    connection.join();
+    connection.session("hpb-de", "nc-de");
+    connection.inCall("hpb-s");
+    await settle();
+    host.get("hpb-s").say("hel");
+    host.get("hpb-s").say("hello", true);
+    assert.deepEqual(connection.transcripts, []);
+    await translations.answer();
+    assert.deepEqual(connection.transcripts, ["hpb-de<hpb-s:hello-de!"]);
+  }));
+
+Deno.test("A language may come with the request, be changed, and be taken back: then originals come at once", () =>
+  withRooms(async ({ call, ask, rooms, host, translations }) => {
+    const connection = await call();
+    ask("room", "nc-l", { translationTargetId: "de" });
+    host.get("hpb-s").say("one", true);
+    ask("room", "nc-l");
+    host.get("hpb-s").say("two", true);
+    await translations.answer();
+    ask("room", "nc-l", { translationTargetId: null });
+    host.get("hpb-s").say("thr");
+    rooms.setTranslationTarget("room", "nc-l", "ar");
+    host.get("hpb-s").say("three", true);
+    rooms.setTranslationTarget("room", "nc-l", null);
+    await translations.answer();
+    assert.deepEqual(connection.transcripts, [
+      "hpb-l<hpb-s:one-de!",
+      "hpb-l<hpb-s:two-de!",
+      "hpb-l<hpb-s:thr",
+      "hpb-l<hpb-s:three!",
+    ]);
+  }));
+
+Deno.test("A language makes nobody in the room a listener", () =>
+  withRooms(async ({ call, rooms, host, translations, ask }) => {
+    const connection = await call();
+    ask("room", "nc-l", { enable: false });
+    rooms.setTranslationTarget("room", "nc-s", "de");
+    host.get("hpb-s").say("one", true);
+    await translations.answer();
+    assert.deepEqual([connection.transcripts.length, translations.requests.length], [0, 0]);
+    ask("room", "nc-s");
+    host.get("hpb-s").say("two", true);
+    await translations.answer();
+    assert.deepEqual(connection.transcripts, ["hpb-s<hpb-s:two-de!"]);
+  }));
+
+Deno.test("A language needs a room, a participant, a translatable pair and a provider, in this order", () =>
+  withRooms(async ({ call, rooms, ask, translations, signaling }) => {
+    assert.throws(() => rooms.setTranslationTarget("room", "nc-l", "de"), NotFoundError);
+    await call();
+    assert.throws(() => rooms.setTranslationTarget("room", "nc-nobody", "de"), PreconditionError);
+    assert.throws(() => rooms.setTranslationTarget("room", "nc-nobody", null), PreconditionError);
+    for (const targetId of ["en", "tlh"]) {
+      assert.throws(() => rooms.setTranslationTarget("room", "nc-l", targetId), InvalidRequestError);
+      assert.throws(() => ask("room-2", "nc-2", { translationTargetId: targetId }), InvalidRequestError);
+    }
+    translations.fault = new TranslationError("off", { code: "off", retryable: false });
+    assert.throws(() => rooms.setTranslationTarget("room", "nc-l", "de"), TranslationError);
+    assert.throws(() => ask("room-2", "nc-2", { translationTargetId: "de" }), TranslationError);
+    assert.equal(signaling.length, 1, "what is refused starts nothing");
+    rooms.setTranslationTarget("room", "nc-l", null);
+  }));
+
+Deno.test("Without a provider nobody can ask for a language, and everybody for none", () =>
+  withRooms(async ({ call, rooms, ask }) => {
+    await call();
+    const fatal = { code: "translation_no_provider", retryable: false };
+    assert.throws(() => rooms.setTranslationTarget("room", "nc-l", "de"), fatal);
+    assert.throws(() => ask("room", "nc-l", { translationTargetId: "de" }), fatal);
+    rooms.setTranslationTarget("room", "nc-l", null);
+    ask("room", "nc-l", { translationTargetId: null });
+  }, { translates: false }));
+
+Deno.test("Once the room speaks a listener's language, they get the originals, after what was being translated", () =>
+  withRooms(async ({ call, rooms, host, translations }) => {
+    const connection = await call();
+    rooms.setTranslationTarget("room", "nc-l", "de");
+    host.get("hpb-s").say("one", true);
+    rooms.setLanguage("room", "de");
+    host.get("hpb-s").say("zwei");
+    await translations.answer();
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:one!", "hpb-l<hpb-s:zwei"]);
+    rooms.setLanguage("room", "en");
+    host.get("hpb-s").say("three", true);
+    await translations.answer();
+    assert.deepEqual(connection.transcripts.slice(2), ["hpb-l<hpb-s:three-de!"]);
+  }));
+
+Deno.test("A breakout room is followed in the listeners' languages", () =>
+  withRooms(async ({ call, rooms, signaling, host, translations }) => {
+    const connection = await call();
+    rooms.setTranslationTarget("room", "nc-l", "de");
+    connection.onEvent({ type: "switch_to", roomToken: "breakout" });
+    await settle();
+    await translations.answer();
+    signaling[1].join();
+    signaling[1].session("hpb-l", "nc-l");
+    signaling[1].inCall("hpb-s");
+    host.get("hpb-s").say("hello", true);
+    await translations.answer();
+    assert.deepEqual(signaling[1].transcripts, ["hpb-l<hpb-s:hello-de!"]);
+  }));
+
+Deno.test("Leaving a room waits for the last translations, and sends the originals of those that are late", () =>
+  withRooms(async ({ call, rooms, host, translations }) => {
+    const connection = await call();
+    rooms.setTranslationTarget("room", "nc-l", "de");
+    host.get("hpb-s").say("one", true);
+    const late = new AbortController();
+    const drained = rooms.drain(late.signal);
+    await settle();
+    translations.requests[0].resolve("eins");
+    await settle();
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:eins!"]);
+    assert.equal(connection.saidBye, false);
+    late.abort();
+    await drained;
+    assert.deepEqual(connection.transcripts.slice(1), ["hpb-l<hpb-s:last words!"]);
+    assert.ok(connection.saidBye);
   }));
