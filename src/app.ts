@@ -4,7 +4,7 @@
  */
 import project from "../deno.json" with { type: "json" };
 import type { Config } from "./config/mod.ts";
-import { AudioLedger, LIMITS, type Log, type SpeechToText } from "./domain/mod.ts";
+import { AudioLedger, LIMITS, type Log, type Ocs, type SpeechToText } from "./domain/mod.ts";
 import { Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
@@ -12,6 +12,7 @@ import { InProcessHost } from "./speakers/mod.ts";
 import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
 import { TalkRooms } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
+import { openTranslations, type TranslationSettings } from "./translation/mod.ts";
 
 export interface Service extends AsyncDisposable {
   /** Where the REST API listens. */
@@ -51,6 +52,14 @@ export async function startService(
   const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
   const identity = config.exApp && { ...config.exApp, secret: config.exApp.secret.reveal() };
   const ocs = createOcs({ nextcloudUrl, exApp: identity, tls: config.tls, clock, log, meter });
+  const { provider } = config.translation;
+  const translations = provider === "none" ? undefined : openTranslations(provider, {
+    ...translators(config, ocs),
+    scope: scope.child("translation"),
+    clock,
+    log,
+    meter,
+  });
   const rooms = new TalkRooms({
     hpbUrl,
     internalSecret: internalSecret.reveal(),
@@ -59,6 +68,7 @@ export async function startService(
     languages: stt.languages,
     host,
     settings: scope.use(new SignalingSettings({ ocs, clock, log })),
+    translations,
     roomsMax: config.limits.rooms,
     speakersPerRoomMax: config.limits.speakersPerRoom,
     emptyRoomMs: config.limits.emptyRoomMs,
@@ -80,6 +90,7 @@ export async function startService(
   try {
     const app = createHttpApp({
       rooms,
+      translations,
       exApp,
       meter,
       log,
@@ -121,4 +132,15 @@ function modalServer({ stt, tls }: Config): SttSettings["modal"] {
   const url = stt.streamUrl ?? (workspace === undefined ? undefined : modalUrl(workspace));
   if (url === undefined) return undefined;
   return { url, key: key?.reveal(), secret: secret?.reveal(), tls: { caCerts: tls.caCerts } };
+}
+
+/** What each translator needs; config has seen to it that the one chosen has it. */
+function translators({ translation, exApp, tls }: Config, ocs: Ocs): Omit<TranslationSettings, "clock"> {
+  const { libretranslate: { url, apiKey }, deepl } = translation;
+  return {
+    libretranslate: url === undefined ? undefined : { url, apiKey: apiKey?.reveal() },
+    deepl: deepl.apiKey && { url: deepl.url, key: deepl.apiKey.reveal() },
+    nextcloud: exApp && { ocs, appId: exApp.id },
+    tls: { caCerts: tls.caCerts },
+  };
 }

@@ -1,9 +1,9 @@
 /** What the documents say is what the code does. */
 import assert from "@std/assert";
 import { apiMarkdown } from "../scripts/api_docs.ts";
-import { type Variable, VARIABLES } from "../src/config/mod.ts";
-import { STT_PROVIDERS } from "../src/config/mod.ts";
+import { STT_PROVIDERS, TRANSLATION_PROVIDERS, type Variable, VARIABLES } from "../src/config/mod.ts";
 import { STT_PROVIDER_NAMES } from "../src/stt/mod.ts";
+import { TRANSLATION_PROVIDERS as TRANSLATORS } from "../src/translation/mod.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
@@ -37,6 +37,7 @@ Deno.test("docs/API.md is what the routes say (deno task api-docs writes it)", a
 
 Deno.test("The providers the configuration knows are those there are", () => {
   assert.deepEqual([...STT_PROVIDERS].sort(), [...STT_PROVIDER_NAMES].sort());
+  assert.deepEqual([...TRANSLATION_PROVIDERS].sort(), ["none", ...Object.keys(TRANSLATORS)].sort());
 });
 
 Deno.test("What is kept out of the binary is there to be kept out", async () => {
