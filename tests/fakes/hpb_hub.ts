@@ -29,7 +29,7 @@ export type PublisherFactory = (publisherId: string) => Promise<FakePublisher>;
 /** How the hub reaches whoever is connected. */
 export interface Peer {
   send(text: string): void;
-  close(code: number): void;
+  close(code?: number): void;
 }
 
 /** Nextcloud's answers to what the HPB asks it. */
@@ -116,7 +116,7 @@ export class HpbHub implements AsyncDisposable {
       peer.send(JSON.stringify({ id: message.id, type: "bye" }));
       this.#byPeer.delete(peer);
       await this.#remove(session);
-      peer.close(1000);
+      peer.close();
     }
   }
 
@@ -185,7 +185,7 @@ export class HpbHub implements AsyncDisposable {
     if (request.type === "switchto") {
       const { roomid, sessions } = request.switchto as { roomid: string; sessions: string[] };
       for (const session of room.sessions) {
-        if (!session.internal && !sessions.includes(session.ncSessionId)) continue;
+        if (!sessions.includes(session.ncSessionId)) continue; // internal clients are never among them
         deliver(session, event("room", "switchto", { switchto: { roomid } }));
       }
     }
@@ -342,7 +342,10 @@ export class HpbHub implements AsyncDisposable {
     if (!to || to === sender) return;
     deliver(to, {
       type: "message",
-      message: { sender: { type: "session", sessionid: sender.id, userid: sender.userId }, data },
+      message: {
+        sender: { type: "session", sessionid: sender.id, userid: sender.userId || undefined },
+        data,
+      },
     });
   }
 
@@ -384,7 +387,7 @@ export class HpbHub implements AsyncDisposable {
   async #inCall(room: Room, incall: Json): Promise<void> {
     if (incall.all === true) {
       const flags = Number(incall.incall);
-      room.users = room.users.map((user) => ({ ...user, inCall: flags }));
+      // The list stays as it was: the next one that goes out still has everyone in the call.
       if (flags === 0) { for (const session of room.sessions) await this.#leaveCall(session); }
       const update = { roomid: room.token, incall: flags, all: true };
       for (const each of room.sessions) deliver(each, event("participants", "update", { update }));
@@ -396,19 +399,22 @@ export class HpbHub implements AsyncDisposable {
         return session ? [{ ...entry, sessionId: session.id }] : [];
       });
     room.users = translate(incall.users);
-    for (const { sessionId, inCall } of translate(incall.changed)) {
+    const left = translate(incall.changed).filter(({ inCall }) => inCall === 0);
+    for (const { sessionId } of left) {
       const session = this.#sessions.get(sessionId);
-      if (session && inCall === 0) await this.#leaveCall(session);
+      if (session) await this.#leaveCall(session);
     }
-    for (const each of room.sessions) deliver(each, this.#participantsUpdate(room));
+    const unlisted = left.filter(({ sessionId }) => !room.users.some((user) => user.sessionId === sessionId));
+    for (const each of room.sessions) deliver(each, this.#participantsUpdate(room, unlisted));
   }
 
-  #participantsUpdate(room: Room): Json {
+  /** `left`: who left the call and is not among the users any more; told this once. */
+  #participantsUpdate(room: Room, left: readonly InCallEntry[] = []): Json {
     const lastPing = Math.floor(Date.now() / 1000);
     const internal = [...room.sessions].filter((s) => s.internal).map((s) => (
       { inCall: s.inCall, sessionId: s.id, lastPing, internal: true, features: s.features }
     ));
-    const update = { roomid: room.token, users: [...room.users, ...internal] };
+    const update = { roomid: room.token, users: [...room.users, ...internal, ...left] };
     return event("participants", "update", { update });
   }
 
@@ -450,14 +456,10 @@ export class HpbHub implements AsyncDisposable {
 
 const pair = (subscriberId: string, publisherId: string) => `${subscriberId} ${publisherId}`;
 
-function joinEntry(session: Session): Json {
-  return {
-    sessionid: session.id,
-    userid: session.userId,
-    features: session.features,
-    user: { displayname: session.userId },
-    roomsessionid: session.ncSessionId,
-  };
+/** Features are told since 2.0. */
+function joinEntry({ id, userId, features, internal, ncSessionId }: Session): Json {
+  const who = internal ? { features } : { user: { displayname: userId } };
+  return { sessionid: id, userid: userId, ...who, roomsessionid: ncSessionId };
 }
 
 function event(target: string, type: string, rest: Json): Json {

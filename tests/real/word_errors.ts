@@ -31,7 +31,7 @@ export function utterancesOf(
   speakerSessionId: string,
 ): { partials: string[]; final: string }[] {
   const utterances: { partials: string[]; final: string }[] = [];
-  let partials: string[] = [];
+  const partials: string[] = [];
   for (const { message, final } of transcripts.filter((t) => t.speakerSessionId === speakerSessionId)) {
     if (!final) partials.push(message);
     else utterances.push({ partials: partials.splice(0), final: message });
