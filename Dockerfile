@@ -11,11 +11,13 @@ COPY src src
 # The demo, a subcommand of the same executable, brings its own little Talk.
 COPY tests/fakes tests/fakes
 COPY tests/data tests/data
-RUN deno task compile
+RUN deno task compile && mkdir /empty
 
 # deno needs glibc and libgcc, which `static` and `base` lack.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /tiro/dist/tiro /usr/local/bin/tiro
+# As an ExApp: AppAPI mounts a volume here, and a new volume takes its owner from this folder.
+COPY --from=build --chown=65532:65532 /empty /nc_app_live_transcription_data
 # Others than this container reach it, so it starts only with LT_API_TOKEN or APP_SECRET (or LT_API_OPEN=true). AppAPI's
 # APP_HOST and APP_PORT, or HaRP's socket, stand instead of these.
 ENV HOST=0.0.0.0 PORT=8080
