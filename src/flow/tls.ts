@@ -8,7 +8,7 @@ export interface TlsOptions {
   skipVerify?: boolean;
 }
 
-/** The same in the terms of node:https. */
+/** The same in the terms of node:https, which are those of `ws` too. */
 export function tlsRequestOptions(
   tls: TlsOptions | undefined,
 ): { ca?: string[]; rejectUnauthorized?: false } {

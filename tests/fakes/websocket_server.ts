@@ -131,7 +131,7 @@ function duplexOf(conn: Deno.TcpConn): Duplex {
   let reading: Promise<unknown> | undefined;
   let writing: Promise<unknown> | undefined;
   return new Duplex({
-    readableHighWaterMark: 1,
+    readableHighWaterMark: 1, // no read ahead: what nobody asked for stays in the kernel
     read() {
       reading = conn.read(buffer).then(
         (count) => this.push(count === null ? null : buffer.slice(0, count)),
