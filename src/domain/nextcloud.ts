@@ -6,7 +6,7 @@ import type { IceServer } from "./speaker_host.ts";
 export class NextcloudError extends TiroError {}
 
 export interface OcsRequest {
-  method: "GET" | "POST" | "PUT";
+  method: "GET" | "POST" | "PUT" | "DELETE";
   /** From `/ocs/` on, with its query; `format=json` is asked for by header. */
   path: string;
   /** Sent as JSON. */
@@ -16,6 +16,7 @@ export interface OcsRequest {
 }
 
 export interface OcsReply {
+  /** The envelope's where that says more than HTTP: routes under v1.php answer most refusals with HTTP 200. */
   status: number;
   /** `ocs.data` of the envelope; undefined when the body is not an OCS envelope. */
   data: unknown;
@@ -23,7 +24,10 @@ export interface OcsReply {
 
 /** OCS calls to Nextcloud, with AppAPI's headers where the service is an ExApp. */
 export interface Ocs {
-  /** Any status but 429 is a reply. Rejects with NextcloudError, or the signal's reason. */
+  /**
+   * Any status but 429 is a reply. Rejects with NextcloudError, or the signal's reason. While Nextcloud is to be left
+   * in peace nothing is sent, and the code is `throttled` or, after repeated 401, `unauthorized`.
+   */
   request(request: OcsRequest): Promise<OcsReply>;
 }
 
