@@ -1,11 +1,11 @@
 /**
  * Nextcloud's TaskProcessing: whichever translation app the administrator has installed. A task is scheduled and asked
  * for until it is done (OCS `taskprocessing/tasks_consumer`, for ExApps; task type `core:text2text:translate`).
- * Nextcloud keeps tasks, their texts included, for some days: docs/decisions/0007-translation.md.
+ * Nextcloud would keep it for a week, with what was said and its translation; so it is deleted when it is done with.
  */
 import { z } from "zod";
 import { type Clock, type Ocs, type OcsReply, TiroError, type Translator } from "../domain/mod.ts";
-import { delay } from "../flow/mod.ts";
+import { delay, type Scope } from "../flow/mod.ts";
 import { callError, statusError, translationError, unreadableAnswer } from "./errors.ts";
 import { languageOf, originAmong } from "./languages.ts";
 
@@ -13,6 +13,8 @@ export interface TaskProcessingSettings {
   ocs: Ocs;
   /** Whose tasks these are. */
   appId: string;
+  /** Owns the deleting, for which no reader waits. */
+  scope: Scope;
   clock: Clock;
 }
 
@@ -36,12 +38,12 @@ type Task = z.infer<typeof TaskReply>["task"];
 
 const FAILED = new Set(["STATUS_FAILED", "STATUS_CANCELLED", "STATUS_UNKNOWN"]);
 
-export function taskProcessingTranslator({ ocs, appId, clock }: TaskProcessingSettings): Translator {
+export function taskProcessingTranslator({ ocs, appId, scope, clock }: TaskProcessingSettings): Translator {
   /** What can be translated from, as last told. */
   let origins: ReadonlySet<string> = new Set();
 
   const request = async (
-    call: { method: "GET" | "POST"; path: string; body?: unknown },
+    call: { method: "GET" | "POST" | "DELETE"; path: string; body?: unknown },
     signal: AbortSignal,
   ): Promise<OcsReply> => {
     const reply = await ocs.request({ ...call, timeoutMs: REQUEST_TIMEOUT_MS, signal });
@@ -75,6 +77,14 @@ export function taskProcessingTranslator({ ocs, appId, clock }: TaskProcessingSe
     }
   };
 
+  /** At most as many at once as there are translations under way. What fails here Nextcloud does in a week. */
+  const forget = ({ id }: Task) => {
+    if (scope.signal.aborted) return;
+    scope.run(async (signal) => {
+      await request({ method: "DELETE", path: `/ocs/v2.php/${CONSUMER}/task/${id}` }, signal).catch(() => {});
+    });
+  };
+
   return {
     name: "nextcloud",
     async languages(signal) {
@@ -101,8 +111,9 @@ export function taskProcessingTranslator({ ocs, appId, clock }: TaskProcessingSe
       }
     },
     async translate({ text, originId, targetId }, signal) {
+      let task: Task | undefined;
       try {
-        let task = await schedule(text, originId, targetId, signal);
+        task = await schedule(text, originId, targetId, signal);
         for (let waitMs = FIRST_LOOK_MS; task.status !== "STATUS_SUCCESSFUL";) {
           if (FAILED.has(task.status)) throw translationError("the task failed", "translation_server");
           await delay(waitMs, signal, clock);
@@ -112,6 +123,8 @@ export function taskProcessingTranslator({ ocs, appId, clock }: TaskProcessingSe
         return read(Output, task.output).output;
       } catch (error) {
         throw callError(error, signal);
+      } finally {
+        if (task) forget(task);
       }
     },
   };

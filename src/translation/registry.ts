@@ -16,11 +16,14 @@ export interface TranslationSettings {
   clock: Clock;
 }
 
+/** What a provider does behind its answers ends with the scope. */
+type Owned = TranslationSettings & { scope: Scope };
+
 export interface TranslationProvider {
   /** What a call may take, ms. */
   readonly timeoutMs: number;
   /** Undefined when its settings are not there. */
-  create(settings: TranslationSettings): Translator | undefined;
+  create(settings: Owned): Translator | undefined;
 }
 
 /** Web services answer within one second; who waits longer than three is reading the next sentence. */
@@ -40,7 +43,8 @@ export const TRANSLATION_PROVIDERS = {
   },
   nextcloud: {
     timeoutMs: TASK_TIMEOUT_MS,
-    create: ({ nextcloud, clock }) => nextcloud && taskProcessingTranslator({ ...nextcloud, clock }),
+    create: ({ nextcloud, scope, clock }) =>
+      nextcloud && taskProcessingTranslator({ ...nextcloud, scope, clock }),
   },
 } as const satisfies Record<string, TranslationProvider>;
 
@@ -48,7 +52,7 @@ export type TranslationProviderName = keyof typeof TRANSLATION_PROVIDERS;
 const NAMES = Object.keys(TRANSLATION_PROVIDERS) as readonly TranslationProviderName[];
 
 /** The provider of that name. Throws ConfigError when there is none, or its settings are not there. */
-export function createTranslator(name: string, settings: TranslationSettings): Translator {
+export function createTranslator(name: string, settings: Owned): Translator {
   const translator = providerOf(name)?.create(settings);
   if (translator) return translator;
   throw new ConfigError([{
@@ -61,7 +65,7 @@ export function createTranslator(name: string, settings: TranslationSettings): T
 /** A desk before the provider of that name, working until the scope ends. */
 export function openTranslations(
   name: TranslationProviderName,
-  options: TranslationSettings & { scope: Scope; log: Log; meter: Meter },
+  options: Owned & { log: Log; meter: Meter },
 ): TranslationDesk {
   const { scope, clock, log, meter } = options;
   const translator = createTranslator(name, options);

@@ -1,18 +1,22 @@
 import assert from "@std/assert";
-import { systemClock } from "../../src/flow/mod.ts";
+import { Scope, systemClock } from "../../src/flow/mod.ts";
 import { createTranslator } from "../../src/translation/mod.ts";
 import { FakeDeepl } from "../fakes/translators.ts";
 import { translatorContract } from "./translator_contract.ts";
 
 function start() {
+  const scope = new Scope("test");
   const server = new FakeDeepl("key-of-ours:fx");
   const create = (key: string) =>
-    createTranslator("deepl", { deepl: { url: server.url, key }, clock: systemClock });
+    createTranslator("deepl", { deepl: { url: server.url, key }, scope, clock: systemClock });
   return {
     server,
     translator: create("key-of-ours:fx"),
     stranger: create("wrong-secret"),
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await scope[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
   };
 }
 

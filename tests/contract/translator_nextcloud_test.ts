@@ -1,26 +1,33 @@
 import assert from "@std/assert";
-import { systemClock } from "../../src/flow/mod.ts";
+import { Scope, systemClock } from "../../src/flow/mod.ts";
 import { createOcs } from "../../src/nextcloud/mod.ts";
 import { createTranslator } from "../../src/translation/mod.ts";
+import { eventually } from "../integration/world.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 import { FakeTaskProcessing } from "../fakes/translators.ts";
 import { translationErrorOf, translatorContract } from "./translator_contract.ts";
 
 function start() {
+  const scope = new Scope("test");
   const server = new FakeTaskProcessing("secret-of-ours");
   const create = (secret: string) => {
     const exApp = { id: "live_transcription", secret, version: "1.0.0", aaVersion: "32.0.0" };
     const ocs = createOcs({ nextcloudUrl: server.url, exApp, log: new FakeLog(), meter: new FakeMeter() });
     return createTranslator("nextcloud", {
       nextcloud: { ocs, appId: "live_transcription" },
+      scope,
       clock: systemClock,
     });
   };
   return {
     server,
+    scope,
     translator: create("secret-of-ours"),
     stranger: create("wrong-secret"),
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await scope[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
   };
 }
 
@@ -81,4 +88,31 @@ Deno.test("TaskProcessing: a language it cannot translate from is left to be det
     await under.translator.translate({ text: "red", originId, targetId: "de" }, soon());
   }
   assert.deepEqual(under.server.asked.map(({ originId }) => originId), ["en", "en", "detect_language"]);
+});
+
+Deno.test("TaskProcessing: no task stays behind, whether it succeeded, failed or took too long", async () => {
+  await using under = start();
+  const { server, translator, scope } = under;
+  const gone = async () => {
+    await eventually("tasks deleted", () => server.tasksKept === 0 && scope.size === 0);
+  };
+  await translator.translate({ text: "red", ...TO_GERMAN }, soon());
+  await gone();
+  server.tasksFail = true;
+  await translationErrorOf(translator.translate({ text: "red", ...TO_GERMAN }, soon()));
+  await gone();
+  server.delayMs = 60_000;
+  const late = AbortSignal.timeout(300);
+  await assert.rejects(translator.translate({ text: "red", ...TO_GERMAN }, late), { name: "TimeoutError" });
+  await gone();
+  assert.equal(server.asked.length, 3);
+});
+
+Deno.test("TaskProcessing: a task that cannot be deleted is no reader's trouble", async () => {
+  await using under = start();
+  under.server.refusesDeleting = true;
+  assert.equal(await under.translator.translate({ text: "red", ...TO_GERMAN }, soon()), "rot");
+  await eventually("deleting tried", () => under.scope.size === 0);
+  assert.equal(under.scope.signal.aborted, false);
+  assert.equal(under.server.tasksKept, 1);
 });

@@ -202,11 +202,19 @@ export class FakeTaskProcessing extends FakeTranslationServer {
   /** The next so many looks at a task are answered with 429, or with the status given. */
   refusedLooks = 0;
   refusedLookStatus = 429;
-  readonly #tasks: { translated: string; doneAtMs: number }[] = [];
+  /** Tasks can be scheduled, and not deleted. */
+  refusesDeleting = false;
+  readonly #tasks = new Map<number, { translated: string; doneAtMs: number }>();
+  #ids = 0;
 
   /** `secret` is the ExApp's. */
   constructor(readonly secret: string) {
     super();
+  }
+
+  /** Tasks a look into the database would show. */
+  get tasksKept(): number {
+    return this.#tasks.size;
   }
 
   protected override isList(url: URL): boolean {
@@ -223,14 +231,21 @@ export class FakeTaskProcessing extends FakeTranslationServer {
     if (url.pathname === `/ocs/v2.php/${CONSUMER}/schedule` && request.method === "POST") {
       return this.#schedule(await request.json());
     }
-    const [, id] = url.pathname.match(/^\/ocs\/v1\.php\/taskprocessing\/tasks_consumer\/task\/(\d+)$/) ?? [];
-    const task = id === undefined ? undefined : this.#tasks[Number(id)];
+    const [, digits] =
+      url.pathname.match(/^\/ocs\/v[12]\.php\/taskprocessing\/tasks_consumer\/task\/(\d+)$/) ?? [];
+    const id = Number(digits);
+    if (request.method === "DELETE") {
+      if (this.refusesDeleting) return ocs({ message: "Internal error" }, 500);
+      this.#tasks.delete(id);
+      return ocs(null);
+    }
+    const task = this.#tasks.get(id);
     if (!task) return ocs({ message: "Task not found" }, 404);
     if (this.refusedLooks > 0) {
       this.refusedLooks--;
       return ocs([], this.refusedLookStatus);
     }
-    return ocs({ task: this.#shown(Number(id), task) });
+    return ocs({ task: this.#shown(id, task) });
   }
 
   protected override refusal(status: number): Response {
@@ -251,7 +266,8 @@ export class FakeTaskProcessing extends FakeTranslationServer {
     if (!known || wanted.type !== "core:text2text:translate") return ocs({ message: "invalid" }, 400);
     this.remember({ text: input, originId, targetId });
     const task = { translated: inOtherWords(input, targetId), doneAtMs: performance.now() + this.delayMs };
-    const id = this.#tasks.push(task) - 1;
+    const id = ++this.#ids;
+    this.#tasks.set(id, task);
     return ocs({ task: { ...this.#shown(id, task), status: "STATUS_SCHEDULED", output: null } });
   }
 

@@ -3,7 +3,7 @@ import assert from "@std/assert";
 import { InvalidRequestError, TranslationError } from "../../src/domain/mod.ts";
 import { systemClock } from "../../src/flow/mod.ts";
 import { createOcs } from "../../src/nextcloud/mod.ts";
-import type { TranslationProviderName, TranslationSettings } from "../../src/translation/mod.ts";
+import type { TranslationProviderName } from "../../src/translation/mod.ts";
 import type { TestParticipant, TestSpeaker, Transcript } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
@@ -18,7 +18,7 @@ import {
   type FakeTranslationServer,
   inOtherWords,
 } from "../fakes/translators.ts";
-import { startTranslating, type TranslatingService } from "./translating.ts";
+import { startTranslating, type TranslatingOptions, type TranslatingService } from "./translating.ts";
 import { assertWellFormed, finals } from "./world.ts";
 
 const DEADLINE_MS = 20_000;
@@ -59,7 +59,7 @@ async function translating(
 
 function startServer(
   provider: TranslationProviderName,
-): { server: FakeTranslationServer; settings: Omit<TranslationSettings, "clock"> } {
+): { server: FakeTranslationServer; settings: TranslatingOptions["settings"] } {
   if (provider === "deepl") {
     const server = new FakeDeepl("key");
     return { server, settings: { deepl: { url: server.url, key: "key" } } };
