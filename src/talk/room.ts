@@ -64,6 +64,8 @@ export class Room {
   #languageId: string;
   /** Speakers who left and whose last words are awaited. */
   #leaving = 0;
+  /** False from a full (re-)join until the HPB has told who is in the room: until then captions would reach nobody. */
+  #knowsSessions = false;
   /** True after a full re-join, until the next list tells who is still in the call. */
   #mustResubscribe = false;
   #emptyTimer: Disposable | undefined;
@@ -76,7 +78,7 @@ export class Room {
     this.#signaling = options.connect((event) => this.#receive(event));
     this.#fanOut = new FanOut({
       listeners: () => this.#listeners.present(),
-      isReady: () => this.#signaling.isJoined,
+      isReady: () => this.#signaling.isJoined && this.#knowsSessions,
       send: (listenerId, caption) => this.#send(listenerId, caption),
       onHeld: () => this.#retryOutbox(),
       translate: options.translations && ((request) => options.translations!.translate(request)),
@@ -168,6 +170,7 @@ export class Room {
       case "joined":
         if (!event.resumed) {
           this.#listeners.forgetSessions();
+          this.#knowsSessions = false;
           this.#mustResubscribe = this.#speakers.size > 0;
           this.#watchListeners();
         }
@@ -177,6 +180,8 @@ export class Room {
         for (const { sessionId, ncSessionId, internal } of event.sessions) {
           if (!internal && ncSessionId !== undefined) this.#listeners.sessionJoined(sessionId, ncSessionId);
         }
+        this.#knowsSessions = true;
+        this.#fanOut.flush();
         return this.#watchListeners();
       case "sessions_left":
         for (const sessionId of event.sessionIds) {

@@ -95,7 +95,7 @@ export class TalkRooms implements Rooms {
     const known = this.#rooms.get(roomToken)?.room;
     if (this.#breaker.isOpen && !known?.isJoined) {
       throw new UnavailableError(
-        "Cannot join the call: the signalling server is out of reach",
+        "Cannot join the call: the signalling server is out of reach or refuses us",
         "signaling_unreachable",
       );
     }
@@ -219,7 +219,7 @@ export class TalkRooms implements Rooms {
       tls,
       scope,
       onEvent,
-      onAttempt: (ok) => this.#breaker.record(ok),
+      onAttempt: (outcome) => this.#breaker.record(outcome),
       log,
       meter,
       clock,

@@ -335,6 +335,18 @@ Deno.test("Captions wait while signalling is away and come in order when it is r
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:one.!", "hpb-l<hpb-s:two"]);
   }));
 
+Deno.test("Captions that waited through a full re-join leave once the HPB has told who is here", () =>
+  withRooms(async ({ call, host }) => {
+    const connection = await call();
+    connection.isJoined = false;
+    connection.onEvent({ type: "disconnected" });
+    host.get("hpb-s").say("while away.", true);
+    connection.join(false);
+    assert.deepEqual(connection.transcripts, []);
+    connection.session("hpb-l", "nc-l");
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:while away.!"]);
+  }));
+
 Deno.test("A room is left 60 s after its last listener has gone, not when one comes back in time", () =>
   withRooms(async ({ call, clock, rooms }) => {
     const connection = await call();

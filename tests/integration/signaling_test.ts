@@ -2,7 +2,11 @@
 import assert from "@std/assert";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
 import type { Clock, Log } from "../../src/domain/mod.ts";
-import { SignalingConnection, type SignalingEvent } from "../../src/talk/signaling/mod.ts";
+import {
+  type AttemptOutcome,
+  SignalingConnection,
+  type SignalingEvent,
+} from "../../src/talk/signaling/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { makeCertificates } from "../fakes/certificates.ts";
 import { FakeHpb, type FakeHpbOptions } from "../fakes/hpb.ts";
@@ -36,7 +40,7 @@ async function rig(options: RigOptions = {}) {
   const scope = new Scope("test");
   const meter = new FakeMeter();
   const events: SignalingEvent[] = [];
-  const attempts: boolean[] = [];
+  const attempts: AttemptOutcome[] = [];
   const waiting = new Set<() => void>();
   const connection = new SignalingConnection({
     url: hpb.hpbUrl,
@@ -49,8 +53,8 @@ async function rig(options: RigOptions = {}) {
       events.push(event);
       for (const look of waiting) look();
     },
-    onAttempt: (ok) => {
-      attempts.push(ok);
+    onAttempt: (outcome) => {
+      attempts.push(outcome);
       for (const look of waiting) look();
     },
     log: silentLog,
@@ -121,7 +125,7 @@ Deno.test("A connection joins the room, learns who is there, and hears of coming
   assert.equal(back.sessions[0].ncSessionId, speaker.ncSessionId);
   await r.call.end();
   await r.next("call_ended");
-  assert.deepEqual(r.attempts, [true]);
+  assert.deepEqual(r.attempts, ["accepted"]);
 });
 
 Deno.test("An offer asked for arrives, is answered by its sid, and a caption reaches its listener", async () => {
@@ -235,7 +239,7 @@ Deno.test("A wrong secret is final at the first refusal", async () => {
   assert.equal(error?.retryable, false);
   assert.equal(r.hpb.hub.seen.failedHellos, 1);
   assert.deepEqual(r.events.map((event) => event.type), ["closed"]);
-  assert.deepEqual(r.attempts, [false]);
+  assert.deepEqual(r.attempts, ["refused"]);
 });
 
 Deno.test("Refused connections are tried five times, then closed with a signalling error", async () => {
@@ -247,7 +251,7 @@ Deno.test("Refused connections are tried five times, then closed with a signalli
   assert.equal(error?.retryable, true);
   assert.equal(r.hpb.connections, 5);
   assert.deepEqual(r.events.map((event) => event.type), ["disconnected", "closed"]);
-  assert.deepEqual(r.attempts, Array(5).fill(false));
+  assert.deepEqual(r.attempts, Array(5).fill("failed"));
 });
 
 Deno.test("An HPB that comes back within the attempts is joined, and the count starts anew", async () => {
@@ -263,7 +267,10 @@ Deno.test("An HPB that comes back within the attempts is joined, and the count s
     r.hpb.refuseConnections(false);
     assert.equal((await r.next("joined")).resumed, true);
   }
-  assert.ok(r.attempts.filter((ok) => !ok).length >= 6, "more failures in all than are allowed in a row");
+  assert.ok(
+    r.attempts.filter((outcome) => outcome === "failed").length >= 6,
+    "more failures in all than are allowed in a row",
+  );
 });
 
 Deno.test("Shut out for too many failures, a connection waits for minutes instead of asking on", async () => {
@@ -321,7 +328,7 @@ Deno.test("A slow HPB is waited for", async () => {
   r.hpb.helloDelayMs = 600;
   r.connection.start();
   await r.next("joined");
-  assert.deepEqual(r.attempts, [true]);
+  assert.deepEqual(r.attempts, ["accepted"]);
 });
 
 Deno.test("An HPB that knows only hello 1.0 is greeted again in its own version", async () => {

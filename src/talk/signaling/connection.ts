@@ -14,7 +14,7 @@ import {
 import { type Backoff, type Scope, systemClock, type TlsOptions, WebSocketDuplex } from "../../flow/mod.ts";
 import { type ClientMessage, decode, encode, type ServerMessage } from "./codec.ts";
 import type { SignalingEvent } from "./events.ts";
-import { type SessionOutput, SignalingSession } from "./session.ts";
+import { type AttemptOutcome, type SessionOutput, SignalingSession } from "./session.ts";
 
 export interface SignalingOptions {
   /** The HPB: http(s) or ws(s), with or without `/spreed`. */
@@ -29,7 +29,7 @@ export interface SignalingOptions {
   /** Called in order, never from within a method of this class but `start` and `bye`. */
   onEvent: (event: SignalingEvent) => void;
   /** Each connect attempt's outcome, for a breaker shared by rooms. */
-  onAttempt?: (ok: boolean) => void;
+  onAttempt?: (outcome: AttemptOutcome) => void;
   log: Log;
   meter: Meter;
   clock?: Clock;
@@ -139,7 +139,7 @@ export class SignalingConnection {
           this.#drop();
           break;
         case "attempt":
-          this.#options.onAttempt?.(output.ok);
+          this.#options.onAttempt?.(output.outcome);
           break;
         case "ignored":
           this.#ignored("error", output.code);

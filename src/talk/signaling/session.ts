@@ -34,6 +34,8 @@ export interface SessionOptions {
   nonce?: () => string;
 }
 
+export type AttemptOutcome = "accepted" | "refused" | "failed";
+
 export type SessionOutput =
   /** Open a socket; answer with `opened` or `lost`. */
   | { type: "connect" }
@@ -42,8 +44,8 @@ export type SessionOutput =
   /** Close the socket; say nothing more about it. */
   | { type: "drop" }
   | { type: "event"; event: SignalingEvent }
-  /** Whether an attempt to connect got as far as an accepted hello. */
-  | { type: "attempt"; ok: boolean }
+  /** How far an attempt to connect got: an accepted hello, a hello refused for good, or neither. */
+  | { type: "attempt"; outcome: AttemptOutcome }
   /** An error message that is nobody's answer. */
   | { type: "ignored"; code: string };
 
@@ -267,7 +269,7 @@ export class SignalingSession {
     this.#resumeId = hello.resumeId ?? this.#resumeId;
     const wasInRoom = resuming && this.#resumable?.inRoom === true;
     this.#resumable = undefined;
-    const attempt: SessionOutput = { type: "attempt", ok: true };
+    const attempt: SessionOutput = { type: "attempt", outcome: "accepted" };
     if (wasInRoom) return [attempt, ...this.#joined(true, nowMs)];
     const id = this.#nextId();
     this.#enter({ kind: "joining", id, deadlineMs: nowMs + ANSWER_TIMEOUT_MS });
@@ -374,14 +376,16 @@ export class SignalingSession {
 
   #refused(action: string, code: string, nowMs: number): SessionOutput[] {
     if (!isFinal(code)) return this.#retry(code, nowMs);
-    const attempt: SessionOutput[] = this.#state.kind === "greeting" ? [{ type: "attempt", ok: false }] : [];
+    const attempt: SessionOutput[] = this.#state.kind === "greeting"
+      ? [{ type: "attempt", outcome: "refused" }]
+      : [];
     return [...attempt, ...this.#end(refusal(action, code))];
   }
 
   #retry(code: string, nowMs: number): SessionOutput[] {
     const { kind } = this.#state;
     const outputs: SessionOutput[] = [{ type: "drop" }];
-    if (kind === "connecting" || kind === "greeting") outputs.push({ type: "attempt", ok: false });
+    if (kind === "connecting" || kind === "greeting") outputs.push({ type: "attempt", outcome: "failed" });
     if (kind === "joined" || kind === "joining") {
       this.#resumable = { untilMs: nowMs + LIMITS.resumeWindowMs, inRoom: kind === "joined" };
     }

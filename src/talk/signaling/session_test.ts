@@ -216,7 +216,7 @@ Deno.test("Session gives up at the fifth failure in a row, with waits that doubl
   assert.equal(error?.code, "unreachable");
   assert.equal(error?.retryable, true);
   assert.equal(kinds(all).filter((kind) => kind === "disconnected").length, 1);
-  assert.equal(all.filter((output) => output.type === "attempt" && !output.ok).length, 5);
+  assert.equal(all.filter((output) => output.type === "attempt" && output.outcome === "failed").length, 5);
   assert.equal(rig.session.nextDeadline(), undefined);
   assert.deepEqual(rig.lost(), []);
 });
