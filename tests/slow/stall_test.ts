@@ -1,0 +1,76 @@
+/** A recogniser that stops reading for a minute must cost audio at the inbox, where it is counted, and nothing else. */
+import assert from "@std/assert";
+import { eventually } from "../integration/world.ts";
+import { median, ProcessWorld, sampleRss, Talker } from "./process_world.ts";
+
+const WARM_UP_S = 25;
+const STALL_S = 60;
+/** Memory before is the median of the warm-up's last seconds; during, of each stretch of the stall this long. */
+const WINDOW_S = 10;
+const GROWTH_BYTES_MAX = 5 * 1024 * 1024;
+const BACK_WITHIN_MS = 2_000;
+/** V8 gives tens of MB back when it thinks itself idle, and takes them again: RSS would show that and no more. */
+const DENO_ARGS = ["--v8-flags=--no-memory-reducer"];
+
+const BEFORE = [["red", "river"], ["train", "meeting"], ["morning", "seven"]];
+const AFTER = [["north", "paper"], ["window", "garden"], ["music", "coffee"]];
+
+Deno.test("Speech-to-text stops reading for a minute: memory stays, the inbox alone drops, captions are back at once", async () => {
+  await using world = await ProcessWorld.start(DENO_ARGS);
+  const { listener, speakers } = await world.callOf(3);
+  await using talking = new AsyncDisposableStack();
+  const talkers = speakers.map((speaker, index) => talking.use(new Talker(speaker, BEFORE[index])));
+  const dropped = () => world.metric('tiro_audio_packets_total{fate="dropped"}');
+
+  const warmBytes = median((await sampleRss(world.service, WARM_UP_S)).slice(-WINDOW_S));
+  for (const { sessionId } of speakers) {
+    await listener.until(({ speakerSessionId }) => speakerSessionId === sessionId, 5_000);
+  }
+  assert.equal(await dropped(), 0, "nothing is dropped while the server reads");
+
+  world.stt.stopReading();
+  const stalledBytes = await sampleRss(world.service, STALL_S);
+
+  const resumedAtMs = performance.now();
+  world.stt.resumeReading();
+  talkers.forEach((talker, index) => talker.say(AFTER[index]));
+  for (const [index, { sessionId }] of speakers.entries()) {
+    const back = await listener.until(
+      ({ speakerSessionId, message }) =>
+        speakerSessionId === sessionId && AFTER[index].some((word) => message.includes(word)),
+      10_000,
+    );
+    const afterMs = back.atMs - resumedAtMs;
+    assert.ok(afterMs <= BACK_WITHIN_MS, `words spoken after the stall came after ${afterMs} ms`);
+  }
+  const afterBytes = median(await sampleRss(world.service, WINDOW_S));
+
+  for (let at = 0; at < STALL_S; at += WINDOW_S) {
+    const grownBytes = median(stalledBytes.slice(at, at + WINDOW_S)) - warmBytes;
+    assert.ok(grownBytes < GROWTH_BYTES_MAX, `${grownBytes} bytes more after ${at} s of stall`);
+  }
+  assert.ok(
+    afterBytes - warmBytes < GROWTH_BYTES_MAX,
+    `${afterBytes - warmBytes} bytes more after the stall`,
+  );
+
+  assert.ok(await dropped() > 3 * 20 * 50, `${await dropped()} dropped: a third of the stall at least`);
+  // The metric follows the ledger every five seconds.
+  await eventually(
+    "every drop in the metric",
+    async () => await world.metric('tiro_queue_dropped_total{queue="rtp_inbox"}') === await dropped(),
+  );
+  assert.deepEqual(Object.keys(await world.counts("tiro_queue_dropped_total")), ["rtp_inbox"]);
+  const { late = 0, lost = 0 } = await world.counts("tiro_audio_packets_total");
+  assert.equal(late + lost, 0);
+  assert.deepEqual(
+    await world.counts("tiro_stt_sessions_total"),
+    {},
+    "no session failed or was opened again",
+  );
+  assert.equal(world.stt.handshakes, 3);
+  assert.deepEqual(await world.counts("transcription_errors_total"), {});
+
+  await talking.disposeAsync();
+  assert.equal(await world.service.stop(), 0);
+});
