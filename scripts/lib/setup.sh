@@ -128,5 +128,27 @@ ensure_demo_packages() {
 # What the tests against a real call need besides: an SFU, a browser, and a recogniser.
 ensure_test_packages() {
   ensure_packages janus chromium ca-certificates debian-archive-keyring flite ffmpeg pocketsphinx \
-    gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us
+    gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us python3-venv
+}
+
+# Prints the first Python that can make a venv and is new enough for what tests/frontend/requirements.txt names.
+venv_python() {
+  for candidate in python3.11 python3 python3.12 python3.13; do
+    "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue
+    printf '%s' "$candidate"
+    return 0
+  done
+  return 1
+}
+
+# Puts the packages of tests/frontend/requirements.txt into .cache/venv.
+ensure_frontend_venv() {
+  wanted="$ROOT/tests/frontend/requirements.txt"
+  ! cmp -s "$wanted" "$CACHE/venv/installed.txt" || return 0
+  python=$(venv_python) || return 1
+  say "Installing the Python packages of the front end's tests into .cache/venv"
+  rm -rf "$CACHE/venv"
+  "$python" -m venv "$CACHE/venv" >&2 || return 1
+  "$CACHE/venv/bin/python" -m pip install --disable-pip-version-check --quiet --requirement "$wanted" >&2 || return 1
+  cp "$wanted" "$CACHE/venv/installed.txt"
 }
