@@ -17,10 +17,11 @@ import {
   type Meter,
   type OpusFrame,
   type PcmFrame,
+  type RtpPacket,
   type Speaker,
   type SpeechToText,
 } from "../domain/mod.ts";
-import { type Scope, timedStage, untilAborted } from "../flow/mod.ts";
+import { type Scope, type TimedCore, timedStage, untilAborted } from "../flow/mod.ts";
 import { Pacing } from "./pacing.ts";
 import { SttFeed } from "./stt_feed.ts";
 import { type UtteranceInput, Utterances } from "./utterances.ts";
@@ -95,9 +96,9 @@ export class Captioner {
     const sampleRateHz = stt.sampleRateHz;
     const playout = new Playout({ ledger, takeDropped: () => source.takeDropped() });
     using decoder = await VoiceDecoder.create({ sampleRateHz, ledger });
+    const chunks = new PacketsToChunks(playout, decoder, new Framer({ sampleRateHz, chunkMs }));
     await source.packets
-      .pipeThrough(timedStage(playout, clock))
-      .pipeThrough(voiceStage(decoder, new Framer({ sampleRateHz, chunkMs })))
+      .pipeThrough(timedStage(chunks, clock))
       .pipeTo(this.#feed.writable, { signal: scope.signal });
     this.#deliver(this.#utterances.flush());
   }
@@ -140,18 +141,43 @@ export class Captioner {
   }
 }
 
-/** Opus frames to chunks: the decoder and the framer are pure, so they share one stage and one hand-over per packet. */
-function voiceStage(decoder: VoiceDecoder, framer: Framer): TransformStream<OpusFrame, PcmFrame> {
-  const frame = (pcm: PcmFrame, controller: TransformStreamDefaultController<PcmFrame>) => {
-    for (const chunk of framer.receive(pcm)) controller.enqueue(chunk);
-  };
-  return new TransformStream({
-    transform(opus, controller) {
-      for (const pcm of decoder.receive(opus)) frame(pcm, controller);
-    },
-    flush(controller) {
-      for (const pcm of decoder.flush()) frame(pcm, controller);
-      for (const chunk of framer.flush()) controller.enqueue(chunk);
-    },
-  });
+/** Packets to chunks. The parts are pure, so they share one stage: a stream's hand-over costs more than most of them. */
+class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
+  constructor(
+    private readonly playout: Playout,
+    private readonly decoder: VoiceDecoder,
+    private readonly framer: Framer,
+  ) {}
+
+  receive(packet: RtpPacket, nowMs: number): readonly PcmFrame[] {
+    return this.#chunks(this.playout.receive(packet, nowMs));
+  }
+
+  due(nowMs: number): readonly PcmFrame[] {
+    return this.#chunks(this.playout.due(nowMs));
+  }
+
+  nextDeadline(): number | undefined {
+    return this.playout.nextDeadline();
+  }
+
+  flush(nowMs: number): readonly PcmFrame[] {
+    const chunks = [...this.#chunks(this.playout.flush(nowMs))];
+    for (const pcm of this.decoder.flush()) chunks.push(...this.framer.receive(pcm));
+    chunks.push(...this.framer.flush());
+    return chunks;
+  }
+
+  /** Nine packets in ten complete no chunk. */
+  #chunks(frames: readonly OpusFrame[]): readonly PcmFrame[] {
+    let chunks: PcmFrame[] | undefined;
+    for (const opus of frames) {
+      for (const pcm of this.decoder.receive(opus)) {
+        for (const chunk of this.framer.receive(pcm)) (chunks ??= []).push(chunk);
+      }
+    }
+    return chunks ?? NONE;
+  }
 }
+
+const NONE: readonly PcmFrame[] = Object.freeze([]);
