@@ -17,7 +17,7 @@ Measures the service in a process of its own: added delay, processor time per pa
   --seconds N      length of the measured window under load (default 30)
   --json FILE      write the numbers to FILE too
   --wait SECONDS   how long to wait for the machine to be quiet, load below 0.5 (default 60)
-  --deno-arg ARG   for the service's Deno, such as --inspect=127.0.0.1:9229; may be given again
+  --deno-arg ARG   for the service's Deno, such as --v8-flags=--prof; may be given again
   --help           this page
 `;
 
@@ -41,10 +41,16 @@ export interface Results {
   delayEasy: Latencies & { speakers: number };
   delayLoaded: Latencies & { speakers: number };
   window: Window;
-  memory: { oneSpeakerBytes: number; allSpeakersBytes: number; perSpeakerBytes: number };
+  memory: { oneSpeaker: Memory; allSpeakers: Memory; perSpeaker: Memory };
   calibration: Calibration;
   /** The service's time per packet over native libopus' time to decode one. */
   ratio: number;
+}
+
+/** Resident memory, bytes: as it is, and once the garbage is collected. */
+export interface Memory {
+  rssBytes: number;
+  heldBytes: number;
 }
 
 /** The window under load. */
@@ -82,7 +88,8 @@ async function bench(options: Options): Promise<Results> {
   let packets: readonly Uint8Array[];
   let measured: Omit<Results, "at" | "machine" | "loadBefore" | "calibration" | "ratio">;
   {
-    const { speakers, denoArgs } = options;
+    const { speakers } = options;
+    const denoArgs = ["--inspect=127.0.0.1:0", ...options.denoArgs]; // for collectGarbage
     await using scene = await Scene.start({ speakersMax: Math.max(speakers, EASY_SPEAKERS), denoArgs });
     packets = scene.packets;
     measured = await measure(scene, options);
@@ -103,7 +110,7 @@ async function bench(options: Options): Promise<Results> {
 async function measure(scene: Scene, { speakers, seconds }: Options) {
   say(`one speaker talks for ${ALONE_S} s`);
   await scene.speakers(1);
-  const oneSpeakerBytes = await rssAfter(scene, ALONE_S);
+  const oneSpeaker = await memoryAfter(scene, ALONE_S);
 
   say(`delay without load: ${EASY_SPEAKERS} speakers for ${EASY_S} s`);
   await scene.speakers(EASY_SPEAKERS);
@@ -116,13 +123,17 @@ async function measure(scene: Scene, { speakers, seconds }: Options) {
   await pause(WARM_UP_S * 1_000);
   say(`under load: measuring for ${seconds} s`);
   const { window, delayLoaded } = await loaded(scene, speakers, seconds);
-  const allSpeakersBytes = await rssAfter(scene, RSS_SAMPLES);
-  const perSpeakerBytes = (allSpeakersBytes - oneSpeakerBytes) / Math.max(1, speakers - 1);
+  const allSpeakers = await memoryAfter(scene, RSS_SAMPLES);
+  const perSpeaker = (of: keyof Memory) => (allSpeakers[of] - oneSpeaker[of]) / Math.max(1, speakers - 1);
   return {
     delayEasy: { ...delayEasy, speakers: EASY_SPEAKERS },
     delayLoaded: { ...delayLoaded, speakers },
     window,
-    memory: { oneSpeakerBytes, allSpeakersBytes, perSpeakerBytes },
+    memory: {
+      oneSpeaker,
+      allSpeakers,
+      perSpeaker: { rssBytes: perSpeaker("rssBytes"), heldBytes: perSpeaker("heldBytes") },
+    },
   };
 }
 
@@ -178,13 +189,14 @@ async function delaysOver(scene: Scene, pace: Pace, seconds: number): Promise<La
 }
 
 /** Lets so many seconds pass; resident memory at their end. */
-async function rssAfter(scene: Scene, seconds: number): Promise<number> {
+async function memoryAfter({ service }: Scene, seconds: number): Promise<Memory> {
   const samples: number[] = [];
   for (let second = 0; second < seconds; second++) {
     await pause(1_000);
-    samples.push(scene.service.rssBytes());
+    samples.push(service.rssBytes());
   }
-  return median(samples.slice(-RSS_SAMPLES));
+  await service.collectGarbage();
+  return { rssBytes: median(samples.slice(-RSS_SAMPLES)), heldBytes: service.rssBytes() };
 }
 
 async function calibrate(packets: readonly Uint8Array[], speakers: number): Promise<Calibration> {

@@ -1,5 +1,5 @@
 /** The results of a run as a table for people. */
-import type { Results } from "./bench.ts";
+import type { Memory, Results } from "./bench.ts";
 import type { Latencies, Percentiles } from "./latency.ts";
 
 export function report(results: Results): string {
@@ -23,9 +23,9 @@ export function report(results: Results): string {
     ["  generator, one core", percent(window.generatorCpu)],
     ["  generator, beats late", spread(window.generatorLateMs)],
     [],
-    ["memory, 1 speaker", mebibytes(memory.oneSpeakerBytes)],
-    [`memory, ${window.speakers} speakers`, mebibytes(memory.allSpeakersBytes)],
-    ["memory, each further speaker", mebibytes(memory.perSpeakerBytes)],
+    ["memory, 1 speaker", held(memory.oneSpeaker)],
+    [`memory, ${window.speakers} speakers`, held(memory.allSpeakers)],
+    ["memory, each further speaker", held(memory.perSpeaker)],
   ];
   if (calibration.library !== "libopus.so.0") {
     rows.push([], [
@@ -54,6 +54,7 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+function held({ rssBytes, heldBytes }: Memory): string {
+  const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
+  return `${mebibytes(rssBytes)} MiB resident, ${mebibytes(heldBytes)} MiB once the garbage is collected`;
 }
