@@ -203,6 +203,7 @@ export class TalkRooms implements Rooms {
       onEnd: (end) => this.#ended(roomToken, room, end),
     });
     this.#rooms.set(roomToken, { room, scope });
+    void scope.failed.then((error) => this.#broke(roomToken, room, error));
     log.info("joining a call", { rooms: this.#rooms.size });
     room.start();
     return room;
@@ -227,11 +228,9 @@ export class TalkRooms implements Rooms {
   }
 
   #ended(roomToken: string, room: Room, end: RoomEnd): void {
-    const { log, meter } = this.#options;
     if (end.reason === "signaling") {
-      meter.count("transcription_errors_total", "signaling");
-      log.error("call lost", end.error ?? new Error("signalling closed"));
-    } else log.info("leaving a call", { reason: end.reason });
+      this.#complain("call lost", "signaling", end.error ?? new Error("signalling closed"));
+    } else this.#options.log.info("leaving a call", { reason: end.reason });
     const { languageId } = room;
     const listeners = room.wantedListeners();
     this.#close(roomToken);
@@ -243,7 +242,17 @@ export class TalkRooms implements Rooms {
     }
   }
 
-  /** Out of the list at once, so that a new request opens a new room; what is open of the old one closes behind it. */
+  /** A broken invariant ends the room it was broken in: nothing of it runs any more, so the next request opens it anew. */
+  #broke(roomToken: string, room: Room, error: unknown): void {
+    if (this.#rooms.get(roomToken)?.room !== room || this.#options.scope.signal.aborted) return; // being left
+    this.#complain("call lost", "unexpected", error);
+    this.#close(roomToken);
+  }
+
+  /**
+   * Out of the list at once, so that a new request opens a new room; what is open of the old one closes behind it.
+   * However that goes, it is no reason to end the other rooms.
+   */
   #close(roomToken: string): void {
     const open = this.#rooms.get(roomToken);
     if (!open) return;
@@ -251,12 +260,19 @@ export class TalkRooms implements Rooms {
     this.#closing++;
     this.#options.scope.run(async () => {
       try {
+        await using _scope = open.scope;
         await open.room.drain(AbortSignal.any([open.scope.signal, AbortSignal.timeout(LEAVE_MS)]));
+      } catch (error) {
+        this.#complain("call not left cleanly", "unexpected", error);
       } finally {
-        await open.scope[Symbol.asyncDispose]();
         this.#closing--;
       }
     });
+  }
+
+  #complain(message: string, code: string, error: unknown): void {
+    this.#options.meter.count("transcription_errors_total", code);
+    this.#options.log.error(message, error);
   }
 }
 

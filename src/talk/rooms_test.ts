@@ -28,8 +28,13 @@ class FakeSignaling implements RoomSignaling {
   readonly offersRequested: string[] = [];
   readonly answers: string[] = [];
   readonly transcripts: string[] = [];
+  byeFault: Error | undefined;
 
-  constructor(readonly roomToken: string, readonly onEvent: (event: SignalingEvent) => void) {}
+  constructor(
+    readonly roomToken: string,
+    readonly scope: Scope,
+    readonly onEvent: (event: SignalingEvent) => void,
+  ) {}
   start() {
     this.started = true;
   }
@@ -58,7 +63,7 @@ class FakeSignaling implements RoomSignaling {
   }
   bye() {
     this.saidBye = true;
-    return Promise.resolve();
+    return this.byeFault ? Promise.reject(this.byeFault) : Promise.resolve();
   }
 }
 
@@ -180,8 +185,8 @@ function makeRooms({ translates }: { translates: boolean }) {
     clock,
     log,
     meter,
-    connect: (roomToken, _scope, onEvent) => {
-      const connection = new FakeSignaling(roomToken, onEvent);
+    connect: (roomToken, scope, onEvent) => {
+      const connection = new FakeSignaling(roomToken, scope, onEvent);
       signaling.push(connection);
       return connection;
     },
@@ -390,6 +395,35 @@ Deno.test("A breakout room is followed with the listeners and the language", () 
     signaling[1].join();
     signaling[1].session("hpb-l", "nc-l");
     assert.equal(rooms.status().listeners, 1);
+  }));
+
+Deno.test("A room in which something breaks is over, told, and opened anew by the next request; others go on", () =>
+  withRooms(async ({ call, ask, rooms, signaling, host, meter, log }) => {
+    const broken = await call("broken");
+    await call("sound");
+    broken.scope.run(() => Promise.reject(new Error("broken invariant")));
+    await settle();
+    assert.equal(rooms.status().rooms, 1);
+    assert.ok(host.opened[0].disposed && !host.opened[1].disposed);
+    assert.equal(meter.counted("transcription_errors_total", "unexpected"), 1);
+    assert.equal(log.lines.filter(({ message }) => message === "call lost").length, 1);
+    ask("broken", "nc-l");
+    assert.deepEqual(signaling.map(({ roomToken }) => roomToken), ["broken", "sound", "broken"]);
+    assert.ok(signaling[2].started);
+  }));
+
+Deno.test("A room that cannot be left cleanly costs the other rooms nothing", () =>
+  withRooms(async ({ call, rooms, scope, host, meter }) => {
+    const unclean = await call("unclean");
+    await call("sound");
+    unclean.byeFault = new Error("broken");
+    rooms.leave("unclean");
+    await settle();
+    assert.ok(!scope.signal.aborted);
+    assert.ok(host.opened[0].disposed && !host.opened[1].disposed);
+    assert.equal(meter.counted("transcription_errors_total", "unexpected"), 1);
+    await call("another");
+    assert.equal(rooms.status().rooms, 2);
   }));
 
 Deno.test("Leaving a room twice, or one that is not there, is fine", () =>
