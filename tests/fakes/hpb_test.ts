@@ -255,3 +255,22 @@ Deno.test("The fake HPB refuses, restarts without memory, and turns away a wrong
   assert.ok(late.sessionId);
   assert.equal(hpb.nextcloud.badChecksums, 0);
 });
+
+Deno.test("A client cut off without a goodbye keeps nothing of the fake HPB alive: its process ends", async () => {
+  const program = `
+    import { FakeHpb } from "${import.meta.resolve("./hpb.ts")}";
+    import { WebSocket } from "ws";
+    const hpb = await FakeHpb.start();
+    const client = new WebSocket(hpb.hpbUrl.replace("http", "ws") + "/spreed");
+    client.on("message", () => client.terminate());
+    await new Promise((resolve) => client.on("close", resolve));
+    while (hpb.live > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await hpb[Symbol.asyncDispose]();
+  `;
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", program],
+    cwd: new URL("../..", import.meta.url),
+    signal: AbortSignal.timeout(DEADLINE_MS),
+  }).output();
+  assert.ok(success, "it ends by itself");
+});

@@ -27,7 +27,6 @@ const headers = HEADERS[credentials];
 if (!headers) throw new Error("Cannot start: name token or appapi");
 
 await run();
-Deno.exit(0); // the fakes' last timers need not run out
 
 async function run(): Promise<void> {
   await using stack = new AsyncDisposableStack();
