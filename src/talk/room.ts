@@ -254,7 +254,7 @@ export class Room {
   }
 
   #closeSpeaker(sessionId: string): void {
-    const { scope } = this.#options;
+    const { scope, meter, log } = this.#options;
     const speaker = this.#speakers.get(sessionId);
     if (!speaker || scope.signal.aborted) return;
     this.#speakers.delete(sessionId);
@@ -263,6 +263,9 @@ export class Room {
       try {
         await speaker.drain(AbortSignal.any([signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
         await speaker[Symbol.asyncDispose]();
+      } catch (error) {
+        meter.count("transcription_errors_total", "unexpected");
+        log.error("speaker not closed cleanly", error, { speaker: sessionId });
       } finally {
         this.#leaving--;
       }

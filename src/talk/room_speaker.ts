@@ -40,7 +40,8 @@ const LONGEST_WAIT_MS = 16_000;
 
 export class RoomSpeaker implements AsyncDisposable {
   readonly #options: RoomSpeakerOptions;
-  #hosted: HostedSpeaker;
+  /** Undefined while a broken pipeline waits for the next one to be opened. */
+  #hosted: HostedSpeaker | undefined;
   #languageId: string;
   /** Whether audio arrives. */
   #heard = false;
@@ -53,7 +54,7 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#languageId = options.languageId;
     this.#hosted = this.#open();
     options.scope.defer(() => this.#timer?.[Symbol.dispose]());
-    options.scope.defer(() => this.#hosted[Symbol.asyncDispose]());
+    options.scope.defer(() => this.#hosted?.[Symbol.asyncDispose]());
   }
 
   /** Whether audio arrives: the subscription works. */
@@ -69,14 +70,16 @@ export class RoomSpeaker implements AsyncDisposable {
 
   offered(offer: SdpOffer): void {
     const { scope, iceServers, sendAnswer } = this.#options;
-    if (scope.signal.aborted) return;
+    const hosted = this.#hosted;
+    if (scope.signal.aborted || !hosted) return;
     scope.run(async () => {
       try {
         const servers = await untilAborted(iceServers(), scope.signal);
-        const { sdp } = await untilAborted(this.#hosted.answer(offer, servers), scope.signal);
+        const { sdp } = await untilAborted(hosted.answer(offer, servers), scope.signal);
         sendAnswer(offer.sid, sdp);
       } catch (error) {
         scope.signal.throwIfAborted();
+        if (hosted !== this.#hosted) return; // it broke meanwhile, which is told
         this.#complain("offer not answered", error);
         this.#askAgain("not_answered");
       }
@@ -84,7 +87,7 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   candidate(sid: string, candidate: IceCandidate): void {
-    this.#hosted.addCandidate(sid, candidate);
+    this.#hosted?.addCandidate(sid, candidate);
   }
 
   /** The SFU refused: the speaker does not publish yet, or no longer. */
@@ -95,14 +98,14 @@ export class RoomSpeaker implements AsyncDisposable {
 
   setLanguage(languageId: string): void {
     this.#languageId = languageId;
-    this.#hosted.setLanguage(languageId);
+    this.#hosted?.setLanguage(languageId);
   }
 
   /** Delivers what was heard; the signal bounds the wait. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#disarm();
     try {
-      await this.#hosted.drain(signal);
+      await this.#hosted?.drain(signal);
     } catch (error) {
       if (!signal.aborted && !this.#options.scope.signal.aborted) {
         this.#complain("speaker not drained", error);
@@ -123,18 +126,24 @@ export class RoomSpeaker implements AsyncDisposable {
         this.#tries = 0;
       },
       needsOffer: (reason) => this.#askAgain(reason),
-      failed: (error) => this.#replace(error),
+      failed: (error) => this.#discard(error),
     });
   }
 
-  /** The pipeline broke: a new one takes its place, and needs a subscription of its own. */
-  #replace(error: unknown): void {
+  /** The pipeline broke: after a wait a new one takes its place, and needs a subscription of its own. */
+  #discard(error: unknown): void {
     const { scope } = this.#options;
-    if (scope.signal.aborted) return;
-    this.#complain("speaker failed", error);
     const broken = this.#hosted;
-    this.#hosted = this.#open();
-    scope.run(() => broken[Symbol.asyncDispose]());
+    if (scope.signal.aborted || !broken) return;
+    this.#complain("speaker failed", error);
+    this.#hosted = undefined;
+    scope.run(async () => {
+      try {
+        await broken[Symbol.asyncDispose]();
+      } catch (error) {
+        this.#complain("speaker not closed cleanly", error);
+      }
+    });
     this.#askAgain("failed");
   }
 
@@ -145,12 +154,13 @@ export class RoomSpeaker implements AsyncDisposable {
     const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, LONGEST_WAIT_MS);
     this.#timer = clock.timer(waitMs, () => {
       this.#timer = undefined;
-      this.#request(reason);
+      if (!scope.signal.aborted) this.#request(reason);
     });
   }
 
   #request(reason: string): void {
     this.#disarm();
+    this.#hosted ??= this.#open();
     this.#options.meter.count("tiro_offers_requested_total", reason);
     this.#options.requestOffer();
   }

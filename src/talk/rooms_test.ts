@@ -72,6 +72,7 @@ class FakeSpeaker implements HostedSpeaker {
   disposed = false;
   languageId: string;
   refuseOffers = false;
+  disposeFault: Error | undefined;
 
   constructor(readonly id: string, options: SpeakerOptions, readonly events: SpeakerEvents) {
     this.languageId = options.languageId;
@@ -90,7 +91,7 @@ class FakeSpeaker implements HostedSpeaker {
   }
   [Symbol.asyncDispose](): Promise<void> {
     this.disposed = true;
-    return Promise.resolve();
+    return this.disposeFault ? Promise.reject(this.disposeFault) : Promise.resolve();
   }
   say(text: string, final = false) {
     const caption: Caption = {
@@ -311,6 +312,43 @@ Deno.test("A pipeline that breaks is replaced for its speaker alone", () =>
     assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-t", "hpb-s"]);
     host.get("hpb-s").say("back");
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:back"]);
+  }));
+
+Deno.test("A pipeline that breaks as soon as it is opened is opened again ever more slowly", () =>
+  withRooms(async ({ call, host, clock }) => {
+    const connection = await call();
+    const breaks = async (seconds: number) => {
+      for (let ms = 0; ms < seconds * 1000; ms += 50) {
+        const { events, disposed } = host.get("hpb-s");
+        if (!disposed) events.failed(new Error("broken"));
+        await clock.advance(50);
+      }
+    };
+    await breaks(10);
+    assert.equal(host.opened.length, 5, "after 0.5, 1, 2 and 4 s");
+    connection.onEvent({ type: "offer", from: "hpb-s", offer: { sid: "7", sdp: "void" } });
+    await settle();
+    assert.deepEqual(connection.answers, [], "nobody is there to answer");
+    await clock.advance(16_000);
+    host.get("hpb-s").events.heard();
+    host.get("hpb-s").say("back");
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:back"]);
+  }));
+
+Deno.test("A pipeline that cannot be closed cleanly costs its speaker nothing", () =>
+  withRooms(async ({ call, host, clock, rooms }) => {
+    const connection = await call();
+    const broken = host.get("hpb-s");
+    broken.disposeFault = new Error("unclean");
+    broken.events.failed(new Error("broken"));
+    await clock.advance(510);
+    assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s"]);
+    host.get("hpb-s").disposeFault = new Error("unclean");
+    connection.inCall();
+    await settle();
+    connection.inCall("hpb-t");
+    assert.equal(rooms.status().rooms, 1);
+    assert.equal(rooms.status().speakers, 1);
   }));
 
 Deno.test("After a full re-join speakers still in the call are subscribed again, the others closed", () =>
