@@ -124,6 +124,7 @@ export class RoomSpeaker implements AsyncDisposable {
       heard: () => {
         this.#heard = true;
         this.#tries = 0;
+        this.#disarm(); // a new offer would replace what works again
       },
       needsOffer: (reason) => this.#askAgain(reason),
       failed: (error) => this.#discard(error),

@@ -291,6 +291,21 @@ Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then
     assert.equal(connection.offersRequested.length, 4);
   }));
 
+Deno.test("A speaker whose audio is back before the wait is over is not asked for again", () =>
+  withRooms(async ({ call, host, clock }) => {
+    const connection = await call();
+    const { events } = host.get("hpb-s");
+    events.heard();
+    events.needsOffer("rtp_silent");
+    await clock.advance(490);
+    events.heard();
+    await clock.advance(60_000);
+    assert.deepEqual(connection.offersRequested, ["hpb-s"], "a new offer would replace what works");
+    events.needsOffer("rtp_silent");
+    await clock.advance(510);
+    assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s"]);
+  }));
+
 Deno.test("An offer that cannot be answered is asked for again and costs nothing else", () =>
   withRooms(async ({ call, host, clock, meter }) => {
     const connection = await call();
