@@ -29,6 +29,8 @@ export const LIMITS = {
   signalingInboxMessages: 100,
   /** HPB messages towards the server are refused above this (its own limit is 64 KiB). */
   signalingMessageBytes: 64 * 1024,
+  /** Bytes waiting in our own socket buffer towards the HPB: seven sentences of 300 bytes to 500 listeners. */
+  signalingBufferedBytes: 1024 * 1024,
   /** The largest message accepted from the HPB: 500 users x 0.5 KB, with a margin of eight. */
   signalingReceivedBytes: 2 * 1024 * 1024,
   /** The HPB keeps a dropped session this long. */

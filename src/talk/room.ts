@@ -27,7 +27,7 @@ export type RoomEnd =
 /** What a room needs of signalling; SignalingConnection has it. */
 export type RoomSignaling = Pick<
   SignalingConnection,
-  "start" | "requestOffer" | "sendAnswer" | "sendTranscript" | "bye" | "isJoined"
+  "start" | "requestOffer" | "sendAnswer" | "sendTranscript" | "bye" | "isJoined" | "canSend"
 >;
 
 export interface RoomOptions {
@@ -78,7 +78,7 @@ export class Room {
     this.#signaling = options.connect((event) => this.#receive(event));
     this.#fanOut = new FanOut({
       listeners: () => this.#listeners.present(),
-      isReady: () => this.#signaling.isJoined && this.#knowsSessions,
+      isReady: () => this.#signaling.canSend && this.#knowsSessions,
       send: (listenerId, caption) => this.#send(listenerId, caption),
       onHeld: () => this.#retryOutbox(),
       translate: options.translations && ((request) => options.translations!.translate(request)),

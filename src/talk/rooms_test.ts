@@ -23,6 +23,7 @@ import type { SignalingEvent } from "./signaling/mod.ts";
 
 class FakeSignaling implements RoomSignaling {
   isJoined = false;
+  isFull = false;
   started = false;
   saidBye = false;
   readonly offersRequested: string[] = [];
@@ -35,6 +36,9 @@ class FakeSignaling implements RoomSignaling {
     readonly scope: Scope,
     readonly onEvent: (event: SignalingEvent) => void,
   ) {}
+  get canSend() {
+    return this.isJoined && !this.isFull;
+  }
   start() {
     this.started = true;
   }
@@ -391,6 +395,20 @@ Deno.test("Captions wait while signalling is away and come in order when it is r
     assert.deepEqual(connection.transcripts, []);
     connection.join(true);
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:one.!", "hpb-l<hpb-s:two"]);
+  }));
+
+Deno.test("Captions wait while the HPB takes none, and leave soon after it does", () =>
+  withRooms(async ({ call, host, clock }) => {
+    const connection = await call();
+    connection.isFull = true;
+    host.get("hpb-s").say("one", true);
+    host.get("hpb-s").say("two");
+    host.get("hpb-s").say("two three");
+    await clock.advance(1_000);
+    assert.deepEqual(connection.transcripts, []);
+    connection.isFull = false;
+    await clock.advance(200);
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:one!", "hpb-l<hpb-s:two three"]);
   }));
 
 Deno.test("Captions that waited through a full re-join leave once the HPB has told who is here", () =>

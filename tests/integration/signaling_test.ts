@@ -11,6 +11,7 @@ import { FakeClock } from "../fakes/clock.ts";
 import { makeCertificates } from "../fakes/certificates.ts";
 import { FakeHpb, type FakeHpbOptions } from "../fakes/hpb.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
+import { type ServerConnection, WebSocketServer } from "../fakes/websocket_server.ts";
 
 const DEADLINE_MS = 20_000;
 /** Reconnects at once: what is tested is that they happen. */
@@ -387,6 +388,84 @@ Deno.test("A connection whose other end went away without a word is noticed, and
   r.hpb.isMute = false;
   await clock.advance(FAST.maxMs);
   assert.deepEqual(await r.next("joined"), { type: "joined", resumed: true });
+});
+
+/** An HPB of one room and no manners, and a connection that has joined it. */
+async function bareRig() {
+  const joined: PromiseWithResolvers<void>[] = [Promise.withResolvers(), Promise.withResolvers()];
+  const clients: ServerConnection[] = [];
+  const server = new WebSocketServer({
+    handshake: () => Promise.resolve(undefined),
+    open(client) {
+      clients.push(client);
+      const message = (data: string | Uint8Array) => {
+        const { id, type } = JSON.parse(`${data}`);
+        if (type === "hello") client.send(JSON.stringify({ id, type, hello: { sessionid: "own" } }));
+        if (type === "room") client.send(JSON.stringify({ id, type, room: { roomid: "room" } }));
+      };
+      client.events = { message, closed() {} };
+    },
+  });
+  const scope = new Scope("test");
+  let joins = 0;
+  const connection = new SignalingConnection({
+    url: `ws://127.0.0.1:${server.port}`,
+    secret: "secret",
+    nextcloudUrl: "http://unused",
+    roomToken: "room",
+    scope,
+    onEvent: ({ type }) => type === "joined" && joined[joins++].resolve(),
+    log: silentLog,
+    meter: new FakeMeter(),
+    backoff: FAST,
+  });
+  assert.ok(!connection.canSend);
+  connection.start();
+  await joined[0].promise;
+  assert.ok(connection.canSend);
+  return {
+    connection,
+    hpb: clients[0],
+    get rejoined() {
+      return joins > 1;
+    },
+    say: (text: string) =>
+      connection.sendTranscript("l", { text, languageId: "en", speakerSessionId: "s", final: true }),
+    async [Symbol.asyncDispose]() {
+      await scope[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const tick = () => new Promise<void>((resolve) => setTimeout(resolve, 5));
+
+Deno.test("A socket that takes no more is handed nothing until it does", async () => {
+  await using r = await bareRig();
+  r.hpb.stopReading();
+  // The kernel takes some megabytes first.
+  for (let taken = 0; r.connection.canSend && taken < 4_000; taken++) {
+    assert.ok(r.say("a".repeat(16_000)));
+    if (taken % 16 === 0) await tick();
+  }
+  assert.ok(r.connection.isJoined && !r.connection.canSend, "there is no end to what it takes");
+  r.hpb.resumeReading();
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  while (!r.connection.canSend && performance.now() < deadlineMs) await tick();
+  assert.ok(r.connection.canSend);
+});
+
+Deno.test("Whatever is handed to a socket while the HPB says goodbye is taken, or not handed to it", async () => {
+  await using r = await bareRig();
+  // It does not read our answer, so its end of the connection stays.
+  r.hpb.stopReading();
+  r.hpb.close(1001);
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  while (!r.rejoined && performance.now() < deadlineMs) {
+    if (r.connection.canSend) assert.ok(r.say("a"), "a caption was lost");
+    await tick();
+  }
+  assert.ok(r.rejoined);
 });
 
 Deno.test("A deleted room closes the connection without an error", async () => {

@@ -71,14 +71,16 @@ export class SignalingConnection {
     this.#apply(this.#session.start());
   }
 
-  /** In the room: captions go out. */
+  /** In the room, as far as is known. */
   get isJoined(): boolean {
     return this.#session.isJoined && !this.#scope.signal.aborted;
   }
 
-  /** Bytes handed to the socket and not yet to the kernel. */
-  get bufferedAmount(): number {
-    return this.#socket?.bufferedAmount ?? 0;
+  /** Captions go out. Not while the socket is full, nor while it closes, of which the session hears only when it has. */
+  get canSend(): boolean {
+    const socket = this.#socket;
+    return this.isJoined && socket !== undefined && socket.isOpen &&
+      socket.bufferedAmount <= LIMITS.signalingBufferedBytes;
   }
 
   /** Asks the SFU for an offer: `offer` or `offer_failed` follows, or `joined` without `resumed`. */
