@@ -13,7 +13,7 @@ import {
   type SpeakerHost,
   type Translations,
 } from "../domain/mod.ts";
-import type { Scope } from "../flow/mod.ts";
+import { type Scope, untilAborted } from "../flow/mod.ts";
 import { Listeners, type Wanted } from "./listeners.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
 import type { SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
@@ -62,8 +62,8 @@ export class Room {
   readonly #speakers = new Map<string, RoomSpeaker>();
   readonly #fanOut: FanOut;
   #languageId: string;
-  /** Speakers who left and whose last words are awaited. */
-  #leaving = 0;
+  /** The last words of speakers who left. */
+  readonly #leaving = new Set<Promise<void>>();
   /** False from a full (re-)join until the HPB has told who is in the room: until then captions would reach nobody. */
   #knowsSessions = false;
   /** True after a full re-join, until the next list tells who is still in the call. */
@@ -159,7 +159,8 @@ export class Room {
   /** Delivers what was heard and says goodbye; the signal bounds the wait. The owner disposes the scope afterwards. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#ended = true;
-    await Promise.all([...this.#speakers.values()].map((speaker) => speaker.drain(signal)));
+    const draining = [...this.#speakers.values()].map((speaker) => speaker.drain(signal));
+    await untilAborted(Promise.all([...draining, ...this.#leaving]), signal).catch(() => {});
     await this.#fanOut.drain(signal);
     await this.#signaling.bye();
   }
@@ -231,7 +232,7 @@ export class Room {
   #openSpeaker(sessionId: string): void {
     const { host, iceServers, scope, clock, meter, speakersMax } = this.#options;
     const log = this.#options.log.child({ speaker: sessionId });
-    if (this.#speakers.size + this.#leaving >= speakersMax) {
+    if (this.#speakers.size + this.#leaving.size >= speakersMax) {
       meter.count("transcription_errors_total", "speakers_max");
       log.warn("speaker not captioned: the room is full", { speakersMax });
       return;
@@ -258,16 +259,17 @@ export class Room {
     const speaker = this.#speakers.get(sessionId);
     if (!speaker || scope.signal.aborted) return;
     this.#speakers.delete(sessionId);
-    this.#leaving++;
-    scope.run(async (signal) => {
+    const lastWords = speaker.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
+    this.#leaving.add(lastWords);
+    scope.run(async () => {
       try {
-        await speaker.drain(AbortSignal.any([signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
+        await lastWords;
         await speaker[Symbol.asyncDispose]();
       } catch (error) {
         meter.count("transcription_errors_total", "unexpected");
         log.error("speaker not closed cleanly", error, { speaker: sessionId });
       } finally {
-        this.#leaving--;
+        this.#leaving.delete(lastWords);
       }
     });
   }

@@ -20,7 +20,7 @@ import {
   type Translations,
   UnavailableError,
 } from "../domain/mod.ts";
-import type { Scope, TlsOptions } from "../flow/mod.ts";
+import { type Scope, type TlsOptions, untilAborted } from "../flow/mod.ts";
 import { Breaker } from "./breaker.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
@@ -57,8 +57,8 @@ export class TalkRooms implements Rooms {
   readonly #options: TalkOptions;
   readonly #breaker: Breaker;
   readonly #rooms = new Map<string, OpenRoom>();
-  /** Rooms being left: their sockets are still closing. */
-  #closing = 0;
+  /** Rooms being left: last words are on their way, sockets are closing. */
+  readonly #closing = new Set<Promise<void>>();
   #draining = false;
 
   constructor(options: TalkOptions) {
@@ -147,7 +147,8 @@ export class TalkRooms implements Rooms {
   /** No new rooms; delivers what was heard and leaves every room. The signal bounds the wait. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
-    await Promise.all([...this.#rooms.values()].map(({ room }) => room.drain(signal)));
+    const draining = [...this.#rooms.values()].map(({ room }) => room.drain(signal));
+    await Promise.all([...draining, untilAborted(Promise.all(this.#closing), signal).catch(() => {})]);
   }
 
   #sum(count: "speakerCount" | "heardCount" | "listenerCount"): number {
@@ -181,7 +182,7 @@ export class TalkRooms implements Rooms {
     if (this.#draining) {
       throw new UnavailableError("Cannot join the call: the service is shutting down", "draining");
     }
-    if (this.#rooms.size + this.#closing >= roomsMax) {
+    if (this.#rooms.size + this.#closing.size >= roomsMax) {
       throw new UnavailableError(
         `Cannot join the call: ${roomsMax} calls are being captioned already`,
         "busy",
@@ -257,17 +258,19 @@ export class TalkRooms implements Rooms {
     const open = this.#rooms.get(roomToken);
     if (!open) return;
     this.#rooms.delete(roomToken);
-    this.#closing++;
-    this.#options.scope.run(async () => {
-      try {
-        await using _scope = open.scope;
-        await open.room.drain(AbortSignal.any([open.scope.signal, AbortSignal.timeout(LEAVE_MS)]));
-      } catch (error) {
-        this.#complain("call not left cleanly", "unexpected", error);
-      } finally {
-        this.#closing--;
-      }
-    });
+    const closed = this.#closeRoom(open).finally(() => this.#closing.delete(closed));
+    this.#closing.add(closed);
+    this.#options.scope.run(() => closed);
+  }
+
+  /** Never rejects. */
+  async #closeRoom({ room, scope }: OpenRoom): Promise<void> {
+    try {
+      await using _scope = scope;
+      await room.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(LEAVE_MS)]));
+    } catch (error) {
+      this.#complain("call not left cleanly", "unexpected", error);
+    }
   }
 
   #complain(message: string, code: string, error: unknown): void {

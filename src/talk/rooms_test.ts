@@ -77,6 +77,8 @@ class FakeSpeaker implements HostedSpeaker {
   languageId: string;
   refuseOffers = false;
   disposeFault: Error | undefined;
+  /** What draining waits for. */
+  lastWords: Promise<void> = Promise.resolve();
 
   constructor(readonly id: string, options: SpeakerOptions, readonly events: SpeakerEvents) {
     this.languageId = options.languageId;
@@ -88,10 +90,10 @@ class FakeSpeaker implements HostedSpeaker {
   setLanguage(languageId: string) {
     this.languageId = languageId;
   }
-  drain(): Promise<void> {
+  async drain(): Promise<void> {
     this.drained = true;
+    await this.lastWords;
     this.say("last words", true);
-    return Promise.resolve();
   }
   [Symbol.asyncDispose](): Promise<void> {
     this.disposed = true;
@@ -542,6 +544,40 @@ Deno.test("Draining delivers last words, says bye everywhere and takes no new ro
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:last words!"]);
     assert.ok(connection.saidBye);
     assert.throws(() => ask("other", "nc-1"), UnavailableError);
+  }));
+
+Deno.test("The last words of a speaker who has just left, or of a room just left, are waited for by who ends more", () =>
+  withRooms(async ({ call, rooms, host }) => {
+    const speech = Promise.withResolvers<void>();
+    const first = await call("first");
+    const second = await call("second");
+    for (const speaker of host.opened) speaker.lastWords = speech.promise;
+    second.inCall();
+    rooms.leave("first");
+    const drained = rooms.drain(new AbortController().signal);
+    await settle();
+    assert.ok(!first.saidBye && !second.saidBye);
+    speech.resolve();
+    await drained;
+    assert.deepEqual(first.transcripts, ["hpb-l<hpb-s:last words!"]);
+    assert.deepEqual(second.transcripts, ["hpb-l<hpb-s:last words!"]);
+    assert.ok(first.saidBye && second.saidBye);
+  }));
+
+Deno.test("Draining gives up on rooms and speakers that do not end when told to", () =>
+  withRooms(async ({ call, rooms, host }) => {
+    const speech = Promise.withResolvers<void>();
+    await call("first");
+    const second = await call("second");
+    for (const speaker of host.opened) speaker.lastWords = speech.promise;
+    second.inCall();
+    rooms.leave("first");
+    const enough = new AbortController();
+    const drained = rooms.drain(enough.signal);
+    await settle();
+    enough.abort();
+    await drained;
+    speech.resolve();
   }));
 
 Deno.test("Talk's order: a language asked for at once after enabling, before the session is known, is honoured", () =>
