@@ -49,8 +49,10 @@ export interface TalkOptions {
 }
 
 interface OpenRoom {
-  room: Room;
-  scope: Scope;
+  readonly room: Room;
+  readonly scope: Scope;
+  /** The newest Talk gave: their passwords run out. */
+  turnServers: readonly IceServer[];
 }
 
 export class TalkRooms implements Rooms {
@@ -92,7 +94,9 @@ export class TalkRooms implements Rooms {
       return;
     }
     this.#checkLanguage(languageId);
-    const known = this.#rooms.get(roomToken)?.room;
+    const open = this.#rooms.get(roomToken);
+    const known = open?.room;
+    if (open && turnServers.length > 0) open.turnServers = turnServers;
     if (this.#breaker.isOpen && !known?.isJoined) {
       throw new UnavailableError(
         "Cannot join the call: the signalling server is out of reach or refuses us",
@@ -193,7 +197,7 @@ export class TalkRooms implements Rooms {
       languageId,
       connect: (onEvent) => this.#connect(roomToken, scope, onEvent),
       host,
-      iceServers: async () => [...await settings.iceServers(), ...turnServers],
+      iceServers: async () => [...await settings.iceServers(), ...open.turnServers],
       translations,
       emptyRoomMs,
       speakersMax: speakersPerRoomMax,
@@ -203,7 +207,8 @@ export class TalkRooms implements Rooms {
       meter,
       onEnd: (end) => this.#ended(roomToken, room, end),
     });
-    this.#rooms.set(roomToken, { room, scope });
+    const open: OpenRoom = { room, scope, turnServers };
+    this.#rooms.set(roomToken, open);
     void scope.failed.then((error) => this.#broke(roomToken, room, error));
     log.info("joining a call", { rooms: this.#rooms.size });
     room.start();
@@ -232,12 +237,21 @@ export class TalkRooms implements Rooms {
     if (end.reason === "signaling") {
       this.#complain("call lost", "signaling", end.error ?? new Error("signalling closed"));
     } else this.#options.log.info("leaving a call", { reason: end.reason });
-    const { languageId } = room;
-    const listeners = room.wantedListeners();
+    const turnServers = this.#rooms.get(roomToken)?.turnServers ?? [];
     this.#close(roomToken);
     if (end.reason !== "switched" || this.#draining || this.#rooms.has(end.roomToken)) return;
-    const next = this.#open(end.roomToken, languageId, []);
-    for (const { ncSessionId, targetId } of listeners) {
+    try {
+      this.#follow(room, end.roomToken, turnServers);
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      this.#complain("call not followed", error.code, error);
+    }
+  }
+
+  /** Opens the room others were sent to, for those who listened in the one before. Throws UnavailableError. */
+  #follow(before: Room, roomToken: string, turnServers: readonly IceServer[]): void {
+    const next = this.#open(roomToken, before.languageId, turnServers);
+    for (const { ncSessionId, targetId } of before.wantedListeners()) {
       next.addListener(ncSessionId);
       next.setTranslationTarget(ncSessionId, targetId);
     }

@@ -2,6 +2,7 @@ import assert from "@std/assert";
 import {
   type Caption,
   type HostedSpeaker,
+  type IceServer,
   InvalidRequestError,
   NotFoundError,
   PreconditionError,
@@ -83,7 +84,9 @@ class FakeSpeaker implements HostedSpeaker {
   constructor(readonly id: string, options: SpeakerOptions, readonly events: SpeakerEvents) {
     this.languageId = options.languageId;
   }
-  answer(_offer: SdpOffer): Promise<{ sdp: string }> {
+  iceServers: readonly IceServer[] = [];
+  answer(_offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+    this.iceServers = iceServers;
     return this.refuseOffers ? Promise.reject(new Error("no")) : Promise.resolve({ sdp: "answer" });
   }
   addCandidate() {}
@@ -497,6 +500,35 @@ Deno.test("A room that cannot be left cleanly costs the other rooms nothing", ()
     assert.equal(meter.counted("transcription_errors_total", "unexpected"), 1);
     await call("another");
     assert.equal(rooms.status().rooms, 2);
+  }));
+
+Deno.test("The newest TURN servers Talk gave for a call are used: the passwords of older ones run out", () =>
+  withRooms(async ({ call, ask, host }) => {
+    const turn = (password: string) => [{ urls: ["turn:a"], username: "1", credential: password }];
+    const connection = await call();
+    const offer = async (from: string) => {
+      connection.onEvent({ type: "offer", from, offer: { sid: "1", sdp: "sdp" } });
+      await settle();
+      return host.get(from).iceServers;
+    };
+    ask("room", "nc-2", { turnServers: turn("old") });
+    assert.deepEqual(await offer("hpb-s"), turn("old"));
+    ask("room", "nc-3", { turnServers: turn("new") });
+    ask("room", "nc-4");
+    assert.deepEqual(await offer("hpb-s"), turn("new"));
+  }));
+
+Deno.test("A breakout room there is no place for is told, and ends the room it is left for like any other", () =>
+  withRooms(async ({ call, rooms, meter, log, signaling }) => {
+    await call("other");
+    const connection = await call("main");
+    connection.onEvent({ type: "switch_to", roomToken: "breakout" });
+    await settle();
+    assert.deepEqual(signaling.map(({ roomToken }) => roomToken), ["other", "main"]);
+    assert.ok(connection.saidBye);
+    assert.equal(rooms.status().rooms, 1);
+    assert.equal(meter.counted("transcription_errors_total", "busy"), 1);
+    assert.ok(log.lines.some(({ message }) => message === "call not followed"));
   }));
 
 Deno.test("Leaving a room twice, or one that is not there, is fine", () =>
