@@ -6,12 +6,6 @@ export interface Speaker {
   id: string;
 }
 
-/** Someone who asked for captions. */
-export interface Listener {
-  /** Unique within its door; for Talk the HPB session id. */
-  id: string;
-}
-
 /** One state of one utterance. A later revision of the same utterance replaces an earlier one. */
 export interface Caption {
   speakerId: string;

@@ -73,13 +73,6 @@ export class NegotiationError extends TiroError {}
 /** A speech-to-text session could not be opened, or ended in a way nobody asked for. */
 export class SttError extends TiroError {}
 
-/** A peer sent something its protocol does not allow. Thrown by codecs. */
-export class ProtocolError extends TiroError {
-  constructor(message: string, options: { peer: string; cause?: unknown }) {
-    super(message, { code: `${options.peer}_protocol`, retryable: true, cause: options.cause });
-  }
-}
-
 /** A bounded queue that may not drop was full; the owner must resynchronise with its peer. */
 export class OverflowError extends TiroError {
   constructor(readonly queue: string, readonly capacity: number) {

@@ -34,7 +34,7 @@ export interface Ocs {
 /** The STUN and TURN servers Nextcloud would have us use. */
 export interface IceServerSource {
   /** As of now; never rejects, empty when Nextcloud does not say. */
-  iceServers(roomToken?: string): Promise<readonly IceServer[]>;
+  iceServers(): Promise<readonly IceServer[]>;
 }
 
 /** The service as an ExApp. */

@@ -50,13 +50,10 @@ export class SignalingSettings implements IceServerSource, AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /**
-   * The servers as of now; never rejects, empty when Nextcloud does not say. `roomToken` goes along for the Talk
-   * releases that answer only for a room.
-   */
-  async iceServers(roomToken?: string): Promise<readonly IceServer[]> {
+  /** The servers as of now; never rejects, empty when Nextcloud does not say. */
+  async iceServers(): Promise<readonly IceServer[]> {
     if (this.#clock.now() >= this.#refreshAtMs && !this.#ending.signal.aborted) {
-      this.#asking ??= this.#ask(roomToken).finally(() => this.#asking = undefined);
+      this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
     }
     await this.#asking;
     return this.#clock.now() < this.#expiresAtMs ? this.#servers : [];
@@ -68,10 +65,10 @@ export class SignalingSettings implements IceServerSource, AsyncDisposable {
     await this.#asking;
   }
 
-  async #ask(roomToken: string | undefined): Promise<void> {
+  async #ask(): Promise<void> {
     const { log } = this.#options;
     try {
-      const servers = await this.#fetch(roomToken);
+      const servers = await this.#fetch();
       const nowMs = this.#clock.now();
       const lifeMs = lifetimeMs(servers, (this.#options.unixNowMs ?? Date.now)());
       // At half their life, so that a call that starts now has the other half.
@@ -89,11 +86,10 @@ export class SignalingSettings implements IceServerSource, AsyncDisposable {
     }
   }
 
-  async #fetch(roomToken: string | undefined): Promise<IceServer[]> {
-    const query = roomToken === undefined ? "" : `?token=${encodeURIComponent(roomToken)}`;
+  async #fetch(): Promise<IceServer[]> {
     const { status, data } = await this.#options.ocs.request({
       method: "GET",
-      path: PATH + query,
+      path: PATH,
       timeoutMs: TIMEOUT_MS,
       signal: this.#ending.signal,
     });

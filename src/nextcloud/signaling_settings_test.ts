@@ -100,13 +100,6 @@ Deno.test("Servers in hand outlive a failed renewal, but not their credentials",
   assert.deepEqual(await r.settings.iceServers(), []);
 });
 
-Deno.test("A Talk that answers only for a room gets the room's token", async () => {
-  await using r = await rig();
-  r.nextcloud.settings = { stunservers: [STUN], turnservers: [] };
-  r.nextcloud.settingsNeedToken = true;
-  assert.deepEqual(await r.settings.iceServers("token"), [STUN]);
-});
-
 Deno.test("Entries that are no servers are left out, one by one", async () => {
   await using r = await rig();
   const odd = [

@@ -45,8 +45,6 @@ export class FakeNextcloud implements AsyncDisposable {
   settings: NextcloudSettings = { stunservers: [], turnservers: [] };
   /** Status of the settings route; above 399 the answer has no data. */
   settingsStatus = 200;
-  /** Some Talk releases answer the settings only for a room. */
-  settingsNeedToken = false;
   /** The settings route waits for this before answering. */
   settingsGate: Promise<void> = Promise.resolve();
   /** Times the settings were asked for. */
@@ -146,7 +144,7 @@ export class FakeNextcloud implements AsyncDisposable {
   }
 
   async #answer(request: Request): Promise<Response> {
-    const { pathname, searchParams } = new URL(request.url);
+    const { pathname } = new URL(request.url);
     if (request.method === "GET" && pathname === "/ocs/v2.php/cloud/capabilities") return ocs(CAPABILITIES);
     if (request.method === "POST" && BACKEND_PATH.test(pathname)) return await this.#backend(request);
     const refusal = this.#appApi?.refuse(request);
@@ -155,7 +153,7 @@ export class FakeNextcloud implements AsyncDisposable {
       return refusal;
     }
     if (request.method === "GET" && pathname === SETTINGS_PATH) {
-      return await this.#settings(request, searchParams);
+      return await this.#settings(request);
     }
     const answer = await this.#appApi?.answer(request);
     if (answer) return answer;
@@ -163,12 +161,11 @@ export class FakeNextcloud implements AsyncDisposable {
     return ocs({}, 404);
   }
 
-  async #settings(request: Request, query: URLSearchParams): Promise<Response> {
+  async #settings(request: Request): Promise<Response> {
     this.settingsRequests++;
     await this.settingsGate;
     if (this.settingsStatus > 399) return ocs({}, this.settingsStatus);
     if (request.headers.get("OCS-APIRequest") !== "true") return ocs({ message: "CSRF check failed" }, 412);
-    if (this.settingsNeedToken && !query.get("token")) return ocs({}, 404);
     return ocs({ signalingMode: "external", server: "", ticket: "", ...this.settings });
   }
 

@@ -137,7 +137,7 @@ Deno.test("An offer asked for arrives, is answered by its sid, and a caption rea
       Promise.resolve({
         offer: (_id, sid) => Promise.resolve(`offer ${sid}`),
         answer: (sid, sdp) => Promise.resolve(void answers.push(`${sid} ${sdp}`)),
-        candidate: (sid, { candidate }) => Promise.resolve(void answers.push(`${sid} ${candidate}`)),
+        candidate: () => Promise.resolve(),
         say: () => Promise.resolve(),
         close: () => Promise.resolve(),
       }),
@@ -155,7 +155,6 @@ Deno.test("An offer asked for arrives, is answered by its sid, and a caption rea
   assert.equal(from, speaker.sessionId);
   assert.equal(offer.sdp, `offer ${offer.sid}`);
   r.connection.sendAnswer(from, offer.sid, "answer");
-  r.connection.sendCandidate(from, offer.sid, { candidate: "candidate", sdpMLineIndex: 0 });
   const sent = r.connection.sendTranscript(listener.sessionId, {
     text: "hello there",
     languageId: "en",
@@ -170,11 +169,7 @@ Deno.test("An offer asked for arrives, is answered by its sid, and a caption rea
     speakerSessionId: speaker.sessionId,
     final: true,
   });
-  assert.deepEqual(
-    answers,
-    [`${offer.sid} answer`, `${offer.sid} candidate`],
-    "in order, before the caption",
-  );
+  assert.deepEqual(answers, [`${offer.sid} answer`], "before the caption");
 
   r.connection.requestOffer(listener.sessionId);
   const failed = await r.next("offer_failed");

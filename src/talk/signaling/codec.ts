@@ -42,7 +42,6 @@ export type ClientMessage =
   | { kind: "join"; roomToken: string; sessionId: string }
   | { kind: "request_offer"; to: string }
   | { kind: "answer"; to: string; sid: string; sdp: string }
-  | { kind: "candidate"; to: string; sid: string; candidate: IceCandidate }
   | {
     kind: "transcript";
     to: string;
@@ -276,10 +275,6 @@ function wire(message: ClientMessage): Record<string, unknown> {
       const { to, sid, sdp } = message;
       const payload = { type: "answer", sdp, nick: "" };
       return toSession(to, { to, type: "answer", roomType: "video", sid, payload });
-    }
-    case "candidate": {
-      const { to, sid, candidate } = message;
-      return toSession(to, { to, type: "candidate", roomType: "video", sid, payload: { candidate } });
     }
     case "transcript": {
       const { to, text, languageId, speakerSessionId, final } = message;

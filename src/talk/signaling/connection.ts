@@ -2,15 +2,7 @@
  * The socket and the timer around a SignalingSession: one room's connection to the HPB. It decides nothing; what it
  * knows by itself is how to open a socket, and that a full queue or a refused connection is a lost one.
  */
-import {
-  type Clock,
-  type IceCandidate,
-  LIMITS,
-  type Log,
-  type Meter,
-  OverflowError,
-  SignalingError,
-} from "../../domain/mod.ts";
+import { type Clock, LIMITS, type Log, type Meter, OverflowError, SignalingError } from "../../domain/mod.ts";
 import { type Backoff, type Scope, systemClock, type TlsOptions, WebSocketDuplex } from "../../flow/mod.ts";
 import { type ClientMessage, decode, encode, type ServerMessage } from "./codec.ts";
 import type { SignalingEvent } from "./events.ts";
@@ -91,10 +83,6 @@ export class SignalingConnection {
   /** Answers the offer `sid`. Not sent when not in the room: the offer is void by then. */
   sendAnswer(sessionId: string, sid: string, sdp: string): void {
     this.#sendInRoom({ kind: "answer", to: sessionId, sid, sdp });
-  }
-
-  sendCandidate(sessionId: string, sid: string, candidate: IceCandidate): void {
-    this.#sendInRoom({ kind: "candidate", to: sessionId, sid, candidate });
   }
 
   /** Sends a caption to one listener; false when not in the room or too large. */
