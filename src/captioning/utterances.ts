@@ -30,7 +30,10 @@ export interface UtterancesOptions {
 
 /** A hypothesis may still be revised: the provider gets this long after the last voice to settle it. */
 const SETTLE_MS = 2_000;
-/** Longest text of one caption, far past what a window shows; a provider that sends more is cut into utterances. */
+/**
+ * Longest text of one caption, far past what a window shows. A provider that sends more is cut into utterances; what a
+ * single event says past it was never said by a person.
+ */
 const TEXT_CHARS_MAX = 1_000;
 const CLAUSE_END = /[.,;:!?…。、！？；：]["'”’)\]]*$/;
 const NONE: readonly Caption[] = Object.freeze([]);
@@ -134,7 +137,8 @@ export class Utterances {
   }
 
   get #text(): string {
-    return join(this.#settled, this.#hypothesis, this.#hypothesis, this.#separator);
+    const text = join(this.#settled, this.#hypothesis, this.#hypothesis, this.#separator);
+    return text.length < TEXT_CHARS_MAX ? text : text.slice(0, TEXT_CHARS_MAX).trimEnd();
   }
 
   /** A partial for the text as it now stands, or its final where the text itself says that it is over. */
@@ -147,7 +151,8 @@ export class Utterances {
     }
     this.#lastWordsAtMs = nowMs;
     const clauseIsOver = text.length >= LIMITS.utteranceClauseChars && CLAUSE_END.test(text);
-    if (clauseIsOver || text.length >= TEXT_CHARS_MAX) return this.#end();
+    const isFull = this.#settled.length + this.#separator.length + this.#hypothesis.length >= TEXT_CHARS_MAX;
+    if (clauseIsOver || isFull) return this.#end();
     this.#lastText = text;
     return [this.#caption(text, false)];
   }

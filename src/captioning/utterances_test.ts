@@ -177,6 +177,14 @@ Deno.test("A language change ends the utterance and marks the next one", () => {
 Deno.test("Text without end is cut into utterances of bounded length", () => {
   const world = new World().hear(true);
   for (let i = 0; i < 50; i++) world.say({ type: "word", text: "x".repeat(100) });
-  assert.ok(world.captions.every(({ text }) => text.length <= 1_101));
+  assert.ok(world.captions.every(({ text }) => text.length <= 1_000));
   assert.ok(world.captions.filter(({ final }) => final).length >= 4);
+});
+
+Deno.test("A single text past any sentence is cut short, and what follows is shown", () => {
+  const garbage = `${"x".repeat(999)} ${"y".repeat(60_000)}`;
+  for (const type of ["word", "partial", "final"] as const) {
+    const world = new World().hear(true).say({ type, text: garbage }).say({ type: "word", text: "hello" });
+    assert.deepEqual(world.texts, ["x".repeat(999) + "!", "hello"]);
+  }
 });
