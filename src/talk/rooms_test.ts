@@ -2,6 +2,7 @@ import assert from "@std/assert";
 import {
   type Caption,
   type HostedSpeaker,
+  type IceCandidate,
   type IceServer,
   InvalidRequestError,
   NotFoundError,
@@ -89,7 +90,10 @@ class FakeSpeaker implements HostedSpeaker {
     this.iceServers = iceServers;
     return this.refuseOffers ? Promise.reject(new Error("no")) : Promise.resolve({ sdp: "answer" });
   }
-  addCandidate() {}
+  readonly candidates: string[] = [];
+  addCandidate(sid: string, { candidate }: IceCandidate) {
+    this.candidates.push(`${sid} ${candidate}`);
+  }
   setLanguage(languageId: string) {
     this.languageId = languageId;
   }
@@ -390,6 +394,58 @@ Deno.test("After a full re-join speakers still in the call are subscribed again,
     assert.ok(host.get("hpb-t").disposed && !host.get("hpb-s").disposed);
   }));
 
+Deno.test("Subscribed again after a full re-join, speakers are left alone by the lists that follow", () =>
+  withRooms(async ({ call }) => {
+    const connection = await call();
+    connection.join(false);
+    connection.inCall("hpb-s");
+    connection.inCall("hpb-s", "hpb-t");
+    connection.inCall("hpb-s", "hpb-t");
+    assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s", "hpb-t"]);
+  }));
+
+Deno.test("After a full re-join nothing is sent to sessions of before", () =>
+  withRooms(async ({ call, host, rooms }) => {
+    const connection = await call();
+    connection.join(false);
+    assert.equal(rooms.status().listeners, 0);
+    connection.session("hpb-x", "nc-x");
+    host.get("hpb-s").say("one", true);
+    assert.deepEqual(connection.transcripts, []);
+  }));
+
+Deno.test("A speaker who leaves the room is closed without waiting for a list", () =>
+  withRooms(async ({ call, host, rooms }) => {
+    const connection = await call();
+    connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-s"] });
+    await settle();
+    assert.ok(host.get("hpb-s").drained && host.get("hpb-s").disposed);
+    assert.equal(rooms.status().speakers, 0);
+  }));
+
+Deno.test("The SFU's candidates reach their speaker, with their sid", () =>
+  withRooms(async ({ call, host }) => {
+    const connection = await call();
+    connection.inCall("hpb-s", "hpb-t");
+    const candidate = { candidate: "c", sdpMLineIndex: 0 };
+    connection.onEvent({ type: "candidate", from: "hpb-t", sid: "7", candidate });
+    connection.onEvent({ type: "candidate", from: "stranger", sid: "8", candidate });
+    assert.deepEqual(host.get("hpb-t").candidates, ["7 c"]);
+    assert.deepEqual(host.get("hpb-s").candidates, []);
+  }));
+
+Deno.test("Only speakers whose audio arrives count as heard", () =>
+  withRooms(async ({ call, host, meter }) => {
+    const connection = await call();
+    connection.inCall("hpb-s", "hpb-t");
+    const heard = meter.gauges.get("tiro_speakers_heard")!;
+    assert.equal(heard(), 0);
+    host.get("hpb-s").events.heard();
+    assert.equal(heard(), 1);
+    host.get("hpb-s").events.needsOffer("rtp_silent");
+    assert.equal(heard(), 0);
+  }));
+
 Deno.test("Captions wait while signalling is away and come in order when it is resumed", () =>
   withRooms(async ({ call, host }) => {
     const connection = await call();
@@ -440,6 +496,36 @@ Deno.test("A room is left 60 s after its last listener has gone, not when one co
     await clock.advance(60_100);
     assert.equal(rooms.status().rooms, 0);
     assert.ok(connection.saidBye);
+  }));
+
+Deno.test("A room nobody ever comes to is left too, and so is one whose last listener is taken off", () =>
+  withRooms(async ({ ask, call, clock, rooms }) => {
+    ask("empty", "nc-nobody");
+    await call();
+    await clock.advance(60_100);
+    assert.equal(rooms.status().rooms, 1);
+    ask("room", "nc-l", { enable: false });
+    await clock.advance(59_000);
+    assert.equal(rooms.status().rooms, 1);
+    ask("room", "nc-l");
+    await clock.advance(120_000);
+    assert.equal(rooms.status().rooms, 1);
+    ask("room", "nc-l", { enable: false });
+    await clock.advance(60_100);
+    assert.equal(rooms.status().rooms, 0);
+  }));
+
+Deno.test("A call lost to signalling is counted and told with its error; one that ends by itself is no error", () =>
+  withRooms(async ({ call, meter, log }) => {
+    const error = new Error("gone");
+    const ended = await call();
+    ended.onEvent({ type: "call_ended" });
+    await settle();
+    assert.equal(meter.counted("transcription_errors_total", "signaling"), 0);
+    (await call()).onEvent({ type: "closed", error: error as never });
+    await settle();
+    assert.equal(meter.counted("transcription_errors_total", "signaling"), 1);
+    assert.deepEqual(log.lines.filter(({ level }) => level === "error").map(({ error }) => error), [error]);
   }));
 
 for (
@@ -548,6 +634,20 @@ Deno.test("A language is set for running speakers, checked, and needs a room", (
     assert.equal(host.get("hpb-s").languageId, "fr");
     assert.throws(() => rooms.setLanguage("room", "xx"), InvalidRequestError);
     assert.throws(() => rooms.setLanguage("elsewhere", "fr"), NotFoundError);
+  }));
+
+Deno.test("Whoever comes later, and whose pipeline is replaced, is heard in the room's language", () =>
+  withRooms(async ({ ask, signaling, rooms, host, clock }) => {
+    ask("room", "nc-l", { languageId: "fr" });
+    signaling[0].join();
+    signaling[0].inCall("a");
+    assert.equal(host.get("a").languageId, "fr");
+    rooms.setLanguage("room", "de");
+    signaling[0].inCall("a", "b");
+    assert.equal(host.get("b").languageId, "de");
+    host.get("a").events.failed(new Error("broken"));
+    await clock.advance(510);
+    assert.deepEqual(host.opened.map(({ id, languageId }) => id + languageId), ["ade", "bde", "ade"]);
   }));
 
 Deno.test("A language nobody recognises starts nothing", () =>
