@@ -59,6 +59,16 @@ Deno.test("While captions cannot leave, finals wait in order and only the newest
   assert.equal(fanOut.size, 0);
 });
 
+Deno.test("A partial that could not leave never leaves after its utterance's final", () => {
+  const { fanOut, sent, state } = world(["l1"]);
+  state.ready = false;
+  fanOut.deliver(caption("a", "one"));
+  fanOut.deliver(caption("a", "one two.", true));
+  state.ready = true;
+  fanOut.flush();
+  assert.deepEqual(sent, ["l1:one two.!"]);
+});
+
 Deno.test("A full outbox drops its oldest final and counts it", () => {
   const { fanOut, sent, state, meter } = world(["l1"]);
   state.ready = false;

@@ -383,6 +383,24 @@ Deno.test("Session asks for an offer once until it is answered, and tells of eve
   assert.deepEqual(events(rig.wait(0)), [{ type: "offer_failed", sessionId: "c", code: "disconnected" }]);
 });
 
+Deno.test("Session that joined anew has forgotten who was there and what it had asked for", () => {
+  const rig = new Rig().join();
+  const session = (sessionId: string) => ({ sessionId, ncSessionId: `nc-${sessionId}`, internal: false });
+  rig.receive({ kind: "sessions_joined", sessions: [session("a"), session("gone")] });
+  rig.requestOffer("a");
+  rig.lost();
+  rig.wait(1_000);
+  rig.opened();
+  rig.refuse("no_such_session");
+  rig.admit();
+  rig.enter();
+  assert.deepEqual(sent(rig.requestOffer("a")), [{ kind: "request_offer", to: "a" }]);
+  rig.receive({ kind: "sessions_joined", sessions: [session("a")] });
+  assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 3 })), [
+    { type: "participants", users: [{ ...session("a"), inCall: 3 }] },
+  ]);
+});
+
 Deno.test("Session stays in the room through errors about one recipient", () => {
   const rig = new Rig().join();
   for (const code of ["processing_failed", "client_not_found", "not_allowed", "invalid_format"]) {
