@@ -4,6 +4,7 @@
  * docs/benchmarks.md keeps a run and says what the numbers mean.
  */
 import { loadMachine, type Machine, untilQuiet } from "./machine.ts";
+import { calibrate } from "./calibrate.ts";
 import type { Calibration } from "./opus_native.ts";
 import { cpuMsOf } from "./proc.ts";
 import { type Latencies, measureLatencies, median, percentiles } from "./latency.ts";
@@ -197,22 +198,6 @@ async function memoryAfter({ service }: Scene, seconds: number): Promise<Memory>
   }
   await service.collectGarbage();
   return { rssBytes: median(samples.slice(-RSS_SAMPLES)), heldBytes: service.rssBytes() };
-}
-
-async function calibrate(packets: readonly Uint8Array[], speakers: number): Promise<Calibration> {
-  const file = await Deno.makeTempFile({ suffix: ".json" });
-  try {
-    await Deno.writeTextFile(file, JSON.stringify(packets.map((packet) => packet.toBase64())));
-    const script = new URL("opus_native.ts", import.meta.url).pathname;
-    const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", script, file, String(speakers)],
-      stderr: "inherit",
-    }).output();
-    if (!success) throw new Error("Cannot calibrate: the decoding process failed");
-    return JSON.parse(new TextDecoder().decode(stdout));
-  } finally {
-    await Deno.remove(file);
-  }
 }
 
 function pause(ms: number): Promise<void> {

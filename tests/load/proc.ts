@@ -24,3 +24,18 @@ export function cpuMsOf(pid: Pid): number {
 export function fdCountOf(pid: Pid): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
+
+/** Processor time the whole machine was busy with since it started, ms. */
+export function busyMs(): number {
+  // proc(5): user nice system idle iowait irq softirq steal
+  const times = Deno.readTextFileSync("/proc/stat").split("\n")[0].split(/\s+/).slice(1).map(Number);
+  const [user, nice, system, , , irq, softirq] = times;
+  return (user + nice + system + irq + softirq) * TICK_MS;
+}
+
+/** Datagrams dropped because a socket's receive buffer was full, on the whole machine since it started. */
+export function udpBufferErrors(): number {
+  const [names, values] = Deno.readTextFileSync("/proc/net/snmp").split("\n")
+    .filter((line) => line.startsWith("Udp:")).map((line) => line.split(" "));
+  return Number(values[names.indexOf("RcvbufErrors")]);
+}

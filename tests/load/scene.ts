@@ -193,6 +193,16 @@ export class Metrics {
     return found === undefined ? 0 : Number(found.slice(line.length + 1));
   }
 
+  /** The lines of these counters that are above zero. */
+  counters(names: readonly string[]): Record<string, number> {
+    const lines = this.text.split("\n").flatMap((line) => {
+      const at = line.lastIndexOf(" ");
+      const wanted = names.some((name) => line.startsWith(`${name}{`)) && Number(line.slice(at + 1)) > 0;
+      return wanted ? [[line.slice(0, at), Number(line.slice(at + 1))] as const] : [];
+    });
+    return Object.fromEntries(lines);
+  }
+
   packets(fate: string): number {
     return this.value(`tiro_audio_packets_total{fate="${fate}"}`);
   }

@@ -107,20 +107,32 @@ export class ServiceProcess implements AsyncDisposable {
    * arguments.
    */
   async collectGarbage(): Promise<void> {
+    await this.#inspect("HeapProfiler.collectGarbage");
+  }
+
+  /** The value of a JavaScript expression in the service's main thread. Needs the inspector, too. */
+  async evaluate(expression: string): Promise<unknown> {
+    const { result } = await this.#inspect("Runtime.evaluate", { expression, returnByValue: true });
+    return (result as { value?: unknown }).value;
+  }
+
+  async #inspect(method: string, params: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
     if (this.#inspectorUrl === undefined) {
-      throw new Error("Cannot collect garbage: the service runs without an inspector");
+      throw new Error(`Cannot ${method}: the service runs without an inspector`);
     }
     const socket = new WebSocket(this.#inspectorUrl);
-    const answered = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<Record<string, unknown>>();
     const closed = new Promise<void>((resolve) => socket.onclose = () => resolve());
-    socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: "HeapProfiler.collectGarbage" }));
+    socket.onopen = () => socket.send(JSON.stringify({ id: 1, method, params }));
     socket.onmessage = ({ data }: MessageEvent<string>) => {
-      if (JSON.parse(data).id === 1) answered.resolve();
+      const reply = JSON.parse(data);
+      if (reply.id === 1) answered.resolve(reply.result);
     };
-    socket.onerror = () => answered.reject(new Error("Cannot collect garbage: the inspector went away"));
-    await answered.promise;
+    socket.onerror = () => answered.reject(new Error(`Cannot ${method}: the inspector went away`));
+    const result = await answered.promise;
     socket.close();
     await closed;
+    return result;
   }
 
   /** SIGTERM; resolves with the exit code. Kills what does not end in time: then the code is 137. */

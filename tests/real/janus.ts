@@ -14,6 +14,8 @@ export interface JanusOptions {
   /** One UDP port per peer connection. Below the kernel's ephemeral ports. */
   rtpPorts: { first: number; last: number };
   logPath: string;
+  /** Threads for all connections together; default: one for each, which hundreds of them make expensive. */
+  eventLoops?: number;
 }
 
 /** Where Debian's package keeps its shared objects, by machine. */
@@ -39,7 +41,7 @@ export async function configureJanus(options: JanusOptions): Promise<void> {
   loggers_folder = "${folder}/none"
   debug_colors = false
   debug_timestamps = true
-}
+${options.eventLoops === undefined ? "" : `  event_loops = ${options.eventLoops}\n`}}
 media: {
   rtp_port_range = "${options.rtpPorts.first}-${options.rtpPorts.last}"
 }

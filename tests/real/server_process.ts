@@ -54,6 +54,10 @@ export class ServerProcess implements AsyncDisposable {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Ends the server as a crash would: nothing of it may be worth saving. */
   async kill(): Promise<void> {
     if (!this.#ended) this.#child.kill("SIGKILL");

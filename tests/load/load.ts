@@ -1,0 +1,302 @@
+/**
+ * `deno task load`: what the service costs per packet and per speaker, what it loses, and how late it is, with many
+ * speakers. docs/benchmarks.md keeps runs and says what the numbers mean. Fails only when packets are unaccounted for.
+ */
+import { LEDGER_ENTRIES, type LedgerEntry } from "../../src/domain/mod.ts";
+import { calibrate } from "./calibrate.ts";
+import { type Percentiles, percentiles } from "./latency.ts";
+import { HELP, type LoadOptions, optionsOf } from "./load_args.ts";
+import { loadReport } from "./load_report.ts";
+import { LoadScene, pause } from "./load_scene.ts";
+import { LoopProbe } from "./loop_probe.ts";
+import { loadMachine, type Machine, untilQuiet } from "./machine.ts";
+import { MARK_AT_MS, PUBLISHERS, TURN_MS } from "./marks.ts";
+import type { Calibration } from "./opus_native.ts";
+import { busyMs, cpuMsOf, udpBufferErrors } from "./proc.ts";
+import type { Metrics } from "./scene.ts";
+import type { SttNumbers } from "./stt_process.ts";
+import { PACKET_MS } from "../fakes/speech.ts";
+
+/** For what is on its way to arrive. */
+const SETTLE_MS = 400;
+const JOIN_TIMEOUT_MS = 45_000;
+const LEAVE_TIMEOUT_MS = 30_000;
+const SAMPLE_EVERY_MS = 1_000;
+const TELL_EVERY_S = 10;
+/** All but joining, warm-up and window, and a margin: what hangs is ended. */
+const REST_TIMEOUT_MS = 180_000;
+
+export interface LoadResults {
+  at: string;
+  machine: Machine;
+  /** Load average before the run, and what others used of the machine in the window, cores. */
+  loadBefore: number;
+  othersCores: number;
+  options: LoadOptions;
+  joins: { speakers: number; tookMs: number; heard: number }[];
+  window: LoadWindow;
+  memory: { one: Memory; all: Memory; perSpeakerRssBytes: number; perSpeakerHeldBytes: number };
+  /** Once everyone has left: all packets since the start. */
+  ledger: Record<LedgerEntry, number> & { unaccounted: number; settled: boolean };
+  /** Since the start. */
+  counters: Record<string, number>;
+  calibration: Calibration;
+  ratio: number;
+}
+
+/** Bytes: resident, and what is left of that once the garbage is collected. */
+export interface Memory {
+  rssBytes: number;
+  heldBytes: number;
+  heapBytes: number;
+}
+
+export interface LoadWindow {
+  seconds: number;
+  heard: number;
+  packetsSent: number;
+  packets: Record<LedgerEntry, number>;
+  /** Datagrams a full socket buffer cost anyone on the machine. */
+  udpBufferErrors: number;
+  serviceMicrosPerPacket: number;
+  serviceCores: number;
+  speakersPerCore: number;
+  generatorCores: { janus: number; stt: number; harness: number };
+  publishersLateMs: Percentiles;
+  loopLagMs: Percentiles;
+  /** The service's own word on it. */
+  serviceLoopLagMs: number;
+  healthzMs: Percentiles;
+  /** Packet due at the publisher to chunk read by the stand-in: Janus and both ends' own delays are in it. */
+  audioDelayMs: Percentiles & { samples: number };
+  /** Word sent by the stand-in to transcript read from the HPB socket. */
+  wordDelayMs: Percentiles & { samples: number };
+  sttSessions: number;
+  sttSecondsPerSpeakerSecond: number;
+  transcripts: number;
+}
+
+async function load(options: LoadOptions): Promise<LoadResults> {
+  const loadBefore = await untilQuiet(options.waitS);
+  say(`load average ${loadBefore.toFixed(2)}; starting Janus, the stand-ins and the service`);
+  let packets: readonly Uint8Array[];
+  let measured: Omit<LoadResults, "at" | "machine" | "loadBefore" | "options" | "calibration" | "ratio">;
+  {
+    await using scene = await LoadScene.start({
+      ...options,
+      impairments: {
+        loss: options.lossPercent / 100,
+        reorder: options.reorderPercent / 100,
+        jitterMs: options.jitterMs,
+      },
+    });
+    packets = scene.packets;
+    measured = await measure(scene, options);
+  }
+  say("calibrating: native libopus on the same packets");
+  const calibration = await calibrate(packets, options.speakers);
+  const ratio = measured.window.serviceMicrosPerPacket / calibration.microsPerPacket;
+  return {
+    at: new Date().toISOString(),
+    machine: loadMachine(),
+    loadBefore,
+    options,
+    ...measured,
+    calibration,
+    ratio,
+  };
+}
+
+async function measure(scene: LoadScene, options: LoadOptions) {
+  const joins = [await join(scene, 1)];
+  await pause(3_000);
+  const one = await memoryOf(scene, scene.service.rssBytes());
+  while (scene.speakers < options.speakers) {
+    joins.push(await join(scene, Math.min(options.joinTogether, options.speakers - scene.speakers)));
+  }
+  say(`${options.warmUpS} s to warm up`);
+  await pause(options.warmUpS * 1_000);
+  say(`measuring for ${options.seconds} s`);
+  const { window, othersCores, rssBytes } = await measureWindow(scene, options);
+  const all = await memoryOf(scene, rssBytes);
+  say("everyone leaves");
+  await scene.leave(scene.speakers);
+  const settled = await scene.settled(LEAVE_TIMEOUT_MS);
+  const metrics = await scene.metrics();
+  const total = ledgerOf(metrics);
+  const { received, decoded, silent, late, dropped } = total;
+  const further = Math.max(1, options.speakers - 1);
+  return {
+    othersCores,
+    joins,
+    window,
+    memory: {
+      one,
+      all,
+      perSpeakerRssBytes: (all.rssBytes - one.rssBytes) / further,
+      perSpeakerHeldBytes: (all.heldBytes - one.heldBytes) / further,
+    },
+    ledger: { ...total, unaccounted: received - decoded - silent - late - dropped, settled },
+    counters: countersOf(metrics),
+  };
+}
+
+async function join(scene: LoadScene, speakers: number) {
+  const before = scene.speakers;
+  const { tookMs, heard } = await scene.join(speakers, JOIN_TIMEOUT_MS);
+  say(`${speakers} joined at once, ${heard - before} of them heard after ${(tookMs / 1_000).toFixed(1)} s`);
+  return { speakers, tookMs, heard: heard - before };
+}
+
+/** Packets are held back before and after the window: then both sides have counted the same ones. */
+async function measureWindow(scene: LoadScene, options: LoadOptions) {
+  const { janus, hpb, service } = scene;
+  janus.held = true;
+  await pause(SETTLE_MS);
+  const before = await scene.metrics();
+  await scene.resetStt();
+  const probe = await LoopProbe.start(service);
+  const start = {
+    sent: janus.sentCounts(),
+    udp: udpBufferErrors(),
+    transcripts: hpb.transcripts,
+    busyMs: busyMs(),
+    generator: scene.generatorCpuMs(),
+    serviceMs: cpuMsOf(service.pid),
+    atMs: performance.now(),
+  };
+  janus.lateMs = [];
+  hpb.wordDelaysMs = [];
+  janus.held = false;
+  const { rssBytes, healthzMs } = await watch(scene, options.seconds);
+  const elapsedMs = performance.now() - start.atMs;
+  const serviceMs = cpuMsOf(service.pid) - start.serviceMs;
+  const generator = scene.generatorCpuMs();
+  const generatorCores = {
+    janus: (generator.janus - start.generator.janus) / elapsedMs,
+    stt: (generator.stt - start.generator.stt) / elapsedMs,
+    harness: (generator.harness - start.generator.harness) / elapsedMs,
+  };
+  const busyCores = (busyMs() - start.busyMs) / elapsedMs;
+  const lateMs = janus.lateMs;
+  janus.held = true;
+  await pause(SETTLE_MS);
+  const loopLagMs = await probe.stop();
+  const after = await scene.metrics();
+  const stt = await scene.sttNumbers();
+  janus.held = false;
+  const packets = minus(ledgerOf(after), ledgerOf(before));
+  const serviceCores = serviceMs / elapsedMs;
+  const { janus: a, stt: b, harness: c } = generatorCores;
+  const audioDelays = audioDelaysMs(stt, janus.startMs + performance.timeOrigin);
+  const window: LoadWindow = {
+    seconds: elapsedMs / 1_000,
+    heard: after.value("tiro_speakers_heard"),
+    packetsSent: janus.sentSince(start.sent),
+    packets,
+    udpBufferErrors: udpBufferErrors() - start.udp,
+    serviceMicrosPerPacket: serviceMs * 1_000 / packets.received,
+    serviceCores,
+    speakersPerCore: options.speakers / serviceCores,
+    generatorCores,
+    publishersLateMs: percentiles(lateMs),
+    loopLagMs,
+    serviceLoopLagMs: after.value("tiro_event_loop_lag_ms"),
+    healthzMs: percentiles(healthzMs),
+    audioDelayMs: { ...percentiles(audioDelays), samples: audioDelays.length },
+    wordDelayMs: { ...percentiles(hpb.wordDelaysMs), samples: hpb.wordDelaysMs.length },
+    sttSessions: stt.live,
+    sttSecondsPerSpeakerSecond: stt.audioMs / elapsedMs / options.speakers,
+    transcripts: hpb.transcripts - start.transcripts,
+  };
+  return { window, othersCores: Math.max(0, busyCores - serviceCores - a - b - c), rssBytes };
+}
+
+/** Lets the window pass; resident memory at its end, and how long healthz took. */
+async function watch({ service }: LoadScene, seconds: number) {
+  const rss: number[] = [];
+  const healthzMs: number[] = [];
+  const endMs = performance.now() + seconds * 1_000;
+  for (let second = 1; performance.now() < endMs - SAMPLE_EVERY_MS / 2; second++) {
+    await pause(Math.min(SAMPLE_EVERY_MS, endMs - performance.now()));
+    const askedMs = performance.now();
+    await (await fetch(`${service.baseUrl}/healthz`)).body?.cancel();
+    healthzMs.push(performance.now() - askedMs);
+    rss.push(service.rssBytes());
+    if (second % TELL_EVERY_S === 0) say(`${second} s, ${(rss.at(-1)! / 2 ** 20).toFixed(0)} MiB resident`);
+  }
+  return { rssBytes: percentiles(rss.slice(-5)).median, healthzMs };
+}
+
+async function memoryOf(scene: LoadScene, rssBytes: number): Promise<Memory> {
+  await scene.service.collectGarbage();
+  const heapBytes = (await scene.metrics()).value("tiro_heap_used_bytes");
+  return { rssBytes, heldBytes: scene.service.rssBytes(), heapBytes };
+}
+
+/** Of each mark the stand-in found: from when the chunk's last packet was due to when the chunk was read. */
+export function audioDelaysMs({ marks }: SttNumbers, startMs: number): number[] {
+  return marks.map(({ publisher, packets, atMs }) => {
+    const ownStartMs = startMs + publisher * PACKET_MS / PUBLISHERS;
+    const sinceMarkMs = atMs - ownStartMs - MARK_AT_MS - (packets - 1) * PACKET_MS;
+    return (sinceMarkMs % TURN_MS + TURN_MS) % TURN_MS;
+  });
+}
+
+function ledgerOf(metrics: Metrics): Record<LedgerEntry, number> {
+  const counts = LEDGER_ENTRIES.map((fate) => [fate, metrics.packets(fate)] as const);
+  return Object.fromEntries(counts) as Record<LedgerEntry, number>;
+}
+
+function minus(after: Record<LedgerEntry, number>, before: Record<LedgerEntry, number>) {
+  const counts = LEDGER_ENTRIES.map((fate) => [fate, after[fate] - before[fate]] as const);
+  return Object.fromEntries(counts) as Record<LedgerEntry, number>;
+}
+
+/** Counters that tell of trouble, those above zero. */
+function countersOf(metrics: Metrics): Record<string, number> {
+  return metrics.counters([
+    "transcription_errors_total",
+    "tiro_queue_dropped_total",
+    "tiro_offers_requested_total",
+    "tiro_stt_sessions_total",
+    "tiro_signaling_reconnects_total",
+  ]);
+}
+
+/** Progress goes to standard error, so that the table can be kept. */
+function say(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`load: ${line}\n`));
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) return print(HELP);
+  let options: LoadOptions;
+  try {
+    options = optionsOf(args);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    say(`${error.message}; see --help`);
+    return 2;
+  }
+  const joins = 1 + Math.ceil(options.speakers / options.joinTogether);
+  const planMs = (options.waitS + options.warmUpS + options.seconds) * 1_000 + joins * JOIN_TIMEOUT_MS;
+  const timer = setTimeout(() => {
+    say("it hangs: everything is killed");
+    Deno.exit(3);
+  }, planMs + REST_TIMEOUT_MS);
+  const results = await load(options);
+  clearTimeout(timer);
+  if (options.json !== undefined) {
+    await Deno.writeTextFile(options.json, JSON.stringify(results, null, 2) + "\n");
+  }
+  print(loadReport(results));
+  return results.ledger.unaccounted === 0 ? 0 : 1;
+}
+
+function print(text: string): number {
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+  return 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,92 @@
+/** The command line of `deno task load`. */
+
+export interface LoadOptions {
+  speakers: number;
+  rooms: number;
+  seconds: number;
+  warmUpS: number;
+  talkPercent: number;
+  listenersPerRoom: number;
+  joinTogether: number;
+  lossPercent: number;
+  reorderPercent: number;
+  jitterMs: number;
+  waitS: number;
+  json?: string;
+  environment: Record<string, string>;
+  denoArgs: string[];
+}
+
+export const HELP = `Usage: deno task load [OPTION..]
+N speakers in M rooms through the service in a process of its own: a real Janus, DTLS-SRTP over UDP, WebSockets to a
+stand-in for speech-to-text. Needs the package janus. Ends with 1 when packets are unaccounted for.
+
+  --speakers N        (default 100)
+  --rooms N           (default 4)
+  --seconds N         length of the measured window (default 60)
+  --talk PERCENT      how many talk at any time, in turns of four seconds, to the nearest ten percent (default 100)
+  --listeners N       in each room (default 2)
+  --join N            so many join in the same moment, then the next so many (default 100)
+  --warm-up N         seconds before the window (default 8)
+  --loss PERCENT      of the packets of each publisher (default 0)
+  --reorder PERCENT   of them sent after the one that follows (default 0)
+  --jitter MS         each held back by up to so much (default 0)
+  --env NAME=VALUE    for the service; may be given again
+  --deno-arg ARG      for the service's Deno; may be given again
+  --wait SECONDS      how long to wait for the machine to be quiet, load below 0.5 (default 0)
+  --json FILE         write the numbers to FILE too
+  --help              this page
+`;
+
+const NUMBERS = {
+  "--speakers": { to: "speakers", min: 1, max: 2_000 },
+  "--rooms": { to: "rooms", min: 1, max: 500 },
+  "--seconds": { to: "seconds", min: 1, max: 600 },
+  "--warm-up": { to: "warmUpS", min: 0, max: 600 },
+  "--talk": { to: "talkPercent", min: 0, max: 100 },
+  "--listeners": { to: "listenersPerRoom", min: 1, max: 100 },
+  "--join": { to: "joinTogether", min: 1, max: 2_000 },
+  "--loss": { to: "lossPercent", min: 0, max: 100 },
+  "--reorder": { to: "reorderPercent", min: 0, max: 100 },
+  "--jitter": { to: "jitterMs", min: 0, max: 1_000 },
+  "--wait": { to: "waitS", min: 0, max: 3_600 },
+} as const;
+
+/** Throws RangeError for what makes no sense. */
+export function optionsOf(args: readonly string[]): LoadOptions {
+  const options: LoadOptions = {
+    speakers: 100,
+    rooms: 4,
+    seconds: 60,
+    warmUpS: 8,
+    talkPercent: 100,
+    listenersPerRoom: 2,
+    joinTogether: 100,
+    lossPercent: 0,
+    reorderPercent: 0,
+    jitterMs: 0,
+    waitS: 0,
+    environment: {},
+    denoArgs: [],
+  };
+  for (let at = 0; at < args.length; at += 2) {
+    const name = args[at];
+    const value = args[at + 1];
+    if (value === undefined) throw new RangeError(`${name} takes a value`);
+    if (name in NUMBERS) {
+      const { to, min, max } = NUMBERS[name as keyof typeof NUMBERS];
+      const number = Number(value);
+      if (value === "" || !(number >= min && number <= max)) {
+        throw new RangeError(`${name} takes a number from ${min} to ${max}`);
+      }
+      options[to] = number;
+    } else if (name === "--json") options.json = value;
+    else if (name === "--deno-arg") options.denoArgs.push(value);
+    else if (name === "--env") {
+      const [, key, rest] = value.match(/^(\w+)=(.*)$/s) ?? [];
+      if (key === undefined) throw new RangeError("--env takes NAME=VALUE");
+      options.environment[key] = rest;
+    } else throw new RangeError(`unknown option ${name}`);
+  }
+  return options;
+}

@@ -1,0 +1,87 @@
+/** The results of a load test as a table for people. */
+import type { Percentiles } from "./latency.ts";
+import type { LoadResults } from "./load.ts";
+
+export function loadReport(results: LoadResults): string {
+  const { machine, options, window, memory, ledger, calibration, counters } = results;
+  const { packets, generatorCores: generator } = window;
+  const rows: string[][] = [
+    ["machine", `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`],
+    ["", `Linux ${machine.kernel}, Deno ${machine.deno}`],
+    ["  others", `load ${results.loadBefore.toFixed(2)} before, ${cores(results.othersCores)} in the window`],
+    [
+      "  generator",
+      `Janus ${cores(generator.janus)}, stand-in ${cores(generator.stt)}, ` +
+      `harness ${cores(generator.harness)}`,
+    ],
+    ["  publishers late", spread(window.publishersLateMs)],
+    [],
+    [
+      `${options.speakers} speakers, ${options.rooms} rooms`,
+      `${options.talkPercent} % talking, ${window.seconds.toFixed(0)} s, ` +
+      `loss ${options.lossPercent} %, reorder ${options.reorderPercent} %, jitter ${options.jitterMs} ms`,
+    ],
+    ...results.joins.map(({ speakers, tookMs, heard }) => [
+      `  ${speakers} joining at once`,
+      `${heard} heard after ${(tookMs / 1_000).toFixed(1)} s`,
+    ]),
+    ["  heard at the end", `${window.heard}; ${window.sttSessions} speech-to-text sessions`],
+    [],
+    ["service, processor time", `${window.serviceMicrosPerPacket.toFixed(1)} us per packet received`],
+    ["  native decoding", `${calibration.microsPerPacket.toFixed(1)} us per packet (${calibration.library})`],
+    ["  ratio", results.ratio.toFixed(2)],
+    ["  cores", `${window.serviceCores.toFixed(2)}, so ${window.speakersPerCore.toFixed(0)} speakers a core`],
+    [
+      "  loop lag",
+      `${spread(window.loopLagMs)}; own gauge ${window.serviceLoopLagMs.toFixed(1)} ms at worst`,
+    ],
+    ["  healthz", spread(window.healthzMs)],
+    ["  packet due -> chunk at STT", `${spread(window.audioDelayMs)} (${window.audioDelayMs.samples})`],
+    ["  word from STT -> HPB", `${spread(window.wordDelayMs)} (${window.wordDelayMs.samples})`],
+    ["  audio sent to STT", `${window.sttSecondsPerSpeakerSecond.toFixed(3)} s per speaker and second`],
+    ["  transcripts", `${window.transcripts}`],
+    [],
+    ["packets sent / received", `${window.packetsSent} / ${packets.received}`],
+    [
+      "  of the received",
+      `${packets.decoded} decoded, ${packets.silent} silent, ${packets.late} late, ` +
+      `${packets.dropped} dropped by the inbox`,
+    ],
+    [
+      "  never received",
+      `${packets.lost} marked lost; ${window.udpBufferErrors} refused by full socket buffers`,
+    ],
+    [
+      "  since the start",
+      `${ledger.received} received, ${ledger.unaccounted} unaccounted for` +
+      (ledger.settled ? "" : " (the service was not done when asked)"),
+    ],
+    ...Object.entries(counters).map(([name, count]) => [`  ${name}`, String(count)]),
+    [],
+    ["memory, 1 speaker", held(memory.one)],
+    [`memory, ${options.speakers} speakers`, held(memory.all)],
+    [
+      "memory, each further speaker",
+      `${mebibytes(memory.perSpeakerRssBytes, 2)} MiB resident, ` +
+      `${mebibytes(memory.perSpeakerHeldBytes, 2)} MiB once the garbage is collected`,
+    ],
+  ];
+  return rows.map(([name = "", value = ""]) => `${name.padEnd(32)} ${value}`.trimEnd()).join("\n") + "\n";
+}
+
+function spread({ median, p99, max }: Percentiles): string {
+  return `median ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, max ${max.toFixed(1)} ms`;
+}
+
+function cores(count: number): string {
+  return `${count.toFixed(2)} cores`;
+}
+
+function held({ rssBytes, heldBytes, heapBytes }: LoadResults["memory"]["one"]): string {
+  return `${mebibytes(rssBytes)} MiB resident, ${mebibytes(heldBytes)} MiB once the garbage is collected ` +
+    `(heap ${mebibytes(heapBytes)} MiB)`;
+}
+
+function mebibytes(bytes: number, digits = 0): string {
+  return (bytes / 2 ** 20).toFixed(digits);
+}

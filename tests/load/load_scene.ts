@@ -1,0 +1,190 @@
+/**
+ * The call of a load test: the service in a process of its own, Janus with its few publishers, the stand-in for
+ * speech-to-text, and the signalling between them. Everything it starts ends with it.
+ */
+import { FakeNextcloud } from "../fakes/nextcloud.ts";
+import { readSpeech } from "../fakes/speech.ts";
+import { post } from "../integration/world.ts";
+import { configureJanus, type JanusOptions, ownAddress, startJanus } from "../real/janus.ts";
+import { answersOk, freePort, ServerProcess } from "../real/server_process.ts";
+import { CallHpb, type LoadSpeaker } from "./call_hpb.ts";
+import { type Impairments, JanusRoom } from "./janus_room.ts";
+import { PUBLISHERS, turnPackets } from "./marks.ts";
+import { cpuMsOf } from "./proc.ts";
+import { Metrics } from "./scene.ts";
+import { ServiceProcess } from "./service_process.ts";
+import type { SttNumbers } from "./stt_process.ts";
+
+export interface LoadSceneOptions {
+  rooms: number;
+  listenersPerRoom: number;
+  talkPercent: number;
+  impairments: Impairments;
+  /** For the service, on top of what it needs here. */
+  environment: Record<string, string>;
+  denoArgs: readonly string[];
+}
+
+/** Below the kernel's ephemeral ports; one for each connection and the publishers'. */
+const RTP_PORTS = { first: 20_000, last: 29_999 };
+/** Threads of Janus: the machine's other core is the service's. */
+const JANUS_LOOPS = 2;
+const LOOK_EVERY_MS = 100;
+
+type Room = ReturnType<CallHpb["addRoom"]>;
+
+export class LoadScene implements AsyncDisposable {
+  readonly #speakers: { room: Room; speaker: LoadSpeaker }[] = [];
+  #joined = 0;
+
+  private constructor(
+    readonly service: ServiceProcess,
+    readonly janus: JanusRoom,
+    readonly hpb: CallHpb,
+    /** What publishers say while they talk. */
+    readonly packets: readonly Uint8Array[],
+    private readonly rooms: readonly Room[],
+    private readonly sttUrl: string,
+    private readonly pids: readonly number[],
+    private readonly stack: AsyncDisposableStack,
+  ) {}
+
+  static async start(options: LoadSceneOptions): Promise<LoadScene> {
+    await using stack = new AsyncDisposableStack();
+    const folder = await Deno.makeTempDir({ prefix: "tiro-load-" });
+    stack.defer(() => Deno.remove(folder, { recursive: true }));
+    await Deno.mkdir(`${folder}/janus`);
+    const janusOptions: JanusOptions = {
+      folder: `${folder}/janus`,
+      port: freePort(),
+      hostAddress: ownAddress(),
+      rtpPorts: RTP_PORTS,
+      logPath: `${folder}/janus.log`,
+      eventLoops: JANUS_LOOPS,
+    };
+    await configureJanus(janusOptions);
+    const janusProcess = stack.use(await startJanus(janusOptions));
+    const sttPort = freePort();
+    const sttUrl = `127.0.0.1:${sttPort}`;
+    const sttProcess = stack.use(
+      await ServerProcess.start({
+        name: "the stand-in for speech-to-text",
+        executable: Deno.execPath(),
+        args: ["run", "-A", new URL("stt_process.ts", import.meta.url).pathname, String(sttPort)],
+        logPath: `${folder}/stt.log`,
+        isReady: () => answersOk(`http://${sttUrl}/numbers`),
+      }),
+    );
+    const packets = await turnPackets(await readSpeech("meeting_rms"));
+    const janus = stack.use(
+      await JanusRoom.open({
+        url: `ws://127.0.0.1:${janusOptions.port}`,
+        packets,
+        talkPercent: options.talkPercent,
+      }),
+    );
+    janus.impairments = options.impairments;
+    const hpb = stack.use(new CallHpb(janus));
+    const nextcloud = stack.use(await FakeNextcloud.start({ secret: "backend-secret-of-the-load-test" }));
+    const service = stack.use(
+      await ServiceProcess.start({
+        denoArgs: ["--inspect=127.0.0.1:0", ...options.denoArgs],
+        environment: {
+          LT_HPB_URL: hpb.url,
+          LT_INTERNAL_SECRET: hpb.internalSecret,
+          NEXTCLOUD_URL: nextcloud.url,
+          STT_STREAM_URL: `ws://${sttUrl}/v1/stream`,
+          ...options.environment,
+        },
+      }),
+    );
+    const rooms = Array.from({ length: options.rooms }, () => hpb.addRoom(options.listenersPerRoom));
+    for (const { token: roomToken, listeners } of rooms) {
+      for (const { ncSessionId } of listeners) {
+        const body = { roomToken, ncSessionId, enable: true, langId: "en" };
+        const response = await post(service.baseUrl, "/api/v1/call/transcribe", body);
+        const answer = await response.text();
+        if (!response.ok) throw new Error(`Cannot caption a room: ${response.status} ${answer}`);
+      }
+    }
+    const pids = [janusProcess.pid, sttProcess.pid];
+    return new LoadScene(service, janus, hpb, packets.talk[0], rooms, sttUrl, pids, stack.move());
+  }
+
+  get speakers(): number {
+    return this.#speakers.length;
+  }
+
+  /** So many join at once, spread over rooms and publishers; resolves with ms until all are heard, or what it came to. */
+  async join(count: number, deadlineMs: number): Promise<{ tookMs: number; heard: number }> {
+    const startMs = performance.now();
+    const publishers = this.rooms.map((): number[] => []);
+    for (let index = 0; index < count; index++, this.#joined++) {
+      publishers[this.#joined % this.rooms.length].push(this.#joined % PUBLISHERS);
+    }
+    for (const [index, room] of this.rooms.entries()) {
+      if (publishers[index].length === 0) continue;
+      const joined = this.hpb.join(room, publishers[index]);
+      this.#speakers.push(...joined.map((speaker) => ({ room, speaker })));
+    }
+    for (;;) {
+      const heard = (await this.metrics()).value("tiro_speakers_heard");
+      const tookMs = performance.now() - startMs;
+      if (heard >= this.#speakers.length || tookMs > deadlineMs) return { tookMs, heard };
+      await pause(LOOK_EVERY_MS);
+    }
+  }
+
+  /** The first `count` who came leave at once. */
+  async leave(count: number): Promise<void> {
+    const leaving = this.#speakers.splice(0, count);
+    await Promise.all(this.rooms.map((room) => {
+      const speakers = leaving.filter((each) => each.room === room).map(({ speaker }) => speaker);
+      return speakers.length > 0 ? this.hpb.leave(room, speakers) : undefined;
+    }));
+  }
+
+  /** Resolves with whether every speaker who left is gone from the service. */
+  async settled(deadlineMs: number): Promise<boolean> {
+    const endMs = performance.now() + deadlineMs;
+    let received = -1;
+    for (;;) {
+      const metrics = await this.metrics();
+      const active = metrics.value("transcription_speakers_active");
+      const total = metrics.packets("received");
+      const { live } = await this.sttNumbers();
+      if (active === this.#speakers.length && live <= active && (active > 0 || total === received)) {
+        return true;
+      }
+      if (performance.now() > endMs) return false;
+      received = total;
+      await pause(LOOK_EVERY_MS);
+    }
+  }
+
+  async metrics(): Promise<Metrics> {
+    return new Metrics(await (await fetch(`${this.service.baseUrl}/metrics`)).text());
+  }
+
+  async sttNumbers(): Promise<SttNumbers> {
+    return await (await fetch(`http://${this.sttUrl}/numbers`)).json();
+  }
+
+  async resetStt(): Promise<void> {
+    await (await fetch(`http://${this.sttUrl}/reset`, { method: "POST" })).text();
+  }
+
+  /** Processor time of everything here but the service, by who spent it, ms. */
+  generatorCpuMs(): { janus: number; stt: number; harness: number } {
+    const [janus, stt] = this.pids;
+    return { janus: cpuMsOf(janus), stt: cpuMsOf(stt), harness: cpuMsOf("self") };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stack.disposeAsync();
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
