@@ -41,6 +41,9 @@ export const baseUrl = z.string().transform((value, context) => {
   return withoutEndSlash(url.href);
 });
 
+/** Nextcloud's address, also as AppAPI and browsers write it: with its front controller at the end. */
+export const nextcloudUrl = baseUrl.transform((url) => withoutEndSlash(url.replace(/\/index\.php$/, "")));
+
 export const webSocketUrl = z.string().transform((value, context) =>
   parseUrl(value, ["wss", "ws"], context)?.href ?? z.NEVER
 );

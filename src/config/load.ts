@@ -23,7 +23,7 @@ export interface Config {
     /** ws: or wss:, ends in `/spreed`. */
     readonly hpbUrl: string;
     readonly internalSecret: Secret;
-    /** http: or https:, no slash at its end. */
+    /** http: or https:, neither a slash nor `/index.php` at its end. */
     readonly nextcloudUrl: string;
   };
   readonly stt: {
@@ -200,13 +200,14 @@ function parse(given: Given, files: Files) {
   const required = byModal && !given.STT_STREAM_URL;
   // A token is sent whole or not at all, so half of one is a fault even where none is needed.
   const tokenRequired = required || (byModal && Boolean(given.MODAL_KEY || given.MODAL_SECRET));
-  const isExApp = given.APP_SECRET !== undefined;
   const translator = given.TRANSLATION_PROVIDER;
+  const needsSecret = given.HP_SHARED_KEY !== undefined || translator === "nextcloud";
+  const isExApp = given.APP_SECRET !== undefined || needsSecret;
   const schema = z.object(
     {
       LT_HPB_URL: fields.hpbUrl,
       LT_INTERNAL_SECRET: fields.secret,
-      NEXTCLOUD_URL: fields.baseUrl,
+      NEXTCLOUD_URL: fields.nextcloudUrl,
       STT_PROVIDER: fields.oneOf(STT_PROVIDERS),
       MODAL_WORKSPACE: requiredWhen(required, fields.dnsLabel),
       MODAL_KEY: requiredWhen(tokenRequired, fields.headerSecret),
@@ -227,10 +228,7 @@ function parse(given: Given, files: Files) {
         "is not set, and HOST is no loopback address (LT_API_OPEN=true serves everyone)",
       ),
       LT_API_OPEN: fields.choice("true", "false"),
-      APP_SECRET: requiredWhen(
-        given.HP_SHARED_KEY !== undefined || translator === "nextcloud",
-        fields.secret,
-      ),
+      APP_SECRET: requiredWhen(needsSecret, fields.secret),
       APP_ID: fields.appId,
       APP_VERSION: requiredWhen(isExApp, fields.version),
       AA_VERSION: fields.version,

@@ -135,9 +135,14 @@ Deno.test("The HPB's address is accepted in every spelling operators use", () =>
   }
 });
 
-Deno.test("Nextcloud's address loses the slash at its end and keeps its folder", () => {
-  const { talk } = loadConfig({ ...COMPLETE, NEXTCLOUD_URL: "http://example.org:8080/nextcloud/" });
-  assert.equal(talk.nextcloudUrl, "http://example.org:8080/nextcloud");
+Deno.test("Nextcloud's address works as operators and AppAPI write it, and keeps its folder", () => {
+  for (const folder of ["", "/nextcloud"]) {
+    const address = `http://example.org:8080${folder}`;
+    for (const end of ["", "/", "/index.php", "/index.php/"]) {
+      const { talk } = loadConfig({ ...COMPLETE, NEXTCLOUD_URL: address + end });
+      assert.equal(talk.nextcloudUrl, address, folder + end);
+    }
+  }
 });
 
 Deno.test("Only loopback is listened on without credentials, unless that is wished for", () => {
@@ -189,14 +194,11 @@ Deno.test("AppAPI's environment makes an ExApp that listens where AppAPI says", 
 });
 
 Deno.test("An ExApp is told everything AppAPI should have set", () => {
-  assert.deepEqual(problems({ ...COMPLETE, APP_SECRET }), {
-    APP_VERSION: "is not set",
-    APP_PERSISTENT_STORAGE: "is not set",
-  });
-  assert.deepEqual(problems({ ...COMPLETE, HP_SHARED_KEY: "harp" }), { APP_SECRET: "is not set" });
-  assert.deepEqual(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "nextcloud" }), {
-    APP_SECRET: "is not set",
-  });
+  const others = { APP_VERSION: "is not set", APP_PERSISTENT_STORAGE: "is not set" };
+  const all = { APP_SECRET: "is not set", ...others };
+  assert.deepEqual(problems({ ...COMPLETE, APP_SECRET }), others);
+  assert.deepEqual(problems({ ...COMPLETE, HP_SHARED_KEY: "harp" }), all);
+  assert.deepEqual(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "nextcloud" }), all);
 });
 
 Deno.test("The folder of an ExApp must be there and take files, and nothing is left in it", async () => {

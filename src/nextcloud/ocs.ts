@@ -29,7 +29,7 @@ export interface ExAppIdentity {
 }
 
 export interface OcsOptions {
-  /** As operators write it: a slash or `/index.php` at its end does no harm. */
+  /** No slash at its end. */
   nextcloudUrl: string;
   /** Absent: calls are not signed. */
   exApp?: ExAppIdentity;
@@ -62,7 +62,6 @@ export function createOcs(options: OcsOptions): OcsClient {
   const { tls, log, meter } = options;
   const clock = options.clock ?? systemClock;
   const unixNowMs = options.unixNowMs ?? Date.now;
-  const base = options.nextcloudUrl.replace(/\/+$/, "").replace(/\/index\.php$/, "");
   const signed = { "OCS-APIRequest": "true", Accept: "application/json", ...signature(options.exApp) };
   const throttle = new Throttle();
 
@@ -87,7 +86,7 @@ export function createOcs(options: OcsOptions): OcsClient {
       };
       let answer: HttpAnswer;
       try {
-        answer = await httpRequest(base + request.path, {
+        answer = await httpRequest(options.nextcloudUrl + request.path, {
           method: request.method,
           headers: request.body === undefined ? signed : { ...signed, "Content-Type": "application/json" },
           body: request.body === undefined ? undefined : JSON.stringify(request.body),
