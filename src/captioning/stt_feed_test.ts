@@ -11,6 +11,8 @@ class FakeSession implements SttSession {
   readonly written: PcmFrame[] = [];
   finished = false;
   disposed = false;
+  /** Has no last words. */
+  isSilent = false;
   readonly #queue = new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
   readonly events = this.#queue.readable();
   #dead?: unknown;
@@ -41,7 +43,7 @@ class FakeSession implements SttSession {
   }
   finish(): Promise<void> {
     this.finished = true;
-    this.say({ type: "word", text: "last" });
+    if (!this.isSilent) this.say({ type: "word", text: "last" });
     this.#queue.close();
     return Promise.resolve();
   }
@@ -242,6 +244,28 @@ Deno.test("A new language finishes the session and opens one in that language", 
     assert.deepEqual(stt.sessions.map(({ languageId }) => languageId), ["en", "fr"]);
     assert.ok(stt.sessions[0].finished);
     assert.deepEqual(said, ["last", "|"]);
+  }));
+
+Deno.test("Audio a session in another language did not answer for is not said again in the new one", () =>
+  withFeed(async ({ stt, writer, feed }) => {
+    await writer.write(frame(0, 0));
+    stt.sessions[0].isSilent = true;
+    feed.setLanguage("fr");
+    await writer.write(frame(200, 200));
+    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs), [200]);
+  }));
+
+Deno.test("What was said again and not answered for is said once more when that session fails too", () =>
+  withFeed(async ({ clock, stt, writer }) => {
+    await writer.write(frame(0, 0));
+    for (let session = 0; session < 2; session++) {
+      stt.sessions[session].fail(failure());
+      const write = writer.write(frame(200 + 200 * session, 200));
+      await clock.advance(2_000);
+      await write;
+    }
+    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs).slice(0, 2), [0, 200]);
+    assert.deepEqual(stt.sessions[2].written.map(({ startMs }) => startMs).slice(0, 2), [0, 200]);
   }));
 
 Deno.test("Closing the stream pushes the last words out before it resolves", () =>

@@ -114,6 +114,42 @@ Deno.test("A hypothesis replaces the one before and the provider's final settles
   assert.deepEqual(world.texts, ["whoa", "one two", "one two three!"]);
 });
 
+Deno.test("A hypothesis after a final is a new utterance from its first word", () => {
+  const world = new World().hear(true);
+  world.say({ type: "partial", text: "one two three" }).say({ type: "final", text: "one two three" });
+  world.say({ type: "partial", text: "four" }).say({ type: "final", text: "four five" });
+  assert.deepEqual(world.texts, ["one two three", "one two three!", "four", "four five!"]);
+});
+
+Deno.test("A caption tells who spoke, when, and when the newest audio behind it was heard", () => {
+  const utterances = new Utterances({ speakerId: "s7", languageId: "fr", separator: " " });
+  const word = (text: string) => utterances.receive({ type: "stt", event: { type: "word", text } }, 9_000);
+  utterances.receive({ type: "audio", voiced: true, endMs: 1_200, heardAtMs: 8_100 }, 8_200);
+  const [first] = word("bonjour");
+  utterances.receive({ type: "audio", voiced: true, endMs: 1_400, heardAtMs: 8_300 }, 8_400);
+  const [second] = word("madame");
+  const common = { speakerId: "s7", utterance: 0, languageId: "fr", final: false };
+  assert.deepEqual([first, second], [
+    { ...common, revision: 0, text: "bonjour", spoken: { startMs: 1_200, endMs: 1_200 }, heardAtMs: 8_100 },
+    {
+      ...common,
+      revision: 1,
+      text: "bonjour madame",
+      spoken: { startMs: 1_200, endMs: 1_400 },
+      heardAtMs: 8_300,
+    },
+  ]);
+});
+
+Deno.test("Words are joined as the language that is spoken now joins them", () => {
+  const utterances = new Utterances({ speakerId: "s1", languageId: "en", separator: " " });
+  const word = (text: string) => utterances.receive({ type: "stt", event: { type: "word", text } }, 0);
+  word("a");
+  utterances.setLanguage("ja", "");
+  word("b");
+  assert.equal(word("c").at(-1)?.text, "bc");
+});
+
 Deno.test("A hypothesis gets two seconds after the voice for its provider to settle it", () => {
   const world = new World().hear(true).say({ type: "partial", text: "half passed mine" }).hear(false).wait(
     1_500,
