@@ -15,6 +15,7 @@ import {
   type RtpPacket,
 } from "werift";
 import type { IceServer } from "../domain/mod.ts";
+import "./turn.ts";
 
 /** Where the sockets of a connection are opened. */
 export interface WebRtcNetwork {
@@ -72,6 +73,7 @@ export class Peer implements AsyncDisposable {
       codecs,
       headerExtensions: { audio: [], video: [] },
       bundlePolicy: "max-bundle",
+      // werift uses the first STUN and the first TURN URL it can: TURN over UDP, TCP where that fails, or TLS.
       iceServers: iceServers.map(({ urls, username, credential }) => ({
         urls: [...urls],
         ...(username === undefined ? {} : { username }),
