@@ -1,0 +1,114 @@
+/**
+ * coturn on loopback, set up as Talk's manual has it (time-limited credentials, nonces that go stale), but that it may
+ * relay to loopback as well. Everything it writes is in a folder that goes with it.
+ */
+import { Buffer } from "node:buffer";
+import { createHmac } from "node:crypto";
+import { createSocket } from "node:dgram";
+import type { IceServer } from "../../src/domain/mod.ts";
+import { acceptsTcp, freePort, polled, ServerProcess } from "./server_process.ts";
+
+const ADDRESS = "127.0.0.1";
+const SECRET = "coturn-secret-of-this-test";
+/** How long Nextcloud's credentials are good for, s. */
+const CREDENTIAL_LIFE_S = 24 * 60 * 60;
+
+export interface CoturnOptions {
+  /** Added to the command line: `--no-udp`, .. */
+  args?: readonly string[];
+  /** Seconds a nonce lasts. Default what it is for Talk. */
+  staleNonceS?: number;
+}
+
+export class Coturn implements AsyncDisposable {
+  private constructor(
+    readonly port: number,
+    private readonly folder: string,
+    private readonly server: ServerProcess,
+  ) {}
+
+  static async start({ args = [], staleNonceS = 600 }: CoturnOptions = {}): Promise<Coturn> {
+    const port = await portForBoth();
+    const folder = await Deno.makeTempDir({ prefix: "coturn-" });
+    try {
+      const server = await ServerProcess.start({
+        name: "coturn",
+        executable: "turnserver",
+        args: [
+          "-n", // no configuration file
+          "--no-cli",
+          "--no-tls",
+          "--no-dtls",
+          `--listening-ip=${ADDRESS}`,
+          `--listening-port=${port}`,
+          `--relay-ip=${ADDRESS}`,
+          "--allow-loopback-peers",
+          "--no-multicast-peers",
+          "--fingerprint",
+          "--realm=talk.example",
+          "--use-auth-secret",
+          `--static-auth-secret=${SECRET}`,
+          `--stale-nonce=${staleNonceS}`,
+          "--relay-threads=1",
+          "--log-file=stdout",
+          `--pidfile=${folder}/pid`,
+          `--userdb=${folder}/db`,
+          ...args,
+        ],
+        logPath: `${folder}/log`,
+        isReady: async () => await acceptsTcp(port) && (args.includes("--no-udp") || await answersStun(port)),
+      });
+      return new Coturn(port, folder, server);
+    } catch (error) {
+      await Deno.remove(folder, { recursive: true });
+      throw error;
+    }
+  }
+
+  get stun(): IceServer {
+    return { urls: [`stun:${ADDRESS}:${this.port}`] };
+  }
+
+  /** With credentials as Nextcloud makes them; each user has some of its own. */
+  turn(transport: "udp" | "tcp", { user = "talk", secret = SECRET } = {}): IceServer {
+    const username = `${Math.floor(Date.now() / 1000) + CREDENTIAL_LIFE_S}:${user}`;
+    const credential = createHmac("sha1", secret).update(username).digest("base64");
+    return { urls: [`turn:${ADDRESS}:${this.port}?transport=${transport}`], username, credential };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server.kill();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** A port of loopback that was free a moment ago, for TCP and for UDP. */
+async function portForBoth(): Promise<number> {
+  let port = 0;
+  await polled("a free port", 5_000, async () => {
+    port = freePort();
+    const socket = createSocket("udp4");
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    socket.once("error", () => resolve(false));
+    socket.bind(port, ADDRESS, () => resolve(true));
+    const isFree = await promise;
+    await new Promise<void>((closed) => socket.close(closed));
+    return isFree;
+  });
+  return port;
+}
+
+/** Whether a STUN Binding request (RFC 8489, section 5) is answered within a moment. */
+async function answersStun(port: number): Promise<boolean> {
+  const socket = createSocket("udp4");
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once("message", () => resolve(true));
+  socket.on("error", () => resolve(false));
+  await new Promise<void>((bound) => socket.bind(0, ADDRESS, bound));
+  const timer = setTimeout(() => resolve(false), 100);
+  socket.send(Buffer.from("000100002112a442" + "00".repeat(12), "hex"), port, ADDRESS);
+  const answered = await promise;
+  clearTimeout(timer);
+  await new Promise<void>((closed) => socket.close(closed));
+  return answered;
+}
