@@ -70,6 +70,8 @@ export interface Config {
     /** A folder that is there and can be written to. */
     readonly storage: string;
   };
+  /** 0: speakers are heard on the main thread. */
+  readonly media: { readonly workers: number };
   readonly log: { readonly level: LogLevel };
   readonly tls: {
     /** PEM, one certificate each. */
@@ -124,6 +126,7 @@ export function loadConfig(env: Environment, files: Partial<Files> = {}): Config
       storage: values.APP_PERSISTENT_STORAGE!,
       aaVersion: values.AA_VERSION,
     },
+    media: { workers: values.MEDIA_WORKERS },
     log: { level: values.LOG_LEVEL },
     tls: { caCerts: values.LT_CA_CERTS ?? [], skipVerify: values.SKIP_CERT_VERIFY },
     limits: {
@@ -243,6 +246,7 @@ function parse(given: Given, files: Files) {
       LOG_LEVEL: fields.oneOf(LOG_LEVELS),
       LT_CA_CERTS: fields.certificates(files.read).optional(),
       SKIP_CERT_VERIFY: fields.choice("true", "false"),
+      MEDIA_WORKERS: fields.wholeNumber(0, 64),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),
       EMPTY_ROOM_SECONDS: fields.wholeNumber(1, 86_400),

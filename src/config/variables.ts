@@ -216,6 +216,12 @@ export const VARIABLES = [
     example: "true",
   },
   {
+    name: "MEDIA_WORKERS",
+    default: "0",
+    meaning: "Threads that hear speakers; `0` hears them on the main thread",
+    example: "2",
+  },
+  {
     name: "MAX_ROOMS",
     default: String(LIMITS.rooms),
     meaning: "Calls captioned at once; each holds a connection to the HPB",

@@ -54,6 +54,8 @@ export const LIMITS = {
   rooms: 500,
   /** Speakers per room. */
   speakersPerRoom: 500,
+  /** Speakers on one media worker: at 50 us a packet and 50 packets a second a core is full there. */
+  speakersPerWorker: 400,
   /** A room without listeners is left after this. */
   emptyRoomMs: 60_000,
   /** RTP missing this long means trouble: a muted track still sends packets. */

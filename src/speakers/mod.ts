@@ -1,2 +1,3 @@
-/** Runs a speaker's whole pipeline behind the SpeakerHost port: WebRTC in, captions out, on one thread. */
+/** Runs a speaker's whole pipeline behind the SpeakerHost port: WebRTC in, captions out, here or on worker threads. */
 export * from "./in_process_host.ts";
+export { WorkerHost, type WorkerHostOptions } from "./worker_host.ts";

@@ -16,7 +16,7 @@ import type {
   SdpOffer,
   SpeakerHost,
 } from "../domain/mod.ts";
-import { TiroError } from "../domain/mod.ts";
+import { TiroError, UnavailableError } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
 
 export interface RoomSpeakerOptions {
@@ -40,7 +40,7 @@ const LONGEST_WAIT_MS = 16_000;
 
 export class RoomSpeaker implements AsyncDisposable {
   readonly #options: RoomSpeakerOptions;
-  /** Undefined while a broken pipeline waits for the next one to be opened. */
+  /** Undefined until the first request, while a broken one's successor waits, and while the host has no room. */
   #hosted: HostedSpeaker | undefined;
   #languageId: string;
   /** Whether audio arrives. */
@@ -52,7 +52,6 @@ export class RoomSpeaker implements AsyncDisposable {
   constructor(options: RoomSpeakerOptions) {
     this.#options = options;
     this.#languageId = options.languageId;
-    this.#hosted = this.#open();
     options.scope.defer(() => this.#timer?.[Symbol.dispose]());
     options.scope.defer(() => this.#hosted?.[Symbol.asyncDispose]());
   }
@@ -117,7 +116,17 @@ export class RoomSpeaker implements AsyncDisposable {
     return this.#options.scope[Symbol.asyncDispose]();
   }
 
-  #open(): HostedSpeaker {
+  /** Undefined when the host has no room now. */
+  #open(): HostedSpeaker | undefined {
+    try {
+      return this.#openHosted();
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      this.#complain("speaker not captioned for now", error);
+    }
+  }
+
+  #openHosted(): HostedSpeaker {
     const { sessionId, host, onCaption } = this.#options;
     return host.open({ speaker: { id: sessionId }, languageId: this.#languageId }, {
       caption: onCaption,
@@ -162,6 +171,7 @@ export class RoomSpeaker implements AsyncDisposable {
   #request(reason: string): void {
     this.#disarm();
     this.#hosted ??= this.#open();
+    if (!this.#hosted) return this.#askAgain(reason);
     this.#options.meter.count("tiro_offers_requested_total", reason);
     this.#options.requestOffer();
   }

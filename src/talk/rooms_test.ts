@@ -123,7 +123,9 @@ class FakeSpeaker implements HostedSpeaker {
 
 class FakeHost implements SpeakerHost {
   readonly opened: FakeSpeaker[] = [];
+  isFull = false;
   open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+    if (this.isFull) throw new UnavailableError("Cannot caption a speaker: full", "busy");
     const speaker = new FakeSpeaker(options.speaker.id, options, events);
     this.opened.push(speaker);
     return speaker;
@@ -317,6 +319,20 @@ Deno.test("A speaker whose audio is back before the wait is over is not asked fo
     events.needsOffer("rtp_silent");
     await clock.advance(510);
     assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s"]);
+  }));
+
+Deno.test("A speaker the host has no room for is tried again, and costs the call nothing", () =>
+  withRooms(async ({ call, host, clock, meter }) => {
+    host.isFull = true;
+    const connection = await call();
+    assert.deepEqual(connection.offersRequested, [], "nobody could answer an offer");
+    assert.equal(meter.counted("transcription_errors_total", "busy"), 1);
+    await clock.advance(510);
+    assert.equal(meter.counted("transcription_errors_total", "busy"), 2);
+    host.isFull = false;
+    await clock.advance(1_010);
+    assert.deepEqual(connection.offersRequested, ["hpb-s"]);
+    assert.equal(host.opened.length, 1);
   }));
 
 Deno.test("An offer that cannot be answered is asked for again and costs nothing else", () =>

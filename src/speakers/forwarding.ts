@@ -1,0 +1,101 @@
+/**
+ * A worker's log and meter: what is counted goes to the main thread with the next beat, a log line at once. Bounded:
+ * full batches go early, log lines past the bound are dropped and counted. Gauges are the main thread's own.
+ */
+import type { AudioLedger, CounterName, HistogramName, Log, LogFields, Meter } from "../domain/mod.ts";
+import { toPlainError } from "./plain_error.ts";
+import type { Beat, FromWorker, LogLine } from "./protocol.ts";
+
+/** Entries of one beat; a beat that is full goes at once. */
+const BATCH_MAX = 1_000;
+/** Log lines between two beats: more than this says nothing new. */
+const LOG_LINES_MAX = 50;
+
+export interface ForwardingOptions {
+  post: (message: FromWorker) => void;
+  /** The worker's total. */
+  ledger: AudioLedger;
+  now: () => number;
+}
+
+export class Forwarding {
+  readonly meter: Meter = {
+    count: (name, label, by = 1) => this.#count(name, label, by),
+    observe: (name, value) => this.#observe(name, value),
+    gauge: () => NOTHING,
+    totals: () => NOTHING,
+  };
+  readonly #options: ForwardingOptions;
+  readonly #counts = new Map<string, Beat["counts"][number]>();
+  #observations: Beat["observations"] = [];
+  #logLines = 0;
+  #handled = 0;
+
+  constructor(options: ForwardingOptions) {
+    this.#options = options;
+  }
+
+  log(options: { debug: boolean }): Log {
+    const withFields = (own: LogFields): Log => {
+      const line = (level: LogLine["level"]) => (message: string, fields?: LogFields) =>
+        this.#log({ type: "log", level, message, fields: { ...own, ...fields } });
+      return {
+        debug: options.debug ? line("debug") : () => {},
+        info: line("info"),
+        warn: line("warn"),
+        error: (message, error, fields) =>
+          this.#log({
+            type: "log",
+            level: "error",
+            message,
+            fields: { ...own, ...fields },
+            error: toPlainError(error),
+          }),
+        child: (fields) => withFields({ ...own, ...fields }),
+      };
+    };
+    return withFields({});
+  }
+
+  /** One more message from the main thread was taken in. */
+  handled(): void {
+    this.#handled++;
+  }
+
+  /** Sends what came together since the last time. */
+  beat(): void {
+    const { post, ledger, now } = this.#options;
+    const [counts, observations] = [[...this.#counts.values()], this.#observations];
+    this.#counts.clear();
+    this.#observations = [];
+    this.#logLines = 0;
+    post({
+      type: "beat",
+      nowMs: now(),
+      handled: this.#handled,
+      ledger: ledger.snapshot(),
+      counts,
+      observations,
+    });
+  }
+
+  #count(name: CounterName, label: string | undefined, by: number): void {
+    const key = `${name} ${label ?? ""}`;
+    const counted = this.#counts.get(key);
+    if (counted) counted.by += by;
+    else this.#counts.set(key, { name, label, by });
+    if (this.#counts.size >= BATCH_MAX) this.beat();
+  }
+
+  #observe(name: HistogramName, value: number): void {
+    this.#observations.push([name, value]);
+    if (this.#observations.length >= BATCH_MAX) this.beat();
+  }
+
+  #log(line: LogLine): void {
+    if (this.#logLines++ < LOG_LINES_MAX) this.#options.post(line);
+    else this.#count("tiro_queue_dropped_total", "worker_log", 1);
+  }
+}
+
+const NOTHING: Disposable = { [Symbol.dispose]: () => {} };

@@ -1,0 +1,49 @@
+/** Errors on their way between threads, where classes are lost: what logs, metrics and owners go by is kept. */
+import { NegotiationError, TiroError } from "../domain/mod.ts";
+
+export interface PlainError {
+  name: string;
+  message: string;
+  code?: string;
+  /** There for the typed errors of the house. */
+  retryable?: boolean;
+  stack?: string;
+  cause?: PlainError;
+}
+
+/** An error of a worker's own pipeline, or of the worker itself. */
+export class WorkerError extends TiroError {}
+
+/** Causes of causes are followed this far; a chain may be a ring. */
+const CAUSES_MAX = 5;
+
+export function toPlainError(thrown: unknown, depth = 0): PlainError {
+  // What else can be thrown may be anything, speech included: its type is what can safely be said.
+  if (!(thrown instanceof Error)) return { name: typeof thrown, message: "not an error" };
+  const { name, stack } = thrown;
+  const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
+  return {
+    name,
+    // JSON.parse quotes its input, which may be speech or a credential.
+    message: thrown instanceof SyntaxError ? "[hidden]" : thrown.message,
+    code,
+    retryable: thrown instanceof TiroError ? thrown.retryable : undefined,
+    stack,
+    cause: thrown.cause === undefined || depth + 1 >= CAUSES_MAX
+      ? undefined
+      : toPlainError(thrown.cause, depth + 1),
+  };
+}
+
+/** A TiroError where there was one, with its name and code; else an Error. */
+export function fromPlainError({ name, message, code, retryable, stack, cause }: PlainError): Error {
+  const options = cause && { cause: fromPlainError(cause) };
+  if (retryable === undefined) {
+    return Object.assign(new Error(message, options), { name, stack }, code === undefined ? {} : { code });
+  }
+  const Typed = name === "NegotiationError" ? NegotiationError : WorkerError;
+  return Object.assign(new Typed(message, { code: code ?? "unexpected", retryable, ...options }), {
+    name,
+    stack,
+  });
+}

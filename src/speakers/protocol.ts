@@ -1,0 +1,85 @@
+/**
+ * What crosses between the main thread and a media worker: small, plain and typed. Both ends are this program, so
+ * nothing is checked on arrival. Audio never crosses; secrets do, in `start`, and in no address or log.
+ *
+ *     main --start--> worker      after the worker's `ready`
+ *     main --answer, drain, dispose--> worker --answered, done, refused--> main      paired by `call`
+ *     worker --beat--> main       every BEAT_MS: alive, and what was counted since the last one
+ */
+import type {
+  Caption,
+  CounterName,
+  HistogramName,
+  IceCandidate,
+  IceServer,
+  LedgerEntry,
+  LogFields,
+  SdpOffer,
+  Speaker,
+  SpeakerEvents,
+} from "../domain/mod.ts";
+import type { SttSettings } from "../stt/mod.ts";
+import type { PlainError } from "./plain_error.ts";
+
+/** A worker says this often that it is alive. */
+export const BEAT_MS = 250;
+
+/** What a worker builds its pipelines from. */
+export interface WorkerSettings {
+  stt: { provider: string; modal?: SttSettings["modal"] };
+  chunkMs: number;
+  partials: boolean;
+  /** False keeps debug lines from crossing at all. */
+  debugLog: boolean;
+}
+
+export type ToWorker =
+  | { type: "start"; settings: WorkerSettings }
+  /** `id` names the speaker from here on; it is never used again. */
+  | { type: "open"; id: number; speaker: Speaker; languageId: string }
+  | { type: "answer"; id: number; call: number; offer: SdpOffer; iceServers: readonly IceServer[] }
+  | { type: "candidate"; id: number; sid: string; candidate: IceCandidate }
+  | { type: "language"; id: number; languageId: string }
+  | { type: "drain"; id: number; call: number }
+  /** The drain with this number is awaited no longer. */
+  | { type: "give_up"; call: number }
+  | { type: "dispose"; id: number; call: number }
+  /** Closes every speaker; `stopped` answers. */
+  | { type: "stop" };
+
+export type FromWorker =
+  /** The worker listens. `nowMs`, here and in beats: its own monotonic clock, whose zero is not ours. */
+  | { type: "ready"; nowMs: number }
+  | Beat
+  | LogLine
+  | { type: "caption"; id: number; caption: Caption }
+  | { type: "heard"; id: number }
+  | { type: "needs_offer"; id: number; reason: Parameters<SpeakerEvents["needsOffer"]>[0] }
+  | { type: "failed"; id: number; error: PlainError }
+  | { type: "answered"; call: number; sdp: string }
+  | { type: "done"; call: number }
+  | { type: "refused"; call: number; error: PlainError }
+  /** The worker itself cannot go on. */
+  | { type: "broken"; error: PlainError }
+  | { type: "stopped" };
+
+export interface Beat {
+  type: "beat";
+  nowMs: number;
+  /** Messages handled since the start. */
+  handled: number;
+  /** Totals since the start. */
+  ledger: Record<LedgerEntry, number>;
+  /** Since the last beat. */
+  counts: { name: CounterName; label?: string; by: number }[];
+  /** Since the last beat. */
+  observations: [HistogramName, number][];
+}
+
+export interface LogLine {
+  type: "log";
+  level: "debug" | "info" | "warn" | "error";
+  message: string;
+  fields: LogFields;
+  error?: PlainError;
+}

@@ -1,0 +1,133 @@
+/**
+ * The host that runs speakers on worker threads: a new one goes to the worker with the fewest, a full house refuses, and
+ * a worker that breaks or falls silent is replaced while its speakers fail, one by one, into their owners' hands. Keeps
+ * no speaker alive by itself.
+ */
+import {
+  type AudioLedger,
+  type Clock,
+  type HostedSpeaker,
+  LIMITS,
+  type Log,
+  type Meter,
+  type SpeakerEvents,
+  type SpeakerHost,
+  type SpeakerOptions,
+  UnavailableError,
+} from "../domain/mod.ts";
+import { type Backoff, backoffMs, type Scope } from "../flow/mod.ts";
+import type { FromWorker, ToWorker, WorkerSettings } from "./protocol.ts";
+import { type SpawnWorker, WorkerLink } from "./worker_link.ts";
+
+export interface WorkerHostOptions {
+  /** How many threads, at least 1. */
+  workers: number;
+  settings: WorkerSettings;
+  /** Most speakers of one worker; default LIMITS.speakersPerWorker. */
+  speakersPerWorkerMax?: number;
+  /** The process' ledger; every worker's adds into it. */
+  ledger: AudioLedger;
+  /** The host's own; disposing it closes the workers, within a second. */
+  scope: Scope;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+  /** Default: a module worker running worker.ts. */
+  spawn?: SpawnWorker;
+}
+
+/** A worker that breaks again at once is replaced more and more slowly; one that lived this long starts afresh. */
+const GOOD_LIFE_MS = 60_000;
+const REPLACE_BACKOFF: Backoff = { baseMs: 500, maxMs: 16_000 };
+
+/** The place of one worker and its replacements. */
+interface Slot {
+  link: WorkerLink | undefined;
+  startedMs: number;
+  /** Workers lost in a row, each after a short life. */
+  lost: number;
+  timer: Disposable | undefined;
+}
+
+export class WorkerHost implements SpeakerHost {
+  readonly #options: WorkerHostOptions;
+  readonly #slots: readonly Slot[];
+
+  private constructor(options: WorkerHostOptions) {
+    this.#options = options;
+    const { workers, scope, meter } = options;
+    this.#slots = Array.from({ length: workers }, () => ({
+      link: undefined,
+      startedMs: 0,
+      lost: 0,
+      timer: undefined,
+    }));
+    scope.defer(() => this.#stop());
+    scope.use(
+      meter.gauge("tiro_media_workers", "Media workers that take speakers", () => this.#serving().length),
+    );
+    for (const slot of this.#slots) this.#start(slot);
+  }
+
+  /** Resolves once every worker takes speakers. Rejects with WorkerError; then the owner disposes the scope. */
+  static async start(options: WorkerHostOptions): Promise<WorkerHost> {
+    const host = new WorkerHost(options);
+    await Promise.all(host.#slots.map(({ link }) => link?.ready));
+    return host;
+  }
+
+  /** Throws UnavailableError ("busy") while every worker is full or being replaced. */
+  open(speaker: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+    const most = this.#options.speakersPerWorkerMax ?? LIMITS.speakersPerWorker;
+    let least: WorkerLink | undefined;
+    for (const link of this.#serving()) if (link.load < (least?.load ?? most)) least = link;
+    if (!least) throw new UnavailableError("Cannot caption a speaker: no media worker has room", "busy");
+    return least.open(speaker, events);
+  }
+
+  #serving(): WorkerLink[] {
+    return this.#slots.flatMap(({ link }) => link?.isServing ? [link] : []);
+  }
+
+  #start(slot: Slot): void {
+    const { settings, ledger, clock, log, meter, spawn = spawnModuleWorker } = this.#options;
+    slot.startedMs = clock.now();
+    slot.link = new WorkerLink({
+      ...{ spawn, settings, ledger, clock, log, meter },
+      onLost: (reason, error) => this.#replace(slot, reason, error),
+    });
+  }
+
+  #replace(slot: Slot, reason: "broken" | "stuck", error: Error): void {
+    const { scope, clock, log, meter } = this.#options;
+    meter.count("tiro_media_workers_lost_total", reason);
+    log.error("media worker lost", error, { reason });
+    if (clock.now() - slot.startedMs >= GOOD_LIFE_MS) slot.lost = 0;
+    const waitMs = slot.lost === 0 ? 0 : backoffMs(slot.lost - 1, REPLACE_BACKOFF);
+    slot.lost++;
+    slot.link = undefined;
+    if (scope.signal.aborted) return;
+    slot.timer = clock.timer(waitMs, () => {
+      slot.timer = undefined;
+      if (!scope.signal.aborted) this.#start(slot);
+    });
+  }
+
+  async #stop(): Promise<void> {
+    for (const { timer } of this.#slots) timer?.[Symbol.dispose]();
+    await Promise.all(this.#slots.map(({ link }) => link?.stop()));
+  }
+}
+
+function spawnModuleWorker(on: Parameters<SpawnWorker>[0]): ReturnType<SpawnWorker> {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "media" });
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => on.message(data);
+  worker.onerror = (event) => {
+    event.preventDefault(); // or it would be the main thread's error
+    on.broken(event.error ?? new Error(event.message));
+  };
+  return {
+    send: (message: ToWorker) => worker.postMessage(message),
+    terminate: () => worker.terminate(),
+  };
+}

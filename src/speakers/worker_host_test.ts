@@ -1,0 +1,355 @@
+import assert from "@std/assert";
+import {
+  AudioLedger,
+  type Caption,
+  NegotiationError,
+  type SpeakerEvents,
+  UnavailableError,
+} from "../domain/mod.ts";
+import { Scope, systemClock } from "../flow/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { toPlainError } from "./plain_error.ts";
+import type { Beat, FromWorker, ToWorker } from "./protocol.ts";
+import { WorkerHost } from "./worker_host.ts";
+import type { SpawnWorker } from "./worker_link.ts";
+
+/** A thread in the test's hands. */
+class FakeThread {
+  readonly sent: ToWorker[] = [];
+  terminated = false;
+  constructor(readonly on: Parameters<SpawnWorker>[0]) {}
+  send(message: ToWorker) {
+    this.sent.push(message);
+  }
+  terminate() {
+    this.terminated = true;
+  }
+  says(message: FromWorker) {
+    this.on.message(message);
+  }
+  beat(beat: Partial<Beat> = {}) {
+    const ledger = new AudioLedger().snapshot();
+    this.says({
+      type: "beat",
+      nowMs: 0,
+      handled: 0,
+      counts: [],
+      observations: [],
+      ...beat,
+      ledger: { ...ledger, ...beat.ledger },
+    });
+  }
+  last<Type extends ToWorker["type"]>(type: Type): Extract<ToWorker, { type: Type }> {
+    const found = this.sent.findLast((message) => message.type === type);
+    assert.ok(found, `no ${type}`);
+    return found as Extract<ToWorker, { type: Type }>;
+  }
+  speakers(): string[] {
+    return this.sent.flatMap((message) => message.type === "open" ? [message.speaker.id] : []);
+  }
+}
+
+class Told implements SpeakerEvents {
+  readonly said: string[] = [];
+  readonly captions: Caption[] = [];
+  caption(caption: Caption) {
+    this.captions.push(caption);
+    this.said.push(`caption ${caption.text}`);
+  }
+  needsOffer(reason: string) {
+    this.said.push(`needs offer: ${reason}`);
+  }
+  heard() {
+    this.said.push("heard");
+  }
+  failed(error: unknown) {
+    this.said.push(`failed: ${error instanceof Error ? error.message : typeof error}`);
+  }
+}
+
+const SETTINGS = { stt: { provider: "modal" }, chunkMs: 80, partials: true, debugLog: false };
+
+async function withHost(
+  options: { workers: number; speakersPerWorkerMax?: number },
+  test: (world: {
+    host: WorkerHost;
+    threads: FakeThread[];
+    scope: Scope;
+    clock: FakeClock;
+    meter: FakeMeter;
+    log: FakeLog;
+    ledger: AudioLedger;
+    open: (id: string) => Told;
+  }) => Promise<void> | void,
+): Promise<void> {
+  const scope = new Scope("host");
+  const [clock, meter, log, ledger] = [
+    new FakeClock(10_000),
+    new FakeMeter(),
+    new FakeLog(),
+    new AudioLedger(),
+  ];
+  const threads: FakeThread[] = [];
+  const spawn: SpawnWorker = (on) => {
+    const thread = new FakeThread(on);
+    threads.push(thread);
+    return thread;
+  };
+  const starting = WorkerHost.start({
+    ...options,
+    settings: SETTINGS,
+    ledger,
+    scope,
+    clock,
+    log,
+    meter,
+    spawn,
+  });
+  for (const thread of threads) thread.says({ type: "ready", nowMs: 1_000 });
+  const host = await starting;
+  const open = (id: string) => {
+    const told = new Told();
+    host.open({ speaker: { id }, languageId: "en" }, told);
+    return told;
+  };
+  await test({ host, threads, scope, clock, meter, log, ledger, open });
+  const closing = scope[Symbol.asyncDispose]();
+  await clock.advance(1_100);
+  await closing;
+  assert.ok(threads.every(({ terminated }) => terminated), "no thread is left");
+  assert.equal(clock.pending, 0, "no timer is left");
+}
+
+const CAPTION: Caption = {
+  speakerId: "a",
+  utterance: 0,
+  revision: 0,
+  languageId: "en",
+  text: "red",
+  final: false,
+  spoken: { startMs: 0, endMs: 500 },
+  heardAtMs: 1_700,
+};
+
+Deno.test("A worker gets its settings in a message, once it listens", () =>
+  withHost({ workers: 1 }, ({ threads: [thread] }) => {
+    assert.deepEqual(thread.sent, [{ type: "start", settings: SETTINGS }]);
+  }));
+
+Deno.test("A new speaker goes to the worker with the fewest", () =>
+  withHost({ workers: 2 }, async ({ host, threads, open }) => {
+    const first = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    for (const id of ["b", "c", "d"]) open(id);
+    assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c"], ["b", "d"]]);
+    const closing = first[Symbol.asyncDispose]();
+    open("e");
+    threads[0].says({ type: "done", call: threads[0].last("dispose").call });
+    await closing;
+    open("f");
+    assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c", "e", "f"], ["b", "d"]]);
+  }));
+
+Deno.test("A speaker past the bound is refused as busy, and one who leaves makes room", () =>
+  withHost({ workers: 2, speakersPerWorkerMax: 1 }, async ({ host, threads, open }) => {
+    const first = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    open("b");
+    const isBusy = (error: unknown) => error instanceof UnavailableError && error.code === "busy";
+    assert.throws(() => open("c"), isBusy);
+    const closing = first[Symbol.asyncDispose]();
+    assert.throws(() => open("c"), isBusy, "one being closed still takes its place");
+    threads[0].says({ type: "done", call: threads[0].last("dispose").call });
+    await closing;
+    open("c");
+    assert.deepEqual(threads[0].speakers(), ["a", "c"]);
+  }));
+
+Deno.test("Captions and troubles reach their own speaker, in order, and none after it is disposed", () =>
+  withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
+    const [a, b] = [new Told(), new Told()];
+    const hosted = host.open({ speaker: { id: "a" }, languageId: "en" }, a);
+    const idOfA = thread.last("open").id;
+    host.open({ speaker: { id: "b" }, languageId: "en" }, b);
+    thread.says({ type: "heard", id: idOfA });
+    thread.says({ type: "caption", id: idOfA, caption: CAPTION });
+    thread.says({ type: "needs_offer", id: idOfA, reason: "rtp_silent" });
+    assert.deepEqual(a.said, ["heard", "caption red", "needs offer: rtp_silent"]);
+    const closing = hosted[Symbol.asyncDispose]();
+    thread.says({ type: "heard", id: idOfA });
+    thread.says({ type: "done", call: thread.last("dispose").call });
+    await closing;
+    thread.says({ type: "heard", id: idOfA });
+    assert.equal(a.said.length, 3);
+    assert.deepEqual(b.said, []);
+  }));
+
+Deno.test("A worker's clock has another zero: heardAtMs is told in ours, by the quickest message seen", () =>
+  withHost({ workers: 1 }, ({ threads: [thread], open, clock }) => {
+    const told = open("a"); // ready came at 10 000 of our clock and 1 000 of the worker's
+    const { id } = thread.last("open");
+    thread.says({ type: "caption", id, caption: CAPTION });
+    assert.equal(told.captions[0].heardAtMs, 10_700);
+    thread.beat({ nowMs: 1_040 }); // 40 ms less under way than ready
+    thread.says({ type: "caption", id, caption: CAPTION });
+    assert.equal(told.captions[1].heardAtMs, 10_660);
+    thread.beat({ nowMs: 900 }); // a slow message tells nothing
+    thread.says({ type: "caption", id, caption: CAPTION });
+    assert.equal(told.captions[2].heardAtMs, 10_660);
+    assert.equal(clock.now(), 10_000);
+  }));
+
+Deno.test("What a worker does is answered with its result, or with its error's type and code", () =>
+  withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
+    const hosted = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    const answering = hosted.answer({ sid: "1", sdp: "offer" }, []);
+    thread.says({ type: "answered", call: thread.last("answer").call, sdp: "answer" });
+    assert.deepEqual(await answering, { sdp: "answer" });
+    const refused = hosted.answer({ sid: "2", sdp: "offer" }, []);
+    const error = new NegotiationError("Cannot answer offer: no", { code: "no_audio", retryable: true });
+    thread.says({ type: "refused", call: thread.last("answer").call, error: toPlainError(error) });
+    await assert.rejects(
+      refused,
+      (thrown: unknown) => thrown instanceof NegotiationError && thrown.code === "no_audio",
+    );
+  }));
+
+Deno.test("A drain that is given up is given up in the worker too", () =>
+  withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
+    const hosted = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    const controller = new AbortController();
+    const draining = hosted.drain(controller.signal);
+    controller.abort(new Error("enough"));
+    await assert.rejects(draining, /enough/);
+    assert.equal(thread.last("give_up").call, thread.last("drain").call);
+  }));
+
+Deno.test("A worker that breaks fails its own speakers, and another takes its place at once", () =>
+  withHost({ workers: 2 }, async ({ host, threads, open, clock, meter }) => {
+    const a = new Told();
+    const hosted = host.open({ speaker: { id: "a" }, languageId: "en" }, a);
+    const b = open("b");
+    const answering = hosted.answer({ sid: "1", sdp: "offer" }, []);
+    const refusal = assert.rejects(answering, (error: unknown) => error instanceof NegotiationError);
+    threads[0].on.broken(new Error("out of luck"));
+    await refusal;
+    assert.deepEqual(a.said, ["failed: Cannot use a media worker: it broke"]);
+    assert.deepEqual(b.said, []);
+    assert.ok(threads[0].terminated && !threads[1].terminated);
+    await hosted[Symbol.asyncDispose](); // nothing is left of it
+    await clock.advance(0);
+    assert.equal(threads.length, 3);
+    open("c");
+    assert.deepEqual(
+      threads[1].speakers(),
+      ["b", "c"],
+      "nobody is given to a worker that does not listen yet",
+    );
+    threads[2].says({ type: "ready", nowMs: 0 });
+    open("d");
+    assert.deepEqual(threads[2].speakers(), ["d"]);
+    assert.equal(meter.counted("tiro_media_workers_lost_total", "broken"), 1);
+    threads[0].says({ type: "heard", id: 1 });
+    assert.equal(a.said.length, 1, "the dead say nothing");
+  }));
+
+Deno.test("A worker that is silent for five seconds is stuck; one that beats is not", () =>
+  withHost({ workers: 2 }, async ({ threads, open, clock, meter }) => {
+    const [a, b] = [open("a"), open("b")];
+    for (let second = 0; second < 6; second++) {
+      assert.deepEqual(a.said, [], `after ${second} s`);
+      await clock.advance(1_000);
+      threads[1].beat();
+    }
+    assert.deepEqual(a.said, ["failed: Cannot use a media worker: it gives no sign of life"]);
+    assert.deepEqual(b.said, []);
+    assert.ok(threads[0].terminated);
+    assert.equal(threads.length, 3);
+    assert.equal(meter.counted("tiro_media_workers_lost_total", "stuck"), 1);
+  }));
+
+Deno.test("A worker that breaks again and again is replaced more and more slowly", () =>
+  withHost({ workers: 1 }, async ({ threads, clock, open }) => {
+    const startedAfterMs: number[] = [];
+    for (let time = 0; time < 5; time++) {
+      threads.at(-1)!.on.broken(new Error("again"));
+      assert.throws(() => open("a"), UnavailableError);
+      const fromMs = clock.now();
+      while (threads.length === time + 1) await clock.advance(10);
+      startedAfterMs.push(clock.now() - fromMs);
+    }
+    assert.equal(startedAfterMs[0], 10);
+    assert.ok(startedAfterMs[4] >= 2_000 && startedAfterMs[4] <= 4_010, `${startedAfterMs}`);
+  }));
+
+Deno.test("What workers count is added up, and never goes back when one is replaced", () =>
+  withHost({ workers: 2 }, async ({ threads, ledger, meter, clock }) => {
+    const counted = (received: number) => ({ ...new AudioLedger().snapshot(), received });
+    threads[0].beat({
+      ledger: counted(100),
+      counts: [{ name: "transcription_errors_total", label: "x", by: 2 }],
+    });
+    threads[1].beat({ ledger: counted(10), observations: [["tiro_stt_open_ms", 7]] });
+    threads[0].beat({ ledger: counted(150) });
+    assert.equal(ledger.received, 160);
+    threads[0].on.broken(new Error("gone"));
+    await clock.advance(0);
+    assert.equal(ledger.received, 160);
+    threads[2].says({ type: "ready", nowMs: 0 });
+    threads[2].beat({
+      ledger: counted(5),
+      counts: [{ name: "transcription_errors_total", label: "x", by: 1 }],
+    });
+    assert.equal(ledger.received, 165);
+    assert.equal(meter.counted("transcription_errors_total", "x"), 3);
+    assert.deepEqual(meter.observed("tiro_stt_open_ms"), [7]);
+  }));
+
+Deno.test("A worker's log lines are written here, with the error's code", () =>
+  withHost({ workers: 1 }, ({ threads: [thread], log }) => {
+    const error = toPlainError(
+      new NegotiationError("Cannot answer offer: no", { code: "closed", retryable: false }),
+    );
+    thread.says({ type: "log", level: "warn", message: "slow", fields: { speaker: "a" } });
+    thread.says({ type: "log", level: "error", message: "broke", fields: {}, error });
+    const [warned, failed] = log.lines;
+    assert.deepEqual(warned, { level: "warn", message: "slow", fields: { speaker: "a" } });
+    assert.ok(failed.error instanceof NegotiationError && failed.error.code === "closed");
+  }));
+
+Deno.test("Closing waits for the workers, but not for one that does not end", () =>
+  withHost({ workers: 2 }, async ({ threads, scope, clock, open, ledger }) => {
+    const told = open("a");
+    let closed = false;
+    const closing = scope[Symbol.asyncDispose]().then(() => closed = true);
+    await settle();
+    for (const thread of threads) assert.equal(thread.sent.at(-1)?.type, "stop");
+    threads[0].beat({ ledger: { ...new AudioLedger().snapshot(), received: 3 } });
+    threads[0].says({ type: "stopped" });
+    await settle();
+    assert.ok(threads[0].terminated && !threads[1].terminated);
+    await clock.advance(990);
+    assert.ok(!closed);
+    await clock.advance(20);
+    await closing;
+    assert.equal(ledger.received, 3, "what was counted last is kept");
+    assert.deepEqual(told.said, []);
+    assert.equal(threads.length, 2, "nobody is replaced at the end");
+  }));
+
+Deno.test("A worker whose module cannot run keeps the host from starting", async () => {
+  const scope = new Scope("host");
+  const spawn: SpawnWorker = (on) => {
+    const worker = new Worker("data:application/javascript,throw new Error('no')", { type: "module" });
+    worker.onerror = (event) => {
+      event.preventDefault();
+      on.broken(event.error ?? new Error(event.message));
+    };
+    return { send: () => {}, terminate: () => worker.terminate() };
+  };
+  const parts = { ledger: new AudioLedger(), clock: systemClock, log: new FakeLog(), meter: new FakeMeter() };
+  await assert.rejects(
+    WorkerHost.start({ workers: 1, settings: SETTINGS, scope, spawn, ...parts }),
+    /Cannot use a media worker: it broke/,
+  );
+  await scope[Symbol.asyncDispose]();
+});

@@ -1,0 +1,319 @@
+/**
+ * The main thread's end of one media worker: its speakers, the calls it has yet to answer, whether it lives, and what
+ * it counted.
+ *
+ *     starting --ready--> serving --stop()--> stopping --> gone
+ *         '---- broken, stuck, silent ----'----------------^     its speakers fail, their owners open others
+ */
+import {
+  type AudioLedger,
+  type Clock,
+  type HostedSpeaker,
+  type IceCandidate,
+  type IceServer,
+  LEDGER_ENTRIES,
+  type LedgerEntry,
+  type Log,
+  type Meter,
+  NegotiationError,
+  type SdpOffer,
+  type SpeakerEvents,
+  type SpeakerOptions,
+} from "../domain/mod.ts";
+import { untilAborted } from "../flow/mod.ts";
+import { fromPlainError, WorkerError } from "./plain_error.ts";
+import type { Beat, FromWorker, LogLine, ToWorker, WorkerSettings } from "./protocol.ts";
+
+/** A thread, as its owner holds it. */
+export interface WorkerThread {
+  send(message: ToWorker): void;
+  /** Ends it at once, whatever it is doing. */
+  terminate(): void;
+}
+
+/** Starts a thread; `broken` tells that it ended, or never began. */
+export type SpawnWorker = (on: {
+  message: (message: FromWorker) => void;
+  broken: (error: unknown) => void;
+}) => WorkerThread;
+
+export interface WorkerLinkOptions {
+  spawn: SpawnWorker;
+  settings: WorkerSettings;
+  /** The process' ledger; what the worker counts is added into it. */
+  ledger: AudioLedger;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+  /** Once, when the worker is lost; not after `stop`. Its speakers fail right afterwards. */
+  onLost: (reason: "broken" | "stuck", error: Error) => void;
+}
+
+/** Signs of life are looked for this often. Looks are counted, not time: a main thread that slept blames nobody. */
+const LOOK_MS = 1_000;
+/** So many looks without a word and a worker is stuck. */
+const SILENT_LOOKS_MAX = 5;
+/** Loading the modules on a busy machine takes a while. */
+const STARTING_LOOKS_MAX = 30;
+/** Messages sent and not yet handled: no call makes so many in the seconds a stuck worker has. */
+const UNHANDLED_MAX = 20_000;
+/** For closing connections and sessions; then the thread is ended as it is. Within what closing the service may take. */
+const STOP_MS = 1_000;
+
+type Reply = string | undefined;
+
+export class WorkerLink {
+  readonly #options: WorkerLinkOptions;
+  readonly #thread: WorkerThread;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #speakers = new Map<number, RemoteSpeaker>();
+  readonly #calls = new Map<number, PromiseWithResolvers<Reply>>();
+  #state: "starting" | "serving" | "stopping" | "gone" = "starting";
+  /** Ids of speakers and calls alike. */
+  #lastId = 0;
+  #sent = 0;
+  #silentLooks = 0;
+  #look: Disposable;
+  /** Our clock minus the worker's: the least ever seen, because messages only take time. */
+  #clockOffsetMs = Infinity;
+  #counted: Record<LedgerEntry, number> | undefined;
+  #stopped?: PromiseWithResolvers<void>;
+
+  constructor(options: WorkerLinkOptions) {
+    this.#options = options;
+    this.#ready.promise.catch(() => {}); // whoever waits for it hears of it
+    this.#thread = options.spawn({
+      message: (message) => this.#receive(message),
+      broken: (error) => this.#lose("broken", "it broke", error),
+    });
+    this.#look = options.clock.timer(LOOK_MS, () => this.#lookAfter());
+  }
+
+  /** Resolves once it takes speakers; rejects with WorkerError when it is lost before. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  get isServing(): boolean {
+    return this.#state === "serving";
+  }
+
+  /** Speakers there, those being closed included. */
+  get load(): number {
+    return this.#speakers.size;
+  }
+
+  /** Only while serving. */
+  open({ speaker, languageId }: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+    const id = ++this.#lastId;
+    const remote = new RemoteSpeaker(this, id, events);
+    this.#speakers.set(id, remote);
+    this.send({ type: "open", id, speaker, languageId });
+    return remote;
+  }
+
+  send(message: ToWorker): void {
+    if (this.#state === "serving" || this.#state === "stopping") this.#post(message);
+  }
+
+  /** Sends a message that is answered. Rejects with the worker's error, or WorkerError when the worker is gone. */
+  call(message: (call: number) => ToWorker): { number: number; reply: Promise<Reply> } {
+    const number = ++this.#lastId;
+    const reply = Promise.withResolvers<Reply>();
+    if (this.#state === "gone") reply.reject(gone("it has ended"));
+    else this.#calls.set(number, reply);
+    this.send(message(number));
+    return { number, reply: reply.promise };
+  }
+
+  forget(id: number): void {
+    this.#speakers.delete(id);
+  }
+
+  /** Closes its speakers, who are told nothing any more, and ends it; bounded by a second. Never rejects. */
+  async stop(): Promise<void> {
+    if (this.#state === "gone") return;
+    for (const speaker of this.#speakers.values()) speaker.silence();
+    if (this.#state === "serving") {
+      this.#state = "stopping";
+      const stopped = this.#stopped = Promise.withResolvers();
+      using _timer = this.#options.clock.timer(STOP_MS, () => stopped.resolve());
+      this.#post({ type: "stop" });
+      await stopped.promise;
+    }
+    this.#end(gone("the service is closing"));
+  }
+
+  #post(message: ToWorker): void {
+    this.#sent++;
+    this.#thread.send(message);
+  }
+
+  #receive(message: FromWorker): void {
+    if (this.#state === "gone") return;
+    this.#silentLooks = 0;
+    switch (message.type) {
+      case "ready":
+        this.#synchronise(message.nowMs);
+        if (this.#state !== "starting") return;
+        this.#state = "serving";
+        this.#post({ type: "start", settings: this.#options.settings });
+        return this.#ready.resolve();
+      case "beat":
+        return this.#count(message);
+      case "log":
+        return this.#log(message);
+      case "caption": {
+        const heardAtMs = message.caption.heardAtMs + this.#clockOffsetMs;
+        return this.#speakers.get(message.id)?.events?.caption({ ...message.caption, heardAtMs });
+      }
+      case "heard":
+        return this.#speakers.get(message.id)?.events?.heard();
+      case "needs_offer":
+        return this.#speakers.get(message.id)?.events?.needsOffer(message.reason);
+      case "failed":
+        return this.#speakers.get(message.id)?.events?.failed(fromPlainError(message.error));
+      case "answered":
+        return this.#take(message.call)?.resolve(message.sdp);
+      case "done":
+        return this.#take(message.call)?.resolve(undefined);
+      case "refused":
+        return this.#take(message.call)?.reject(fromPlainError(message.error));
+      case "broken":
+        return this.#lose("broken", "it broke", fromPlainError(message.error));
+      case "stopped":
+        return this.#stopped?.resolve();
+    }
+  }
+
+  #take(call: number): PromiseWithResolvers<Reply> | undefined {
+    const waiting = this.#calls.get(call);
+    this.#calls.delete(call);
+    return waiting;
+  }
+
+  #synchronise(nowMs: number): void {
+    this.#clockOffsetMs = Math.min(this.#clockOffsetMs, this.#options.clock.now() - nowMs);
+  }
+
+  #count({ nowMs, handled, ledger, counts, observations }: Beat): void {
+    const { meter, ledger: total } = this.#options;
+    this.#synchronise(nowMs);
+    for (const entry of LEDGER_ENTRIES) {
+      const more = ledger[entry] - (this.#counted?.[entry] ?? 0);
+      if (more > 0) total.add(entry, more);
+    }
+    this.#counted = ledger;
+    for (const { name, label, by } of counts) meter.count(name, label, by);
+    for (const [name, value] of observations) meter.observe(name, value);
+    if (this.#sent - handled > UNHANDLED_MAX) this.#lose("stuck", "it does not keep up");
+  }
+
+  #log({ level, message, fields, error }: LogLine): void {
+    const { log } = this.#options;
+    if (level === "error") log.error(message, error && fromPlainError(error), fields);
+    else log[level](message, fields);
+  }
+
+  #lookAfter(): void {
+    const most = this.#state === "starting" ? STARTING_LOOKS_MAX : SILENT_LOOKS_MAX;
+    if (++this.#silentLooks > most) this.#lose("stuck", "it gives no sign of life");
+    else this.#look = this.#options.clock.timer(LOOK_MS, () => this.#lookAfter());
+  }
+
+  #lose(reason: "broken" | "stuck", why: string, cause?: unknown): void {
+    if (this.#state === "gone") return;
+    if (this.#stopped) return this.#stopped.resolve();
+    const error = gone(why, cause);
+    const speakers = [...this.#speakers.values()];
+    const calls = this.#end(error);
+    this.#options.onLost(reason, error);
+    // First the speakers hear of it, then those who wait for answers: by then nobody asks this worker again.
+    for (const speaker of speakers) speaker.events?.failed(error);
+    for (const call of calls) call.reject(error);
+  }
+
+  /** What is still waited for is given back when the worker was lost, and rejected when it was stopped. */
+  #end(error: Error): PromiseWithResolvers<Reply>[] {
+    const stopped = this.#state === "stopping" || this.#stopped !== undefined;
+    this.#state = "gone";
+    this.#look[Symbol.dispose]();
+    this.#thread.terminate();
+    this.#ready.reject(error);
+    this.#speakers.clear();
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    if (!stopped) return calls;
+    for (const call of calls) call.reject(error);
+    return [];
+  }
+}
+
+function gone(why: string, cause?: unknown): WorkerError {
+  return new WorkerError(`Cannot use a media worker: ${why}`, {
+    code: "worker_lost",
+    retryable: true,
+    cause,
+  });
+}
+
+/** A speaker whose pipeline runs in a worker. */
+class RemoteSpeaker implements HostedSpeaker {
+  /** Undefined once nothing may be told any more. */
+  events: SpeakerEvents | undefined;
+  #disposed?: Promise<void>;
+
+  constructor(private readonly link: WorkerLink, private readonly id: number, events: SpeakerEvents) {
+    this.events = events;
+  }
+
+  async answer(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+    const { id } = this;
+    try {
+      const { reply } = this.link.call((call) => ({ type: "answer", id, call, offer, iceServers }));
+      return { sdp: await reply ?? "" };
+    } catch (error) {
+      if (error instanceof NegotiationError) throw error;
+      const options = { code: "worker_lost", retryable: true, cause: error };
+      throw new NegotiationError("Cannot answer offer: the media worker failed", options);
+    }
+  }
+
+  addCandidate(sid: string, { candidate, sdpMid, sdpMLineIndex }: IceCandidate): void {
+    const plain = { candidate, sdpMid, sdpMLineIndex };
+    this.link.send({ type: "candidate", id: this.id, sid, candidate: plain });
+  }
+
+  setLanguage(languageId: string): void {
+    this.link.send({ type: "language", id: this.id, languageId });
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    const { number, reply } = this.link.call((call) => ({ type: "drain", id: this.id, call }));
+    try {
+      await untilAborted(reply, signal);
+    } finally {
+      if (signal.aborted) this.link.send({ type: "give_up", call: number });
+    }
+  }
+
+  silence(): void {
+    this.events = undefined;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= this.#dispose();
+  }
+
+  async #dispose(): Promise<void> {
+    this.silence();
+    try {
+      await this.link.call((call) => ({ type: "dispose", id: this.id, call })).reply;
+    } catch (error) {
+      // With the worker its speakers are gone too, which is what was asked for.
+      if (!(error instanceof WorkerError && error.code === "worker_lost")) throw error;
+    } finally {
+      this.link.forget(this.id);
+    }
+  }
+}

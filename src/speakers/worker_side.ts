@@ -1,0 +1,158 @@
+/**
+ * The worker's end of the protocol: opens speakers on its own thread with the in-process host and tells what becomes of
+ * them. Knows no Worker: what it hears and says are plain messages. What a speaker does wrong stays with that speaker.
+ */
+import { AudioLedger, type Clock, type HostedSpeaker } from "../domain/mod.ts";
+import { Scope } from "../flow/mod.ts";
+import { createSpeechToText } from "../stt/mod.ts";
+import { Forwarding } from "./forwarding.ts";
+import { InProcessHost } from "./in_process_host.ts";
+import { toPlainError } from "./plain_error.ts";
+import { BEAT_MS, type FromWorker, type ToWorker, type WorkerSettings } from "./protocol.ts";
+
+export interface WorkerSideOptions {
+  post: (message: FromWorker) => void;
+  clock: Clock;
+}
+
+export class WorkerSide {
+  readonly #options: WorkerSideOptions;
+  readonly #scope = new Scope("worker");
+  readonly #ledger = new AudioLedger();
+  readonly #forwarding: Forwarding;
+  readonly #speakers = new Map<number, HostedSpeaker>();
+  /** Drains under way, by their call. */
+  readonly #drains = new Map<number, AbortController>();
+  #host: InProcessHost | undefined;
+  #beats: Disposable | undefined;
+
+  constructor(options: WorkerSideOptions) {
+    this.#options = options;
+    const { post, clock } = options;
+    this.#forwarding = new Forwarding({ post, ledger: this.#ledger, now: () => clock.now() });
+  }
+
+  /** Tells the main thread that messages are heard from now on. */
+  ready(): void {
+    this.#options.post({ type: "ready", nowMs: this.#options.clock.now() });
+  }
+
+  /** An error that escaped a library's callback: told, and survived by all the other speakers. */
+  stray(error: unknown): void {
+    this.#forwarding.log({ debug: false }).error("stray error in a worker", error);
+  }
+
+  /** Takes one message. Never throws: what the worker cannot go on from is told as `broken`. */
+  receive(message: ToWorker): void {
+    try {
+      this.#receive(message);
+      this.#forwarding.handled();
+    } catch (error) {
+      this.#options.post({ type: "broken", error: toPlainError(error) });
+    }
+  }
+
+  #receive(message: ToWorker): void {
+    switch (message.type) {
+      case "start":
+        return this.#start(message.settings);
+      case "open":
+        return this.#open(message);
+      case "candidate":
+        return this.#speakers.get(message.id)?.addCandidate(message.sid, message.candidate);
+      case "language":
+        return this.#speakers.get(message.id)?.setLanguage(message.languageId);
+      case "answer":
+        return this.#settle(message.call, async () => {
+          const { sdp } = await this.#speaker(message.id).answer(message.offer, message.iceServers);
+          return { type: "answered", call: message.call, sdp };
+        });
+      case "drain":
+        return this.#settle(message.call, async () => {
+          const controller = new AbortController();
+          this.#drains.set(message.call, controller);
+          try {
+            await this.#speaker(message.id).drain(controller.signal);
+          } finally {
+            this.#drains.delete(message.call);
+          }
+          return { type: "done", call: message.call };
+        });
+      case "give_up":
+        return this.#drains.get(message.call)?.abort();
+      case "dispose":
+        return this.#settle(message.call, async () => {
+          const speaker = this.#speakers.get(message.id);
+          this.#speakers.delete(message.id);
+          await speaker?.[Symbol.asyncDispose]();
+          return { type: "done", call: message.call };
+        });
+      case "stop":
+        return void this.#stop();
+      default:
+        throw new TypeError("Cannot take a message: its type is not known");
+    }
+  }
+
+  #start({ stt, chunkMs, partials, debugLog }: WorkerSettings): void {
+    const { clock } = this.#options;
+    const { meter } = this.#forwarding;
+    this.#host = new InProcessHost({
+      stt: createSpeechToText(stt.provider, { modal: stt.modal, meter, clock }),
+      chunkMs,
+      partials,
+      ledger: this.#ledger,
+      scope: this.#scope,
+      clock,
+      log: this.#forwarding.log({ debug: debugLog }),
+      meter,
+    });
+    this.#beat();
+  }
+
+  #open({ id, speaker, languageId }: Extract<ToWorker, { type: "open" }>): void {
+    const { post } = this.#options;
+    try {
+      if (!this.#host) throw new Error("Cannot open a speaker: the worker has not been started");
+      this.#speakers.set(
+        id,
+        this.#host.open({ speaker, languageId }, {
+          caption: (caption) => post({ type: "caption", id, caption }),
+          heard: () => post({ type: "heard", id }),
+          needsOffer: (reason) => post({ type: "needs_offer", id, reason }),
+          failed: (error) => post({ type: "failed", id, error: toPlainError(error) }),
+        }),
+      );
+    } catch (error) {
+      post({ type: "failed", id, error: toPlainError(error) });
+    }
+  }
+
+  #speaker(id: number): HostedSpeaker {
+    const speaker = this.#speakers.get(id);
+    if (!speaker) throw new Error("Cannot find a speaker: it is closed");
+    return speaker;
+  }
+
+  /** Answers a call with what the work gives, whatever becomes of it. */
+  #settle(call: number, work: () => Promise<FromWorker>): void {
+    work().catch((error: unknown): FromWorker => ({ type: "refused", call, error: toPlainError(error) }))
+      .then(this.#options.post);
+  }
+
+  #beat(): void {
+    this.#forwarding.beat();
+    this.#beats = this.#options.clock.timer(BEAT_MS, () => this.#beat());
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await this.#scope[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#forwarding.log({ debug: false }).error("worker not closed cleanly", error);
+    }
+    this.#beats?.[Symbol.dispose]();
+    this.#forwarding.beat();
+    this.#options.post({ type: "stopped" });
+  }
+}

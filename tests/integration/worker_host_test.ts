@@ -1,0 +1,200 @@
+/** What users see with MEDIA_WORKERS set: the same as without, and a worker that is lost costs nobody else. */
+import assert from "@std/assert";
+import type { TestSpeaker } from "../fakes/call.ts";
+import { padded } from "../fakes/speech.ts";
+import { toneSpeech } from "../fakes/tones.ts";
+import { assertWellFormed, eventually, finals, finalText, startWorld, type World } from "./world.ts";
+
+const PHRASE = ["morning", "coffee", "window", "red", "north", "music"];
+const VOCABULARY = [
+  ["red", "river", "train"],
+  ["meeting", "morning", "seven"],
+  ["north", "paper", "window"],
+  ["garden", "music", "coffee"],
+  ["weather", "evening", "red"],
+  ["river", "seven", "garden"],
+];
+
+const withWorkers = (workers: number) => startWorld({ environment: { MEDIA_WORKERS: String(workers) } });
+
+async function say(speaker: TestSpeaker, words: readonly string[]): Promise<void> {
+  await speaker.say(padded(toneSpeech(words), 300, 300));
+}
+
+/** A call with speakers who are heard, and a listener who has asked. */
+async function callOf(world: World, speakerCount = 1) {
+  const call = await world.hpb.startCall();
+  const listener = await call.addListener();
+  await world.enable(call.roomToken, listener);
+  const speakers = await Promise.all(Array.from({ length: speakerCount }, () => call.addSpeaker()));
+  await world.heard(speakerCount);
+  return { call, listener, speaker: speakers[0], speakers };
+}
+
+const isFinal = (words: readonly string[]) => ({ final, message }: { final: boolean; message: string }) =>
+  final && message.endsWith(words.at(-1)!);
+
+Deno.test("On a worker a phrase arrives as on the main thread; delays are told in one clock; the ledger adds up", async () => {
+  await using world = await withWorkers(1);
+  assert.equal(await world.metric("tiro_media_workers"), 1);
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  await say(speaker, PHRASE);
+  await listener.until(isFinal(PHRASE), 10_000);
+  const { transcripts } = listener;
+  assertWellFormed(transcripts);
+  assert.deepEqual(finals(transcripts), [PHRASE.join(" ")]);
+  assert.ok(transcripts.filter(({ final }) => !final).length >= 3);
+  assert.ok(transcripts.every(({ langId }) => langId === "en"));
+  assert.ok(transcripts.every(({ speakerSessionId }) => speakerSessionId === speaker.sessionId));
+  const delays = await world.metric("transcription_latency_ms_count");
+  assert.equal(delays, transcripts.length);
+  const averageMs = await world.metric("transcription_latency_ms_sum") / delays;
+  assert.ok(averageMs > 0 && averageMs < 5_000, `${averageMs} ms`);
+  await call.end();
+  await world.stt.until(() => world.stt.live === 0, 10_000);
+  await assertLedger(world);
+});
+
+Deno.test("Two rooms with three speakers each on two workers: every caption has its speaker, and it all adds up", async () => {
+  await using world = await withWorkers(2);
+  const rooms = await Promise.all([0, 3].map(async (first) => ({
+    ...await callOf(world, 3),
+    phrases: VOCABULARY.slice(first, first + 3),
+  })));
+  await world.heard(6);
+  await Promise.all(
+    rooms.flatMap(({ speakers, phrases }) => speakers.map((speaker, index) => say(speaker, phrases[index]))),
+  );
+  for (const { listener, speakers, phrases } of rooms) {
+    for (const [index, { sessionId }] of speakers.entries()) {
+      await listener.until((t) => t.speakerSessionId === sessionId && t.final, 10_000);
+      assert.equal(finalText(listener.transcripts, sessionId), phrases[index].join(" "));
+    }
+    const known = new Set(speakers.map(({ sessionId }) => sessionId));
+    assert.ok(listener.transcripts.every(({ speakerSessionId }) => known.has(speakerSessionId)));
+    assertWellFormed(listener.transcripts);
+  }
+  for (const { call } of rooms) await call[Symbol.asyncDispose]();
+  await world.stt.until(() => world.stt.live === 0, 10_000);
+  await assertLedger(world);
+  assert.equal(await world.metric("tiro_stt_open_ms_count"), 6, "what workers count is on this page");
+});
+
+Deno.test("A language switched in mid-call holds on a worker from the next sentence on", async () => {
+  await using world = await withWorkers(1);
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  await say(speaker, ["red", "river"]);
+  await listener.until(isFinal(["river"]), 10_000);
+  const { roomToken } = call;
+  const response = await world.post("/api/v1/call/set-language", { roomToken, langId: "fr" });
+  assert.equal(response.status, 200, await response.text());
+  await say(speaker, ["garden", "music"]);
+  await listener.until(isFinal(["music"]), 10_000);
+  assertWellFormed(listener.transcripts);
+  const shown = listener.transcripts.filter(({ final }) => final).map((
+    { langId, message },
+  ) => [langId, message]);
+  assert.deepEqual(shown, [["en", "red river"], ["fr", "garden music"]]);
+});
+
+Deno.test("A worker's speech-to-text is cut off in mid-sentence: what was said is final, the rest follows", async () => {
+  await using world = await withWorkers(1);
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  const saying = say(speaker, PHRASE);
+  await listener.until(({ message }) => message.includes("coffee"), 10_000);
+  world.stt.dropConnections();
+  await saying;
+  await listener.until(isFinal(PHRASE), 15_000);
+  assertWellFormed(listener.transcripts);
+  const words = finalText(listener.transcripts).split(" ");
+  assert.deepEqual(words.slice(-3), PHRASE.slice(-3));
+  assert.equal(new Set(words).size, words.length, "nothing is said twice");
+});
+
+Deno.test("Draining delivers through workers what was heard, leaves the room, and ends the workers", async () => {
+  await using world = await withWorkers(2);
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  const saying = say(speaker, PHRASE);
+  await listener.until(({ message }) => message.includes("window"), 10_000);
+  await world.service.drain();
+  await world.service[Symbol.asyncDispose]();
+  await saying;
+  const final = await listener.until(({ final }) => final, 1_000);
+  assert.ok(final.message.startsWith("morning coffee window"), "the words heard are there");
+  assert.deepEqual(world.hpb.hub.internalSessions(call.roomToken), [], "the service has left the room");
+});
+
+/** How a worker is lost, and how it shows in the metrics. */
+const LOSSES: { name: string; reason: string; lose: (worker: Worker) => void }[] = [
+  // What it cannot go on from it tells itself.
+  { name: "breaks", reason: "broken", lose: (worker) => worker.postMessage({ type: "nonsense" }) },
+  // As by a loop that never ends: not a word from then on.
+  { name: "falls silent", reason: "stuck", lose: (worker) => worker.terminate() },
+];
+
+for (const { name, reason, lose } of LOSSES) {
+  Deno.test(`A worker ${name} in mid-call: its speaker is captioned again, the other's never stopped`, async () => {
+    using watched = watchWorkers();
+    await using world = await withWorkers(2);
+    const { call, listener, speakers } = await callOf(world, 2);
+    await using _call = call;
+    await Promise.all(speakers.map((speaker, index) => say(speaker, VOCABULARY[index])));
+    for (const { sessionId } of speakers) {
+      await listener.until((t) => t.speakerSessionId === sessionId && t.final, 10_000);
+    }
+    const offers = () => world.metric('tiro_offers_requested_total{reason="failed"}');
+    assert.equal(await offers(), 0);
+    const received = () => world.metric('tiro_audio_packets_total{fate="received"}');
+    const before = await received();
+    const seen = listener.transcripts.length;
+    lose(watched.workers[0]);
+    const since = (of: TestSpeaker) =>
+      listener.transcripts.slice(seen).filter(({ speakerSessionId }) => speakerSessionId === of.sessionId);
+    const isBack = (speaker: TestSpeaker) =>
+      since(speaker).some(({ message }) => message.includes("evening"));
+    const said: string[] = [];
+    while (said.length < 20 * 2 && !speakers.every(isBack)) {
+      said.push("weather", "evening");
+      await Promise.all(speakers.map((speaker) => say(speaker, ["weather", "evening"])));
+    }
+    assert.ok(speakers.every(isBack), "captions came back");
+    await eventually(
+      "one who missed no word",
+      () => speakers.some((speaker) => finalText(since(speaker)) === said.join(" ")),
+    );
+    assert.equal(await offers(), 1, "of one speaker a new offer was asked");
+    assert.equal(await world.metric('tiro_offers_requested_total{reason="rtp_silent"}'), 0);
+    assert.equal(await world.metric(`tiro_media_workers_lost_total{reason="${reason}"}`), 1);
+    await eventually("replaced", async () => await world.metric("tiro_media_workers") === 2);
+    assert.ok(await received() > before, "totals go on from where they were");
+    assert.equal(watched.workers.length, 3);
+  });
+}
+
+/** Every worker started while this is watched. */
+function watchWorkers(): { workers: Worker[] } & Disposable {
+  const Original = globalThis.Worker;
+  const workers: Worker[] = [];
+  globalThis.Worker = class extends Original {
+    constructor(...options: ConstructorParameters<typeof Original>) {
+      super(...options);
+      workers.push(this);
+    }
+  };
+  return { workers, [Symbol.dispose]: () => void (globalThis.Worker = Original) };
+}
+
+async function assertLedger(world: World): Promise<void> {
+  const of = (fate: string) => world.metric(`tiro_audio_packets_total{fate="${fate}"}`);
+  const [received, decoded, silent, late, dropped] = await Promise.all(
+    ["received", "decoded", "silent", "late", "dropped"].map(of),
+  );
+  assert.ok(decoded > 100, `${decoded} decoded`);
+  assert.equal(dropped, 0);
+  const held = received - decoded - silent - late - dropped;
+  assert.ok(held >= 0 && held <= 21 * 6, `${held} held`);
+}
