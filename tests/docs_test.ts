@@ -48,15 +48,29 @@ Deno.test("What is kept out of the binary is there to be kept out", async () => 
 });
 
 Deno.test("Every link to a file in the documents leads somewhere", async () => {
-  const documents = ["README.md", "docs/API.md", "docs/ARCHITECTURE.md", "CHANGELOG.md"];
-  for await (const { name } of Deno.readDir(new URL("../docs/decisions", import.meta.url))) {
-    documents.push(`docs/decisions/${name}`);
+  const documents = ["README.md", "CHANGELOG.md"];
+  for (const folder of ["docs", "docs/decisions"]) {
+    for await (const { name } of Deno.readDir(new URL(`../${folder}`, import.meta.url))) {
+      if (name.endsWith(".md")) documents.push(`${folder}/${name}`);
+    }
   }
   for (const document of documents) {
-    for (const [, target] of (await read(document)).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
-      await Deno.stat(new URL(target, new URL(`../${document}`, import.meta.url)));
+    const links = (await read(document)).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g);
+    for (const [link, path, heading] of links) {
+      const target = new URL(path, new URL(`../${document}`, import.meta.url));
+      await Deno.stat(target);
+      if (heading) {
+        assert.ok(headingsIn(await Deno.readTextFile(target)).includes(heading), `${document}: ${link}`);
+      }
     }
   }
 });
+
+/** As links name them: `Put it behind the front end` is `put-it-behind-the-front-end`. */
+function headingsIn(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+    title.toLowerCase().replace(/[^\w -]/g, "").replaceAll(" ", "-")
+  );
+}
 
 if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(configTable()));
