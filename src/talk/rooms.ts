@@ -239,7 +239,7 @@ export class TalkRooms implements Rooms {
     } else this.#options.log.info("leaving a call", { reason: end.reason });
     const turnServers = this.#rooms.get(roomToken)?.turnServers ?? [];
     this.#close(roomToken);
-    if (end.reason !== "switched" || this.#draining || this.#rooms.has(end.roomToken)) return;
+    if (end.reason !== "switched" || this.#draining) return;
     try {
       this.#follow(room, end.roomToken, turnServers);
     } catch (error) {
@@ -248,9 +248,12 @@ export class TalkRooms implements Rooms {
     }
   }
 
-  /** Opens the room others were sent to, for those who listened in the one before. Throws UnavailableError. */
+  /**
+   * Opens the room others were sent to, for those who listened in the one before; they may join those of other rooms
+   * there. Throws UnavailableError.
+   */
   #follow(before: Room, roomToken: string, turnServers: readonly IceServer[]): void {
-    const next = this.#open(roomToken, before.languageId, turnServers);
+    const next = this.#rooms.get(roomToken)?.room ?? this.#open(roomToken, before.languageId, turnServers);
     for (const { ncSessionId, targetId } of before.wantedListeners()) {
       next.addListener(ncSessionId);
       next.setTranslationTarget(ncSessionId, targetId);

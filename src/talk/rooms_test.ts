@@ -604,6 +604,21 @@ Deno.test("A room that cannot be left cleanly costs the other rooms nothing", ()
     assert.equal(rooms.status().rooms, 2);
   }));
 
+Deno.test("Listeners sent to a room that is captioned already join those who listen there, in their language", () =>
+  withRooms(async ({ call, ask, rooms, host, signaling, translations }) => {
+    const main = await call("main");
+    const breakout = await call("breakout");
+    ask("breakout", "nc-m", { translationTargetId: "de" });
+    breakout.onEvent({ type: "switch_to", roomToken: "main" });
+    await settle();
+    assert.equal(signaling.length, 2);
+    assert.equal(rooms.status().rooms, 1);
+    main.session("hpb-m2", "nc-m");
+    host.opened[0].say("together", true);
+    await translations.answer();
+    assert.deepEqual(main.transcripts, ["hpb-l<hpb-s:together!", "hpb-m2<hpb-s:together-de!"]);
+  }));
+
 Deno.test("The newest TURN servers Talk gave for a call are used: the passwords of older ones run out", () =>
   withRooms(async ({ call, ask, host }) => {
     const turn = (password: string) => [{ urls: ["turn:a"], username: "1", credential: password }];
