@@ -18,6 +18,8 @@ export interface LoadSpeaker {
   sessionId: string;
   /** Whose packets are theirs. */
   publisher: number;
+  /** In the call without audio. */
+  isMuted?: boolean;
 }
 
 interface LoadRoom {
@@ -93,6 +95,24 @@ export class CallHpb implements AsyncDisposable {
     this.#tellParticipants(room);
     this.#tell(room, roomEvent("leave", { leave: speakers.map(({ sessionId }) => sessionId) }));
     await Promise.all(speakers.map(({ sessionId }) => this.#release(sessionId)));
+  }
+
+  /** These switch their microphones off, or on again. */
+  mute(room: LoadRoom, speakers: readonly LoadSpeaker[], isMuted: boolean): void {
+    for (const speaker of speakers) speaker.isMuted = isMuted;
+    this.#tellParticipants(room);
+  }
+
+  /** The SFU makes new connections for these, unasked. */
+  async offerAgain(room: LoadRoom, speakers: readonly LoadSpeaker[]): Promise<void> {
+    for (const session of room.internal) {
+      await Promise.all(speakers.map(({ sessionId }) => this.#offer(session, sessionId)));
+    }
+  }
+
+  /** Cuts signalling; the service comes back with new sessions. */
+  dropSockets(): void {
+    for (const socket of this.#sockets) socket.close(1001);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -241,7 +261,10 @@ export class CallHpb implements AsyncDisposable {
   #tellParticipants(room: LoadRoom): void {
     const users = [
       ...room.listeners.map(({ sessionId }) => ({ sessionId, inCall: 1 })),
-      ...[...room.speakers.keys()].map((sessionId) => ({ sessionId, inCall: 3 })),
+      ...[...room.speakers.values()].map(({ sessionId, isMuted }) => ({
+        sessionId,
+        inCall: isMuted ? 1 : 3,
+      })),
       ...[...room.internal].map(({ id }) => ({ sessionId: id, inCall: 1, internal: true })),
     ];
     const update = { roomid: room.token, users };

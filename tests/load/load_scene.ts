@@ -31,6 +31,11 @@ const RTP_PORTS = { first: 20_000, last: 29_999 };
 const JANUS_LOOPS = 2;
 const LOOK_EVERY_MS = 100;
 
+const MUTED_MS = 300;
+
+export const DISTURBANCES = ["mute", "offers", "stt", "signaling"] as const;
+export type Disturbance = (typeof DISTURBANCES)[number];
+
 type Room = ReturnType<CallHpb["addRoom"]>;
 
 export class LoadScene implements AsyncDisposable {
@@ -135,12 +140,29 @@ export class LoadScene implements AsyncDisposable {
     }
   }
 
-  /** The first `count` who came leave at once. */
+  /** The last `count` who came leave at once. */
   async leave(count: number): Promise<void> {
-    const leaving = this.#speakers.splice(0, count);
+    const leaving = this.#speakers.splice(-count);
     await Promise.all(this.rooms.map((room) => {
       const speakers = leaving.filter((each) => each.room === room).map(({ speaker }) => speaker);
       return speakers.length > 0 ? this.hpb.leave(room, speakers) : undefined;
+    }));
+  }
+
+  /** Something happens to half of those present; what is under way elsewhere goes on. */
+  async disturb(kind: Disturbance): Promise<void> {
+    if (kind === "signaling") return this.hpb.dropSockets();
+    if (kind === "stt") {
+      await (await fetch(`http://${this.sttUrl}/drop`, { method: "POST" })).text();
+      return;
+    }
+    await Promise.all(this.rooms.map(async (room) => {
+      const half = this.#speakers.filter((each, index) => each.room === room && index % 2 === 0);
+      const speakers = half.map(({ speaker }) => speaker);
+      if (kind === "offers") return await this.hpb.offerAgain(room, speakers);
+      this.hpb.mute(room, speakers, true);
+      await pause(MUTED_MS);
+      this.hpb.mute(room, speakers, false);
     }));
   }
 

@@ -1,7 +1,7 @@
 /**
  * A stand-in for speech-to-text that costs next to nothing, in a process of its own: `deno run -A tests/load/stt_process.ts
  * PORT`. It counts audio, finds marks in it (marks.ts), and says one word for each second of it, which is the time of
- * saying. GET /numbers tells all since the last POST /reset.
+ * saying. GET /numbers tells all since the last POST /reset; POST /drop ends every session as a server in trouble does.
  */
 import { type Mark, MarkFinder, wallMs, wordAt } from "./marks.ts";
 
@@ -24,16 +24,22 @@ const MARKS_MAX = 75_000;
 
 const numbers: SttNumbers = { live: 0, opened: 0, chunks: 0, audioMs: 0, words: 0, marks: [] };
 
+const sockets = new Set<WebSocket>();
+
 function stream(request: Request): Response {
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
   const finder = new MarkFinder(SAMPLE_RATE_HZ);
   let unansweredMs = 0;
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
+    sockets.add(socket);
     numbers.live++;
     numbers.opened++;
   };
-  socket.onclose = () => numbers.live--;
+  socket.onclose = () => {
+    sockets.delete(socket);
+    numbers.live--;
+  };
   socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
     const atMs = wallMs();
     const chunk = new Float32Array(data);
@@ -58,6 +64,10 @@ if (import.meta.main) {
     if (pathname === "/v1/stream") return stream(request);
     if (pathname === "/reset") {
       Object.assign(numbers, { opened: 0, chunks: 0, audioMs: 0, words: 0, marks: [] });
+      return new Response("");
+    }
+    if (pathname === "/drop") {
+      for (const socket of sockets) socket.close(1011);
       return new Response("");
     }
     return Response.json(numbers);
