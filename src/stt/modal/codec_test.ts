@@ -93,6 +93,21 @@ Deno.test("vad_end settles what stands and ends the turn; the next hypothesis st
   ]);
 });
 
+Deno.test("What a server of single words or phrases has settled is not said again", () => {
+  assert.deepEqual(partials(["one two", "three four"]), ["one two", "one two three four"]);
+  for (
+    const [end, ends] of [[{ final: true }, []], [{ vad_end: true }, [{ type: "end_of_utterance" }]]] as const
+  ) {
+    assert.deepEqual(eventsOf([{ text: "one" }, { text: "two" }, { text: "", ...end }, { text: "three" }]), [
+      { type: "partial", text: "one" },
+      { type: "partial", text: "one two" },
+      { type: "final", text: "one two" },
+      ...ends,
+      { type: "partial", text: "three" },
+    ]);
+  }
+});
+
 Deno.test("Missing members of the design's shape have their plain meaning", () => {
   assert.deepEqual(eventsOf([{ text: "hello" }, { vad_end: true }]), [
     { type: "partial", text: "hello" },
