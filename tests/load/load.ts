@@ -12,7 +12,7 @@ import { LoopProbe } from "./loop_probe.ts";
 import { loadMachine, type Machine, untilQuiet } from "./machine.ts";
 import { MARK_AT_MS, PUBLISHERS, TURN_MS } from "./marks.ts";
 import type { Calibration } from "./opus_native.ts";
-import { busyMs, cpuMsOf, udpBufferErrors } from "./proc.ts";
+import { busyMs, cpuMsOf, dropsBetween, udpDropsOf, waitedForCoreMs } from "./proc.ts";
 import type { Metrics } from "./scene.ts";
 import type { SttNumbers } from "./stt_process.ts";
 import { PACKET_MS } from "../fakes/speech.ts";
@@ -56,11 +56,14 @@ export interface LoadWindow {
   heard: number;
   packetsSent: number;
   packets: Record<LedgerEntry, number>;
-  /** Datagrams a full socket buffer cost anyone on the machine. */
-  udpBufferErrors: number;
+  /** Datagrams that found the service's socket buffers full. */
+  socketDrops: number;
   serviceMicrosPerPacket: number;
   serviceCores: number;
+  /** Streams of 50 packets a second that a core would carry at this cost. */
   speakersPerCore: number;
+  /** Share of the window in which the service's main thread was ready to run and got no core. */
+  waitedForCore: number;
   generatorCores: { janus: number; stt: number; harness: number };
   publishersLateMs: Percentiles;
   loopLagMs: Percentiles;
@@ -158,11 +161,12 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const probe = await LoopProbe.start(service);
   const start = {
     sent: janus.sentCounts(),
-    udp: udpBufferErrors(),
+    drops: udpDropsOf(service.pid),
     transcripts: hpb.transcripts,
     busyMs: busyMs(),
     generator: scene.generatorCpuMs(),
     serviceMs: cpuMsOf(service.pid),
+    waitedMs: waitedForCoreMs(service.pid),
     atMs: performance.now(),
   };
   janus.lateMs = [];
@@ -171,6 +175,7 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const { rssBytes, healthzMs } = await watch(scene, options.seconds);
   const elapsedMs = performance.now() - start.atMs;
   const serviceMs = cpuMsOf(service.pid) - start.serviceMs;
+  const waitedForCore = (waitedForCoreMs(service.pid) - start.waitedMs) / elapsedMs;
   const generator = scene.generatorCpuMs();
   const generatorCores = {
     janus: (generator.janus - start.generator.janus) / elapsedMs,
@@ -184,6 +189,7 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const loopLagMs = await probe.stop();
   const after = await scene.metrics();
   const stt = await scene.sttNumbers();
+  const drops = udpDropsOf(service.pid);
   janus.held = false;
   const packets = minus(ledgerOf(after), ledgerOf(before));
   const serviceCores = serviceMs / elapsedMs;
@@ -194,10 +200,11 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
     heard: after.value("tiro_speakers_heard"),
     packetsSent: janus.sentSince(start.sent),
     packets,
-    udpBufferErrors: udpBufferErrors() - start.udp,
+    socketDrops: dropsBetween(start.drops, drops),
     serviceMicrosPerPacket: serviceMs * 1_000 / packets.received,
     serviceCores,
-    speakersPerCore: options.speakers / serviceCores,
+    speakersPerCore: packets.received * PACKET_MS / serviceMs,
+    waitedForCore,
     generatorCores,
     publishersLateMs: percentiles(lateMs),
     loopLagMs,

@@ -31,6 +31,7 @@ export function loadReport(results: LoadResults): string {
     ["  native decoding", `${calibration.microsPerPacket.toFixed(1)} us per packet (${calibration.library})`],
     ["  ratio", results.ratio.toFixed(2)],
     ["  cores", `${window.serviceCores.toFixed(2)}, so ${window.speakersPerCore.toFixed(0)} speakers a core`],
+    ["  waited for a core", `${(window.waitedForCore * 100).toFixed(1)} % of the time`],
     [
       "  loop lag",
       `${spread(window.loopLagMs)}; own gauge ${window.serviceLoopLagMs.toFixed(1)} ms at worst`,
@@ -49,7 +50,7 @@ export function loadReport(results: LoadResults): string {
     ],
     [
       "  never received",
-      `${packets.lost} marked lost; ${window.udpBufferErrors} refused by full socket buffers`,
+      `${packets.lost} marked lost; ${window.socketDrops} found a socket buffer full`,
     ],
     [
       "  since the start",

@@ -20,6 +20,11 @@ export function cpuMsOf(pid: Pid): number {
   return (Number(fields[14 - 3]) + Number(fields[15 - 3])) * TICK_MS;
 }
 
+/** How long the main thread was ready to run and got no core since its start, ms: what others on the machine cost it. */
+export function waitedForCoreMs(pid: Pid): number {
+  return Number(Deno.readTextFileSync(`/proc/${pid}/schedstat`).split(" ")[1]) / 1e6;
+}
+
 /** Open descriptors. */
 export function fdCountOf(pid: Pid): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
@@ -33,9 +38,29 @@ export function busyMs(): number {
   return (user + nice + system + irq + softirq) * TICK_MS;
 }
 
-/** Datagrams dropped because a socket's receive buffer was full, on the whole machine since it started. */
-export function udpBufferErrors(): number {
-  const [names, values] = Deno.readTextFileSync("/proc/net/snmp").split("\n")
-    .filter((line) => line.startsWith("Udp:")).map((line) => line.split(" "));
-  return Number(values[names.indexOf("RcvbufErrors")]);
+/** Datagrams that found a socket's receive buffer full, by socket, for all the process has open now (IPv4). */
+export function udpDropsOf(pid: Pid): Map<string, number> {
+  const own = new Set<string>();
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+    try {
+      const inode = Deno.readLinkSync(`/proc/${pid}/fd/${name}`).match(/^socket:\[(\d+)\]$/)?.[1];
+      if (inode !== undefined) own.add(inode);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // closed since it was listed
+    }
+  }
+  const drops = new Map<string, number>();
+  // The tenth column is the inode, the last the drops.
+  for (const line of Deno.readTextFileSync(`/proc/${pid}/net/udp`).trim().split("\n").slice(1)) {
+    const fields = line.trim().split(/\s+/);
+    if (own.has(fields[9])) drops.set(fields[9], Number(fields.at(-1)));
+  }
+  return drops;
+}
+
+/** What has been dropped between two looks; a socket closed meanwhile takes its own along. */
+export function dropsBetween(before: Map<string, number>, after: Map<string, number>): number {
+  let drops = 0;
+  for (const [inode, count] of after) drops += count - (before.get(inode) ?? 0);
+  return drops;
 }
