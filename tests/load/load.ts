@@ -7,7 +7,7 @@ import { calibrate } from "./calibrate.ts";
 import { type Percentiles, percentiles } from "./latency.ts";
 import { HELP, type LoadOptions, optionsOf } from "./load_args.ts";
 import { loadReport } from "./load_report.ts";
-import { LoadScene, pause } from "./load_scene.ts";
+import { exitOnSignals, LoadScene, pause } from "./load_scene.ts";
 import { LoopProbe } from "./loop_probe.ts";
 import { loadMachine, type Machine, untilQuiet } from "./machine.ts";
 import { MARK_AT_MS, PUBLISHERS, TURN_MS } from "./marks.ts";
@@ -292,6 +292,7 @@ async function main(args: readonly string[]): Promise<number> {
     say("it hangs: everything is killed");
     Deno.exit(3);
   }, planMs + REST_TIMEOUT_MS);
+  exitOnSignals();
   const results = await load(options);
   clearTimeout(timer);
   if (options.json !== undefined) {

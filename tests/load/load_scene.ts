@@ -57,7 +57,7 @@ export class LoadScene implements AsyncDisposable {
   static async start(options: LoadSceneOptions): Promise<LoadScene> {
     await using stack = new AsyncDisposableStack();
     const folder = await Deno.makeTempDir({ prefix: "tiro-load-" });
-    stack.defer(() => Deno.remove(folder, { recursive: true }));
+    stack.defer(tidied(folder));
     await Deno.mkdir(`${folder}/janus`);
     const janusOptions: JanusOptions = {
       folder: `${folder}/janus`,
@@ -205,6 +205,21 @@ export class LoadScene implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stack.disposeAsync();
   }
+}
+
+/** Removes a folder when called, or when this process exits without: the processes in it end with their parent. */
+function tidied(folder: string): () => void {
+  const remove = () => Deno.removeSync(folder, { recursive: true });
+  globalThis.addEventListener("unload", remove, { once: true });
+  return () => {
+    globalThis.removeEventListener("unload", remove);
+    remove();
+  };
+}
+
+/** Ctrl-C and the like end a run as `Deno.exit` does. */
+export function exitOnSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, () => Deno.exit(130));
 }
 
 export function pause(ms: number): Promise<void> {

@@ -4,7 +4,7 @@
  * leaves, and what the service holds is measured. Fails when descriptors or timers are not back, or packets are
  * unaccounted for; slopes of memory are told with their confidence and judged by who reads them.
  */
-import { DISTURBANCES, LoadScene, pause } from "./load_scene.ts";
+import { DISTURBANCES, exitOnSignals, LoadScene, pause } from "./load_scene.ts";
 import { loadMachine } from "./machine.ts";
 import { type Slope, slopeOf } from "./slope.ts";
 
@@ -220,6 +220,7 @@ async function main(args: readonly string[]): Promise<number> {
     say("it hangs: everything is killed");
     Deno.exit(3);
   }, longestMs);
+  exitOnSignals();
   const results = await soak(options);
   clearTimeout(timer);
   if (options.json !== undefined) {
