@@ -1,29 +1,8 @@
 /** What users see, end to end: real WebSockets, real WebRTC, real Opus; speech is the toy language of tones. */
 import assert from "@std/assert";
-import type { TestSpeaker } from "../fakes/call.ts";
 import { padded, readSpeech } from "../fakes/speech.ts";
-import { toneSpeech } from "../fakes/tones.ts";
-import { assertWellFormed, finals, finalText, startWorld, type World } from "./world.ts";
+import { assertWellFormed, callOf, finals, finalText, isFinal, PHRASE, say, startWorld } from "./world.ts";
 import { bestCorrelation, envelope, soundingMs } from "../fakes/envelope.ts";
-
-const PHRASE = ["morning", "coffee", "window", "red", "north", "music"];
-
-async function say(speaker: TestSpeaker, words: readonly string[]): Promise<void> {
-  await speaker.say(padded(toneSpeech(words), 300, 300));
-}
-
-/** A call with one speaker who is heard, and a listener who has asked. */
-async function callOf(world: World) {
-  const call = await world.hpb.startCall();
-  const listener = await call.addListener();
-  await world.enable(call.roomToken, listener);
-  const speaker = await call.addSpeaker();
-  await world.heard(1);
-  return { call, listener, speaker };
-}
-
-const isFinal = (words: readonly string[]) => ({ final, message }: { final: boolean; message: string }) =>
-  final && message.endsWith(words.at(-1)!);
 
 Deno.test("A spoken phrase arrives as growing partials and one final, with language and speaker", async () => {
   await using world = await startWorld();
@@ -94,59 +73,6 @@ Deno.test("Two rooms with three speakers each: every caption has its speaker, no
   for (const call of calls) await call[Symbol.asyncDispose]();
 });
 
-Deno.test("The HPB's socket is cut and resumed: captions come back, the wait's included", async () => {
-  await using world = await startWorld();
-  const { call, listener, speaker } = await callOf(world);
-  await using _call = call;
-  await say(speaker, ["red", "river"]);
-  await listener.until(isFinal(["river"]), 10_000);
-  const saying = say(speaker, PHRASE);
-  await world.hpb.dropConnections({ resumable: true });
-  await saying;
-  await listener.until(isFinal(PHRASE), 15_000);
-  assert.equal(finalText(listener.transcripts), ["red", "river", ...PHRASE].join(" "));
-  assert.equal(await world.metric('tiro_signaling_reconnects_total{kind="resumed"}'), 1);
-});
-
-Deno.test("The HPB forgot our session: a full re-join subscribes again and captions come back", async () => {
-  await using world = await startWorld();
-  const { call, listener, speaker } = await callOf(world);
-  await using _call = call;
-  await say(speaker, ["red", "river"]);
-  await listener.until(isFinal(["river"]), 10_000);
-  await world.hpb.dropConnections({ resumable: false });
-  await captionsComeBack(world, listener, speaker);
-});
-
-Deno.test("A speaker who leaves and rejoins is captioned under the new session", async () => {
-  await using world = await startWorld();
-  const { call, listener, speaker } = await callOf(world);
-  await using _call = call;
-  await say(speaker, ["red", "river"]);
-  await listener.until(isFinal(["river"]), 10_000);
-  const before = speaker.sessionId;
-  await speaker.rejoin();
-  assert.notEqual(speaker.sessionId, before);
-  await captionsComeBack(world, listener, speaker);
-  assert.ok(listener.transcripts.some(({ speakerSessionId }) => speakerSessionId === speaker.sessionId));
-});
-
-Deno.test("The STT socket is dropped mid-utterance: what was said so far is final, the rest follows", async () => {
-  await using world = await startWorld();
-  const { call, listener, speaker } = await callOf(world);
-  await using _call = call;
-  const saying = say(speaker, PHRASE);
-  await listener.until(({ message }) => message.includes("coffee"), 10_000);
-  world.stt.dropConnections();
-  await saying;
-  await listener.until(isFinal(PHRASE), 15_000);
-  assertWellFormed(listener.transcripts);
-  const words = finalText(listener.transcripts).split(" ");
-  assert.deepEqual(words.slice(-3), PHRASE.slice(-3));
-  assert.ok(finals(listener.transcripts).length >= 2);
-  assert.equal(new Set(words).size, words.length, "nothing is said twice");
-});
-
 Deno.test("With CAPTION_PARTIALS=off only finals are sent", async () => {
   await using world = await startWorld({ environment: { CAPTION_PARTIALS: "off" } });
   const { call, listener, speaker } = await callOf(world);
@@ -169,32 +95,6 @@ Deno.test("The design's wire shape works as the deployed one does", async () => 
   assert.deepEqual(finals(listener.transcripts), [PHRASE.join(" ")]);
 });
 
-Deno.test("Draining mid-utterance delivers the words heard so far as a final and says bye, within its time", async () => {
-  await using world = await startWorld();
-  const { call, listener, speaker } = await callOf(world);
-  await using _call = call;
-  const saying = say(speaker, PHRASE);
-  await listener.until(({ message }) => message.includes("window"), 10_000);
-  await world.service.drain();
-  await world.service[Symbol.asyncDispose]();
-  await saying;
-  const final = await listener.until(({ final }) => final, 1_000);
-  assert.ok(final.message.startsWith("morning coffee window"), "the words heard are there");
-  assert.deepEqual(world.hpb.hub.internalSessions(call.roomToken), [], "the service has left the room");
-});
-
-Deno.test("Ending the call closes every session and the room", async () => {
-  await using world = await startWorld();
-  const { call, listener, speaker } = await callOf(world);
-  await using _call = call;
-  await say(speaker, ["red"]);
-  await listener.until(({ final }) => final, 10_000);
-  await call.end();
-  await world.stt.until(() => world.stt.live === 0, 10_000);
-  assert.equal(await world.metric("transcription_rooms_active"), 0);
-  assert.equal(await world.metric("transcription_speakers_active"), 0);
-});
-
 Deno.test("The ledger adds up: received = decoded + silent + late + dropped, and what is still held", async () => {
   await using world = await startWorld();
   const { call, listener, speaker } = await callOf(world);
@@ -213,20 +113,6 @@ Deno.test("The ledger adds up: received = decoded + silent + late + dropped, and
   const held = received - decoded - silent - late - dropped;
   assert.ok(held >= 0 && held <= 21, `${held} held`);
 });
-
-/** Says words until captions come, as people would; fails after half a minute. */
-async function captionsComeBack(
-  world: World,
-  listener: { transcripts: readonly { message: string }[] },
-  speaker: TestSpeaker,
-): Promise<void> {
-  const seen = listener.transcripts.length;
-  for (let attempt = 0; attempt < 20; attempt++) {
-    await say(speaker, ["weather", "evening"]);
-    if (listener.transcripts.slice(seen).some(({ message }) => message.includes("evening"))) return;
-  }
-  assert.fail(`no captions; ${await world.metric("transcription_speakers_active")} speakers`);
-}
 
 function concatenated(chunks: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const out = new Float32Array(chunks.reduce((sum, { length }) => sum + length, 0));

@@ -4,10 +4,12 @@ import { type Service, startService } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/mod.ts";
 import { delay } from "../../src/flow/mod.ts";
 import { createSilentLog } from "../../src/telemetry/mod.ts";
-import type { TestParticipant, TestStack, Transcript } from "../fakes/call.ts";
+import type { TestParticipant, TestSpeaker, TestStack, Transcript } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
+import { padded } from "../fakes/speech.ts";
 import { type FakeModalOptions, FakeModalServer } from "../fakes/stt.ts";
+import { toneSpeech } from "../fakes/tones.ts";
 
 export interface World extends AsyncDisposable {
   hpb: FakeHpb;
@@ -93,6 +95,28 @@ export async function eventually(
     await delay(20, signal).catch(() => assert.fail(`not within ${deadlineMs} ms: ${what}`));
   }
 }
+
+/** Words of the toy language. */
+export const PHRASE = ["morning", "coffee", "window", "red", "north", "music"];
+
+export async function say(speaker: TestSpeaker, words: readonly string[]): Promise<void> {
+  await speaker.say(padded(toneSpeech(words), 300, 300));
+}
+
+/** A call with one speaker who is heard, and a listener who has asked. */
+export async function callOf(world: World) {
+  const call = await world.hpb.startCall();
+  const listener = await call.addListener();
+  await world.enable(call.roomToken, listener);
+  const speaker = await call.addSpeaker();
+  await world.heard(1);
+  return { call, listener, speaker };
+}
+
+/** The final that ends with the last of these words. */
+export const isFinal =
+  (words: readonly string[]) => ({ final, message }: { final: boolean; message: string }) =>
+    final && message.endsWith(words.at(-1)!);
 
 /** The value of one line of /metrics, named as it stands there; 0 where there is none yet. */
 export async function metric(base: string, line: string): Promise<number> {
