@@ -62,8 +62,8 @@ export class Forwarding {
     this.#handled++;
   }
 
-  /** Sends what came together since the last time. */
-  beat(): void {
+  /** Sends what came together since the last time; `lateMs` when it was due before now. */
+  beat(lateMs = 0): void {
     const { post, ledger, now } = this.#options;
     const [counts, observations] = [[...this.#counts.values()], this.#observations];
     this.#counts.clear();
@@ -72,6 +72,7 @@ export class Forwarding {
     post({
       type: "beat",
       nowMs: now(),
+      lateMs,
       handled: this.#handled,
       ledger: ledger.snapshot(),
       counts,

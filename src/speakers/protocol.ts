@@ -66,6 +66,8 @@ export type FromWorker =
 export interface Beat {
   type: "beat";
   nowMs: number;
+  /** How late this beat is: the delay of the worker's event loop. */
+  lateMs: number;
   /** Messages handled since the start. */
   handled: number;
   /** Totals since the start. */

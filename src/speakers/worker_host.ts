@@ -66,6 +66,13 @@ export class WorkerHost implements SpeakerHost {
     scope.use(
       meter.gauge("tiro_media_workers", "Media workers that take speakers", () => this.#serving().length),
     );
+    scope.use(
+      meter.gauge(
+        "tiro_media_worker_lag_ms",
+        "Longest delay of a media worker's event loop lately",
+        () => Math.max(0, ...this.#serving().map(({ lagMs }) => lagMs)),
+      ),
+    );
     for (const slot of this.#slots) this.#start(slot);
   }
 

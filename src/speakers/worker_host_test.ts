@@ -33,6 +33,7 @@ class FakeThread {
     this.says({
       type: "beat",
       nowMs: 0,
+      lateMs: 0,
       handled: 0,
       counts: [],
       observations: [],
@@ -302,6 +303,19 @@ Deno.test("What workers count is added up, and never goes back when one is repla
     assert.equal(ledger.received, 165);
     assert.equal(meter.counted("transcription_errors_total", "x"), 3);
     assert.deepEqual(meter.observed("tiro_stt_open_ms"), [7]);
+  }));
+
+Deno.test("The longest delay of a worker's event loop is shown for half a minute to a minute", () =>
+  withHost({ workers: 2 }, ({ threads, meter }) => {
+    const lagMs = () => meter.gauges.get("tiro_media_worker_lag_ms")!();
+    assert.equal(lagMs(), 0);
+    threads[0].beat({ nowMs: 1_250, lateMs: 5 });
+    threads[1].beat({ nowMs: 1_250, lateMs: 70 });
+    assert.equal(lagMs(), 70);
+    threads[1].beat({ nowMs: 32_000, lateMs: 3 });
+    assert.equal(lagMs(), 70);
+    threads[1].beat({ nowMs: 63_000, lateMs: 2 });
+    assert.equal(lagMs(), 5);
   }));
 
 Deno.test("A worker's log lines are written here, with the error's code", () =>

@@ -60,6 +60,9 @@ const UNHANDLED_MAX = 20_000;
 /** For closing connections and sessions; then the thread is ended as it is. Within what closing the service may take. */
 const STOP_MS = 1_000;
 
+/** As long as the main thread's own lag is remembered, so that a scrape every 15 or 30 s sees it. */
+const LAG_WINDOW_MS = 30_000;
+
 type Reply = string | undefined;
 
 export class WorkerLink {
@@ -78,6 +81,8 @@ export class WorkerLink {
   #clockOffsetMs = Infinity;
   #counted: Record<LedgerEntry, number> | undefined;
   #stopped?: PromiseWithResolvers<void>;
+  /** The latest beats of this half minute and of the one before, ms. */
+  #late = { worstMs: 0, beforeMs: 0, sinceMs: 0 };
 
   constructor(options: WorkerLinkOptions) {
     this.#options = options;
@@ -96,6 +101,11 @@ export class WorkerLink {
 
   get isServing(): boolean {
     return this.#state === "serving";
+  }
+
+  /** Longest delay of its event loop in the last half minute to minute, ms. */
+  get lagMs(): number {
+    return Math.max(this.#late.worstMs, this.#late.beforeMs);
   }
 
   /** Speakers there, those being closed included. */
@@ -196,9 +206,12 @@ export class WorkerLink {
     this.#clockOffsetMs = Math.min(this.#clockOffsetMs, this.#options.clock.now() - nowMs);
   }
 
-  #count({ nowMs, handled, ledger, counts, observations }: Beat): void {
+  #count({ nowMs, lateMs, handled, ledger, counts, observations }: Beat): void {
     const { meter, ledger: total } = this.#options;
     this.#synchronise(nowMs);
+    const { worstMs, sinceMs } = this.#late;
+    if (nowMs - sinceMs >= LAG_WINDOW_MS) this.#late = { worstMs: lateMs, beforeMs: worstMs, sinceMs: nowMs };
+    else this.#late.worstMs = Math.max(worstMs, lateMs);
     for (const entry of LEDGER_ENTRIES) {
       const more = ledger[entry] - (this.#counted?.[entry] ?? 0);
       if (more > 0) total.add(entry, more);

@@ -107,7 +107,7 @@ export class WorkerSide {
       log: this.#forwarding.log({ debug: debugLog }),
       meter,
     });
-    this.#beat();
+    this.#beat(clock.now());
   }
 
   #open({ id, speaker, languageId }: Extract<ToWorker, { type: "open" }>): void {
@@ -140,9 +140,11 @@ export class WorkerSide {
       .then(this.#options.post);
   }
 
-  #beat(): void {
-    this.#forwarding.beat();
-    this.#beats = this.#options.clock.timer(BEAT_MS, () => this.#beat());
+  #beat(dueMs: number): void {
+    const { clock } = this.#options;
+    const nowMs = clock.now();
+    this.#forwarding.beat(Math.max(0, nowMs - dueMs));
+    this.#beats = clock.timer(BEAT_MS, () => this.#beat(nowMs + BEAT_MS));
   }
 
   async #stop(): Promise<void> {

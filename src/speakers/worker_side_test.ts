@@ -1,0 +1,141 @@
+import assert from "@std/assert";
+import { AudioLedger } from "../domain/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { Forwarding } from "./forwarding.ts";
+import { fromPlainError, toPlainError, WorkerError } from "./plain_error.ts";
+import { BEAT_MS, type FromWorker, type WorkerSettings } from "./protocol.ts";
+import { WorkerSide } from "./worker_side.ts";
+
+const SETTINGS: WorkerSettings = {
+  stt: { provider: "modal", modal: { url: "ws://127.0.0.1:1" } },
+  chunkMs: 80,
+  partials: true,
+  debugLog: false,
+};
+
+function side() {
+  const said: FromWorker[] = [];
+  const clock = new FakeClock();
+  const answered = new Map<number, PromiseWithResolvers<FromWorker>>();
+  const answer = (call: number) => {
+    const found = answered.get(call) ?? Promise.withResolvers<FromWorker>();
+    answered.set(call, found);
+    return found;
+  };
+  const post = (message: FromWorker) => {
+    said.push(message);
+    if ("call" in message) answer(message.call).resolve(message);
+  };
+  return {
+    said,
+    clock,
+    /** What a call is answered with. */
+    answerTo: (call: number) => answer(call).promise,
+    side: new WorkerSide({ post, clock }),
+  };
+}
+
+function of<Type extends FromWorker["type"]>(said: FromWorker[], type: Type) {
+  return said.filter((message) => message.type === type) as Extract<FromWorker, { type: Type }>[];
+}
+
+Deno.test("A worker beats from its start on, and no more once it has stopped", async () => {
+  const { said, clock, side: worker } = side();
+  worker.ready();
+  await clock.advance(10 * BEAT_MS);
+  assert.deepEqual(said.map(({ type }) => type), ["ready"], "it waits for its settings");
+  worker.receive({ type: "start", settings: SETTINGS });
+  await clock.advance(2 * BEAT_MS);
+  assert.deepEqual(of(said, "beat").map(({ nowMs, handled }) => [nowMs, handled]), [
+    [2_500, 0],
+    [2_750, 1],
+    [3_000, 1],
+  ]);
+  worker.receive({ type: "stop" });
+  await settle();
+  assert.equal(said.at(-1)?.type, "stopped");
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("A speaker opened in a worker is drained and disposed by calls, each answered once", async () => {
+  const { said, answerTo, side: worker } = side();
+  worker.receive({ type: "start", settings: SETTINGS });
+  worker.receive({ type: "open", id: 1, speaker: { id: "a" }, languageId: "en" });
+  worker.receive({ type: "answer", id: 1, call: 2, offer: { sid: "1", sdp: "nonsense" }, iceServers: [] });
+  worker.receive({ type: "drain", id: 1, call: 3 });
+  worker.receive({ type: "dispose", id: 1, call: 4 });
+  const [refused] = await Promise.all([answerTo(2), answerTo(3)]);
+  assert.equal(refused.type === "refused" && refused.error.name, "NegotiationError");
+  assert.ok(!JSON.stringify(refused).includes("nonsense"), "no SDP in errors");
+  assert.deepEqual(await answerTo(4), { type: "done", call: 4 });
+  worker.receive({ type: "drain", id: 1, call: 5 });
+  assert.equal((await answerTo(5)).type, "refused", "who is gone cannot be drained");
+  const calls = said.flatMap((message) => "call" in message ? [message.call] : []);
+  assert.deepEqual(calls.sort(), [2, 3, 4, 5]);
+  worker.receive({ type: "stop" });
+  await settle();
+});
+
+Deno.test("A worker that cannot take a message, or be started, says that it is broken", () => {
+  const { said, side: worker } = side();
+  worker.receive({ type: "start", settings: { ...SETTINGS, stt: { provider: "nobody" } } });
+  assert.equal(of(said, "broken").length, 1);
+  worker.receive(JSON.parse('{"type":"sing"}'));
+  assert.match(of(said, "broken")[1].error.message, /its type is not known/);
+  worker.receive({ type: "open", id: 1, speaker: { id: "a" }, languageId: "en" });
+  assert.equal(of(said, "failed")[0].id, 1);
+});
+
+Deno.test("A stray error is told in the log and costs nobody anything", () => {
+  const { said, side: worker } = side();
+  worker.stray(new Error("from a callback"));
+  assert.equal(of(said, "log")[0].error?.message, "from a callback");
+  assert.deepEqual(of(said, "broken"), []);
+});
+
+Deno.test("Counts wait for the beat and are added up; log lines past the bound are dropped and counted", () => {
+  const said: FromWorker[] = [];
+  const forwarding = new Forwarding({
+    post: (message) => said.push(message),
+    ledger: new AudioLedger(),
+    now: () => 0,
+  });
+  for (let time = 0; time < 3; time++) forwarding.meter.count("transcription_errors_total", "x");
+  const log = forwarding.log({ debug: false }).child({ speaker: "a" });
+  log.debug("not asked for");
+  for (let line = 0; line < 200; line++) log.warn("again", { line });
+  assert.equal(said.length, 50);
+  assert.deepEqual(of(said, "log")[0].fields, { speaker: "a", line: 0 });
+  forwarding.beat();
+  assert.deepEqual(of(said, "beat")[0].counts, [
+    { name: "transcription_errors_total", label: "x", by: 3 },
+    { name: "tiro_queue_dropped_total", label: "worker_log", by: 150 },
+  ]);
+  log.warn("heard again");
+  assert.equal(of(said, "log").length, 51);
+  forwarding.beat();
+  assert.deepEqual(of(said, "beat")[1].counts, [], "nothing is counted twice");
+  for (let time = 0; time < 1_500; time++) forwarding.meter.observe("tiro_stt_open_ms", time);
+  assert.equal(of(said, "beat").at(-1)?.observations.length, 1_000, "a full batch goes at once");
+});
+
+Deno.test("An error keeps its name, code and causes across threads, and hides what JSON.parse quotes", () => {
+  const error = new WorkerError("Cannot x: y", {
+    code: "boom",
+    retryable: true,
+    cause: Object.assign(new Error("refused"), { code: "ECONNREFUSED", cause: "speech" }),
+  });
+  const there = fromPlainError(structuredClone(toPlainError(error)));
+  assert.ok(there instanceof WorkerError && there.retryable && there.code === "boom");
+  const cause = there.cause as Error & { code: string };
+  assert.deepEqual([cause.message, cause.code, cause.stack?.includes("worker_side_test")], [
+    "refused",
+    "ECONNREFUSED",
+    true,
+  ]);
+  assert.ok(!JSON.stringify(toPlainError(error)).includes("speech"));
+  assert.equal(toPlainError(new SyntaxError("secret")).message, "[hidden]");
+  const ring = new Error("ring");
+  ring.cause = ring;
+  assert.ok(JSON.stringify(toPlainError(ring)).length < 20_000);
+});
