@@ -71,6 +71,8 @@ export class Captioner {
       events: {
         sent: (frame) => this.#sent(frame),
         event: (event) => this.#say({ type: "stt", event }),
+        opened: (languageId) =>
+          this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId))),
         sessionEnded: () => this.#say({ type: "session_ended" }),
       },
     });
@@ -79,10 +81,9 @@ export class Captioner {
     scope.run(() => this.#chain);
   }
 
-  /** From the next audio on; the utterance in progress ends. */
+  /** From the next session on: the words of the one in progress, which ends, are still in its language. */
   setLanguage(languageId: string): void {
     this.#feed.setLanguage(languageId);
-    this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId)));
   }
 
   /** Takes no more audio, pushes out what was heard, and resolves when the last final is delivered. */

@@ -44,11 +44,24 @@ class HandStt implements SpeechToText {
   readonly sampleRateHz = 16_000;
   readonly languages = [{ id: "en", name: "English", metadata: { separator: " ", rtl: false } }];
   readonly frames: PcmFrame[] = [];
+  /** The first session's; a later one has its own. */
   readonly events = new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
   stall: PromiseWithResolvers<void> | undefined;
+  /** Said by a session when it is finished. */
+  lastWords: string | undefined;
+  #sessions = 0;
+  #opened = Promise.withResolvers<void>();
+
+  nextOpen(): Promise<void> {
+    this.#opened = Promise.withResolvers();
+    return this.#opened.promise;
+  }
 
   open(_options: SttOptions, signal: AbortSignal): Promise<SttSession> {
-    const { events } = this;
+    const events = this.#sessions++ === 0
+      ? this.events
+      : new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
+    this.#opened.resolve();
     signal.addEventListener("abort", () => events.close(), { once: true });
     return Promise.resolve({
       events: events.readable(),
@@ -56,7 +69,10 @@ class HandStt implements SpeechToText {
         await this.stall?.promise;
         this.frames.push(frame);
       },
-      finish: () => Promise.resolve(events.close()),
+      finish: () => {
+        if (this.lastWords !== undefined) events.push({ type: "word", text: this.lastWords });
+        return Promise.resolve(events.close());
+      },
       [Symbol.asyncDispose]: () => Promise.resolve(events.close()),
     });
   }
@@ -101,6 +117,31 @@ Deno.test("A drained chain has passed on all the audio of the voice, and its las
   const voicedMs = 6 * 340 - 120;
   assert.ok(passedMs >= voicedMs + 1_200 && passedMs <= voicedMs + 1_200 + 500, `${passedMs} ms passed on`);
   assert.equal(ledger.late + ledger.lost + ledger.dropped, 0);
+});
+
+Deno.test("Words a session still owes after a language switch keep its language; the next session's have the new one", async () => {
+  const { scope, source, stt, captions, captioner } = chain();
+  await using _scope = scope;
+  const opened = stt.nextOpen();
+  for (const payload of await encodeOpus(speech)) {
+    source.push(payload);
+    while (source.queue.size > 32) await macrotask();
+  }
+  await opened;
+  stt.lastWords = "owed";
+  const reopened = stt.nextOpen();
+  captioner.setLanguage("fr");
+  for (const payload of await encodeOpus(speech)) {
+    source.push(payload);
+    while (source.queue.size > 32) await macrotask();
+  }
+  await reopened;
+  stt.lastWords = "bonjour";
+  await captioner.drain(AbortSignal.timeout(5_000));
+  assert.deepEqual(captions.filter(({ final }) => final).map(({ text, languageId }) => [text, languageId]), [
+    ["owed", "en"],
+    ["bonjour", "fr"],
+  ]);
 });
 
 Deno.test("While speech-to-text stalls, the chain holds a second at most and audio is dropped at the inbox alone", async () => {

@@ -25,6 +25,8 @@ export interface SttFeedEvents {
   /** Audio was handed to the session. */
   sent(frame: PcmFrame): void;
   event(event: SttEvent): void;
+  /** A session opened; what `event` tells from now on is in this language. */
+  opened(languageId: string): void;
   /** The session is over; the words so far stand as they are. */
   sessionEnded(): void;
 }
@@ -114,18 +116,20 @@ export class SttFeed {
 
   /** Opens a session however long it takes: a speaker without captions is never given up. */
   async #open(): Promise<LiveSession> {
-    const { scope, stt, clock, log, meter } = this.#options;
+    const { scope, stt, clock, log, meter, events } = this.#options;
     for (;;) {
       // The first attempt after a session that worked is made at once.
       if (this.#failures > 1) await delay(backoffMs(this.#failures - 2), scope.signal, clock);
       scope.signal.throwIfAborted();
       const startMs = clock.now();
       try {
-        const session = new LiveSession(await stt.open({ languageId: this.#languageId }, scope.signal));
+        const languageId = this.#languageId;
+        const session = new LiveSession(await stt.open({ languageId }, scope.signal));
         if (scope.signal.aborted) await session[Symbol.asyncDispose](); // it opened as we were told to stop
         scope.signal.throwIfAborted();
         meter.observe("tiro_stt_open_ms", clock.now() - startMs);
         this.#session = session;
+        events.opened(languageId);
         scope.run(() => this.#listen(session));
         return session;
       } catch (error) {

@@ -111,6 +111,7 @@ function makeFeed() {
     events: {
       sent: () => {},
       event: (event) => said.push("text" in event ? event.text : event.type),
+      opened: () => {},
       sessionEnded: () => said.push("|"),
     },
   });

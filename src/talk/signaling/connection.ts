@@ -163,28 +163,32 @@ export class SignalingConnection {
     if (signal.aborted || this.#session.state !== "connecting") return;
     this.#socket = socket;
     this.#apply(this.#session.opened(this.#clock.now()));
-    const code = await this.#read(socket);
+    const overflow = await this.#read(socket);
     if (this.#socket !== socket) return; // dropped: the session knows
     this.#socket = undefined;
-    this.#apply(this.#session.lost(code, this.#clock.now()));
+    const nowMs = this.#clock.now();
+    this.#apply(
+      overflow
+        ? this.#session.overflowed(overflow.code, nowMs)
+        : this.#session.lost("connection_lost", nowMs),
+    );
   }
 
-  /** Reads until the socket is gone; resolves with why. */
-  async #read(socket: WebSocketDuplex): Promise<string> {
+  /** Reads until the socket is gone; resolves with the overflow that ended it, if one did. */
+  async #read(socket: WebSocketDuplex): Promise<OverflowError | undefined> {
     const reader = socket.messages.getReader();
     for (;;) {
       let message: ServerMessage;
       try {
         const { done, value } = await reader.read();
-        if (done) return "connection_lost";
+        if (done) return undefined;
         message = decode(value);
       } catch (error) {
         if (!(error instanceof OverflowError)) throw error;
-        // What was in the queue is lost; the participant list that follows a resume puts most of it right.
         this.#options.meter.count("tiro_queue_dropped_total", error.queue);
-        return error.code;
+        return error;
       }
-      if (this.#socket !== socket) return "dropped";
+      if (this.#socket !== socket) return undefined;
       if (message.kind === "ignored") this.#ignored(message.reason);
       this.#apply(this.#session.receive(message, this.#clock.now()));
     }

@@ -131,6 +131,13 @@ export class SignalingSession {
     return this.#greet(nowMs);
   }
 
+  /** We fell behind and lost messages that a resume would not bring again: only a full hello makes that good. */
+  overflowed(code: string, nowMs: number): SessionOutput[] {
+    const outputs = this.lost(code, nowMs);
+    this.#forget();
+    return outputs;
+  }
+
   /** The socket could not be opened, or is gone; `code` names why. */
   lost(code: string, nowMs: number): SessionOutput[] {
     switch (this.#state.kind) {
