@@ -6,15 +6,19 @@ const TIMEOUT_MS = 3_000;
 
 export async function run(): Promise<number> {
   const { host, port, unixSocket } = listenAddressIn(Deno.env.toObject());
-  const target = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
-  using client = unixSocket === undefined
-    ? undefined
-    : Deno.createHttpClient({ proxy: { transport: "unix", path: unixSocket } });
+  const hostname = host === "0.0.0.0" || host === "::"
+    ? "127.0.0.1"
+    : host.includes(":")
+    ? `[${host}]`
+    : host;
   try {
-    const response = await fetch(`http://${target}:${port}/healthz`, {
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(client && { client }),
+    // Straight there: HTTP_PROXY, which Docker hands to containers, is for other machines.
+    using client = Deno.createHttpClient({
+      proxy: unixSocket === undefined
+        ? { transport: "tcp", hostname, port: Number(port) }
+        : { transport: "unix", path: unixSocket },
     });
+    const response = await fetch("http://tiro/healthz", { signal: AbortSignal.timeout(TIMEOUT_MS), client });
     const { status } = await response.json();
     say(`tiro is ${status}`);
     return response.ok ? 0 : 1;
