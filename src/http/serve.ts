@@ -108,19 +108,23 @@ async function removeStale(path: string): Promise<void> {
   throw new Deno.errors.AddrInUse("somebody listens");
 }
 
+/** What to change; as an ExApp the second of each stands instead of the first. */
+const HOST = "HOST, or APP_HOST as an ExApp,";
+const PORT = "PORT, or APP_PORT as an ExApp,";
+
 function listenError(error: unknown, where: string): ListenError {
   const isSocket = where.startsWith("/");
   const [code, why] = error instanceof Deno.errors.AddrInUse
-    ? ["address_in_use", `something else is there; set ${isSocket ? "HP_EXAPP_SOCK" : "PORT"} to a free one`]
+    ? ["address_in_use", `something else is there; set ${isSocket ? "HP_EXAPP_SOCK" : PORT} to a free one`]
     : error instanceof Deno.errors.PermissionDenied
     ? [
       "not_permitted",
       isSocket
         ? "not permitted; set HP_EXAPP_SOCK to a path in a folder this user may write to"
-        : "not permitted; ports below 1024 are privileged, set PORT to a higher one",
+        : `not permitted; ports below 1024 are privileged, set ${PORT} to a higher one`,
     ]
     : error instanceof Deno.errors.AddrNotAvailable
-    ? ["address_not_available", "this machine has no such address; set HOST to one it has, or to 0.0.0.0"]
-    : ["listen", `set ${isSocket ? "HP_EXAPP_SOCK" : "HOST and PORT"} to an address of this machine`];
+    ? ["address_not_available", `this machine has no such address; set ${HOST} to one it has, or to 0.0.0.0`]
+    : ["listen", `set ${isSocket ? "HP_EXAPP_SOCK" : `${HOST} and ${PORT}`} to an address of this machine`];
   return new ListenError(`Cannot listen on ${where}: ${why}`, { code, retryable: false, cause: error });
 }
