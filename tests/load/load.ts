@@ -33,7 +33,8 @@ export interface LoadResults {
   loadBefore: number;
   othersCores: number;
   options: LoadOptions;
-  joins: { speakers: number; tookMs: number; heard: number }[];
+  /** So many joined at once; `heard` of those then present were after `tookMs`. */
+  joins: { speakers: number; present: number; heard: number; tookMs: number }[];
   window: LoadWindow;
   memory: { one: Memory; all: Memory; perSpeakerRssBytes: number; perSpeakerHeldBytes: number };
   /** Once everyone has left: all packets since the start. */
@@ -145,10 +146,10 @@ async function measure(scene: LoadScene, options: LoadOptions) {
 }
 
 async function join(scene: LoadScene, speakers: number) {
-  const before = scene.speakers;
   const { tookMs, heard } = await scene.join(speakers, JOIN_TIMEOUT_MS);
-  say(`${speakers} joined at once, ${heard - before} of them heard after ${(tookMs / 1_000).toFixed(1)} s`);
-  return { speakers, tookMs, heard: heard - before };
+  const present = scene.speakers;
+  say(`${speakers} joined at once, ${heard} of ${present} heard after ${(tookMs / 1_000).toFixed(1)} s`);
+  return { speakers, present, heard, tookMs };
 }
 
 /** Packets are held back before and after the window: then both sides have counted the same ones. */

@@ -21,9 +21,9 @@ export function loadReport(results: LoadResults): string {
       `${options.talkPercent} % talking, ${window.seconds.toFixed(0)} s, ` +
       `loss ${options.lossPercent} %, reorder ${options.reorderPercent} %, jitter ${options.jitterMs} ms`,
     ],
-    ...results.joins.map(({ speakers, tookMs, heard }) => [
+    ...results.joins.map(({ speakers, present, heard, tookMs }) => [
       `  ${speakers} joining at once`,
-      `${heard} heard after ${(tookMs / 1_000).toFixed(1)} s`,
+      `${heard} of ${present} heard after ${(tookMs / 1_000).toFixed(1)} s`,
     ]),
     ["  heard at the end", `${window.heard}; ${window.sttSessions} speech-to-text sessions`],
     [],
