@@ -488,7 +488,10 @@ Deno.test("An address that cannot be listened on is told with what to change", a
   await assert.rejects(listen("127.0.0.1", api.port), (error: unknown) => {
     if (!(error instanceof ListenError)) return false;
     assert.equal(error.code, "address_in_use");
-    assert.match(error.message, /^Cannot listen on 127\.0\.0\.1:\d+: something else is there; set PORT, or APP_PORT /);
+    assert.match(
+      error.message,
+      /^Cannot listen on 127\.0\.0\.1:\d+: something else is there; set PORT, or APP_PORT /,
+    );
     return true;
   });
   await assert.rejects(listen("203.0.113.7", 0), /^ListenError: Cannot listen on 203\.0\.113\.7:0: .*HOST/);
