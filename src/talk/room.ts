@@ -64,6 +64,7 @@ export class Room {
   #languageId: string;
   /** The last words of speakers who left. */
   readonly #leaving = new Set<Promise<void>>();
+  #hasJoined = false;
   /** False from a full (re-)join until the HPB has told who is in the room: until then captions would reach nobody. */
   #knowsSessions = false;
   /** True after a full re-join, until the next list tells who is still in the call. */
@@ -95,6 +96,11 @@ export class Room {
   start(): void {
     this.#signaling.start();
     this.#watchListeners();
+  }
+
+  /** Whether the call was ever joined. */
+  get hasJoined(): boolean {
+    return this.#hasJoined;
   }
 
   get isJoined(): boolean {
@@ -169,6 +175,7 @@ export class Room {
     if (this.#ended) return;
     switch (event.type) {
       case "joined":
+        this.#hasJoined = true;
         if (!event.resumed) {
           this.#listeners.forgetSessions();
           this.#knowsSessions = false;

@@ -15,6 +15,7 @@ import {
   type Rooms,
   type RoomsStatus,
   type SpeakerHost,
+  TiroError,
   type TranscribeRequest,
   TranslationError,
   type Translations,
@@ -22,6 +23,7 @@ import {
 } from "../domain/mod.ts";
 import { type Scope, type TlsOptions, untilAborted } from "../flow/mod.ts";
 import { Breaker } from "./breaker.ts";
+import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
 
@@ -53,6 +55,8 @@ interface OpenRoom {
   readonly scope: Scope;
   /** The newest Talk gave: their passwords run out. */
   turnServers: readonly IceServer[];
+  /** See LostRoom. */
+  readonly tries: number;
 }
 
 export class TalkRooms implements Rooms {
@@ -61,12 +65,17 @@ export class TalkRooms implements Rooms {
   readonly #rooms = new Map<string, OpenRoom>();
   /** Rooms being left: last words are on their way, sockets are closing. */
   readonly #closing = new Set<Promise<void>>();
+  readonly #lost: LostRooms;
   #draining = false;
 
   constructor(options: TalkOptions) {
     this.#options = options;
     this.#breaker = new Breaker(options.clock);
-    const { scope, meter } = options;
+    const { scope, clock, meter } = options;
+    this.#lost = scope.use(new LostRooms(clock, (roomToken, lost) => this.#bringBack(roomToken, lost)));
+    scope.use(
+      meter.gauge("tiro_rooms_lost", "Calls lost with the HPB and tried again", () => this.#lost.size),
+    );
     scope.use(meter.gauge("transcription_rooms_active", "Calls being captioned", () => this.#rooms.size));
     scope.use(
       meter.gauge(
@@ -90,8 +99,8 @@ export class TalkRooms implements Rooms {
   transcribe(request: TranscribeRequest): void {
     const { roomToken, ncSessionId, enable, languageId, turnServers } = request;
     if (!enable) {
-      this.#rooms.get(roomToken)?.room.removeListener(ncSessionId);
-      return;
+      const room = this.#rooms.get(roomToken)?.room ?? this.#lost.get(roomToken)?.before;
+      return room?.removeListener(ncSessionId);
     }
     this.#checkLanguage(languageId);
     const open = this.#rooms.get(roomToken);
@@ -108,11 +117,14 @@ export class TalkRooms implements Rooms {
       this.#checkTarget(known?.languageId ?? languageId, translationTargetId);
     }
     const room = known ?? this.#open(roomToken, languageId, turnServers);
+    const lost = this.#lost.take(roomToken);
+    if (lost) this.#takeOver(lost.before, room);
     room.addListener(ncSessionId);
     if (translationTargetId !== undefined) room.setTranslationTarget(ncSessionId, translationTargetId);
   }
 
   leave(roomToken: string): void {
+    this.#lost.take(roomToken);
     this.#close(roomToken);
   }
 
@@ -129,6 +141,7 @@ export class TalkRooms implements Rooms {
   }
 
   leaveAll(): void {
+    this.#lost.clear();
     for (const roomToken of this.#rooms.keys()) this.#close(roomToken);
   }
 
@@ -151,6 +164,7 @@ export class TalkRooms implements Rooms {
   /** No new rooms; delivers what was heard and leaves every room. The signal bounds the wait. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
+    this.#lost.clear();
     const draining = [...this.#rooms.values()].map(({ room }) => room.drain(signal));
     await Promise.all([...draining, untilAborted(Promise.all(this.#closing), signal).catch(() => {})]);
   }
@@ -180,7 +194,7 @@ export class TalkRooms implements Rooms {
     });
   }
 
-  #open(roomToken: string, languageId: string, turnServers: readonly IceServer[]): Room {
+  #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], tries = 0): Room {
     const { roomsMax, host, settings, translations, emptyRoomMs, speakersPerRoomMax, clock, log, meter } =
       this.#options;
     if (this.#draining) {
@@ -207,7 +221,7 @@ export class TalkRooms implements Rooms {
       meter,
       onEnd: (end) => this.#ended(roomToken, room, end),
     });
-    const open: OpenRoom = { room, scope, turnServers };
+    const open: OpenRoom = { room, scope, turnServers, tries };
     this.#rooms.set(roomToken, open);
     void scope.failed.then((error) => this.#broke(roomToken, room, error));
     log.info("joining a call", { rooms: this.#rooms.size });
@@ -237,23 +251,32 @@ export class TalkRooms implements Rooms {
     if (end.reason === "signaling") {
       this.#complain("call lost", "signaling", end.error ?? new Error("signalling closed"));
     } else this.#options.log.info("leaving a call", { reason: end.reason });
-    const turnServers = this.#rooms.get(roomToken)?.turnServers ?? [];
+    const { turnServers = [], tries = 0 } = this.#rooms.get(roomToken) ?? {};
     this.#close(roomToken);
-    if (end.reason !== "switched" || this.#draining) return;
+    if (this.#draining) return;
+    if (end.reason === "switched") this.#follow(end.roomToken, { before: room, turnServers, tries: 0 });
+    else if (end.reason === "signaling" && end.error instanceof TiroError && end.error.retryable) {
+      this.#lost.add(roomToken, { before: room, turnServers, tries: room.hasJoined ? 1 : tries + 1 });
+    }
+  }
+
+  #bringBack(roomToken: string, lost: LostRoom): void {
+    if (lost.before.wantedListeners().length > 0) this.#follow(roomToken, lost);
+  }
+
+  /** Opens the room for those who listened in the one before; they may join those of other rooms there. */
+  #follow(roomToken: string, { before, turnServers, tries }: LostRoom): void {
     try {
-      this.#follow(room, end.roomToken, turnServers);
+      const next = this.#rooms.get(roomToken)?.room ??
+        this.#open(roomToken, before.languageId, turnServers, tries);
+      this.#takeOver(before, next);
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
       this.#complain("call not followed", error.code, error);
     }
   }
 
-  /**
-   * Opens the room others were sent to, for those who listened in the one before; they may join those of other rooms
-   * there. Throws UnavailableError.
-   */
-  #follow(before: Room, roomToken: string, turnServers: readonly IceServer[]): void {
-    const next = this.#rooms.get(roomToken)?.room ?? this.#open(roomToken, before.languageId, turnServers);
+  #takeOver(before: Room, next: Room): void {
     for (const { ncSessionId, targetId } of before.wantedListeners()) {
       next.addListener(ncSessionId);
       next.setTranslationTarget(ncSessionId, targetId);

@@ -8,6 +8,7 @@ import {
   NotFoundError,
   PreconditionError,
   type SdpOffer,
+  SignalingError,
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
@@ -561,6 +562,62 @@ for (
       assert.equal(scope.size, 0);
     }));
 }
+
+const unreachable = () =>
+  new SignalingError("Cannot reach the HPB: test", { code: "unreachable", retryable: true });
+
+Deno.test("A call lost with the HPB is brought back for its listeners once the HPB is there again", () =>
+  withRooms(async ({ call, clock, rooms, signaling, host }) => {
+    const connection = await call();
+    rooms.setLanguage("room", "fr");
+    connection.onEvent({ type: "closed", error: unreachable() });
+    await settle();
+    assert.equal(rooms.status().rooms, 0);
+    await clock.advance(30_000);
+    signaling[1].onEvent({ type: "closed", error: unreachable() });
+    await clock.advance(30_000);
+    signaling[2].join();
+    signaling[2].session("hpb-l", "nc-l");
+    signaling[2].inCall("hpb-s");
+    host.get("hpb-s").say("back");
+    assert.deepEqual(signaling[2].transcripts, ["hpb-l<hpb-s:back"]);
+    assert.equal(host.get("hpb-s").languageId, "fr");
+  }));
+
+Deno.test("A lost call is not brought back without listeners, after leaving, after a final error, or for ever", () =>
+  withRooms(async ({ call, ask, clock, rooms, signaling }) => {
+    (await call("a")).onEvent({ type: "closed", error: unreachable() });
+    ask("a", "nc-l", { enable: false });
+    await clock.advance(30_000);
+    (await call("b")).onEvent({ type: "closed", error: unreachable() });
+    rooms.leave("b");
+    await clock.advance(30_000);
+    const final = new SignalingError("Cannot say hello: test", { code: "invalid_token", retryable: false });
+    (await call("c")).onEvent({ type: "closed", error: final });
+    await clock.advance(60_000);
+    assert.deepEqual(signaling.slice(1).map(({ roomToken }) => roomToken), ["b", "c"]);
+
+    (await call("d")).onEvent({ type: "closed", error: unreachable() });
+    for (let i = 0; i < 40; i++) {
+      await clock.advance(30_000);
+      signaling.at(-1)!.onEvent({ type: "closed", error: unreachable() });
+    }
+    assert.equal(signaling.filter(({ roomToken }) => roomToken === "d").length, 21);
+  }));
+
+Deno.test("A lost call that is asked for again is opened at once for all who listened, and once", () =>
+  withRooms(async ({ call, ask, clock, signaling, host }) => {
+    (await call()).onEvent({ type: "closed", error: unreachable() });
+    ask("room", "nc-2");
+    signaling[1].join();
+    signaling[1].session("hpb-l", "nc-l");
+    signaling[1].session("hpb-2", "nc-2");
+    signaling[1].inCall("hpb-s");
+    host.get("hpb-s").say("hello");
+    assert.deepEqual(signaling[1].transcripts, ["hpb-l<hpb-s:hello", "hpb-2<hpb-s:hello"]);
+    await clock.advance(40_000);
+    assert.equal(signaling.length, 2);
+  }));
 
 Deno.test("A breakout room is followed with the listeners and the language", () =>
   withRooms(async ({ call, rooms, signaling }) => {
