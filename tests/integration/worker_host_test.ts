@@ -172,6 +172,7 @@ for (const { name, reason, lose } of LOSSES) {
     await eventually("replaced", async () => await world.metric("tiro_media_workers") === 2);
     assert.ok(await received() > before, "totals go on from where they were");
     assert.equal(watched.workers.length, 3);
+    await eventually("the lost one's sockets are closed", () => world.stt.live === 2);
   });
 }
 
