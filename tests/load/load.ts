@@ -17,8 +17,10 @@ import type { Metrics } from "./scene.ts";
 import type { SttNumbers } from "./stt_process.ts";
 import { PACKET_MS } from "../fakes/speech.ts";
 
-/** For what is on its way to arrive. */
-const SETTLE_MS = 400;
+/** With nothing sent, what is on its way has arrived once the count stands still this long. */
+const STILL_MS = 300;
+/** A service that is behind has seconds of packets in the kernel's buffers. */
+const DRAIN_TIMEOUT_MS = 15_000;
 const JOIN_TIMEOUT_MS = 45_000;
 const LEAVE_TIMEOUT_MS = 30_000;
 const SAMPLE_EVERY_MS = 1_000;
@@ -57,6 +59,8 @@ export interface LoadWindow {
   heard: number;
   packetsSent: number;
   packets: Record<LedgerEntry, number>;
+  /** How long the service took to read what was sent, once nothing more was. */
+  behindMs: number;
   /** Datagrams that found the service's socket buffers full. */
   socketDrops: number;
   serviceMicrosPerPacket: number;
@@ -71,7 +75,10 @@ export interface LoadWindow {
   /** The service's own word on it. */
   serviceLoopLagMs: number;
   healthzMs: Percentiles;
-  /** Packet due at the publisher to chunk read by the stand-in: Janus and both ends' own delays are in it. */
+  /**
+   * Packet due at the publisher to chunk read by the stand-in: Janus and both ends' own delays are in it. Above four
+   * seconds it begins at zero again.
+   */
   audioDelayMs: Percentiles & { samples: number };
   /** Word sent by the stand-in to transcript read from the HPB socket. */
   wordDelayMs: Percentiles & { samples: number };
@@ -156,8 +163,7 @@ async function join(scene: LoadScene, speakers: number) {
 async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const { janus, hpb, service } = scene;
   janus.held = true;
-  await pause(SETTLE_MS);
-  const before = await scene.metrics();
+  const { metrics: before } = await drained(scene);
   await scene.resetStt();
   const probe = await LoopProbe.start(service);
   const start = {
@@ -185,10 +191,10 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   };
   const busyCores = (busyMs() - start.busyMs) / elapsedMs;
   const lateMs = janus.lateMs;
-  janus.held = true;
-  await pause(SETTLE_MS);
   const loopLagMs = await probe.stop();
-  const after = await scene.metrics();
+  janus.held = true;
+  const { metrics: after, behindMs } = await drained(scene);
+  const wholeMs = cpuMsOf(service.pid) - start.serviceMs;
   const stt = await scene.sttNumbers();
   const drops = udpDropsOf(service.pid);
   janus.held = false;
@@ -201,10 +207,11 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
     heard: after.value("tiro_speakers_heard"),
     packetsSent: janus.sentSince(start.sent),
     packets,
+    behindMs,
     socketDrops: dropsBetween(start.drops, drops),
-    serviceMicrosPerPacket: serviceMs * 1_000 / packets.received,
+    serviceMicrosPerPacket: wholeMs * 1_000 / packets.received,
     serviceCores,
-    speakersPerCore: packets.received * PACKET_MS / serviceMs,
+    speakersPerCore: packets.received * PACKET_MS / wholeMs,
     waitedForCore,
     generatorCores,
     publishersLateMs: percentiles(lateMs),
@@ -218,6 +225,21 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
     transcripts: hpb.transcripts - start.transcripts,
   };
   return { window, othersCores: Math.max(0, busyCores - serviceCores - a - b - c), rssBytes };
+}
+
+/** While nothing is sent: waits until nothing more arrives. */
+async function drained(scene: LoadScene): Promise<{ metrics: Metrics; behindMs: number }> {
+  const startMs = performance.now();
+  let metrics = await scene.metrics();
+  let behindMs = 0;
+  for (;;) {
+    await pause(STILL_MS);
+    const next = await scene.metrics();
+    const isStill = next.packets("received") === metrics.packets("received");
+    metrics = next;
+    if (isStill || performance.now() - startMs > DRAIN_TIMEOUT_MS) return { metrics, behindMs };
+    behindMs = performance.now() - startMs;
+  }
 }
 
 /** Lets the window pass; resident memory at its end, and how long healthz took. */
