@@ -36,6 +36,12 @@ interface Session {
   room?: LoadRoom;
 }
 
+interface Offered {
+  sid: string;
+  subscription: Promise<Subscription>;
+  isAnswered: boolean;
+}
+
 /** Delays remembered: a word a second of 500 speakers for ten minutes. */
 const DELAYS_MAX = 300_000;
 
@@ -44,7 +50,7 @@ export class CallHpb implements AsyncDisposable {
   readonly #rooms = new Map<string, LoadRoom>();
   readonly #sockets = new Set<WebSocket>();
   /** By the speaker's session: one each, the newest. */
-  readonly #subscriptions = new Map<string, { sid: string; subscription: Promise<Subscription> }>();
+  readonly #subscriptions = new Map<string, Offered>();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #newestWords = new Map<string, string>();
   /** Transcripts that came, to all listeners. */
@@ -87,6 +93,11 @@ export class CallHpb implements AsyncDisposable {
     );
     this.#tellParticipants(room);
     return speakers;
+  }
+
+  /** Whether the service has answered the newest offer for this one. */
+  isAnswered({ sessionId }: LoadSpeaker): boolean {
+    return this.#subscriptions.get(sessionId)?.isAnswered ?? false;
   }
 
   /** These leave the call and the room. */
@@ -201,6 +212,7 @@ export class CallHpb implements AsyncDisposable {
       case "answer": {
         const current = this.#subscriptions.get(to);
         if (current?.sid !== data.sid) return;
+        current!.isAnswered = true;
         return this.#run(current!.subscription.then(({ answer }) => answer(String(data.payload?.sdp))));
       }
     }
@@ -235,7 +247,7 @@ export class CallHpb implements AsyncDisposable {
       speaker.publisher,
       (candidate) => tell("candidate", { candidate }),
     );
-    this.#subscriptions.set(speakerId, { sid, subscription });
+    this.#subscriptions.set(speakerId, { sid, subscription, isAnswered: false });
     tell("offer", { type: "offer", sdp: (await subscription).offer });
   }
 

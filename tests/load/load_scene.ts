@@ -132,10 +132,13 @@ export class LoadScene implements AsyncDisposable {
       const joined = this.hpb.join(room, publishers[index]);
       this.#speakers.push(...joined.map((speaker) => ({ room, speaker })));
     }
+    const joined = this.#speakers.slice(-count);
     for (;;) {
+      // The service may not know yet who has left: its count alone says little.
+      const answered = joined.every(({ speaker }) => this.hpb.isAnswered(speaker));
       const heard = (await this.metrics()).value("tiro_speakers_heard");
       const tookMs = performance.now() - startMs;
-      if (heard >= this.#speakers.length || tookMs > deadlineMs) return { tookMs, heard };
+      if ((answered && heard >= this.#speakers.length) || tookMs > deadlineMs) return { tookMs, heard };
       await pause(LOOK_EVERY_MS);
     }
   }
