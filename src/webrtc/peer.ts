@@ -1,6 +1,6 @@
 /**
- * One werift peer connection with our settings and a clean end. Everything that reaches into werift's insides is here,
- * each with its reason; all of it was read in and holds for werift 0.25.2. Knows nothing of sids, offers or audio.
+ * One werift peer connection with our settings and a clean end. What reaches into werift's insides is here, in
+ * rtp_tap.ts and in turn.ts, each with its reason; all of it was read in and holds for werift 0.25.2. Knows nothing of sids, offers or audio.
  *
  * Not followed on purpose: no trickle from us (the description already has all our candidates), no RTCP receiver
  * reports (nobody acts on them, and they would need werift's whole receive path), no ICE over TCP but through TURN.
@@ -12,9 +12,10 @@ import {
   RTCPeerConnection,
   RTCRtpCodecParameters,
   type RTCSessionDescription,
-  type RtpPacket,
 } from "werift";
 import type { IceServer } from "../domain/mod.ts";
+import { tapRtp } from "./rtp_tap.ts";
+import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
 import "./turn.ts";
 
 /** Where the sockets of a connection are opened. */
@@ -31,8 +32,10 @@ export interface PeerOptions {
   iceServers: readonly IceServer[];
   network: WebRtcNetwork;
   codecs: { audio: RTCRtpCodecParameters[]; video: RTCRtpCodecParameters[] };
-  /** Every authenticated RTP packet, straight from SRTP. */
-  onRtp: (packet: RtpPacket) => void;
+  /** Every authenticated RTP packet. The object is good until the next one, its payload for ever. */
+  onRtp: (packet: ReceivedRtp) => void;
+  /** A packet was not passed on: forged, repeated or broken. */
+  onRefused?: (reason: SrtpRefusal) => void;
 }
 
 /** Opus as it is offered (RFC 7587). The payload type is the offerer's. */
@@ -53,6 +56,7 @@ const STARTUP_SLEEP_MS = 120;
 export class Peer implements AsyncDisposable {
   readonly connection: RTCPeerConnection;
   readonly #onRtp: PeerOptions["onRtp"];
+  readonly #onRefused: (reason: SrtpRefusal) => void;
   readonly #hasStun: boolean;
   readonly #hasPortRange: boolean;
   readonly #transports = new Set<RTCDtlsTransport>();
@@ -63,9 +67,10 @@ export class Peer implements AsyncDisposable {
   #closed?: Promise<void>;
   #ended?: Promise<void>;
 
-  constructor({ iceServers, network, codecs, onRtp }: PeerOptions) {
+  constructor({ iceServers, network, codecs, onRtp, onRefused }: PeerOptions) {
     const { interfaceAddresses: addresses, portRange, iceUseIpv6 = false } = network;
     this.#onRtp = onRtp;
+    this.#onRefused = onRefused ?? (() => {});
     this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url.trim())));
     this.#hasPortRange = portRange !== undefined;
     const only = (ipv6: boolean) => addresses?.filter((address) => address.includes(":") === ipv6) ?? [];
@@ -154,9 +159,7 @@ export class Peer implements AsyncDisposable {
       if (!this.#hasStun) ice.stunServer = undefined;
       this.#boundGathering(ice);
       this.#followHandshake(transport);
-      // In place of werift's router: no per-packet statistics, header extensions, clones and track events.
-      transport.onRtp.allUnsubscribe();
-      transport.onRtp.subscribe(this.#onRtp);
+      tapRtp(transport, ice, { onRtp: this.#onRtp, onRefused: this.#onRefused });
     }
   }
 

@@ -21,8 +21,9 @@ import {
 import { systemClock, untilAborted } from "../flow/mod.ts";
 import { EarlyCandidates, usableCandidate } from "./candidates.ts";
 import { RtpInbox } from "./inbox.ts";
-import { opusCodec, Peer, type PeerOptions, type WebRtcNetwork } from "./peer.ts";
+import { opusCodec, Peer, type WebRtcNetwork } from "./peer.ts";
 import { completeAnswer, type Offer, opusPayloadType, readOffer } from "./sdp.ts";
+import type { ReceivedRtp } from "./srtp.ts";
 import { SilenceWatchdog } from "./watchdog.ts";
 
 export interface WebRtcReceiverOptions {
@@ -42,7 +43,11 @@ export interface WebRtcReceiverOptions {
 /** A re-offer that comes while the connection is still being made waits for it this long: half a second is usual. */
 const RENEGOTIATE_WAIT_MS = 3_000;
 
-type WeriftRtpPacket = Parameters<PeerOptions["onRtp"]>[0];
+/**
+ * On top of the silence, for connecting: half a second is usual, but when a hundred join at once it takes many, and
+ * who is asked for again meanwhile makes it take longer.
+ */
+const CONNECT_GRACE_MS = 10_000;
 
 /** A peer connection and the subscription it belongs to. */
 interface Connection {
@@ -66,6 +71,8 @@ export class WebRtcReceiver implements AsyncDisposable {
   readonly #retired = new Set<Promise<void>>();
   #current: Connection | undefined;
   #heard = false;
+  /** Whether the last offer answered sends audio. */
+  #audioDue = false;
   #turn: Promise<void> = Promise.resolve();
   #disposed?: Promise<void>;
 
@@ -162,8 +169,10 @@ export class WebRtcReceiver implements AsyncDisposable {
     const answer = standing
       ? await this.#renegotiate(standing, offer)
       : await this.#replace(sid, offer, iceServers);
-    if (offer.sendsAudio) this.#watchdog.arm();
-    else this.#watchdog.disarm();
+    this.#audioDue = offer.sendsAudio;
+    if (!offer.sendsAudio) this.#watchdog.disarm();
+    else if (this.#current?.peer.connection.connectionState === "connected") this.#watchdog.arm();
+    else this.#watchdog.arm(CONNECT_GRACE_MS);
     return { sdp: completeAnswer(offer, answer) };
   }
 
@@ -202,6 +211,7 @@ export class WebRtcReceiver implements AsyncDisposable {
         network: this.#options.network ?? {},
         codecs: { audio: [opusCodec()], video: [] },
         onRtp: (packet) => this.#receive(connection, packet),
+        onRefused: (reason) => this.#options.meter.count("tiro_rtp_refused_total", reason),
       }),
       settled: Promise.withResolvers(),
       payloadType: -1,
@@ -253,18 +263,13 @@ export class WebRtcReceiver implements AsyncDisposable {
   }
 
   /** The hot path: fifty times a second for every speaker. */
-  #receive(connection: Connection, { header, payload }: WeriftRtpPacket): void {
-    if (connection !== this.#current || header.payloadType !== connection.payloadType) return;
+  #receive(connection: Connection, received: ReceivedRtp): void {
+    if (connection !== this.#current || received.payloadType !== connection.payloadType) return;
     const arrivedMs = this.#clock.now();
     this.#watchdog.fed(arrivedMs);
+    const { sequence, timestamp, ssrc, payload } = received;
     if (payload.length === 0) return; // padding
-    this.#inbox.push({
-      sequence: header.sequenceNumber,
-      timestamp: header.timestamp,
-      ssrc: header.ssrc,
-      payload: new Uint8Array(payload), // a copy: werift's is a view into a larger buffer
-      arrivedMs,
-    });
+    this.#inbox.push({ sequence, timestamp, ssrc, payload, arrivedMs });
     if (this.#heard) return;
     this.#heard = true;
     this.#options.onHeard();
@@ -272,6 +277,7 @@ export class WebRtcReceiver implements AsyncDisposable {
 
   #onState(connection: Connection, state: string): void {
     if (state === "connected" || state === "failed" || state === "closed") connection.settled.resolve();
+    if (connection === this.#current && state === "connected" && this.#audioDue) this.#watchdog.arm();
     if (connection !== this.#current || (state !== "failed" && state !== "closed")) return;
     this.#watchdog.disarm();
     this.#trouble("transport_failed");

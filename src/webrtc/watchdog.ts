@@ -24,10 +24,10 @@ export class SilenceWatchdog implements Disposable {
 
   constructor(private readonly options: WatchdogOptions) {}
 
-  /** Packets are due from now on. */
-  arm(): void {
+  /** Packets are due from now on, or after a grace, ms. */
+  arm(graceMs = 0): void {
     this.disarm();
-    this.fed(this.options.clock.now());
+    this.fed(this.options.clock.now() + graceMs);
   }
 
   /** A packet came. */

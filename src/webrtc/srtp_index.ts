@@ -1,0 +1,68 @@
+/**
+ * Where a packet stands in its stream: the 48-bit index behind a 16-bit sequence number (RFC 3711, section 3.3.1), and
+ * which indices came already (section 3.3.2). Asking changes nothing: only `add` does, once the packet was
+ * authenticated, so that no forged one moves a stream on.
+ */
+
+/** Packets behind the newest that can still be told new from known; what is older is refused. RFC 3711 asks for 64. */
+const WINDOW = 64;
+const ROLLOVERS_MAX = 0xffff_ffff;
+
+export class PacketIndex {
+  /** Of the newest packet. */
+  #rollovers = 0;
+  /** Sequence number of the newest packet; undefined before the first. */
+  #newest: number | undefined;
+  /** Bit n: the packet n behind the newest came; 0 to 31, and 32 to 63. */
+  #seen = 0;
+  #seenEarlier = 0;
+
+  /**
+   * The rollover counter that puts a sequence number nearest to the newest packet: 0 for the first packet, and -1 for
+   * one from before the counter began.
+   */
+  rolloversOf(sequence: number): number {
+    if (this.#newest === undefined) return 0;
+    const ahead = sequence - this.#newest;
+    if (ahead < -0x8000) return this.#rollovers + 1;
+    return ahead > 0x8000 ? this.#rollovers - 1 : this.#rollovers;
+  }
+
+  /** Whether a packet neither came already nor is too old to tell. */
+  isNew(rollovers: number, sequence: number): boolean {
+    if (rollovers < 0 || rollovers > ROLLOVERS_MAX) return false;
+    if (this.#newest === undefined) return true;
+    const behind = this.#behind(this.#newest, rollovers, sequence);
+    if (behind < 0) return true;
+    if (behind >= WINDOW) return false;
+    return behind < 32 ? (this.#seen >>> behind & 1) === 0 : (this.#seenEarlier >>> behind - 32 & 1) === 0;
+  }
+
+  /** Takes note of an authenticated packet that was new. */
+  add(rollovers: number, sequence: number): void {
+    const behind = this.#newest === undefined ? -WINDOW : this.#behind(this.#newest, rollovers, sequence);
+    if (behind >= 32) this.#seenEarlier |= 1 << behind - 32;
+    else if (behind >= 0) this.#seen |= 1 << behind;
+    else {
+      this.#shift(-behind);
+      this.#seen |= 1;
+      this.#rollovers = rollovers;
+      this.#newest = sequence;
+    }
+  }
+
+  #behind(newest: number, rollovers: number, sequence: number): number {
+    return (this.#rollovers - rollovers) * 0x1_0000 + newest - sequence;
+  }
+
+  #shift(by: number): void {
+    if (by >= WINDOW) this.#seen = this.#seenEarlier = 0;
+    else if (by >= 32) {
+      this.#seenEarlier = this.#seen << by - 32;
+      this.#seen = 0;
+    } else { // 1 to 31: a shift by 32 would be one by 0
+      this.#seenEarlier = this.#seenEarlier << by | this.#seen >>> 32 - by;
+      this.#seen <<= by;
+    }
+  }
+}
