@@ -31,6 +31,11 @@ export const METRICS = {
     buckets: [25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000],
   },
   tiro_queue_dropped_total: { kind: "counter", help: "Items dropped by a full queue", label: "queue" },
+  tiro_rtp_refused_total: {
+    kind: "counter",
+    help: "RTP packets not let in: forged, repeated or broken",
+    label: "reason",
+  },
   tiro_signaling_ignored_total: { kind: "counter", help: "HPB messages not understood", label: "reason" },
   tiro_signaling_reconnects_total: { kind: "counter", help: "HPB reconnects", label: "kind" },
   tiro_offers_requested_total: { kind: "counter", help: "Offers asked of the SFU", label: "reason" },

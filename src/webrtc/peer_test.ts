@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import type { Connection } from "werift";
 import { SfuPublisher } from "../../tests/fakes/sfu.ts";
 import type { IceServer } from "../domain/mod.ts";
 import { opusCodec, Peer, type PeerOptions, type WebRtcNetwork } from "./peer.ts";
@@ -45,10 +46,18 @@ Deno.test("Datagrams are received into small buffers", async () => {
   await using publisher = await SfuPublisher.start();
   let packets = 0;
   await using peer = openPeer({ onRtp: () => void packets++ });
-  await publisher.answer("s1", await answer(peer, await publisher.offer("us", "s1")));
-  peer.connection.iceTransports[0].connection.onData.subscribe((data) => {
-    if (packets > 0) resolve(data.buffer.byteLength);
-  });
+  const sdp = await answer(peer, await publisher.offer("us", "s1"));
+  const connection = peer.connection.iceTransports[0].connection as Connection;
+  const protocols: { transport: { onData: (datagram: Uint8Array, from: unknown) => void } }[] =
+    connection["protocols"];
+  for (const { transport } of protocols) {
+    const { onData } = transport;
+    transport.onData = (datagram, from) => {
+      onData(datagram, from);
+      if (packets > 0) resolve(datagram.buffer.byteLength);
+    };
+  }
+  await publisher.answer("s1", sdp);
   const bytes = await promise;
   assert.ok(bytes <= 2_048, `${bytes} bytes held for one datagram`);
 });

@@ -13,7 +13,7 @@ export const AEAD_AES_128_GCM = 0x0007;
 
 /** What a DTLS handshake agreed on, for one direction. */
 export interface SrtpMasterKey {
-  profile: typeof AES128_CM_HMAC_SHA1_80 | typeof AEAD_AES_128_GCM;
+  profile: number;
   /** 16 bytes. */
   key: Uint8Array;
   /** 14 bytes; 12 for GCM. */
@@ -30,6 +30,7 @@ export interface SrtpTransform {
   open(packet: Uint8Array, headerBytes: number, ssrc: number, rollovers: number): Uint8Array | undefined;
 }
 
+/** Throws RangeError for another profile: werift offers these two. */
 export function srtpTransform({ profile, key, salt }: SrtpMasterKey): SrtpTransform {
   const derived = (label: number, bytes: number) => deriveSrtpKey(key, salt, label, bytes);
   switch (profile) {
@@ -37,6 +38,8 @@ export function srtpTransform({ profile, key, salt }: SrtpMasterKey): SrtpTransf
       return new GcmTransform(derived(0, 16), derived(2, 12));
     case AES128_CM_HMAC_SHA1_80:
       return new CounterModeTransform(derived(0, 16), derived(2, 14), derived(1, 20));
+    default:
+      throw new RangeError(`Cannot receive SRTP: profile ${profile} is none that was offered`);
   }
 }
 
@@ -48,7 +51,7 @@ export function deriveSrtpKey(key: Uint8Array, salt: Uint8Array, label: number, 
   const counter = new Uint8Array(16);
   counter.set(salt);
   counter[7] ^= label;
-  return createCipheriv("aes-128-ctr", key, counter).update(new Uint8Array(bytes));
+  return countered(key, counter, new Uint8Array(bytes));
 }
 
 /** AEAD_AES_128_GCM with session keys. */
@@ -75,7 +78,7 @@ export class GcmTransform implements SrtpTransform {
     } catch {
       return undefined;
     }
-    return payload;
+    return plain(payload);
   }
 }
 
@@ -107,8 +110,23 @@ export class CounterModeTransform implements SrtpTransform {
     xorUint32(counter, 8, rollovers);
     counter[12] ^= packet[2];
     counter[13] ^= packet[3];
-    return createDecipheriv("aes-128-ctr", this.key, counter).update(packet.subarray(headerBytes, tagAt));
+    return plain(
+      createDecipheriv("aes-128-ctr", this.key, counter).update(packet.subarray(headerBytes, tagAt)),
+    );
   }
+}
+
+/** AES in counter mode, which is its own reverse. */
+function countered(key: Uint8Array, counter: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const cipher = createCipheriv("aes-128-ctr", key, counter);
+  const result = plain(cipher.update(bytes));
+  cipher.final(); // or Deno keeps it for ever
+  return result;
+}
+
+/** A Buffer's bytes without its methods: its `slice` and a Uint8Array's differ. */
+function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 function xorUint32(bytes: Uint8Array, at: number, value: number): void {
