@@ -110,9 +110,7 @@ export class CounterModeTransform implements SrtpTransform {
     xorUint32(counter, 8, rollovers);
     counter[12] ^= packet[2];
     counter[13] ^= packet[3];
-    return plain(
-      createDecipheriv("aes-128-ctr", this.key, counter).update(packet.subarray(headerBytes, tagAt)),
-    );
+    return countered(this.key, counter, packet.subarray(headerBytes, tagAt));
   }
 }
 
