@@ -1,0 +1,194 @@
+import assert from "@std/assert";
+import { createCipheriv } from "node:crypto";
+import { isSrtp, type ReceivedRtp, SrtpReceiver } from "./srtp.ts";
+import { GcmTransform } from "./srtp_transform.ts";
+
+const KEY = new Uint8Array(16).fill(1);
+const SALT = new Uint8Array(12).fill(2);
+const SSRC = 0xfedcba98;
+
+interface Sent {
+  /** With its rollovers: above 65535 once it has wrapped. */
+  index?: number;
+  ssrc?: number;
+  payload?: number[];
+  /** First byte without the version: padding, extension, number of contributing sources. */
+  flags?: number;
+  /** Of the header, after the fixed twelve. */
+  more?: number[];
+  key?: Uint8Array;
+}
+
+/** An SRTP packet as the other side sends it (RFC 7714). */
+function sealed({ index = 1, ssrc = SSRC, payload = [7, 8, 9], flags = 0, more = [], key = KEY }: Sent = {}) {
+  const header = new Uint8Array(12 + more.length);
+  const view = new DataView(header.buffer);
+  header[0] = 0x80 | flags;
+  header[1] = 0x80 | 111;
+  view.setUint16(2, index & 0xffff);
+  view.setUint32(4, 0xfffffff0);
+  view.setUint32(8, ssrc);
+  header.set(more, 12);
+  const iv = new DataView(new ArrayBuffer(12));
+  iv.setUint32(2, ssrc);
+  iv.setUint32(6, Math.floor(index / 0x1_0000));
+  iv.setUint16(10, index & 0xffff);
+  const nonce = SALT.map((byte, at) => byte ^ iv.getUint8(at));
+  const cipher = createCipheriv("aes-128-gcm", key, nonce);
+  cipher.setAAD(header);
+  const encrypted = cipher.update(new Uint8Array(payload));
+  cipher.final();
+  return new Uint8Array([...header, ...encrypted, ...cipher.getAuthTag()]);
+}
+
+const receiver = () => new SrtpReceiver(new GcmTransform(KEY, SALT));
+
+function opened(srtp: SrtpReceiver, packet: Uint8Array): ReceivedRtp {
+  const received = srtp.receive(packet);
+  if (typeof received === "string") throw new Error(`The packet was refused: ${received}`);
+  return received;
+}
+
+Deno.test("A packet comes out with its header's fields and its payload", () => {
+  assert.deepEqual(opened(receiver(), sealed({ index: 65_535 })), {
+    payloadType: 111,
+    sequence: 65_535,
+    timestamp: 0xfffffff0,
+    ssrc: SSRC,
+    payload: new Uint8Array([7, 8, 9]),
+  });
+});
+
+Deno.test("Contributing sources, an extension and padding are not payload", () => {
+  const sources = [0, 0, 0, 5, 0, 0, 0, 6];
+  const extension = [0xbe, 0xde, 0, 2, 0x10, 0xff, 0, 0, 1, 2, 3, 4];
+  const shapes: Sent[] = [
+    { flags: 2, more: sources },
+    { flags: 0x10, more: extension },
+    { flags: 0x12, more: [...sources, ...extension] },
+    { flags: 0x10, more: [0xbe, 0xde, 0, 0] },
+    { flags: 0x20, payload: [7, 8, 9, 0, 0, 3] },
+    { flags: 0x32, more: [...sources, ...extension], payload: [7, 8, 9, 1] },
+  ];
+  for (const shape of shapes) {
+    assert.deepEqual([...opened(receiver(), sealed(shape)).payload], [7, 8, 9]);
+  }
+  assert.equal(opened(receiver(), sealed({ payload: [] })).payload.length, 0);
+  assert.equal(opened(receiver(), sealed({ flags: 0x20, payload: [0, 2] })).payload.length, 0);
+});
+
+Deno.test("What is cut short or padded beyond its length is malformed", () => {
+  const malformed = [
+    new Uint8Array(),
+    new Uint8Array([128]),
+    sealed({ payload: [] }).subarray(0, 27),
+    new Uint8Array([0x8f, ...sealed({ payload: [] }).subarray(1)]), // fifteen sources that are not there
+    new Uint8Array([0x90, ...sealed().subarray(1, 14)]), // half an extension header
+    sealed({ flags: 0x10, more: [0, 0, 0xff, 0xff] }), // a quarter of a megabyte of extension
+    sealed({ flags: 0x20, payload: [7, 8, 0] }),
+    sealed({ flags: 0x20, payload: [7, 8, 4] }),
+    sealed({ flags: 0x20, payload: [] }),
+  ];
+  for (const packet of malformed) assert.equal(receiver().receive(packet), "malformed");
+});
+
+Deno.test("A tampered packet is forged, and the true one still comes in after it", () => {
+  const srtp = receiver();
+  const packet = sealed();
+  for (const at of [1, 2, 4, 8, 12, packet.length - 1]) {
+    const tampered = packet.slice();
+    tampered[at] ^= 1;
+    assert.equal(srtp.receive(tampered), "forged", `byte ${at}`);
+  }
+  assert.equal(srtp.receive(sealed({ key: new Uint8Array(16).fill(3) })), "forged");
+  opened(srtp, packet);
+});
+
+Deno.test("A forged packet far ahead does not move the stream on", () => {
+  const srtp = receiver();
+  opened(srtp, sealed({ index: 100 }));
+  const ahead = sealed({ index: 30_000 });
+  ahead[12] ^= 1;
+  assert.equal(srtp.receive(ahead), "forged");
+  opened(srtp, sealed({ index: 99 }));
+  opened(srtp, sealed({ index: 101 }));
+});
+
+Deno.test("A packet comes in once, and not when it is too old to tell", () => {
+  const srtp = receiver();
+  for (const index of [100, 103, 101]) opened(srtp, sealed({ index }));
+  for (const index of [100, 103, 101, 39, 1]) assert.equal(srtp.receive(sealed({ index })), "replayed");
+  opened(srtp, sealed({ index: 102 }));
+  opened(srtp, sealed({ index: 40 }));
+});
+
+Deno.test("Sequence numbers wrap with losses and packets out of order, again and again", () => {
+  const srtp = receiver();
+  const wrap = 0x1_0000;
+  opened(srtp, sealed({ index: wrap - 3 }));
+  // wrap - 1 is overtaken by the wrap, wrap is lost.
+  for (const index of [wrap - 2, wrap + 1, wrap - 1, wrap + 2]) opened(srtp, sealed({ index }));
+  for (const index of [wrap - 3, wrap - 1, wrap + 1]) {
+    assert.equal(srtp.receive(sealed({ index })), "replayed");
+  }
+  for (let index = wrap + 30_000; index < 5 * wrap; index += 30_000) opened(srtp, sealed({ index }));
+});
+
+Deno.test("A source counts for itself, and a packet of one is not taken for another's", () => {
+  const srtp = receiver();
+  for (const index of [65_535, 65_536]) opened(srtp, sealed({ index }));
+  opened(srtp, sealed({ ssrc: 5, index: 1 }));
+  opened(srtp, sealed({ ssrc: 5, index: 2 }));
+  opened(srtp, sealed({ index: 65_537 }));
+  const moved = sealed({ ssrc: 5, index: 3 });
+  moved.set(sealed().subarray(8, 12), 8);
+  assert.equal(srtp.receive(moved), "forged");
+});
+
+Deno.test("Forged packets make no sources; after 64 true ones no other is let in, and those go on", () => {
+  const srtp = receiver();
+  for (let ssrc = 1_000; ssrc < 1_200; ssrc++) {
+    assert.equal(srtp.receive(sealed({ ssrc, key: new Uint8Array(16) })), "forged");
+  }
+  for (let ssrc = 0; ssrc < 64; ssrc++) opened(srtp, sealed({ ssrc }));
+  assert.equal(srtp.receive(sealed({ ssrc: 64 })), "too_many_sources");
+  opened(srtp, sealed({ ssrc: 0, index: 2 }));
+  assert.equal(srtp.receive(sealed({ ssrc: 0, index: 1 })), "replayed");
+});
+
+Deno.test("A received payload is left alone by the packets after it", () => {
+  const srtp = receiver();
+  const { payload } = opened(srtp, sealed({ index: 1, payload: [1, 1] }));
+  const packet = sealed({ index: 2, payload: [2, 2] });
+  const second = opened(srtp, packet).payload;
+  packet.fill(0);
+  assert.deepEqual([...payload, ...second], [1, 1, 2, 2]);
+});
+
+Deno.test("STUN, DTLS, TURN channels and every kind of SRTCP are not taken for SRTP", () => {
+  const kinds: [number, number, boolean][] = [
+    [0, 1, false], // STUN
+    [20, 254, false], // DTLS
+    [63, 254, false],
+    [64, 0, false], // TURN channel
+    [127, 111, false],
+    [128, 111, true],
+    [128, 0x80 | 111, true],
+    [191, 0, true],
+    [192, 111, false],
+    [128, 191, true],
+    [128, 192, false], // the range of RFC 5761
+    [129, 200, false], // sender report
+    [129, 201, false],
+    [129, 206, false],
+    [129, 207, false], // extended report
+    [128, 223, false],
+    [128, 224, true],
+  ];
+  for (const [first, second, expected] of kinds) {
+    const datagram = new Uint8Array(40);
+    datagram.set([first, second]);
+    assert.equal(isSrtp(datagram), expected, `${first} ${second}`);
+  }
+  assert.equal(isSrtp(new Uint8Array()), false);
+});
