@@ -2,8 +2,8 @@
  * One werift peer connection with our settings and a clean end. What reaches into werift's insides is here, in
  * rtp_tap.ts and in turn.ts, each with its reason; all of it was read in and holds for werift 0.25.2. Knows nothing of sids, offers or audio.
  *
- * Not followed on purpose: no trickle from us (the description already has all our candidates), no RTCP receiver
- * reports (nobody acts on them, and they would need werift's whole receive path), no ICE over TCP but through TURN.
+ * Not followed on purpose: no trickle from us (the description already has all our candidates), no RTCP in
+ * either direction (nobody acts on it, and reports would need werift's whole receive path), no ICE over TCP but through TURN.
  */
 import {
   Connection as IceConnection,

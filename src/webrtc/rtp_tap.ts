@@ -1,11 +1,14 @@
 /**
  * Takes the SRTP datagrams out of werift's hands once its DTLS handshake has made the keys, over UDP and TURN alike.
- * STUN, DTLS and SRTCP go on to werift. What comes before the keys is lost, as it is with werift.
+ * STUN and DTLS go on to werift. What comes before the keys is lost, as it is with werift.
+ *
+ * SRTCP is dropped unread: nobody here would act on a report, and werift, with AES128_CM_HMAC_SHA1_80, never ends the
+ * cipher it opens for each, which Deno then keeps.
  *
  * Reaches into werift's insides; read in and true of werift 0.25.2.
  */
 import type { Connection as IceConnection, RTCDtlsTransport } from "werift";
-import { isSrtp, type ReceivedRtp, SrtpReceiver, type SrtpRefusal } from "./srtp.ts";
+import { isMedia, isSrtcp, type ReceivedRtp, SrtpReceiver, type SrtpRefusal } from "./srtp.ts";
 import { srtpTransform } from "./srtp_transform.ts";
 
 export interface RtpTap {
@@ -34,7 +37,8 @@ export function tapRtp(transport: RTCDtlsTransport, ice: IceConnection, { onRtp,
     const { onDataReceived } = protocol;
     const { execute } = onDataReceived;
     onDataReceived.execute = (datagram) => {
-      if (!srtp || !isSrtp(datagram)) return execute(datagram);
+      if (!srtp || !isMedia(datagram)) return execute(datagram);
+      if (isSrtcp(datagram)) return;
       const received = srtp.receive(datagram);
       if (typeof received === "string") onRefused(received);
       else onRtp(received);

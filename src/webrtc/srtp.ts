@@ -72,9 +72,14 @@ export class SrtpReceiver {
   }
 }
 
-/** Whether a datagram is SRTP: neither STUN, DTLS or TURN (RFC 7983) nor SRTCP (RFC 5761, section 4). */
-export function isSrtp(datagram: Uint8Array): boolean {
-  return datagram[0] >= 128 && datagram[0] <= 191 && !(datagram[1] >= 192 && datagram[1] <= 223);
+/** Whether a datagram is SRTP or SRTCP: neither STUN nor DTLS (RFC 7983). */
+export function isMedia(datagram: Uint8Array): boolean {
+  return datagram[0] >= 128 && datagram[0] <= 191;
+}
+
+/** Whether a datagram that is one of the two is SRTCP (RFC 5761, section 4). */
+export function isSrtcp(datagram: Uint8Array): boolean {
+  return datagram[1] >= 192 && datagram[1] <= 223;
 }
 
 /** Length of the header with its contributing sources and extension (RFC 3550, section 5.1); Infinity if cut short. */

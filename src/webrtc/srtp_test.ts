@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { createCipheriv } from "node:crypto";
-import { isSrtp, type ReceivedRtp, SrtpReceiver } from "./srtp.ts";
+import { isMedia, isSrtcp, type ReceivedRtp, SrtpReceiver } from "./srtp.ts";
 import { GcmTransform } from "./srtp_transform.ts";
 
 const KEY = new Uint8Array(16).fill(1);
@@ -166,29 +166,31 @@ Deno.test("A received payload is left alone by the packets after it", () => {
 });
 
 Deno.test("STUN, DTLS, TURN channels and every kind of SRTCP are not taken for SRTP", () => {
-  const kinds: [number, number, boolean][] = [
-    [0, 1, false], // STUN
-    [20, 254, false], // DTLS
-    [63, 254, false],
-    [64, 0, false], // TURN channel
-    [127, 111, false],
-    [128, 111, true],
-    [128, 0x80 | 111, true],
-    [191, 0, true],
-    [192, 111, false],
-    [128, 191, true],
-    [128, 192, false], // the range of RFC 5761
-    [129, 200, false], // sender report
-    [129, 201, false],
-    [129, 206, false],
-    [129, 207, false], // extended report
-    [128, 223, false],
-    [128, 224, true],
+  const kinds: [number, number, "other" | "srtp" | "srtcp"][] = [
+    [0, 1, "other"], // STUN
+    [20, 254, "other"], // DTLS
+    [63, 254, "other"],
+    [64, 0, "other"], // TURN channel
+    [127, 111, "other"],
+    [192, 111, "other"],
+    [128, 111, "srtp"],
+    [128, 0x80 | 111, "srtp"],
+    [191, 0, "srtp"],
+    [128, 191, "srtp"],
+    [128, 192, "srtcp"], // the range of RFC 5761
+    [129, 200, "srtcp"], // sender report
+    [129, 201, "srtcp"],
+    [129, 206, "srtcp"],
+    [129, 207, "srtcp"], // extended report
+    [128, 223, "srtcp"],
+    [128, 224, "srtp"],
   ];
   for (const [first, second, expected] of kinds) {
     const datagram = new Uint8Array(40);
     datagram.set([first, second]);
-    assert.equal(isSrtp(datagram), expected, `${first} ${second}`);
+    const kind = !isMedia(datagram) ? "other" : isSrtcp(datagram) ? "srtcp" : "srtp";
+    assert.equal(kind, expected, `${first} ${second}`);
   }
-  assert.equal(isSrtp(new Uint8Array()), false);
+  assert.equal(isMedia(new Uint8Array()), false);
+  assert.equal(isSrtcp(Uint8Array.of(128)), false);
 });
