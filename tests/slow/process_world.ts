@@ -121,10 +121,15 @@ function wordOf(word: string): Speech {
 }
 
 /** Resident memory once a second for so many seconds, bytes. */
-export async function sampleRss(service: ServiceProcess, seconds: number): Promise<number[]> {
+export async function sampleRss(
+  service: ServiceProcess,
+  seconds: number,
+  options: { collect?: boolean } = {},
+): Promise<number[]> {
   const samples: number[] = [];
   while (samples.length < seconds) {
     await pause(1_000);
+    if (options.collect) await service.collectGarbage();
     samples.push(service.rssBytes());
   }
   return samples;
