@@ -1,0 +1,129 @@
+/**
+ * The UDP sockets under werift, on Deno's own datagrams. werift's are node:dgram's, which in Deno allocate a buffer and
+ * an event for every datagram: at fifty a second for every speaker that was most of the garbage of the service. Here a
+ * socket has one buffer for its life. RTP is handed on where it lies (`onMedia`); STUN, DTLS and TURN, which are few and
+ * which werift keeps views of, are copied out.
+ *
+ * Importing this changes werift for the whole process: it makes its sockets where nobody can reach them. Read in and
+ * true of werift 0.25.2.
+ */
+import { isIP } from "node:net";
+import { Buffer } from "node:buffer";
+import { interfaceAddress, UdpTransport } from "werift";
+import { isMedia } from "./srtp.ts";
+
+type SocketType = "udp4" | "udp6";
+type Address = readonly [host: string, port: number];
+
+/** Of werift's. */
+interface SocketOptions {
+  portRange?: readonly [number, number];
+  interfaceAddresses?: Partial<Record<SocketType, string>>;
+}
+
+/** Ethernet's 1500 and a margin. A longer datagram is cut, and then not authentic. */
+const DATAGRAM_BYTES = 2_048;
+
+/** In the place of werift's UdpTransport: what of it is called is here. */
+export class DatagramTransport {
+  readonly type = "udp";
+  /** What is neither RTP nor RTCP, or all of it while nobody takes those. */
+  onData: (data: Buffer, from: Address) => void = () => {};
+  /** RTP and RTCP, good until it returns. */
+  onMedia: ((datagram: Uint8Array) => void) | undefined;
+  closed = false;
+  readonly #socketType: SocketType;
+  readonly #conn: Deno.DatagramConn;
+  readonly #addr: Deno.NetAddr;
+  readonly #receiving: Promise<void>;
+  #from: Address | undefined;
+
+  private constructor(socketType: SocketType, conn: Deno.DatagramConn) {
+    this.#socketType = socketType;
+    this.#conn = conn;
+    this.#addr = conn.addr as Deno.NetAddr;
+    this.#receiving = this.#receive();
+  }
+
+  /** Binds. Throws when the address is not ours, or no port of the range is free. */
+  static init(
+    socketType: SocketType,
+    { portRange, interfaceAddresses }: SocketOptions = {},
+  ): DatagramTransport {
+    const hostname = interfaceAddress(socketType, interfaceAddresses) ??
+      (socketType === "udp4" ? "0.0.0.0" : "::");
+    return new DatagramTransport(socketType, bind(hostname, portRange));
+  }
+
+  get address(): { address: string; family: string; port: number } {
+    return { address: this.host, family: this.addressFamily === 6 ? "IPv6" : "IPv4", port: this.port };
+  }
+
+  get addressFamily(): 4 | 6 {
+    return this.#socketType === "udp6" ? 6 : 4;
+  }
+
+  get host(): string {
+    return this.#addr.hostname;
+  }
+
+  get port(): number {
+    return this.#addr.port;
+  }
+
+  /** To where the last datagram came from unless told otherwise. Rejects only for a name that has no address. */
+  readonly send = async (data: Uint8Array, to: Address | undefined = this.#from): Promise<void> => {
+    if (!to || this.closed) return;
+    const [hostname, port] = to;
+    try {
+      await this.#conn.send(data, { transport: "udp", hostname, port });
+    } catch (error) {
+      // Datagrams get lost, which is what it looks like to a peer that is not reachable now.
+      if (isIP(hostname) === 0 && !this.closed) throw error;
+    }
+  };
+
+  readonly close = async (): Promise<void> => {
+    if (!this.closed) this.#conn.close();
+    this.closed = true;
+    await this.#receiving;
+  };
+
+  async #receive(): Promise<void> {
+    const buffer = new Uint8Array(DATAGRAM_BYTES);
+    for (;;) {
+      let datagram: Uint8Array, from: Deno.Addr;
+      try {
+        [datagram, from] = await this.#conn.receive(buffer);
+      } catch {
+        return; // closed; or broken, and then silence tells
+      }
+      if (this.onMedia && isMedia(datagram)) this.onMedia(datagram);
+      else this.#pass(datagram, from as Deno.NetAddr);
+    }
+  }
+
+  #pass(datagram: Uint8Array, { hostname, port }: Deno.NetAddr): void {
+    this.#from = [hostname.split("%")[0], port];
+    try {
+      this.onData(Buffer.from(datagram), this.#from);
+    } catch {
+      // werift throws on some that are malformed.
+    }
+  }
+}
+
+function bind(hostname: string, portRange: SocketOptions["portRange"]): Deno.DatagramConn {
+  const [first, last] = portRange ?? [0, 0];
+  for (let port = first;; port++) {
+    try {
+      return Deno.listenDatagram({ transport: "udp", hostname, port });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse) || port >= last) throw error;
+    }
+  }
+}
+
+const werift: { init: unknown } = UdpTransport;
+werift.init = (...options: Parameters<typeof DatagramTransport.init>) =>
+  new Promise((resolve) => resolve(DatagramTransport.init(...options)));
