@@ -2,8 +2,8 @@
  * One werift peer connection with our settings and a clean end. What reaches into werift's insides is here, in
  * rtp_tap.ts and in turn.ts, each with its reason; all of it was read in and holds for werift 0.25.2. Knows nothing of sids, offers or audio.
  *
- * Not followed on purpose: no trickle from us (the description already has all our candidates), no RTCP in
- * either direction (nobody acts on it, and reports would need werift's whole receive path), no ICE over TCP but through TURN.
+ * Not followed on purpose: no trickle from us (the description already has all our candidates), no RTCP but receiver
+ * reports and what they need (no NACK: audio cannot wait for a packet to come again), no ICE over TCP but through TURN.
  */
 import {
   Connection as IceConnection,
@@ -13,9 +13,11 @@ import {
   RTCRtpCodecParameters,
   type RTCSessionDescription,
 } from "werift";
-import type { IceServer } from "../domain/mod.ts";
+import type { Clock, IceServer } from "../domain/mod.ts";
+import { systemClock } from "../flow/mod.ts";
 import { tapRtp } from "./rtp_tap.ts";
 import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
+import type { SrtcpRefusal } from "./srtcp.ts";
 import "./turn.ts";
 
 /** Where the sockets of a connection are opened. */
@@ -35,7 +37,9 @@ export interface PeerOptions {
   /** Every authenticated RTP packet. The object is good until the next one, its payload for ever. */
   onRtp: (packet: ReceivedRtp) => void;
   /** A packet was not passed on: forged, repeated or broken. */
-  onRefused?: (reason: SrtpRefusal) => void;
+  onRefused?: (reason: SrtpRefusal | SrtcpRefusal) => void;
+  /** For when packets came, and when to report that. */
+  clock?: Clock;
 }
 
 /** Opus as it is offered (RFC 7587). The payload type is the offerer's. */
@@ -56,7 +60,9 @@ const STARTUP_SLEEP_MS = 120;
 export class Peer implements AsyncDisposable {
   readonly connection: RTCPeerConnection;
   readonly #onRtp: PeerOptions["onRtp"];
-  readonly #onRefused: (reason: SrtpRefusal) => void;
+  readonly #onRefused: (reason: SrtpRefusal | SrtcpRefusal) => void;
+  readonly #clock: Clock;
+  readonly #taps: Disposable[] = [];
   readonly #hasStun: boolean;
   readonly #hasPortRange: boolean;
   readonly #transports = new Set<RTCDtlsTransport>();
@@ -67,10 +73,11 @@ export class Peer implements AsyncDisposable {
   #closed?: Promise<void>;
   #ended?: Promise<void>;
 
-  constructor({ iceServers, network, codecs, onRtp, onRefused }: PeerOptions) {
+  constructor({ iceServers, network, codecs, onRtp, onRefused, clock }: PeerOptions) {
     const { interfaceAddresses: addresses, portRange, iceUseIpv6 = false } = network;
     this.#onRtp = onRtp;
     this.#onRefused = onRefused ?? (() => {});
+    this.#clock = clock ?? systemClock;
     this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url.trim())));
     this.#hasPortRange = portRange !== undefined;
     const only = (ipv6: boolean) => addresses?.filter((address) => address.includes(":") === ipv6) ?? [];
@@ -133,6 +140,7 @@ export class Peer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    for (const tap of this.#taps) tap[Symbol.dispose]();
     // Sockets that are being opened belong to the connection only once they are: closing earlier would leak them.
     await this.#gathering;
     // A DTLS flight sleeps and sends again until the handshake is past it; past everything ends it at its next look.
@@ -159,7 +167,8 @@ export class Peer implements AsyncDisposable {
       if (!this.#hasStun) ice.stunServer = undefined;
       this.#boundGathering(ice);
       this.#followHandshake(transport);
-      tapRtp(transport, ice, { onRtp: this.#onRtp, onRefused: this.#onRefused });
+      const tap = { clock: this.#clock, onRtp: this.#onRtp, onRefused: this.#onRefused };
+      this.#taps.push(tapRtp(transport, ice, tap));
     }
   }
 

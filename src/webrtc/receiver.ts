@@ -212,6 +212,7 @@ export class WebRtcReceiver implements AsyncDisposable {
         codecs: { audio: [opusCodec()], video: [] },
         onRtp: (packet) => this.#receive(connection, packet),
         onRefused: (reason) => this.#options.meter.count("tiro_rtp_refused_total", reason),
+        clock: this.#clock,
       }),
       settled: Promise.withResolvers(),
       payloadType: -1,
@@ -265,9 +266,8 @@ export class WebRtcReceiver implements AsyncDisposable {
   /** The hot path: fifty times a second for every speaker. */
   #receive(connection: Connection, received: ReceivedRtp): void {
     if (connection !== this.#current || received.payloadType !== connection.payloadType) return;
-    const arrivedMs = this.#clock.now();
+    const { sequence, timestamp, ssrc, arrivedMs, payload } = received;
     this.#watchdog.fed(arrivedMs);
-    const { sequence, timestamp, ssrc, payload } = received;
     if (payload.length === 0) return; // padding
     this.#inbox.push({ sequence, timestamp, ssrc, payload, arrivedMs });
     if (this.#heard) return;

@@ -2,18 +2,22 @@
  * Takes the SRTP datagrams out of werift's hands once its DTLS handshake has made the keys, over UDP and TURN alike.
  * STUN and DTLS go on to werift. What comes before the keys is lost, as it is with werift.
  *
- * SRTCP is dropped unread: nobody here would act on a report, and werift, with AES128_CM_HMAC_SHA1_80, never ends the
- * cipher it opens for each, which Deno then keeps.
+ * SRTCP goes the same way: werift could report only on packets that it saw itself and, with AES128_CM_HMAC_SHA1_80,
+ * never ends the cipher it opens for each report, which Deno then keeps.
  *
  * Reaches into werift's insides; read in and true of werift 0.25.2.
  */
 import type { Connection as IceConnection, RTCDtlsTransport } from "werift";
+import type { Clock } from "../domain/mod.ts";
+import { ReceiverReports } from "./receiver_reports.ts";
 import { isMedia, isSrtcp, type ReceivedRtp, SrtpReceiver, type SrtpRefusal } from "./srtp.ts";
+import type { SrtcpRefusal } from "./srtcp.ts";
 import { srtpTransform } from "./srtp_transform.ts";
 
 export interface RtpTap {
+  clock: Clock;
   onRtp: (packet: ReceivedRtp) => void;
-  onRefused: (reason: SrtpRefusal) => void;
+  onRefused: (reason: SrtpRefusal | SrtcpRefusal) => void;
 }
 
 /** Part of what werift's ICE has of each socket or TURN allocation. */
@@ -21,12 +25,33 @@ interface Protocol {
   onDataReceived: { execute: (datagram: Uint8Array) => void };
 }
 
-/** Before anything is gathered: protocols there are already are not tapped. */
-export function tapRtp(transport: RTCDtlsTransport, ice: IceConnection, { onRtp, onRefused }: RtpTap): void {
+/** werift says Buffer, and sends any bytes. */
+type SentDatagram = Parameters<IceConnection["send"]>[0];
+
+/**
+ * Before anything is gathered: protocols there are already are not tapped. Disposing ends it, as does the end of the
+ * DTLS association.
+ */
+export function tapRtp(
+  transport: RTCDtlsTransport,
+  ice: IceConnection,
+  { clock, onRtp, onRefused }: RtpTap,
+): Disposable {
   let srtp: SrtpReceiver | undefined;
+  let reports: ReceiverReports | undefined;
+  let disposed = false;
+  const end = () => {
+    reports?.[Symbol.dispose]();
+    srtp = reports = undefined;
+  };
   transport.onStateChange.subscribe((state) => {
+    end();
+    if (state !== "connected" || disposed) return;
     // Told right after werift has made its own SRTP session, the certificate verified. New keys start a new receiver.
-    srtp = state === "connected" ? new SrtpReceiver(srtpTransform(masterKeyOf(transport))) : undefined;
+    const { remote, local } = masterKeysOf(transport);
+    srtp = new SrtpReceiver(srtpTransform(remote));
+    const send = (datagram: Uint8Array) => void ice.send(datagram as SentDatagram).catch(() => {});
+    reports = new ReceiverReports({ clock, sources: srtp.sources, remote, local, send });
   });
   // werift's own RTP router: statistics, header extensions, clones and track events for every packet.
   transport.onRtp.allUnsubscribe();
@@ -38,15 +63,23 @@ export function tapRtp(transport: RTCDtlsTransport, ice: IceConnection, { onRtp,
     const { execute } = onDataReceived;
     onDataReceived.execute = (datagram) => {
       if (!srtp || !isMedia(datagram)) return execute(datagram);
-      if (isSrtcp(datagram)) return;
-      const received = srtp.receive(datagram);
+      const received = isSrtcp(datagram) ? reports?.receive(datagram) : srtp.receive(datagram, clock.now());
       if (typeof received === "string") onRefused(received);
-      else onRtp(received);
+      else if (received) onRtp(received);
     };
+  };
+  return {
+    [Symbol.dispose]: () => {
+      disposed = true;
+      end();
+    },
   };
 }
 
-function masterKeyOf({ srtp }: RTCDtlsTransport) {
+function masterKeysOf({ srtp }: RTCDtlsTransport) {
   const { profile, keys } = srtp.config;
-  return { profile, key: keys.remoteMasterKey, salt: keys.remoteMasterSalt };
+  return {
+    remote: { profile, key: keys.remoteMasterKey, salt: keys.remoteMasterSalt },
+    local: { profile, key: keys.localMasterKey, salt: keys.localMasterSalt },
+  };
 }

@@ -4,8 +4,8 @@ import { Buffer } from "node:buffer";
 import { createCipheriv, createHmac } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { type Connection, type RTCDtlsTransport, RtcpSenderInfo, RtcpSrPacket, RtpHeader } from "werift";
-import { opusCodec, Peer } from "./peer.ts";
-import { isMedia, isSrtcp, type ReceivedRtp, type SrtpRefusal } from "./srtp.ts";
+import { opusCodec, Peer, type PeerOptions } from "./peer.ts";
+import { isMedia, isSrtcp, type ReceivedRtp } from "./srtp.ts";
 import { AES128_CM_HMAC_SHA1_80, deriveSrtpKey } from "./srtp_transform.ts";
 
 const DEADLINE_MS = 15_000;
@@ -86,7 +86,7 @@ class Pair implements AsyncDisposable {
     await Promise.all([this.sender[Symbol.asyncDispose](), this.listener[Symbol.asyncDispose]()]);
   }
 
-  #open(onRtp: (packet: ReceivedRtp) => void, onRefused: (reason: SrtpRefusal) => void): Peer {
+  #open(onRtp: (packet: ReceivedRtp) => void, onRefused: PeerOptions["onRefused"]): Peer {
     const network = { interfaceAddresses: ["127.0.0.1"] };
     return new Peer({
       iceServers: [],
@@ -185,16 +185,17 @@ Deno.test("So it is with AES128_CM_HMAC_SHA1_80", async () => {
   assert.deepEqual(pair.told, ["5: 1", "6: 2", "replayed", "forged"]);
 });
 
-Deno.test("SRTCP is no RTP, be it true or forged", async () => {
+Deno.test("SRTCP is no RTP, and what is forged of it is told", async () => {
   await using pair = await Pair.connect();
   await using stranger = new Stranger();
   const forged = new Uint8Array(60);
   forged.set([0x80, 200]);
   await stranger.send(pair.port, forged);
+  await pair.until(1);
   const senderInfo = new RtcpSenderInfo({ ntpTimestamp: 1n, rtpTimestamp: 2, packetCount: 3, octetCount: 4 });
   await pair.sending.sendRtcp([new RtcpSrPacket({ ssrc: SSRC, senderInfo })]);
   await pair.send(1, 1);
-  assert.deepEqual(pair.told, ["1: 1"]);
+  assert.deepEqual(pair.told, ["rtcp_forged", "1: 1"]);
 });
 
 Deno.test("What one connection's keys protect is forged to another connection", async () => {

@@ -3,7 +3,7 @@
  * because it is done fifty times a second for every speaker: the header is read where it lies, and all that a packet
  * leaves behind is its payload. Nothing of a packet is believed, and nothing remembered, before it is authenticated.
  */
-import { PacketIndex } from "./srtp_index.ts";
+import { Reception } from "./reception.ts";
 import type { SrtpTransform } from "./srtp_transform.ts";
 
 /** Valid until the next packet is received; the payload, in memory of its own, for as long as anybody wants it. */
@@ -14,6 +14,8 @@ export interface ReceivedRtp {
   /** 32 bit. */
   readonly timestamp: number;
   readonly ssrc: number;
+  /** As `receive` was told. */
+  readonly arrivedMs: number;
   /** Without padding, so it may be empty. */
   readonly payload: Uint8Array;
 }
@@ -39,34 +41,49 @@ const FIXED_HEADER_BYTES = 12;
 export class SrtpReceiver {
   readonly #transform: SrtpTransform;
   /** By SSRC; only sources that sent an authentic packet. */
-  readonly #sources = new Map<number, PacketIndex>();
-  readonly #received = { payloadType: 0, sequence: 0, timestamp: 0, ssrc: 0, payload: new Uint8Array() };
+  readonly #sources = new Map<number, Reception>();
+  readonly #received = {
+    payloadType: 0,
+    sequence: 0,
+    timestamp: 0,
+    ssrc: 0,
+    arrivedMs: 0,
+    payload: new Uint8Array(),
+  };
 
   constructor(transform: SrtpTransform) {
     this.#transform = transform;
   }
 
-  /** The RTP packet in an SRTP datagram, or why it is refused. */
-  receive(packet: Uint8Array): ReceivedRtp | SrtpRefusal {
+  /** How each source's packets arrive, by SSRC. */
+  get sources(): ReadonlyMap<number, Reception> {
+    return this.#sources;
+  }
+
+  /** The RTP packet in an SRTP datagram that arrived at a time, monotonic ms, or why it is refused. */
+  receive(packet: Uint8Array, arrivedMs: number): ReceivedRtp | SrtpRefusal {
     const headerBytes = rtpHeaderBytes(packet);
     if (headerBytes + this.#transform.tagBytes > packet.length) return "malformed";
     const sequence = packet[2] << 8 | packet[3];
     const ssrc = readUint32(packet, 8);
     let source = this.#sources.get(ssrc);
     if (!source && this.#sources.size === SOURCES_MAX) return "too_many_sources";
-    const rollovers = source?.rolloversOf(sequence) ?? 0;
-    if (source && !source.isNew(rollovers, sequence)) return "replayed";
+    const rollovers = source?.index.rolloversOf(sequence) ?? 0;
+    if (source && !source.index.isNew(rollovers, sequence)) return "replayed";
     const payload = this.#transform.open(packet, headerBytes, ssrc, rollovers);
     if (!payload) return "forged";
-    if (!source) this.#sources.set(ssrc, source = new PacketIndex());
-    source.add(rollovers, sequence);
+    if (!source) this.#sources.set(ssrc, source = new Reception(ssrc, sequence));
+    const timestamp = readUint32(packet, 4);
+    source.index.add(rollovers, sequence);
+    source.arrived(timestamp, arrivedMs);
     const unpadded = (packet[0] & 0x20) === 0 ? payload : withoutPadding(payload);
     if (!unpadded) return "malformed";
     const received: { -readonly [K in keyof ReceivedRtp]: ReceivedRtp[K] } = this.#received;
     received.payloadType = packet[1] & 0x7f;
     received.sequence = sequence;
-    received.timestamp = readUint32(packet, 4);
+    received.timestamp = timestamp;
     received.ssrc = ssrc;
+    received.arrivedMs = arrivedMs;
     received.payload = unpadded;
     return received;
   }

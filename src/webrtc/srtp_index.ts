@@ -38,6 +38,11 @@ export class PacketIndex {
     return behind < 32 ? (this.#seen >>> behind & 1) === 0 : (this.#seenEarlier >>> behind - 32 & 1) === 0;
   }
 
+  /** Index of the newest packet, 0 before the first. */
+  get highest(): number {
+    return this.#rollovers * 0x1_0000 + (this.#newest ?? 0);
+  }
+
   /** Takes note of an authenticated packet that was new. */
   add(rollovers: number, sequence: number): void {
     const behind = this.#newest === undefined ? -WINDOW : this.#behind(this.#newest, rollovers, sequence);

@@ -44,7 +44,7 @@ function sealed({ index = 1, ssrc = SSRC, payload = [7, 8, 9], flags = 0, more =
 const receiver = () => new SrtpReceiver(new GcmTransform(KEY, SALT));
 
 function opened(srtp: SrtpReceiver, packet: Uint8Array): ReceivedRtp {
-  const received = srtp.receive(packet);
+  const received = srtp.receive(packet, 0);
   if (typeof received === "string") throw new Error(`The packet was refused: ${received}`);
   return received;
 }
@@ -55,6 +55,7 @@ Deno.test("A packet comes out with its header's fields and its payload", () => {
     sequence: 65_535,
     timestamp: 0xfffffff0,
     ssrc: SSRC,
+    arrivedMs: 0,
     payload: new Uint8Array([7, 8, 9]),
   });
 });
@@ -89,7 +90,7 @@ Deno.test("What is cut short or padded beyond its length is malformed", () => {
     sealed({ flags: 0x20, payload: [7, 8, 4] }),
     sealed({ flags: 0x20, payload: [] }),
   ];
-  for (const packet of malformed) assert.equal(receiver().receive(packet), "malformed");
+  for (const packet of malformed) assert.equal(receiver().receive(packet, 0), "malformed");
 });
 
 Deno.test("A tampered packet is forged, and the true one still comes in after it", () => {
@@ -98,9 +99,9 @@ Deno.test("A tampered packet is forged, and the true one still comes in after it
   for (const at of [1, 2, 4, 8, 12, packet.length - 1]) {
     const tampered = packet.slice();
     tampered[at] ^= 1;
-    assert.equal(srtp.receive(tampered), "forged", `byte ${at}`);
+    assert.equal(srtp.receive(tampered, 0), "forged", `byte ${at}`);
   }
-  assert.equal(srtp.receive(sealed({ key: new Uint8Array(16).fill(3) })), "forged");
+  assert.equal(srtp.receive(sealed({ key: new Uint8Array(16).fill(3) }), 0), "forged");
   opened(srtp, packet);
 });
 
@@ -109,7 +110,7 @@ Deno.test("A forged packet far ahead does not move the stream on", () => {
   opened(srtp, sealed({ index: 100 }));
   const ahead = sealed({ index: 30_000 });
   ahead[12] ^= 1;
-  assert.equal(srtp.receive(ahead), "forged");
+  assert.equal(srtp.receive(ahead, 0), "forged");
   opened(srtp, sealed({ index: 99 }));
   opened(srtp, sealed({ index: 101 }));
 });
@@ -117,7 +118,7 @@ Deno.test("A forged packet far ahead does not move the stream on", () => {
 Deno.test("A packet comes in once, and not when it is too old to tell", () => {
   const srtp = receiver();
   for (const index of [100, 103, 101]) opened(srtp, sealed({ index }));
-  for (const index of [100, 103, 101, 39, 1]) assert.equal(srtp.receive(sealed({ index })), "replayed");
+  for (const index of [100, 103, 101, 39, 1]) assert.equal(srtp.receive(sealed({ index }), 0), "replayed");
   opened(srtp, sealed({ index: 102 }));
   opened(srtp, sealed({ index: 40 }));
 });
@@ -129,7 +130,7 @@ Deno.test("Sequence numbers wrap with losses and packets out of order, again and
   // wrap - 1 is overtaken by the wrap, wrap is lost.
   for (const index of [wrap - 2, wrap + 1, wrap - 1, wrap + 2]) opened(srtp, sealed({ index }));
   for (const index of [wrap - 3, wrap - 1, wrap + 1]) {
-    assert.equal(srtp.receive(sealed({ index })), "replayed");
+    assert.equal(srtp.receive(sealed({ index }), 0), "replayed");
   }
   for (let index = wrap + 30_000; index < 5 * wrap; index += 30_000) opened(srtp, sealed({ index }));
 });
@@ -142,18 +143,18 @@ Deno.test("A source counts for itself, and a packet of one is not taken for anot
   opened(srtp, sealed({ index: 65_537 }));
   const moved = sealed({ ssrc: 5, index: 3 });
   moved.set(sealed().subarray(8, 12), 8);
-  assert.equal(srtp.receive(moved), "forged");
+  assert.equal(srtp.receive(moved, 0), "forged");
 });
 
 Deno.test("Forged packets make no sources; after 64 true ones no other is let in, and those go on", () => {
   const srtp = receiver();
   for (let ssrc = 1_000; ssrc < 1_200; ssrc++) {
-    assert.equal(srtp.receive(sealed({ ssrc, key: new Uint8Array(16) })), "forged");
+    assert.equal(srtp.receive(sealed({ ssrc, key: new Uint8Array(16) }), 0), "forged");
   }
   for (let ssrc = 0; ssrc < 64; ssrc++) opened(srtp, sealed({ ssrc }));
-  assert.equal(srtp.receive(sealed({ ssrc: 64 })), "too_many_sources");
+  assert.equal(srtp.receive(sealed({ ssrc: 64 }), 0), "too_many_sources");
   opened(srtp, sealed({ ssrc: 0, index: 2 }));
-  assert.equal(srtp.receive(sealed({ ssrc: 0, index: 1 })), "replayed");
+  assert.equal(srtp.receive(sealed({ ssrc: 0, index: 1 }), 0), "replayed");
 });
 
 Deno.test("A received payload is left alone by the packets after it", () => {

@@ -1,0 +1,218 @@
+/**
+ * SRTCP, the protection of the reports that go with SRTP, for one DTLS association: AEAD_AES_128_GCM (RFC 7714,
+ * section 9) and AES128_CM_HMAC_SHA1_80 (RFC 3711, section 3.4). The ciphers are node:crypto's.
+ *
+ *     RFC 7714: header 8 | encrypted | tag 16 | E, index 4
+ *     RFC 3711: header 8 | encrypted | E, index 4 | tag 10
+ *
+ * A packet comes once a second for every speaker, so this is written to be read, where srtp.ts is written to be fast.
+ * Nothing of a packet is believed, and nothing remembered, before it is authenticated. No master key identifier:
+ * DTLS-SRTP negotiates none.
+ */
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { PacketIndex } from "./srtp_index.ts";
+import {
+  AEAD_AES_128_GCM,
+  AES128_CM_HMAC_SHA1_80,
+  deriveSrtpKey,
+  type SrtpMasterKey,
+} from "./srtp_transform.ts";
+
+/** Why a packet was refused; the reasons are those of SRTP. */
+export type SrtcpRefusal = "rtcp_malformed" | "rtcp_replayed" | "rtcp_forged" | "rtcp_too_many_sources";
+
+export interface SrtcpTransform {
+  /** Length of the authentication tag. */
+  readonly tagBytes: number;
+  /** Where the E flag and the index begin, counted from the end. */
+  readonly indexFromEnd: number;
+  /**
+   * The RTCP packet in a packet that is long enough for header, tag and index, in memory of its own; undefined when it
+   * is not authentic.
+   */
+  open(packet: Uint8Array): Uint8Array | undefined;
+  /** Encrypts; an index of 0 to 2^31 - 1 must not come again with the same SSRC. */
+  seal(rtcp: Uint8Array, index: number): Uint8Array;
+}
+
+/** More than one side of a connection has reason to have: the same as for SRTP. */
+const SOURCES_MAX = 64;
+const HEADER_BYTES = 8;
+const INDEX_BYTES = 4;
+/** E: the packet is encrypted. One that is only authenticated is as true. */
+const ENCRYPTED = 0x8000_0000;
+
+export class SrtcpReceiver {
+  /** By SSRC of the sender; only those who sent an authentic packet. */
+  readonly #sources = new Map<number, PacketIndex>();
+
+  constructor(private readonly transform: SrtcpTransform) {}
+
+  /** The RTCP packet in an SRTCP datagram, or why it is refused. */
+  receive(packet: Uint8Array): Uint8Array | SrtcpRefusal {
+    const { transform } = this;
+    if (packet.length < HEADER_BYTES + INDEX_BYTES + transform.tagBytes) return "rtcp_malformed";
+    const view = viewOf(packet);
+    const ssrc = view.getUint32(4);
+    let source = this.#sources.get(ssrc);
+    if (!source && this.#sources.size === SOURCES_MAX) return "rtcp_too_many_sources";
+    const index = indexOf(view, transform);
+    // The window of SRTP's 48 bits holds 31 too.
+    if (source && !source.isNew(index >>> 16, index & 0xffff)) return "rtcp_replayed";
+    const rtcp = transform.open(packet);
+    if (!rtcp) return "rtcp_forged";
+    if (!source) this.#sources.set(ssrc, source = new PacketIndex());
+    source.add(index >>> 16, index & 0xffff);
+    return rtcp;
+  }
+}
+
+export class SrtcpSender {
+  /** Goes from 0 to 2^31, which at one report in 2.5 s and more takes 170 years. */
+  #index = 0;
+
+  constructor(private readonly transform: SrtcpTransform) {}
+
+  protect(rtcp: Uint8Array): Uint8Array {
+    return this.transform.seal(rtcp, this.#index++);
+  }
+}
+
+/** Throws RangeError for another profile: werift offers these two. */
+export function srtcpTransform({ profile, key, salt }: SrtpMasterKey): SrtcpTransform {
+  const derived = (label: number, bytes: number) => deriveSrtpKey(key, salt, label, bytes);
+  switch (profile) {
+    case AEAD_AES_128_GCM:
+      return new SrtcpGcm(derived(3, 16), derived(5, 12));
+    case AES128_CM_HMAC_SHA1_80:
+      return new SrtcpCounterMode(derived(3, 16), derived(5, 14), derived(4, 20));
+    default:
+      throw new RangeError(`Cannot receive SRTCP: profile ${profile} is none that was offered`);
+  }
+}
+
+/** AEAD_AES_128_GCM with session keys. */
+export class SrtcpGcm implements SrtcpTransform {
+  readonly tagBytes = 16;
+  readonly indexFromEnd = INDEX_BYTES;
+
+  constructor(private readonly key: Uint8Array, private readonly salt: Uint8Array) {}
+
+  open(packet: Uint8Array): Uint8Array | undefined {
+    const view = viewOf(packet);
+    const index = indexOf(view, this);
+    const indexAt = packet.length - INDEX_BYTES;
+    const tagAt = indexAt - this.tagBytes;
+    const encryptedAt = isEncrypted(view, this) ? HEADER_BYTES : tagAt; // nothing is, without the flag
+    const decipher = createDecipheriv("aes-128-gcm", this.key, this.#iv(view.getUint32(4), index), {
+      authTagLength: this.tagBytes,
+    });
+    decipher.setAAD(joined(packet.subarray(0, encryptedAt), packet.subarray(indexAt)));
+    decipher.setAuthTag(packet.subarray(tagAt, indexAt));
+    const decrypted = decipher.update(packet.subarray(encryptedAt, tagAt));
+    try {
+      decipher.final();
+    } catch {
+      return undefined;
+    }
+    return joined(packet.subarray(0, encryptedAt), decrypted);
+  }
+
+  seal(rtcp: Uint8Array, index: number): Uint8Array {
+    const word = bigEndian(ENCRYPTED + index);
+    const header = rtcp.subarray(0, HEADER_BYTES);
+    const iv = this.#iv(viewOf(rtcp).getUint32(4), index);
+    const cipher = createCipheriv("aes-128-gcm", this.key, iv, { authTagLength: this.tagBytes });
+    cipher.setAAD(joined(header, word));
+    const encrypted = cipher.update(rtcp.subarray(HEADER_BYTES));
+    cipher.final();
+    return joined(header, encrypted, cipher.getAuthTag(), word);
+  }
+
+  /** RFC 7714, section 9.1. */
+  #iv(ssrc: number, index: number): Uint8Array {
+    const iv = new Uint8Array(12);
+    const view = viewOf(iv);
+    view.setUint32(2, ssrc);
+    view.setUint32(8, index);
+    return xored(iv, this.salt);
+  }
+}
+
+/** AES128_CM_HMAC_SHA1_80 with session keys. */
+export class SrtcpCounterMode implements SrtcpTransform {
+  readonly tagBytes = 10;
+  readonly indexFromEnd = INDEX_BYTES + 10;
+
+  constructor(
+    private readonly key: Uint8Array,
+    private readonly salt: Uint8Array,
+    private readonly authenticationKey: Uint8Array,
+  ) {}
+
+  open(packet: Uint8Array): Uint8Array | undefined {
+    const tagAt = packet.length - this.tagBytes;
+    if (!timingSafeEqual(this.#tag(packet.subarray(0, tagAt)), packet.subarray(tagAt))) return undefined;
+    const view = viewOf(packet);
+    const indexAt = tagAt - INDEX_BYTES;
+    if (!isEncrypted(view, this)) return packet.slice(0, indexAt);
+    return this.#countered(packet.subarray(0, indexAt), indexOf(view, this));
+  }
+
+  seal(rtcp: Uint8Array, index: number): Uint8Array {
+    const authenticated = joined(this.#countered(rtcp, index), bigEndian(ENCRYPTED + index));
+    return joined(authenticated, this.#tag(authenticated));
+  }
+
+  /** All but the header through AES in counter mode, which is its own reverse (RFC 3711, section 4.1.1). */
+  #countered(rtcp: Uint8Array, index: number): Uint8Array {
+    const counter = new Uint8Array(16);
+    const view = viewOf(counter);
+    view.setUint32(4, viewOf(rtcp).getUint32(4));
+    view.setUint32(10, index);
+    const cipher = createCipheriv("aes-128-ctr", this.key, xored(counter, this.salt));
+    const result = joined(rtcp.subarray(0, HEADER_BYTES), cipher.update(rtcp.subarray(HEADER_BYTES)));
+    cipher.final(); // or Deno keeps it for ever
+    return result;
+  }
+
+  /** RFC 3711, section 4.2: of SRTCP the index is in the packet itself. */
+  #tag(authenticated: Uint8Array): Uint8Array {
+    const hmac = createHmac("sha1", this.authenticationKey).update(authenticated).digest();
+    return hmac.subarray(0, this.tagBytes);
+  }
+}
+
+function indexOf(view: DataView, { indexFromEnd }: SrtcpTransform): number {
+  return view.getUint32(view.byteLength - indexFromEnd) & 0x7fff_ffff;
+}
+
+function isEncrypted(view: DataView, { indexFromEnd }: SrtcpTransform): boolean {
+  return view.getUint32(view.byteLength - indexFromEnd) >= ENCRYPTED;
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
+function bigEndian(word: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, word);
+  return bytes;
+}
+
+/** The first argument, changed where the salt reaches. */
+function xored(bytes: Uint8Array, salt: Uint8Array): Uint8Array {
+  for (let at = 0; at < salt.length; at++) bytes[at] ^= salt[at];
+  return bytes;
+}
+
+function joined(...parts: Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
