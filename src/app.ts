@@ -17,7 +17,13 @@ import {
 import { Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
-import { InProcessHost, WorkerHost } from "./speakers/mod.ts";
+import {
+  AdmittingHost,
+  InProcessHost,
+  MemoryWatch,
+  type ReadSystemFile,
+  WorkerHost,
+} from "./speakers/mod.ts";
 import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
 import { TalkRooms } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
@@ -34,6 +40,8 @@ export interface Service extends AsyncDisposable {
 export async function startService(
   config: Config,
   log: Log = createLog({ level: config.log.level }),
+  /** For tests: how much memory there is. */
+  readSystemFile?: ReadSystemFile,
 ): Promise<Service> {
   const scope = new Scope("service");
   const clock = systemClock;
@@ -48,11 +56,24 @@ export async function startService(
     ),
   );
   const stt = createSpeechToText(config.stt.provider, { modal: modalServer(config), meter, clock });
-  const host = await startHost(config, stt, { ledger, scope: scope.child("speakers"), clock, log, meter })
+  const pipelines = await startHost(config, stt, {
+    ledger,
+    scope: scope.child("speakers"),
+    clock,
+    log,
+    meter,
+  })
     .catch(async (error: unknown) => {
       await scope[Symbol.asyncDispose]();
       throw error;
     });
+  const host = new AdmittingHost({
+    host: pipelines,
+    speakersMax: config.limits.speakers,
+    memory: new MemoryWatch({ scope: scope.child("memory"), clock, log, meter, readFile: readSystemFile }),
+    scope,
+    meter,
+  });
   const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
   const identity = config.exApp && { ...config.exApp, secret: config.exApp.secret.reveal() };
   const ocs = createOcs({ nextcloudUrl, exApp: identity, tls: config.tls, clock, log, meter });
@@ -71,6 +92,7 @@ export async function startService(
     tls: config.tls,
     languages: stt.languages,
     host,
+    admission: host,
     settings: scope.use(new SignalingSettings({ ocs, clock, log })),
     translations,
     roomsMax: config.limits.rooms,

@@ -78,7 +78,12 @@ export interface Config {
     readonly caCerts: readonly string[];
     readonly skipVerify: boolean;
   };
-  readonly limits: { readonly rooms: number; readonly speakersPerRoom: number; readonly emptyRoomMs: number };
+  readonly limits: {
+    readonly rooms: number;
+    readonly speakers: number;
+    readonly speakersPerRoom: number;
+    readonly emptyRoomMs: number;
+  };
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -131,6 +136,7 @@ export function loadConfig(env: Environment, files: Partial<Files> = {}): Config
     tls: { caCerts: values.LT_CA_CERTS ?? [], skipVerify: values.SKIP_CERT_VERIFY },
     limits: {
       rooms: values.MAX_ROOMS,
+      speakers: values.MAX_SPEAKERS,
       speakersPerRoom: values.MAX_SPEAKERS_PER_ROOM,
       emptyRoomMs: values.EMPTY_ROOM_SECONDS * 1_000,
     },
@@ -248,6 +254,7 @@ function parse(given: Given, files: Files) {
       SKIP_CERT_VERIFY: fields.choice("true", "false"),
       MEDIA_WORKERS: fields.wholeNumber(0, 64),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
+      MAX_SPEAKERS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),
       EMPTY_ROOM_SECONDS: fields.wholeNumber(1, 86_400),
     } satisfies Record<VariableName, z.ZodType>,

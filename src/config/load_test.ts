@@ -74,6 +74,7 @@ Deno.test("The least an operator must set gives the documented defaults", () => 
   assert.deepEqual(config.tls, { caCerts: [], skipVerify: false });
   assert.deepEqual(config.limits, {
     rooms: LIMITS.rooms,
+    speakers: LIMITS.speakers,
     speakersPerRoom: LIMITS.speakersPerRoom,
     emptyRoomMs: LIMITS.emptyRoomMs,
   });
@@ -99,6 +100,7 @@ Deno.test("Every variable can be set", () => {
     LT_CA_CERTS: "ca.pem",
     SKIP_CERT_VERIFY: "true",
     MAX_ROOMS: "5",
+    MAX_SPEAKERS: "8",
     MAX_SPEAKERS_PER_ROOM: "6",
     EMPTY_ROOM_SECONDS: "7",
   }, { read: (path) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "" });
@@ -117,7 +119,7 @@ Deno.test("Every variable can be set", () => {
   assert.equal(config.auth.token?.reveal(), "t0ken");
   assert.equal(config.log.level, "debug");
   assert.deepEqual(config.tls, { caCerts: [PEM, PEM], skipVerify: true });
-  assert.deepEqual(config.limits, { rooms: 5, speakersPerRoom: 6, emptyRoomMs: 7_000 });
+  assert.deepEqual(config.limits, { rooms: 5, speakers: 8, speakersPerRoom: 6, emptyRoomMs: 7_000 });
 });
 
 Deno.test("The HPB's address is accepted in every spelling operators use", () => {
@@ -303,6 +305,7 @@ Deno.test("What is wrong with a value is said without the value", () => {
     LOG_LEVEL: ["trace"],
     SKIP_CERT_VERIFY: ["yes", "TRUE"],
     MAX_ROOMS: ["0", "10001", "many"],
+    MAX_SPEAKERS: ["0", "10001"],
     MAX_SPEAKERS_PER_ROOM: ["0"],
     EMPTY_ROOM_SECONDS: ["0", "86401"],
   };

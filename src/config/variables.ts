@@ -228,6 +228,12 @@ export const VARIABLES = [
     example: "50",
   },
   {
+    name: "MAX_SPEAKERS",
+    default: String(LIMITS.speakers),
+    meaning: "Speakers captioned in all calls together; who comes later is captioned once others have left",
+    example: "200",
+  },
+  {
     name: "MAX_SPEAKERS_PER_ROOM",
     default: String(LIMITS.speakersPerRoom),
     meaning: "Speakers captioned in one call",

@@ -4,6 +4,8 @@
  * Messages are `<action>: <cause>` without a full stop, and never carry speech, names, secrets, room tokens or SDP.
  * Only `http/` turns these into status codes.
  */
+import type { Refusal } from "./admission.ts";
+
 export abstract class TiroError extends Error {
   /** Stable machine-readable cause, snake_case; the label of the error metric. */
   readonly code: string;
@@ -57,7 +59,7 @@ export class PreconditionError extends TiroError {
 export class UnavailableError extends TiroError {
   constructor(
     message: string,
-    code: "signaling_unreachable" | "draining" | "busy" | "disabled",
+    code: "signaling_unreachable" | "draining" | "busy" | "disabled" | Refusal["code"],
     cause?: unknown,
   ) {
     super(message, { code, retryable: true, cause });

@@ -52,10 +52,27 @@ export const LIMITS = {
   pendingListeners: 1_000,
   /** Rooms at once; each holds a socket to the HPB. */
   rooms: 500,
+  /** Speakers of all rooms: 1,000 x 0.7 MB and the service itself are 800 MB, and 2.5 cores if all talk at once. */
+  speakers: 1_000,
   /** Speakers per room. */
   speakersPerRoom: 500,
   /** Speakers on one media worker: at 50 us a packet and 50 packets a second a core is full there. */
   speakersPerWorker: 400,
+  /**
+   * Speakers whose subscription is being set up at once. One costs 8 to 22 ms of CPU and takes 0.2 to 0.3 s, most of it
+   * waiting: 20 at once are some 70 a second, so 100 are heard in 1.5 s, and at most 0.44 s of work is under way.
+   */
+  joinsAtOnce: 20,
+  /** An offer that comes comes within this; who does not send one costs no CPU, and keeps no other waiting. */
+  joinOfferMs: 1_500,
+  /** From the offer to the first packet, ICE over a relay included; who takes longer may, beside the next. */
+  joinConnectMs: 4_000,
+  /** Past this share of the memory there is, no new speaker is taken ... */
+  memoryTightShare: 0.8,
+  /** ... until less than this is used: far enough apart for garbage collection not to switch it on and off. */
+  memoryFreeShare: 0.75,
+  /** Time between two looks at the memory: 100 speakers who join within it are 70 MB. */
+  memoryLookMs: 1_500,
   /** A room without listeners is left after this. */
   emptyRoomMs: 60_000,
   /** RTP missing this long means trouble: a muted track still sends packets. */

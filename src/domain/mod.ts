@@ -1,4 +1,5 @@
 /** The words of the house, its ports and its typed errors. Imports nothing, does no IO. */
+export * from "./admission.ts";
 export * from "./captions.ts";
 export * from "./errors.ts";
 export * from "./ledger.ts";

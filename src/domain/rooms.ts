@@ -1,4 +1,5 @@
 /** The port from the REST API to the calls being captioned. */
+import type { Refusal } from "./admission.ts";
 import type { IceServer } from "./speaker_host.ts";
 import type { Language } from "./captions.ts";
 
@@ -22,6 +23,8 @@ export interface RoomsStatus {
   listeners: number;
   /** False while the last attempts to reach the HPB failed and no new join is tried. */
   signalingReachable: boolean;
+  /** Why no new speaker is taken now; absent while they are. */
+  refusal?: Refusal["code"];
 }
 
 /**

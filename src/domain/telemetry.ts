@@ -65,6 +65,11 @@ export const METRICS = {
     buckets: [25, 50, 100, 250, 500, 1000, 2000, 3000, 5000, 10000],
   },
   tiro_nextcloud_requests_total: { kind: "counter", help: "OCS requests by outcome", label: "outcome" },
+  tiro_speakers_refused_total: {
+    kind: "counter",
+    help: "New speakers not taken, each try counted",
+    label: "reason",
+  },
   tiro_media_workers_lost_total: { kind: "counter", help: "Media workers replaced", label: "reason" },
   tiro_http_requests_total: { kind: "counter", help: "HTTP answers", label: "status" },
 } as const;

@@ -145,7 +145,7 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
   const { rooms, meter, version, acceptingWork } = services;
 
   app.openapi(routes.health, (c) => {
-    const { rooms: count, speakers, signalingReachable } = rooms.status();
+    const { rooms: count, speakers, signalingReachable, refusal } = rooms.status();
     const answer = {
       rooms: count,
       speakers,
@@ -153,7 +153,9 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
       timestamp: new Date().toISOString(),
     };
     if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
-    return c.json({ status: signalingReachable ? "healthy" as const : "degraded" as const, ...answer }, 200);
+    const reasons = [...signalingReachable ? [] : ["signaling" as const], ...refusal ? [refusal] : []];
+    if (reasons.length === 0) return c.json({ status: "healthy" as const, ...answer }, 200);
+    return c.json({ status: "degraded" as const, reasons, ...answer }, 200);
   });
 
   app.openapi(

@@ -78,7 +78,7 @@ export const transcribe = createRoute({
     200: done("Taken; joining the call goes on in the background", "Transcription requested"),
     ...refusals,
     ...unavailable(
-      "Signalling is known to be out of reach, or the service is full, disabled or shutting down",
+      "Signalling is known to be out of reach, or the service is full, short of memory, disabled or shutting down",
     ),
     ...noTranslation,
   },
@@ -217,7 +217,10 @@ export const health = createRoute({
   summary: "Whether the service works",
   ...open,
   responses: {
-    200: json(schemas.healthReply, "Healthy, or degraded: signalling is out of reach"),
+    200: json(
+      schemas.healthReply,
+      "Healthy, or degraded: then `reasons` names `signaling`, `memory` or `speakers_max`",
+    ),
     503: json(schemas.healthReply, "Unhealthy: shutting down"),
   },
 });

@@ -1,3 +1,5 @@
 /** Runs a speaker's whole pipeline behind the SpeakerHost port: WebRTC in, captions out, here or on worker threads. */
+export { AdmittingHost, type AdmittingHostOptions } from "./admission.ts";
+export { MemoryWatch, type MemoryWatchOptions, type ReadSystemFile } from "./admission_watch.ts";
 export * from "./in_process_host.ts";
 export { WorkerHost, type WorkerHostOptions } from "./worker_host.ts";

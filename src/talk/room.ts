@@ -14,6 +14,7 @@ import {
   type Translations,
 } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
+import type { Joining } from "./joining.ts";
 import { Listeners, type Wanted } from "./listeners.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
 import type { SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
@@ -34,6 +35,8 @@ export interface RoomOptions {
   languageId: string;
   connect: (onEvent: (event: SignalingEvent) => void) => RoomSignaling;
   host: SpeakerHost;
+  /** The line all rooms' speakers wait in. */
+  joining: Joining;
   /** STUN and TURN servers for a new subscription. */
   iceServers: () => Promise<readonly IceServer[]>;
   translations?: Translations;
@@ -237,7 +240,7 @@ export class Room {
   }
 
   #openSpeaker(sessionId: string): void {
-    const { host, iceServers, scope, clock, meter, speakersMax } = this.#options;
+    const { host, joining, iceServers, scope, clock, meter, speakersMax } = this.#options;
     const log = this.#options.log.child({ speaker: sessionId });
     if (this.#speakers.size + this.#leaving.size >= speakersMax) {
       meter.count("transcription_errors_total", "speakers_max");
@@ -248,6 +251,7 @@ export class Room {
       sessionId,
       languageId: this.#languageId,
       host,
+      joining,
       iceServers,
       requestOffer: () => this.#signaling.requestOffer(sessionId),
       sendAnswer: (sid, sdp) => this.#signaling.sendAnswer(sessionId, sid, sdp),

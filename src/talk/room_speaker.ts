@@ -2,8 +2,8 @@
  * One speaker of a room: asks the SFU for an offer, has it answered, and asks again when the audio goes away. The
  * hosted pipeline stays while subscriptions come and go, so an utterance survives a reconnect.
  *
- *     requested --offer--> answered --RTP--> heard --silent or failed--> waiting --> requested
- *         '-- refused --> waiting, longer each time, for as long as the speaker is in the call
+ *     in line --turn--> requested --offer--> answered --RTP--> heard --silent or failed--> waiting --> in line
+ *                           '-- refused --> waiting, longer each time, for as long as the speaker is in the call
  */
 import type {
   Caption,
@@ -18,11 +18,14 @@ import type {
 } from "../domain/mod.ts";
 import { TiroError, UnavailableError } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
+import type { Joining, JoinTurn } from "./joining.ts";
 
 export interface RoomSpeakerOptions {
   sessionId: string;
   languageId: string;
   host: SpeakerHost;
+  /** The line all rooms' speakers wait in. */
+  joining: Joining;
   iceServers: () => Promise<readonly IceServer[]>;
   requestOffer: () => void;
   sendAnswer: (sid: string, sdp: string) => void;
@@ -48,11 +51,17 @@ export class RoomSpeaker implements AsyncDisposable {
   /** Requests since audio was last heard. */
   #tries = 0;
   #timer: Disposable | undefined;
+  readonly #turn: JoinTurn;
+  /** Why the next offer is asked for. */
+  #reason = "joined";
+  /** True once nothing new is to be heard. */
+  #leaving = false;
 
   constructor(options: RoomSpeakerOptions) {
     this.#options = options;
     this.#languageId = options.languageId;
-    options.scope.defer(() => this.#timer?.[Symbol.dispose]());
+    this.#turn = options.joining.turn(() => this.#ask());
+    options.scope.defer(() => this.#rest());
     options.scope.defer(() => this.#hosted?.[Symbol.asyncDispose]());
   }
 
@@ -61,7 +70,7 @@ export class RoomSpeaker implements AsyncDisposable {
     return this.#heard;
   }
 
-  /** Asks the SFU for an offer now. */
+  /** Asks the SFU for an offer, now or when its turn comes. */
   subscribe(reason: "joined" | "rejoined"): void {
     this.#tries = 0;
     this.#request(reason);
@@ -71,6 +80,7 @@ export class RoomSpeaker implements AsyncDisposable {
     const { scope, iceServers, sendAnswer } = this.#options;
     const hosted = this.#hosted;
     if (scope.signal.aborted || !hosted) return;
+    this.#turn.offered();
     scope.run(async () => {
       try {
         const servers = await untilAborted(iceServers(), scope.signal);
@@ -102,7 +112,8 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** Delivers what was heard; the signal bounds the wait. */
   async drain(signal: AbortSignal): Promise<void> {
-    this.#disarm();
+    this.#leaving = true;
+    this.#rest();
     try {
       await this.#hosted?.drain(signal);
     } catch (error) {
@@ -116,16 +127,6 @@ export class RoomSpeaker implements AsyncDisposable {
     return this.#options.scope[Symbol.asyncDispose]();
   }
 
-  /** Undefined when the host has no room now. */
-  #open(): HostedSpeaker | undefined {
-    try {
-      return this.#openHosted();
-    } catch (error) {
-      if (!(error instanceof UnavailableError)) throw error;
-      this.#complain("speaker not captioned for now", error);
-    }
-  }
-
   #openHosted(): HostedSpeaker {
     const { sessionId, host, onCaption } = this.#options;
     return host.open({ speaker: { id: sessionId }, languageId: this.#languageId }, {
@@ -133,7 +134,7 @@ export class RoomSpeaker implements AsyncDisposable {
       heard: () => {
         this.#heard = true;
         this.#tries = 0;
-        this.#disarm(); // a new offer would replace what works again
+        this.#rest(); // a new offer would replace what works again
       },
       needsOffer: (reason) => this.#askAgain(reason),
       failed: (error) => this.#discard(error),
@@ -160,7 +161,9 @@ export class RoomSpeaker implements AsyncDisposable {
   #askAgain(reason: string): void {
     const { scope, clock } = this.#options;
     this.#heard = false;
-    if (scope.signal.aborted || this.#timer) return;
+    // Whoever waits for a turn is about to ask anyway, and keeps the place.
+    if (scope.signal.aborted || this.#leaving || this.#timer || this.#turn.isWaiting) return;
+    this.#turn.done();
     const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, LONGEST_WAIT_MS);
     this.#timer = clock.timer(waitMs, () => {
       this.#timer = undefined;
@@ -170,10 +173,33 @@ export class RoomSpeaker implements AsyncDisposable {
 
   #request(reason: string): void {
     this.#disarm();
-    this.#hosted ??= this.#open();
-    if (!this.#hosted) return this.#askAgain(reason);
-    this.#options.meter.count("tiro_offers_requested_total", reason);
-    this.#options.requestOffer();
+    this.#reason = reason;
+    this.#turn.wait();
+  }
+
+  /** Its turn has come. Another speaker may have made way for it, so nothing is thrown. */
+  #ask(): void {
+    const { scope, log, meter, requestOffer } = this.#options;
+    if (scope.signal.aborted || this.#leaving) return this.#turn.done();
+    try {
+      this.#hosted ??= this.#openHosted();
+      meter.count("tiro_offers_requested_total", this.#reason);
+      requestOffer();
+    } catch (error) {
+      if (error instanceof UnavailableError) {
+        this.#complain("speaker not captioned for now", error, this.#tries === 0 ? "warn" : "debug");
+      } else {
+        meter.count("transcription_errors_total", "unexpected");
+        log.error("speaker not opened", error);
+      }
+      this.#askAgain(this.#reason);
+    }
+  }
+
+  /** Asks for nothing, and waits for nothing. */
+  #rest(): void {
+    this.#disarm();
+    this.#turn.done();
   }
 
   #disarm(): void {
@@ -181,9 +207,10 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#timer = undefined;
   }
 
-  #complain(message: string, error: unknown): void {
+  #complain(message: string, error: unknown, level: "warn" | "debug" = "warn"): void {
     const { log, meter } = this.#options;
-    meter.count("transcription_errors_total", error instanceof TiroError ? error.code : "unexpected");
-    log.warn(message, { code: error instanceof TiroError ? error.code : "unexpected" });
+    const code = error instanceof TiroError ? error.code : "unexpected";
+    meter.count("transcription_errors_total", code);
+    log[level](message, { code });
   }
 }

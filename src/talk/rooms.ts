@@ -3,6 +3,7 @@
  * rooms for good. Requests never wait for the HPB.
  */
 import {
+  type Admission,
   type Clock,
   type IceServer,
   type IceServerSource,
@@ -23,6 +24,7 @@ import {
 } from "../domain/mod.ts";
 import { type Scope, type TlsOptions, untilAborted } from "../flow/mod.ts";
 import { Breaker } from "./breaker.ts";
+import { Joining } from "./joining.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
@@ -36,6 +38,8 @@ export interface TalkOptions {
   /** What the configured provider recognises. */
   languages: readonly Language[];
   host: SpeakerHost;
+  /** Whether calls are joined that were not before; of speakers the host decides. */
+  admission: Admission;
   settings: IceServerSource;
   /** Without it captions come in the language spoken alone. */
   translations?: Translations;
@@ -62,6 +66,7 @@ interface OpenRoom {
 export class TalkRooms implements Rooms {
   readonly #options: TalkOptions;
   readonly #breaker: Breaker;
+  readonly #joining: Joining;
   readonly #rooms = new Map<string, OpenRoom>();
   /** Rooms being left: last words are on their way, sockets are closing. */
   readonly #closing = new Set<Promise<void>>();
@@ -71,6 +76,7 @@ export class TalkRooms implements Rooms {
   constructor(options: TalkOptions) {
     this.#options = options;
     this.#breaker = new Breaker(options.clock);
+    this.#joining = new Joining(options.clock);
     const { scope, clock, meter } = options;
     this.#lost = scope.use(new LostRooms(clock, (roomToken, lost) => this.#bringBack(roomToken, lost)));
     scope.use(
@@ -86,6 +92,12 @@ export class TalkRooms implements Rooms {
     );
     scope.use(
       meter.gauge("tiro_speakers_heard", "Speakers whose audio arrives", () => this.#sum("heardCount")),
+    );
+    scope.use(
+      meter.gauge("tiro_joins_waiting", "Speakers in line for an offer", () => this.#joining.waiting),
+    );
+    scope.use(
+      meter.gauge("tiro_joins_under_way", "Speakers being subscribed to", () => this.#joining.underWay),
     );
     scope.use(
       meter.gauge("tiro_listeners", "Listeners who are in their call", () => this.#sum("listenerCount")),
@@ -111,6 +123,11 @@ export class TalkRooms implements Rooms {
         "Cannot join the call: the signalling server is out of reach or refuses us",
         "signaling_unreachable",
       );
+    }
+    // A call that is being captioned, or was until the HPB went away, goes on.
+    const { refusal } = this.#options.admission;
+    if (refusal && !known && !this.#lost.get(roomToken)) {
+      throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
     }
     const { translationTargetId } = request;
     if (typeof translationTargetId === "string") {
@@ -158,6 +175,7 @@ export class TalkRooms implements Rooms {
       speakers: this.#sum("speakerCount"),
       listeners: this.#sum("listenerCount"),
       signalingReachable: !this.#breaker.isOpen,
+      refusal: this.#options.admission.refusal?.code,
     };
   }
 
@@ -202,7 +220,8 @@ export class TalkRooms implements Rooms {
     }
     if (this.#rooms.size + this.#closing.size >= roomsMax) {
       throw new UnavailableError(
-        `Cannot join the call: ${roomsMax} calls are being captioned already`,
+        `Cannot join the call: ${roomsMax} calls are being captioned already; ` +
+          "wait until one has ended, or raise MAX_ROOMS",
         "busy",
       );
     }
@@ -211,6 +230,7 @@ export class TalkRooms implements Rooms {
       languageId,
       connect: (onEvent) => this.#connect(roomToken, scope, onEvent),
       host,
+      joining: this.#joining,
       iceServers: async () => [...await settings.iceServers(), ...open.turnServers],
       translations,
       emptyRoomMs,

@@ -7,6 +7,7 @@ import {
   InvalidRequestError,
   NotFoundError,
   PreconditionError,
+  type Refusal,
   type SdpOffer,
   SignalingError,
   type SpeakerEvents,
@@ -186,6 +187,7 @@ function makeRooms({ translates }: { translates: boolean }) {
   const meter = new FakeMeter();
   const log = new FakeLog();
   const signaling: FakeSignaling[] = [];
+  const admission: { refusal: Refusal | undefined } = { refusal: undefined };
   const rooms = new TalkRooms({
     hpbUrl: "ws://unused",
     internalSecret: "unused",
@@ -194,6 +196,7 @@ function makeRooms({ translates }: { translates: boolean }) {
     languages: [language("en"), language("fr"), language("de")],
     translations: translates ? translations : undefined,
     host,
+    admission,
     settings: { iceServers: () => Promise.resolve([]) },
     roomsMax: 2,
     speakersPerRoomMax: 3,
@@ -221,7 +224,7 @@ function makeRooms({ translates }: { translates: boolean }) {
     await settle();
     return connection;
   };
-  return { clock, scope, host, meter, log, signaling, rooms, translations, ask, call };
+  return { admission, clock, scope, host, meter, log, signaling, rooms, translations, ask, call };
 }
 
 Deno.test("The first request joins, the second one for the room does not", () =>

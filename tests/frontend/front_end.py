@@ -76,6 +76,7 @@ class Health(Answer):
     speakers: int
     memory_mb: float
     timestamp: str
+    reasons: list[str] | None = None
 
 
 class Error(Answer):

@@ -64,6 +64,7 @@ export async function startTranslating(
     settings: { iceServers: () => Promise.resolve([]) },
     translations,
     roomsMax: 10,
+    admission: { refusal: undefined },
     speakersPerRoomMax: 10,
     emptyRoomMs: 60_000,
     scope: scope.child("rooms"),

@@ -3,6 +3,7 @@ import assert from "@std/assert";
 import { type Service, startService } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/mod.ts";
 import { delay } from "../../src/flow/mod.ts";
+import type { ReadSystemFile } from "../../src/speakers/mod.ts";
 import { createSilentLog } from "../../src/telemetry/mod.ts";
 import type { TestParticipant, TestSpeaker, TestStack, Transcript } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
@@ -24,13 +25,16 @@ export interface World extends AsyncDisposable {
 }
 
 export async function startWorld(
-  options: { stt?: FakeModalOptions; environment?: Record<string, string> } = {},
+  options: { stt?: FakeModalOptions; environment?: Record<string, string>; readSystemFile?: ReadSystemFile } =
+    {},
 ): Promise<World> {
   const stack = new AsyncDisposableStack();
   try {
     const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
     const stt = stack.use(FakeModalServer.start(options.stt));
-    const service = stack.use(await serviceFor(hpb, { STT_STREAM_URL: stt.url, ...options.environment }));
+    const service = stack.use(
+      await serviceFor(hpb, { STT_STREAM_URL: stt.url, ...options.environment }, options.readSystemFile),
+    );
     const base = baseUrl(service);
     return {
       hpb,
@@ -50,7 +54,11 @@ export async function startWorld(
 }
 
 /** The service in this process, joined to a stack. */
-export function serviceFor(stack: TestStack, environment: Record<string, string>): Promise<Service> {
+export function serviceFor(
+  stack: TestStack,
+  environment: Record<string, string>,
+  readSystemFile: ReadSystemFile = () => Promise.resolve(undefined),
+): Promise<Service> {
   const config = loadConfig({
     LT_HPB_URL: stack.hpbUrl,
     LT_INTERNAL_SECRET: stack.internalSecret,
@@ -59,7 +67,8 @@ export function serviceFor(stack: TestStack, environment: Record<string, string>
     PORT: "0",
     ...environment,
   });
-  return startService(config, createSilentLog());
+  // However full the machine of the tests is, speakers are taken.
+  return startService(config, createSilentLog(), readSystemFile);
 }
 
 export function baseUrl(service: Service): string {

@@ -1,0 +1,90 @@
+/**
+ * The host that lets a new speaker in or not, before the one that runs them: not while memory is tight, nor past the
+ * most the service takes. Speakers who are in stay in, whatever happens. Who is refused may ask again.
+ */
+import {
+  type Admission,
+  type HostedSpeaker,
+  LIMITS,
+  type Meter,
+  type Refusal,
+  type SpeakerEvents,
+  type SpeakerHost,
+  type SpeakerOptions,
+  UnavailableError,
+} from "../domain/mod.ts";
+import type { Scope } from "../flow/mod.ts";
+
+export interface AdmittingHostOptions {
+  /** Runs those who are let in. */
+  host: SpeakerHost;
+  /** Most speakers at once. */
+  speakersMax: number;
+  memory: { readonly isTight: boolean };
+  scope: Scope;
+  meter: Meter;
+}
+
+const TIGHT: Refusal = {
+  code: "memory",
+  cause: `more than ${LIMITS.memoryTightShare * 100} % of the memory is used; ` +
+    "wait until calls have ended, or give the service more memory",
+};
+
+export class AdmittingHost implements SpeakerHost, Admission {
+  readonly #options: AdmittingHostOptions;
+  readonly #full: Refusal;
+  #speakers = 0;
+
+  constructor(options: AdmittingHostOptions) {
+    this.#options = options;
+    this.#full = {
+      code: "speakers_max",
+      cause: `${options.speakersMax} speakers are being captioned already; ` +
+        "wait until calls have ended, or raise MAX_SPEAKERS",
+    };
+    options.scope.use(
+      options.meter.gauge("tiro_speakers_admitted", "Speakers the service has taken", () => this.#speakers),
+    );
+  }
+
+  get refusal(): Refusal | undefined {
+    const { memory, speakersMax } = this.#options;
+    if (memory.isTight) return TIGHT;
+    return this.#speakers >= speakersMax ? this.#full : undefined;
+  }
+
+  /** Throws UnavailableError: "memory", "speakers_max", or what the host behind it throws. */
+  open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+    const { host, meter } = this.#options;
+    try {
+      const { refusal } = this;
+      if (refusal) throw new UnavailableError(`Cannot caption a speaker: ${refusal.cause}`, refusal.code);
+      const hosted = host.open(options, events);
+      this.#speakers++;
+      return counted(hosted, () => this.#speakers--);
+    } catch (error) {
+      if (error instanceof UnavailableError) meter.count("tiro_speakers_refused_total", error.code);
+      throw error;
+    }
+  }
+}
+
+/** The same speaker, who tells once when nothing of them is left, however that went. */
+function counted(hosted: HostedSpeaker, onClosed: () => void): HostedSpeaker {
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    try {
+      await hosted[Symbol.asyncDispose]();
+    } finally {
+      onClosed();
+    }
+  };
+  return {
+    answer: (offer, iceServers) => hosted.answer(offer, iceServers),
+    addCandidate: (sid, candidate) => hosted.addCandidate(sid, candidate),
+    setLanguage: (languageId) => hosted.setLanguage(languageId),
+    drain: (signal) => hosted.drain(signal),
+    [Symbol.asyncDispose]: () => closed ??= close(),
+  };
+}

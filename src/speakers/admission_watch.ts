@@ -1,0 +1,99 @@
+/**
+ * Looks at the memory every now and then, for as long as its scope lives, and tells the log when it gets tight and when
+ * it is free again. Reads files and decides nothing; what they mean is in admission_memory.ts.
+ */
+import { type Clock, LIMITS, type Log, type Meter } from "../domain/mod.ts";
+import { delay, type Scope } from "../flow/mod.ts";
+import {
+  memoryGroups,
+  MemoryPressure,
+  type MemoryUse,
+  parseLimit,
+  parseMachine,
+  parseUsage,
+  shareOf,
+  tightest,
+} from "./admission_memory.ts";
+
+/** The text of a file of Linux' proc, sysfs or cgroup file system; undefined where it cannot be read. */
+export type ReadSystemFile = (path: string) => Promise<string | undefined>;
+
+export interface MemoryWatchOptions {
+  /** The watch's own. */
+  scope: Scope;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+  /** Default: the file. */
+  readFile?: ReadSystemFile;
+}
+
+export class MemoryWatch {
+  readonly #options: MemoryWatchOptions;
+  readonly #pressure = new MemoryPressure();
+  #use: MemoryUse | undefined;
+
+  constructor(options: MemoryWatchOptions) {
+    this.#options = options;
+    const { scope, clock, meter } = options;
+    scope.use(
+      meter.gauge(
+        "tiro_memory_used_ratio",
+        "Memory used of what there is: the control group's limit, else the machine's",
+        () => this.#use ? shareOf(this.#use) : NaN,
+      ),
+    );
+    scope.run(async (signal) => {
+      for (let looks = 0;; looks++) {
+        await this.#look(looks === 0);
+        await delay(LIMITS.memoryLookMs, signal, clock);
+      }
+    });
+  }
+
+  /** Whether so much is used that no new speaker should be taken. */
+  get isTight(): boolean {
+    return this.#pressure.isTight;
+  }
+
+  async #look(isFirst: boolean): Promise<void> {
+    const { log, readFile = readSystemFile } = this.#options;
+    const use = this.#use = await readMemory(readFile);
+    if (isFirst && !use) log.warn("memory is not watched: what is used cannot be read here");
+    const change = this.#pressure.look(use);
+    if (!change) return;
+    const fields = {
+      usedPercent: use && Math.round(shareOf(use) * 100),
+      limitMb: use && Math.round(use.limitBytes / 1024 / 1024),
+    };
+    if (change === "begins") log.warn("memory is tight: no new speakers are taken", fields);
+    else log.info("memory is free again: new speakers are taken", fields);
+  }
+}
+
+/** The tightest of the bounds on this process; undefined where none can be read. */
+export async function readMemory(readFile: ReadSystemFile): Promise<MemoryUse | undefined> {
+  const machine = parseMachine(await readFile("/proc/meminfo"));
+  const limits: MemoryUse[] = [];
+  for (const group of memoryGroups(await readFile("/proc/self/cgroup") ?? "")) {
+    const limitBytes = parseLimit(await readFile(group.limitFile));
+    // More than there is (version 1 has no other word for it) is no limit.
+    if (limitBytes === undefined || limitBytes >= (machine?.limitBytes ?? Number.MAX_SAFE_INTEGER)) continue;
+    const usedBytes = parseUsage(
+      await readFile(group.usageFile),
+      await readFile(group.statFile),
+      group.cacheName,
+    );
+    if (usedBytes !== undefined) limits.push({ usedBytes, limitBytes });
+  }
+  return tightest(limits) ?? machine;
+}
+
+/** Not there, not Linux, not permitted: the caller does without. */
+export async function readSystemFile(path: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch {
+    return undefined;
+  }
+}
