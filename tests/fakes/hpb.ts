@@ -9,6 +9,7 @@ import type { TestCall, TestParticipant, TestSpeaker, TestStack, Transcript } fr
 import { type FakePublisher, HpbHub, type Peer, type PublisherFactory } from "./hpb_hub.ts";
 import { backendChecksum, type CallUser, FakeNextcloud, IN_CALL } from "./nextcloud.ts";
 import { HpbParticipant } from "./participant.ts";
+import { ClaimedPorts } from "./ports.ts";
 
 export type { FakePublisher, PublisherFactory } from "./hpb_hub.ts";
 
@@ -34,6 +35,8 @@ export class FakeHpb implements TestStack {
   isMute = false;
   readonly nextcloud: FakeNextcloud;
   readonly #options: FakeHpbOptions;
+  /** Its own while it restarts, too. */
+  readonly #ports = ClaimedPorts.claim();
   readonly #sockets = new Map<WebSocket, Peer>();
   #hub: HpbHub;
   #server: Deno.HttpServer<Deno.NetAddr>;
@@ -45,7 +48,7 @@ export class FakeHpb implements TestStack {
     this.#options = options;
     this.internalSecret = options.internalSecret ?? "internal-secret-of-the-fake-hpb";
     this.#hub = this.#newHub();
-    this.#server = this.#listen(0);
+    this.#server = this.#listen(this.#ports.next());
   }
 
   static async start(options: FakeHpbOptions = {}): Promise<FakeHpb> {
@@ -99,6 +102,7 @@ export class FakeHpb implements TestStack {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stop();
+    this.#ports[Symbol.dispose]();
     await this.nextcloud[Symbol.asyncDispose]();
   }
 

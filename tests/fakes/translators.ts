@@ -2,6 +2,7 @@
  * Translation servers on loopback: LibreTranslate, DeepL, and Nextcloud's TaskProcessing behind its OCS envelope. They
  * translate word by word from a table, the same way every time, and can be made to do what servers do on bad days.
  */
+import { ClaimedPorts } from "./ports.ts";
 import { TONE_WORDS } from "./tones.ts";
 
 /** How a server answers: as it should, not at all, with a status, or with what no client expects. */
@@ -45,12 +46,14 @@ export abstract class FakeTranslationServer implements AsyncDisposable {
   /** Translations asked for and not yet answered, and the most there were at once. */
   underWay = 0;
   underWayMax = 0;
+  /** Nobody else's either once it has stopped. */
+  readonly #ports = ClaimedPorts.claim();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #ending = new AbortController();
 
   constructor() {
     this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      { hostname: "127.0.0.1", port: this.#ports.next(), onListen: () => {} },
       (request) => this.#receive(request),
     );
   }
@@ -67,6 +70,7 @@ export abstract class FakeTranslationServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+    this.#ports[Symbol.dispose]();
   }
 
   /** What the server answers on a good day. */

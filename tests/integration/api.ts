@@ -116,12 +116,16 @@ export interface Answer {
 }
 
 export interface ApiOptions {
+  /** Default: any. */
+  port?: number;
   auth?: Auth;
   exApp?: ExApp;
   translations?: Translations;
 }
 
-export async function startApi({ auth = {}, exApp, translations }: ApiOptions = {}): Promise<Api> {
+export async function startApi(
+  { auth = {}, exApp, translations, port: asked = 0 }: ApiOptions = {},
+): Promise<Api> {
   const scope = new Scope("test");
   const rooms = new RecordingRooms();
   const meter = scope.use(createMeter());
@@ -139,7 +143,7 @@ export async function startApi({ auth = {}, exApp, translations }: ApiOptions = 
     log,
     acceptingWork,
   });
-  const { address: { port } } = await serveHttp({ app, host: "127.0.0.1", port: 0, scope, log });
+  const { address: { port } } = await serveHttp({ app, host: "127.0.0.1", port: asked, scope, log });
   return {
     rooms,
     meter,

@@ -1,6 +1,7 @@
 /** The binary as an operator runs it: a process, its environment, its signals and its exit code. */
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
+import { ClaimedPorts } from "../fakes/ports.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { padded } from "../fakes/speech.ts";
 import { FakeModalServer } from "../fakes/stt.ts";
@@ -106,7 +107,8 @@ Deno.test("As an ExApp behind HaRP the process serves its Unix socket alone, and
 Deno.test("SIGTERM drains: the words heard become finals, the service says bye and exits 0 within 5 s", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
   await using stt = FakeModalServer.start();
-  const port = String(freePort());
+  using ports = ClaimedPorts.claim();
+  const port = String(ports.next());
   const environment = {
     LT_HPB_URL: hpb.hpbUrl,
     LT_INTERNAL_SECRET: hpb.internalSecret,
@@ -152,9 +154,4 @@ Deno.test("SIGTERM drains: the words heard become finals, the service says bye a
 async function drained(response: Response): Promise<boolean> {
   await response.body?.cancel();
   return response.ok;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -10,6 +10,7 @@ import {
 } from "../../src/domain/mod.ts";
 import { ListenError, serveHttp } from "../../src/http/mod.ts";
 import { createLog } from "../../src/telemetry/mod.ts";
+import { ClaimedPorts } from "../fakes/ports.ts";
 import { ListedTranslations, LISTENER, RecordingExApp, startApi, TRANSCRIBE } from "./api.ts";
 
 const SET_TARGET = "/api/v1/translation/set-target-language";
@@ -413,7 +414,8 @@ Deno.test("A caller that hangs up in the middle of a body starts nothing and dis
 });
 
 Deno.test("A closing server cuts a caller off that never finishes its body", async () => {
-  const api = await startApi();
+  using ports = ClaimedPorts.claim(); // nobody else listens there afterwards
+  const api = await startApi({ port: ports.next() });
   using socket = await Deno.connect({ hostname: "127.0.0.1", port: api.port });
   await socket.write(new TextEncoder().encode(
     `POST ${TRANSCRIBE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n{"roomTok`,
@@ -498,7 +500,8 @@ Deno.test("An address that cannot be listened on is told with what to change", a
 });
 
 Deno.test("A closed server answers nobody and keeps nothing open", async () => {
-  const api = await startApi();
+  using ports = ClaimedPorts.claim(); // nobody else listens there afterwards
+  const api = await startApi({ port: ports.next() });
   await api.request("GET", "/healthz"); // leaves a kept-alive connection behind
   await api[Symbol.asyncDispose]();
   await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: api.port }));

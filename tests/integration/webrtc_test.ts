@@ -4,6 +4,7 @@ import { createSocket } from "node:dgram";
 import { AudioLedger, LIMITS, NegotiationError, type RtpPacket } from "../../src/domain/mod.ts";
 import { type WebRtcNetwork, WebRtcReceiver, type WebRtcReceiverOptions } from "../../src/webrtc/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
+import { ClaimedPorts } from "../fakes/ports.ts";
 import { SfuPublisher } from "../fakes/sfu.ts";
 import { encodeOpus, readSpeech, type Speech } from "../fakes/speech.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
@@ -20,7 +21,7 @@ class Ears implements AsyncDisposable {
   heard = 0;
   readonly receiver: WebRtcReceiver;
   readonly #watchers = new Set<() => void>();
-  #reader?: ReadableStreamDefaultReader<RtpPacket>;
+  #reader?: ReadableStreamDefaultReader<readonly RtpPacket[]>;
 
   constructor(options: Partial<WebRtcReceiverOptions> = {}) {
     this.receiver = new WebRtcReceiver({
@@ -45,7 +46,7 @@ class Ears implements AsyncDisposable {
     this.#reader ??= this.receiver.source.packets.getReader();
     const { value, done } = await within(this.#reader.read(), "a packet");
     if (done) throw new Error("The source ended");
-    return value;
+    return value[0]; // one is what is wanted at first
   }
 
   /** Reads until `matches`, giving the packets read, the match last. */
@@ -337,7 +338,8 @@ Deno.test("A handshake that fails is told at once, and the next offer makes a ne
 
 Deno.test("Without a free port there is no answer, and no connection either", async () => {
   await using publisher = await SfuPublisher.start();
-  const port = 10_000 + 2 * Math.floor(Math.random() * 4_000); // below the ports the kernel gives out
+  using ports = ClaimedPorts.claim();
+  const { first: port } = ports.rest();
   const network: WebRtcNetwork = { interfaceAddresses: ["127.0.0.1"], portRange: [port, port + 1] };
   const offer = { sid: "s1", sdp: await publisher.offer("ears", "s1") };
   await using first = new Ears({ network });

@@ -3,10 +3,11 @@
  * speech-to-text, and the signalling between them. Everything it starts ends with it.
  */
 import { FakeNextcloud } from "../fakes/nextcloud.ts";
+import { ClaimedPorts } from "../fakes/ports.ts";
 import { readSpeech } from "../fakes/speech.ts";
 import { post } from "../integration/world.ts";
 import { configureJanus, type JanusOptions, ownAddress, startJanus } from "../real/janus.ts";
-import { answersOk, freePort, ServerProcess } from "../real/server_process.ts";
+import { answersOk, ServerProcess } from "../real/server_process.ts";
 import { CallHpb, type LoadSpeaker } from "./call_hpb.ts";
 import { type Impairments, JanusRoom } from "./janus_room.ts";
 import { PUBLISHERS, turnPackets } from "./marks.ts";
@@ -56,12 +57,13 @@ export class LoadScene implements AsyncDisposable {
 
   static async start(options: LoadSceneOptions): Promise<LoadScene> {
     await using stack = new AsyncDisposableStack();
+    const ports = stack.use(ClaimedPorts.claim());
     const folder = await Deno.makeTempDir({ prefix: "tiro-load-" });
     stack.defer(tidied(folder));
     await Deno.mkdir(`${folder}/janus`);
     const janusOptions: JanusOptions = {
       folder: `${folder}/janus`,
-      port: freePort(),
+      port: ports.next(),
       hostAddress: ownAddress(),
       rtpPorts: RTP_PORTS,
       logPath: `${folder}/janus.log`,
@@ -69,7 +71,7 @@ export class LoadScene implements AsyncDisposable {
     };
     await configureJanus(janusOptions);
     const janusProcess = stack.use(await startJanus(janusOptions));
-    const sttPort = freePort();
+    const sttPort = ports.next();
     const sttUrl = `127.0.0.1:${sttPort}`;
     const sttProcess = stack.use(
       await ServerProcess.start({

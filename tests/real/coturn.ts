@@ -6,7 +6,8 @@ import { Buffer } from "node:buffer";
 import { createHmac } from "node:crypto";
 import { createSocket } from "node:dgram";
 import type { IceServer } from "../../src/domain/mod.ts";
-import { acceptsTcp, freePort, polled, ServerProcess } from "./server_process.ts";
+import { ClaimedPorts } from "../fakes/ports.ts";
+import { acceptsTcp, ServerProcess } from "./server_process.ts";
 
 const ADDRESS = "127.0.0.1";
 const SECRET = "coturn-secret-of-this-test";
@@ -23,15 +24,18 @@ export interface CoturnOptions {
 export class Coturn implements AsyncDisposable {
   private constructor(
     readonly port: number,
-    private readonly folder: string,
-    private readonly server: ServerProcess,
+    private readonly resources: AsyncDisposableStack,
   ) {}
 
   static async start({ args = [], staleNonceS = 600 }: CoturnOptions = {}): Promise<Coturn> {
-    const port = await portForBoth();
+    await using resources = new AsyncDisposableStack();
+    const ports = resources.use(ClaimedPorts.claim());
     const folder = await Deno.makeTempDir({ prefix: "coturn-" });
-    try {
-      const server = await ServerProcess.start({
+    resources.defer(() => Deno.remove(folder, { recursive: true }));
+    const port = await freeForUdpToo(ports);
+    const relayPorts = ports.rest();
+    resources.use(
+      await ServerProcess.start({
         name: "coturn",
         executable: "turnserver",
         args: [
@@ -42,6 +46,8 @@ export class Coturn implements AsyncDisposable {
           `--listening-ip=${ADDRESS}`,
           `--listening-port=${port}`,
           `--relay-ip=${ADDRESS}`,
+          `--min-port=${relayPorts.first}`,
+          `--max-port=${relayPorts.last}`,
           "--allow-loopback-peers",
           "--no-multicast-peers",
           "--fingerprint",
@@ -57,12 +63,9 @@ export class Coturn implements AsyncDisposable {
         ],
         logPath: `${folder}/log`,
         isReady: async () => await acceptsTcp(port) && (args.includes("--no-udp") || await answersStun(port)),
-      });
-      return new Coturn(port, folder, server);
-    } catch (error) {
-      await Deno.remove(folder, { recursive: true });
-      throw error;
-    }
+      }),
+    );
+    return new Coturn(port, resources.move());
   }
 
   get stun(): IceServer {
@@ -77,25 +80,22 @@ export class Coturn implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.server.kill();
-    await Deno.remove(this.folder, { recursive: true });
+    await this.resources.disposeAsync();
   }
 }
 
-/** A port of loopback that was free a moment ago, for TCP and for UDP. */
-async function portForBoth(): Promise<number> {
-  let port = 0;
-  await polled("a free port", 5_000, async () => {
-    port = freePort();
+/** A port where nobody receives datagrams either. */
+async function freeForUdpToo(ports: ClaimedPorts): Promise<number> {
+  for (;;) {
+    const port = ports.next();
     const socket = createSocket("udp4");
     const { promise, resolve } = Promise.withResolvers<boolean>();
     socket.once("error", () => resolve(false));
     socket.bind(port, ADDRESS, () => resolve(true));
     const isFree = await promise;
     await new Promise<void>((closed) => socket.close(closed));
-    return isFree;
-  });
-  return port;
+    if (isFree) return port;
+  }
 }
 
 /** Whether a STUN Binding request (RFC 8489, section 5) is answered within a moment. */

@@ -2,6 +2,7 @@
  * Janus as the HPB needs it: the videoroom plugin behind its WebSocket API, nothing else. libnice skips the loopback
  * interface, so media goes over this machine's own IPv4 address, which the kernel routes back without leaving it.
  */
+import type { PortRange } from "../fakes/ports.ts";
 import { acceptsTcp, ServerProcess } from "./server_process.ts";
 
 export interface JanusOptions {
@@ -12,7 +13,7 @@ export interface JanusOptions {
   /** For media. */
   hostAddress: string;
   /** One UDP port per peer connection. Below the kernel's ephemeral ports. */
-  rtpPorts: { first: number; last: number };
+  rtpPorts: PortRange;
   logPath: string;
   /** Threads for all connections together; default: one for each, which hundreds of them make expensive. */
   eventLoops?: number;

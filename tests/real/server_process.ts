@@ -102,12 +102,6 @@ export async function tailOf(logPath: string): Promise<string> {
   return text.trimEnd().split("\n").slice(-TAIL_LINES).join("\n");
 }
 
-/** A TCP port of 127.0.0.1 that was free a moment ago. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 /** Whether something accepts TCP connections there. */
 export async function acceptsTcp(port: number): Promise<boolean> {
   try {

@@ -1,16 +1,17 @@
 /**
- * The real thing on one machine: HPB and Janus as processes, with the fake Nextcloud behind them, their ports chosen at
- * run time and everything in a folder that goes when the stack does. The service reaches the HPB through a relay, so
+ * The real thing on one machine: HPB and Janus as processes, with the fake Nextcloud behind them, their ports their
+ * own while the stack is there, whoever is killed and started again meanwhile, and everything in a folder that goes when the stack does. The service reaches the HPB through a relay, so
  * that a test can cut its connections; participants reach it directly.
  */
 import type { Speech } from "../fakes/speech.ts";
 import type { TestCall, TestParticipant, TestSpeaker, TestStack } from "../fakes/call.ts";
 import { type CallUser, FakeNextcloud, IN_CALL } from "../fakes/nextcloud.ts";
 import { HpbParticipant } from "../fakes/participant.ts";
+import { ClaimedPorts } from "../fakes/ports.ts";
 import { ChromiumSpeaker } from "./chromium_speaker.ts";
 import { configureHpb, type HpbOptions, randomText, startHpb } from "./hpb.ts";
 import { configureJanus, type JanusOptions, ownAddress, startJanus } from "./janus.ts";
-import { freePort, polled, type ServerProcess, tailOf } from "./server_process.ts";
+import { polled, type ServerProcess, tailOf } from "./server_process.ts";
 import { TcpRelay } from "./tcp_relay.ts";
 import { type Seat, WeriftSpeaker } from "./werift_speaker.ts";
 
@@ -40,22 +41,24 @@ export class RealStack implements TestStack {
   /** Ready when it resolves, in some hundred milliseconds. Rejects with the end of a server's log. */
   static async start({ hpbVersion }: RealStackOptions): Promise<RealStack> {
     await using resources = new AsyncDisposableStack();
+    const ports = resources.use(ClaimedPorts.claim());
     const folder = await Deno.makeTempDir({ prefix: "tiro-real-" });
     resources.defer(() => Deno.remove(folder, { recursive: true }));
     await Deno.mkdir(`${folder}/janus`);
     const backendSecret = randomText(32);
     const nextcloud = resources.use(await FakeNextcloud.start({ secret: backendSecret }));
+    const hpbPort = ports.next();
     const janusOptions: JanusOptions = {
       folder: `${folder}/janus`,
-      port: freePort(),
+      port: ports.next(),
       hostAddress: ownAddress(),
-      rtpPorts: randomPorts(),
+      rtpPorts: ports.rest(),
       logPath: `${folder}/janus.log`,
     };
     const hpbOptions: HpbOptions = {
       version: hpbVersion,
       configPath: `${folder}/hpb.conf`,
-      port: freePort(),
+      port: hpbPort,
       nextcloudUrl: nextcloud.url,
       janusPort: janusOptions.port,
       internalSecret: randomText(32),
@@ -243,10 +246,4 @@ export class RealCall implements TestCall {
       },
     };
   }
-}
-
-/** 400 UDP ports below the ephemeral ones; two stacks at once seldom choose the same. */
-function randomPorts(): { first: number; last: number } {
-  const first = 20_000 + 400 * Math.floor(Math.random() * 25);
-  return { first, last: first + 399 };
 }
