@@ -1,0 +1,324 @@
+/** Reports on a clock in the test's hands, then to a werift sender on loopback, which reads them by itself. */
+import assert from "@std/assert";
+import { Buffer } from "node:buffer";
+import {
+  type Connection,
+  MediaStreamTrack,
+  RtcpPacketConverter,
+  RtcpRrPacket,
+  RtcpSourceDescriptionPacket,
+  RtpHeader,
+  RtpPacket,
+} from "werift";
+import { FakeClock } from "../../tests/fakes/clock.ts";
+import { opusCodec, Peer, type PeerOptions } from "./peer.ts";
+import { ReceiverReports, type ReceiverReportsOptions } from "./receiver_reports.ts";
+import { Reception } from "./reception.ts";
+import { isSrtcp } from "./srtp.ts";
+import { SrtcpReceiver, SrtcpSender, srtcpTransform } from "./srtcp.ts";
+import { AEAD_AES_128_GCM } from "./srtp_transform.ts";
+
+const masterKey = (fill: number) => ({
+  profile: AEAD_AES_128_GCM,
+  key: new Uint8Array(16).fill(fill),
+  salt: new Uint8Array(12).fill(fill),
+});
+const DEADLINE_MS = 15_000;
+
+/** Our side of a connection, and the other side of its SRTCP. */
+class Reported implements Disposable {
+  readonly clock = new FakeClock();
+  readonly sources = new Map<number, Reception>();
+  /** When each report came, ms, and what it said. */
+  readonly reports: { atMs: number; ssrc: number; cname: string; blocks: RtcpRrPacket["reports"] }[] = [];
+  readonly #opener = new SrtcpReceiver(srtcpTransform(masterKey(2)));
+  readonly #sender = new SrtcpSender(srtcpTransform(masterKey(1)));
+  readonly reporting: ReceiverReports;
+
+  constructor(options: Partial<ReceiverReportsOptions> = {}) {
+    this.reporting = new ReceiverReports({
+      clock: this.clock,
+      sources: this.sources,
+      remote: masterKey(1),
+      local: masterKey(2),
+      send: (datagram) => this.#take(datagram),
+      ...options,
+    });
+  }
+
+  /** Packets of a source arrive. */
+  hear(ssrc: number, ...sequences: number[]): void {
+    for (const sequence of sequences) {
+      const reception = this.sources.get(ssrc) ?? new Reception(ssrc, sequence);
+      this.sources.set(ssrc, reception);
+      reception.index.add(reception.index.rolloversOf(sequence), sequence);
+      reception.arrived(960 * sequence, this.clock.now());
+    }
+  }
+
+  protect(...words: number[]): Uint8Array {
+    const rtcp = new Uint8Array(4 * words.length);
+    for (const [i, word] of words.entries()) new DataView(rtcp.buffer).setUint32(4 * i, word);
+    return this.#sender.protect(rtcp);
+  }
+
+  /** The sources of each report so far. */
+  get told(): number[][] {
+    return this.reports.map(({ blocks }) => blocks.map(({ ssrc }) => ssrc));
+  }
+
+  [Symbol.dispose](): void {
+    this.reporting[Symbol.dispose]();
+  }
+
+  #take(datagram: Uint8Array): void {
+    const rtcp = this.#opener.receive(datagram);
+    if (typeof rtcp === "string") throw new Error(`A report was refused: ${rtcp}`);
+    const [report, description] = RtcpPacketConverter.deSerialize(Buffer.from(rtcp));
+    if (!(report instanceof RtcpRrPacket)) throw new Error("It does not begin with a report");
+    if (!(description instanceof RtcpSourceDescriptionPacket)) throw new Error("It does not say who");
+    const [{ source, items: [{ text }] }] = description.chunks;
+    assert.equal(source, report.ssrc);
+    this.reports.push({ atMs: this.clock.now(), ssrc: source, cname: text, blocks: report.reports });
+  }
+}
+
+const senderReport = (ssrc: number, ntpMiddle: number) => [
+  0x80c80006,
+  ssrc,
+  ntpMiddle >>> 16,
+  (ntpMiddle << 16) >>> 0,
+  0,
+  0,
+  0,
+];
+const bye = (ssrc: number) => [0x81cb0001, ssrc];
+
+Deno.test("Reports begin once somebody was heard, and go on with the interval drawn each time", async () => {
+  const drawn = [0, 0.5, 1, 0.25];
+  using side = new Reported({ random: () => drawn.shift() ?? 0.5 });
+  await side.clock.advance(1_250); // nobody yet
+  side.hear(7, 1, 2);
+  await side.clock.advance(20_000);
+  assert.deepEqual(side.reports.map(({ atMs }) => atMs), [6_250, 13_750, 17_500]);
+});
+
+Deno.test("Chance puts them between half and one and a half intervals apart", async () => {
+  using side = new Reported();
+  side.hear(7, 1);
+  await side.clock.advance(600_000);
+  const atMs = side.reports.map((report) => report.atMs);
+  assert.ok(atMs[0] >= 1_250 && atMs[0] <= 3_750);
+  const gaps = atMs.slice(1).map((ms, i) => ms - atMs[i]);
+  assert.ok(gaps.every((ms) => ms >= 2_500 && ms <= 7_500), `${gaps}`);
+  assert.ok(Math.max(...gaps) - Math.min(...gaps) > 1_000, `${gaps}`);
+});
+
+Deno.test("No report and no timer after the end", async () => {
+  const side = new Reported();
+  side.hear(7, 1);
+  side[Symbol.dispose]();
+  await side.clock.advance(60_000);
+  assert.equal(side.reports.length, 0);
+  assert.equal(side.clock.pending, 0);
+});
+
+Deno.test("A sender report's time goes back, that of a stranger nowhere", async () => {
+  using side = new Reported({ random: () => 0.5 });
+  side.hear(7, 1);
+  await side.clock.advance(500);
+  assert.equal(side.reporting.receive(side.protect(...senderReport(7, 0xaabb_ccdd))), undefined);
+  assert.equal(side.reporting.receive(side.protect(...senderReport(8, 1))), undefined);
+  await side.clock.advance(2_000);
+  const { lsr, dlsr } = side.reports[0].blocks[0];
+  assert.deepEqual([lsr, dlsr], [0xaabb_ccdd, 2 * 65_536]);
+  assert.deepEqual([...side.sources.keys()], [7]);
+});
+
+Deno.test("What is forged, repeated or broken is told and changes nothing", async () => {
+  using side = new Reported({ random: () => 0.5 });
+  side.hear(7, 1);
+  const forged = side.protect(...senderReport(7, 1));
+  forged[20] ^= 1;
+  assert.equal(side.reporting.receive(forged), "rtcp_forged");
+  const first = side.protect(...senderReport(7, 0x1111_0000));
+  assert.equal(side.reporting.receive(first), undefined);
+  await side.clock.advance(1_000);
+  assert.equal(side.reporting.receive(first), "rtcp_replayed");
+  assert.equal(side.reporting.receive(side.protect(0x80c8_0007, 7)), "rtcp_malformed", "authentic, but cut");
+  assert.equal(side.reporting.receive(first.subarray(0, 20)), "rtcp_malformed");
+  await side.clock.advance(1_500);
+  const { lsr, dlsr } = side.reports[0].blocks[0];
+  assert.deepEqual([lsr, dlsr], [0x1111_0000, 2.5 * 65_536]);
+});
+
+Deno.test("Who was not heard since the last report, or said BYE, is not in the next", async () => {
+  using side = new Reported({ random: () => 0.5 });
+  side.hear(7, 1, 2, 4);
+  side.hear(8, 1);
+  assert.equal(side.reporting.receive(side.protect(...bye(8))), undefined);
+  await side.clock.advance(2_500);
+  side.hear(8, 2);
+  await side.clock.advance(5_000);
+  await side.clock.advance(5_000);
+  assert.deepEqual(side.told, [[7], [8], []]);
+  const [{ packetsLost, fractionLost, highestSequence }] = side.reports[0].blocks;
+  assert.deepEqual([packetsLost, fractionLost, highestSequence], [1, 64, 4]);
+});
+
+Deno.test("Of more sources than a report holds each has its turn", async () => {
+  using side = new Reported({ random: () => 0.5 });
+  const all = Array.from({ length: 64 }, (_, ssrc) => ssrc + 100);
+  let sequence = 0;
+  for (const waitMs of [2_500, 5_000, 5_000]) {
+    for (const ssrc of all) side.hear(ssrc, sequence);
+    sequence++;
+    await side.clock.advance(waitMs);
+  }
+  assert.deepEqual(side.told.map(({ length }) => length), [31, 31, 31]);
+  assert.deepEqual(new Set(side.told.flat()), new Set(all));
+});
+
+Deno.test("A connection keeps its name and SSRC, another has others, and a source's is left to it", async () => {
+  using side = new Reported();
+  using other = new Reported();
+  for (const one of [side, other]) {
+    one.hear(7, 1);
+    await one.clock.advance(20_000);
+  }
+  const [{ ssrc, cname }] = side.reports;
+  assert.ok(side.reports.length > 1 && side.reports.every((r) => r.ssrc === ssrc && r.cname === cname));
+  assert.match(cname, /^[\w+/]{16}$/);
+  assert.notEqual(other.reports[0].cname, cname);
+  assert.notEqual(other.reports[0].ssrc, ssrc);
+  side.hear(ssrc, 1);
+  await side.clock.advance(7_500);
+  assert.notEqual(side.reports.at(-1)?.ssrc, ssrc);
+  assert.equal(side.reports.at(-1)?.cname, cname);
+});
+
+/** A werift sender and our receiver on loopback, connected; what is sent can be lost. */
+class Call implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly track = new MediaStreamTrack({ kind: "audio" });
+  readonly publisher = this.#open({ onRtp: () => {} });
+  readonly listener = this.#open({ onRtp: ({ sequence }) => this.#tell(sequence), clock: this.clock });
+  /** Of what werift's sender read in its receiver's reports. */
+  readonly blocks: RtcpRrPacket["reports"] = [];
+  readonly heard: number[] = [];
+  /** Sequence numbers that do not arrive. */
+  readonly lost = new Set<number>();
+  /** The time that werift's one sender report gave, once it is out. */
+  readonly senderReported = Promise.withResolvers<number | undefined>();
+  #waiting: { sequence: number; heard: () => void } | undefined;
+
+  static async connect(): Promise<Call> {
+    const call = new Call();
+    const { publisher, listener } = call;
+    const { sender } = publisher.connection.addTransceiver(call.track, { direction: "sendonly" });
+    const offer = await publisher.setLocal(await publisher.connection.createOffer());
+    await listener.connection.setRemoteDescription({ type: "offer", sdp: offer });
+    const answer = await listener.setLocal(await listener.connection.createAnswer());
+    const connected = [publisher, listener].map(({ connection }) =>
+      new Promise<void>((resolve) =>
+        connection.connectionStateChange.subscribe((state) => {
+          if (state === "connected") resolve();
+        })
+      )
+    );
+    await publisher.setRemoteAnswer(answer);
+    await Promise.all(connected);
+    sender.onRtcp.subscribe((packet) => {
+      if (packet instanceof RtcpRrPacket) call.blocks.push(...packet.reports);
+    });
+    call.#loseSome(() => sender["lastSRtimestamp"]);
+    call.#letWeriftRead();
+    return call;
+  }
+
+  /** Sends packets from one sequence number to another, and waits for the last to be heard. */
+  async send(first: number, last: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(new Error(`Packet ${last} was not heard`)), DEADLINE_MS);
+    this.#waiting = { sequence: last, heard: resolve };
+    for (let sequenceNumber = first; sequenceNumber <= last; sequenceNumber++) {
+      const header = new RtpHeader({ payloadType: 111, sequenceNumber, timestamp: 960 * sequenceNumber });
+      this.track.writeRtp(new RtpPacket(header, Buffer.of(1)));
+    }
+    await promise.finally(() => clearTimeout(timer));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.publisher[Symbol.asyncDispose](), this.listener[Symbol.asyncDispose]()]);
+  }
+
+  #open(options: Pick<PeerOptions, "onRtp" | "clock">): Peer {
+    const network = { interfaceAddresses: ["127.0.0.1"] };
+    return new Peer({ iceServers: [], network, codecs: { audio: [opusCodec()], video: [] }, ...options });
+  }
+
+  #tell(sequence: number): void {
+    this.heard.push(sequence);
+    if (sequence === this.#waiting?.sequence) this.#waiting.heard();
+  }
+
+  #loseSome(reportedAt: () => number | undefined): void {
+    const ice = iceOf(this.publisher);
+    const { send } = ice;
+    let hasReported = false;
+    ice.send = async (datagram) => {
+      if (isSrtcp(datagram)) {
+        if (hasReported) return; // a second would come sooner or later than the test thinks
+        hasReported = true;
+        await send(datagram);
+        this.senderReported.resolve(reportedAt());
+      } else if (!this.lost.has(datagram.readUInt16BE(2))) await send(datagram);
+    };
+  }
+
+  /** The publisher's own connection would read a report itself: this hands what comes from the listener to werift. */
+  #letWeriftRead(): void {
+    const ice = iceOf(this.listener);
+    const [{ srtcp, onRtcp }] = this.publisher.connection.dtlsTransports;
+    ice.send = (datagram) => {
+      for (const packet of RtcpPacketConverter.deSerialize(srtcp.decrypt(Buffer.from(datagram)))) {
+        onRtcp.execute(packet);
+      }
+      return Promise.resolve();
+    };
+  }
+}
+
+function iceOf({ connection }: Peer): Connection {
+  return connection.dtlsTransports[0].iceTransport.connection as Connection;
+}
+
+Deno.test("werift's sender reads in our reports what was lost on the way, and when it last reported", async () => {
+  await using call = await Call.connect();
+  for (let sequence = 4; sequence <= 100; sequence += 4) call.lost.add(sequence); // every fourth
+  await call.send(65_500, 65_535); // over the wrap
+  await call.send(0, 101);
+  const reportedAt = await call.senderReported.promise;
+  await call.send(102, 102); // behind the sender report, on the same way
+  await call.clock.advance(3_750);
+  const [sender] = call.publisher.connection.getSenders();
+  const [{ ssrc, highestSequence, packetsLost, fractionLost, lsr, dlsr }] = call.blocks;
+  assert.equal(ssrc, sender.ssrc);
+  assert.equal(highestSequence, 65_536 + 102);
+  assert.equal(packetsLost, 25);
+  assert.equal(fractionLost, Math.floor(256 * 25 / (36 + 103)));
+  assert.equal(lsr, reportedAt);
+  assert.ok(dlsr >= 1.25 * 65_536 && dlsr <= 3.75 * 65_536, `${dlsr}`);
+
+  call.blocks.splice(0);
+  await call.send(103, 112);
+  await call.clock.advance(7_500);
+  const [since] = call.blocks;
+  assert.deepEqual([since.packetsLost, since.fractionLost], [25, 0]);
+  assert.equal(call.blocks.length, 1, "nothing came after that");
+
+  await call.listener.close();
+  await call.clock.advance(60_000);
+  assert.equal(call.blocks.length, 1);
+  assert.equal(call.clock.pending, 0);
+});
