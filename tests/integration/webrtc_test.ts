@@ -21,7 +21,7 @@ class Ears implements AsyncDisposable {
   heard = 0;
   readonly receiver: WebRtcReceiver;
   readonly #watchers = new Set<() => void>();
-  #reader?: ReadableStreamDefaultReader<readonly RtpPacket[]>;
+  #reader?: ReadableStreamDefaultReader<RtpPacket>;
 
   constructor(options: Partial<WebRtcReceiverOptions> = {}) {
     this.receiver = new WebRtcReceiver({
@@ -46,7 +46,7 @@ class Ears implements AsyncDisposable {
     this.#reader ??= this.receiver.source.packets.getReader();
     const { value, done } = await within(this.#reader.read(), "a packet");
     if (done) throw new Error("The source ended");
-    return value[0]; // one is what is wanted at first
+    return value;
   }
 
   /** Reads until `matches`, giving the packets read, the match last. */
