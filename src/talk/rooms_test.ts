@@ -1010,6 +1010,21 @@ Deno.test("Nobody is asked for on the way out of a call, and the others' speaker
     assert.deepEqual(other.offersRequested, ["hpb-s"]);
   }, CROWD));
 
+Deno.test("Who is leaving is not asked for any more, whatever happens while the last words come", () =>
+  withRooms(async ({ call, clock, host }) => {
+    const connection = await call();
+    const speech = Promise.withResolvers<void>();
+    const speaker = host.get("hpb-s");
+    speaker.lastWords = speech.promise;
+    connection.inCall();
+    speaker.events.needsOffer("rtp_silent");
+    await clock.advance(60_000 - 1);
+    assert.deepEqual(connection.offersRequested, ["hpb-s"]);
+    speech.resolve();
+    await settle();
+    assert.ok(speaker.disposed);
+  }));
+
 Deno.test("Those the SFU never offers, and those who never connect, keep nobody waiting for long", () =>
   withRooms(async ({ call, clock, meter }) => {
     const connection = await call();
