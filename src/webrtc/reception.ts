@@ -14,7 +14,6 @@ const CLOCK_PER_MS = 48;
 const DEVIATION_MAX = 2 ** 26;
 /** What 24 bits with a sign hold. */
 const LOST_MAX = 0x7f_ffff;
-const LOST_MIN = -0x80_0000;
 /** 18 hours, in 1/65536 s. */
 const DELAY_MAX = 0xffff_ffff;
 
@@ -33,7 +32,7 @@ export class Reception {
   #receivedPrior = 0;
 
   /** `first` is the sequence number of the first packet. */
-  constructor(readonly ssrc: number, private readonly first: number) {}
+  constructor(readonly ssrc: number, private first: number) {}
 
   /** Takes note of an authentic packet that was new, after `index` did. The hot path. */
   arrived(timestamp: number, arrivedMs: number): void {
@@ -63,6 +62,8 @@ export class Reception {
 
   /** What there is to report, and the beginning of the next report's interval. */
   report(nowMs: number): ReportBlock {
+    // Packets from before the first one move it back. Loss below zero, which is allowed, Janus takes for millions.
+    this.first -= Math.max(0, this.#received - this.#expected);
     const expected = this.#expected;
     const expectedSince = expected - this.#expectedPrior;
     const lostSince = expectedSince - (this.#received - this.#receivedPrior);
@@ -71,7 +72,7 @@ export class Reception {
     return {
       ssrc: this.ssrc,
       fractionLost: lostSince > 0 ? Math.min(255, Math.floor(256 * lostSince / expectedSince)) : 0,
-      packetsLost: Math.max(LOST_MIN, Math.min(LOST_MAX, expected - this.#received)),
+      packetsLost: Math.min(LOST_MAX, expected - this.#received),
       highestSequence: this.index.highest % 2 ** 32,
       jitter: this.#jitter >> 4,
       lastSr: this.#lastSr,

@@ -25,7 +25,7 @@ export interface ReportBlock {
   ssrc: number;
   /** Of 256, since the last report. */
   fractionLost: number;
-  /** Since the beginning; packets that came more often than expected make it negative. */
+  /** Since the beginning, 24 bit with a sign. */
   packetsLost: number;
   /** 32 bit: the sequence number with its rollovers. */
   highestSequence: number;
