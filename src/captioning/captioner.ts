@@ -97,7 +97,7 @@ export class Captioner {
     const sampleRateHz = stt.sampleRateHz;
     const playout = new Playout({ ledger, takeDropped: () => source.takeDropped() });
     using decoder = await VoiceDecoder.create({ sampleRateHz, ledger });
-    const chunks = new PacketsToChunks(playout, decoder, new Framer({ sampleRateHz, chunkMs }));
+    const chunks = new PacketsToChunks(source, playout, decoder, new Framer({ sampleRateHz, chunkMs }));
     await source.packets
       .pipeThrough(timedStage(chunks, clock))
       .pipeTo(this.#feed.writable, { signal: scope.signal });
@@ -142,20 +142,39 @@ export class Captioner {
   }
 }
 
-/** Packets to chunks. The parts are pure, so they share one stage: a stream's hand-over costs more than most of them. */
-class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
+/** While nobody speaks: a packet in three is listened to at the most, and a voice is not noticed much later for it. */
+const LISTENED_PACKETS = 3;
+/** What a publisher sends unless told otherwise. */
+const USUAL_PACKET_MS = 20;
+/** Packets that complete a chunk may be this much later than they would be in an even flow. */
+const LATE_MS = 40;
+
+/**
+ * Packets to chunks. The parts are pure, so they share one stage: a stream's hand-over costs more than most of them. For
+ * the same reason it asks for as many packets as complete the next chunk.
+ */
+class PacketsToChunks implements TimedCore<readonly RtpPacket[], PcmFrame> {
+  #packetMs = USUAL_PACKET_MS;
+
   constructor(
+    private readonly source: AudioSource,
     private readonly playout: Playout,
     private readonly decoder: VoiceDecoder,
     private readonly framer: Framer,
   ) {}
 
-  receive(packet: RtpPacket, nowMs: number): readonly PcmFrame[] {
-    return this.#chunks(this.playout.receive(packet, nowMs));
+  receive(packets: readonly RtpPacket[], nowMs: number): readonly PcmFrame[] {
+    const chunks: PcmFrame[] = [];
+    for (const packet of packets) this.#play(this.playout.receive(packet, nowMs), chunks);
+    this.#want();
+    return chunks;
   }
 
   due(nowMs: number): readonly PcmFrame[] {
-    return this.#chunks(this.playout.due(nowMs));
+    const chunks: PcmFrame[] = [];
+    this.#play(this.playout.due(nowMs), chunks);
+    this.#want();
+    return chunks;
   }
 
   nextDeadline(): number | undefined {
@@ -163,22 +182,30 @@ class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
   }
 
   flush(nowMs: number): readonly PcmFrame[] {
-    const chunks = [...this.#chunks(this.playout.flush(nowMs))];
+    const chunks: PcmFrame[] = [];
+    this.#play(this.playout.flush(nowMs), chunks);
     for (const pcm of this.decoder.flush()) chunks.push(...this.framer.receive(pcm));
     chunks.push(...this.framer.flush());
     return chunks;
   }
 
-  /** Nine packets in ten complete no chunk. */
-  #chunks(frames: readonly OpusFrame[]): readonly PcmFrame[] {
-    let chunks: PcmFrame[] | undefined;
+  #play(frames: readonly OpusFrame[], chunks: PcmFrame[]): void {
     for (const opus of frames) {
+      if (opus.kind === "opus") this.#packetMs = opus.durationMs;
       for (const pcm of this.decoder.receive(opus)) {
-        for (const chunk of this.framer.receive(pcm)) (chunks ??= []).push(chunk);
+        for (const chunk of this.framer.receive(pcm)) chunks.push(chunk);
       }
     }
-    return chunks ?? NONE;
+  }
+
+  #want(): void {
+    // The packet that a held one waits for must not wait in its turn.
+    const isHolding = this.playout.nextDeadline() !== undefined;
+    const packets = isHolding
+      ? 1
+      : this.decoder.isOpen
+      ? Math.ceil(this.framer.missingMs / this.#packetMs)
+      : LISTENED_PACKETS;
+    this.source.want(packets, packets * this.#packetMs + LATE_MS);
   }
 }
-
-const NONE: readonly PcmFrame[] = Object.freeze([]);

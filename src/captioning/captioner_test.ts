@@ -20,13 +20,22 @@ import { Captioner } from "./captioner.ts";
 /** An inbox like the door's, filled by hand. */
 class Inbox implements AudioSource {
   readonly queue = new BoundedQueue<RtpPacket>({ capacity: 64, whenFull: "drop_oldest" });
-  readonly packets = this.queue.readable();
+  readonly packets = this.queue.readable().pipeThrough(
+    new TransformStream<RtpPacket, readonly RtpPacket[]>({
+      transform: (packet, controller) => controller.enqueue([packet]),
+    }),
+  );
+  /** What was last asked for. */
+  wanted = { packets: 1, withinMs: 0 };
   #taken = 0;
   #sequence = 0;
 
   push(payload: Uint8Array): void {
     const sequence = this.#sequence++;
     this.queue.push({ sequence, timestamp: sequence * 960, ssrc: 1, payload, arrivedMs: performance.now() });
+  }
+  want(packets: number, withinMs: number): void {
+    this.wanted = { packets, withinMs };
   }
   takeDropped(): number {
     const since = this.queue.dropped - this.#taken;

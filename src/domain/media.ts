@@ -43,8 +43,16 @@ export interface PcmFrame {
 
 /** Where a speaker's packets come from. A door provides it; the captioning engine reads it. */
 export interface AudioSource {
-  /** Packets in arrival order. Reading is the only demand: what is not read is dropped upstream and counted. */
-  readonly packets: ReadableStream<RtpPacket>;
+  /**
+   * Packets in arrival order, those that wait together; never none. Reading is the only demand: what is not read is
+   * dropped upstream and counted.
+   */
+  readonly packets: ReadableStream<readonly RtpPacket[]>;
+  /**
+   * From now on a read is answered once so many packets wait, or the oldest has waited so long, ms: who needs ten to do
+   * anything is not woken for each. At first one is enough.
+   */
+  want(packets: number, withinMs: number): void;
   /** Packets the source itself dropped since the last call, because nobody read them in time. */
   takeDropped(): number;
   /** No more packets: those held can still be read, then the stream ends. */

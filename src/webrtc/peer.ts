@@ -19,6 +19,7 @@ import { tapRtp } from "./rtp_tap.ts";
 import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
 import type { SrtcpRefusal } from "./srtcp.ts";
 import "./turn.ts";
+import "./udp.ts";
 
 /** Where the sockets of a connection are opened. */
 export interface WebRtcNetwork {
@@ -52,8 +53,6 @@ const STUN_TIMEOUT_S = 0.5;
 const GATHER_TIMEOUT_MS = 1_500;
 /** A TCP or TLS connection to TURN is given up after this, s. */
 const TURN_CONNECT_TIMEOUT_S = 2;
-/** Ethernet's 1500 and a margin. Deno doubles what it is told on Linux, as Linux does. */
-const RECEIVE_BUFFER_BYTES = 2_048 / (Deno.build.os === "linux" ? 2 : 1);
 /** Longest timer werift sleeps on while it connects and cannot be told to stop: 100 ms before DTLS; and a margin. */
 const STARTUP_SLEEP_MS = 120;
 
@@ -64,7 +63,6 @@ export class Peer implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #taps: Disposable[] = [];
   readonly #hasStun: boolean;
-  readonly #hasPortRange: boolean;
   readonly #transports = new Set<RTCDtlsTransport>();
   /** What werift still waits for and cannot be told to stop. */
   readonly #lingering = new Set<Promise<unknown>>();
@@ -79,7 +77,6 @@ export class Peer implements AsyncDisposable {
     this.#onRefused = onRefused ?? (() => {});
     this.#clock = clock ?? systemClock;
     this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url.trim())));
-    this.#hasPortRange = portRange !== undefined;
     const only = (ipv6: boolean) => addresses?.filter((address) => address.includes(":") === ipv6) ?? [];
     this.connection = new RTCPeerConnection({
       codecs,
@@ -112,12 +109,8 @@ export class Peer implements AsyncDisposable {
    */
   async setLocal(description: RTCSessionDescription): Promise<string> {
     this.#adoptTransports();
-    const work = async () => {
-      this.#started ||= description.type === "answer";
-      await this.connection.setLocalDescription(description);
-      this.#shrinkReceiveBuffers();
-    };
-    const gathering = this.#hasPortRange ? onePortSearchAtATime(work) : work();
+    this.#started ||= description.type === "answer";
+    const gathering = this.connection.setLocalDescription(description);
     this.#gathering = gathering.catch(() => {});
     await gathering;
     return this.connection.localDescription?.sdp ?? "";
@@ -146,6 +139,11 @@ export class Peer implements AsyncDisposable {
     // A DTLS flight sleeps and sends again until the handshake is past it; past everything ends it at its next look.
     for (const { dtls } of this.#transports) if (dtls) dtls.dtls.flight = Number.MAX_SAFE_INTEGER;
     await this.connection.close();
+    await this.#closeIce(); // werift does not wait for its sockets
+  }
+
+  async #closeIce(): Promise<void> {
+    for (const { iceTransport } of this.#transports) await iceTransport.connection.close();
   }
 
   async #end(): Promise<void> {
@@ -154,7 +152,7 @@ export class Peer implements AsyncDisposable {
     if (mayBeConnecting) await new Promise((resolve) => setTimeout(resolve, STARTUP_SLEEP_MS));
     while (this.#lingering.size > 0) await Promise.all(this.#lingering);
     // ICE that was won at the moment of closing goes on to start its consent timers, and TURN may have answered late.
-    for (const { iceTransport } of this.#transports) await iceTransport.connection.close();
+    await this.#closeIce();
   }
 
   /** Sets up the transports werift made since the last call, before they gather. */
@@ -202,20 +200,6 @@ export class Peer implements AsyncDisposable {
     });
   }
 
-  /**
-   * Deno's node:dgram allocates a buffer of this size for every datagram, 64 KiB by default, and packets are views
-   * into it. In Deno this sets that size and leaves the kernel's buffer alone (seen in 2.9.6).
-   */
-  #shrinkReceiveBuffers(): void {
-    for (const transport of this.#transports) {
-      const protocols: { transport?: UdpLike; turn?: { transport?: UdpLike } }[] =
-        iceOf(transport)["protocols"];
-      for (const protocol of protocols) {
-        (protocol.transport ?? protocol.turn?.transport)?.socket?.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
-      }
-    }
-  }
-
   #linger<T>(work: Promise<T>): Promise<T> {
     const settled: Promise<void> = work.then(() => {}, () => {}).finally(() =>
       this.#lingering.delete(settled)
@@ -232,21 +216,4 @@ function iceOf(transport: RTCDtlsTransport): IceConnection {
     throw new TypeError("Cannot set up ICE: not the werift this was written for");
   }
   return ice;
-}
-
-interface UdpLike {
-  /** Absent on TCP and TLS. */
-  socket?: { setRecvBufferSize(bytes: number): void };
-}
-
-let portSearch: Promise<unknown> = Promise.resolve();
-
-/**
- * werift finds a free port by binding and letting go of it, then binds it again and does not survive finding it taken:
- * two searches at once in the same range end the process. Threads need ranges of their own.
- */
-function onePortSearchAtATime(search: () => Promise<void>): Promise<void> {
-  const found = portSearch.then(search);
-  portSearch = found.catch(() => {});
-  return found;
 }

@@ -79,7 +79,7 @@ export class WebRtcReceiver implements AsyncDisposable {
   constructor(options: WebRtcReceiverOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#inbox = new RtpInbox(options.ledger, options.meter);
+    this.#inbox = new RtpInbox({ ledger: options.ledger, meter: options.meter, clock: this.#clock });
     this.#watchdog = new SilenceWatchdog({
       clock: this.#clock,
       silenceMs: options.rtpSilenceMs ?? LIMITS.rtpSilenceMs,

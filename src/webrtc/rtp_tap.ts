@@ -13,6 +13,7 @@ import { ReceiverReports } from "./receiver_reports.ts";
 import { isMedia, isSrtcp, type ReceivedRtp, SrtpReceiver, type SrtpRefusal } from "./srtp.ts";
 import type { SrtcpRefusal } from "./srtcp.ts";
 import { srtpTransform } from "./srtp_transform.ts";
+import { DatagramTransport } from "./udp.ts";
 
 export interface RtpTap {
   clock: Clock;
@@ -22,6 +23,8 @@ export interface RtpTap {
 
 /** Part of what werift's ICE has of each socket or TURN allocation. */
 interface Protocol {
+  /** Of a socket of our own; a TURN allocation's is further in. */
+  transport?: unknown;
   onDataReceived: { execute: (datagram: Uint8Array) => void };
 }
 
@@ -56,17 +59,20 @@ export function tapRtp(
   // werift's own RTP router: statistics, header extensions, clones and track events for every packet.
   transport.onRtp.allUnsubscribe();
 
+  const take = (datagram: Uint8Array): void => {
+    if (!srtp) return;
+    const received = isSrtcp(datagram) ? reports?.receive(datagram) : srtp.receive(datagram, clock.now());
+    if (typeof received === "string") onRefused(received);
+    else if (received) onRtp(received);
+  };
   const ensure: (protocol: Protocol) => void = ice["ensureProtocol"].bind(ice);
   ice["ensureProtocol"] = (protocol: Protocol): void => {
     ensure(protocol);
-    const { onDataReceived } = protocol;
+    const { onDataReceived, transport } = protocol;
     const { execute } = onDataReceived;
-    onDataReceived.execute = (datagram) => {
-      if (!srtp || !isMedia(datagram)) return execute(datagram);
-      const received = isSrtcp(datagram) ? reports?.receive(datagram) : srtp.receive(datagram, clock.now());
-      if (typeof received === "string") onRefused(received);
-      else if (received) onRtp(received);
-    };
+    onDataReceived.execute = (datagram) => isMedia(datagram) ? take(datagram) : execute(datagram);
+    // The short way: werift would look for STUN in it first.
+    if (transport instanceof DatagramTransport) transport.onMedia = take;
   };
   return {
     [Symbol.dispose]: () => {

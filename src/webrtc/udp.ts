@@ -87,6 +87,7 @@ export class DatagramTransport {
     if (!this.closed) this.#conn.close();
     this.closed = true;
     await this.#receiving;
+    await new Promise((resolve) => setTimeout(resolve)); // Deno lets go of the port a turn later
   };
 
   async #receive(): Promise<void> {

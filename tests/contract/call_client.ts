@@ -154,7 +154,7 @@ export class CallClient implements AsyncDisposable {
   }
 
   async #listen(receiver: WebRtcReceiver): Promise<void> {
-    for await (const packet of receiver.source.packets) {
+    for await (const [packet] of receiver.source.packets) { // one is what is wanted at first
       if (this.heard.length === HEARD_MAX) this.heard.shift();
       this.heard.push(packet);
       this.#changed();

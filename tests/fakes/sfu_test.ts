@@ -28,14 +28,14 @@ async function connect(publisher: SfuPublisher, receiver: WebRtcReceiver, sid: s
 }
 
 async function take(
-  reader: ReadableStreamDefaultReader<RtpPacket>,
+  reader: ReadableStreamDefaultReader<readonly RtpPacket[]>,
   enough: (packets: RtpPacket[]) => boolean,
 ): Promise<RtpPacket[]> {
   const packets: RtpPacket[] = [];
   while (!enough(packets)) {
     const { value } = await reader.read();
     if (!value) break;
-    packets.push(value);
+    packets.push(...value);
   }
   return packets;
 }
@@ -45,7 +45,7 @@ Deno.test("Everyone subscribed hears the same packets, each from sequence number
   await using one = openReceiver();
   await using two = openReceiver();
   const readers = [await connect(publisher, one, "s1"), await connect(publisher, two, "s2")];
-  for (const reader of readers) assert.equal((await reader.read()).value?.sequence, 1);
+  for (const reader of readers) assert.equal((await reader.read()).value?.[0].sequence, 1);
   const sent = (await encodeOpus(TONES)).map((payload) => payload.join());
   await publisher.say(TONES);
   for (const reader of readers) {

@@ -95,7 +95,7 @@ export class InternalClient implements AsyncDisposable {
   }
 
   async #listen(): Promise<void> {
-    for await (const packet of this.#receiver.source.packets) {
+    for await (const [packet] of this.#receiver.source.packets) { // one is what is wanted at first
       if (this.heard.length === HEARD_MAX) this.heard.shift();
       this.heard.push(packet);
       this.#changed();

@@ -26,7 +26,7 @@ class Ears implements AsyncDisposable {
   readonly trouble = Promise.withResolvers<string>();
   heard = 0;
   readonly receiver: WebRtcReceiver;
-  readonly #reader: ReadableStreamDefaultReader<RtpPacket>;
+  readonly #reader: ReadableStreamDefaultReader<readonly RtpPacket[]>;
 
   constructor(options: Partial<WebRtcReceiverOptions> = {}) {
     this.receiver = new WebRtcReceiver({
@@ -58,8 +58,8 @@ class Ears implements AsyncDisposable {
     for (;;) {
       const { value } = await within(this.#reader.read(), "a packet");
       if (!value) throw new Error("The source ended");
-      packets.push(value);
-      if (matches(value)) return packets;
+      packets.push(value[0]);
+      if (matches(value[0])) return packets;
     }
   }
 
