@@ -1,9 +1,10 @@
-/** Talk gives up on a call after 3 s: every answer comes within 300 ms, whatever the HPB does. */
+/** Talk gives up on a call after 3 s: every answer comes before that, whatever the HPB does. */
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { baseUrl, eventually, post, serviceFor, startWorld } from "./world.ts";
 
-const ANSWER_MS = 300;
+/** A tenth of it is usual, but not on a machine busy with other tests. What waits for the HPB takes ten times as long. */
+const ANSWER_MS = 2_000;
 /** Never connected to. */
 const STT_STREAM_URL = "ws://127.0.0.1:9/v1/stream";
 
