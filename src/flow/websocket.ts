@@ -13,6 +13,7 @@
 import type { Socket } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
 import { OverflowError } from "../domain/mod.ts";
+import { fitsBinaryFrame, writeBinaryFrame } from "./binary_frame.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
 
@@ -65,6 +66,8 @@ const OVER_SIZE: ReadonlySet<unknown> = new Set([
 
 export class WebSocketDuplex implements AsyncDisposable {
   readonly #socket: WebSocket;
+  /** What `#socket` writes to; audio goes there directly. */
+  readonly #transport: Socket;
   readonly #inbox: BoundedQueue<string | Uint8Array<ArrayBuffer>>;
   readonly #inboxName: string;
   readonly #closed = Promise.withResolvers<CloseInfo>();
@@ -76,6 +79,7 @@ export class WebSocketDuplex implements AsyncDisposable {
 
   private constructor(socket: WebSocket, transport: Socket, options: WebSocketOptions) {
     this.#socket = socket;
+    this.#transport = transport;
     this.#inboxName = options.inbox.name;
     this.#inbox = new BoundedQueue({ capacity: options.inbox.capacity, whenFull: "refuse" });
     this.messages = this.#inbox.readable();
@@ -134,7 +138,10 @@ export class WebSocketDuplex implements AsyncDisposable {
   send(message: string | Uint8Array<ArrayBuffer>): boolean {
     if (!this.isOpen) return false;
     this.#unsent++;
-    this.#socket.send(message, this.#onSent);
+    // ws without compression writes each of its frames whole and at once, so ours stands between two of them.
+    if (typeof message !== "string" && fitsBinaryFrame(message)) {
+      writeBinaryFrame(this.#transport, message, this.#onSent);
+    } else this.#socket.send(message, this.#onSent);
     return true;
   }
 
