@@ -3,7 +3,7 @@
  * `src/webrtc`. It proves the stack independently of the service's own signalling: no resume, no retries.
  */
 import { createHmac, randomBytes } from "node:crypto";
-import { AudioLedger, type IceCandidate, type RtpPacket } from "../../src/domain/mod.ts";
+import { AudioLedger, type Clock, type IceCandidate, type RtpPacket } from "../../src/domain/mod.ts";
 import { WebRtcReceiver } from "../../src/webrtc/mod.ts";
 import type { HpbMessage } from "../fakes/participant.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
@@ -13,6 +13,8 @@ export interface InternalClientOptions {
   nextcloudUrl: string;
   internalSecret: string;
   roomToken: string;
+  /** Of what it hears. */
+  clock?: Clock;
 }
 
 const DEADLINE_MS = 15_000;
@@ -23,19 +25,23 @@ export class InternalClient implements AsyncDisposable {
   /** Every packet of the subscription, the newest minute of them. */
   readonly heard: RtpPacket[] = [];
   readonly #socket: WebSocket;
-  readonly #receiver = new WebRtcReceiver({
-    ledger: new AudioLedger(),
-    log: new FakeLog(),
-    meter: new FakeMeter(),
-    onTrouble: () => {},
-    onHeard: () => {},
-  });
+  /** What was refused of what came. */
+  readonly meter = new FakeMeter();
+  readonly #receiver: WebRtcReceiver;
   readonly #listening: Promise<void>;
   readonly #watchers = new Set<(message?: HpbMessage) => void>();
   readonly #closed = Promise.withResolvers<void>();
   #requests = 0;
 
-  private constructor(hpbUrl: string) {
+  private constructor({ hpbUrl, clock }: InternalClientOptions) {
+    this.#receiver = new WebRtcReceiver({
+      ledger: new AudioLedger(),
+      log: new FakeLog(),
+      meter: this.meter,
+      onTrouble: () => {},
+      onHeard: () => {},
+      clock,
+    });
     this.#socket = new WebSocket(`${hpbUrl.replace(/^http/, "ws")}/spreed`);
     this.#socket.onmessage = ({ data }: MessageEvent<string>) => this.#changed(JSON.parse(data));
     this.#socket.onclose = () => {
@@ -47,7 +53,7 @@ export class InternalClient implements AsyncDisposable {
 
   /** Joins the room and the call, without audio of its own. */
   static async join(options: InternalClientOptions): Promise<InternalClient> {
-    const client = new InternalClient(options.hpbUrl);
+    const client = new InternalClient(options);
     try {
       await client.#join(options);
       return client;

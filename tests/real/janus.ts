@@ -15,6 +15,8 @@ export interface JanusOptions {
   /** One UDP port per peer connection. Below the kernel's ephemeral ports. */
   rtpPorts: PortRange;
   logPath: string;
+  /** Of the Admin API, on 127.0.0.1, and its secret; default: it is off. */
+  admin?: { port: number; secret: string };
   /** Threads for all connections together; default: one for each, which hundreds of them make expensive. */
   eventLoops?: number;
 }
@@ -42,7 +44,9 @@ export async function configureJanus(options: JanusOptions): Promise<void> {
   loggers_folder = "${folder}/none"
   debug_colors = false
   debug_timestamps = true
-${options.eventLoops === undefined ? "" : `  event_loops = ${options.eventLoops}\n`}}
+${options.eventLoops === undefined ? "" : `  event_loops = ${options.eventLoops}\n`}${
+      options.admin ? `  admin_secret = "${options.admin.secret}"\n` : ""
+    }}
 media: {
   rtp_port_range = "${options.rtpPorts.first}-${options.rtpPorts.last}"
 }
@@ -61,7 +65,17 @@ nat: {
   ws_port = ${options.port}
   wss = false
 }
-`,
+${
+      options.admin
+        ? `admin: {
+  admin_ws = true
+  admin_ws_ip = "127.0.0.1"
+  admin_ws_port = ${options.admin.port}
+  admin_wss = false
+}
+`
+        : ""
+    }`,
   );
   await Deno.writeTextFile(`${folder}/janus.plugin.videoroom.jcfg`, "general: {\n}\n");
 }

@@ -12,6 +12,7 @@ import { ChromiumSpeaker } from "./chromium_speaker.ts";
 import { configureHpb, type HpbOptions, randomText, startHpb } from "./hpb.ts";
 import { configureJanus, type JanusOptions, ownAddress, startJanus } from "./janus.ts";
 import { polled, type ServerProcess, tailOf } from "./server_process.ts";
+import type { JanusAdminOptions } from "./janus_admin.ts";
 import { TcpRelay } from "./tcp_relay.ts";
 import { type Seat, WeriftSpeaker } from "./werift_speaker.ts";
 
@@ -34,6 +35,8 @@ export class RealStack implements TestStack {
     private readonly relay: TcpRelay,
     private readonly hpbOptions: HpbOptions,
     private readonly janusOptions: JanusOptions,
+    /** Janus' Admin API. */
+    readonly janusAdmin: JanusAdminOptions,
   ) {
     this.internalSecret = hpbOptions.internalSecret;
   }
@@ -48,12 +51,14 @@ export class RealStack implements TestStack {
     const backendSecret = randomText(32);
     const nextcloud = resources.use(await FakeNextcloud.start({ secret: backendSecret }));
     const hpbPort = ports.next();
+    const admin = { port: ports.next(), secret: randomText(32) };
     const janusOptions: JanusOptions = {
       folder: `${folder}/janus`,
       port: ports.next(),
       hostAddress: ownAddress(),
       rtpPorts: ports.rest(),
       logPath: `${folder}/janus.log`,
+      admin,
     };
     const hpbOptions: HpbOptions = {
       version: hpbVersion,
@@ -66,7 +71,7 @@ export class RealStack implements TestStack {
       logPath: `${folder}/hpb.log`,
     };
     const relay = resources.use(new TcpRelay(hpbOptions.port));
-    const stack = new RealStack(nextcloud, relay, hpbOptions, janusOptions);
+    const stack = new RealStack(nextcloud, relay, hpbOptions, janusOptions, admin);
     resources.defer(() => stack.#killServers());
     await configureJanus(janusOptions);
     await configureHpb(hpbOptions);

@@ -53,6 +53,11 @@ export class WeriftSpeaker implements TestSpeaker {
     return this.publisher.play(packets);
   }
 
+  /** So many of the packets that come next are never sent. */
+  lose(packets: number): void {
+    this.publisher.losing = packets;
+  }
+
   async rejoin(): Promise<void> {
     await this.publisher.close();
     await this.seat.leave();
@@ -92,6 +97,8 @@ class WeriftPublisher {
   readonly #silence: Uint8Array;
   /** What is being said. A test's speech is seconds long, so this stays at some hundred packets. */
   readonly #queue: { payload: Uint8Array; sent?: () => void }[] = [];
+  /** Packets to count and not to send. */
+  losing = 0;
   #startedMs = 0;
   #packets = 0;
   #timer?: ReturnType<typeof setTimeout>;
@@ -175,6 +182,10 @@ class WeriftPublisher {
 
   #send(payload: Uint8Array): void {
     this.#packets++;
+    if (this.losing > 0) {
+      this.losing--;
+      return;
+    }
     const header = new RtpHeader({
       sequenceNumber: this.#packets & 0xffff,
       timestamp: (this.#packets * TIMESTAMP_STEP) >>> 0,
