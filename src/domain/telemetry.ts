@@ -33,7 +33,7 @@ export const METRICS = {
   tiro_queue_dropped_total: { kind: "counter", help: "Items dropped by a full queue", label: "queue" },
   tiro_rtp_refused_total: {
     kind: "counter",
-    help: "RTP packets not let in: forged, repeated or broken",
+    help: "RTP and RTCP packets not let in: forged, repeated or broken; those of RTCP begin with rtcp_",
     label: "reason",
   },
   tiro_signaling_ignored_total: { kind: "counter", help: "HPB messages not understood", label: "reason" },
