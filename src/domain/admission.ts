@@ -1,7 +1,7 @@
 /** The port to the question whether one speaker more is taken now. Speakers who are captioned already go on in any case. */
 
 export interface Refusal {
-  /** The code of the UnavailableError, the label of the metric, the reason at /healthz. */
+  /** The code of the UnavailableError, the label of the metric, the reason /healthz gives. */
   code: "memory" | "speakers_max";
   /** What is short and what to do about it: the second half of an error's message. */
   cause: string;

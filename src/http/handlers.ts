@@ -153,9 +153,12 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
       timestamp: new Date().toISOString(),
     };
     if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
-    const reasons = [...signalingReachable ? [] : ["signaling" as const], ...refusal ? [refusal] : []];
+    const reasons = [...signalingReachable ? [] : ["signaling"], ...refusal ? [refusal] : []];
     if (reasons.length === 0) return c.json({ status: "healthy" as const, ...answer }, 200);
-    return c.json({ status: "degraded" as const, reasons, ...answer }, 200);
+    // In a header: front ends refuse a field they do not know.
+    return c.json({ status: "degraded" as const, ...answer }, 200, {
+      [routes.DEGRADED_HEADER]: reasons.join(", "),
+    });
   });
 
   app.openapi(

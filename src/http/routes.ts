@@ -65,6 +65,8 @@ const noTranslation = {
     "Cannot translate captions: no provider",
   ),
 };
+/** Beside the status at /healthz: why. Not in the body, whose fields are those front ends know. */
+export const DEGRADED_HEADER = "x-tiro-degraded";
 /** For everyone: no credentials. */
 const open = { security: [] };
 
@@ -217,10 +219,18 @@ export const health = createRoute({
   summary: "Whether the service works",
   ...open,
   responses: {
-    200: json(
-      schemas.healthReply,
-      "Healthy, or degraded: then `reasons` names `signaling`, `memory` or `speakers_max`",
-    ),
+    200: {
+      ...json(
+        schemas.healthReply,
+        `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` names \`signaling\`, \`memory\` or \`speakers_max\``,
+      ),
+      headers: z.object({
+        [DEGRADED_HEADER]: z.string().optional().openapi({
+          description: "Only where degraded: what keeps new calls or speakers out; those there are go on",
+          example: "memory",
+        }),
+      }),
+    },
     503: json(schemas.healthReply, "Unhealthy: shutting down"),
   },
 });

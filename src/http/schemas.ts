@@ -138,10 +138,6 @@ export const heartbeatReply = z.object({ status: z.literal("ok") })
 
 export const healthReply = z.object({
   status: z.enum(["healthy", "degraded", "unhealthy"]),
-  reasons: z.array(z.enum(["signaling", "memory", "speakers_max"])).optional().openapi({
-    description:
-      "Only where degraded. What runs goes on, new calls or speakers wait: signalling is out of reach, memory is tight, `MAX_SPEAKERS` are captioned",
-  }),
   rooms: z.number().int().openapi({ description: "Calls being captioned" }),
   speakers: z.number().int(),
   memory_mb: z.number(),

@@ -76,7 +76,6 @@ class Health(Answer):
     speakers: int
     memory_mb: float
     timestamp: str
-    reasons: list[str] | None = None
 
 
 class Error(Answer):

@@ -204,6 +204,8 @@ Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
   api.rooms.signalingReachable = false;
   const degraded = await api.request("GET", "/healthz");
   assert.deepEqual([degraded.status, (degraded.json as { status: string }).status], [200, "degraded"]);
+  const why = ({ headers }: { headers: Headers }) => headers.get("x-tiro-degraded");
+  assert.deepEqual([why(healthy), why(degraded)], [null, "signaling"]);
 
   api.accepting = false;
   const unhealthy = await api.request("GET", "/healthz");
