@@ -18,7 +18,7 @@ const ROOMS: Record<string, Rule> = {
   captioning: { rooms: ["domain", "flow", "audio"], packages: [] },
   stt: { rooms: ["domain", "flow"], packages: ["zod"] },
   translation: { rooms: ["domain", "flow"], packages: ["zod"] },
-  webrtc: { rooms: ["domain", "flow"], packages: ["werift", "node:crypto"] },
+  webrtc: { rooms: ["domain", "flow"], packages: ["werift", "node:buffer", "node:crypto", "node:net"] },
   nextcloud: { rooms: ["domain", "flow"], packages: ["zod"] },
   speakers: { rooms: ["domain", "flow", "stt", "webrtc", "captioning"], packages: [] },
   talk: { rooms: ["domain", "flow", "captioning"], packages: ["zod", "node:crypto"] },
