@@ -8,7 +8,7 @@
  * Other messages are refused (`fitsBinaryFrame`): a shorter one has a header of another length, a longer one would need
  * larger buffers for all.
  */
-import type { Writable } from "node:stream";
+import type { Socket } from "node:net";
 
 /** 200 ms of 24 kHz float32 are 19,200 bytes; with the header and a margin 20 KiB. */
 const BUFFER_BYTES = 20 * 1024;
@@ -33,11 +33,11 @@ export function fitsBinaryFrame(message: Uint8Array): boolean {
 }
 
 /**
- * Writes `message`, which must fit, as one frame, and is done with it on return. `written` is called when the stream
+ * Writes `message`, which must fit, as one frame, and is done with it on return. `written` is called when the transport
  * has taken the frame or will never take it.
  */
-export function writeBinaryFrame(stream: Writable, message: Uint8Array, written: () => void): void {
-  (free.pop() ?? new FrameBuffer()).write(stream, message, written);
+export function writeBinaryFrame(transport: Socket, message: Uint8Array, written: () => void): void {
+  (free.pop() ?? new FrameBuffer()).write(transport, message, written);
 }
 
 class FrameBuffer {
@@ -45,7 +45,7 @@ class FrameBuffer {
   readonly #bytes = new Uint8Array(this.#words.buffer);
   #written?: () => void;
 
-  write(stream: Writable, message: Uint8Array, written: () => void): void {
+  write(transport: Socket, message: Uint8Array, written: () => void): void {
     const bytes = this.#bytes;
     bytes[0] = FIN_BINARY;
     bytes[1] = MASK_LENGTH_16;
@@ -58,7 +58,7 @@ class FrameBuffer {
     const end = HEADER_WORDS + Math.ceil(message.length / 4);
     for (let at = HEADER_WORDS; at < end; at++) words[at] ^= mask;
     this.#written = written;
-    stream.write(bytes.subarray(0, HEADER_BYTES + message.length), this.#onWritten);
+    transport.write(bytes.subarray(0, HEADER_BYTES + message.length), this.#onWritten);
   }
 
   /**
