@@ -27,7 +27,7 @@ Deno.test("The audio that reaches speech-to-text is the audio spoken", async () 
   await using world = await startWorld({ stt: { recogniser: { script: ["word"] } } });
   const { call, speaker } = await callOf(world);
   await using _call = call;
-  const speech = await readSpeech("meeting_rms");
+  const speech = await readSpeech("train_slt");
   await speaker.say(padded(speech, 500, 1_800));
   const [connection] = world.stt.connections;
   const received = concatenated(connection.samples);

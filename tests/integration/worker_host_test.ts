@@ -1,11 +1,17 @@
-/** What users see with MEDIA_WORKERS set: the same as without, and a worker that is lost costs nobody else. */
+/** What users see with MEDIA_WORKERS set: the same as without. */
 import assert from "@std/assert";
-import type { TestSpeaker } from "../fakes/call.ts";
-import { padded } from "../fakes/speech.ts";
-import { toneSpeech } from "../fakes/tones.ts";
-import { assertWellFormed, eventually, finals, finalText, startWorld, type World } from "./world.ts";
+import {
+  assertWellFormed,
+  callOf,
+  finals,
+  finalText,
+  isFinal,
+  PHRASE,
+  say,
+  startWorld,
+  type World,
+} from "./world.ts";
 
-const PHRASE = ["morning", "coffee", "window", "red", "north", "music"];
 const VOCABULARY = [
   ["red", "river", "train"],
   ["meeting", "morning", "seven"],
@@ -16,23 +22,6 @@ const VOCABULARY = [
 ];
 
 const withWorkers = (workers: number) => startWorld({ environment: { MEDIA_WORKERS: String(workers) } });
-
-async function say(speaker: TestSpeaker, words: readonly string[]): Promise<void> {
-  await speaker.say(padded(toneSpeech(words), 300, 300));
-}
-
-/** A call with speakers who are heard, and a listener who has asked. */
-async function callOf(world: World, speakerCount = 1) {
-  const call = await world.hpb.startCall();
-  const listener = await call.addListener();
-  await world.enable(call.roomToken, listener);
-  const speakers = await Promise.all(Array.from({ length: speakerCount }, () => call.addSpeaker()));
-  await world.heard(speakerCount);
-  return { call, listener, speaker: speakers[0], speakers };
-}
-
-const isFinal = (words: readonly string[]) => ({ final, message }: { final: boolean; message: string }) =>
-  final && message.endsWith(words.at(-1)!);
 
 Deno.test("On a worker a phrase arrives as on the main thread; delays are told in one clock; the ledger adds up", async () => {
   await using world = await withWorkers(1);
@@ -127,67 +116,6 @@ Deno.test("Draining delivers through workers what was heard, leaves the room, an
   assert.ok(final.message.startsWith("morning coffee window"), "the words heard are there");
   assert.deepEqual(world.hpb.hub.internalSessions(call.roomToken), [], "the service has left the room");
 });
-
-/** How a worker is lost, and how it shows in the metrics. */
-const LOSSES: { name: string; reason: string; lose: (worker: Worker) => void }[] = [
-  // What it cannot go on from it tells itself.
-  { name: "breaks", reason: "broken", lose: (worker) => worker.postMessage({ type: "nonsense" }) },
-  // As by a loop that never ends: not a word from then on.
-  { name: "falls silent", reason: "stuck", lose: (worker) => worker.terminate() },
-];
-
-for (const { name, reason, lose } of LOSSES) {
-  Deno.test(`A worker ${name} in mid-call: its speaker is captioned again, the other's never stopped`, async () => {
-    using watched = watchWorkers();
-    await using world = await withWorkers(2);
-    const { call, listener, speakers } = await callOf(world, 2);
-    await using _call = call;
-    await Promise.all(speakers.map((speaker, index) => say(speaker, VOCABULARY[index])));
-    for (const { sessionId } of speakers) {
-      await listener.until((t) => t.speakerSessionId === sessionId && t.final, 10_000);
-    }
-    const offers = () => world.metric('tiro_offers_requested_total{reason="failed"}');
-    assert.equal(await offers(), 0);
-    const received = () => world.metric('tiro_audio_packets_total{fate="received"}');
-    const before = await received();
-    const seen = listener.transcripts.length;
-    lose(watched.workers[0]);
-    const since = (of: TestSpeaker) =>
-      listener.transcripts.slice(seen).filter(({ speakerSessionId }) => speakerSessionId === of.sessionId);
-    const isBack = (speaker: TestSpeaker) =>
-      since(speaker).some(({ message }) => message.includes("evening"));
-    const said: string[] = [];
-    while (said.length < 20 * 2 && !speakers.every(isBack)) {
-      said.push("weather", "evening");
-      await Promise.all(speakers.map((speaker) => say(speaker, ["weather", "evening"])));
-    }
-    assert.ok(speakers.every(isBack), "captions came back");
-    await eventually(
-      "one who missed no word",
-      () => speakers.some((speaker) => finalText(since(speaker)) === said.join(" ")),
-    );
-    assert.equal(await offers(), 1, "of one speaker a new offer was asked");
-    assert.equal(await world.metric('tiro_offers_requested_total{reason="rtp_silent"}'), 0);
-    assert.equal(await world.metric(`tiro_media_workers_lost_total{reason="${reason}"}`), 1);
-    await eventually("replaced", async () => await world.metric("tiro_media_workers") === 2);
-    assert.ok(await received() > before, "totals go on from where they were");
-    assert.equal(watched.workers.length, 3);
-    await eventually("the lost one's sockets are closed", () => world.stt.live === 2);
-  });
-}
-
-/** Every worker started while this is watched. */
-function watchWorkers(): { workers: Worker[] } & Disposable {
-  const Original = globalThis.Worker;
-  const workers: Worker[] = [];
-  globalThis.Worker = class extends Original {
-    constructor(...options: ConstructorParameters<typeof Original>) {
-      super(...options);
-      workers.push(this);
-    }
-  };
-  return { workers, [Symbol.dispose]: () => void (globalThis.Worker = Original) };
-}
 
 async function assertLedger(world: World): Promise<void> {
   const of = (fate: string) => world.metric(`tiro_audio_packets_total{fate="${fate}"}`);

@@ -112,14 +112,14 @@ export async function say(speaker: TestSpeaker, words: readonly string[]): Promi
   await speaker.say(padded(toneSpeech(words), 300, 300));
 }
 
-/** A call with one speaker who is heard, and a listener who has asked. */
-export async function callOf(world: World) {
+/** A call with a listener who has asked, and speakers who are heard. */
+export async function callOf(world: World, speakerCount = 1) {
   const call = await world.hpb.startCall();
   const listener = await call.addListener();
   await world.enable(call.roomToken, listener);
-  const speaker = await call.addSpeaker();
-  await world.heard(1);
-  return { call, listener, speaker };
+  const speakers = await Promise.all(Array.from({ length: speakerCount }, () => call.addSpeaker()));
+  await world.heard(speakerCount);
+  return { call, listener, speaker: speakers[0], speakers };
 }
 
 /** The final that ends with the last of these words. */
