@@ -8,7 +8,6 @@
  * Other messages are refused (`fitsBinaryFrame`): a shorter one has a header of another length, a longer one would need
  * larger buffers for all.
  */
-import type { Socket } from "node:net";
 
 /** 200 ms of 24 kHz float32 are 19,200 bytes; with the header and a margin 20 KiB. */
 const BUFFER_BYTES = 20 * 1024;
@@ -28,6 +27,12 @@ const free: FrameBuffer[] = [];
 const masks = new Int32Array(1024);
 let maskAt = masks.length;
 
+/** What is needed of a socket of node:net or node:tls. */
+export interface Transport {
+  /** `written` is called once, without an error when nobody will read `bytes` any more. */
+  write(bytes: Uint8Array, written: (error?: Error | null) => void): unknown;
+}
+
 export function fitsBinaryFrame(message: Uint8Array): boolean {
   return message.length > SHORT_LENGTH_MAX && message.length <= BUFFER_BYTES - HEADER_BYTES;
 }
@@ -36,7 +41,7 @@ export function fitsBinaryFrame(message: Uint8Array): boolean {
  * Writes `message`, which must fit, as one frame, and is done with it on return. `written` is called when the transport
  * has taken the frame or will never take it.
  */
-export function writeBinaryFrame(transport: Socket, message: Uint8Array, written: () => void): void {
+export function writeBinaryFrame(transport: Transport, message: Uint8Array, written: () => void): void {
   (free.pop() ?? new FrameBuffer()).write(transport, message, written);
 }
 
@@ -45,7 +50,7 @@ class FrameBuffer {
   readonly #bytes = new Uint8Array(this.#words.buffer);
   #written?: () => void;
 
-  write(transport: Socket, message: Uint8Array, written: () => void): void {
+  write(transport: Transport, message: Uint8Array, written: () => void): void {
     const bytes = this.#bytes;
     bytes[0] = FIN_BINARY;
     bytes[1] = MASK_LENGTH_16;

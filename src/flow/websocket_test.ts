@@ -117,7 +117,28 @@ async function clientFrame(conn: Deno.Conn): Promise<{ first: number; payload: n
   return { first, payload: [...masked].map((byte, at) => byte ^ mask[at % 4]) };
 }
 
-async function readExactly(conn: Deno.Conn, length: number): Promise<Uint8Array> {
+/** The next frame of the client, of any length, RFC 6455 section 5.2. */
+async function dataFrame(conn: Deno.Conn) {
+  const [first, second] = await readExactly(conn, 2);
+  const short = second & 0x7f;
+  const extended = new DataView((await readExactly(conn, short === 126 ? 2 : short === 127 ? 8 : 0)).buffer);
+  const length = short === 126 ? extended.getUint16(0) : short === 127 ? extended.getUint32(4) : short;
+  const mask = await readExactly(conn, 4);
+  const payload = (await readExactly(conn, length)).map((byte, at) => byte ^ mask[at % 4]);
+  const opcode = first & 0x0f;
+  return { opcode, message: opcode === 1 ? new TextDecoder().decode(payload) : payload };
+}
+
+async function readAll(conn: Deno.Conn): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  const buffer = new Uint8Array(65_536);
+  for (let count; (count = await conn.read(buffer).catch(() => null)) !== null;) {
+    parts.push(buffer.slice(0, count));
+  }
+  return concat(...parts);
+}
+
+async function readExactly(conn: Deno.Conn, length: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length;) {
     const count = await conn.read(bytes.subarray(at));
@@ -139,7 +160,7 @@ Deno.test("Text and binary of every header length reach a native server and come
   });
   await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   const reader = duplex.messages.getReader();
-  for (const length of [0, 1, 125, 126, 65_535, 65_536, 99_999]) {
+  for (const length of [0, 1, 125, 126, 127, 128, 129, 19_200, 20_472, 20_473, 65_535, 65_536, 99_999]) {
     const bytes = Uint8Array.from({ length }, (_, i) => i * 7);
     assert.equal(duplex.send(bytes), true);
     assert.deepEqual((await reader.read()).value, bytes);
@@ -160,6 +181,79 @@ Deno.test("What is sent is what the buffer held at that moment, and the buffer s
   assert.deepEqual(bytes, original);
   bytes.fill(0);
   assert.deepEqual((await duplex.messages.getReader().read()).value, original);
+});
+
+Deno.test("Audio, text and long messages arrive whole and in order, also when they pile up", async () => {
+  const sent: (string | Uint8Array<ArrayBuffer>)[] = Array.from({ length: 400 }, (_, i) => {
+    if (i % 7 === 3) return `word ${i}`;
+    return crypto.getRandomValues(new Uint8Array(i % 11 === 5 ? 60_000 : 19_200 - i % 4));
+  });
+  const reading = Promise.withResolvers<void>();
+  const received: unknown[] = [];
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await reading.promise;
+    while (received.length < sent.length) received.push((await dataFrame(conn)).message);
+  });
+  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  for (const message of sent.slice(0, 300)) duplex.send(message);
+  assert.ok(duplex.bufferedAmount > 0);
+  reading.resolve();
+  await duplex.drained();
+  for (const message of sent.slice(300)) {
+    duplex.send(message);
+    await duplex.drained();
+  }
+  await duplex.closed; // the server has read all and hung up
+  assert.deepEqual(received, sent);
+});
+
+Deno.test("Nothing follows the close frame, neither ours nor the answer to the peer's", async () => {
+  const audio = new Uint8Array(19_200);
+  for (const peerIsFirst of [false, true]) {
+    const after = Promise.withResolvers<number>();
+    await using server = rawServer(async (conn, head) => {
+      await acceptUpgrade(conn, head, peerIsFirst ? close(1001) : undefined);
+      while ((await dataFrame(conn)).opcode !== 8);
+      after.resolve((await readAll(conn)).length);
+    });
+    const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+    duplex.send(audio);
+    const sending = setInterval(() => duplex.send(audio), 1);
+    if (peerIsFirst) await duplex.closed;
+    else {
+      const closing = duplex.close();
+      assert.equal(duplex.send(audio), false);
+      await closing;
+    }
+    clearInterval(sending);
+    assert.equal(await after.promise, 0);
+  }
+});
+
+Deno.test("Buffers of a connection that was cut off spoil nothing another one sends", async () => {
+  const stuck = Promise.withResolvers<void>();
+  await using deaf = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await stuck.promise;
+  });
+  await using echo = nativeServer((socket) => {
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = ({ data }) => socket.send(data);
+  });
+  const stalled = await WebSocketDuplex.open(deaf.url, OPTIONS);
+  await using healthy = await WebSocketDuplex.open(echo.url, OPTIONS);
+  const reader = healthy.messages.getReader();
+  for (let sent = 0; sent < 800; sent++) stalled.send(new Uint8Array(19_200).fill(1));
+  const closing = stalled.close();
+  let isClosed = false;
+  closing.then(() => isClosed = true);
+  do {
+    const audio = crypto.getRandomValues(new Uint8Array(19_200));
+    healthy.send(audio);
+    assert.deepEqual((await reader.read()).value, audio);
+  } while (!isClosed);
+  stuck.resolve();
 });
 
 Deno.test("The handshake carries the headers and the whole path", async () => {
@@ -221,8 +315,8 @@ Deno.test("A peer that said goodbye and does not hang up is left within about a 
   stuck.resolve();
 });
 
-for (const secure of [false, true]) {
-  Deno.test(`A peer that stopped reading${secure ? " TLS" : ""} is cut off with megabytes still queued, and they are freed`, async () => {
+for (const [secure, bytes] of [[false, 80_000], [false, 19_200], [true, 80_000], [true, 19_200]] as const) {
+  Deno.test(`A peer that stopped reading${secure ? " TLS" : ""} is cut off with megabytes still queued in messages of ${bytes} bytes, and they are freed`, async () => {
     const stuck = Promise.withResolvers<void>();
     const certificates = secure ? await makeCertificates("IP:127.0.0.1") : undefined;
     await using server = rawServer(async (conn, head) => {
@@ -231,8 +325,9 @@ for (const secure of [false, true]) {
     }, certificates);
     const tls = certificates && { caCerts: [certificates.ca] };
     const duplex = await WebSocketDuplex.open(server.url, { ...OPTIONS, tls });
-    const frame = new Uint8Array(80_000);
-    for (let sent = 0; sent < 200; sent++) duplex.send(frame); // 16 MB: more than loopback's TCP buffers take
+    const message = new Uint8Array(bytes);
+    // 16 MB: more than loopback's TCP buffers take.
+    for (let sent = 0; sent < 16_000_000; sent += bytes) duplex.send(message);
     assert.ok(duplex.bufferedAmount > 1_000_000, `only ${duplex.bufferedAmount} bytes are waiting`);
     await duplex.close();
     assert.equal(duplex.bufferedAmount, 0);
@@ -263,7 +358,7 @@ Deno.test("A reset in the middle of sending is an unclean close, and nothing is 
     await cut.promise; // closing with bytes unread is a reset
   });
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
-  for (let sent = 0; sent < 200; sent++) duplex.send(new Uint8Array(80_000));
+  for (let sent = 0; sent < 800; sent++) duplex.send(new Uint8Array(19_200));
   const drained = duplex.drained();
   cut.resolve();
   assert.deepEqual(await collect(duplex.messages), []);
@@ -281,7 +376,7 @@ Deno.test("A sender can wait for the peer to read on, and is not left waiting wh
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   await duplex.drained();
   const fill = () => {
-    for (let sent = 0; sent < 200; sent++) duplex.send(new Uint8Array(80_000));
+    for (let sent = 0; sent < 800; sent++) duplex.send(new Uint8Array(19_200));
     assert.ok(duplex.bufferedAmount > 1_000_000);
   };
   fill();

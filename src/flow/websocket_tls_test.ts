@@ -21,6 +21,18 @@ async function secureServer(subjectAltName: string) {
   };
 }
 
+/** Says what the server at `Deno.args[0]` says to one who trusts the CA `Deno.args[1]` besides the built-in ones. */
+const IN_ANOTHER_PROCESS = `
+  import { WebSocketDuplex } from "${new URL("websocket.ts", import.meta.url)}";
+  const [url, ca] = Deno.args;
+  const { signal } = new AbortController();
+  const inbox = { name: "test", capacity: 10 };
+  const options = { signal, openTimeoutMs: 10_000, inbox, maxMessageSize: 1_000, tls: { caCerts: [ca] } };
+  await using duplex = await WebSocketDuplex.open(url, options);
+  const { value } = await duplex.messages.getReader().read();
+  await Deno.stdout.write(new TextEncoder().encode(value));
+`;
+
 async function greeting(
   url: string,
   tls?: TlsOptions,
@@ -48,6 +60,26 @@ Deno.test("A certificate for another host is refused even with its CA", async ()
   await using server = await secureServer("DNS:other.example");
   await assert.rejects(greeting(server.url, { caCerts: [server.ca] }), /Cannot open WebSocket/);
   assert.equal(server.upgrades.size, 0);
+});
+
+Deno.test("An own CA stands beside the built-in ones and does not replace them", async () => {
+  await using server = await secureServer("IP:127.0.0.1");
+  const { ca: another } = await makeCertificates("IP:127.0.0.1");
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${folder}/ca.pem`, server.ca);
+    // What is built in is known when a process starts; DENO_CERT adds to it.
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-check", IN_ANOTHER_PROCESS, server.url, another],
+      cwd: new URL("../..", import.meta.url),
+      env: { DENO_CERT: `${folder}/ca.pem` },
+      stderr: "null",
+    }).output();
+    assert.equal(new TextDecoder().decode(stdout), "hello");
+    assert.equal(code, 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("Skipping verification accepts an unknown CA and another host's certificate, for that one connection", async () => {
