@@ -27,6 +27,8 @@ export interface PocketsphinxSettings {
   clock: Clock;
   /** Run this instead: another pipeline around `pocketsphinx`, 16 kHz s16le in and `gst-launch-1.0 -m`'s messages out. */
   command?: readonly [string, ...string[]];
+  /** Whether it can be run here. Default: it is taken for granted of a command, and looked up where there is none. */
+  isInstalled?: () => Promise<boolean>;
 }
 
 const NAME = "pocketsphinx";
@@ -69,16 +71,21 @@ function run(command: string, args: string[]): Promise<Deno.CommandStatus> {
 }
 
 export function pocketsphinxStt(settings: PocketsphinxSettings): SpeechToText {
+  const { command, isInstalled = command ? () => Promise.resolve(true) : pocketsphinxAvailable } = settings;
+  /** Looking takes three processes. What is there stays there; what is missing may be installed meanwhile. */
+  let isThere = false;
+  const look = async () => isThere ||= await isInstalled();
   return {
     name: NAME,
     sampleRateHz: POCKETSPHINX_SAMPLE_RATE_HZ,
     languages: POCKETSPHINX_LANGUAGES,
-    open: (options, signal) => open(settings, options, signal),
+    open: (options, signal) => open(settings, look, options, signal),
   };
 }
 
 async function open(
   settings: PocketsphinxSettings,
+  isInstalled: () => Promise<boolean>,
   options: SttOptions,
   signal: AbortSignal,
 ): Promise<SttSession> {
@@ -89,7 +96,7 @@ async function open(
       retryable: false,
     });
   }
-  if (!settings.command && !await pocketsphinxAvailable()) throw notInstalled();
+  if (!await isInstalled()) throw notInstalled();
   signal.throwIfAborted();
   const [program, ...args] = settings.command ?? COMMAND;
   try {

@@ -127,3 +127,14 @@ Deno.test("Audio at another rate is a fault of the caller", async () => {
   await using session = await open("exec cat > /dev/null");
   assert.throws(() => void session.write({ ...frame(), sampleRateHz: 24_000 }), RangeError);
 });
+
+Deno.test("Whether it is installed is looked up once for all sessions, and again while it is not", async () => {
+  let looks = 0;
+  const answers = [false, true];
+  const isInstalled = () => Promise.resolve(answers[looks++] ?? false);
+  const stt = pocketsphinxStt({ clock: systemClock, command: ["sh", "-c", "cat >/dev/null"], isInstalled });
+  const open = () => stt.open({ languageId: "en" }, NEVER);
+  await assert.rejects(open(), { code: "stt_not_installed" });
+  for (let session = 0; session < 3; session++) await (await open())[Symbol.asyncDispose]();
+  assert.equal(looks, 2);
+});
