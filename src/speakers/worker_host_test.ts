@@ -352,13 +352,10 @@ Deno.test("Closing waits for the workers, but not for one that does not end", ()
 
 Deno.test("A worker whose module cannot run keeps the host from starting", async () => {
   const scope = new Scope("host");
+  const threads: FakeThread[] = [];
   const spawn: SpawnWorker = (on) => {
-    const worker = new Worker("data:application/javascript,throw new Error('no')", { type: "module" });
-    worker.onerror = (event) => {
-      event.preventDefault();
-      on.broken(event.error ?? new Error(event.message));
-    };
-    return { send: () => {}, terminate: () => worker.terminate() };
+    queueMicrotask(() => on.broken(new Error("no")));
+    return threads[threads.push(new FakeThread(on)) - 1];
   };
   const parts = { ledger: new AudioLedger(), clock: systemClock, log: new FakeLog(), meter: new FakeMeter() };
   await assert.rejects(
@@ -366,4 +363,5 @@ Deno.test("A worker whose module cannot run keeps the host from starting", async
     /Cannot use a media worker: it broke/,
   );
   await scope[Symbol.asyncDispose]();
+  assert.deepEqual(threads.map(({ terminated }) => terminated), [true]);
 });

@@ -3,6 +3,7 @@
  * `tones.ts`, or recites a script to whatever voice comes. It speaks both wire shapes, and it can be made to do what
  * servers do on bad days: stop reading, start cold, hang up, refuse, say nothing, report an error.
  */
+import { delay } from "../../src/flow/mod.ts";
 import { ServerConnection, WebSocketServer } from "./websocket_server.ts";
 import { ToneRecogniser } from "./tones.ts";
 
@@ -191,7 +192,7 @@ export class FakeModalServer implements AsyncDisposable {
         request.headers.get("modal-secret") !== requireHeaders.secret)
     ) return 401;
     if (new URL(request.url).pathname !== "/v1/stream") return 404;
-    if (this.#coldMs > 0) await pause(this.#coldMs, signal);
+    if (this.#coldMs > 0) await delay(this.#coldMs, signal).catch(() => {}); // a server that ends answers at once
     return undefined;
   }
 
@@ -323,16 +324,4 @@ function rms(samples: Float32Array): number {
   let energy = 0;
   for (const sample of samples) energy += sample * sample;
   return Math.sqrt(energy / Math.max(1, samples.length));
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const wake = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    const timer = setTimeout(wake, ms);
-    signal.addEventListener("abort", wake);
-  });
 }

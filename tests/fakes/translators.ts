@@ -2,6 +2,7 @@
  * Translation servers on loopback: LibreTranslate, DeepL, and Nextcloud's TaskProcessing behind its OCS envelope. They
  * translate word by word from a table, the same way every time, and can be made to do what servers do on bad days.
  */
+import { delay } from "../../src/flow/mod.ts";
 import { ClaimedPorts } from "./ports.ts";
 import { TONE_WORDS } from "./tones.ts";
 
@@ -82,7 +83,7 @@ export abstract class FakeTranslationServer implements AsyncDisposable {
   /** Remembers what was asked, waits as long as a translation takes, and gives it. */
   protected async translate(asked: AskedTranslation): Promise<string> {
     this.remember(asked);
-    await pause(this.delayMs, this.#ending.signal);
+    if (this.delayMs > 0) await this.#wait(this.delayMs);
     return inOtherWords(asked.text, asked.targetId);
   }
 
@@ -107,10 +108,15 @@ export abstract class FakeTranslationServer implements AsyncDisposable {
   async #inMood(mood: Mood, request: Request, url: URL): Promise<Response> {
     if (mood === "well") return await this.answer(request, url);
     await request.body?.cancel();
-    if (mood === "silent") await pause(3_600_000, this.#ending.signal);
+    if (mood === "silent") await this.#wait(3_600_000);
     if (mood === "garbage") return new Response("<html>It works!</html>");
     if (mood === "too_long") return new Response("x".repeat(TOO_LONG_BYTES));
     return this.refusal(mood === "silent" ? 503 : mood.status);
+  }
+
+  /** Shorter when the server stops. */
+  async #wait(ms: number): Promise<void> {
+    await delay(ms, this.#ending.signal).catch(() => {});
   }
 
   protected refusal(status: number): Response {
@@ -310,17 +316,4 @@ const TASK_TYPES = {
 function ocs(data: unknown, status = 200): Response {
   const meta = { status: status < 400 ? "ok" : "failure", statuscode: status, message: "" };
   return Response.json({ ocs: { meta, data } }, { status });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const wake = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    const timer = setTimeout(wake, ms);
-    signal.addEventListener("abort", wake);
-  });
 }
