@@ -111,6 +111,7 @@ Deno.test("werift reads our report: every field, and the CNAME", () => {
     const blocks = [block, { ...block, ssrc: 2, packetsLost: -1, fractionLost: 0 }];
     const written = receiverReport(0xdeadbeef, cname, blocks);
     assert.equal(written.length % 4, 0);
+    assert.equal(written.at(-1), 0, "the list of items has an end");
     const [report, description, ...more] = RtcpPacketConverter.deSerialize(Buffer.from(written));
     if (!(report instanceof RtcpRrPacket)) throw new Error("The first packet is no report");
     if (!(description instanceof RtcpSourceDescriptionPacket)) throw new Error("The second says not who");
