@@ -22,6 +22,7 @@ import {
   InProcessHost,
   MemoryWatch,
   type ReadSystemFile,
+  type SpawnWorker,
   WorkerHost,
 } from "./speakers/mod.ts";
 import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
@@ -36,12 +37,19 @@ export interface Service extends AsyncDisposable {
   drain(): Promise<void>;
 }
 
+/** What tests stand in for. */
+export interface Seams {
+  /** How much memory there is. */
+  readSystemFile?: ReadSystemFile;
+  /** How media workers are started. */
+  spawnWorker?: SpawnWorker;
+}
+
 /** Starts the service; rejects when it cannot listen. */
 export async function startService(
   config: Config,
   log: Log = createLog({ level: config.log.level }),
-  /** For tests: how much memory there is. */
-  readSystemFile?: ReadSystemFile,
+  seams: Seams = {},
 ): Promise<Service> {
   const scope = new Scope("service");
   const clock = systemClock;
@@ -62,6 +70,7 @@ export async function startService(
     clock,
     log,
     meter,
+    spawn: seams.spawnWorker,
   })
     .catch(async (error: unknown) => {
       await scope[Symbol.asyncDispose]();
@@ -70,7 +79,13 @@ export async function startService(
   const host = new AdmittingHost({
     host: pipelines,
     speakersMax: config.limits.speakers,
-    memory: new MemoryWatch({ scope: scope.child("memory"), clock, log, meter, readFile: readSystemFile }),
+    memory: new MemoryWatch({
+      scope: scope.child("memory"),
+      clock,
+      log,
+      meter,
+      readFile: seams.readSystemFile,
+    }),
     scope,
     meter,
   });
@@ -150,13 +165,18 @@ const DISPOSE_MS = 1_500;
 async function startHost(
   config: Config,
   stt: SpeechToText,
-  parts: { ledger: AudioLedger; scope: Scope; clock: Clock; log: Log; meter: Meter },
+  parts: { ledger: AudioLedger; scope: Scope; clock: Clock; log: Log; meter: Meter; spawn?: SpawnWorker },
 ): Promise<SpeakerHost> {
   const { media: { workers }, stt: { provider, chunkMs }, captions: { partials } } = config;
   if (workers === 0) return new InProcessHost({ stt, chunkMs, partials, ...parts });
   const debugLog = config.log.level === "debug";
   const settings = { stt: { provider, modal: modalServer(config) }, chunkMs, partials, debugLog };
-  return await WorkerHost.start({ workers, settings, ...parts });
+  return await WorkerHost.start({
+    workers: workers ?? navigator.hardwareConcurrency,
+    speakersBeforeNext: workers === undefined ? LIMITS.speakersBeforeNextWorker : 0,
+    settings,
+    ...parts,
+  });
 }
 
 /** Opens a session and gives it up: what an ExApp has to be able to do before Nextcloud enables it. */

@@ -71,7 +71,8 @@ export interface Config {
     readonly storage: string;
   };
   /** 0: speakers are heard on the main thread. */
-  readonly media: { readonly workers: number };
+  /** Undefined: as many as there are cores, when they are needed. */
+  readonly media: { readonly workers: number | undefined };
   readonly log: { readonly level: LogLevel };
   readonly tls: {
     /** PEM, one certificate each. */
@@ -252,7 +253,7 @@ function parse(given: Given, files: Files) {
       LOG_LEVEL: fields.oneOf(LOG_LEVELS),
       LT_CA_CERTS: fields.certificates(files.read).optional(),
       SKIP_CERT_VERIFY: fields.choice("true", "false"),
-      MEDIA_WORKERS: fields.wholeNumber(0, 64),
+      MEDIA_WORKERS: fields.wholeNumber(0, 64).optional(),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),

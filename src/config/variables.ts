@@ -217,8 +217,7 @@ export const VARIABLES = [
   },
   {
     name: "MEDIA_WORKERS",
-    default: "0",
-    meaning: "Threads that hear speakers; `0` hears them on the main thread",
+    meaning: "Threads that hear speakers, `0` for the main thread; unset: up to one for each core, as needed",
     example: "2",
   },
   {

@@ -2,4 +2,5 @@
 export { AdmittingHost, type AdmittingHostOptions } from "./admission.ts";
 export { MemoryWatch, type MemoryWatchOptions, type ReadSystemFile } from "./admission_watch.ts";
 export * from "./in_process_host.ts";
-export { WorkerHost, type WorkerHostOptions } from "./worker_host.ts";
+export { spawnMediaWorker, WorkerHost, type WorkerHostOptions } from "./worker_host.ts";
+export type { SpawnWorker, WorkerThread } from "./worker_link.ts";

@@ -37,7 +37,7 @@ const ask = (world: World, roomToken: string) =>
 
 Deno.test("Past 80 % of its memory the service keeps its calls and joins no other, until less is used", async () => {
   const container = new Container();
-  await using world = await startWorld({ readSystemFile: container.read });
+  await using world = await startWorld({ seams: { readSystemFile: container.read } });
   const { call, listener, speaker } = await callOf(world);
   await using _call = call;
   await using other = await world.hpb.startCall();

@@ -1,22 +1,29 @@
 /** A media worker that is lost costs nobody else, and its own speakers little. */
 import assert from "@std/assert";
+import { spawnMediaWorker, type SpawnWorker, type WorkerThread } from "../../src/speakers/mod.ts";
 import type { TestSpeaker } from "../fakes/call.ts";
 import { callOf, eventually, finalText, say, startWorld } from "./world.ts";
 
 const SAID = [["red", "river"], ["north", "paper"]];
 
 /** How a worker is lost, and how it shows in the metrics. */
-const LOSSES: { name: string; reason: string; lose: (worker: Worker) => void }[] = [
+const LOSSES: { name: string; reason: string; lose: (worker: WatchedWorker) => void }[] = [
   // What it cannot go on from it tells itself.
-  { name: "breaks", reason: "broken", lose: (worker) => worker.postMessage({ type: "nonsense" }) },
+  { name: "breaks", reason: "broken", lose: (worker) => worker.confuse() },
+  { name: "ends", reason: "broken", lose: (worker) => worker.terminate() },
   // As by a loop that never ends: not a word from then on.
-  { name: "falls silent", reason: "stuck", lose: (worker) => worker.terminate() },
+  { name: "falls silent", reason: "stuck", lose: (worker) => worker.silence() },
 ];
 
 for (const { name, reason, lose } of LOSSES) {
   Deno.test(`A worker ${name} in mid-call: its speaker is captioned again, the other's never stopped`, async () => {
-    using watched = watchWorkers();
-    await using world = await startWorld({ environment: { MEDIA_WORKERS: "2" } });
+    const watched: WatchedWorker[] = [];
+    const spawnWorker: SpawnWorker = (on) => {
+      const worker = new WatchedWorker(on);
+      watched.push(worker);
+      return worker;
+    };
+    await using world = await startWorld({ environment: { MEDIA_WORKERS: "2" }, seams: { spawnWorker } });
     const { call, listener, speakers } = await callOf(world, 2);
     await using _call = call;
     await Promise.all(speakers.map((speaker, index) => say(speaker, SAID[index])));
@@ -28,7 +35,7 @@ for (const { name, reason, lose } of LOSSES) {
     const received = () => world.metric('tiro_audio_packets_total{fate="received"}');
     const before = await received();
     const seen = listener.transcripts.length;
-    lose(watched.workers[0]);
+    lose(watched[0]);
     const since = (of: TestSpeaker) =>
       listener.transcripts.slice(seen).filter(({ speakerSessionId }) => speakerSessionId === of.sessionId);
     const isBack = (speaker: TestSpeaker) =>
@@ -48,20 +55,38 @@ for (const { name, reason, lose } of LOSSES) {
     assert.equal(await world.metric(`tiro_media_workers_lost_total{reason="${reason}"}`), 1);
     await eventually("replaced", async () => await world.metric("tiro_media_workers") === 2);
     assert.ok(await received() > before, "totals go on from where they were");
-    assert.equal(watched.workers.length, 3);
+    assert.equal(watched.length, 3);
     await eventually("the lost one's sockets are closed", () => world.stt.live === 2);
   });
 }
 
-/** Every worker started while this is watched. */
-function watchWorkers(): { workers: Worker[] } & Disposable {
-  const Original = globalThis.Worker;
-  const workers: Worker[] = [];
-  globalThis.Worker = class extends Original {
-    constructor(...options: ConstructorParameters<typeof Original>) {
-      super(...options);
-      workers.push(this);
-    }
-  };
-  return { workers, [Symbol.dispose]: () => void (globalThis.Worker = Original) };
+/** A real worker that can be made to fail. */
+class WatchedWorker implements WorkerThread {
+  readonly #thread: WorkerThread;
+  #isSilent = false;
+
+  constructor(on: Parameters<SpawnWorker>[0]) {
+    this.#thread = spawnMediaWorker({
+      message: (message) => {
+        if (!this.#isSilent) on.message(message);
+      },
+      broken: (error) => on.broken(error),
+    });
+  }
+
+  send(message: Parameters<WorkerThread["send"]>[0]): void {
+    this.#thread.send(message);
+  }
+
+  terminate(): void {
+    this.#thread.terminate();
+  }
+
+  confuse(): void {
+    this.#thread.send({ type: "nonsense" } as unknown as Parameters<WorkerThread["send"]>[0]);
+  }
+
+  silence(): void {
+    this.#isSilent = true;
+  }
 }

@@ -1,9 +1,8 @@
 /** The whole service between a fake HPB (real WebRTC) and a fake Kyutai server, for tests of what users see. */
 import assert from "@std/assert";
-import { type Service, startService } from "../../src/app.ts";
+import { type Seams, type Service, startService } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/mod.ts";
 import { delay } from "../../src/flow/mod.ts";
-import type { ReadSystemFile } from "../../src/speakers/mod.ts";
 import { createSilentLog } from "../../src/telemetry/mod.ts";
 import type { TestParticipant, TestSpeaker, TestStack, Transcript } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
@@ -25,15 +24,14 @@ export interface World extends AsyncDisposable {
 }
 
 export async function startWorld(
-  options: { stt?: FakeModalOptions; environment?: Record<string, string>; readSystemFile?: ReadSystemFile } =
-    {},
+  options: { stt?: FakeModalOptions; environment?: Record<string, string>; seams?: Seams } = {},
 ): Promise<World> {
   const stack = new AsyncDisposableStack();
   try {
     const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
     const stt = stack.use(FakeModalServer.start(options.stt));
     const service = stack.use(
-      await serviceFor(hpb, { STT_STREAM_URL: stt.url, ...options.environment }, options.readSystemFile),
+      await serviceFor(hpb, { STT_STREAM_URL: stt.url, ...options.environment }, options.seams),
     );
     const base = baseUrl(service);
     return {
@@ -57,7 +55,7 @@ export async function startWorld(
 export function serviceFor(
   stack: TestStack,
   environment: Record<string, string>,
-  readSystemFile: ReadSystemFile = () => Promise.resolve(undefined),
+  seams: Seams = {},
 ): Promise<Service> {
   const config = loadConfig({
     LT_HPB_URL: stack.hpbUrl,
@@ -65,10 +63,14 @@ export function serviceFor(
     NEXTCLOUD_URL: stack.nextcloudUrl,
     HOST: "127.0.0.1",
     PORT: "0",
+    MEDIA_WORKERS: "0", // one thread starts sooner than two
     ...environment,
   });
   // However full the machine of the tests is, speakers are taken.
-  return startService(config, createSilentLog(), readSystemFile);
+  return startService(config, createSilentLog(), {
+    readSystemFile: () => Promise.resolve(undefined),
+    ...seams,
+  });
 }
 
 export function baseUrl(service: Service): string {
