@@ -135,11 +135,18 @@ export class Peer implements AsyncDisposable {
   async #close(): Promise<void> {
     for (const tap of this.#taps) tap[Symbol.dispose]();
     // Sockets that are being opened belong to the connection only once they are: closing earlier would leak them.
-    await this.#gathering;
+    await this.#gathered();
     // A DTLS flight sleeps and sends again until the handshake is past it; past everything ends it at its next look.
     for (const { dtls } of this.#transports) if (dtls) dtls.dtls.flight = Number.MAX_SAFE_INTEGER;
     await this.connection.close();
     await this.#closeIce(); // werift does not wait for its sockets
+  }
+
+  /** Resolves when the description being set is, or when it hangs: gathering takes no longer than its bound. */
+  async #gathered(): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    using _timer = this.#clock.timer(2 * GATHER_TIMEOUT_MS, () => late.resolve());
+    await Promise.race([this.#gathering, late.promise]);
   }
 
   async #closeIce(): Promise<void> {

@@ -4,7 +4,7 @@
  * on. Asks for nothing by itself: when the audio stays away it says so, and its owner gets another offer.
  *
  * One negotiation at a time; hanging up waits its turn, because werift never settles a description call on a
- * connection that was closed under it.
+ * connection that was closed under it. A turn ends in time all the same: a connection whose calls hang is given up.
  */
 import {
   type AudioLedger,
@@ -49,6 +49,12 @@ const RENEGOTIATE_WAIT_MS = 3_000;
  */
 const CONNECT_GRACE_MS = 10_000;
 
+/** For an answer, once it is its turn. Half a second is usual, three with servers that say nothing; more never comes. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/** For closing a connection: what werift cannot be told to stop takes a few seconds. */
+const CLOSE_TIMEOUT_MS = 10_000;
+
 /** A peer connection and the subscription it belongs to. */
 interface Connection {
   readonly sid: string;
@@ -58,6 +64,13 @@ interface Connection {
   /** Resolves once connected or failed. */
   readonly settled: PromiseWithResolvers<void>;
   payloadType: number;
+}
+
+/** A negotiation under way. */
+interface Attempt {
+  /** Aborted when it takes too long: what it comes to after that changes nothing. */
+  readonly signal: AbortSignal;
+  connection?: Connection;
 }
 
 export class WebRtcReceiver implements AsyncDisposable {
@@ -95,13 +108,13 @@ export class WebRtcReceiver implements AsyncDisposable {
 
   /**
    * Answers an offer, after those before it. The answer has all our candidates. Rejects with NegotiationError; then
-   * what was connected before stays so.
+   * what was connected before stays so, unless the offer was to renegotiate just that and took too long ("timeout").
    */
   async answer(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
     const { signal } = this.#abort;
     try {
       return await untilAborted(
-        this.#inTurn(() => this.#negotiate(offer, iceServers)),
+        this.#inTurn(() => this.#negotiateInTime(offer, iceServers)),
         signal,
       );
     } catch (error) {
@@ -160,15 +173,39 @@ export class WebRtcReceiver implements AsyncDisposable {
     return result;
   }
 
-  async #negotiate({ sid, sdp }: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+  async #negotiateInTime(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+    const controller = new AbortController();
+    const attempt: Attempt = { signal: controller.signal };
+    using _timer = this.#clock.timer(ANSWER_TIMEOUT_MS, () => {
+      controller.abort(
+        new NegotiationError("Cannot answer offer: WebRTC takes too long", {
+          code: "timeout",
+          retryable: true,
+        }),
+      );
+    });
+    try {
+      return await untilAborted(this.#negotiate(offer, iceServers, attempt), attempt.signal);
+    } catch (error) {
+      if (attempt.signal.aborted && attempt.connection) this.#giveUp(attempt.connection);
+      throw error;
+    }
+  }
+
+  async #negotiate(
+    { sid, sdp }: SdpOffer,
+    iceServers: readonly IceServer[],
+    attempt: Attempt,
+  ): Promise<{ sdp: string }> {
     this.#abort.signal.throwIfAborted();
     const { connectionState } = this.#current?.peer.connection ?? {};
     const stands = connectionState !== "failed" && connectionState !== "closed";
     const standing = this.#current?.sid === sid && stands ? this.#current : undefined;
     const offer = readOffer(sdp, standing?.mid);
     const answer = standing
-      ? await this.#renegotiate(standing, offer)
-      : await this.#replace(sid, offer, iceServers);
+      ? await this.#renegotiate(standing, offer, attempt)
+      : await this.#replace(sid, offer, iceServers, attempt);
+    attempt.signal.throwIfAborted();
     this.#audioDue = offer.sendsAudio;
     if (!offer.sendsAudio) this.#watchdog.disarm();
     else if (this.#current?.peer.connection.connectionState === "connected") this.#watchdog.arm();
@@ -176,7 +213,8 @@ export class WebRtcReceiver implements AsyncDisposable {
     return { sdp: completeAnswer(offer, answer) };
   }
 
-  async #renegotiate(connection: Connection, offer: Offer): Promise<string> {
+  async #renegotiate(connection: Connection, offer: Offer, attempt: Attempt): Promise<string> {
+    attempt.connection = connection;
     const { peer, settled } = connection;
     // werift starts a second handshake when it is answered while the first is under way.
     using _timer = this.#clock.timer(RENEGOTIATE_WAIT_MS, () => settled.resolve());
@@ -196,7 +234,12 @@ export class WebRtcReceiver implements AsyncDisposable {
     }
   }
 
-  async #replace(sid: string, offer: Offer, iceServers: readonly IceServer[]): Promise<string> {
+  async #replace(
+    sid: string,
+    offer: Offer,
+    iceServers: readonly IceServer[],
+    attempt: Attempt,
+  ): Promise<string> {
     if (!offer.sendsAudio) {
       throw new NegotiationError("Cannot answer offer: its audio is not sent", {
         code: "no_audio",
@@ -217,6 +260,7 @@ export class WebRtcReceiver implements AsyncDisposable {
       settled: Promise.withResolvers(),
       payloadType: -1,
     };
+    attempt.connection = connection;
     const { peer } = connection;
     try {
       peer.connection.connectionStateChange.subscribe((state) => this.#onState(connection, state));
@@ -231,6 +275,7 @@ export class WebRtcReceiver implements AsyncDisposable {
         });
       }
       this.#abort.signal.throwIfAborted();
+      attempt.signal.throwIfAborted();
       const replaced = this.#current;
       this.#current = connection;
       this.#heard = false;
@@ -246,14 +291,37 @@ export class WebRtcReceiver implements AsyncDisposable {
     }
   }
 
+  /** Takes its place from a connection that hangs; closing it may hang as well, so that is left to dispose. */
+  #giveUp(connection: Connection): void {
+    if (connection === this.#current) {
+      this.#current = undefined;
+      this.#watchdog.disarm();
+    }
+    this.#end(connection);
+  }
+
   /** Closes the sockets now, and leaves werift's last timers to be joined by dispose. */
   async #retire(connection: Connection): Promise<void> {
-    connection.settled.resolve();
-    const end: Promise<void> = connection.peer[Symbol.asyncDispose]()
+    this.#end(connection);
+    await this.#closed(connection.peer.close()).catch(() => {}); // told by #end
+  }
+
+  #end({ settled, peer }: Connection): void {
+    settled.resolve();
+    const end: Promise<void> = this.#closed(peer[Symbol.asyncDispose]())
       .catch((error: unknown) => this.#options.log.error("Connection did not close cleanly", error))
       .finally(() => this.#retired.delete(end));
     this.#retired.add(end);
-    await connection.peer.close().catch(() => {}); // told above
+  }
+
+  /** Resolves with `closing`, or rejects when that takes too long. */
+  async #closed(closing: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    using _timer = this.#clock.timer(
+      CLOSE_TIMEOUT_MS,
+      () => late.reject(new Error("werift does not close it")),
+    );
+    await Promise.race([closing, late.promise]);
   }
 
   #give(connection: Connection, candidate: string): void {

@@ -1,6 +1,7 @@
 /** The receiver against a real werift publisher: UDP, ICE, DTLS and SRTP on loopback. */
 import assert from "@std/assert";
 import { createSocket } from "node:dgram";
+import { RTCPeerConnection } from "werift";
 import { AudioLedger, LIMITS, NegotiationError, type RtpPacket } from "../../src/domain/mod.ts";
 import { type WebRtcNetwork, WebRtcReceiver, type WebRtcReceiverOptions } from "../../src/webrtc/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
@@ -77,6 +78,30 @@ class Ears implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#reader?.releaseLock();
     await this.receiver[Symbol.asyncDispose]();
+  }
+}
+
+/** While it is there, a method of werift's connections is called and never comes back. */
+class Hanging implements Disposable {
+  readonly #called = Promise.withResolvers<void>();
+  readonly #original: PropertyDescriptor;
+
+  constructor(private readonly method: "setRemoteDescription" | "createAnswer" | "setLocalDescription") {
+    this.#original = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, method)!;
+    const value = () => {
+      this.#called.resolve();
+      return new Promise<never>(() => {});
+    };
+    Object.defineProperty(RTCPeerConnection.prototype, method, { ...this.#original, value });
+  }
+
+  /** Resolves with the first call. */
+  get called(): Promise<void> {
+    return this.#called.promise;
+  }
+
+  [Symbol.dispose](): void {
+    Object.defineProperty(RTCPeerConnection.prototype, this.method, this.#original);
   }
 }
 
@@ -423,6 +448,45 @@ Deno.test("Offers are answered one after the other; the last one stands", async 
 });
 
 // The sanitizers see to it that the next tests leave no socket and no timer.
+
+for (const method of ["setRemoteDescription", "createAnswer", "setLocalDescription"] as const) {
+  Deno.test(`A ${method} that never settles costs its offer alone, in 10 s: the next one is answered`, async () => {
+    await using publisher = await SfuPublisher.start();
+    const clock = new FakeClock();
+    await using ears = new Ears({ clock });
+    const offers = ["s1", "s2", "s3"].map(async (sid) => ({ sid, sdp: await publisher.offer("ears", sid) }));
+    const [first, second, third] = await Promise.all(offers);
+    let answer;
+    {
+      using hanging = new Hanging(method);
+      answer = ears.receiver.answer(first, []);
+      await within(hanging.called, method);
+    }
+    const next = ears.receiver.answer(second, []);
+    await clock.advance(9_900);
+    assert.equal(await Promise.race([answer, next, "waiting"]), "waiting");
+    const refused = rejection(answer);
+    await clock.advance(200);
+    assert.deepEqual([(await refused).code, (await refused).retryable], ["timeout", true]);
+    await publisher.answer("s2", (await within(next, "the next answer")).sdp);
+    await ears.until(() => ears.heard === 1, "audio");
+
+    // The same to the connection that stands: it is given up, and hanging up does not wait for it.
+    const again = { sid: "s2", sdp: await publisher.offer("ears", "s2") };
+    {
+      using hanging = new Hanging(method);
+      answer = rejection(ears.receiver.answer(again, []));
+      await within(hanging.called, method);
+    }
+    const hungUp = ears.receiver.hangUp();
+    await clock.advance(10_100);
+    assert.equal((await answer).code, "timeout");
+    await within(hungUp, "hanging up");
+    await publisher.answer("s3", (await ears.receiver.answer(third, [])).sdp);
+    await ears.until(() => ears.heard === 2, "audio");
+    await clock.advance(10_100); // for closing what hangs
+  });
+}
 
 Deno.test("Disposing while an answer is under way rejects it and leaves nothing", async () => {
   await using publisher = await SfuPublisher.start();
