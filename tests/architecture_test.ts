@@ -20,7 +20,10 @@ const ROOMS: Record<string, Rule> = {
   translation: { rooms: ["domain", "flow"], packages: ["zod"] },
   webrtc: { rooms: ["domain", "flow"], packages: ["werift", "node:buffer", "node:crypto", "node:net"] },
   nextcloud: { rooms: ["domain", "flow"], packages: ["zod"] },
-  speakers: { rooms: ["domain", "flow", "stt", "webrtc", "captioning"], packages: [] },
+  speakers: {
+    rooms: ["domain", "flow", "stt", "webrtc", "captioning"],
+    packages: ["node:worker_threads"],
+  },
   talk: { rooms: ["domain", "flow", "captioning"], packages: ["zod", "node:crypto"] },
   http: { rooms: ["domain"], packages: ["zod", "hono", "@hono/zod-openapi", "node:crypto"] },
   config: { rooms: ["domain"], packages: ["zod"] },
