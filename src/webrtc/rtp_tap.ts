@@ -45,6 +45,7 @@ export function tapRtp(
   let disposed = false;
   const end = () => {
     reports?.[Symbol.dispose]();
+    srtp?.[Symbol.dispose]();
     srtp = reports = undefined;
   };
   transport.onStateChange.subscribe((state) => {

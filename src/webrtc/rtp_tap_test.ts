@@ -6,7 +6,7 @@ import { createSocket } from "node:dgram";
 import { type Connection, type RTCDtlsTransport, RtcpSenderInfo, RtcpSrPacket, RtpHeader } from "werift";
 import { opusCodec, Peer, type PeerOptions } from "./peer.ts";
 import { isMedia, isSrtcp, type ReceivedRtp } from "./srtp.ts";
-import { AES128_CM_HMAC_SHA1_80, deriveSrtpKey } from "./srtp_transform.ts";
+import { AES128_CM_HMAC_SHA1_80, deriveSrtpKey, GcmTransform } from "./srtp_transform.ts";
 
 const DEADLINE_MS = 15_000;
 const SSRC = 77;
@@ -219,4 +219,28 @@ Deno.test("Nothing comes in after the end", async () => {
   await pair.listener.close();
   onDataReceived.execute(Buffer.from(pair.datagrams[0]));
   assert.deepEqual(pair.told, ["1: 1"]);
+});
+
+/** How many more SRTP sessions this thread could have. */
+function sessionsLeft(): number {
+  const sessions: GcmTransform[] = [];
+  try {
+    for (;;) sessions.push(new GcmTransform(new Uint8Array(16), new Uint8Array(12)));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  for (const session of sessions) session[Symbol.dispose]();
+  return sessions.length;
+}
+
+Deno.test("Each side of a connection holds one SRTP session, until its end", async () => {
+  const left = sessionsLeft();
+  for (const profile of [undefined, AES128_CM_HMAC_SHA1_80]) {
+    await using pair = await Pair.connect(profile);
+    assert.equal(left - sessionsLeft(), 2);
+    await pair.listener.close();
+    assert.equal(left - sessionsLeft(), 1);
+    await pair.sender.close();
+    assert.equal(left - sessionsLeft(), 0);
+  }
 });

@@ -4,7 +4,7 @@
  * leaves behind is its payload. Nothing of a packet is believed, and nothing remembered, before it is authenticated.
  */
 import { Reception } from "./reception.ts";
-import type { SrtpTransform } from "./srtp_transform.ts";
+import { PACKET_BYTES_MAX, type SrtpTransform } from "./srtp_transform.ts";
 
 /** Valid until the next packet is received; the payload, in memory of its own, for as long as anybody wants it. */
 export interface ReceivedRtp {
@@ -22,7 +22,7 @@ export interface ReceivedRtp {
 
 /** Why a packet was refused. */
 export type SrtpRefusal =
-  /** No RTP: cut short, or padded with more than it holds. */
+  /** No RTP: cut short, longer than a datagram is, or padded with more than it holds. */
   | "malformed"
   /** It came before, or is too old to tell. */
   | "replayed"
@@ -38,7 +38,8 @@ export type SrtpRefusal =
 const SOURCES_MAX = 64;
 const FIXED_HEADER_BYTES = 12;
 
-export class SrtpReceiver {
+/** Has the transform for its own: disposing ends both. */
+export class SrtpReceiver implements Disposable {
   readonly #transform: SrtpTransform;
   /** By SSRC; only sources that sent an authentic packet. */
   readonly #sources = new Map<number, Reception>();
@@ -63,7 +64,9 @@ export class SrtpReceiver {
   /** The RTP packet in an SRTP datagram that arrived at a time, monotonic ms, or why it is refused. */
   receive(packet: Uint8Array, arrivedMs: number): ReceivedRtp | SrtpRefusal {
     const headerBytes = rtpHeaderBytes(packet);
-    if (headerBytes + this.#transform.tagBytes > packet.length) return "malformed";
+    if (headerBytes + this.#transform.tagBytes > packet.length || packet.length > PACKET_BYTES_MAX) {
+      return "malformed";
+    }
     const sequence = packet[2] << 8 | packet[3];
     const ssrc = readUint32(packet, 8);
     let source = this.#sources.get(ssrc);
@@ -86,6 +89,11 @@ export class SrtpReceiver {
     received.arrivedMs = arrivedMs;
     received.payload = unpadded;
     return received;
+  }
+
+  /** Gives back the keys. No packet is authentic any more. */
+  [Symbol.dispose](): void {
+    this.#transform[Symbol.dispose]();
   }
 }
 

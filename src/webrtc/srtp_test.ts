@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { createCipheriv } from "node:crypto";
 import { isMedia, isSrtcp, type ReceivedRtp, SrtpReceiver } from "./srtp.ts";
-import { GcmTransform } from "./srtp_transform.ts";
+import { GcmTransform, PACKET_BYTES_MAX } from "./srtp_transform.ts";
 
 const KEY = new Uint8Array(16).fill(1);
 const SALT = new Uint8Array(12).fill(2);
@@ -78,7 +78,7 @@ Deno.test("Contributing sources, an extension and padding are not payload", () =
   assert.equal(opened(receiver(), sealed({ flags: 0x20, payload: [0, 2] })).payload.length, 0);
 });
 
-Deno.test("What is cut short or padded beyond its length is malformed", () => {
+Deno.test("What is cut short, too long or padded beyond its length is malformed", () => {
   const malformed = [
     new Uint8Array(),
     new Uint8Array([128]),
@@ -89,8 +89,17 @@ Deno.test("What is cut short or padded beyond its length is malformed", () => {
     sealed({ flags: 0x20, payload: [7, 8, 0] }),
     sealed({ flags: 0x20, payload: [7, 8, 4] }),
     sealed({ flags: 0x20, payload: [] }),
+    sealed({ payload: Array(PACKET_BYTES_MAX - 12 - 16 + 1).fill(7) }),
+    sealed({ payload: Array(65_000).fill(7) }),
   ];
   for (const packet of malformed) assert.equal(receiver().receive(packet, 0), "malformed");
+});
+
+Deno.test("After the end nothing is authentic", () => {
+  const srtp = receiver();
+  opened(srtp, sealed({ index: 1 }));
+  srtp[Symbol.dispose]();
+  assert.equal(srtp.receive(sealed({ index: 2 }), 0), "forged");
 });
 
 Deno.test("A tampered packet is forged, and the true one still comes in after it", () => {

@@ -1,11 +1,22 @@
 /**
  * The two ways SRTP packets are protected that werift negotiates: AEAD_AES_128_GCM (RFC 7714) and
- * AES128_CM_HMAC_SHA1_80 (RFC 3711), and the keys for them. The ciphers are node:crypto's.
+ * AES128_CM_HMAC_SHA1_80 (RFC 3711), and the keys for them. Keys are derived by node:crypto. Packets are opened by
+ * srtp_crypto/, WebAssembly of RustCrypto's ciphers, with one instance in each thread: fifty times a second for every
+ * speaker, and all that is left behind is the payload.
  *
  * Only opens packets, and only for a key derivation rate of 0 and without a master key identifier: DTLS-SRTP
  * negotiates neither.
  */
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { createCipheriv } from "node:crypto";
+import {
+  bufferAddress,
+  bufferBytes,
+  end,
+  memory,
+  open,
+  startCounterMode,
+  startGcm,
+} from "./srtp_crypto.wasm";
 
 /** Protection profiles by the numbers they have in DTLS (RFC 5764, section 4.1.2; RFC 7714, section 14.2). */
 export const AES128_CM_HMAC_SHA1_80 = 0x0001;
@@ -20,17 +31,21 @@ export interface SrtpMasterKey {
   salt: Uint8Array;
 }
 
-export interface SrtpTransform {
+/** Longer packets cannot be opened: an Ethernet frame's 1500 bytes and a margin. */
+export const PACKET_BYTES_MAX = bufferBytes();
+
+/** Holds a session, with its keys, until it is disposed of. */
+export interface SrtpTransform extends Disposable {
   /** Length of the authentication tag, which ends every packet. */
   readonly tagBytes: number;
   /**
-   * The payload of a packet that is at least a header and a tag long, in memory of its own; undefined when the packet
-   * is not authentic.
+   * The payload of a packet that is at least a header and a tag long and not too long, in memory of its own; undefined
+   * when the packet is not authentic, or after the end.
    */
   open(packet: Uint8Array, headerBytes: number, ssrc: number, rollovers: number): Uint8Array | undefined;
 }
 
-/** Throws RangeError for another profile: werift offers these two. */
+/** Throws RangeError for another profile, werift offers these two; and when there are more sessions than anybody needs. */
 export function srtpTransform({ profile, key, salt }: SrtpMasterKey): SrtpTransform {
   const derived = (label: number, bytes: number) => deriveSrtpKey(key, salt, label, bytes);
   switch (profile) {
@@ -51,85 +66,60 @@ export function deriveSrtpKey(key: Uint8Array, salt: Uint8Array, label: number, 
   const counter = new Uint8Array(16);
   counter.set(salt);
   counter[7] ^= label;
-  return countered(key, counter, new Uint8Array(bytes));
-}
-
-/** AEAD_AES_128_GCM with session keys. */
-export class GcmTransform implements SrtpTransform {
-  readonly tagBytes = 16;
-  readonly #iv = new Uint8Array(12);
-
-  constructor(private readonly key: Uint8Array, private readonly salt: Uint8Array) {}
-
-  open(packet: Uint8Array, headerBytes: number, ssrc: number, rollovers: number): Uint8Array | undefined {
-    const iv = this.#iv; // RFC 7714, section 8.1
-    iv.set(this.salt);
-    xorUint32(iv, 2, ssrc);
-    xorUint32(iv, 6, rollovers);
-    iv[10] ^= packet[2];
-    iv[11] ^= packet[3];
-    const tagAt = packet.length - this.tagBytes;
-    const decipher = createDecipheriv("aes-128-gcm", this.key, iv, { authTagLength: this.tagBytes });
-    decipher.setAAD(packet.subarray(0, headerBytes));
-    decipher.setAuthTag(packet.subarray(tagAt));
-    const payload = decipher.update(packet.subarray(headerBytes, tagAt));
-    try {
-      decipher.final();
-    } catch {
-      return undefined;
-    }
-    return plain(payload);
-  }
-}
-
-/** AES128_CM_HMAC_SHA1_80 with session keys. */
-export class CounterModeTransform implements SrtpTransform {
-  readonly tagBytes = 10;
-  readonly #counter = new Uint8Array(16);
-  readonly #rollovers = new Uint8Array(4);
-
-  constructor(
-    private readonly key: Uint8Array,
-    private readonly salt: Uint8Array,
-    private readonly authenticationKey: Uint8Array,
-  ) {}
-
-  open(packet: Uint8Array, headerBytes: number, ssrc: number, rollovers: number): Uint8Array | undefined {
-    const tagAt = packet.length - this.tagBytes;
-    this.#rollovers.fill(0);
-    xorUint32(this.#rollovers, 0, rollovers);
-    const hmac = createHmac("sha1", this.authenticationKey) // RFC 3711, section 4.2
-      .update(packet.subarray(0, tagAt))
-      .update(this.#rollovers)
-      .digest();
-    if (!timingSafeEqual(hmac.subarray(0, this.tagBytes), packet.subarray(tagAt))) return undefined;
-    const counter = this.#counter; // RFC 3711, section 4.1.1
-    counter.fill(0);
-    counter.set(this.salt);
-    xorUint32(counter, 4, ssrc);
-    xorUint32(counter, 8, rollovers);
-    counter[12] ^= packet[2];
-    counter[13] ^= packet[3];
-    return countered(this.key, counter, packet.subarray(headerBytes, tagAt));
-  }
-}
-
-/** AES in counter mode, which is its own reverse. */
-function countered(key: Uint8Array, counter: Uint8Array, bytes: Uint8Array): Uint8Array {
   const cipher = createCipheriv("aes-128-ctr", key, counter);
-  const result = plain(cipher.update(bytes));
+  const { buffer, byteOffset, byteLength } = cipher.update(new Uint8Array(bytes));
   cipher.final(); // or Deno keeps it for ever
-  return result;
+  return new Uint8Array(buffer, byteOffset, byteLength); // a Buffer's `slice` is another
 }
 
-/** A Buffer's bytes without its methods: its `slice` and a Uint8Array's differ. */
-function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
+/** Where keys and packets are handed over. */
+const BUFFER_AT = bufferAddress();
+const NO_SESSION = -1;
+
+/** All of the instance's memory. Starting a session may grow it, which makes another buffer of it. */
+let view = new Uint8Array(memory.buffer);
+
+class Session implements SrtpTransform {
+  #slot: number;
+
+  /** `start` takes the keys from the buffer, and wipes it. */
+  constructor(start: () => number, readonly tagBytes: number, ...keys: Uint8Array[]) {
+    let at = BUFFER_AT;
+    for (const key of keys) {
+      view.set(key, at);
+      at += key.length;
+    }
+    this.#slot = start();
+    if (view.length === 0) view = new Uint8Array(memory.buffer);
+    if (this.#slot === NO_SESSION) throw new RangeError("Cannot receive SRTP: too many sessions are open");
+  }
+
+  open(packet: Uint8Array, headerBytes: number, ssrc: number, rollovers: number): Uint8Array | undefined {
+    if (packet.length > PACKET_BYTES_MAX) return undefined;
+    view.set(packet, BUFFER_AT);
+    const payloadBytes = open(this.#slot, packet.length, headerBytes, ssrc, rollovers);
+    if (payloadBytes < 0) return undefined;
+    const payloadAt = BUFFER_AT + headerBytes;
+    return view.slice(payloadAt, payloadAt + payloadBytes);
+  }
+
+  /** Wipes the keys. */
+  [Symbol.dispose](): void {
+    if (this.#slot !== NO_SESSION) end(this.#slot);
+    this.#slot = NO_SESSION;
+  }
 }
 
-function xorUint32(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] ^= value >>> 24;
-  bytes[at + 1] ^= value >>> 16;
-  bytes[at + 2] ^= value >>> 8;
-  bytes[at + 3] ^= value;
+/** AEAD_AES_128_GCM with session keys: 16 bytes and a salt of 12. */
+export class GcmTransform extends Session {
+  constructor(key: Uint8Array, salt: Uint8Array) {
+    super(startGcm, 16, key, salt);
+  }
+}
+
+/** AES128_CM_HMAC_SHA1_80 with session keys: 16 bytes, a salt of 14, and 20. */
+export class CounterModeTransform extends Session {
+  constructor(key: Uint8Array, salt: Uint8Array, authenticationKey: Uint8Array) {
+    super(startCounterMode, 10, key, salt, authenticationKey);
+  }
 }

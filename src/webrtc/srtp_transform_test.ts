@@ -1,11 +1,13 @@
-/** Against the vectors of the RFCs, and two packets of libsrtp's own validation. The sanitizers watch the ciphers. */
+/** Against the vectors of the RFCs, two packets of libsrtp's own validation, and packets that node:crypto protects. */
 import assert from "@std/assert";
+import { createCipheriv, createHmac, randomBytes, randomInt } from "node:crypto";
 import {
   AEAD_AES_128_GCM,
   AES128_CM_HMAC_SHA1_80,
   CounterModeTransform,
   deriveSrtpKey,
   GcmTransform,
+  PACKET_BYTES_MAX,
   type SrtpTransform,
   srtpTransform,
 } from "./srtp_transform.ts";
@@ -111,4 +113,213 @@ Deno.test("The packet stays as it was, and the payload has memory of its own", (
     assert.equal(payload?.constructor, Uint8Array);
     assert.equal(payload?.buffer.byteLength, payload?.length);
   }
+});
+
+/** A packet's header and what of the other side's state its protection depends on. */
+interface Clear {
+  header: Uint8Array;
+  payload: Uint8Array;
+  ssrc: number;
+  rollovers: number;
+}
+
+/** Session keys with a transform for them, and their use by node:crypto. */
+interface Sealing {
+  transform: SrtpTransform;
+  seal(clear: Clear): Uint8Array;
+}
+
+/** Random in all but its length. */
+function clearOf(payloadBytes: number): Clear {
+  const header = new Uint8Array(randomBytes(12 + 4 * randomInt(20)));
+  const ssrc = randomBytes(4).readUint32BE();
+  new DataView(header.buffer).setUint32(8, ssrc);
+  return {
+    header,
+    payload: new Uint8Array(randomBytes(payloadBytes)),
+    ssrc,
+    rollovers: randomBytes(4).readUint32BE(),
+  };
+}
+
+/** RFC 3711, section 4.1.1, and RFC 7714, section 8.1: they put the same in different places. */
+function nonceOf(
+  salt: Uint8Array,
+  length: number,
+  ssrcAt: number,
+  { header, ssrc, rollovers }: Clear,
+): Uint8Array {
+  const nonce = new Uint8Array(length);
+  const view = new DataView(nonce.buffer);
+  view.setUint32(ssrcAt, ssrc);
+  view.setUint32(ssrcAt + 4, rollovers);
+  nonce.set(header.subarray(2, 4), ssrcAt + 8);
+  return nonce.map((byte, at) => byte ^ (salt[at] ?? 0));
+}
+
+function gcmSealing(): Sealing {
+  const [key, salt] = [randomBytes(16), randomBytes(12)];
+  const seal = (clear: Clear) => {
+    const cipher = createCipheriv("aes-128-gcm", key, nonceOf(salt, 12, 2, clear));
+    cipher.setAAD(clear.header);
+    const encrypted = cipher.update(clear.payload);
+    cipher.final();
+    return new Uint8Array([...clear.header, ...encrypted, ...cipher.getAuthTag()]);
+  };
+  return { transform: new GcmTransform(key, salt), seal };
+}
+
+function counterModeSealing(): Sealing {
+  const [key, salt, authenticationKey] = [randomBytes(16), randomBytes(14), randomBytes(20)];
+  const seal = (clear: Clear) => {
+    const cipher = createCipheriv("aes-128-ctr", key, nonceOf(salt, 16, 4, clear));
+    const authenticated = new Uint8Array([...clear.header, ...cipher.update(clear.payload)]);
+    cipher.final();
+    const rollovers = new Uint8Array(4);
+    new DataView(rollovers.buffer).setUint32(0, clear.rollovers);
+    const tag = createHmac("sha1", authenticationKey).update(authenticated).update(rollovers).digest();
+    return new Uint8Array([...authenticated, ...tag.subarray(0, 10)]);
+  };
+  return { transform: new CounterModeTransform(key, salt, authenticationKey), seal };
+}
+
+const SEALINGS = [gcmSealing, counterModeSealing];
+
+Deno.test("What node:crypto protects opens at every size up to 1500, and not with a bit changed", () => {
+  for (const sealing of SEALINGS) {
+    for (let from = 0; from <= 1_500; from += 100) {
+      const { transform, seal } = sealing(); // other keys now and then
+      using _ = transform;
+      for (let size = from; size < from + 100; size++) {
+        const clear = clearOf(size);
+        const packet = seal(clear);
+        const { header, ssrc, rollovers } = clear;
+        assert.deepEqual(
+          transform.open(packet, header.length, ssrc, rollovers),
+          clear.payload,
+          `${size} bytes`,
+        );
+        packet[randomInt(packet.length)] ^= 1 << randomInt(8);
+        assert.equal(transform.open(packet, header.length, ssrc, rollovers), undefined);
+      }
+    }
+  }
+});
+
+Deno.test("The longest packet opens, one byte more does not, and nothing beside it is overwritten", () => {
+  for (const sealing of SEALINGS) {
+    const { transform, seal } = sealing();
+    const clear = clearOf(0);
+    const payloadBytes = PACKET_BYTES_MAX - clear.header.length - transform.tagBytes;
+    const longest = { ...clear, payload: new Uint8Array(randomBytes(payloadBytes)) };
+    const { header, ssrc, rollovers } = clear;
+    const open = (packet: Uint8Array) => transform.open(packet, header.length, ssrc, rollovers);
+    assert.deepEqual(open(seal(longest)), longest.payload);
+    const longer = { ...clear, payload: new Uint8Array(payloadBytes + 1) };
+    assert.equal(open(seal(longer)), undefined);
+    assert.equal(open(new Uint8Array(100_000).fill(255)), undefined);
+    assert.deepEqual(open(seal(longest)), longest.payload);
+    transform[Symbol.dispose]();
+  }
+});
+
+Deno.test("A header or tag that reaches beyond the packet opens nothing", () => {
+  for (const [transform, packet, ssrc] of PACKETS) {
+    for (
+      const headerBytes of [0, 11, packet.length - transform.tagBytes + 1, packet.length + 1, -1, Infinity]
+    ) {
+      assert.equal(transform.open(packet, headerBytes, ssrc, 0), undefined, `${headerBytes}`);
+    }
+    for (const length of [0, 1, 12, transform.tagBytes, 11 + transform.tagBytes]) {
+      assert.equal(transform.open(packet.subarray(0, length), 12, ssrc, 0), undefined, `${length}`);
+    }
+  }
+});
+
+Deno.test("A session that has ended opens nothing, and ending it again does not end the one after it", () => {
+  for (const sealing of SEALINGS) {
+    const before = sealing();
+    const clear = clearOf(20);
+    const packet = before.seal(clear);
+    const { header, payload, ssrc, rollovers } = clear;
+    const open = ({ transform }: Sealing, of: Uint8Array) =>
+      transform.open(of, header.length, ssrc, rollovers);
+    assert.deepEqual(open(before, packet), payload);
+    before.transform[Symbol.dispose]();
+    assert.equal(open(before, packet), undefined);
+    const after = sealing(); // in the same place
+    before.transform[Symbol.dispose]();
+    assert.equal(open(before, packet), undefined);
+    assert.equal(open(after, packet), undefined);
+    assert.deepEqual(open(after, after.seal(clear)), payload);
+    after.transform[Symbol.dispose]();
+  }
+});
+
+Deno.test("Past 2,048 sessions there is no other; each has its own keys, and an ended one makes room", () => {
+  const sealings: Sealing[] = [];
+  try {
+    assert.throws(() => {
+      for (;;) sealings.push(SEALINGS[sealings.length % 2]());
+    }, new RangeError("Cannot receive SRTP: too many sessions are open"));
+    assert.ok(sealings.length > 2_000 && sealings.length <= 2_048, `${sealings.length}`);
+    for (const { transform, seal } of sealings) {
+      const clear = clearOf(10);
+      assert.deepEqual(
+        transform.open(seal(clear), clear.header.length, clear.ssrc, clear.rollovers),
+        clear.payload,
+      );
+    }
+    sealings[7].transform[Symbol.dispose]();
+    sealings[7] = gcmSealing();
+    assert.throws(gcmSealing, RangeError);
+  } finally {
+    for (const { transform } of sealings) transform[Symbol.dispose]();
+  }
+});
+
+/** What the module gives; its memory begins anew with each instance. */
+interface Instance {
+  memory: WebAssembly.Memory;
+  bufferAddress(): number;
+  startGcm(): number;
+  startCounterMode(): number;
+  end(slot: number): void;
+}
+
+async function newInstance(): Promise<Instance> {
+  const file = await Deno.readFile(new URL("./srtp_crypto.wasm", import.meta.url));
+  const { instance } = await WebAssembly.instantiate(file);
+  return instance.exports as unknown as Instance;
+}
+
+Deno.test("Memory begins at 64 KiB, is 448 KiB with 500 sessions and 1.75 MiB with all, and is used again", async () => {
+  const { memory, startGcm, startCounterMode, end } = await newInstance();
+  const kibibytes = () => memory.buffer.byteLength / 1024;
+  assert.equal(kibibytes(), 64);
+  for (let slot = 0; slot < 500; slot++) assert.equal(slot % 2 ? startGcm() : startCounterMode(), slot);
+  assert.equal(kibibytes(), 448);
+  for (let round = 0; round < 100; round++) {
+    for (let slot = 0; slot < 500; slot++) end(slot);
+    for (let slot = 0; slot < 500; slot++) startGcm();
+  }
+  assert.equal(kibibytes(), 448);
+  for (let slot = 500; slot < 2_048; slot++) assert.equal(startGcm(), slot);
+  assert.deepEqual([startGcm(), startCounterMode()], [-1, -1]);
+  assert.equal(kibibytes(), 1_792);
+});
+
+Deno.test("Keys stay neither where they were handed over nor, after the end, in the session", async () => {
+  const { memory, bufferAddress, startGcm, end } = await newInstance();
+  const salt = randomBytes(12); // kept as it is, so it can be looked for
+  const held = () => new Uint8Array(memory.buffer, bufferAddress());
+  const found = () =>
+    Array.from(held().keys()).filter((at) => salt.every((byte, n) => held()[at + n] === byte));
+  held().set(randomBytes(16));
+  held().set(salt, 16);
+  const slot = startGcm();
+  assert.deepEqual(held().subarray(0, 28), new Uint8Array(28));
+  assert.equal(found().length, 1);
+  end(slot);
+  assert.equal(found().length, 0);
 });
