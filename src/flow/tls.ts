@@ -15,7 +15,7 @@ export function tlsRequestOptions(
   if (tls?.skipVerify) return { rejectUnauthorized: false };
   if (!tls?.caCerts?.length) return {};
   // The option `ca` would replace the built-in certificates, and to name those again has each connection parse and
-  // hold all 140: 10 ms and half a megabyte. What is added to a context stands beside them.
+  // hold all of them: 10 ms and half a megabyte. What is added to a context stands beside them.
   const secureContext = createSecureContext();
   const roots: { addCACert(pem: string): void } = secureContext.context;
   for (const pem of tls.caCerts) roots.addCACert(pem);
