@@ -27,9 +27,19 @@ const BLOCK_BYTES: usize = 16;
 const BLOCKS: usize = 4;
 
 enum Session {
-    Free { next: u32 },
-    Gcm { cipher: Aes128, hash: GHash, salt: [u8; 12] },
-    CounterMode { cipher: Aes128, mac: Hmac<Sha1>, salt: [u8; 14] },
+    Free {
+        next: u32,
+    },
+    Gcm {
+        cipher: Aes128,
+        hash: GHash,
+        salt: [u8; 12],
+    },
+    CounterMode {
+        cipher: Aes128,
+        mac: Hmac<Sha1>,
+        salt: [u8; 14],
+    },
 }
 
 /// No slot, as an index.
@@ -246,7 +256,11 @@ fn reach(bytes: usize) -> bool {
 }
 
 unsafe fn session(slot: u32) -> Option<&'static mut Session> {
-    if slot < SLOTS { Some(&mut *slot_address(slot)) } else { None }
+    if slot < SLOTS {
+        Some(&mut *slot_address(slot))
+    } else {
+        None
+    }
 }
 
 unsafe fn slot_address(slot: u32) -> *mut Session {
