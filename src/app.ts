@@ -4,26 +4,16 @@
  */
 import project from "../deno.json" with { type: "json" };
 import type { Config } from "./config/mod.ts";
-import {
-  AudioLedger,
-  type Clock,
-  LIMITS,
-  type Log,
-  type Meter,
-  type Ocs,
-  type SpeakerHost,
-  type SpeechToText,
-} from "./domain/mod.ts";
+import { AudioLedger, LIMITS, type Log, type Ocs, type SpeechToText } from "./domain/mod.ts";
 import { Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
 import {
   AdmittingHost,
-  InProcessHost,
   MemoryWatch,
   type ReadSystemFile,
   type SpawnWorker,
-  WorkerHost,
+  startSpeakerHost,
 } from "./speakers/mod.ts";
 import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
 import { TalkRooms } from "./talk/mod.ts";
@@ -64,7 +54,14 @@ export async function startService(
     ),
   );
   const stt = createSpeechToText(config.stt.provider, { modal: modalServer(config), meter, clock });
-  const pipelines = await startHost(config, stt, {
+  const pipelines = await startSpeakerHost({
+    workers: config.media.workers,
+    settings: {
+      stt: { provider: config.stt.provider, modal: modalServer(config) },
+      chunkMs: config.stt.chunkMs,
+      partials: config.captions.partials,
+      debugLog: config.log.level === "debug",
+    },
     ledger,
     scope: scope.child("speakers"),
     clock,
@@ -160,24 +157,6 @@ export async function startService(
 
 /** What closing sockets may take after the draining, within LIMITS.drainMs. */
 const DISPOSE_MS = 1_500;
-
-/** Where speakers are heard: here, or on threads of their own, which build their speech-to-text themselves. */
-async function startHost(
-  config: Config,
-  stt: SpeechToText,
-  parts: { ledger: AudioLedger; scope: Scope; clock: Clock; log: Log; meter: Meter; spawn?: SpawnWorker },
-): Promise<SpeakerHost> {
-  const { media: { workers }, stt: { provider, chunkMs }, captions: { partials } } = config;
-  if (workers === 0) return new InProcessHost({ stt, chunkMs, partials, ...parts });
-  const debugLog = config.log.level === "debug";
-  const settings = { stt: { provider, modal: modalServer(config) }, chunkMs, partials, debugLog };
-  return await WorkerHost.start({
-    workers: workers ?? navigator.hardwareConcurrency,
-    speakersBeforeNext: workers === undefined ? LIMITS.speakersBeforeNextWorker : 0,
-    settings,
-    ...parts,
-  });
-}
 
 /** Opens a session and gives it up: what an ExApp has to be able to do before Nextcloud enables it. */
 async function answers(stt: SpeechToText, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 /** Runs a speaker's whole pipeline behind the SpeakerHost port: WebRTC in, captions out, here or on worker threads. */
 export { AdmittingHost, type AdmittingHostOptions } from "./admission.ts";
 export { MemoryWatch, type MemoryWatchOptions, type ReadSystemFile } from "./admission_watch.ts";
-export * from "./in_process_host.ts";
-export { spawnMediaWorker, WorkerHost, type WorkerHostOptions } from "./worker_host.ts";
+export { type SpeakerHostOptions, startSpeakerHost } from "./start_host.ts";
+export { spawnMediaWorker } from "./worker_host.ts";
 export type { SpawnWorker, WorkerThread } from "./worker_link.ts";

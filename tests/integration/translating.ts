@@ -1,7 +1,7 @@
 /** A service that translates, without its REST API: calls of a stack on one side, a translation provider on the other. */
 import { AudioLedger } from "../../src/domain/mod.ts";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
-import { InProcessHost } from "../../src/speakers/mod.ts";
+import { startSpeakerHost } from "../../src/speakers/mod.ts";
 import { createSpeechToText } from "../../src/stt/mod.ts";
 import { TalkRooms } from "../../src/talk/mod.ts";
 import {
@@ -46,10 +46,14 @@ export async function startTranslating(
     ...shared,
     scope: scope.child("translation"),
   });
-  const host = new InProcessHost({
-    stt,
-    chunkMs: 200,
-    partials: true,
+  const host = await startSpeakerHost({
+    workers: 0,
+    settings: {
+      stt: { provider: "modal", modal: { url: sttUrl } },
+      chunkMs: 200,
+      partials: true,
+      debugLog: false,
+    },
     ledger: new AudioLedger(),
     scope: scope.child("speakers"),
     ...shared,

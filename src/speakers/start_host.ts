@@ -1,0 +1,51 @@
+/**
+ * Chooses where speakers are heard: on this thread, or on media workers. What hearing takes (WebRTC, Opus) is loaded
+ * where it happens only, because it is some 25 MB.
+ */
+import {
+  type AudioLedger,
+  type Clock,
+  LIMITS,
+  type Log,
+  type Meter,
+  type SpeakerHost,
+} from "../domain/mod.ts";
+import type { Scope } from "../flow/mod.ts";
+import { createSpeechToText } from "../stt/mod.ts";
+import type { WorkerSettings } from "./protocol.ts";
+import { WorkerHost } from "./worker_host.ts";
+import type { SpawnWorker } from "./worker_link.ts";
+
+export interface SpeakerHostOptions {
+  /** Media workers, 0 for this thread; undefined for up to one a core, as they are needed. */
+  workers: number | undefined;
+  settings: WorkerSettings;
+  /** The process' ledger. */
+  ledger: AudioLedger;
+  /** The host's own. */
+  scope: Scope;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+  /** For tests: how workers are started. */
+  spawn?: SpawnWorker;
+}
+
+/** Rejects with WorkerError when a worker does not start; then the owner disposes the scope. */
+export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptions): Promise<SpeakerHost> {
+  if (workers !== 0) {
+    return await WorkerHost.start({
+      workers: workers ?? navigator.hardwareConcurrency,
+      speakersBeforeNext: workers === undefined ? LIMITS.speakersBeforeNextWorker : 0,
+      ...options,
+    });
+  }
+  const { settings: { stt, chunkMs, partials }, ...parts } = options;
+  const { InProcessHost } = await import("./in_process_host.ts");
+  return new InProcessHost({
+    stt: createSpeechToText(stt.provider, { modal: stt.modal, meter: parts.meter, clock: parts.clock }),
+    chunkMs,
+    partials,
+    ...parts,
+  });
+}
