@@ -23,7 +23,9 @@ export interface RtpTap {
 
 /** Part of what werift's ICE has of each socket or TURN allocation. */
 interface Protocol {
-  /** Of a socket of our own; a TURN allocation's is further in. */
+  /** Opens the socket. */
+  connectionMade?: (...options: unknown[]) => Promise<void>;
+  /** Of a socket of our own, once it is open; a TURN allocation's is further in. */
   transport?: unknown;
   onDataReceived: { execute: (datagram: Uint8Array) => void };
 }
@@ -69,11 +71,15 @@ export function tapRtp(
   const ensure: (protocol: Protocol) => void = ice["ensureProtocol"].bind(ice);
   ice["ensureProtocol"] = (protocol: Protocol): void => {
     ensure(protocol);
-    const { onDataReceived, transport } = protocol;
+    const { onDataReceived, connectionMade } = protocol;
     const { execute } = onDataReceived;
     onDataReceived.execute = (datagram) => isMedia(datagram) ? take(datagram) : execute(datagram);
-    // The short way: werift would look for STUN in it first.
-    if (transport instanceof DatagramTransport) transport.onMedia = take;
+    if (!connectionMade) return;
+    protocol.connectionMade = async (...options) => {
+      await connectionMade(...options);
+      // The short way: werift would look for STUN in it first.
+      if (protocol.transport instanceof DatagramTransport) protocol.transport.onMedia = take;
+    };
   };
   return {
     [Symbol.dispose]: () => {

@@ -5,8 +5,9 @@ import { createCipheriv, createHmac } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { type Connection, type RTCDtlsTransport, RtcpSenderInfo, RtcpSrPacket, RtpHeader } from "werift";
 import { opusCodec, Peer, type PeerOptions } from "./peer.ts";
-import { isMedia, isSrtcp, type ReceivedRtp } from "./srtp.ts";
+import { isSrtcp, type ReceivedRtp } from "./srtp.ts";
 import { AES128_CM_HMAC_SHA1_80, deriveSrtpKey, GcmTransform } from "./srtp_transform.ts";
+import type { DatagramTransport } from "./udp.ts";
 
 const DEADLINE_MS = 15_000;
 const SSRC = 77;
@@ -104,13 +105,13 @@ class Pair implements AsyncDisposable {
 
   #watchDatagrams(): void {
     const ice = this.listening.iceTransport.connection as Connection;
-    const protocols: { transport: { onData: (datagram: Uint8Array, from: unknown) => void } }[] =
-      ice["protocols"];
+    const protocols: { transport: DatagramTransport }[] = ice["protocols"];
     for (const { transport } of protocols) {
-      const { onData } = transport;
-      transport.onData = (datagram, from) => {
-        if (isMedia(datagram) && !isSrtcp(datagram)) this.datagrams.push(datagram.slice());
-        onData(datagram, from);
+      const { onMedia } = transport;
+      assert.ok(onMedia, "media does not go through werift");
+      transport.onMedia = (datagram) => {
+        if (!isSrtcp(datagram)) this.datagrams.push(datagram.slice());
+        onMedia(datagram);
       };
     }
   }
