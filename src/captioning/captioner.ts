@@ -4,8 +4,8 @@
  *     packets -> playout -> voice (gate, decoder, framer) -> SttFeed -> provider
  *                                   captions <- pacing <- utterances <-'
  *
- * Every stage holds one chunk and waits; pressure runs upstream to the source's inbox, where loss happens. The engine
- * knows neither doors nor providers: it reads an AudioSource and calls a SpeechToText.
+ * One stream: a chunk is made when the provider has taken the one before; until then packets wait in the source's inbox,
+ * where loss happens. The engine knows neither doors nor providers: it reads an AudioSource and calls a SpeechToText.
  */
 import { Framer, Playout, VoiceDecoder } from "../audio/mod.ts";
 import {
@@ -21,7 +21,7 @@ import {
   type Speaker,
   type SpeechToText,
 } from "../domain/mod.ts";
-import { type Scope, type TimedCore, timedStage, untilAborted } from "../flow/mod.ts";
+import { type Scope, type TimedCore, timedSource, untilAborted } from "../flow/mod.ts";
 import { Pacing } from "./pacing.ts";
 import { SttFeed } from "./stt_feed.ts";
 import { type UtteranceInput, Utterances } from "./utterances.ts";
@@ -97,10 +97,8 @@ export class Captioner {
     const sampleRateHz = stt.sampleRateHz;
     const playout = new Playout({ ledger, takeDropped: () => source.takeDropped() });
     using decoder = await VoiceDecoder.create({ sampleRateHz, ledger });
-    const chunks = new PacketsToChunks(source, playout, decoder, new Framer({ sampleRateHz, chunkMs }));
-    await source.packets
-      .pipeThrough(timedStage(chunks, clock))
-      .pipeTo(this.#feed.writable, { signal: scope.signal });
+    const chunks = new PacketsToChunks(playout, decoder, new Framer({ sampleRateHz, chunkMs }));
+    await timedSource(source, chunks, clock).pipeTo(this.#feed.writable, { signal: scope.signal });
     this.#deliver(this.#utterances.flush());
   }
 
@@ -142,39 +140,20 @@ export class Captioner {
   }
 }
 
-/** While nobody speaks: a packet in three is listened to at the most, and a voice is not noticed much later for it. */
-const LISTENED_PACKETS = 3;
-/** What a publisher sends unless told otherwise. */
-const USUAL_PACKET_MS = 20;
-/** Packets that complete a chunk may be this much later than they would be in an even flow. */
-const LATE_MS = 40;
-
-/**
- * Packets to chunks. The parts are pure, so they share one stage: a stream's hand-over costs more than most of them. For
- * the same reason it asks for as many packets as complete the next chunk.
- */
-class PacketsToChunks implements TimedCore<readonly RtpPacket[], PcmFrame> {
-  #packetMs = USUAL_PACKET_MS;
-
+/** Packets to chunks. The parts are pure, so they are one core: a stream's hand-over costs more than most of them. */
+class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
   constructor(
-    private readonly source: AudioSource,
     private readonly playout: Playout,
     private readonly decoder: VoiceDecoder,
     private readonly framer: Framer,
   ) {}
 
-  receive(packets: readonly RtpPacket[], nowMs: number): readonly PcmFrame[] {
-    const chunks: PcmFrame[] = [];
-    for (const packet of packets) this.#play(this.playout.receive(packet, nowMs), chunks);
-    this.#want();
-    return chunks;
+  receive(packet: RtpPacket, nowMs: number): readonly PcmFrame[] {
+    return this.#chunks(this.playout.receive(packet, nowMs));
   }
 
   due(nowMs: number): readonly PcmFrame[] {
-    const chunks: PcmFrame[] = [];
-    this.#play(this.playout.due(nowMs), chunks);
-    this.#want();
-    return chunks;
+    return this.#chunks(this.playout.due(nowMs));
   }
 
   nextDeadline(): number | undefined {
@@ -182,30 +161,22 @@ class PacketsToChunks implements TimedCore<readonly RtpPacket[], PcmFrame> {
   }
 
   flush(nowMs: number): readonly PcmFrame[] {
-    const chunks: PcmFrame[] = [];
-    this.#play(this.playout.flush(nowMs), chunks);
+    const chunks = [...this.#chunks(this.playout.flush(nowMs))];
     for (const pcm of this.decoder.flush()) chunks.push(...this.framer.receive(pcm));
     chunks.push(...this.framer.flush());
     return chunks;
   }
 
-  #play(frames: readonly OpusFrame[], chunks: PcmFrame[]): void {
+  /** Nine packets in ten complete no chunk. */
+  #chunks(frames: readonly OpusFrame[]): readonly PcmFrame[] {
+    let chunks: PcmFrame[] | undefined;
     for (const opus of frames) {
-      if (opus.kind === "opus") this.#packetMs = opus.durationMs;
       for (const pcm of this.decoder.receive(opus)) {
-        for (const chunk of this.framer.receive(pcm)) chunks.push(chunk);
+        for (const chunk of this.framer.receive(pcm)) (chunks ??= []).push(chunk);
       }
     }
-  }
-
-  #want(): void {
-    // The packet that a held one waits for must not wait in its turn.
-    const isHolding = this.playout.nextDeadline() !== undefined;
-    const packets = isHolding
-      ? 1
-      : this.decoder.isOpen
-      ? Math.ceil(this.framer.missingMs / this.#packetMs)
-      : LISTENED_PACKETS;
-    this.source.want(packets, packets * this.#packetMs + LATE_MS);
+    return chunks ?? NONE;
   }
 }
+
+const NONE: readonly PcmFrame[] = Object.freeze([]);

@@ -19,31 +19,36 @@ import { Captioner } from "./captioner.ts";
 
 /** An inbox like the door's, filled by hand. */
 class Inbox implements AudioSource {
-  readonly queue = new BoundedQueue<RtpPacket>({ capacity: 64, whenFull: "drop_oldest" });
-  readonly packets = this.queue.readable().pipeThrough(
-    new TransformStream<RtpPacket, readonly RtpPacket[]>({
-      transform: (packet, controller) => controller.enqueue([packet]),
-    }),
-  );
-  /** What was last asked for. */
-  wanted = { packets: 1, withinMs: 0 };
+  onArrival = () => {};
+  ended = false;
+  dropped = 0;
+  readonly #waiting: RtpPacket[] = [];
   #taken = 0;
   #sequence = 0;
 
+  get size(): number {
+    return this.#waiting.length;
+  }
   push(payload: Uint8Array): void {
     const sequence = this.#sequence++;
-    this.queue.push({ sequence, timestamp: sequence * 960, ssrc: 1, payload, arrivedMs: performance.now() });
+    const packet = { sequence, timestamp: sequence * 960, ssrc: 1, payload, arrivedMs: performance.now() };
+    if (this.#waiting.push(packet) > 64) {
+      this.#waiting.shift();
+      this.dropped++;
+    }
+    this.onArrival();
   }
-  want(packets: number, withinMs: number): void {
-    this.wanted = { packets, withinMs };
+  take(): RtpPacket | undefined {
+    return this.#waiting.shift();
   }
   takeDropped(): number {
-    const since = this.queue.dropped - this.#taken;
+    const since = this.dropped - this.#taken;
     this.#taken += since;
     return since;
   }
   end(): void {
-    this.queue.close();
+    this.ended = true;
+    this.onArrival();
   }
 }
 
@@ -117,7 +122,7 @@ Deno.test("A drained chain has passed on all the audio of the voice, and its las
   await using _scope = scope;
   for (const payload of await encodeOpus(speech)) {
     source.push(payload);
-    while (source.queue.size > 32) await macrotask();
+    while (source.size > 32) await macrotask();
   }
   stt.events.push({ type: "word", text: "hello" });
   await captioner.drain(AbortSignal.timeout(5_000));
@@ -134,7 +139,7 @@ Deno.test("Words a session still owes after a language switch keep its language;
   const opened = stt.nextOpen();
   for (const payload of await encodeOpus(speech)) {
     source.push(payload);
-    while (source.queue.size > 32) await macrotask();
+    while (source.size > 32) await macrotask();
   }
   await opened;
   stt.lastWords = "owed";
@@ -142,7 +147,7 @@ Deno.test("Words a session still owes after a language switch keep its language;
   captioner.setLanguage("fr");
   for (const payload of await encodeOpus(speech)) {
     source.push(payload);
-    while (source.queue.size > 32) await macrotask();
+    while (source.size > 32) await macrotask();
   }
   await reopened;
   stt.lastWords = "bonjour";
@@ -163,14 +168,14 @@ Deno.test("While speech-to-text stalls, the chain holds a second at most and aud
     await macrotask();
   }
   assert.equal(stt.frames.length, 0);
-  assert.equal(source.queue.size, 64);
-  const held = packets.length - source.queue.dropped - 64;
+  assert.equal(source.size, 64);
+  const held = packets.length - source.dropped - 64;
   assert.ok(held <= 50, `${held} packets inside the chain`);
   assert.equal(ledger.late, 0);
 
   stt.stall.resolve();
   stt.stall = undefined;
-  while (source.queue.size > 0) await macrotask();
+  while (source.size > 0) await macrotask();
   assert.equal(ledger.lost, 0, "what the inbox dropped is not counted a second time");
 });
 

@@ -41,20 +41,19 @@ export interface PcmFrame {
   endOfVoice: boolean;
 }
 
-/** Where a speaker's packets come from. A door provides it; the captioning engine reads it. */
+/** Where a speaker's packets come from: a queue. A door provides it; the captioning engine reads it. */
 export interface AudioSource {
   /**
-   * Packets in arrival order, those that wait together; never none. Reading is the only demand: what is not read is
-   * dropped upstream and counted.
+   * The packet that waits longest, if any. Taking is the only demand: what is not taken is dropped by the source and
+   * counted.
    */
-  readonly packets: ReadableStream<readonly RtpPacket[]>;
-  /**
-   * From now on a read is answered once so many packets wait, or the oldest has waited so long, ms: who needs ten to do
-   * anything is not woken for each. At first one is enough.
-   */
-  want(packets: number, withinMs: number): void;
-  /** Packets the source itself dropped since the last call, because nobody read them in time. */
+  take(): RtpPacket | undefined;
+  /** Whether no packet comes any more; those that wait can still be taken. */
+  readonly ended: boolean;
+  /** Called when a packet came, and at the end. The reader's to set. */
+  onArrival: () => void;
+  /** Packets the source itself dropped since the last call, because nobody took them in time. */
   takeDropped(): number;
-  /** No more packets: those held can still be read, then the stream ends. */
+  /** No more packets. */
   end(): void;
 }

@@ -4,6 +4,6 @@ export * from "./clock.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";
-export * from "./timed_stage.ts";
+export * from "./timed_source.ts";
 export type { TlsOptions } from "./tls.ts";
 export * from "./websocket.ts";

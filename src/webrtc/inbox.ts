@@ -1,74 +1,37 @@
 /**
  * The one place where live audio is lost: a bounded queue between the network, which cannot be slowed, and a reader
  * that may be. Late audio makes late captions, so the oldest packet is dropped, and every drop is counted.
- *
- * Packets are handed on as many at a time as the reader wants: a read costs more than most of what is done with a
- * packet.
  */
-import {
-  type AudioLedger,
-  type AudioSource,
-  type Clock,
-  LIMITS,
-  type Meter,
-  type RtpPacket,
-} from "../domain/mod.ts";
+import { type AudioLedger, type AudioSource, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
 
-export interface RtpInboxOptions {
-  ledger: AudioLedger;
-  meter: Meter;
-  clock: Clock;
-}
-
-export class RtpInbox implements AudioSource {
-  readonly packets: ReadableStream<readonly RtpPacket[]>;
-  readonly #options: RtpInboxOptions;
-  /** Oldest first; at most LIMITS.rtpInboxPackets. */
-  #waiting: RtpPacket[] = [];
-  #wanted = 1;
-  #withinMs = 0;
-  /** While a read is not answered. */
-  #reader: PromiseWithResolvers<void> | undefined;
-  #timer: Disposable | undefined;
+export class RtpInbox implements AudioSource, Disposable {
+  onArrival: () => void = () => {};
+  /** Oldest first; at most LIMITS.rtpInboxPackets, and none while the reader keeps up. */
+  readonly #waiting: RtpPacket[] = [];
   #ended = false;
   #dropped = 0;
   #taken = 0;
   #metered = 0;
 
-  constructor(options: RtpInboxOptions) {
-    this.#options = options;
-    this.packets = new ReadableStream({
-      pull: async (controller) => {
-        if (!this.#isDue()) await this.#due();
-        // No more than wanted, however many wait: what is in the chain cannot be dropped any more.
-        const packets = this.#waiting.splice(0, this.#wanted);
-        if (packets.length > 0) controller.enqueue(packets);
-        else controller.close();
-      },
-      cancel: () => {
-        this.#waiting = [];
-        this.end();
-      },
-    }, { highWaterMark: 0 });
+  constructor(private readonly ledger: AudioLedger, private readonly meter: Meter) {}
+
+  get ended(): boolean {
+    return this.#ended;
   }
 
   push(packet: RtpPacket): void {
     if (this.#ended) return; // nobody counts on it any more
-    const { ledger } = this.#options;
-    ledger.add("received");
+    this.ledger.add("received");
     this.#waiting.push(packet);
     if (this.#waiting.length > LIMITS.rtpInboxPackets) {
       this.#waiting.shift();
-      this.#dropped++;
-      ledger.add("dropped");
+      this.#drop(1);
     }
-    if (this.#reader) this.#look();
+    this.onArrival();
   }
 
-  want(packets: number, withinMs: number): void {
-    this.#wanted = Math.min(packets, LIMITS.rtpInboxPackets);
-    this.#withinMs = withinMs;
-    if (this.#reader) this.#look();
+  take(): RtpPacket | undefined {
+    return this.#waiting.shift();
   }
 
   takeDropped(): number {
@@ -82,39 +45,25 @@ export class RtpInbox implements AudioSource {
     const since = this.#dropped - this.#metered;
     if (since === 0) return;
     this.#metered += since;
-    this.#options.meter.count("tiro_queue_dropped_total", "rtp_inbox", since);
+    this.meter.count("tiro_queue_dropped_total", "rtp_inbox", since);
   }
 
   end(): void {
+    if (this.#ended) return;
     this.#ended = true;
-    this.#answer();
+    this.onArrival();
     this.report();
   }
 
-  #isDue(): boolean {
-    return this.#ended || this.#waiting.length >= this.#wanted;
+  /** Ends it; what nobody took is dropped. */
+  [Symbol.dispose](): void {
+    this.end();
+    this.#drop(this.#waiting.splice(0).length);
+    this.report();
   }
 
-  #due(): Promise<void> {
-    this.#reader = Promise.withResolvers();
-    const { promise } = this.#reader;
-    this.#look();
-    return promise;
-  }
-
-  /** Answers the read that waits, now or when the oldest packet has waited long enough. */
-  #look(): void {
-    if (this.#isDue()) return this.#answer();
-    if (this.#timer || this.#waiting.length === 0) return;
-    const { clock } = this.#options;
-    const waitedMs = clock.now() - this.#waiting[0].arrivedMs;
-    this.#timer = clock.timer(Math.max(0, this.#withinMs - waitedMs), () => this.#answer());
-  }
-
-  #answer(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
-    this.#reader?.resolve();
-    this.#reader = undefined;
+  #drop(packets: number): void {
+    this.#dropped += packets;
+    this.ledger.add("dropped", packets);
   }
 }

@@ -92,7 +92,7 @@ export class WebRtcReceiver implements AsyncDisposable {
   constructor(options: WebRtcReceiverOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#inbox = new RtpInbox({ ledger: options.ledger, meter: options.meter, clock: this.#clock });
+    this.#inbox = new RtpInbox(options.ledger, options.meter);
     this.#watchdog = new SilenceWatchdog({
       clock: this.#clock,
       silenceMs: options.rtpSilenceMs ?? LIMITS.rtpSilenceMs,
@@ -162,7 +162,7 @@ export class WebRtcReceiver implements AsyncDisposable {
     this.#watchdog[Symbol.dispose]();
     this.#current?.settled.resolve();
     await this.hangUp();
-    this.#inbox.end();
+    this.#inbox[Symbol.dispose]();
     await Promise.all(this.#retired);
   }
 

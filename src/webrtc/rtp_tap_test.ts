@@ -107,8 +107,7 @@ class Pair implements AsyncDisposable {
     const ice = this.listening.iceTransport.connection as Connection;
     const protocols: { transport: DatagramTransport }[] = ice["protocols"];
     for (const { transport } of protocols) {
-      const { onMedia } = transport;
-      assert.ok(onMedia, "media does not go through werift");
+      const onMedia = transport.onMedia ?? assert.fail("media goes through werift");
       transport.onMedia = (datagram) => {
         if (!isSrtcp(datagram)) this.datagrams.push(datagram.slice());
         onMedia(datagram);

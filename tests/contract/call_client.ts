@@ -3,6 +3,7 @@
  * kept for a test to wait on. It reaches the HPB through a relay, so that a test can cut it off.
  */
 import assert from "@std/assert";
+import { packetsOf } from "../fakes/packets.ts";
 import { AudioLedger, type RtpPacket } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/mod.ts";
 import { type Participant, SignalingConnection, type SignalingEvent } from "../../src/talk/signaling/mod.ts";
@@ -154,7 +155,7 @@ export class CallClient implements AsyncDisposable {
   }
 
   async #listen(receiver: WebRtcReceiver): Promise<void> {
-    for await (const [packet] of receiver.source.packets) { // one is what is wanted at first
+    for await (const packet of packetsOf(receiver.source)) {
       if (this.heard.length === HEARD_MAX) this.heard.shift();
       this.heard.push(packet);
       this.#changed();

@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { packetsOf } from "./packets.ts";
 import { AudioLedger, type RtpPacket } from "../../src/domain/mod.ts";
 import { WebRtcReceiver } from "../../src/webrtc/mod.ts";
 import { SfuPublisher } from "./sfu.ts";
@@ -24,18 +25,18 @@ const openReceiver = (meter = new FakeMeter()) =>
 async function connect(publisher: SfuPublisher, receiver: WebRtcReceiver, sid: string) {
   const offer = { sid, sdp: await publisher.offer("me", sid) };
   await publisher.answer(sid, (await receiver.answer(offer, [])).sdp);
-  return receiver.source.packets.getReader();
+  return packetsOf(receiver.source).getReader();
 }
 
 async function take(
-  reader: ReadableStreamDefaultReader<readonly RtpPacket[]>,
+  reader: ReadableStreamDefaultReader<RtpPacket>,
   enough: (packets: RtpPacket[]) => boolean,
 ): Promise<RtpPacket[]> {
   const packets: RtpPacket[] = [];
   while (!enough(packets)) {
     const { value } = await reader.read();
     if (!value) break;
-    packets.push(...value);
+    packets.push(value);
   }
   return packets;
 }
@@ -45,7 +46,7 @@ Deno.test("Everyone subscribed hears the same packets, each from sequence number
   await using one = openReceiver();
   await using two = openReceiver();
   const readers = [await connect(publisher, one, "s1"), await connect(publisher, two, "s2")];
-  for (const reader of readers) assert.equal((await reader.read()).value?.[0].sequence, 1);
+  for (const reader of readers) assert.equal((await reader.read()).value?.sequence, 1);
   const sent = (await encodeOpus(TONES)).map((payload) => payload.join());
   await publisher.say(TONES);
   for (const reader of readers) {

@@ -1,5 +1,6 @@
 /** The receiver against a real werift publisher: UDP, ICE, DTLS and SRTP on loopback. */
 import assert from "@std/assert";
+import { packetsOf } from "../fakes/packets.ts";
 import { createSocket } from "node:dgram";
 import { RTCPeerConnection } from "werift";
 import { AudioLedger, LIMITS, NegotiationError, type RtpPacket } from "../../src/domain/mod.ts";
@@ -23,7 +24,7 @@ class Ears implements AsyncDisposable {
   heard = 0;
   readonly receiver: WebRtcReceiver;
   readonly #watchers = new Set<() => void>();
-  #reader?: ReadableStreamDefaultReader<readonly RtpPacket[]>;
+  #reader?: ReadableStreamDefaultReader<RtpPacket>;
 
   constructor(options: Partial<WebRtcReceiverOptions> = {}) {
     this.receiver = new WebRtcReceiver({
@@ -45,10 +46,10 @@ class Ears implements AsyncDisposable {
   }
 
   async read(): Promise<RtpPacket> {
-    this.#reader ??= this.receiver.source.packets.getReader();
+    this.#reader ??= packetsOf(this.receiver.source).getReader();
     const { value, done } = await within(this.#reader.read(), "a packet");
     if (done) throw new Error("The source ended");
-    return value[0]; // one is what is wanted at first
+    return value;
   }
 
   /** Reads until `matches`, giving the packets read, the match last. */
@@ -523,7 +524,7 @@ Deno.test("A disposed receiver ends its source and refuses offers", async () => 
   await ears.read();
   await ears[Symbol.asyncDispose]();
   await ears[Symbol.asyncDispose]();
-  const reader = ears.receiver.source.packets.getReader();
+  const reader = packetsOf(ears.receiver.source).getReader();
   while (!(await within(reader.read(), "the end")).done);
   const sdp = await publisher.offer("ears", "s2");
   assert.equal((await rejection(ears.receiver.answer({ sid: "s2", sdp }, []))).code, "closed");

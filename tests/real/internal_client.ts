@@ -3,6 +3,7 @@
  * `src/webrtc`. It proves the stack independently of the service's own signalling: no resume, no retries.
  */
 import { createHmac, randomBytes } from "node:crypto";
+import { packetsOf } from "../fakes/packets.ts";
 import { AudioLedger, type Clock, type IceCandidate, type RtpPacket } from "../../src/domain/mod.ts";
 import { WebRtcReceiver } from "../../src/webrtc/mod.ts";
 import type { HpbMessage } from "../fakes/participant.ts";
@@ -101,7 +102,7 @@ export class InternalClient implements AsyncDisposable {
   }
 
   async #listen(): Promise<void> {
-    for await (const [packet] of this.#receiver.source.packets) { // one is what is wanted at first
+    for await (const packet of packetsOf(this.#receiver.source)) {
       if (this.heard.length === HEARD_MAX) this.heard.shift();
       this.heard.push(packet);
       this.#changed();

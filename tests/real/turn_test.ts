@@ -5,6 +5,7 @@
  * address alone (RFC 8656, section 9).
  */
 import assert from "@std/assert";
+import { packetsOf } from "../fakes/packets.ts";
 import { createSocket } from "node:dgram";
 import { AudioLedger, type IceServer, type RtpPacket } from "../../src/domain/mod.ts";
 import { WebRtcReceiver, type WebRtcReceiverOptions } from "../../src/webrtc/mod.ts";
@@ -26,7 +27,7 @@ class Ears implements AsyncDisposable {
   readonly trouble = Promise.withResolvers<string>();
   heard = 0;
   readonly receiver: WebRtcReceiver;
-  readonly #reader: ReadableStreamDefaultReader<readonly RtpPacket[]>;
+  readonly #reader: ReadableStreamDefaultReader<RtpPacket>;
 
   constructor(options: Partial<WebRtcReceiverOptions> = {}) {
     this.receiver = new WebRtcReceiver({
@@ -38,7 +39,7 @@ class Ears implements AsyncDisposable {
       network: { interfaceAddresses: ["127.0.0.1"] },
       ...options,
     });
-    this.#reader = this.receiver.source.packets.getReader();
+    this.#reader = packetsOf(this.receiver.source).getReader();
   }
 
   /** Answers an offer, telling how long that took. */
@@ -58,8 +59,8 @@ class Ears implements AsyncDisposable {
     for (;;) {
       const { value } = await within(this.#reader.read(), "a packet");
       if (!value) throw new Error("The source ended");
-      packets.push(value[0]);
-      if (matches(value[0])) return packets;
+      packets.push(value);
+      if (matches(value)) return packets;
     }
   }
 

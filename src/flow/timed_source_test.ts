@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
-import { type TimedCore, timedStage } from "./timed_stage.ts";
+import { type Inbox, type TimedCore, timedSource } from "./timed_source.ts";
 
 /** Passes even numbers on at once and holds an odd one until 100 ms later, or until the end. */
 class HoldOdd implements TimedCore<number, string> {
@@ -30,29 +30,62 @@ class HoldOdd implements TimedCore<number, string> {
   }
 }
 
-function setup() {
-  const clock = new FakeClock(1_000);
-  const core = new HoldOdd();
-  const stage = timedStage(core, clock);
-  return { clock, core, stage, writer: stage.writable.getWriter(), reader: stage.readable.getReader() };
+/** A queue in the test's hands. */
+class Queue implements Inbox<number> {
+  onArrival = () => {};
+  ended = false;
+  readonly waiting: number[] = [];
+  push(...items: number[]): void {
+    for (const item of items) {
+      this.waiting.push(item);
+      this.onArrival();
+    }
+  }
+  end(): void {
+    this.ended = true;
+    this.onArrival();
+  }
+  take(): number | undefined {
+    return this.waiting.shift();
+  }
+}
+
+async function setup() {
+  const [clock, core, queue] = [new FakeClock(1_000), new HoldOdd(), new Queue()];
+  const reader = timedSource(queue, core, clock).getReader();
+  await settle(); // a stream is asked for nothing in the turn that makes it
+  return { clock, core, queue, reader };
 }
 
 Deno.test("Outputs come out in order with the clock's time", async () => {
-  const { clock, writer, reader } = setup();
+  const { clock, queue, reader } = await setup();
   const first = reader.read();
-  await writer.write(2);
+  queue.push(2);
   assert.deepEqual(await first, { done: false, value: "2@1000" });
   await clock.advance(5);
   const second = reader.read();
-  await writer.write(4);
+  queue.push(4);
   assert.deepEqual(await second, { done: false, value: "4@1005" });
   await reader.cancel();
 });
 
-Deno.test("The core is called when its deadline has come, without input and not before", async () => {
-  const { clock, core, writer, reader } = setup();
+Deno.test("An item goes through the core in the call that brings it, while the reader waits", async () => {
+  const { core, queue, reader } = await setup();
   const read = reader.read();
-  await writer.write(1);
+  queue.push(2);
+  assert.equal(core.received, 1);
+  queue.push(4);
+  assert.equal(core.received, 1, "nobody has asked for this one");
+  assert.deepEqual(queue.waiting, [4]);
+  assert.equal((await read).value, "2@1000");
+  assert.equal((await reader.read()).value, "4@1000");
+  await reader.cancel();
+});
+
+Deno.test("The core is called when its deadline has come, without input and not before", async () => {
+  const { clock, core, queue, reader } = await setup();
+  const read = reader.read();
+  queue.push(1);
   assert.equal(clock.pending, 1);
   await clock.advance(99);
   assert.deepEqual(core.dueCalls, []);
@@ -64,12 +97,11 @@ Deno.test("The core is called when its deadline has come, without input and not 
 });
 
 Deno.test("There is never more than one timer, and it follows the earliest deadline", async () => {
-  const { clock, core, writer, reader } = setup();
+  const { clock, core, queue, reader } = await setup();
   const reads = [reader.read(), reader.read(), reader.read()];
-  await writer.write(1);
+  queue.push(1);
   await clock.advance(50);
-  await writer.write(3);
-  await writer.write(5);
+  queue.push(3, 5);
   assert.equal(clock.pending, 1);
   await clock.advance(100);
   assert.deepEqual(core.dueCalls, [1_100, 1_150]);
@@ -83,69 +115,58 @@ Deno.test("There is never more than one timer, and it follows the earliest deadl
 });
 
 Deno.test("A deadline already past is due at once", async () => {
-  const clock = new FakeClock(1_000);
+  const [clock, queue] = [new FakeClock(1_000), new Queue()];
   let waiting = false;
-  const stage = timedStage<number, string>({
+  const reader = timedSource<number, string>(queue, {
     receive: () => (waiting = true, []),
     due: (nowMs) => (waiting = false, [`due@${nowMs}`]),
     nextDeadline: () => waiting ? 400 : undefined,
     flush: () => [],
-  }, clock);
-  const reader = stage.readable.getReader();
+  }, clock).getReader();
   const read = reader.read();
-  await stage.writable.getWriter().write(1);
+  queue.push(1);
   await clock.advance(0);
   assert.equal((await read).value, "due@1000");
   await reader.cancel();
 });
 
-Deno.test("A stalled reader stalls the writer, and in the end nothing of 1,000 inputs is lost", async () => {
-  const { clock, core, writer, reader } = setup();
-  let written = 0;
-  const writing = (async () => {
-    for (let input = 0; input < 1_000; input++) {
-      await writer.write(input);
-      written++;
-    }
-    await writer.close();
-  })();
+Deno.test("What nobody asks for stays in the queue, and in the end nothing of 1,000 inputs is lost", async () => {
+  const { clock, core, queue, reader } = await setup();
+  for (let input = 0; input < 1_000; input++) queue.push(input);
+  queue.end();
   await clock.advance(60_000);
-  assert.ok(core.received <= 1, `the core took ${core.received} inputs nobody reads`);
-  assert.ok(written <= 1, `${written} writes were let through`);
+  assert.equal(core.received, 0);
 
   const numbers: number[] = [];
   for (let read = await reader.read(); !read.done; read = await reader.read()) {
     numbers.push(parseInt(read.value));
   }
-  await writing;
   assert.equal(core.received, 1_000);
   assert.deepEqual(numbers.toSorted((a, b) => a - b), Array.from({ length: 1_000 }, (_, i) => i));
   assert.equal(clock.pending, 0);
 });
 
 Deno.test("While the reader is stalled the timer adds no more than the core already held", async () => {
-  const { clock, core, writer, reader } = setup();
+  const { clock, core, queue, reader } = await setup();
   const first = reader.read();
-  await writer.write(1);
-  await writer.write(3);
+  queue.push(1, 3);
   await clock.advance(100);
   assert.equal((await first).value, "1 due@1100");
-  const stalled = [5, 7, 9].map((input) => writer.write(input));
+  queue.push(5, 7, 9);
   await clock.advance(60_000);
   assert.equal(core.received, 2, "an unread output keeps further input waiting");
   assert.equal(clock.pending, 0);
-  const rest = [reader.read(), reader.read(), reader.read()];
+  const rest = [reader.read(), reader.read(), reader.read(), reader.read()];
   await clock.advance(100);
-  assert.deepEqual((await Promise.all(rest)).map((read) => read.value?.split(" ")[0]), ["3", "5", "7"]);
+  assert.deepEqual((await Promise.all(rest)).map((read) => read.value?.split(" ")[0]), ["3", "5", "7", "9"]);
   await reader.cancel();
-  await Promise.allSettled(stalled);
 });
 
 Deno.test("The end of input flushes what is held and disarms the timer", async () => {
-  const { clock, core, writer, reader } = setup();
+  const { clock, core, queue, reader } = await setup();
   const read = reader.read();
-  await writer.write(1);
-  await writer.close();
+  queue.push(1);
+  queue.end();
   assert.deepEqual(await read, { done: false, value: "1 flushed@1000" });
   assert.equal((await reader.read()).done, true);
   assert.equal(clock.pending, 0);
@@ -153,61 +174,28 @@ Deno.test("The end of input flushes what is held and disarms the timer", async (
   assert.deepEqual(core.dueCalls, []);
 });
 
-Deno.test("Cancelling the readable side disarms the timer and ends the writer", async () => {
-  const { clock, core, writer, reader } = setup();
+Deno.test("Cancelling disarms the timer and takes nothing more", async () => {
+  const { clock, core, queue, reader } = await setup();
   const read = reader.read();
-  await writer.write(1);
+  queue.push(1);
   assert.equal(clock.pending, 1);
   await reader.cancel("enough");
   assert.equal(clock.pending, 0);
   assert.equal((await read).done, true);
-  await assert.rejects(writer.write(2));
+  queue.push(2);
   await clock.advance(1_000);
   assert.deepEqual(core.dueCalls, []);
+  assert.deepEqual(queue.waiting, [2]);
 });
 
-Deno.test("Aborting the writable side disarms the timer and fails the reader with the reason", async () => {
-  const { clock, core, writer, reader } = setup();
-  const read = reader.read();
-  await writer.write(1);
-  const reason = new Error("speaker left");
-  const failed = assert.rejects(read, reason);
-  await writer.abort(reason);
-  await failed;
-  assert.equal(clock.pending, 0);
-  await clock.advance(1_000);
-  assert.deepEqual(core.dueCalls, []);
-});
-
-Deno.test("An abort behind a stalled write takes effect when the reader goes", async () => {
-  const { clock, writer, reader } = setup();
-  const first = reader.read();
-  await writer.write(1);
-  await writer.write(3);
-  await clock.advance(100); // both are out, one is unread
-  await first;
-  const stalled = writer.write(5);
-  const aborted = writer.abort(new Error("speaker left"));
-  await settle();
-  await reader.cancel();
-  await Promise.allSettled([stalled, aborted]);
-  assert.equal(clock.pending, 0);
-});
-
-Deno.test("Aborting a pipeline disarms the stages in its middle", async () => {
-  const clock = new FakeClock();
+Deno.test("Aborting a pipeline disarms the source", async () => {
+  const [clock, queue] = [new FakeClock(), new Queue()];
   const controller = new AbortController();
-  const { signal } = controller;
-  const source = new ReadableStream<number>({
-    start(control) {
-      control.enqueue(1);
-    },
-  });
   const seen: string[] = [];
-  const piped = source
-    .pipeThrough(timedStage(new HoldOdd(), clock), { signal })
-    .pipeTo(new WritableStream({ write: (chunk) => void seen.push(chunk) }), { signal });
+  const piped = timedSource(queue, new HoldOdd(), clock)
+    .pipeTo(new WritableStream({ write: (chunk) => void seen.push(chunk) }), { signal: controller.signal });
   await settle();
+  queue.push(1);
   assert.equal(clock.pending, 1);
   const reason = new Error("room closed");
   const failed = assert.rejects(piped, reason);
@@ -218,23 +206,38 @@ Deno.test("Aborting a pipeline disarms the stages in its middle", async () => {
   assert.deepEqual(seen, []);
 });
 
-Deno.test("A core that throws on input fails both sides and leaves no timer", async () => {
-  const { clock, writer, reader } = setup();
+Deno.test("A core that throws on input fails the reader, takes no more and leaves no timer", async () => {
+  const { clock, queue, reader } = await setup();
   const failed = assert.rejects(reader.read(), /negative/);
-  await writer.write(1);
+  queue.push(1);
   assert.equal(clock.pending, 1);
-  await assert.rejects(writer.write(-1), /negative/);
+  queue.push(-1);
+  await failed;
+  assert.equal(clock.pending, 0);
+  queue.push(2);
+  assert.deepEqual(queue.waiting, [2]);
+});
+
+Deno.test("A core that throws when due fails the reader and leaves no timer", async () => {
+  const { clock, queue, reader } = await setup();
+  const failed = assert.rejects(reader.read(), /unlucky/);
+  queue.push(13, 15);
+  await clock.advance(100);
   await failed;
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("A core that throws when due fails both sides and leaves no timer", async () => {
-  const { clock, writer, reader } = setup();
-  const failed = assert.rejects(reader.read(), /unlucky/);
-  await writer.write(13);
-  await writer.write(15);
-  await clock.advance(100);
+Deno.test("A core that throws at the end fails the reader", async () => {
+  const queue = new Queue();
+  const reader = timedSource<number, string>(queue, {
+    receive: () => [],
+    due: () => [],
+    nextDeadline: () => undefined,
+    flush: () => {
+      throw new Error("no end");
+    },
+  }).getReader();
+  const failed = assert.rejects(reader.read(), /no end/);
+  queue.end();
   await failed;
-  await assert.rejects(writer.write(2), /unlucky/);
-  assert.equal(clock.pending, 0);
 });

@@ -1,0 +1,107 @@
+/**
+ * The shell around a sans-IO core: makes one ReadableStream of a queue and the core behind it, and owns the core's one
+ * timer. The core never sees a clock it was not handed.
+ *
+ * While its reader waits, an item goes through the core in the call that brings it; a stream between the two would cost
+ * more than the core does. When the reader does not wait, items stay in the queue, which is bounded and counts.
+ */
+import type { Clock } from "../domain/mod.ts";
+import { systemClock } from "./clock.ts";
+
+/** A bounded queue, as its one consumer sees it. */
+export interface Inbox<Item> {
+  /** The item that waits longest, if any. */
+  take(): Item | undefined;
+  /** Whether nothing comes any more; what waits can still be taken. */
+  readonly ended: boolean;
+  /** Called when an item came, and at the end. */
+  onArrival: () => void;
+}
+
+/** Time and input in, outputs out. Outputs are returned in order; deadlines are monotonic ms. */
+export interface TimedCore<Input, Output> {
+  receive(input: Input, nowMs: number): readonly Output[];
+  /**
+   * Called when `nextDeadline` has passed. Only lets go of what was received: no reader's pace holds this call back,
+   * so a core that made outputs of time alone would fill a stalled stream.
+   */
+  due(nowMs: number): readonly Output[];
+  /** When `due` has something to do; undefined while nothing waits for time. */
+  nextDeadline(): number | undefined;
+  /** The input has ended: whatever is still held. */
+  flush(nowMs: number): readonly Output[];
+}
+
+/** Holds no more than one input makes: the next is taken once the reader has asked for more. */
+export function timedSource<Input, Output>(
+  inbox: Inbox<Input>,
+  core: TimedCore<Input, Output>,
+  clock: Clock = systemClock,
+): ReadableStream<Output> {
+  let isWanted = false;
+  let timer: Disposable | undefined;
+  let armedFor: number | undefined;
+
+  const emit = (controller: ReadableStreamDefaultController<Output>, outputs: readonly Output[]) => {
+    if (outputs.length > 0) isWanted = false; // before a read that is under way asks again
+    for (const output of outputs) controller.enqueue(output);
+  };
+  const detach = () => {
+    inbox.onArrival = () => {};
+    timer?.[Symbol.dispose]();
+    timer = armedFor = undefined;
+  };
+  const rearm = (controller: ReadableStreamDefaultController<Output>) => {
+    const deadline = core.nextDeadline();
+    if (deadline === armedFor) return;
+    timer?.[Symbol.dispose]();
+    timer = undefined;
+    armedFor = deadline;
+    if (deadline === undefined) return;
+    timer = clock.timer(Math.max(0, deadline - clock.now()), () => {
+      timer = armedFor = undefined;
+      guarded(controller, () => {
+        emit(controller, core.due(clock.now()));
+        rearm(controller);
+      });
+    });
+  };
+  const guarded = (controller: ReadableStreamDefaultController<Output>, work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      detach();
+      controller.error(error);
+    }
+  };
+  const takeWhileWanted = (controller: ReadableStreamDefaultController<Output>) => {
+    while (isWanted) {
+      const input = inbox.take();
+      if (input === undefined) {
+        if (inbox.ended) finish(controller);
+        return;
+      }
+      emit(controller, core.receive(input, clock.now()));
+      rearm(controller);
+    }
+  };
+  const finish = (controller: ReadableStreamDefaultController<Output>) => {
+    detach();
+    emit(controller, core.flush(clock.now()));
+    controller.close();
+  };
+
+  return new ReadableStream<Output>({
+    start(controller) {
+      const take = () => takeWhileWanted(controller);
+      inbox.onArrival = () => {
+        if (isWanted) guarded(controller, take);
+      };
+    },
+    pull(controller) {
+      isWanted = true;
+      guarded(controller, () => takeWhileWanted(controller));
+    },
+    cancel: detach,
+  }, { highWaterMark: 0 });
+}

@@ -1,0 +1,12 @@
+/** The packets of an audio source as a stream, for tests that read them one by one. */
+import type { AudioSource, RtpPacket } from "../../src/domain/mod.ts";
+import { timedSource } from "../../src/flow/mod.ts";
+
+export function packetsOf(source: AudioSource): ReadableStream<RtpPacket> {
+  return timedSource<RtpPacket, RtpPacket>(source, {
+    receive: (packet) => [packet],
+    due: () => [],
+    nextDeadline: () => undefined,
+    flush: () => [],
+  });
+}
