@@ -41,6 +41,11 @@ export class Framer {
     this.#chunkSamples = Math.round(chunkMs * sampleRateHz / 1_000);
   }
 
+  /** Audio that completes the chunk being filled, ms. */
+  get missingMs(): number {
+    return this.#durationMs(this.#chunk ? this.#chunkSamples - this.#filled : this.#chunkSamples);
+  }
+
   /** Takes audio; returns the chunks it completes. Throws RangeError for audio at another rate. */
   receive(frame: PcmFrame): readonly PcmFrame[] {
     if (frame.sampleRateHz !== this.#sampleRateHz) {

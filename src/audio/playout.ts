@@ -113,6 +113,11 @@ export class Playout {
     return out.length > 0 ? out : NOTHING;
   }
 
+  /** Whether packets are held for a missing one. */
+  get isHolding(): boolean {
+    return this.#held.length > 0;
+  }
+
   /** When the packets held have waited long enough, monotonic ms; undefined while none is held. */
   nextDeadline(): number | undefined {
     if (this.#held.length === 0) return undefined;
@@ -198,7 +203,8 @@ export class Playout {
       if (behind > 0) break;
       at--;
     }
-    this.#held.splice(at, 0, { packet, sinceMs: nowMs });
+    const kept = { ...packet, payload: packet.payload.slice() };
+    this.#held.splice(at, 0, { packet: kept, sinceMs: nowMs });
     return true;
   }
 

@@ -56,7 +56,7 @@ export class SilenceGate {
 
   /** Takes the next frame; says whether to listen to it. Only Opus packets with audio in them are. */
   hold(frame: OpusFrame): Attention {
-    this.#held.push(frame);
+    this.#held.push(frame.kind === "opus" ? { ...frame, payload: frame.payload.slice() } : frame);
     this.#heldMs += frame.durationMs;
     this.#forgetOld();
     this.#sinceProbeMs += frame.durationMs;

@@ -76,6 +76,11 @@ export class VoiceDecoder implements Disposable {
     return new VoiceDecoder(options, { main, probe });
   }
 
+  /** Whether there is a voice, and all that comes is passed on. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   /** Takes the next frame of the timeline; returns the audio to pass on, which may reach back by the pre-roll. */
   receive(frame: OpusFrame): readonly PcmFrame[] {
     if (!this.#open) return this.#listen(frame);

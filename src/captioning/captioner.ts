@@ -140,13 +140,33 @@ export class Captioner {
   }
 }
 
+/** While nobody speaks a packet in three at the most is listened to, and a voice is not noticed much later for it. */
+const LISTENED_PACKETS = 3;
+/** What a publisher sends unless told otherwise. */
+const USUAL_PACKET_MS = 20;
+/** Packets that complete a chunk may be this much later than they would be in an even flow. */
+const LATE_MS = 40;
+
 /** Packets to chunks. The parts are pure, so they are one core: a stream's hand-over costs more than most of them. */
 class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
+  #packetMs = USUAL_PACKET_MS;
+
   constructor(
     private readonly playout: Playout,
     private readonly decoder: VoiceDecoder,
     private readonly framer: Framer,
   ) {}
+
+  /** As many as complete the next chunk. */
+  get inputsWanted(): number {
+    // What a held packet waits for must not wait in its turn.
+    if (this.playout.isHolding) return 1;
+    return this.decoder.isOpen ? Math.ceil(this.framer.missingMs / this.#packetMs) : LISTENED_PACKETS;
+  }
+
+  get patienceMs(): number {
+    return this.inputsWanted * this.#packetMs + LATE_MS;
+  }
 
   receive(packet: RtpPacket, nowMs: number): readonly PcmFrame[] {
     return this.#chunks(this.playout.receive(packet, nowMs));
@@ -171,6 +191,7 @@ class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
   #chunks(frames: readonly OpusFrame[]): readonly PcmFrame[] {
     let chunks: PcmFrame[] | undefined;
     for (const opus of frames) {
+      if (opus.kind === "opus") this.#packetMs = opus.durationMs;
       for (const pcm of this.decoder.receive(opus)) {
         for (const chunk of this.framer.receive(pcm)) (chunks ??= []).push(chunk);
       }

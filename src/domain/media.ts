@@ -11,7 +11,7 @@ export interface RtpPacket {
   timestamp: number;
   /** RFC 3550 synchronisation source; a change means a new stream. */
   ssrc: number;
-  /** One Opus packet. Owned by the receiver of this object: it does not pin a larger buffer. */
+  /** One Opus packet. Good until the call it was handed to returns: who keeps it takes a copy. */
   payload: Uint8Array;
   /** Monotonic clock, ms. */
   arrivedMs: number;
@@ -19,7 +19,7 @@ export interface RtpPacket {
 
 /** One step of a speaker's timeline, in order, with no holes and no overlaps. */
 export type OpusFrame =
-  /** An Opus packet to decode. */
+  /** An Opus packet to decode; the payload as in RtpPacket. */
   | { kind: "opus"; startMs: number; durationMs: number; payload: Uint8Array; heardAtMs: number }
   /** A packet that never came: conceal it. */
   | { kind: "lost"; startMs: number; durationMs: number; heardAtMs: number }
@@ -43,9 +43,11 @@ export interface PcmFrame {
 
 /** Where a speaker's packets come from: a queue. A door provides it; the captioning engine reads it. */
 export interface AudioSource {
+  /** Packets that wait. */
+  readonly size: number;
   /**
-   * The packet that waits longest, if any. Taking is the only demand: what is not taken is dropped by the source and
-   * counted.
+   * The packet that waits longest, if any; its payload is good until another one comes. Taking is the only demand: what
+   * is not taken is dropped by the source and counted.
    */
   take(): RtpPacket | undefined;
   /** Whether no packet comes any more; those that wait can still be taken. */

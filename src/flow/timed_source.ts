@@ -2,14 +2,17 @@
  * The shell around a sans-IO core: makes one ReadableStream of a queue and the core behind it, and owns the core's one
  * timer. The core never sees a clock it was not handed.
  *
- * While its reader waits, an item goes through the core in the call that brings it; a stream between the two would cost
- * more than the core does. When the reader does not wait, items stay in the queue, which is bounded and counts.
+ * While its reader waits, items go through the core in the call that brings the last one wanted; a stream between the
+ * two would cost more than the core does. When the reader does not wait, items stay in the queue, which is bounded and
+ * counts.
  */
 import type { Clock } from "../domain/mod.ts";
 import { systemClock } from "./clock.ts";
 
 /** A bounded queue, as its one consumer sees it. */
 export interface Inbox<Item> {
+  /** Items that wait. */
+  readonly size: number;
   /** The item that waits longest, if any. */
   take(): Item | undefined;
   /** Whether nothing comes any more; what waits can still be taken. */
@@ -21,6 +24,12 @@ export interface Inbox<Item> {
 /** Time and input in, outputs out. Outputs are returned in order; deadlines are monotonic ms. */
 export interface TimedCore<Input, Output> {
   receive(input: Input, nowMs: number): readonly Output[];
+  /**
+   * Inputs without which there will be no output: until so many wait, or one has waited `patienceMs`, they are left in
+   * the queue. Code that runs ten times in a row runs faster than ten times in turn with everybody else's.
+   */
+  readonly inputsWanted: number;
+  readonly patienceMs: number;
   /**
    * Called when `nextDeadline` has passed. Only lets go of what was received: no reader's pace holds this call back,
    * so a core that made outputs of time alone would fill a stalled stream.
@@ -39,6 +48,7 @@ export function timedSource<Input, Output>(
   clock: Clock = systemClock,
 ): ReadableStream<Output> {
   let isWanted = false;
+  let patience: Disposable | undefined;
   let timer: Disposable | undefined;
   let armedFor: number | undefined;
 
@@ -48,6 +58,8 @@ export function timedSource<Input, Output>(
   };
   const detach = () => {
     inbox.onArrival = () => {};
+    patience?.[Symbol.dispose]();
+    patience = undefined;
     timer?.[Symbol.dispose]();
     timer = armedFor = undefined;
   };
@@ -74,7 +86,10 @@ export function timedSource<Input, Output>(
       controller.error(error);
     }
   };
-  const takeWhileWanted = (controller: ReadableStreamDefaultController<Output>) => {
+  /** Takes what waits, as long as it is wanted. */
+  const take = (controller: ReadableStreamDefaultController<Output>) => {
+    patience?.[Symbol.dispose]();
+    patience = undefined;
     while (isWanted) {
       const input = inbox.take();
       if (input === undefined) {
@@ -85,6 +100,11 @@ export function timedSource<Input, Output>(
       rearm(controller);
     }
   };
+  const takeIfEnough = (controller: ReadableStreamDefaultController<Output>) => {
+    if (inbox.ended || inbox.size >= core.inputsWanted) return guarded(controller, () => take(controller));
+    if (patience || inbox.size === 0) return;
+    patience = clock.timer(core.patienceMs, () => guarded(controller, () => take(controller)));
+  };
   const finish = (controller: ReadableStreamDefaultController<Output>) => {
     detach();
     emit(controller, core.flush(clock.now()));
@@ -93,14 +113,13 @@ export function timedSource<Input, Output>(
 
   return new ReadableStream<Output>({
     start(controller) {
-      const take = () => takeWhileWanted(controller);
       inbox.onArrival = () => {
-        if (isWanted) guarded(controller, take);
+        if (isWanted) takeIfEnough(controller);
       };
     },
     pull(controller) {
       isWanted = true;
-      guarded(controller, () => takeWhileWanted(controller));
+      takeIfEnough(controller);
     },
     cancel: detach,
   }, { highWaterMark: 0 });

@@ -6,6 +6,8 @@ import { type Inbox, type TimedCore, timedSource } from "./timed_source.ts";
 class HoldOdd implements TimedCore<number, string> {
   #held: { value: number; atMs: number }[] = [];
   received = 0;
+  inputsWanted = 1;
+  patienceMs = 1_000;
   dueCalls: number[] = [];
 
   receive(input: number, nowMs: number): readonly string[] {
@@ -35,6 +37,9 @@ class Queue implements Inbox<number> {
   onArrival = () => {};
   ended = false;
   readonly waiting: number[] = [];
+  get size(): number {
+    return this.waiting.length;
+  }
   push(...items: number[]): void {
     for (const item of items) {
       this.waiting.push(item);
@@ -82,6 +87,50 @@ Deno.test("An item goes through the core in the call that brings it, while the r
   await reader.cancel();
 });
 
+Deno.test("Fewer items than the core wants wait, until they are enough, or one has waited long enough, or the end", async () => {
+  const { clock, core, queue, reader } = await setup();
+  core.inputsWanted = 3;
+  const first = reader.read();
+  queue.push(1, 3);
+  await clock.advance(999);
+  assert.equal(core.received, 0);
+  queue.push(4);
+  assert.equal(core.received, 3);
+  assert.equal((await first).value, "4@1999");
+
+  await clock.advance(100); // lets go of the odd ones
+  for (const value of ["1", "3"]) assert.equal((await reader.read()).value?.split(" ")[0], value);
+  const second = reader.read();
+  await settle();
+  queue.push(6);
+  await clock.advance(999);
+  assert.equal(core.received, 3);
+  await clock.advance(1);
+  assert.equal((await second).value, "6@3099");
+
+  const third = reader.read();
+  await settle();
+  queue.push(8);
+  assert.equal(clock.pending, 1);
+  queue.end();
+  assert.equal((await third).value, "8@3099");
+  assert.equal((await reader.read()).done, true);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("What came while nobody asked counts too", async () => {
+  const { core, queue, reader } = await setup();
+  core.inputsWanted = 2;
+  queue.push(2, 4);
+  assert.equal(core.received, 0);
+  assert.equal((await reader.read()).value, "2@1000");
+  assert.deepEqual(queue.waiting, [4]);
+  const read = reader.read();
+  queue.push(6);
+  assert.equal((await read).value, "4@1000");
+  await reader.cancel();
+});
+
 Deno.test("The core is called when its deadline has come, without input and not before", async () => {
   const { clock, core, queue, reader } = await setup();
   const read = reader.read();
@@ -118,6 +167,8 @@ Deno.test("A deadline already past is due at once", async () => {
   const [clock, queue] = [new FakeClock(1_000), new Queue()];
   let waiting = false;
   const reader = timedSource<number, string>(queue, {
+    inputsWanted: 1,
+    patienceMs: 0,
     receive: () => (waiting = true, []),
     due: (nowMs) => (waiting = false, [`due@${nowMs}`]),
     nextDeadline: () => waiting ? 400 : undefined,
@@ -230,6 +281,8 @@ Deno.test("A core that throws when due fails the reader and leaves no timer", as
 Deno.test("A core that throws at the end fails the reader", async () => {
   const queue = new Queue();
   const reader = timedSource<number, string>(queue, {
+    inputsWanted: 1,
+    patienceMs: 0,
     receive: () => [],
     due: () => [],
     nextDeadline: () => undefined,

@@ -3,11 +3,11 @@
  * that may be. Late audio makes late captions, so the oldest packet is dropped, and every drop is counted.
  */
 import { type AudioLedger, type AudioSource, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
+import { PacketRing } from "./packet_ring.ts";
 
 export class RtpInbox implements AudioSource, Disposable {
   onArrival: () => void = () => {};
-  /** Oldest first; at most LIMITS.rtpInboxPackets, and none while the reader keeps up. */
-  readonly #waiting: RtpPacket[] = [];
+  readonly #waiting = new PacketRing(LIMITS.rtpInboxPackets);
   #ended = false;
   #dropped = 0;
   #taken = 0;
@@ -19,14 +19,15 @@ export class RtpInbox implements AudioSource, Disposable {
     return this.#ended;
   }
 
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Takes a copy of the packet. */
   push(packet: RtpPacket): void {
     if (this.#ended) return; // nobody counts on it any more
     this.ledger.add("received");
-    this.#waiting.push(packet);
-    if (this.#waiting.length > LIMITS.rtpInboxPackets) {
-      this.#waiting.shift();
-      this.#drop(1);
-    }
+    if (!this.#waiting.push(packet)) this.#drop(1);
     this.onArrival();
   }
 
@@ -58,7 +59,7 @@ export class RtpInbox implements AudioSource, Disposable {
   /** Ends it; what nobody took is dropped. */
   [Symbol.dispose](): void {
     this.end();
-    this.#drop(this.#waiting.splice(0).length);
+    this.#drop(this.#waiting.clear());
     this.report();
   }
 

@@ -35,7 +35,7 @@ export interface PeerOptions {
   iceServers: readonly IceServer[];
   network: WebRtcNetwork;
   codecs: { audio: RTCRtpCodecParameters[]; video: RTCRtpCodecParameters[] };
-  /** Every authenticated RTP packet. The object is good until the next one, its payload for ever. */
+  /** Every authenticated RTP packet. Good until the next one. */
   onRtp: (packet: ReceivedRtp) => void;
   /** A packet was not passed on: forged, repeated or broken. */
   onRefused?: (reason: SrtpRefusal | SrtcpRefusal) => void;

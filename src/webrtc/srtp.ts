@@ -6,7 +6,7 @@
 import { Reception } from "./reception.ts";
 import { PACKET_BYTES_MAX, type SrtpTransform } from "./srtp_transform.ts";
 
-/** Valid until the next packet is received; the payload, in memory of its own, for as long as anybody wants it. */
+/** Valid until the next packet is received, by anybody on this thread. */
 export interface ReceivedRtp {
   readonly payloadType: number;
   /** 16 bit. */
@@ -117,7 +117,7 @@ function rtpHeaderBytes(packet: Uint8Array): number {
 /** Undefined when it claims more padding than there is. */
 function withoutPadding(payload: Uint8Array): Uint8Array | undefined {
   const padding = payload.at(-1) ?? 0;
-  return padding > 0 && padding <= payload.length ? payload.slice(0, payload.length - padding) : undefined;
+  return padding > 0 && padding <= payload.length ? payload.subarray(0, payload.length - padding) : undefined;
 }
 
 function readUint32(bytes: Uint8Array, at: number): number {

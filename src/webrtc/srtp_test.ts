@@ -166,15 +166,6 @@ Deno.test("Forged packets make no sources; after 64 true ones no other is let in
   assert.equal(srtp.receive(sealed({ ssrc: 0, index: 1 }), 0), "replayed");
 });
 
-Deno.test("A received payload is left alone by the packets after it", () => {
-  const srtp = receiver();
-  const { payload } = opened(srtp, sealed({ index: 1, payload: [1, 1] }));
-  const packet = sealed({ index: 2, payload: [2, 2] });
-  const second = opened(srtp, packet).payload;
-  packet.fill(0);
-  assert.deepEqual([...payload, ...second], [1, 1, 2, 2]);
-});
-
 Deno.test("STUN, DTLS, TURN channels and every kind of SRTCP are not taken for SRTP", () => {
   const kinds: [number, number, "other" | "srtp" | "srtcp"][] = [
     [0, 1, "other"], // STUN

@@ -39,8 +39,8 @@ export interface SrtpTransform extends Disposable {
   /** Length of the authentication tag, which ends every packet. */
   readonly tagBytes: number;
   /**
-   * The payload of a packet that is at least a header and a tag long and not too long, in memory of its own; undefined
-   * when the packet is not authentic, or after the end.
+   * The payload of a packet that is at least a header and a tag long and not too long, good until the next one is
+   * opened; undefined when the packet is not authentic, or after the end.
    */
   open(packet: Uint8Array, headerBytes: number, ssrc: number, rollovers: number): Uint8Array | undefined;
 }
@@ -100,7 +100,7 @@ class Session implements SrtpTransform {
     const payloadBytes = open(this.#slot, packet.length, headerBytes, ssrc, rollovers);
     if (payloadBytes < 0) return undefined;
     const payloadAt = BUFFER_AT + headerBytes;
-    return view.slice(payloadAt, payloadAt + payloadBytes);
+    return view.subarray(payloadAt, payloadAt + payloadBytes);
   }
 
   /** Wipes the keys. */

@@ -105,13 +105,12 @@ Deno.test("One bit changed anywhere, or another rollover counter, and nothing co
   }
 });
 
-Deno.test("The packet stays as it was, and the payload has memory of its own", () => {
+Deno.test("The packet stays as it was", () => {
   for (const [transform, packet, ssrc] of PACKETS) {
     const before = packet.slice();
     const payload = transform.open(packet, 12, ssrc, 0);
-    assert.deepEqual(packet, before);
     assert.equal(payload?.constructor, Uint8Array);
-    assert.equal(payload?.buffer.byteLength, payload?.length);
+    assert.deepEqual(packet, before);
   }
 });
 

@@ -4,7 +4,9 @@ import { timedSource } from "../../src/flow/mod.ts";
 
 export function packetsOf(source: AudioSource): ReadableStream<RtpPacket> {
   return timedSource<RtpPacket, RtpPacket>(source, {
-    receive: (packet) => [packet],
+    inputsWanted: 1,
+    patienceMs: 0,
+    receive: (packet) => [{ ...packet, payload: packet.payload.slice() }],
     due: () => [],
     nextDeadline: () => undefined,
     flush: () => [],
