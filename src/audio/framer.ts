@@ -4,16 +4,24 @@
  */
 import type { PcmFrame } from "../domain/mod.ts";
 import type { Samples } from "./opus.ts";
+import { SamplePool } from "./sample_pool.ts";
 
 export interface FramerOptions {
   sampleRateHz: number;
   /** Length of a whole chunk, ms. */
   chunkMs?: number;
+  /** Where memory for chunks comes from; who has done with a chunk may give it back. */
+  pool?: SamplePool;
 }
 
 /** A provider's message overhead against a caption's delay: 12 to 5 messages a second. */
 export const CHUNK_MS_MIN = 80;
 export const CHUNK_MS_MAX = 200;
+
+/** Samples of a whole chunk. */
+export function chunkSamples(sampleRateHz: number, chunkMs: number): number {
+  return Math.round(chunkMs * sampleRateHz / 1_000);
+}
 
 /** A start this far from where the audio before ended is a jump, ms. Rounding to samples is less. */
 const JUMP_MS = 1;
@@ -23,6 +31,7 @@ const NOTHING: readonly PcmFrame[] = Object.freeze([]);
 export class Framer {
   readonly #sampleRateHz: number;
   readonly #chunkSamples: number;
+  readonly #pool: SamplePool;
   /** The chunk being filled; undefined while nothing is held. Made anew for each chunk: it is given away. */
   #chunk: Samples | undefined;
   #filled = 0;
@@ -38,7 +47,8 @@ export class Framer {
       );
     }
     this.#sampleRateHz = sampleRateHz;
-    this.#chunkSamples = Math.round(chunkMs * sampleRateHz / 1_000);
+    this.#chunkSamples = chunkSamples(sampleRateHz, chunkMs);
+    this.#pool = options.pool ?? new SamplePool(this.#chunkSamples);
   }
 
   /** Audio that completes the chunk being filled, ms. */
@@ -80,7 +90,7 @@ export class Framer {
     this.#startMs = startMs;
     this.#heardAtMs = -Infinity;
     this.#voiced = false;
-    return new Float32Array(this.#chunkSamples);
+    return this.#pool.take();
   }
 
   #take(endOfVoice: boolean): PcmFrame {

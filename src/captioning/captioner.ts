@@ -7,7 +7,7 @@
  * One stream: a chunk is made when the provider has taken the one before; until then packets wait in the source's inbox,
  * where loss happens. The engine knows neither doors nor providers: it reads an AudioSource and calls a SpeechToText.
  */
-import { Framer, Playout, VoiceDecoder } from "../audio/mod.ts";
+import { chunkSamples, Framer, Playout, SamplePool, VoiceDecoder } from "../audio/mod.ts";
 import {
   type AudioLedger,
   type AudioSource,
@@ -33,6 +33,8 @@ export interface CaptionerOptions {
   stt: SpeechToText;
   /** Length of the chunks sent to speech-to-text, 80..200 ms. */
   chunkMs: number;
+  /** Where memory for chunks comes from; one for all speakers of a thread. */
+  chunks: SamplePool;
   /** False sends finals only. */
   partials: boolean;
   ledger: AudioLedger;
@@ -42,6 +44,11 @@ export interface CaptionerOptions {
   log: Log;
   meter: Meter;
   onCaption: (caption: Caption) => void;
+}
+
+/** For `CaptionerOptions.chunks`. */
+export function chunkPool(stt: SpeechToText, chunkMs: number): SamplePool {
+  return new SamplePool(chunkSamples(stt.sampleRateHz, chunkMs));
 }
 
 export class Captioner {
@@ -75,6 +82,7 @@ export class Captioner {
           this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId))),
         sessionEnded: () => this.#say({ type: "session_ended" }),
       },
+      release: ({ samples }) => options.chunks.give(samples),
     });
     scope.defer(() => this.#timer?.[Symbol.dispose]());
     this.#chain = this.#run();
@@ -93,11 +101,11 @@ export class Captioner {
   }
 
   async #run(): Promise<void> {
-    const { source, stt, chunkMs, ledger, scope, clock } = this.#options;
+    const { source, stt, chunkMs, chunks: pool, ledger, scope, clock } = this.#options;
     const sampleRateHz = stt.sampleRateHz;
     const playout = new Playout({ ledger, takeDropped: () => source.takeDropped() });
     using decoder = await VoiceDecoder.create({ sampleRateHz, ledger });
-    const chunks = new PacketsToChunks(playout, decoder, new Framer({ sampleRateHz, chunkMs }));
+    const chunks = new PacketsToChunks(playout, decoder, new Framer({ sampleRateHz, chunkMs, pool }));
     await timedSource(source, chunks, clock).pipeTo(this.#feed.writable, { signal: scope.signal });
     this.#deliver(this.#utterances.flush());
   }

@@ -15,7 +15,7 @@ import { BoundedQueue, Scope, systemClock } from "../flow/mod.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { encodeOpus, padded } from "../../tests/fakes/speech.ts";
 import { toneSpeech } from "../../tests/fakes/tones.ts";
-import { Captioner } from "./captioner.ts";
+import { Captioner, chunkPool } from "./captioner.ts";
 
 /** An inbox like the door's, filled by hand. */
 class Inbox implements AudioSource {
@@ -81,7 +81,7 @@ class HandStt implements SpeechToText {
       events: events.readable(),
       write: async (frame: PcmFrame) => {
         await this.stall?.promise;
-        this.frames.push(frame);
+        this.frames.push({ ...frame, samples: frame.samples.slice() }); // its memory is used again
       },
       finish: () => {
         if (this.lastWords !== undefined) events.push({ type: "word", text: this.lastWords });
@@ -104,6 +104,7 @@ function chain() {
     source,
     stt,
     chunkMs: 200,
+    chunks: chunkPool(stt, 200),
     partials: true,
     ledger,
     scope,

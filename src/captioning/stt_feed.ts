@@ -40,6 +40,8 @@ export interface SttFeedOptions {
   log: Log;
   meter: Meter;
   events: SttFeedEvents;
+  /** A chunk is not needed any more: its memory may be used again. */
+  release: (frame: PcmFrame) => void;
 }
 
 /** Without a frame for this long while a voice was heard, silence is put in its place to push the last words out. */
@@ -153,6 +155,7 @@ export class SttFeed {
     try {
       for await (const event of session.events) {
         if (this.#session !== session) continue; // retired: its words have had their final
+        for (const frame of this.#unanswered) this.#options.release(frame);
         this.#forgetUnanswered();
         if (event.type !== "progress") this.#failures = 0;
         events.event(event);
@@ -248,7 +251,9 @@ export class SttFeed {
     this.#unanswered.push(frame);
     this.#unansweredMs += durationMs(frame);
     while (this.#unansweredMs > LIMITS.sttInFlightMs) {
-      this.#unansweredMs -= durationMs(this.#unanswered.shift()!);
+      const oldest = this.#unanswered.shift()!;
+      this.#unansweredMs -= durationMs(oldest);
+      this.#options.release(oldest);
     }
   }
 

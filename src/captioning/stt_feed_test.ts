@@ -101,6 +101,7 @@ function makeFeed() {
   const stt = new FakeStt();
   const meter = new FakeMeter();
   const said: string[] = [];
+  const released: number[] = [];
   const feed = new SttFeed({
     stt,
     languageId: "en",
@@ -114,10 +115,11 @@ function makeFeed() {
       opened: () => {},
       sessionEnded: () => said.push("|"),
     },
+    release: ({ startMs }) => released.push(startMs),
   });
   const writer = feed.writable.getWriter();
   writer.closed.catch(() => {});
-  return { clock, scope, stt, meter, said, feed, writer };
+  return { clock, scope, stt, meter, said, released, feed, writer };
 }
 
 Deno.test("A session opens at the first audio, not before, and says what it hears", () =>
@@ -158,6 +160,38 @@ Deno.test("A session that fails mid-utterance is reopened at once and told again
     assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs), [200, 400]);
     assert.deepEqual(said, ["one", "|"]);
     assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 1);
+  }));
+
+Deno.test("A chunk's memory is given back once: when it is answered for, or when two seconds came after it", () =>
+  withFeed(async ({ stt, writer, released }) => {
+    for (let at = 0; at < 600; at += 200) await writer.write(frame(at, at));
+    assert.deepEqual(released, []);
+    stt.sessions[0].say({ type: "word", text: "one" });
+    await settle();
+    assert.deepEqual(released, [0, 200, 400]);
+    stt.sessions[0].say({ type: "word", text: "two" });
+    await settle();
+    for (let at = 600; at < 3_000; at += 200) await writer.write(frame(at, at));
+    assert.deepEqual(released, [0, 200, 400, 600, 800]);
+    stt.sessions[0].fail(failure());
+    await settle();
+    assert.deepEqual(released, [0, 200, 400, 600, 800], "what will be said again is kept");
+    await writer.write(frame(3_000, 3_000));
+    stt.sessions[1].say({ type: "word", text: "three" });
+    await settle();
+    assert.deepEqual(released.slice(5), [
+      1_000,
+      1_200,
+      1_400,
+      1_600,
+      1_800,
+      2_000,
+      2_200,
+      2_400,
+      2_600,
+      2_800,
+      3_000,
+    ]);
   }));
 
 Deno.test("Unanswered audio that is too old is not said again, and never more than two seconds of it", () =>

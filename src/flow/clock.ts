@@ -1,12 +1,12 @@
 /** The real clock. Tests use `tests/fakes/clock.ts`. */
 import type { Clock } from "../domain/mod.ts";
+import { TimerWheel } from "./timer_wheel.ts";
+
+const wheel = new TimerWheel();
 
 export const systemClock: Clock = {
   now: () => performance.now(),
-  timer(delayMs, callback) {
-    const id = setTimeout(callback, delayMs);
-    return { [Symbol.dispose]: () => clearTimeout(id) };
-  },
+  timer: (delayMs, callback) => wheel.timer(delayMs, callback),
 };
 
 /** Resolves after `delayMs`, or rejects with the signal's reason. */

@@ -2,7 +2,7 @@
  * The host that runs speakers on this thread. What it gives to and takes from its owner is what a worker would: plain
  * offers, answers, candidates and captions.
  */
-import { Captioner } from "../captioning/mod.ts";
+import { Captioner, type CaptionerOptions, chunkPool } from "../captioning/mod.ts";
 import {
   AudioLedger,
   type Clock,
@@ -35,19 +35,27 @@ export interface InProcessHostOptions {
 }
 
 export class InProcessHost implements SpeakerHost {
-  constructor(private readonly options: InProcessHostOptions) {}
+  readonly #options: InProcessHostOptions;
+  readonly #chunks: CaptionerOptions["chunks"];
+
+  constructor(options: InProcessHostOptions) {
+    this.#options = options;
+    this.#chunks = chunkPool(options.stt, options.chunkMs);
+  }
 
   open(speaker: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
-    return new InProcessSpeaker(this.options, speaker, events);
+    return new InProcessSpeaker({ ...this.#options, chunks: this.#chunks }, speaker, events);
   }
 }
+
+type PipelineOptions = InProcessHostOptions & Pick<CaptionerOptions, "chunks">;
 
 class InProcessSpeaker implements HostedSpeaker {
   readonly #scope: Scope;
   readonly #receiver: WebRtcReceiver;
   readonly #captioner: Captioner;
 
-  constructor(host: InProcessHostOptions, { speaker, languageId }: SpeakerOptions, events: SpeakerEvents) {
+  constructor(host: PipelineOptions, { speaker, languageId }: SpeakerOptions, events: SpeakerEvents) {
     const { clock, meter } = host;
     const log = host.log.child({ speaker: speaker.id });
     const scope = this.#scope = host.scope.child("speaker");
@@ -68,6 +76,7 @@ class InProcessSpeaker implements HostedSpeaker {
       source: this.#receiver.source,
       stt: host.stt,
       chunkMs: host.chunkMs,
+      chunks: host.chunks,
       partials: host.partials,
       ledger,
       scope,
