@@ -35,6 +35,8 @@ export class Framer {
   /** The chunk being filled; undefined while nothing is held. Made anew for each chunk: it is given away. */
   #chunk: Samples | undefined;
   #filled = 0;
+  /** What `receive` returns: most calls return nothing, all of them together a lot of arrays. */
+  readonly #out: PcmFrame[] = [];
   #startMs = 0;
   #heardAtMs = 0;
   #voiced = false;
@@ -56,20 +58,22 @@ export class Framer {
     return this.#durationMs(this.#chunk ? this.#chunkSamples - this.#filled : this.#chunkSamples);
   }
 
-  /** Takes audio; returns the chunks it completes. Throws RangeError for audio at another rate. */
+  /** Takes audio; returns the chunks it completes, in an array that is good until the next call. Throws RangeError for audio at another rate. */
   receive(frame: PcmFrame): readonly PcmFrame[] {
     if (frame.sampleRateHz !== this.#sampleRateHz) {
       throw new RangeError(
         `Cannot frame audio: it has ${frame.sampleRateHz} Hz and the chunks ${this.#sampleRateHz} Hz`,
       );
     }
-    const out: PcmFrame[] = [];
+    const out = this.#out;
+    out.length = 0;
     if (this.#chunk && Math.abs(frame.startMs - this.#endMs()) > JUMP_MS) out.push(this.#take(false));
     const { samples } = frame;
     for (let at = 0; at < samples.length;) {
       this.#chunk ??= this.#begin(frame.startMs + this.#durationMs(at));
       const count = Math.min(samples.length - at, this.#chunkSamples - this.#filled);
-      this.#chunk.set(samples.subarray(at, at + count), this.#filled);
+      const isWhole = count === samples.length;
+      this.#chunk.set(isWhole ? samples : samples.subarray(at, at + count), this.#filled);
       this.#filled += count;
       this.#heardAtMs = Math.max(this.#heardAtMs, frame.heardAtMs);
       this.#voiced ||= frame.voiced;
@@ -77,7 +81,7 @@ export class Framer {
       const isEnd = frame.endOfVoice && at === samples.length;
       if (isEnd || this.#filled === this.#chunkSamples) out.push(this.#take(isEnd));
     }
-    return out.length > 0 ? out : NOTHING;
+    return out;
   }
 
   /** The audio has ended: what is held. */

@@ -23,7 +23,7 @@ const lengthMs = (frame: PcmFrame) => frame.samples.length * 1_000 / frame.sampl
 
 Deno.test("Framer makes chunks of 200 ms out of 20 ms frames", () => {
   const framer = new Framer({ sampleRateHz: RATE });
-  const chunks = Array.from({ length: 20 }, (_, i) => framer.receive(audio(20 * i, 20))).flat();
+  const chunks = Array.from({ length: 20 }, (_, i) => [...framer.receive(audio(20 * i, 20))]).flat();
   assert.deepEqual(chunks.map((c) => [c.startMs, lengthMs(c), c.heardAtMs]), [[0, 200, 180], [
     200,
     200,
@@ -35,7 +35,10 @@ Deno.test("Framer makes chunks of 200 ms out of 20 ms frames", () => {
 
 Deno.test("A chunk is voiced when any part of it is", () => {
   const framer = new Framer({ sampleRateHz: RATE, chunkMs: 80 });
-  const chunks = Array.from({ length: 12 }, (_, i) => framer.receive(audio(20 * i, 20, { voiced: i === 5 })))
+  const chunks = Array.from(
+    { length: 12 },
+    (_, i) => [...framer.receive(audio(20 * i, 20, { voiced: i === 5 }))],
+  )
     .flat();
   assert.deepEqual(chunks.map((c) => c.voiced), [false, true, false]);
 });

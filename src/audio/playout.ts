@@ -68,6 +68,8 @@ export class Playout {
   #packetTicks = USUAL_TICKS;
   /** Packets ahead of a hole, in sequence; never `targetPackets` or more once a call has returned. */
   readonly #held: Held[] = [];
+  /** What `receive` returns: one frame, nearly always. */
+  readonly #out: OpusFrame[] = [];
   /** Packets the inbox counted, for which no hole was seen yet. */
   #droppedUnseen = 0;
   /** Packets in a row that came late, each following the one before. */
@@ -84,7 +86,7 @@ export class Playout {
     }
   }
 
-  /** Takes a packet as it arrived; returns what it completes, oldest first. */
+  /** Takes a packet as it arrived; returns what it completes, oldest first, in an array that is good until the next call. */
   receive(packet: RtpPacket, nowMs: number): readonly OpusFrame[] {
     if (!this.#started || packet.ssrc !== this.#ssrc) {
       return this.#isStraggler(packet) ? this.#late() : this.#restart(packet);
@@ -95,7 +97,8 @@ export class Playout {
       return this.#isLateStream(packet) ? this.#restart(packet) : this.#late();
     }
     this.#lateRun = 0;
-    const out: OpusFrame[] = [];
+    const out = this.#out;
+    out.length = 0;
     if (ahead === 0) {
       this.#play(packet, out);
       this.#playHeld(out);
@@ -103,7 +106,7 @@ export class Playout {
       return this.#late();
     }
     this.#giveUp(nowMs, out);
-    return out.length > 0 ? out : NOTHING;
+    return out;
   }
 
   /** Gives up the holes that were waited for long enough. */

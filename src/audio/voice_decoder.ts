@@ -46,6 +46,8 @@ export class VoiceDecoder implements Disposable {
   readonly #gate: SilenceGate;
   readonly #threshold = new VoiceThreshold();
 
+  /** What `receive` returns while open: one frame, nearly always. */
+  readonly #out: PcmFrame[] = [];
   #open = false;
   /** Time since the last voiced frame, ms. -Infinity in the pre-roll: a voice that has not begun cannot end. */
   #unvoicedMs = 0;
@@ -81,10 +83,14 @@ export class VoiceDecoder implements Disposable {
     return this.#open;
   }
 
-  /** Takes the next frame of the timeline; returns the audio to pass on, which may reach back by the pre-roll. */
+  /**
+   * Takes the next frame of the timeline; returns the audio to pass on, which may reach back by the pre-roll, in an array
+   * that is good until the next call.
+   */
   receive(frame: OpusFrame): readonly PcmFrame[] {
     if (!this.#open) return this.#listen(frame);
-    const out: PcmFrame[] = [];
+    const out = this.#out;
+    out.length = 0;
     this.#settleLost(frame, out);
     if (this.#open) this.#pass(frame, out);
     else out.push(...this.#listen(frame));

@@ -195,13 +195,16 @@ class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
     return chunks;
   }
 
-  /** Nine packets in ten complete no chunk. */
+  /** Nine packets in ten complete no chunk. Indices, because an iterator for each packet would be garbage. */
   #chunks(frames: readonly OpusFrame[]): readonly PcmFrame[] {
     let chunks: PcmFrame[] | undefined;
-    for (const opus of frames) {
+    for (let at = 0; at < frames.length; at++) {
+      const opus = frames[at];
       if (opus.kind === "opus") this.#packetMs = opus.durationMs;
-      for (const pcm of this.decoder.receive(opus)) {
-        for (const chunk of this.framer.receive(pcm)) (chunks ??= []).push(chunk);
+      const heard = this.decoder.receive(opus);
+      for (let index = 0; index < heard.length; index++) {
+        const completed = this.framer.receive(heard[index]);
+        if (completed.length > 0) (chunks ??= []).push(...completed);
       }
     }
     return chunks ?? NONE;

@@ -48,6 +48,8 @@ export function timedSource<Input, Output>(
   clock: Clock = systemClock,
 ): ReadableStream<Output> {
   let isWanted = false;
+  /** What the core wanted when it was last asked, which is after each time it was used. */
+  let inputsWanted = core.inputsWanted;
   let patience: Disposable | undefined;
   let timer: Disposable | undefined;
   let armedFor: number | undefined;
@@ -64,6 +66,7 @@ export function timedSource<Input, Output>(
     timer = armedFor = undefined;
   };
   const rearm = (controller: ReadableStreamDefaultController<Output>) => {
+    inputsWanted = core.inputsWanted;
     const deadline = core.nextDeadline();
     if (deadline === armedFor) return;
     timer?.[Symbol.dispose]();
@@ -90,18 +93,19 @@ export function timedSource<Input, Output>(
   const take = (controller: ReadableStreamDefaultController<Output>) => {
     patience?.[Symbol.dispose]();
     patience = undefined;
+    const nowMs = clock.now();
     while (isWanted) {
       const input = inbox.take();
       if (input === undefined) {
-        if (inbox.ended) finish(controller);
-        return;
+        if (inbox.ended) return finish(controller);
+        break;
       }
-      emit(controller, core.receive(input, clock.now()));
-      rearm(controller);
+      emit(controller, core.receive(input, nowMs));
     }
+    rearm(controller);
   };
   const takeIfEnough = (controller: ReadableStreamDefaultController<Output>) => {
-    if (inbox.ended || inbox.size >= core.inputsWanted) return guarded(controller, () => take(controller));
+    if (inbox.ended || inbox.size >= inputsWanted) return guarded(controller, () => take(controller));
     if (patience || inbox.size === 0) return;
     patience = clock.timer(core.patienceMs, () => guarded(controller, () => take(controller)));
   };

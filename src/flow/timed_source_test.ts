@@ -55,8 +55,9 @@ class Queue implements Inbox<number> {
   }
 }
 
-async function setup() {
+async function setup({ inputsWanted = 1 } = {}) {
   const [clock, core, queue] = [new FakeClock(1_000), new HoldOdd(), new Queue()];
+  core.inputsWanted = inputsWanted;
   const reader = timedSource(queue, core, clock).getReader();
   await settle(); // a stream is asked for nothing in the turn that makes it
   return { clock, core, queue, reader };
@@ -88,8 +89,7 @@ Deno.test("An item goes through the core in the call that brings it, while the r
 });
 
 Deno.test("Fewer items than the core wants wait, until they are enough, or one has waited long enough, or the end", async () => {
-  const { clock, core, queue, reader } = await setup();
-  core.inputsWanted = 3;
+  const { clock, core, queue, reader } = await setup({ inputsWanted: 3 });
   const first = reader.read();
   queue.push(1, 3);
   await clock.advance(999);
@@ -119,8 +119,7 @@ Deno.test("Fewer items than the core wants wait, until they are enough, or one h
 });
 
 Deno.test("What came while nobody asked counts too", async () => {
-  const { core, queue, reader } = await setup();
-  core.inputsWanted = 2;
+  const { core, queue, reader } = await setup({ inputsWanted: 2 });
   queue.push(2, 4);
   assert.equal(core.received, 0);
   assert.equal((await reader.read()).value, "2@1000");

@@ -92,15 +92,18 @@ export class DatagramTransport {
 
   async #receive(): Promise<void> {
     const buffer = new Uint8Array(DATAGRAM_BYTES);
-    for (;;) {
-      let datagram: Uint8Array, from: Deno.Addr;
-      try {
-        [datagram, from] = await this.#conn.receive(buffer);
-      } catch {
-        return; // closed; or broken, and then silence tells
+    try {
+      for (;;) {
+        const [datagram, from] = await this.#conn.receive(buffer);
+        if (this.onMedia && isMedia(datagram)) this.onMedia(datagram);
+        else this.#pass(datagram, from as Deno.NetAddr);
       }
-      if (this.onMedia && isMedia(datagram)) this.onMedia(datagram);
-      else this.#pass(datagram, from as Deno.NetAddr);
+    } catch (error) {
+      if (this.closed) return;
+      // Whoever watches for silence gets another connection; what broke this one is told as a stray error.
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   }
 
