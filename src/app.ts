@@ -50,7 +50,15 @@ export async function startService(
       "tiro_audio_packets_total",
       "RTP packets by what became of them",
       "fate",
-      () => ledger.snapshot(),
+      () => ledger.packets(),
+    ),
+  );
+  scope.use(
+    meter.totals(
+      "tiro_audio_seconds_total",
+      "Seconds of audio by what became of them",
+      "fate",
+      () => ledger.seconds(),
     ),
   );
   const stt = createSpeechToText(config.stt.provider, { modal: modalServer(config), meter, clock });

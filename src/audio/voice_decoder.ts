@@ -124,7 +124,10 @@ export class VoiceDecoder implements Disposable {
     const attention = this.#gate.hold(frame);
     if (attention === "leave" || frame.kind !== "opus") return NOTHING;
     const samples = this.#probe.decode(frame.payload);
-    if (!samples || attention === "prime") return NOTHING;
+    if (!samples) return NOTHING;
+    this.#ledger.add("decodedMs", frame.durationMs);
+    this.#ledger.add("gatedMs", frame.durationMs);
+    if (attention === "prime") return NOTHING;
     const levelDb = limitAndMeasureDb(samples);
     if (this.#threshold.isVoice(levelDb)) return this.#beginVoice();
     this.#threshold.learn(levelDb, this.#gate.sinceProbeMs);
@@ -208,6 +211,7 @@ export class VoiceDecoder implements Disposable {
   }
 
   #emit(frame: OpusFrame, samples: Samples, voiced: boolean, durationMs: number, out: PcmFrame[]): void {
+    this.#ledger.add("decodedMs", durationMs);
     this.#unvoicedMs = voiced ? 0 : this.#unvoicedMs + durationMs;
     const endOfVoice = this.#unvoicedMs >= this.#voiceTailMs;
     out.push({

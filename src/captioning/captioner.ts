@@ -69,6 +69,7 @@ export class Captioner {
     });
     this.#pacing = new Pacing({ partials: options.partials });
     this.#feed = new SttFeed({
+      ledger: options.ledger,
       stt,
       languageId,
       scope,
@@ -106,7 +107,11 @@ export class Captioner {
     const playout = new Playout({ ledger, takeDropped: () => source.takeDropped() });
     using decoder = await VoiceDecoder.create({ sampleRateHz, ledger });
     const chunks = new PacketsToChunks(playout, decoder, new Framer({ sampleRateHz, chunkMs, pool }));
-    await timedSource(source, chunks, clock).pipeTo(this.#feed.writable, { signal: scope.signal });
+    try {
+      await timedSource(source, chunks, clock).pipeTo(this.#feed.writable, { signal: scope.signal });
+    } finally {
+      ledger.cut();
+    }
     this.#deliver(this.#utterances.flush());
   }
 

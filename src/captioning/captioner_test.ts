@@ -132,6 +132,10 @@ Deno.test("A drained chain has passed on all the audio of the voice, and its las
   const voicedMs = 6 * 340 - 120;
   assert.ok(passedMs >= voicedMs + 1_200 && passedMs <= voicedMs + 1_200 + 500, `${passedMs} ms passed on`);
   assert.equal(ledger.late + ledger.lost + ledger.dropped, 0);
+  assert.equal(ledger.sentMs, passedMs, "seconds add up as packets do");
+  assert.ok(ledger.gatedMs > 0, "what was listened to before the voice");
+  assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs);
+  assert.equal(ledger.cutMs, 0);
 });
 
 Deno.test("Words a session still owes after a language switch keep its language; the next session's have the new one", async () => {
@@ -180,8 +184,8 @@ Deno.test("While speech-to-text stalls, the chain holds a second at most and aud
   assert.equal(ledger.lost, 0, "what the inbox dropped is not counted a second time");
 });
 
-Deno.test("Disposing the scope ends the chain in the middle of a stall", async () => {
-  const { scope, source, stt } = chain();
+Deno.test("Disposing the scope ends the chain in the middle of a stall, and what was in it is told", async () => {
+  const { scope, source, stt, ledger } = chain();
   stt.stall = Promise.withResolvers();
   for (const payload of await encodeOpus(speech)) {
     source.push(payload);
@@ -191,6 +195,8 @@ Deno.test("Disposing the scope ends the chain in the middle of a stall", async (
   stt.stall.resolve();
   await disposed;
   assert.equal(scope.size, 0);
+  assert.ok(ledger.cutMs > 0, "audio left in the chain is told");
+  assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs + ledger.cutMs);
 });
 
 /** Lets promises and stream callbacks run. */

@@ -9,6 +9,7 @@
  *                 failed  backoff <---failed
  */
 import {
+  type AudioLedger,
   type Clock,
   LIMITS,
   type Log,
@@ -32,6 +33,8 @@ export interface SttFeedEvents {
 }
 
 export interface SttFeedOptions {
+  /** The speaker's. */
+  ledger: AudioLedger;
   stt: SpeechToText;
   languageId: string;
   /** The speaker's scope: aborting it ends everything at once. */
@@ -74,7 +77,11 @@ export class SttFeed {
 
   /** Where the chunks go. Closing it flushes the session; its backpressure is the session's. */
   readonly writable: WritableStream<PcmFrame> = new WritableStream({
-    write: (frame) => this.#inTurn(() => this.#write(frame)),
+    write: (frame) =>
+      this.#inTurn(async () => {
+        await this.#write(frame);
+        this.#options.ledger.add("sentMs", durationMs(frame));
+      }),
     close: () => this.#inTurn(() => this.#finish()),
     abort: () => this.#disarm(),
   });

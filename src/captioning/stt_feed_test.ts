@@ -1,5 +1,12 @@
 import assert from "@std/assert";
-import { type PcmFrame, type SpeechToText, SttError, type SttEvent, type SttSession } from "../domain/mod.ts";
+import {
+  AudioLedger,
+  type PcmFrame,
+  type SpeechToText,
+  SttError,
+  type SttEvent,
+  type SttSession,
+} from "../domain/mod.ts";
 import { BoundedQueue, Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
@@ -102,7 +109,9 @@ function makeFeed() {
   const meter = new FakeMeter();
   const said: string[] = [];
   const released: number[] = [];
+  const ledger = new AudioLedger();
   const feed = new SttFeed({
+    ledger,
     stt,
     languageId: "en",
     scope,
@@ -119,7 +128,7 @@ function makeFeed() {
   });
   const writer = feed.writable.getWriter();
   writer.closed.catch(() => {});
-  return { clock, scope, stt, meter, said, released, feed, writer };
+  return { clock, scope, stt, meter, said, released, ledger, feed, writer };
 }
 
 Deno.test("A session opens at the first audio, not before, and says what it hears", () =>

@@ -1,9 +1,19 @@
 /**
- * Where every packet went. Per speaker: received = decoded + silent + late + dropped (+ what is still on its way);
+ * Where every packet went, and every second of audio made of them. Per speaker:
+ *
+ *     received = decoded + silent + late + dropped (+ what is still on its way)
+ *     decodedMs = sentMs + gatedMs + cutMs (+ what is still on its way)
+ *
  * `lost` packets were expected and never received. One ledger per speaker, added into the process total when it changes.
  */
 export const LEDGER_ENTRIES = ["received", "decoded", "silent", "late", "lost", "dropped"] as const;
 export type LedgerEntry = (typeof LEDGER_ENTRIES)[number];
+
+export const AUDIO_ENTRIES = ["decodedMs", "sentMs", "gatedMs", "cutMs"] as const;
+export type AudioEntry = (typeof AUDIO_ENTRIES)[number];
+
+/** All of a ledger, as plain data. */
+export type LedgerSnapshot = Record<LedgerEntry | AudioEntry, number>;
 
 export class AudioLedger {
   /** RTP packets that reached the inbox. */
@@ -19,21 +29,43 @@ export class AudioLedger {
   /** Packets pushed out of the full inbox. */
   dropped = 0;
 
+  /** Audio decoded, concealed or put in the place of silence between words. */
+  decodedMs = 0;
+  /** Audio handed to speech-to-text, what is said again to another session counted once. */
+  sentMs = 0;
+  /** Audio listened to while nobody spoke, and kept back. */
+  gatedMs = 0;
+  /** Audio left in the chain when its speaker went. */
+  cutMs = 0;
+
   constructor(private readonly total?: AudioLedger) {}
 
-  add(entry: LedgerEntry, packets = 1): void {
-    this[entry] += packets;
-    this.total?.add(entry, packets);
+  /** Packets, or milliseconds. */
+  add(entry: LedgerEntry | AudioEntry, amount = 1): void {
+    this[entry] += amount;
+    this.total?.add(entry, amount);
   }
 
-  snapshot(): Record<LedgerEntry, number> {
-    return {
-      received: this.received,
-      decoded: this.decoded,
-      silent: this.silent,
-      late: this.late,
-      lost: this.lost,
-      dropped: this.dropped,
-    };
+  /** Closes the account of a speaker's audio: what went nowhere else was cut off. */
+  cut(): void {
+    this.add("cutMs", this.decodedMs - this.sentMs - this.gatedMs - this.cutMs);
+  }
+
+  snapshot(): LedgerSnapshot {
+    const all = [...LEDGER_ENTRIES, ...AUDIO_ENTRIES].map((entry) => [entry, this[entry]]);
+    return Object.fromEntries(all);
+  }
+
+  /** Packets by what became of them. */
+  packets(): Record<LedgerEntry, number> {
+    return Object.fromEntries(LEDGER_ENTRIES.map((entry) => [entry, this[entry]])) as Record<
+      LedgerEntry,
+      number
+    >;
+  }
+
+  /** Seconds of audio by what became of them: decoded, sent, gated, cut. */
+  seconds(): Record<string, number> {
+    return Object.fromEntries(AUDIO_ENTRIES.map((entry) => [entry.slice(0, -2), this[entry] / 1_000]));
   }
 }

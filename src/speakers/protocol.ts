@@ -12,7 +12,7 @@ import type {
   HistogramName,
   IceCandidate,
   IceServer,
-  LedgerEntry,
+  LedgerSnapshot,
   LogFields,
   SdpOffer,
   Speaker,
@@ -71,7 +71,7 @@ export interface Beat {
   /** Messages handled since the start. */
   handled: number;
   /** Totals since the start. */
-  ledger: Record<LedgerEntry, number>;
+  ledger: LedgerSnapshot;
   /** Since the last beat. */
   counts: { name: CounterName; label?: string; by: number }[];
   /** Since the last beat. */

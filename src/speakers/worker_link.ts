@@ -6,13 +6,14 @@
  *         '---- broken, stuck, silent ----'----------------^     its speakers fail, their owners open others
  */
 import {
+  AUDIO_ENTRIES,
   type AudioLedger,
   type Clock,
   type HostedSpeaker,
   type IceCandidate,
   type IceServer,
   LEDGER_ENTRIES,
-  type LedgerEntry,
+  type LedgerSnapshot,
   type Log,
   type Meter,
   NegotiationError,
@@ -79,7 +80,7 @@ export class WorkerLink {
   #look: Disposable;
   /** Our clock minus the worker's: the least ever seen, because messages only take time. */
   #clockOffsetMs = Infinity;
-  #counted: Record<LedgerEntry, number> | undefined;
+  #counted: LedgerSnapshot | undefined;
   #stopped?: PromiseWithResolvers<void>;
   /** The latest beats of this half minute and of the one before, ms. */
   #late = { worstMs: 0, beforeMs: 0, sinceMs: 0 };
@@ -212,7 +213,7 @@ export class WorkerLink {
     const { worstMs, sinceMs } = this.#late;
     if (nowMs - sinceMs >= LAG_WINDOW_MS) this.#late = { worstMs: lateMs, beforeMs: worstMs, sinceMs: nowMs };
     else this.#late.worstMs = Math.max(worstMs, lateMs);
-    for (const entry of LEDGER_ENTRIES) {
+    for (const entry of [...LEDGER_ENTRIES, ...AUDIO_ENTRIES]) {
       const more = ledger[entry] - (this.#counted?.[entry] ?? 0);
       if (more > 0) total.add(entry, more);
     }

@@ -126,4 +126,8 @@ async function assertLedger(world: World): Promise<void> {
   assert.equal(dropped, 0);
   const held = received - decoded - silent - late - dropped;
   assert.ok(held >= 0 && held <= 21 * 6, `${held} held`);
+  const seconds = (fate: string) => world.metric(`tiro_audio_seconds_total{fate="${fate}"}`);
+  const [heard, sent, gated, cut] = await Promise.all(["decoded", "sent", "gated", "cut"].map(seconds));
+  assert.ok(sent > 1, `${sent} s sent`);
+  assert.ok(Math.abs(heard - sent - gated - cut) < 0.001, `${heard} = ${sent} + ${gated} + ${cut}`);
 }
