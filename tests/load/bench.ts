@@ -46,6 +46,8 @@ export interface Results {
   calibration: Calibration;
   /** The service's time per packet over native libopus' time to decode one. */
   ratio: number;
+  /** The same over native libopus and libsrtp together. */
+  ratioOverFloor: number;
 }
 
 /** Resident memory, bytes: as it is, and once the garbage is collected. */
@@ -87,7 +89,7 @@ async function bench(options: Options): Promise<Results> {
   const loadBefore = await untilQuiet(options.waitS);
   say(`load average ${loadBefore.toFixed(2)}; starting the service`);
   let packets: readonly Uint8Array[];
-  let measured: Omit<Results, "at" | "machine" | "loadBefore" | "calibration" | "ratio">;
+  let measured: Pick<Results, "delayEasy" | "delayLoaded" | "window" | "memory">;
   {
     const { speakers } = options;
     const denoArgs = ["--inspect=127.0.0.1:0", ...options.denoArgs]; // for collectGarbage
@@ -95,16 +97,17 @@ async function bench(options: Options): Promise<Results> {
     packets = scene.packets;
     measured = await measure(scene, options);
   }
-  say("calibrating: native libopus on the same packets");
+  say("calibrating: native libopus and libsrtp on the same packets");
   const calibration = await calibrate(packets, options.speakers);
-  const ratio = measured.window.serviceMicrosPerPacket / calibration.microsPerPacket;
+  const { serviceMicrosPerPacket } = measured.window;
   return {
     at: new Date().toISOString(),
     machine: loadMachine(),
     loadBefore,
     ...measured,
     calibration,
-    ratio,
+    ratio: serviceMicrosPerPacket / calibration.microsPerPacket,
+    ratioOverFloor: serviceMicrosPerPacket / calibration.floorMicrosPerPacket,
   };
 }
 

@@ -1,4 +1,4 @@
-/** Runs the yardstick, opus_native.ts, in a process of its own. */
+/** Runs the yardstick, opus_native.ts, in a process of its own, and tells what a packet costs beside it. */
 import type { Calibration } from "./opus_native.ts";
 
 /** Takes some seconds of one core. */
@@ -16,4 +16,25 @@ export async function calibrate(packets: readonly Uint8Array[], speakers: number
   } finally {
     await Deno.remove(file);
   }
+}
+
+/** Rows of a table: the floor, and how many times as much `microsPerPacket` is. */
+export function besideFloor(microsPerPacket: number, calibration: Calibration): string[][] {
+  const { library, microsPerPacket: decoding, srtpMicrosPerPacket: srtp, floorMicrosPerPacket: floor } =
+    calibration;
+  const rows = [
+    ["  native decoding", `${decoding.toFixed(1)} us per packet (${library})`],
+    [
+      "  native SRTP",
+      srtp === null ? "libsrtp2-1 is not installed" : `${srtp.toFixed(1)} us per packet (libsrtp2.so.1)`,
+    ],
+    ["  floor", `${floor.toFixed(1)} us per packet, ${srtp === null ? "decoding alone" : "both together"}`],
+    ["  over native decoding", (microsPerPacket / decoding).toFixed(2)],
+    ["  over the floor", (microsPerPacket / floor).toFixed(2)],
+  ];
+  if (library === "libopus.so.0") return rows;
+  return [...rows, [
+    "",
+    "libopus0 is not installed: decoding is libopus in WebAssembly's, about twice as slow",
+  ]];
 }

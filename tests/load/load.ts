@@ -44,7 +44,10 @@ export interface LoadResults {
   /** Since the start. */
   counters: Record<string, number>;
   calibration: Calibration;
+  /** The service's time per packet over native libopus' time to decode one. */
   ratio: number;
+  /** The same over native libopus and libsrtp together. */
+  ratioOverFloor: number;
 }
 
 /** Bytes: resident, and what is left of that once the garbage is collected. */
@@ -91,7 +94,7 @@ async function load(options: LoadOptions): Promise<LoadResults> {
   const loadBefore = await untilQuiet(options.waitS);
   say(`load average ${loadBefore.toFixed(2)}; starting Janus, the stand-ins and the service`);
   let packets: readonly Uint8Array[];
-  let measured: Omit<LoadResults, "at" | "machine" | "loadBefore" | "options" | "calibration" | "ratio">;
+  let measured: Awaited<ReturnType<typeof measure>>;
   {
     await using scene = await LoadScene.start({
       ...options,
@@ -104,9 +107,9 @@ async function load(options: LoadOptions): Promise<LoadResults> {
     packets = scene.packets;
     measured = await measure(scene, options);
   }
-  say("calibrating: native libopus on the same packets");
+  say("calibrating: native libopus and libsrtp on the same packets");
   const calibration = await calibrate(packets, options.speakers);
-  const ratio = measured.window.serviceMicrosPerPacket / calibration.microsPerPacket;
+  const { serviceMicrosPerPacket } = measured.window;
   return {
     at: new Date().toISOString(),
     machine: loadMachine(),
@@ -114,7 +117,8 @@ async function load(options: LoadOptions): Promise<LoadResults> {
     options,
     ...measured,
     calibration,
-    ratio,
+    ratio: serviceMicrosPerPacket / calibration.microsPerPacket,
+    ratioOverFloor: serviceMicrosPerPacket / calibration.floorMicrosPerPacket,
   };
 }
 

@@ -19,7 +19,8 @@ export interface LoadOptions {
 
 export const HELP = `Usage: deno task load [OPTION..]
 N speakers in M rooms through the service in a process of its own: a real Janus, DTLS-SRTP over UDP, WebSockets to a
-stand-in for speech-to-text. Needs the package janus. Ends with 1 when packets are unaccounted for.
+stand-in for speech-to-text. Needs the package janus; the floor beside it is measured with libopus0 and libsrtp2-1. Ends
+with 1 when packets are unaccounted for.
 
   --speakers N        (default 100)
   --rooms N           (default 4)

@@ -1,4 +1,5 @@
 /** The results of a load test as a table for people. */
+import { besideFloor } from "./calibrate.ts";
 import type { Percentiles } from "./latency.ts";
 import type { LoadResults } from "./load.ts";
 
@@ -28,8 +29,7 @@ export function loadReport(results: LoadResults): string {
     ["  heard at the end", `${window.heard}; ${window.sttSessions} speech-to-text sessions`],
     [],
     ["service, processor time", `${window.serviceMicrosPerPacket.toFixed(1)} us per packet received`],
-    ["  native decoding", `${calibration.microsPerPacket.toFixed(1)} us per packet (${calibration.library})`],
-    ["  ratio", results.ratio.toFixed(2)],
+    ...besideFloor(window.serviceMicrosPerPacket, calibration),
     ["  cores", `${window.serviceCores.toFixed(2)}, so ${window.speakersPerCore.toFixed(0)} speakers a core`],
     ["  waited for a core", `${(window.waitedForCore * 100).toFixed(1)} % of the time`],
     [
@@ -67,14 +67,19 @@ export function loadReport(results: LoadResults): string {
       `${mebibytes(memory.perSpeakerHeldBytes, 2)} MiB once the garbage is collected`,
     ],
   ];
+  return tableOf(rows);
+}
+
+/** Names and values in two columns. */
+export function tableOf(rows: readonly string[][]): string {
   return rows.map(([name = "", value = ""]) => `${name.padEnd(32)} ${value}`.trimEnd()).join("\n") + "\n";
 }
 
-function spread({ median, p99, max }: Percentiles): string {
+export function spread({ median, p99, max }: Percentiles): string {
   return `median ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, max ${max.toFixed(1)} ms`;
 }
 
-function cores(count: number): string {
+export function cores(count: number): string {
   return `${count.toFixed(2)} cores`;
 }
 
@@ -83,6 +88,6 @@ function held({ rssBytes, heldBytes, heapBytes }: LoadResults["memory"]["one"]):
     `(heap ${mebibytes(heapBytes)} MiB)`;
 }
 
-function mebibytes(bytes: number, digits = 0): string {
+export function mebibytes(bytes: number, digits = 0): string {
   return (bytes / 2 ** 20).toFixed(digits);
 }

@@ -1,19 +1,26 @@
 /**
- * The yardstick for the service's cost of a packet: native libopus decodes the same packets at 24 kHz mono float, and
- * does nothing else. A process of its own, so that nothing else is counted; run by bench.ts with a file of packets:
+ * The floor under the service's cost of a packet: native libopus decodes the same packets at 24 kHz mono float, then
+ * native libsrtp opens packets as long (srtp_native.ts). A process of its own, so that nothing else is counted; run by
+ * calibrate.ts with a file of packets:
  *
  *     deno run -A tests/load/opus_native.ts PACKETS.json SPEAKERS
  *
- * Prints one line of JSON, `Calibration`. Where libopus0 is not installed it takes libopus-wasm, and says so.
+ * Prints one line of JSON, `Calibration`. Where libopus0 is not installed it takes libopus-wasm, and says so; where
+ * libsrtp2-1 is not, the floor is decoding alone, and it says that.
  */
 import { createDecoder } from "libopus-wasm";
 import { cpuMsOf } from "./proc.ts";
+import { srtpMicrosPerPacket } from "./srtp_native.ts";
 
 export interface Calibration {
   library: "libopus.so.0" | "libopus-wasm";
   /** Processor time of decoding one packet, µs; the median of the rounds. */
   microsPerPacket: number;
   packets: number;
+  /** Of opening one SRTP packet, µs; null where libsrtp2-1 is not installed. */
+  srtpMicrosPerPacket: number | null;
+  /** Both together, µs. */
+  floorMicrosPerPacket: number;
 }
 
 const SAMPLE_RATE_HZ = 24_000;
@@ -81,10 +88,14 @@ async function calibrate(
     }
     if (round > 0) micros.push((cpuMsOf("self") - startMs) * 1_000 / (beats * speakers)); // the first one warms up
   }
+  const microsPerPacket = micros.sort((a, b) => a - b)[ROUNDS >> 1];
+  const srtpMicros = srtpMicrosPerPacket(packets, speakers);
   return {
     library: native ? "libopus.so.0" : "libopus-wasm",
-    microsPerPacket: micros.sort((a, b) => a - b)[ROUNDS >> 1],
+    microsPerPacket,
     packets: beats * speakers * ROUNDS,
+    srtpMicrosPerPacket: srtpMicros ?? null,
+    floorMicrosPerPacket: microsPerPacket + (srtpMicros ?? 0),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The results of a run as a table for people. */
 import type { Memory, Results } from "./bench.ts";
+import { besideFloor } from "./calibrate.ts";
 import type { Latencies, Percentiles } from "./latency.ts";
 
 export function report(results: Results): string {
@@ -14,8 +15,7 @@ export function report(results: Results): string {
     [],
     [`${window.speakers} speakers, ${window.seconds.toFixed(0)} s`, ""],
     ["  service, processor time", `${window.serviceMicrosPerPacket.toFixed(1)} us per packet received`],
-    ["  native decoding", `${calibration.microsPerPacket.toFixed(1)} us per packet (${calibration.library})`],
-    ["  ratio", `${results.ratio.toFixed(2)}`],
+    ...besideFloor(window.serviceMicrosPerPacket, calibration),
     ["  service, one core", percent(window.serviceCpu)],
     ["  service, loop lag", `${window.serviceLoopLagMs.toFixed(1)} ms at worst`],
     ["  packets sent / received", `${window.packetsSent} / ${window.packetsReceived}`],
@@ -27,12 +27,6 @@ export function report(results: Results): string {
     [`memory, ${window.speakers} speakers`, held(memory.allSpeakers)],
     ["memory, each further speaker", held(memory.perSpeaker)],
   ];
-  if (calibration.library !== "libopus.so.0") {
-    rows.push([], [
-      "note",
-      "libopus0 is not installed: the yardstick is libopus in WebAssembly, about twice as slow",
-    ]);
-  }
   return rows.map(([name = "", value = ""]) => `${name.padEnd(32)}${value}`.trimEnd()).join("\n") + "\n";
 }
 
