@@ -5,9 +5,9 @@
 import { LEDGER_ENTRIES, type LedgerEntry } from "../../src/domain/mod.ts";
 import { calibrate } from "./calibrate.ts";
 import { type Percentiles, percentiles } from "./latency.ts";
-import { HELP, type LoadOptions, optionsOf } from "./load_args.ts";
+import { HELP, impairmentsOf, type LoadOptions, optionsOf } from "./load_args.ts";
 import { loadReport } from "./load_report.ts";
-import { exitOnSignals, LoadScene, pause } from "./load_scene.ts";
+import { exitOnSignals, LoadScene, pause, untilStill } from "./load_scene.ts";
 import { LoopProbe } from "./loop_probe.ts";
 import { loadMachine, type Machine, untilQuiet } from "./machine.ts";
 import { MARK_AT_MS, PUBLISHERS, TURN_MS } from "./marks.ts";
@@ -15,12 +15,9 @@ import type { Calibration } from "./opus_native.ts";
 import { busyMs, cpuMsOf, dropsBetween, udpDropsOf, waitedForCoreMs } from "./proc.ts";
 import type { Metrics } from "./scene.ts";
 import type { SttNumbers } from "./stt_process.ts";
+import { weriftAsIs, weriftReport, type WeriftResults } from "./werift_as_is.ts";
 import { PACKET_MS } from "../fakes/speech.ts";
 
-/** With nothing sent, what is on its way has arrived once the count stands still this long. */
-const STILL_MS = 300;
-/** A service that is behind has seconds of packets in the kernel's buffers. */
-const DRAIN_TIMEOUT_MS = 15_000;
 const JOIN_TIMEOUT_MS = 45_000;
 const LEAVE_TIMEOUT_MS = 30_000;
 const SAMPLE_EVERY_MS = 1_000;
@@ -98,11 +95,7 @@ async function load(options: LoadOptions): Promise<LoadResults> {
   {
     await using scene = await LoadScene.start({
       ...options,
-      impairments: {
-        loss: options.lossPercent / 100,
-        reorder: options.reorderPercent / 100,
-        jitterMs: options.jitterMs,
-      },
+      impairments: impairmentsOf(options),
     });
     packets = scene.packets;
     measured = await measure(scene, options);
@@ -167,7 +160,7 @@ async function join(scene: LoadScene, speakers: number) {
 async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const { janus, hpb, service } = scene;
   janus.held = true;
-  const { metrics: before } = await drained(scene);
+  const { last: before } = await drained(scene);
   await scene.resetStt();
   const probe = await LoopProbe.start(service);
   const start = {
@@ -197,7 +190,7 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const lateMs = janus.lateMs;
   const loopLagMs = await probe.stop();
   janus.held = true;
-  const { metrics: after, behindMs } = await drained(scene);
+  const { last: after, behindMs } = await drained(scene);
   const wholeMs = cpuMsOf(service.pid) - start.serviceMs;
   const stt = await scene.sttNumbers();
   const drops = udpDropsOf(service.pid);
@@ -231,19 +224,8 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   return { window, othersCores: Math.max(0, busyCores - serviceCores - a - b - c), rssBytes };
 }
 
-/** While nothing is sent: waits until nothing more arrives. */
-async function drained(scene: LoadScene): Promise<{ metrics: Metrics; behindMs: number }> {
-  const startMs = performance.now();
-  let metrics = await scene.metrics();
-  let behindMs = 0;
-  for (;;) {
-    await pause(STILL_MS);
-    const next = await scene.metrics();
-    const isStill = next.packets("received") === metrics.packets("received");
-    metrics = next;
-    if (isStill || performance.now() - startMs > DRAIN_TIMEOUT_MS) return { metrics, behindMs };
-    behindMs = performance.now() - startMs;
-  }
+function drained(scene: LoadScene): Promise<{ last: Metrics; behindMs: number }> {
+  return untilStill(() => scene.metrics(), (metrics) => metrics.packets("received"));
 }
 
 /** Lets the window pass; resident memory at its end, and how long healthz took. */
@@ -320,13 +302,21 @@ async function main(args: readonly string[]): Promise<number> {
     Deno.exit(3);
   }, planMs + REST_TIMEOUT_MS);
   exitOnSignals();
-  const results = await load(options);
-  clearTimeout(timer);
-  if (options.json !== undefined) {
-    await Deno.writeTextFile(options.json, JSON.stringify(results, null, 2) + "\n");
+  if (options.werift) {
+    const results = await weriftAsIs(options, say);
+    await keep(options, results);
+    clearTimeout(timer);
+    return print(weriftReport(results));
   }
+  const results = await load(options);
+  await keep(options, results);
+  clearTimeout(timer);
   print(loadReport(results));
   return results.ledger.unaccounted === 0 ? 0 : 1;
+}
+
+async function keep({ json }: LoadOptions, results: LoadResults | WeriftResults): Promise<void> {
+  if (json !== undefined) await Deno.writeTextFile(json, JSON.stringify(results, null, 2) + "\n");
 }
 
 function print(text: string): number {

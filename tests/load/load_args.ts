@@ -1,4 +1,5 @@
 /** The command line of `deno task load`. */
+import type { Impairments } from "./janus_room.ts";
 
 export interface LoadOptions {
   speakers: number;
@@ -12,6 +13,8 @@ export interface LoadOptions {
   reorderPercent: number;
   jitterMs: number;
   waitS: number;
+  /** werift as it is, in the place of the service. */
+  werift: boolean;
   json?: string;
   environment: Record<string, string>;
   denoArgs: string[];
@@ -35,6 +38,7 @@ with 1 when packets are unaccounted for.
   --env NAME=VALUE    for the service; may be given again
   --deno-arg ARG      for the service's Deno; may be given again
   --wait SECONDS      how long to wait for the machine to be quiet, load below 0.5 (default 0)
+  --werift            measure werift as it is instead, decoding and nothing else; --rooms, --listeners, --env do nothing
   --json FILE         write the numbers to FILE too
   --help              this page
 `;
@@ -67,12 +71,17 @@ export function optionsOf(args: readonly string[]): LoadOptions {
     reorderPercent: 0,
     jitterMs: 0,
     waitS: 0,
+    werift: false,
     environment: {},
     denoArgs: [],
   };
-  for (let at = 0; at < args.length; at += 2) {
+  for (let at = 0; at < args.length; at++) {
     const name = args[at];
-    const value = args[at + 1];
+    if (name === "--werift") {
+      options.werift = true;
+      continue;
+    }
+    const value = args[++at];
     if (value === undefined) throw new RangeError(`${name} takes a value`);
     if (name in NUMBERS) {
       const { to, min, max } = NUMBERS[name as keyof typeof NUMBERS];
@@ -90,4 +99,8 @@ export function optionsOf(args: readonly string[]): LoadOptions {
     } else throw new RangeError(`unknown option ${name}`);
   }
   return options;
+}
+
+export function impairmentsOf({ lossPercent, reorderPercent, jitterMs }: LoadOptions): Impairments {
+  return { loss: lossPercent / 100, reorder: reorderPercent / 100, jitterMs };
 }

@@ -31,6 +31,14 @@ Deno.test("Options are read, those that may repeat each time", () => {
   assert.equal(options.json, "f");
 });
 
+Deno.test("--werift takes no value and stands anywhere", () => {
+  assert.equal(optionsOf([]).werift, false);
+  for (const args of [["--werift", "--speakers", "20"], ["--speakers", "20", "--werift"]]) {
+    const { werift, speakers } = optionsOf(args);
+    assert.deepEqual({ werift, speakers }, { werift: true, speakers: 20 });
+  }
+});
+
 Deno.test("What makes no sense is refused by name", () => {
   for (
     const args of [["--speakers"], ["--speakers", "0"], ["--talk", "101"], ["--env", "A"], ["--loud", "1"]]

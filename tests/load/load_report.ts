@@ -4,12 +4,10 @@ import type { Percentiles } from "./latency.ts";
 import type { LoadResults } from "./load.ts";
 
 export function loadReport(results: LoadResults): string {
-  const { machine, options, window, memory, ledger, calibration, counters } = results;
+  const { options, window, memory, ledger, calibration, counters } = results;
   const { packets, generatorCores: generator } = window;
   const rows: string[][] = [
-    ["machine", `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`],
-    ["", `Linux ${machine.kernel}, Deno ${machine.deno}`],
-    ["  others", `load ${results.loadBefore.toFixed(2)} before, ${cores(results.othersCores)} in the window`],
+    ...machineRows(results),
     [
       "  generator",
       `Janus ${cores(generator.janus)}, stand-in ${cores(generator.stt)}, ` +
@@ -68,6 +66,16 @@ export function loadReport(results: LoadResults): string {
     ],
   ];
   return tableOf(rows);
+}
+
+export function machineRows(
+  { machine, loadBefore, othersCores }: Pick<LoadResults, "machine" | "loadBefore" | "othersCores">,
+): string[][] {
+  return [
+    ["machine", `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB`],
+    ["", `Linux ${machine.kernel}, Deno ${machine.deno}`],
+    ["  others", `load ${loadBefore.toFixed(2)} before, ${cores(othersCores)} in the window`],
+  ];
 }
 
 /** Names and values in two columns. */

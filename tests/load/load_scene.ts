@@ -31,6 +31,10 @@ const RTP_PORTS = { first: 20_000, last: 29_999 };
 /** Threads of Janus: the machine's other core is the service's. */
 const JANUS_LOOPS = 2;
 const LOOK_EVERY_MS = 100;
+/** With nothing sent, what is on its way has arrived once the count stands still this long. */
+const STILL_MS = 300;
+/** A receiver that is behind has seconds of packets in the kernel's buffers. */
+const DRAIN_TIMEOUT_MS = 15_000;
 
 const MUTED_MS = 300;
 
@@ -58,19 +62,14 @@ export class LoadScene implements AsyncDisposable {
   static async start(options: LoadSceneOptions): Promise<LoadScene> {
     await using stack = new AsyncDisposableStack();
     const ports = stack.use(ClaimedPorts.claim());
-    const folder = await Deno.makeTempDir({ prefix: "tiro-load-" });
-    stack.defer(tidied(folder));
-    await Deno.mkdir(`${folder}/janus`);
-    const janusOptions: JanusOptions = {
-      folder: `${folder}/janus`,
+    const folder = await temporaryFolder(stack);
+    const { talkPercent, impairments } = options;
+    const { janus, pid: janusPid, packets } = await openJanus(stack, {
+      folder,
       port: ports.next(),
-      hostAddress: ownAddress(),
-      rtpPorts: RTP_PORTS,
-      logPath: `${folder}/janus.log`,
-      eventLoops: JANUS_LOOPS,
-    };
-    await configureJanus(janusOptions);
-    const janusProcess = stack.use(await startJanus(janusOptions));
+      talkPercent,
+      impairments,
+    });
     const sttPort = ports.next();
     const sttUrl = `127.0.0.1:${sttPort}`;
     const sttProcess = stack.use(
@@ -82,15 +81,6 @@ export class LoadScene implements AsyncDisposable {
         isReady: () => answersOk(`http://${sttUrl}/numbers`),
       }),
     );
-    const packets = await turnPackets(await readSpeech("meeting_rms"));
-    const janus = stack.use(
-      await JanusRoom.open({
-        url: `ws://127.0.0.1:${janusOptions.port}`,
-        packets,
-        talkPercent: options.talkPercent,
-      }),
-    );
-    janus.impairments = options.impairments;
     const hpb = stack.use(new CallHpb(janus));
     const nextcloud = stack.use(await FakeNextcloud.start({ secret: "backend-secret-of-the-load-test" }));
     const service = stack.use(
@@ -114,8 +104,8 @@ export class LoadScene implements AsyncDisposable {
         if (!response.ok) throw new Error(`Cannot caption a room: ${response.status} ${answer}`);
       }
     }
-    const pids = [janusProcess.pid, sttProcess.pid];
-    return new LoadScene(service, janus, hpb, packets.talk[0], rooms, sttUrl, pids, stack.move());
+    const pids = [janusPid, sttProcess.pid];
+    return new LoadScene(service, janus, hpb, packets, rooms, sttUrl, pids, stack.move());
   }
 
   get speakers(): number {
@@ -209,6 +199,58 @@ export class LoadScene implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stack.disposeAsync();
+  }
+}
+
+/** Janus in a process of its own with its publishers; what they say while they talk. Both end with the stack. */
+export async function openJanus(
+  stack: AsyncDisposableStack,
+  { folder, port, talkPercent, impairments }: {
+    folder: string;
+    port: number;
+    talkPercent: number;
+    impairments: Impairments;
+  },
+): Promise<{ janus: JanusRoom; pid: number; packets: readonly Uint8Array[] }> {
+  await Deno.mkdir(`${folder}/janus`);
+  const options: JanusOptions = {
+    folder: `${folder}/janus`,
+    port,
+    hostAddress: ownAddress(),
+    rtpPorts: RTP_PORTS,
+    logPath: `${folder}/janus.log`,
+    eventLoops: JANUS_LOOPS,
+  };
+  await configureJanus(options);
+  const { pid } = stack.use(await startJanus(options));
+  const packets = await turnPackets(await readSpeech("meeting_rms"));
+  const janus = stack.use(await JanusRoom.open({ url: `ws://127.0.0.1:${port}`, packets, talkPercent }));
+  janus.impairments = impairments;
+  return { janus, pid, packets: packets.talk[0] };
+}
+
+/** Is gone with the stack. */
+export async function temporaryFolder(stack: AsyncDisposableStack): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "tiro-load-" });
+  stack.defer(tidied(folder));
+  return folder;
+}
+
+/** While nothing is sent: looks again until nothing more has arrived. `behindMs`: how long something did. */
+export async function untilStill<T>(
+  look: () => Promise<T>,
+  received: (seen: T) => number,
+): Promise<{ last: T; behindMs: number }> {
+  const startMs = performance.now();
+  let last = await look();
+  let behindMs = 0;
+  for (;;) {
+    await pause(STILL_MS);
+    const next = await look();
+    const isStill = received(next) === received(last);
+    last = next;
+    if (isStill || performance.now() - startMs > DRAIN_TIMEOUT_MS) return { last, behindMs };
+    behindMs = performance.now() - startMs;
   }
 }
 
