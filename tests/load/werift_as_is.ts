@@ -1,0 +1,280 @@
+/**
+ * `deno task load --werift`: what the service is to be seen beside. As many subscriptions to the same real Janus, taken
+ * by werift as it is (werift_process.ts), measured the same way.
+ */
+import { ClaimedPorts } from "../fakes/ports.ts";
+import { PACKET_MS } from "../fakes/speech.ts";
+import { ownAddress } from "../real/janus.ts";
+import { answersOk, ServerProcess } from "../real/server_process.ts";
+import { besideFloor, calibrate } from "./calibrate.ts";
+import type { IceCandidateJson, JanusRoom } from "./janus_room.ts";
+import { type Percentiles, percentiles } from "./latency.ts";
+import { impairmentsOf, type LoadOptions } from "./load_args.ts";
+import { cores, machineRows, mebibytes, spread, tableOf } from "./load_report.ts";
+import { openJanus, pause, temporaryFolder, untilStill } from "./load_scene.ts";
+import { loadMachine, type Machine, untilQuiet } from "./machine.ts";
+import { PUBLISHERS } from "./marks.ts";
+import type { Calibration } from "./opus_native.ts";
+import { busyMs, cpuMsOf, dropsBetween, rssBytesOf, udpDropsOf, waitedForCoreMs } from "./proc.ts";
+import type { WeriftAnswer, WeriftNumbers } from "./werift_process.ts";
+
+const JOIN_TIMEOUT_MS = 45_000;
+const LOOK_EVERY_MS = 100;
+const SAMPLE_EVERY_MS = 1_000;
+
+export interface WeriftResults {
+  at: string;
+  machine: Machine;
+  loadBefore: number;
+  othersCores: number;
+  options: LoadOptions;
+  joins: Join[];
+  window: {
+    seconds: number;
+    connected: number;
+    packetsSent: number;
+    packetsReceived: number;
+    decoded: number;
+    behindMs: number;
+    socketDrops: number;
+    microsPerPacket: number;
+    cores: number;
+    speakersPerCore: number;
+    waitedForCore: number;
+    generatorCores: { janus: number; harness: number };
+    publishersLateMs: Percentiles;
+  };
+  memory: { oneRssBytes: number; allRssBytes: number; perSpeakerRssBytes: number };
+  calibration: Calibration;
+  /** werift's time per packet over native libopus' time to decode one. */
+  ratio: number;
+  ratioOverFloor: number;
+}
+
+interface Join {
+  /** So many at once; `connected` of those then `present` were after `tookMs`. */
+  speakers: number;
+  present: number;
+  connected: number;
+  tookMs: number;
+}
+
+/** What is measured: the process, and the Janus it hears. */
+interface Scene {
+  url: string;
+  pid: number;
+  janus: JanusRoom;
+  janusPid: number;
+  say: (line: string) => void;
+}
+
+export async function weriftAsIs(
+  options: LoadOptions,
+  say: (line: string) => void,
+): Promise<WeriftResults> {
+  const loadBefore = await untilQuiet(options.waitS);
+  say(`load average ${loadBefore.toFixed(2)}; starting Janus and werift as it is`);
+  let packets: readonly Uint8Array[];
+  let measured: Awaited<ReturnType<typeof measure>>;
+  {
+    await using stack = new AsyncDisposableStack();
+    const ports = stack.use(ClaimedPorts.claim());
+    const folder = await temporaryFolder(stack);
+    const { talkPercent } = options;
+    const opened = await openJanus(stack, {
+      folder,
+      port: ports.next(),
+      talkPercent,
+      impairments: impairmentsOf(options),
+    });
+    packets = opened.packets;
+    const port = ports.next();
+    const url = `http://127.0.0.1:${port}`;
+    const script = new URL("werift_process.ts", import.meta.url).pathname;
+    const werift = stack.use(
+      await ServerProcess.start({
+        name: "werift as it is",
+        executable: Deno.execPath(),
+        args: ["run", "-A", ...options.denoArgs, script, String(port), ownAddress()],
+        logPath: `${folder}/werift.log`,
+        isReady: () => answersOk(`${url}/numbers`),
+      }),
+    );
+    const { janus, pid: janusPid } = opened;
+    measured = await measure({ url, pid: werift.pid, janus, janusPid, say }, options);
+  }
+  say("calibrating: native libopus and libsrtp on the same packets");
+  const calibration = await calibrate(packets, options.speakers);
+  const { microsPerPacket } = measured.window;
+  return {
+    at: new Date().toISOString(),
+    machine: loadMachine(),
+    loadBefore,
+    options,
+    ...measured,
+    calibration,
+    ratio: microsPerPacket / calibration.microsPerPacket,
+    ratioOverFloor: microsPerPacket / calibration.floorMicrosPerPacket,
+  };
+}
+
+async function measure(scene: Scene, options: LoadOptions) {
+  const { speakers, joinTogether, warmUpS, seconds } = options;
+  const joins = [await join(scene, 0, 1)];
+  await pause(3_000);
+  const oneRssBytes = rssBytesOf(scene.pid);
+  for (let present = 1; present < speakers;) {
+    const count = Math.min(joinTogether, speakers - present);
+    joins.push(await join(scene, present, count));
+    present += count;
+  }
+  scene.say(`${warmUpS} s to warm up`);
+  await pause(warmUpS * 1_000);
+  scene.say(`measuring for ${seconds} s`);
+  const { window, othersCores, rssBytes } = await measureWindow(scene, seconds);
+  const perSpeakerRssBytes = (rssBytes - oneRssBytes) / Math.max(1, speakers - 1);
+  return { othersCores, joins, window, memory: { oneRssBytes, allRssBytes: rssBytes, perSpeakerRssBytes } };
+}
+
+async function join({ url, janus, say }: Scene, before: number, speakers: number): Promise<Join> {
+  const startMs = performance.now();
+  const present = before + speakers;
+  const subscribed = Array.from(
+    { length: speakers },
+    (_, index) => subscribe(url, janus, (before + index) % PUBLISHERS),
+  );
+  // Who fails is not connected, which the count tells.
+  await Promise.allSettled(subscribed);
+  for (;;) {
+    const { connected } = await numbersOf(url);
+    const tookMs = performance.now() - startMs;
+    if (connected < present && tookMs < JOIN_TIMEOUT_MS) {
+      await pause(LOOK_EVERY_MS);
+      continue;
+    }
+    const took = (tookMs / 1_000).toFixed(1);
+    say(`${speakers} joined at once, ${connected} of ${present} connected after ${took} s`);
+    return { speakers, present, connected, tookMs };
+  }
+}
+
+/** Janus' candidates may come before its offer is answered: they wait for the answer's id. */
+async function subscribe(url: string, janus: JanusRoom, publisher: number): Promise<void> {
+  const answered = Promise.withResolvers<number>();
+  const candidates: Promise<unknown>[] = [];
+  const subscription = await janus.subscribe(publisher, (candidate: IceCandidateJson) => {
+    const passed = answered.promise.then((id) => ask(`${url}/candidates?${id}`, JSON.stringify(candidate)));
+    passed.catch(() => {});
+    candidates.push(passed);
+  });
+  try {
+    const { id, sdp } = await ask<WeriftAnswer>(`${url}/offers`, subscription.offer);
+    answered.resolve(id);
+    await subscription.answer(sdp);
+    await Promise.all(candidates);
+  } catch (error) {
+    answered.reject(error);
+    throw error;
+  }
+}
+
+/** Packets are held back before and after the window: then both sides have counted the same ones. */
+async function measureWindow({ url, pid, janus, janusPid, say }: Scene, seconds: number) {
+  const look = () => numbersOf(url);
+  const received = (numbers: WeriftNumbers) => numbers.received;
+  janus.held = true;
+  const { last: before } = await untilStill(look, received);
+  const spentMs = () => ({ janus: cpuMsOf(janusPid), harness: cpuMsOf("self"), all: busyMs() });
+  const start = {
+    sent: janus.sentCounts(),
+    drops: udpDropsOf(pid),
+    spent: spentMs(),
+    weriftMs: cpuMsOf(pid),
+    waitedMs: waitedForCoreMs(pid),
+    atMs: performance.now(),
+  };
+  janus.lateMs = [];
+  janus.held = false;
+  const rss: number[] = [];
+  for (let second = 1; second <= seconds; second++) {
+    await pause(start.atMs + second * SAMPLE_EVERY_MS - performance.now());
+    rss.push(rssBytesOf(pid));
+  }
+  const elapsedMs = performance.now() - start.atMs;
+  const weriftCores = (cpuMsOf(pid) - start.weriftMs) / elapsedMs;
+  const waitedForCore = (waitedForCoreMs(pid) - start.waitedMs) / elapsedMs;
+  const spent = spentMs();
+  const coresOf = (who: keyof typeof spent) => (spent[who] - start.spent[who]) / elapsedMs;
+  const generatorCores = { janus: coresOf("janus"), harness: coresOf("harness") };
+  const lateMs = janus.lateMs;
+  janus.held = true;
+  const { last: after, behindMs } = await untilStill(look, received);
+  const wholeMs = cpuMsOf(pid) - start.weriftMs;
+  const packetsReceived = after.received - before.received;
+  const window: WeriftResults["window"] = {
+    seconds: elapsedMs / 1_000,
+    connected: after.connected,
+    packetsSent: janus.sentSince(start.sent),
+    packetsReceived,
+    decoded: after.decoded - before.decoded,
+    behindMs,
+    socketDrops: dropsBetween(start.drops, udpDropsOf(pid)),
+    microsPerPacket: wholeMs * 1_000 / packetsReceived,
+    cores: weriftCores,
+    speakersPerCore: packetsReceived * PACKET_MS / wholeMs,
+    waitedForCore,
+    generatorCores,
+    publishersLateMs: percentiles(lateMs),
+  };
+  const others = coresOf("all") - weriftCores - generatorCores.janus - generatorCores.harness;
+  say(`${packetsReceived} packets received`);
+  return { window, othersCores: Math.max(0, others), rssBytes: percentiles(rss.slice(-5)).median };
+}
+
+function numbersOf(url: string): Promise<WeriftNumbers> {
+  return ask(`${url}/numbers`);
+}
+
+async function ask<T>(url: string, body?: string): Promise<T> {
+  const response = await fetch(url, body === undefined ? {} : { method: "POST", body });
+  if (response.ok) return await response.json();
+  await response.body?.cancel();
+  throw new Error(`Cannot ask werift: ${response.status}`);
+}
+
+export function weriftReport(results: WeriftResults): string {
+  const { options, window, memory, calibration } = results;
+  const { generatorCores: generator } = window;
+  return tableOf([
+    ...machineRows(results),
+    ["  generator", `Janus ${cores(generator.janus)}, harness ${cores(generator.harness)}`],
+    ["  publishers late", spread(window.publishersLateMs)],
+    [],
+    [
+      `${options.speakers} speakers, werift as it is`,
+      `${options.talkPercent} % talking, ${window.seconds.toFixed(0)} s, ` +
+      `loss ${options.lossPercent} %, reorder ${options.reorderPercent} %, jitter ${options.jitterMs} ms`,
+    ],
+    ...results.joins.map(({ speakers, present, connected, tookMs }) => [
+      `  ${speakers} joining at once`,
+      `${connected} of ${present} connected after ${(tookMs / 1_000).toFixed(1)} s`,
+    ]),
+    ["  connected at the end", String(window.connected)],
+    [],
+    ["werift, processor time", `${window.microsPerPacket.toFixed(1)} us per packet received`],
+    ...besideFloor(window.microsPerPacket, calibration),
+    ["  cores", `${cores(window.cores)}, so ${window.speakersPerCore.toFixed(0)} speakers a core`],
+    ["  waited for a core", `${(window.waitedForCore * 100).toFixed(1)} % of the time`],
+    [],
+    [
+      "packets sent / received",
+      `${window.packetsSent} / ${window.packetsReceived}; ${window.decoded} decoded, the last ` +
+      `${window.behindMs.toFixed(0)} ms after the window`,
+    ],
+    ["  never received", `${window.socketDrops} found a socket buffer full`],
+    [],
+    ["memory, 1 speaker", `${mebibytes(memory.oneRssBytes)} MiB resident`],
+    [`memory, ${options.speakers} speakers`, `${mebibytes(memory.allRssBytes)} MiB resident`],
+    ["memory, each further speaker", `${mebibytes(memory.perSpeakerRssBytes, 2)} MiB resident`],
+  ]);
+}
