@@ -56,8 +56,6 @@ export const LIMITS = {
   speakers: 1_000,
   /** Speakers per room. */
   speakersPerRoom: 500,
-  /** Speakers of each media worker before another one is started: a sixth of a core, and time to start before a crowd needs it. */
-  speakersBeforeNextWorker: 50,
   /** Speakers on one media worker: at 50 us a packet and 50 packets a second a core is full there. */
   speakersPerWorker: 400,
   /**

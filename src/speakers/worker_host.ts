@@ -1,7 +1,7 @@
 /**
- * The host that runs speakers on worker threads: a new one goes to the worker with the fewest, another worker is started
- * while those there have enough to do, a full house refuses, and a worker that breaks or falls silent is replaced while
- * its speakers fail, one by one, into their owners' hands. Keeps no speaker alive by itself.
+ * The host that runs speakers on worker threads: a new one goes to the worker with the fewest, a full house refuses, and
+ * a worker that breaks or falls silent is replaced while its speakers fail, one by one, into their owners' hands. Keeps
+ * no speaker alive by itself.
  */
 import { Worker } from "node:worker_threads";
 import {
@@ -21,10 +21,8 @@ import type { FromWorker, ToWorker, WorkerSettings } from "./protocol.ts";
 import { type SpawnWorker, WorkerLink } from "./worker_link.ts";
 
 export interface WorkerHostOptions {
-  /** Most threads, at least 1. */
+  /** How many threads, at least 1. */
   workers: number;
-  /** A worker more is started once each of those there has so many speakers; 0 starts all at once. */
-  speakersBeforeNext: number;
   settings: WorkerSettings;
   /** Most speakers of one worker; default LIMITS.speakersPerWorker. */
   speakersPerWorkerMax?: number;
@@ -76,12 +74,10 @@ export class WorkerHost implements SpeakerHost {
         () => Math.max(0, ...this.#serving().map(({ lagMs }) => lagMs)),
       ),
     );
-    const [first, ...others] = this.#slots;
-    this.#start(first);
-    if (options.speakersBeforeNext === 0) { for (const slot of others) this.#start(slot); }
+    for (const slot of this.#slots) this.#start(slot);
   }
 
-  /** Resolves once every worker started takes speakers. Rejects with WorkerError; then the owner disposes the scope. */
+  /** Resolves once every worker takes speakers. Rejects with WorkerError; then the owner disposes the scope. */
   static async start(options: WorkerHostOptions): Promise<WorkerHost> {
     const host = new WorkerHost(options);
     await Promise.all(host.#slots.map(({ link }) => link?.ready));
@@ -93,20 +89,12 @@ export class WorkerHost implements SpeakerHost {
     const most = this.#options.speakersPerWorkerMax ?? LIMITS.speakersPerWorker;
     let least: WorkerLink | undefined;
     for (const link of this.#serving()) if (link.load < (least?.load ?? most)) least = link;
-    if (!least || least.load >= this.#options.speakersBeforeNext) this.#grow();
     if (!least) throw new UnavailableError("Cannot caption a speaker: no media worker has room", "busy");
     return least.open(speaker, events);
   }
 
   #serving(): WorkerLink[] {
     return this.#slots.flatMap(({ link }) => link?.isServing ? [link] : []);
-  }
-
-  /** Starts a worker that was not needed before, unless one is on its way. */
-  #grow(): void {
-    const isStarting = this.#slots.some(({ link, timer }) => timer || (link && !link.isServing));
-    const idle = this.#slots.find(({ link }) => !link);
-    if (idle && !isStarting) this.#start(idle);
   }
 
   #start(slot: Slot): void {
