@@ -71,7 +71,7 @@ export interface Config {
     readonly storage: string;
   };
   /** 0: speakers are heard on the main thread. */
-  /** Undefined: as many as there are cores, when they are needed. */
+  /** Undefined: as many as there are cores. */
   readonly media: { readonly workers: number | undefined };
   readonly log: { readonly level: LogLevel };
   readonly tls: {

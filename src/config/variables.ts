@@ -217,7 +217,7 @@ export const VARIABLES = [
   },
   {
     name: "MEDIA_WORKERS",
-    meaning: "Threads that hear speakers, `0` for the main thread; unset: up to one for each core, as needed",
+    meaning: "Threads that hear speakers, `0` for the main thread; unset: one for each core",
     example: "2",
   },
   {

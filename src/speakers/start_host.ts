@@ -2,14 +2,7 @@
  * Chooses where speakers are heard: on this thread, or on media workers. What hearing takes (WebRTC, Opus) is loaded
  * where it happens only, because it is some 25 MB.
  */
-import {
-  type AudioLedger,
-  type Clock,
-  LIMITS,
-  type Log,
-  type Meter,
-  type SpeakerHost,
-} from "../domain/mod.ts";
+import type { AudioLedger, Clock, Log, Meter, SpeakerHost } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
 import { createSpeechToText } from "../stt/mod.ts";
 import type { WorkerSettings } from "./protocol.ts";
@@ -17,7 +10,7 @@ import { WorkerHost } from "./worker_host.ts";
 import type { SpawnWorker } from "./worker_link.ts";
 
 export interface SpeakerHostOptions {
-  /** Media workers, 0 for this thread; undefined for up to one a core, as they are needed. */
+  /** Media workers, 0 for this thread; undefined for one a core. */
   workers: number | undefined;
   settings: WorkerSettings;
   /** The process' ledger. */
@@ -36,7 +29,6 @@ export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptio
   if (workers !== 0) {
     return await WorkerHost.start({
       workers: workers ?? navigator.hardwareConcurrency,
-      speakersBeforeNext: workers === undefined ? LIMITS.speakersBeforeNextWorker : 0,
       ...options,
     });
   }

@@ -72,7 +72,7 @@ class Told implements SpeakerEvents {
 const SETTINGS = { stt: { provider: "modal" }, chunkMs: 80, partials: true, debugLog: false };
 
 async function withHost(
-  options: { workers: number; speakersPerWorkerMax?: number; speakersBeforeNext?: number },
+  options: { workers: number; speakersPerWorkerMax?: number },
   test: (world: {
     host: WorkerHost;
     threads: FakeThread[];
@@ -98,7 +98,6 @@ async function withHost(
     return thread;
   };
   const starting = WorkerHost.start({
-    speakersBeforeNext: 0,
     ...options,
     settings: SETTINGS,
     ledger,
@@ -150,24 +149,6 @@ Deno.test("A new speaker goes to the worker with the fewest", () =>
     await closing;
     open("f");
     assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c", "e", "f"], ["b", "d"]]);
-  }));
-
-Deno.test("Another worker is started once those there have enough to do, and not while one is on its way", () =>
-  withHost({ workers: 3, speakersBeforeNext: 2 }, ({ threads, open }) => {
-    assert.equal(threads.length, 1);
-    for (const id of ["a", "b"]) open(id);
-    assert.equal(threads.length, 1);
-    for (const id of ["c", "d"]) open(id);
-    assert.equal(threads.length, 2);
-    assert.deepEqual(threads[0].speakers(), ["a", "b", "c", "d"], "nobody waits for it");
-    threads[1].says({ type: "ready", nowMs: 0 });
-    for (const id of ["e", "f"]) open(id);
-    assert.deepEqual(threads[1].speakers(), ["e", "f"]);
-    open("g");
-    assert.equal(threads.length, 3);
-    threads[2].says({ type: "ready", nowMs: 0 });
-    for (let index = 0; index < 10; index++) open(`${index}`);
-    assert.equal(threads.length, 3, "three is the most");
   }));
 
 Deno.test("A speaker past the bound is refused as busy, and one who leaves makes room", () =>
@@ -378,7 +359,7 @@ Deno.test("A worker whose module cannot run keeps the host from starting", async
   };
   const parts = { ledger: new AudioLedger(), clock: systemClock, log: new FakeLog(), meter: new FakeMeter() };
   await assert.rejects(
-    WorkerHost.start({ workers: 1, speakersBeforeNext: 0, settings: SETTINGS, scope, spawn, ...parts }),
+    WorkerHost.start({ workers: 1, settings: SETTINGS, scope, spawn, ...parts }),
     /Cannot use a media worker: it broke/,
   );
   await scope[Symbol.asyncDispose]();
