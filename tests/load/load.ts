@@ -15,7 +15,8 @@ import type { Calibration } from "./opus_native.ts";
 import { busyMs, cpuMsOf, dropsBetween, udpDropsOf, waitedForCoreMs } from "./proc.ts";
 import type { Metrics } from "./scene.ts";
 import type { SttNumbers } from "./stt_process.ts";
-import { weriftAsIs, weriftReport, type WeriftResults } from "./werift_as_is.ts";
+import { weriftAsIs, type WeriftResults } from "./werift_as_is.ts";
+import { weriftReport } from "./werift_report.ts";
 import { PACKET_MS } from "../fakes/speech.ts";
 
 const JOIN_TIMEOUT_MS = 45_000;
