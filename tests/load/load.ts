@@ -189,6 +189,7 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   };
   const busyCores = (busyMs() - start.busyMs) / elapsedMs;
   const lateMs = janus.lateMs;
+  const wordDelaysMs = hpb.wordDelaysMs.slice();
   const loopLagMs = await probe.stop();
   janus.held = true;
   const { last: after, behindMs } = await drained(scene);
@@ -217,7 +218,7 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
     serviceLoopLagMs: after.value("tiro_event_loop_lag_ms"),
     healthzMs: percentiles(healthzMs),
     audioDelayMs: { ...percentiles(audioDelays), samples: audioDelays.length },
-    wordDelayMs: { ...percentiles(hpb.wordDelaysMs), samples: hpb.wordDelaysMs.length },
+    wordDelayMs: { ...percentiles(wordDelaysMs), samples: wordDelaysMs.length },
     sttSessions: stt.live,
     sttSecondsPerSpeakerSecond: stt.audioMs / elapsedMs / options.speakers,
     transcripts: hpb.transcripts - start.transcripts,
