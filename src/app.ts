@@ -62,8 +62,9 @@ export async function startService(
     ),
   );
   const stt = createSpeechToText(config.stt.provider, { modal: modalServer(config), meter, clock });
+  const workers = config.media.workers ?? workersFor(config.limits.speakers);
   const pipelines = await startSpeakerHost({
-    workers: config.media.workers,
+    workers,
     settings: {
       stt: { provider: config.stt.provider, modal: modalServer(config) },
       chunkMs: config.stt.chunkMs,
@@ -83,7 +84,7 @@ export async function startService(
     });
   const host = new AdmittingHost({
     host: pipelines,
-    speakersMax: config.limits.speakers,
+    speakersMax: Math.min(config.limits.speakers, Math.max(workers, 1) * LIMITS.speakersPerWorker),
     memory: new MemoryWatch({
       scope: scope.child("memory"),
       clock,
@@ -161,6 +162,11 @@ export async function startService(
     await scope[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** A thread for each core, but none that could never be needed: each takes some 30 MB. */
+function workersFor(speakers: number): number {
+  return Math.min(navigator.hardwareConcurrency, Math.ceil(speakers / LIMITS.speakersPerWorker));
 }
 
 /** What closing sockets may take after the draining, within LIMITS.drainMs. */

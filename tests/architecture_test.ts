@@ -18,7 +18,10 @@ const ROOMS: Record<string, Rule> = {
   captioning: { rooms: ["domain", "flow", "audio"], packages: [] },
   stt: { rooms: ["domain", "flow"], packages: ["zod"] },
   translation: { rooms: ["domain", "flow"], packages: ["zod"] },
-  webrtc: { rooms: ["domain", "flow"], packages: ["werift", "node:buffer", "node:crypto", "node:net"] },
+  webrtc: {
+    rooms: ["domain", "flow"],
+    packages: ["werift", "node:buffer", "node:crypto", "node:dns/promises", "node:net"],
+  },
   nextcloud: { rooms: ["domain", "flow"], packages: ["zod"] },
   speakers: {
     rooms: ["domain", "flow", "stt", "webrtc", "captioning"],

@@ -32,7 +32,7 @@ export class Framer {
   readonly #sampleRateHz: number;
   readonly #chunkSamples: number;
   readonly #pool: SamplePool;
-  /** The chunk being filled; undefined while nothing is held. Made anew for each chunk: it is given away. */
+  /** The chunk being filled; undefined while nothing is held. From the pool, and given away. */
   #chunk: Samples | undefined;
   #filled = 0;
   /** What `receive` returns: most calls return nothing, all of them together a lot of arrays. */

@@ -13,6 +13,7 @@ import {
   type AudioSource,
   type Caption,
   type Clock,
+  LIMITS,
   type Log,
   type Meter,
   type OpusFrame,
@@ -155,6 +156,8 @@ export class Captioner {
 
 /** While nobody speaks a packet in three at the most is listened to, and a voice is not noticed much later for it. */
 const LISTENED_PACKETS = 3;
+/** Of packets of 2.5 ms a chunk has more than wait anywhere. */
+const WANTED_MAX = LIMITS.rtpInboxPackets / 2;
 /** What a publisher sends unless told otherwise. */
 const USUAL_PACKET_MS = 20;
 /** Packets that complete a chunk may be this much later than they would be in an even flow. */
@@ -174,7 +177,8 @@ class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
   get inputsWanted(): number {
     // What a held packet waits for must not wait in its turn.
     if (this.playout.isHolding) return 1;
-    return this.decoder.isOpen ? Math.ceil(this.framer.missingMs / this.#packetMs) : LISTENED_PACKETS;
+    if (!this.decoder.isOpen) return LISTENED_PACKETS;
+    return Math.min(Math.ceil(this.framer.missingMs / this.#packetMs), WANTED_MAX);
   }
 
   get patienceMs(): number {

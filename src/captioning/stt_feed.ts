@@ -108,9 +108,11 @@ export class SttFeed {
       try {
         for (let again = this.#again[0]; again !== undefined; again = this.#again[0]) {
           await session.write(again);
+          if (this.#session !== session) break; // it ended meanwhile, and what it took is to be said again
           this.#again.shift();
           this.#remember(again);
         }
+        if (this.#again.length > 0) continue;
         await session.write(frame);
         break;
       } catch (error) {
@@ -236,17 +238,18 @@ export class SttFeed {
   #arm(frame: PcmFrame): void {
     const { scope, clock } = this.#options;
     const starving = !frame.endOfVoice;
+    // By then the frame's memory may be another's.
+    const { sampleRateHz, heardAtMs } = frame;
+    const end = { sampleRateHz, heardAtMs, startMs: frame.startMs + durationMs(frame) };
     this.#timer = clock.timer(starving ? STARVED_MS : LIMITS.sttWarmMs, () => {
       if (scope.signal.aborted) return;
-      scope.run(() => starving ? this.#inTurn(() => this.#flush(frame)) : this.#retire());
+      scope.run(() => starving ? this.#inTurn(() => this.#flush(end)) : this.#retire());
     });
   }
 
-  #flush(last: PcmFrame): Promise<void> {
-    const { sampleRateHz } = last;
-    const samples = new Float32Array(sampleRateHz * LIMITS.sttFlushMs / 1000);
-    const startMs = last.startMs + last.samples.length / sampleRateHz * 1000;
-    return this.#write({ ...last, samples, startMs, voiced: false, endOfVoice: true });
+  #flush(end: Pick<PcmFrame, "sampleRateHz" | "heardAtMs" | "startMs">): Promise<void> {
+    const samples = new Float32Array(end.sampleRateHz * LIMITS.sttFlushMs / 1000);
+    return this.#write({ ...end, samples, voiced: false, endOfVoice: true });
   }
 
   #disarm(): void {

@@ -36,6 +36,10 @@ class FakeSession implements SttSession {
   say(event: SttEvent) {
     this.#queue.push(event);
   }
+  /** The server closes it, as an idle one. */
+  close() {
+    this.#queue.close();
+  }
   stall() {
     this.#gate = Promise.withResolvers();
   }
@@ -201,6 +205,31 @@ Deno.test("A chunk's memory is given back once: when it is answered for, or when
       2_800,
       3_000,
     ]);
+  }));
+
+Deno.test("A session that ends while it is told again gives no memory back twice, and leaves nothing unsaid", () =>
+  withFeed(async ({ stt, writer, released }) => {
+    for (const at of [0, 200]) await writer.write(frame(at, at));
+    const gate = Promise.withResolvers<void>();
+    stt.nextOpens.push(gate.promise);
+    stt.sessions[0].fail(failure());
+    await settle();
+    const third = writer.write(frame(400, 400));
+    gate.resolve();
+    while (stt.sessions.length < 2) await Promise.resolve();
+    stt.sessions[1].stall();
+    await settle();
+    const before = stt.sessions[1].written.length;
+    stt.sessions[1].close();
+    await settle();
+    stt.sessions[1].resume();
+    await third;
+    assert.ok(before < 3, "it was being told again when it ended");
+    const last = stt.sessions.at(-1)!;
+    assert.deepEqual(last.written.map(({ startMs }) => startMs), [0, 200, 400]);
+    last.say({ type: "word", text: "all" });
+    await settle();
+    assert.deepEqual(released.toSorted((a, b) => a - b), [0, 200, 400]);
   }));
 
 Deno.test("Unanswered audio that is too old is not said again, and never more than two seconds of it", () =>

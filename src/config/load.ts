@@ -70,8 +70,7 @@ export interface Config {
     /** A folder that is there and can be written to. */
     readonly storage: string;
   };
-  /** 0: speakers are heard on the main thread. */
-  /** Undefined: as many as there are cores. */
+  /** Threads that hear speakers, 0 for the main thread; undefined: as many as there are cores. */
   readonly media: { readonly workers: number | undefined };
   readonly log: { readonly level: LogLevel };
   readonly tls: {

@@ -52,7 +52,7 @@ export const LIMITS = {
   pendingListeners: 1_000,
   /** Rooms at once; each holds a socket to the HPB. */
   rooms: 500,
-  /** Speakers of all rooms: 1,000 x 0.7 MB and the service itself are 800 MB, and 2.5 cores if all talk at once. */
+  /** Speakers of all rooms: 1,000 x 0.8 MB and the service itself are a gigabyte, and three cores if all talk at once. */
   speakers: 1_000,
   /** Speakers per room. */
   speakersPerRoom: 500,

@@ -26,7 +26,10 @@ export type OpusFrame =
   /** Time in which the sender sent nothing (DTX, a muted track, a hole too long to conceal): silence of any length. */
   | { kind: "silence"; startMs: number; durationMs: number; heardAtMs: number };
 
-/** Decoded audio, mono. The samples are the receiver's to keep. */
+/**
+ * Decoded audio, mono. The samples may be changed by who receives the frame, and are lent: once speech-to-text has
+ * answered for them, or is no longer asked to, they are another frame's.
+ */
 export interface PcmFrame {
   /** In [-1, 1]. */
   samples: Float32Array<ArrayBuffer>;

@@ -19,7 +19,8 @@ export type SttEvent =
 export interface SttSession extends AsyncDisposable {
   /**
    * Sends a frame at the provider's rate. Resolves when the next may be written: while more than the in-flight
-   * bound is unanswered, it waits. Rejects with SttError once the session is over.
+   * bound is unanswered, it waits. Rejects with SttError once the session is over. The samples are not looked at any
+   * more once it has resolved: their memory is used again.
    */
   write(frame: PcmFrame): Promise<void>;
   /**

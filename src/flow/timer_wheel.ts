@@ -77,13 +77,14 @@ export class TimerWheel {
 
   #fire(): void {
     this.#armedTick = Infinity;
-    const nowMs = performance.now();
-    // The platform's timer may fire a fraction of a millisecond early.
-    const until = Math.floor((nowMs + 0.5) / TICK_MS);
+    // The platform's timer may fire a fraction of a millisecond early: then it is set again.
+    const until = Math.floor(performance.now() / TICK_MS);
     // Longer asleep than the wheel is round: once around is enough.
     this.#tick = Math.max(this.#tick, until - SLOTS);
     while (this.#tick < until && this.#size > 0) this.#fireSlot(++this.#tick);
-    if (this.#size > 0 && this.#armedTick === Infinity) this.#arm(this.#nextTick(), performance.now());
+    if (this.#size === 0) return;
+    const next = this.#nextTick(); // a callback may have armed for a later one of its own
+    if (next < this.#armedTick) this.#arm(next, performance.now());
   }
 
   /** Callbacks may set and cancel timers, of this slot too. */

@@ -50,7 +50,8 @@ export class AdmittingHost implements SpeakerHost, Admission {
 
   get refusal(): Refusal | undefined {
     const { memory, speakersMax } = this.#options;
-    if (memory.isTight) return TIGHT;
+    // With nobody in there is nothing to lose, and nothing that would give memory back.
+    if (memory.isTight && this.#speakers > 0) return TIGHT;
     return this.#speakers >= speakersMax ? this.#full : undefined;
   }
 

@@ -10,8 +10,8 @@ import { WorkerHost } from "./worker_host.ts";
 import type { SpawnWorker } from "./worker_link.ts";
 
 export interface SpeakerHostOptions {
-  /** Media workers, 0 for this thread; undefined for one a core. */
-  workers: number | undefined;
+  /** Media workers, 0 for this thread. */
+  workers: number;
   settings: WorkerSettings;
   /** The process' ledger. */
   ledger: AudioLedger;
@@ -27,10 +27,7 @@ export interface SpeakerHostOptions {
 /** Rejects with WorkerError when a worker does not start; then the owner disposes the scope. */
 export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptions): Promise<SpeakerHost> {
   if (workers !== 0) {
-    return await WorkerHost.start({
-      workers: workers ?? navigator.hardwareConcurrency,
-      ...options,
-    });
+    return await WorkerHost.start({ workers, ...options });
   }
   const { settings: { stt, chunkMs, partials }, ...parts } = options;
   const { InProcessHost } = await import("./in_process_host.ts");

@@ -282,7 +282,7 @@ export class WebRtcReceiver implements AsyncDisposable {
       for (const candidate of this.#early.take(sid)) this.#give(connection, candidate);
       if (replaced) {
         this.#early.take(replaced.sid);
-        await this.#retire(replaced);
+        this.#end(replaced); // its closing takes none of this one's time
       }
       return sdp;
     } catch (error) {

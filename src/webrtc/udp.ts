@@ -7,8 +7,9 @@
  * Importing this changes werift for the whole process: it makes its sockets where nobody can reach them. Read in and
  * true of werift 0.25.2.
  */
-import { isIP } from "node:net";
 import { Buffer } from "node:buffer";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
 import { interfaceAddress, UdpTransport } from "werift";
 import { isMedia } from "./srtp.ts";
 
@@ -24,6 +25,9 @@ interface SocketOptions {
 /** Ethernet's 1500 and a margin. A longer datagram is cut, and then not authentic. */
 const DATAGRAM_BYTES = 2_048;
 
+/** A connection has a STUN and a TURN server. */
+const NAMES_MAX = 8;
+
 /** In the place of werift's UdpTransport: what of it is called is here. */
 export class DatagramTransport {
   readonly type = "udp";
@@ -36,6 +40,8 @@ export class DatagramTransport {
   readonly #conn: Deno.DatagramConn;
   readonly #addr: Deno.NetAddr;
   readonly #receiving: Promise<void>;
+  /** Addresses of servers by their names. */
+  readonly #names = new Map<string, string>();
   #from: Address | undefined;
 
   private constructor(socketType: SocketType, conn: Deno.DatagramConn) {
@@ -74,13 +80,10 @@ export class DatagramTransport {
   /** To where the last datagram came from unless told otherwise. Rejects only for a name that has no address. */
   readonly send = async (data: Uint8Array, to: Address | undefined = this.#from): Promise<void> => {
     if (!to || this.closed) return;
-    const [hostname, port] = to;
-    try {
-      await this.#conn.send(data, { transport: "udp", hostname, port });
-    } catch (error) {
-      // Datagrams get lost, which is what it looks like to a peer that is not reachable now.
-      if (isIP(hostname) === 0 && !this.closed) throw error;
-    }
+    const [host, port] = to;
+    const hostname = isIP(host) === 0 ? await this.#addressOf(host) : host;
+    // Datagrams get lost, which is what it looks like to a peer that is not reachable now.
+    await this.#conn.send(data, { transport: "udp", hostname, port }).catch(() => {});
   };
 
   readonly close = async (): Promise<void> => {
@@ -90,17 +93,35 @@ export class DatagramTransport {
     await new Promise((resolve) => setTimeout(resolve)); // Deno lets go of the port a turn later
   };
 
+  /** Of a STUN or TURN server, in the socket's own family: a name may have addresses of both. */
+  async #addressOf(name: string): Promise<string> {
+    let address = this.#names.get(name);
+    if (address === undefined) {
+      ({ address } = await lookup(name, { family: this.addressFamily }));
+      if (this.#names.size === NAMES_MAX) this.#names.clear();
+      this.#names.set(name, address);
+    }
+    return address;
+  }
+
   async #receive(): Promise<void> {
     const buffer = new Uint8Array(DATAGRAM_BYTES);
     try {
       for (;;) {
         const [datagram, from] = await this.#conn.receive(buffer);
-        if (this.onMedia && isMedia(datagram)) this.onMedia(datagram);
+        if (this.onMedia && isMedia(datagram)) this.#passMedia(datagram, this.onMedia);
         else this.#pass(datagram, from as Deno.NetAddr);
       }
+    } catch {
+      // Closed; or broken, and then silence tells.
+    }
+  }
+
+  /** One packet's trouble is not the next one's: it is told as a stray error. */
+  #passMedia(datagram: Uint8Array, onMedia: (datagram: Uint8Array) => void): void {
+    try {
+      onMedia(datagram);
     } catch (error) {
-      if (this.closed) return;
-      // Whoever watches for silence gets another connection; what broke this one is told as a stray error.
       queueMicrotask(() => {
         throw error;
       });
