@@ -44,10 +44,10 @@ export interface WebRtcReceiverOptions {
 const RENEGOTIATE_WAIT_MS = 3_000;
 
 /**
- * On top of the silence, for connecting: half a second is usual, but when a hundred join at once it takes many, and
- * who is asked for again meanwhile makes it take longer.
+ * Half a second is usual. werift repeats its last flight of DTLS with the old record numbers, which the other side drops
+ * as replayed: where the answer to it is lost, one handshake in some hundreds when a crowd joins, it never ends.
  */
-const CONNECT_GRACE_MS = 10_000;
+const CONNECT_MS = 3_000;
 
 /** For an answer, once it is its turn. Half a second is usual, three with servers that say nothing; more never comes. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -78,6 +78,8 @@ export class WebRtcReceiver implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #inbox: RtpInbox;
   readonly #watchdog: SilenceWatchdog;
+  /** Fires unless the connection is made by then. */
+  #connecting: Disposable | undefined;
   readonly #early = new EarlyCandidates();
   readonly #abort = new AbortController();
   /** Closed connections whose last timers have not run out. */
@@ -148,6 +150,7 @@ export class WebRtcReceiver implements AsyncDisposable {
       const connection = this.#current;
       this.#current = undefined;
       this.#watchdog.disarm();
+      this.#connecting?.[Symbol.dispose]();
       if (connection) await this.#retire(connection);
     });
   }
@@ -160,6 +163,7 @@ export class WebRtcReceiver implements AsyncDisposable {
   async #dispose(): Promise<void> {
     this.#abort.abort(new DOMException("The receiver is closed", "AbortError"));
     this.#watchdog[Symbol.dispose]();
+    this.#connecting?.[Symbol.dispose]();
     this.#current?.settled.resolve();
     await this.hangUp();
     this.#inbox[Symbol.dispose]();
@@ -207,9 +211,10 @@ export class WebRtcReceiver implements AsyncDisposable {
       : await this.#replace(sid, offer, iceServers, attempt);
     attempt.signal.throwIfAborted();
     this.#audioDue = offer.sendsAudio;
-    if (!offer.sendsAudio) this.#watchdog.disarm();
-    else if (this.#current?.peer.connection.connectionState === "connected") this.#watchdog.arm();
-    else this.#watchdog.arm(CONNECT_GRACE_MS);
+    const isConnected = this.#current?.peer.connection.connectionState === "connected";
+    if (offer.sendsAudio && isConnected) this.#watchdog.arm();
+    else this.#watchdog.disarm();
+    if (offer.sendsAudio && !isConnected) this.#awaitConnection();
     return { sdp: completeAnswer(offer, answer) };
   }
 
@@ -296,6 +301,7 @@ export class WebRtcReceiver implements AsyncDisposable {
     if (connection === this.#current) {
       this.#current = undefined;
       this.#watchdog.disarm();
+      this.#connecting?.[Symbol.dispose]();
     }
     this.#end(connection);
   }
@@ -343,7 +349,16 @@ export class WebRtcReceiver implements AsyncDisposable {
     this.#options.onHeard();
   }
 
+  /** Whoever is not connected by then will not be. */
+  #awaitConnection(): void {
+    this.#connecting?.[Symbol.dispose]();
+    this.#connecting = this.#clock.timer(CONNECT_MS, () => this.#trouble("transport_failed"));
+  }
+
   #onState(connection: Connection, state: string): void {
+    if (connection === this.#current && state !== "connecting" && state !== "new") {
+      this.#connecting?.[Symbol.dispose]();
+    }
     if (state === "connected" || state === "failed" || state === "closed") connection.settled.resolve();
     if (connection === this.#current && state === "connected" && this.#audioDue) this.#watchdog.arm();
     if (connection !== this.#current || (state !== "failed" && state !== "closed")) return;

@@ -24,10 +24,10 @@ export class SilenceWatchdog implements Disposable {
 
   constructor(private readonly options: WatchdogOptions) {}
 
-  /** Packets are due from now on, or after a grace, ms. */
-  arm(graceMs = 0): void {
+  /** Packets are due from now on. */
+  arm(): void {
     this.disarm();
-    this.fed(this.options.clock.now() + graceMs);
+    this.fed(this.options.clock.now());
   }
 
   /** A packet came. */
