@@ -4,6 +4,7 @@
  * Decodes nothing itself and judges no loudness.
  */
 import type { AudioLedger, OpusFrame } from "../domain/mod.ts";
+import { FrameRing } from "./frame_ring.ts";
 import { isDtxPacket, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
 
 /** One packet in five of 20 ms. A voice is found at most this late, well inside 400 ms of pre-roll. */
@@ -35,7 +36,7 @@ export class SilenceGate {
   readonly #preRollMs: number;
   readonly #framesMax: number;
   /** The newest frames, at least `preRollMs` long once that much came, beginning with an Opus packet. */
-  #held: OpusFrame[] = [];
+  readonly #held = new FrameRing();
   #heldMs = 0;
   #sinceProbeMs = PROBE_EVERY_MS;
   #alertPackets = 0;
@@ -56,7 +57,7 @@ export class SilenceGate {
 
   /** Takes the next frame; says whether to listen to it. Only Opus packets with audio in them are. */
   hold(frame: OpusFrame): Attention {
-    this.#held.push(frame.kind === "opus" ? { ...frame, payload: frame.payload.slice() } : frame);
+    this.#held.push(frame);
     this.#heldMs += frame.durationMs;
     this.#forgetOld();
     this.#sinceProbeMs += frame.durationMs;
@@ -70,9 +71,9 @@ export class SilenceGate {
     if (stirring) this.#alertPackets = ALERT_PACKETS;
   }
 
-  /** A voice began: hands over what is held, oldest first, and forgets it. */
+  /** A voice began: hands over what is held, oldest first, and forgets it. Good until the next frame is held. */
   release(): readonly OpusFrame[] {
-    const held = this.#held;
+    const held = [...this.#held];
     this.#reset();
     return held;
   }
@@ -84,7 +85,7 @@ export class SilenceGate {
   }
 
   #reset(): void {
-    this.#held = [];
+    this.#held.clear();
     this.#heldMs = 0;
     this.#sinceProbeMs = PROBE_EVERY_MS;
     this.#alertPackets = 0;
@@ -110,14 +111,13 @@ export class SilenceGate {
 
   /** Keeps `preRollMs`, and no pause at the beginning: what comes before a pause is not the start of a word. */
   #forgetOld(): void {
-    while (this.#held.length > 0) {
-      const oldest = this.#held[0];
-      const isSpare = this.#held.length > 1 &&
-        (this.#heldMs - oldest.durationMs >= this.#preRollMs || this.#held.length > this.#framesMax);
+    for (let oldest = this.#held.oldest; oldest; oldest = this.#held.oldest) {
+      const isSpare = this.#held.size > 1 &&
+        (this.#heldMs - oldest.durationMs >= this.#preRollMs || this.#held.size > this.#framesMax);
       if (!isSpare && oldest.kind === "opus") return;
-      this.#held.shift();
       this.#heldMs -= oldest.durationMs;
       this.#countSilent(oldest);
+      this.#held.shift();
     }
   }
 
