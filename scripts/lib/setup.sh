@@ -80,7 +80,7 @@ install_deno_by_npm() {
   command -v npm >/dev/null || return 1
   say "Installing deno $DENO_VERSION with npm into .cache/deno"
   mkdir -p "$CACHE/deno"
-  npm install --prefix "$CACHE/deno" --no-save --no-audit --no-fund --ignore-scripts --loglevel error \
+  npm install --prefix "$CACHE/deno" --no-save --no-audit --no-fund --ignore-scripts --no-update-notifier --loglevel error \
     "deno@$DENO_VERSION" </dev/null >&2 || return 1
   binary=$(npm_deno)
   [ -n "$binary" ] || return 1

@@ -24,7 +24,12 @@ export async function run(): Promise<number> {
     return response.ok ? 0 : 1;
   } catch (error) {
     const where = unixSocket === undefined ? `port ${port}` : unixSocket;
-    fail(`Cannot reach tiro on ${where}: ${error instanceof Error ? error.name : "unknown error"}`);
+    const isSlow = error instanceof DOMException && error.name === "TimeoutError";
+    fail(
+      `Cannot reach tiro on ${where}: ${
+        isSlow ? "no answer within 3 s" : "nothing answers there; is it running?"
+      }`,
+    );
     return 1;
   }
 }

@@ -56,8 +56,8 @@ export const LIMITS = {
   speakers: 1_000,
   /** Speakers per room. */
   speakersPerRoom: 500,
-  /** Speakers on one media worker: at 50 us a packet and 50 packets a second a core is full there. */
-  speakersPerWorker: 400,
+  /** Speakers on one media worker: at 57 us a packet and 50 packets a second a core is full there. */
+  speakersPerWorker: 350,
   /**
    * Speakers whose subscription is being set up at once. One costs 8 to 22 ms of CPU and takes 0.2 to 0.3 s, most of it
    * waiting: 20 at once are some 70 a second, so 100 are heard in 1.5 s, and at most 0.44 s of work is under way.
