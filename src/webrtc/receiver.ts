@@ -212,9 +212,10 @@ export class WebRtcReceiver implements AsyncDisposable {
     attempt.signal.throwIfAborted();
     this.#audioDue = offer.sendsAudio;
     const isConnected = this.#current?.peer.connection.connectionState === "connected";
+    this.#watchdog.disarm();
+    this.#connecting?.[Symbol.dispose]();
     if (offer.sendsAudio && isConnected) this.#watchdog.arm();
-    else this.#watchdog.disarm();
-    if (offer.sendsAudio && !isConnected) this.#awaitConnection();
+    else if (offer.sendsAudio) this.#awaitConnection();
     return { sdp: completeAnswer(offer, answer) };
   }
 
@@ -340,10 +341,9 @@ export class WebRtcReceiver implements AsyncDisposable {
   /** The hot path: fifty times a second for every speaker. */
   #receive(connection: Connection, received: ReceivedRtp): void {
     if (connection !== this.#current || received.payloadType !== connection.payloadType) return;
-    const { sequence, timestamp, ssrc, arrivedMs, payload } = received;
-    this.#watchdog.fed(arrivedMs);
-    if (payload.length === 0) return; // padding
-    this.#inbox.push({ sequence, timestamp, ssrc, payload, arrivedMs });
+    this.#watchdog.fed(received.arrivedMs);
+    if (received.payload.length === 0) return; // padding
+    this.#inbox.push(received);
     if (this.#heard) return;
     this.#heard = true;
     this.#options.onHeard();
@@ -351,7 +351,6 @@ export class WebRtcReceiver implements AsyncDisposable {
 
   /** Whoever is not connected by then will not be. */
   #awaitConnection(): void {
-    this.#connecting?.[Symbol.dispose]();
     this.#connecting = this.#clock.timer(CONNECT_MS, () => this.#trouble("transport_failed"));
   }
 
