@@ -2,26 +2,13 @@
  * Chooses where speakers are heard: on this thread, or on media workers. What hearing takes (WebRTC, Opus) is loaded
  * where it happens only, because it is some 25 MB.
  */
-import type { AudioLedger, Clock, Log, Meter, SpeakerHost } from "../domain/mod.ts";
-import type { Scope } from "../flow/mod.ts";
+import type { SpeakerHost } from "../domain/mod.ts";
 import { createSpeechToText } from "../stt/mod.ts";
-import type { WorkerSettings } from "./protocol.ts";
-import { WorkerHost } from "./worker_host.ts";
-import type { SpawnWorker } from "./worker_link.ts";
+import { WorkerHost, type WorkerHostOptions } from "./worker_host.ts";
 
-export interface SpeakerHostOptions {
+export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPerWorkerMax"> {
   /** Media workers, 0 for this thread. */
   workers: number;
-  settings: WorkerSettings;
-  /** The process' ledger. */
-  ledger: AudioLedger;
-  /** The host's own. */
-  scope: Scope;
-  clock: Clock;
-  log: Log;
-  meter: Meter;
-  /** For tests: how workers are started. */
-  spawn?: SpawnWorker;
 }
 
 /** Rejects with WorkerError when a worker does not start; then the owner disposes the scope. */
