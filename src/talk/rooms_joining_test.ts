@@ -1,0 +1,227 @@
+/** Who is subscribed to when, and who is not taken: the line of all rooms, and admission. */
+import assert from "@std/assert";
+import { LIMITS, type Refusal } from "../domain/mod.ts";
+import { settle } from "../../tests/fakes/clock.ts";
+import { unreachable, withRooms } from "./testing_test.ts";
+
+const names = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+
+const CROWD = { speakersPerRoomMax: 500 };
+
+Deno.test("Of a hundred who join at once twenty are subscribed to at a time, in order, and in the end all", () =>
+  withRooms(async ({ call, host, meter }) => {
+    const connection = await call();
+    host.get("hpb-s").events.heard();
+    const crowd = names("s", 100);
+    connection.inCall("hpb-s", ...crowd);
+    const waiting = meter.gauges.get("tiro_joins_waiting")!;
+    const underWay = meter.gauges.get("tiro_joins_under_way")!;
+    assert.deepEqual([underWay(), waiting()], [LIMITS.joinsAtOnce, 100 - LIMITS.joinsAtOnce]);
+    assert.equal(host.opened.length, 1 + LIMITS.joinsAtOnce, "who waits costs nothing yet");
+    for (const id of crowd) {
+      connection.onEvent({ type: "offer", from: id, offer: { sid: id, sdp: "offer" } });
+      await settle();
+      assert.ok(underWay() <= LIMITS.joinsAtOnce);
+      host.get(id).events.heard();
+      await settle();
+    }
+    assert.deepEqual(connection.offersRequested, ["hpb-s", ...crowd]);
+    assert.deepEqual(connection.answers, crowd.map((id) => `${id}/${id}`));
+    assert.deepEqual([underWay(), waiting()], [0, 0]);
+  }, CROWD));
+
+Deno.test("All calls share one line", () =>
+  withRooms(async ({ call, host }) => {
+    const small = await call("small");
+    host.get("hpb-s").events.heard();
+    const large = await call("large");
+    large.inCall("hpb-s", ...names("l", 30));
+    small.inCall("hpb-s", "late");
+    assert.deepEqual(small.offersRequested, ["hpb-s"]);
+    assert.equal(large.offersRequested.length, LIMITS.joinsAtOnce);
+    for (const id of names("l", 11)) host.get(id).events.heard();
+    await settle();
+    assert.deepEqual(small.offersRequested, ["hpb-s"], "eleven of the other call were there before");
+    host.get("l11").events.heard();
+    await settle();
+    assert.deepEqual(small.offersRequested, ["hpb-s", "late"]);
+  }, CROWD));
+
+Deno.test("Who leaves while waiting is not asked for, and who leaves while joining makes room", () =>
+  withRooms(async ({ call, host }) => {
+    const connection = await call();
+    const crowd = names("s", 30);
+    connection.inCall("hpb-s", ...crowd);
+    const asked = connection.offersRequested.length;
+    const stay = crowd.filter((id) => id !== "s25" && id !== "s3");
+    connection.inCall("hpb-s", ...stay);
+    await settle();
+    assert.equal(connection.offersRequested.length, asked + 1);
+    for (const id of stay) {
+      host.get(id).events.heard();
+      await settle();
+    }
+    assert.ok(!connection.offersRequested.includes("s25"));
+    assert.deepEqual(connection.offersRequested, ["hpb-s", ...crowd.filter((id) => id !== "s25")]);
+  }, CROWD));
+
+Deno.test("Nobody is asked for on the way out of a call, and the others' speakers are", () =>
+  withRooms(async ({ call, rooms, signaling }) => {
+    const left = await call("left");
+    left.inCall("hpb-s", ...names("s", 50));
+    const other = await call("other");
+    assert.deepEqual(other.offersRequested, []);
+    rooms.leave("left");
+    await settle();
+    assert.equal(signaling[0].offersRequested.length, LIMITS.joinsAtOnce);
+    assert.deepEqual(other.offersRequested, ["hpb-s"]);
+  }, CROWD));
+
+Deno.test("Who is leaving is not asked for any more, whatever happens while the last words come", () =>
+  withRooms(async ({ call, clock, host }) => {
+    const connection = await call();
+    const speech = Promise.withResolvers<void>();
+    const speaker = host.get("hpb-s");
+    speaker.lastWords = speech.promise;
+    connection.inCall();
+    speaker.events.needsOffer("rtp_silent");
+    await clock.advance(60_000 - 1);
+    assert.deepEqual(connection.offersRequested, ["hpb-s"]);
+    speech.resolve();
+    await settle();
+    assert.ok(speaker.disposed);
+  }));
+
+Deno.test("Those the SFU never offers, and those who never connect, keep nobody waiting for long", () =>
+  withRooms(async ({ call, clock, meter }) => {
+    const connection = await call();
+    const crowd = names("s", 59);
+    connection.inCall("hpb-s", ...crowd);
+    for (const id of ["hpb-s", ...crowd].slice(0, LIMITS.joinsAtOnce)) {
+      connection.onEvent({ type: "offer", from: id, offer: { sid: id, sdp: "offer" } });
+    }
+    await clock.advance(LIMITS.joinConnectMs - 1);
+    assert.equal(connection.offersRequested.length, LIMITS.joinsAtOnce);
+    await clock.advance(1);
+    assert.equal(connection.offersRequested.length, 2 * LIMITS.joinsAtOnce);
+    await clock.advance(LIMITS.joinOfferMs);
+    assert.deepEqual(
+      connection.offersRequested,
+      ["hpb-s", ...crowd],
+      "each once: they are late, not refused",
+    );
+    await clock.advance(LIMITS.joinOfferMs);
+    assert.equal(meter.gauges.get("tiro_joins_under_way")!(), 0);
+  }, CROWD));
+
+Deno.test("Who is asked for again after trouble goes behind those who wait for their first time", () =>
+  withRooms(async ({ call, clock, host }) => {
+    const connection = await call();
+    const crowd = names("s", 21);
+    connection.inCall("hpb-s", ...crowd);
+    connection.onEvent({ type: "offer_failed", sessionId: "hpb-s", code: "client_not_found" });
+    await settle();
+    assert.equal(connection.offersRequested.at(-1), "s19", "its place is free while it waits to ask again");
+    await clock.advance(510);
+    assert.equal(connection.offersRequested.length, 21);
+    host.get("s0").events.needsOffer("transport_failed");
+    host.get("s1").events.heard();
+    await settle();
+    assert.deepEqual(connection.offersRequested.slice(-2), ["s20", "hpb-s"]);
+    await clock.advance(510);
+    host.get("s2").events.heard();
+    await settle();
+    assert.equal(connection.offersRequested.at(-1), "s0");
+  }, CROWD));
+
+Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody the place", () =>
+  withRooms(async ({ call, clock, host }) => {
+    const connection = await call();
+    const crowd = ["hpb-s", ...names("s", 24)];
+    connection.inCall(...crowd);
+    for (const id of crowd) {
+      host.get(id).events.heard();
+      await settle();
+    }
+    connection.join(false); // all are to be subscribed to again
+    connection.inCall(...crowd);
+    assert.deepEqual(connection.offersRequested.slice(25), crowd.slice(0, 20));
+    host.get("s19").events.needsOffer("rtp_silent");
+    host.get("s20").events.failed(new Error("broken"));
+    connection.onEvent({ type: "offer_failed", sessionId: "s21", code: "timeout" });
+    await clock.advance(1_000);
+    for (const id of crowd.slice(0, 3)) host.get(id).events.heard();
+    await settle();
+    assert.deepEqual(connection.offersRequested.slice(45), ["s19", "s20", "s21"]);
+    assert.deepEqual(host.opened.slice(25).map(({ id }) => id), ["s20"], "opened anew when its turn came");
+  }, CROWD));
+
+Deno.test("A crowd the host has no room for passes through the line, and is told of once each", () =>
+  withRooms(async ({ call, clock, host, meter, log }) => {
+    const connection = await call();
+    host.get("hpb-s").events.heard();
+    host.isFull = true;
+    connection.inCall("hpb-s", ...names("s", 100));
+    assert.equal(meter.gauges.get("tiro_joins_waiting")!(), 0);
+    assert.equal(meter.counted("transcription_errors_total", "busy"), 100);
+    await clock.advance(2_000);
+    assert.equal(meter.counted("transcription_errors_total", "busy"), 300);
+    assert.equal(log.lines.filter(({ level }) => level === "warn").length, 100);
+    assert.deepEqual(connection.offersRequested, ["hpb-s"]);
+    host.isFull = false;
+    await clock.advance(16_000);
+    assert.equal(new Set(connection.offersRequested).size, 101);
+  }, CROWD));
+
+Deno.test("A host that breaks on one speaker costs the others of the line nothing, and is told", () =>
+  withRooms(async ({ call, clock, host, rooms, log }) => {
+    const connection = await call();
+    host.fault = new Error("broken");
+    connection.inCall("hpb-s", "hpb-t");
+    assert.deepEqual(log.lines.filter(({ level }) => level === "error").map(({ error }) => error), [
+      host.fault,
+    ]);
+    assert.equal(rooms.status().speakers, 2);
+    host.fault = undefined;
+    await clock.advance(510);
+    assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-t"]);
+  }));
+
+const TIGHT: Refusal = { code: "memory", cause: "memory is short; wait" };
+
+Deno.test("While no speaker is taken no new call is joined, and those there are go on", () =>
+  withRooms(async ({ call, ask, admission, rooms, host, signaling }) => {
+    const connection = await call();
+    admission.refusal = TIGHT;
+    const refused = { code: "memory", message: "Cannot join the call: memory is short; wait" };
+    assert.throws(() => ask("other", "nc-2"), refused);
+    assert.equal(signaling.length, 1);
+    assert.equal(rooms.status().refusal, "memory");
+    ask("room", "nc-2");
+    connection.session("hpb-2", "nc-2");
+    host.get("hpb-s").say("on");
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:on", "hpb-2<hpb-s:on"]);
+    ask("other", "nc-2", { enable: false });
+    admission.refusal = undefined;
+    assert.equal(rooms.status().refusal, undefined);
+    ask("other", "nc-2");
+    assert.equal(signaling.length, 2);
+    await settle();
+  }));
+
+Deno.test("A call that goes elsewhere, or was lost with the HPB, is no new one", () =>
+  withRooms(async ({ call, ask, admission, clock, signaling }) => {
+    const connection = await call();
+    admission.refusal = TIGHT;
+    connection.onEvent({ type: "switch_to", roomToken: "breakout" });
+    await settle();
+    const tokens = () => signaling.map(({ roomToken }) => roomToken);
+    assert.deepEqual(tokens(), ["room", "breakout"]);
+    signaling[1].onEvent({ type: "closed", error: unreachable() });
+    await clock.advance(30_000);
+    assert.deepEqual(tokens(), ["room", "breakout", "breakout"]);
+    signaling[2].onEvent({ type: "closed", error: unreachable() });
+    await settle();
+    ask("breakout", "nc-l");
+    assert.equal(signaling.length, 4);
+  }));

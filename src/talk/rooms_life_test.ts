@@ -1,0 +1,261 @@
+/** How calls begin again and end: left, lost, followed elsewhere, drained. */
+import assert from "@std/assert";
+import { SignalingError, UnavailableError } from "../domain/mod.ts";
+import { settle } from "../../tests/fakes/clock.ts";
+import type { SignalingEvent } from "./signaling/mod.ts";
+import { unreachable, withRooms } from "./testing_test.ts";
+
+Deno.test("A room is left 60 s after its last listener has gone, not when one comes back in time", () =>
+  withRooms(async ({ call, clock, rooms }) => {
+    const connection = await call();
+    connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l"] });
+    await clock.advance(59_000);
+    connection.session("hpb-l2", "nc-l");
+    await clock.advance(120_000);
+    assert.equal(rooms.status().rooms, 1);
+    connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l2"] });
+    await clock.advance(60_100);
+    assert.equal(rooms.status().rooms, 0);
+    assert.ok(connection.saidBye);
+  }));
+
+Deno.test("A room nobody ever comes to is left too, and so is one whose last listener is taken off", () =>
+  withRooms(async ({ ask, call, clock, rooms }) => {
+    ask("empty", "nc-nobody");
+    await call();
+    await clock.advance(60_100);
+    assert.equal(rooms.status().rooms, 1);
+    ask("room", "nc-l", { enable: false });
+    await clock.advance(59_000);
+    assert.equal(rooms.status().rooms, 1);
+    ask("room", "nc-l");
+    await clock.advance(120_000);
+    assert.equal(rooms.status().rooms, 1);
+    ask("room", "nc-l", { enable: false });
+    await clock.advance(60_100);
+    assert.equal(rooms.status().rooms, 0);
+  }));
+
+Deno.test("A call lost to signalling is counted and told with its error; one that ends by itself is no error", () =>
+  withRooms(async ({ call, meter, log }) => {
+    const error = new Error("gone");
+    const ended = await call();
+    ended.onEvent({ type: "call_ended" });
+    await settle();
+    assert.equal(meter.counted("transcription_errors_total", "signaling"), 0);
+    (await call()).onEvent({ type: "closed", error: error as never });
+    await settle();
+    assert.equal(meter.counted("transcription_errors_total", "signaling"), 1);
+    assert.deepEqual(log.lines.filter(({ level }) => level === "error").map(({ error }) => error), [error]);
+  }));
+
+for (
+  const event of [
+    { type: "call_ended" },
+    { type: "room_deleted" },
+    { type: "closed" },
+  ] satisfies SignalingEvent[]
+) {
+  Deno.test(`The event ${event.type} cleans the room up`, () =>
+    withRooms(async ({ call, host, rooms, scope }) => {
+      const connection = await call();
+      connection.onEvent(event);
+      await settle();
+      assert.equal(rooms.status().rooms, 0);
+      assert.ok(host.get("hpb-s").disposed && connection.saidBye);
+      assert.equal(scope.size, 0);
+    }));
+}
+
+Deno.test("A call lost with the HPB is brought back for its listeners once the HPB is there again", () =>
+  withRooms(async ({ call, clock, rooms, signaling, host }) => {
+    const connection = await call();
+    rooms.setLanguage("room", "fr");
+    connection.onEvent({ type: "closed", error: unreachable() });
+    await settle();
+    assert.equal(rooms.status().rooms, 0);
+    await clock.advance(30_000);
+    signaling[1].onEvent({ type: "closed", error: unreachable() });
+    await clock.advance(30_000);
+    signaling[2].join();
+    signaling[2].session("hpb-l", "nc-l");
+    signaling[2].inCall("hpb-s");
+    host.get("hpb-s").say("back");
+    assert.deepEqual(signaling[2].transcripts, ["hpb-l<hpb-s:back"]);
+    assert.equal(host.get("hpb-s").languageId, "fr");
+  }));
+
+Deno.test("A lost call is not brought back without listeners, after leaving, after a final error, or for ever", () =>
+  withRooms(async ({ call, ask, clock, rooms, signaling }) => {
+    (await call("a")).onEvent({ type: "closed", error: unreachable() });
+    ask("a", "nc-l", { enable: false });
+    await clock.advance(30_000);
+    (await call("b")).onEvent({ type: "closed", error: unreachable() });
+    rooms.leave("b");
+    await clock.advance(30_000);
+    const final = new SignalingError("Cannot say hello: test", { code: "invalid_token", retryable: false });
+    (await call("c")).onEvent({ type: "closed", error: final });
+    await clock.advance(60_000);
+    assert.deepEqual(signaling.slice(1).map(({ roomToken }) => roomToken), ["b", "c"]);
+
+    (await call("d")).onEvent({ type: "closed", error: unreachable() });
+    for (let i = 0; i < 40; i++) {
+      await clock.advance(30_000);
+      signaling.at(-1)!.onEvent({ type: "closed", error: unreachable() });
+    }
+    assert.equal(signaling.filter(({ roomToken }) => roomToken === "d").length, 21);
+  }));
+
+Deno.test("A lost call that is asked for again is opened at once for all who listened, and once", () =>
+  withRooms(async ({ call, ask, clock, signaling, host }) => {
+    (await call()).onEvent({ type: "closed", error: unreachable() });
+    ask("room", "nc-2");
+    signaling[1].join();
+    signaling[1].session("hpb-l", "nc-l");
+    signaling[1].session("hpb-2", "nc-2");
+    signaling[1].inCall("hpb-s");
+    host.get("hpb-s").say("hello");
+    assert.deepEqual(signaling[1].transcripts, ["hpb-l<hpb-s:hello", "hpb-2<hpb-s:hello"]);
+    await clock.advance(40_000);
+    assert.equal(signaling.length, 2);
+  }));
+
+Deno.test("A breakout room is followed with the listeners and the language", () =>
+  withRooms(async ({ call, rooms, signaling }) => {
+    const connection = await call();
+    rooms.setLanguage("room", "fr");
+    connection.onEvent({ type: "switch_to", roomToken: "breakout" });
+    await settle();
+    assert.equal(rooms.status().rooms, 1);
+    assert.equal(signaling[1].roomToken, "breakout");
+    signaling[1].join();
+    signaling[1].session("hpb-l", "nc-l");
+    assert.equal(rooms.status().listeners, 1);
+  }));
+
+Deno.test("A room in which something breaks is over, told, and opened anew by the next request; others go on", () =>
+  withRooms(async ({ call, ask, rooms, signaling, host, meter, log }) => {
+    const broken = await call("broken");
+    await call("sound");
+    broken.scope.run(() => Promise.reject(new Error("broken invariant")));
+    await settle();
+    assert.equal(rooms.status().rooms, 1);
+    assert.ok(host.opened[0].disposed && !host.opened[1].disposed);
+    assert.equal(meter.counted("transcription_errors_total", "unexpected"), 1);
+    assert.equal(log.lines.filter(({ message }) => message === "call lost").length, 1);
+    ask("broken", "nc-l");
+    assert.deepEqual(signaling.map(({ roomToken }) => roomToken), ["broken", "sound", "broken"]);
+    assert.ok(signaling[2].started);
+  }));
+
+Deno.test("A room that cannot be left cleanly costs the other rooms nothing", () =>
+  withRooms(async ({ call, rooms, scope, host, meter }) => {
+    const unclean = await call("unclean");
+    await call("sound");
+    unclean.byeFault = new Error("broken");
+    rooms.leave("unclean");
+    await settle();
+    assert.ok(!scope.signal.aborted);
+    assert.ok(host.opened[0].disposed && !host.opened[1].disposed);
+    assert.equal(meter.counted("transcription_errors_total", "unexpected"), 1);
+    await call("another");
+    assert.equal(rooms.status().rooms, 2);
+  }));
+
+Deno.test("Listeners sent to a room that is captioned already join those who listen there, in their language", () =>
+  withRooms(async ({ call, ask, rooms, host, signaling, translations }) => {
+    const main = await call("main");
+    const breakout = await call("breakout");
+    ask("breakout", "nc-m", { translationTargetId: "de" });
+    breakout.onEvent({ type: "switch_to", roomToken: "main" });
+    await settle();
+    assert.equal(signaling.length, 2);
+    assert.equal(rooms.status().rooms, 1);
+    main.session("hpb-m2", "nc-m");
+    host.opened[0].say("together", true);
+    await translations.answer();
+    assert.deepEqual(main.transcripts, ["hpb-l<hpb-s:together!", "hpb-m2<hpb-s:together-de!"]);
+  }));
+
+Deno.test("The newest TURN servers Talk gave for a call are used: the passwords of older ones run out", () =>
+  withRooms(async ({ call, ask, host }) => {
+    const turn = (password: string) => [{ urls: ["turn:a"], username: "1", credential: password }];
+    const connection = await call();
+    const offer = async (from: string) => {
+      connection.onEvent({ type: "offer", from, offer: { sid: "1", sdp: "sdp" } });
+      await settle();
+      return host.get(from).iceServers;
+    };
+    ask("room", "nc-2", { turnServers: turn("old") });
+    assert.deepEqual(await offer("hpb-s"), turn("old"));
+    ask("room", "nc-3", { turnServers: turn("new") });
+    ask("room", "nc-4");
+    assert.deepEqual(await offer("hpb-s"), turn("new"));
+  }));
+
+Deno.test("A breakout room there is no place for is told, and ends the room it is left for like any other", () =>
+  withRooms(async ({ call, rooms, meter, log, signaling }) => {
+    await call("other");
+    const connection = await call("main");
+    connection.onEvent({ type: "switch_to", roomToken: "breakout" });
+    await settle();
+    assert.deepEqual(signaling.map(({ roomToken }) => roomToken), ["other", "main"]);
+    assert.ok(connection.saidBye);
+    assert.equal(rooms.status().rooms, 1);
+    assert.equal(meter.counted("transcription_errors_total", "busy"), 1);
+    assert.ok(log.lines.some(({ message }) => message === "call not followed"));
+  }));
+
+Deno.test("Leaving a room twice, or one that is not there, is fine", () =>
+  withRooms(async ({ call, rooms }) => {
+    await call();
+    rooms.leave("room");
+    rooms.leave("room");
+    rooms.leave("elsewhere");
+    await settle();
+    assert.equal(rooms.status().rooms, 0);
+  }));
+
+Deno.test("Draining delivers last words, says bye everywhere and takes no new room", () =>
+  withRooms(async ({ call, rooms, ask, host }) => {
+    const connection = await call();
+    await rooms.drain(AbortSignal.timeout(1_000));
+    assert.ok(host.get("hpb-s").drained);
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:last words!"]);
+    assert.ok(connection.saidBye);
+    assert.throws(() => ask("other", "nc-1"), UnavailableError);
+  }));
+
+Deno.test("The last words of a speaker who has just left, or of a room just left, are waited for by who ends more", () =>
+  withRooms(async ({ call, rooms, host }) => {
+    const speech = Promise.withResolvers<void>();
+    const first = await call("first");
+    const second = await call("second");
+    for (const speaker of host.opened) speaker.lastWords = speech.promise;
+    second.inCall();
+    rooms.leave("first");
+    const drained = rooms.drain(new AbortController().signal);
+    await settle();
+    assert.ok(!first.saidBye && !second.saidBye);
+    speech.resolve();
+    await drained;
+    assert.deepEqual(first.transcripts, ["hpb-l<hpb-s:last words!"]);
+    assert.deepEqual(second.transcripts, ["hpb-l<hpb-s:last words!"]);
+    assert.ok(first.saidBye && second.saidBye);
+  }));
+
+Deno.test("Draining gives up on rooms and speakers that do not end when told to", () =>
+  withRooms(async ({ call, rooms, host }) => {
+    const speech = Promise.withResolvers<void>();
+    await call("first");
+    const second = await call("second");
+    for (const speaker of host.opened) speaker.lastWords = speech.promise;
+    second.inCall();
+    rooms.leave("first");
+    const enough = new AbortController();
+    const drained = rooms.drain(enough.signal);
+    await settle();
+    enough.abort();
+    await drained;
+    speech.resolve();
+  }));

@@ -1,0 +1,237 @@
+/** Rooms with everything around them in a test's hands: signalling, speakers, translations, time. */
+import assert from "@std/assert";
+import {
+  type Caption,
+  type HostedSpeaker,
+  type IceCandidate,
+  type IceServer,
+  InvalidRequestError,
+  type Refusal,
+  type SdpOffer,
+  SignalingError,
+  type SpeakerEvents,
+  type SpeakerHost,
+  type SpeakerOptions,
+  TranslationError,
+  type TranslationRequest,
+  type Translations,
+  UnavailableError,
+} from "../domain/mod.ts";
+import { Scope } from "../flow/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import type { RoomSignaling } from "./room.ts";
+import { TalkRooms } from "./rooms.ts";
+import type { SignalingEvent } from "./signaling/mod.ts";
+
+export class FakeSignaling implements RoomSignaling {
+  isJoined = false;
+  isFull = false;
+  started = false;
+  saidBye = false;
+  readonly offersRequested: string[] = [];
+  readonly answers: string[] = [];
+  readonly transcripts: string[] = [];
+  byeFault: Error | undefined;
+
+  constructor(
+    readonly roomToken: string,
+    readonly scope: Scope,
+    readonly onEvent: (event: SignalingEvent) => void,
+  ) {}
+  get canSend() {
+    return this.isJoined && !this.isFull;
+  }
+  start() {
+    this.started = true;
+  }
+  join(resumed = false) {
+    this.isJoined = true;
+    this.onEvent({ type: "joined", resumed });
+  }
+  session(sessionId: string, ncSessionId: string) {
+    this.onEvent({ type: "sessions_joined", sessions: [{ sessionId, ncSessionId, internal: false }] });
+  }
+  inCall(...sessionIds: string[]) {
+    const users = sessionIds.map((sessionId) => ({ sessionId, inCall: 3, internal: false }));
+    this.onEvent({ type: "participants", users });
+  }
+  requestOffer(sessionId: string) {
+    this.offersRequested.push(sessionId);
+  }
+  sendAnswer(sessionId: string, sid: string) {
+    this.answers.push(`${sessionId}/${sid}`);
+  }
+  sendTranscript(to: string, transcript: { text: string; speakerSessionId: string; final: boolean }) {
+    this.transcripts.push(
+      `${to}<${transcript.speakerSessionId}:${transcript.text}${transcript.final ? "!" : ""}`,
+    );
+    return true;
+  }
+  bye() {
+    this.saidBye = true;
+    return this.byeFault ? Promise.reject(this.byeFault) : Promise.resolve();
+  }
+}
+
+export class FakeSpeaker implements HostedSpeaker {
+  drained = false;
+  disposed = false;
+  languageId: string;
+  refuseOffers = false;
+  disposeFault: Error | undefined;
+  /** What draining waits for. */
+  lastWords: Promise<void> = Promise.resolve();
+
+  constructor(readonly id: string, options: SpeakerOptions, readonly events: SpeakerEvents) {
+    this.languageId = options.languageId;
+  }
+  iceServers: readonly IceServer[] = [];
+  answer(_offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+    this.iceServers = iceServers;
+    return this.refuseOffers ? Promise.reject(new Error("no")) : Promise.resolve({ sdp: "answer" });
+  }
+  readonly candidates: string[] = [];
+  addCandidate(sid: string, { candidate }: IceCandidate) {
+    this.candidates.push(`${sid} ${candidate}`);
+  }
+  setLanguage(languageId: string) {
+    this.languageId = languageId;
+  }
+  async drain(): Promise<void> {
+    this.drained = true;
+    await this.lastWords;
+    this.say("last words", true);
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    this.disposed = true;
+    return this.disposeFault ? Promise.reject(this.disposeFault) : Promise.resolve();
+  }
+  say(text: string, final = false) {
+    const caption: Caption = {
+      speakerId: this.id,
+      utterance: 0,
+      revision: 0,
+      languageId: this.languageId,
+      text,
+      final,
+      spoken: { startMs: 0, endMs: 0 },
+      heardAtMs: 0,
+    };
+    this.events.caption(caption);
+  }
+}
+
+export class FakeHost implements SpeakerHost {
+  readonly opened: FakeSpeaker[] = [];
+  isFull = false;
+  fault: Error | undefined;
+  open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+    if (this.fault) throw this.fault;
+    if (this.isFull) throw new UnavailableError("Cannot caption a speaker: full", "busy");
+    const speaker = new FakeSpeaker(options.speaker.id, options, events);
+    this.opened.push(speaker);
+    return speaker;
+  }
+  get(id: string): FakeSpeaker {
+    return this.opened.findLast((speaker) => speaker.id === id)!;
+  }
+}
+
+/** Knows German and Arabic; answers when the test says so. */
+export class FakeTranslations implements Translations {
+  fault: TranslationError | undefined;
+  readonly requests: (TranslationRequest & PromiseWithResolvers<string>)[] = [];
+  get isAvailable() {
+    return !this.fault;
+  }
+  languages() {
+    if (this.fault) throw this.fault;
+    return { origin: [language("en")], target: [language("de"), language("ar")] };
+  }
+  checkPair(originId: string, targetId: string) {
+    const { target } = this.languages();
+    if (originId === targetId || !target.some(({ id }) => id === targetId)) {
+      throw new InvalidRequestError("langId: no", "langId");
+    }
+  }
+  translate(request: TranslationRequest) {
+    const answer = Promise.withResolvers<string>();
+    this.requests.push({ ...request, ...answer });
+    return answer.promise;
+  }
+  async answer() {
+    for (const { text, targetId, resolve } of this.requests) resolve(`${text}-${targetId}`);
+    await settle();
+  }
+}
+
+export const language = (id: string) => ({ id, name: id, metadata: { separator: " ", rtl: false } });
+
+export async function withRooms(
+  test: (world: ReturnType<typeof makeRooms>) => Promise<void>,
+  options: Options = {},
+) {
+  const world = makeRooms(options);
+  await test(world);
+  await world.scope[Symbol.asyncDispose]();
+  assert.equal(world.clock.pending, 0, "no timer outlives the rooms");
+  assert.ok(world.host.opened.every(({ disposed }) => disposed), "every speaker is disposed");
+  assert.equal(world.scope.size, 0);
+}
+
+export interface Options {
+  translates?: boolean;
+  speakersPerRoomMax?: number;
+}
+
+export function makeRooms({ translates = true, speakersPerRoomMax = 3 }: Options) {
+  const translations = new FakeTranslations();
+  const clock = new FakeClock();
+  const scope = new Scope("server");
+  const host = new FakeHost();
+  const meter = new FakeMeter();
+  const log = new FakeLog();
+  const signaling: FakeSignaling[] = [];
+  const admission: { refusal: Refusal | undefined } = { refusal: undefined };
+  const rooms = new TalkRooms({
+    hpbUrl: "ws://unused",
+    internalSecret: "unused",
+    nextcloudUrl: "http://unused",
+    tls: {},
+    languages: [language("en"), language("fr"), language("de")],
+    translations: translates ? translations : undefined,
+    host,
+    admission,
+    settings: { iceServers: () => Promise.resolve([]) },
+    roomsMax: 2,
+    speakersPerRoomMax,
+    emptyRoomMs: 60_000,
+    scope,
+    clock,
+    log,
+    meter,
+    connect: (roomToken, scope, onEvent) => {
+      const connection = new FakeSignaling(roomToken, scope, onEvent);
+      signaling.push(connection);
+      return connection;
+    },
+  });
+  const ask = (roomToken: string, ncSessionId: string, more = {}) =>
+    rooms.transcribe({ roomToken, ncSessionId, enable: true, languageId: "en", turnServers: [], ...more });
+  /** A room with a listener who is here and one speaker. */
+  const call = async (roomToken = "room") => {
+    ask(roomToken, "nc-l");
+    const connection = signaling.at(-1)!;
+    connection.join();
+    connection.session("hpb-l", "nc-l");
+    connection.session("hpb-s", "nc-s");
+    connection.inCall("hpb-s");
+    await settle();
+    return connection;
+  };
+  return { admission, clock, scope, host, meter, log, signaling, rooms, translations, ask, call };
+}
+
+export const unreachable = () =>
+  new SignalingError("Cannot reach the HPB: test", { code: "unreachable", retryable: true });
