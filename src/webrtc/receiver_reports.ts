@@ -47,15 +47,15 @@ export class ReceiverReports implements Disposable {
     this.#wait(INTERVAL_MS / 2);
   }
 
-  /** Takes an SRTCP datagram; why, when it is refused. */
-  receive(datagram: Uint8Array): SrtcpRefusal | undefined {
+  /** Takes an SRTCP datagram that arrived at a time, monotonic ms; why, when it is refused. */
+  receive(datagram: Uint8Array, arrivedMs: number): SrtcpRefusal | undefined {
     const rtcp = this.#receiver.receive(datagram);
     if (typeof rtcp === "string") return rtcp;
     const news = readRtcp(rtcp);
     if (!news) return "rtcp_malformed";
-    const { clock, sources } = this.#options;
+    const { sources } = this.#options;
     for (const { ssrc, ntpMiddle } of news.senderReports) {
-      sources.get(ssrc)?.senderReported(ntpMiddle, clock.now());
+      sources.get(ssrc)?.senderReported(ntpMiddle, arrivedMs);
     }
     for (const ssrc of news.byes) sources.get(ssrc)?.left();
     return undefined;

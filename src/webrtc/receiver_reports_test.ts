@@ -62,6 +62,10 @@ class Reported implements Disposable {
     return this.#sender.protect(rtcp);
   }
 
+  receive(datagram: Uint8Array): ReturnType<ReceiverReports["receive"]> {
+    return this.reporting.receive(datagram, this.clock.now());
+  }
+
   /** The sources of each report so far. */
   get told(): number[][] {
     return this.reports.map(({ blocks }) => blocks.map(({ ssrc }) => ssrc));
@@ -127,8 +131,8 @@ Deno.test("A sender report's time goes back, that of a stranger nowhere", async 
   using side = new Reported({ random: () => 0.5 });
   side.hear(7, 1);
   await side.clock.advance(500);
-  assert.equal(side.reporting.receive(side.protect(...senderReport(7, 0xaabb_ccdd))), undefined);
-  assert.equal(side.reporting.receive(side.protect(...senderReport(8, 1))), undefined);
+  assert.equal(side.receive(side.protect(...senderReport(7, 0xaabb_ccdd))), undefined);
+  assert.equal(side.receive(side.protect(...senderReport(8, 1))), undefined);
   await side.clock.advance(2_000);
   const { lsr, dlsr } = side.reports[0].blocks[0];
   assert.deepEqual([lsr, dlsr], [0xaabb_ccdd, 2 * 65_536]);
@@ -140,13 +144,13 @@ Deno.test("What is forged, repeated or broken is told and changes nothing", asyn
   side.hear(7, 1);
   const forged = side.protect(...senderReport(7, 1));
   forged[20] ^= 1;
-  assert.equal(side.reporting.receive(forged), "rtcp_forged");
+  assert.equal(side.receive(forged), "rtcp_forged");
   const first = side.protect(...senderReport(7, 0x1111_0000));
-  assert.equal(side.reporting.receive(first), undefined);
+  assert.equal(side.receive(first), undefined);
   await side.clock.advance(1_000);
-  assert.equal(side.reporting.receive(first), "rtcp_replayed");
-  assert.equal(side.reporting.receive(side.protect(0x80c8_0007, 7)), "rtcp_malformed", "authentic, but cut");
-  assert.equal(side.reporting.receive(first.subarray(0, 20)), "rtcp_malformed");
+  assert.equal(side.receive(first), "rtcp_replayed");
+  assert.equal(side.receive(side.protect(0x80c8_0007, 7)), "rtcp_malformed", "authentic, but cut");
+  assert.equal(side.receive(first.subarray(0, 20)), "rtcp_malformed");
   await side.clock.advance(1_500);
   const { lsr, dlsr } = side.reports[0].blocks[0];
   assert.deepEqual([lsr, dlsr], [0x1111_0000, 2.5 * 65_536]);
@@ -156,7 +160,7 @@ Deno.test("Who was not heard since the last report, or said BYE, is not in the n
   using side = new Reported({ random: () => 0.5 });
   side.hear(7, 1, 2, 4);
   side.hear(8, 1);
-  assert.equal(side.reporting.receive(side.protect(...bye(8))), undefined);
+  assert.equal(side.receive(side.protect(...bye(8))), undefined);
   await side.clock.advance(2_500);
   side.hear(8, 2);
   await side.clock.advance(5_000);

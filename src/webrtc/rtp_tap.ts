@@ -62,9 +62,12 @@ export function tapRtp(
   // werift's own RTP router: statistics, header extensions, clones and track events for every packet.
   transport.onRtp.allUnsubscribe();
 
-  const take = (datagram: Uint8Array): void => {
+  const take = (datagram: Uint8Array, waitedMs = 0): void => {
     if (!srtp) return;
-    const received = isSrtcp(datagram) ? reports?.receive(datagram) : srtp.receive(datagram, clock.now());
+    const arrivedMs = clock.now() - waitedMs;
+    const received = isSrtcp(datagram)
+      ? reports?.receive(datagram, arrivedMs)
+      : srtp.receive(datagram, arrivedMs);
     if (typeof received === "string") onRefused(received);
     else if (received) onRtp(received);
   };

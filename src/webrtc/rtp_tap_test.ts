@@ -108,9 +108,9 @@ class Pair implements AsyncDisposable {
     const protocols: { transport: DatagramTransport }[] = ice["protocols"];
     for (const { transport } of protocols) {
       const onMedia = transport.onMedia ?? assert.fail("media goes through werift");
-      transport.onMedia = (datagram) => {
+      transport.onMedia = (datagram, waitedMs) => {
         if (!isSrtcp(datagram)) this.datagrams.push(datagram.slice());
-        onMedia(datagram);
+        onMedia(datagram, waitedMs);
       };
     }
   }

@@ -134,12 +134,12 @@ async function nextReport({ connection }: Peer): Promise<RtcpRrPacket> {
   for (const { transport } of protocols) {
     if (!(transport instanceof DatagramTransport)) continue;
     const { onMedia } = transport;
-    transport.onMedia = (datagram) => {
+    transport.onMedia = (datagram, waitedMs) => {
       if (isSrtcp(datagram)) {
         const packets = RtcpPacketConverter.deSerialize(srtcp.decrypt(Buffer.from(datagram)));
         for (const packet of packets) if (packet instanceof RtcpRrPacket) resolve(packet);
       }
-      onMedia?.(datagram);
+      onMedia?.(datagram, waitedMs);
     };
   }
   return await promise.finally(() => clearTimeout(timer));

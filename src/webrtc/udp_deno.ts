@@ -1,0 +1,62 @@
+/** UDP on Deno's own datagrams, for where there is no libc to ask: a wake-up and a kilobyte of promises for each. */
+import {
+  type Address,
+  DATAGRAM_BYTES_MAX,
+  type ReceivedDatagram,
+  type UdpSocket,
+  type UdpSocketOptions,
+} from "./udp_socket.ts";
+
+/** Datagrams that wait to be sent: a flight of DTLS is some ten. */
+const UNSENT_MAX = 64;
+
+export class DenoUdpSocket implements UdpSocket {
+  readonly address: Address;
+  readonly #conn: Deno.DatagramConn;
+  readonly #receiving: Promise<void>;
+  /** Deno sends what is sent at once in any order. */
+  #sending: Promise<unknown> = Promise.resolve();
+  #unsent = 0;
+  #closed?: Promise<void>;
+
+  /** Binds. Throws when the address is not ours, or the port is not free. */
+  constructor({ host, port, onReceived }: UdpSocketOptions) {
+    this.#conn = Deno.listenDatagram({ transport: "udp", hostname: host, port });
+    const { hostname, port: bound } = this.#conn.addr as Deno.NetAddr;
+    this.address = [hostname, bound];
+    this.#receiving = this.#receive(onReceived);
+  }
+
+  send(bytes: Uint8Array, hostname: string, port: number): void {
+    if (this.#closed || this.#unsent === UNSENT_MAX) return;
+    this.#unsent++;
+    const copy = bytes.slice();
+    this.#sending = this.#sending
+      .then(() => this.#conn.send(copy, { transport: "udp", hostname, port }))
+      .catch(() => {})
+      .finally(() => this.#unsent--);
+  }
+
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#conn.close();
+    await Promise.all([this.#receiving, this.#sending]);
+    await new Promise((resolve) => setTimeout(resolve)); // Deno lets go of the port a turn later
+  }
+
+  async #receive(onReceived: (received: ReceivedDatagram) => void): Promise<void> {
+    const buffer = new Uint8Array(DATAGRAM_BYTES_MAX);
+    try {
+      for (;;) {
+        const [bytes, source] = await this.#conn.receive(buffer);
+        const { hostname, port } = source as Deno.NetAddr;
+        onReceived({ bytes, waitedMs: 0, from: () => [hostname.split("%")[0], port] });
+      }
+    } catch {
+      // Closed; or broken, and then silence tells.
+    }
+  }
+}

@@ -1,0 +1,272 @@
+/**
+ * UDP on libc's sockets through FFI. What Deno's own datagrams cost is not the kernel's work but a wake-up and a promise
+ * for each, a sixth of all a packet takes here. So nobody waits for a datagram: every ten milliseconds each socket of the
+ * thread is asked for what has come, many in one call, and the kernel's time stamps tell when that was.
+ *
+ * All memory that libc is given is one block for the life of the thread, each call is over when it returns, and a
+ * descriptor is used by one object alone, until that closes it. The layouts are those of Linux on 64-bit processors
+ * (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
+ */
+import {
+  type Address,
+  DATAGRAM_BYTES_MAX,
+  type ReceivedDatagram,
+  type UdpSocket,
+  type UdpSocketOptions,
+} from "./udp_socket.ts";
+
+/** How often sockets are looked at. A datagram waits half of it; a voice comes every 20 ms. */
+const POLL_MS = 10;
+/** Datagrams taken in one call. */
+const BATCH = 16;
+/** Calls for one socket at a time, so that a flood keeps to its own: what is too much the kernel drops. */
+const BATCHES_MAX = 4;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4_000 | 0o2_000_000;
+const SOL_SOCKET = 1;
+const SO_TIMESTAMPNS = 35;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const MSG_TRUNC = 0x20;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+
+/** struct sockaddr_in6; sockaddr_in has 16, the port and the address in the same places but for IPv6's flow label. */
+const SOCKADDR_BYTES = 28;
+/** struct mmsghdr, in words of 32 bits: where in it is what the kernel writes, and what it is to be told each time. */
+const HEADER_WORDS = 16;
+const NAME_BYTES_WORD = 2;
+const CONTROL_BYTES_WORD = 10;
+const FLAGS_WORD = 12;
+const LENGTH_WORD = 14;
+/** struct cmsghdr with a struct timespec, and room for another. */
+const CONTROL_BYTES = 64;
+const CONTROL_WORDS = CONTROL_BYTES / 4;
+const SECONDS_WORD = 4;
+const NANOSECONDS_WORD = 6;
+
+const SYMBOLS = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+  recvmmsg: { parameters: ["i32", "buffer", "u32", "i32", "pointer"], result: "i32" },
+  inet_pton: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  inet_ntop: { parameters: ["i32", "buffer", "buffer", "u32"], result: "pointer" },
+  close: { parameters: ["i32"], result: "i32" },
+} as const;
+
+const libc = openLibc();
+
+/** Whether there is a libc to ask, and leave to. */
+export const isLibcUdp = libc !== undefined;
+
+export class LibcUdpSocket implements UdpSocket {
+  readonly address: Address;
+  readonly #fd: number;
+  readonly #family: 4 | 6;
+  readonly #onReceived: (received: ReceivedDatagram) => void;
+  #closed = false;
+
+  /** Binds. Throws when the address is not ours, or the port is not free. */
+  constructor({ family, host, port, onReceived }: UdpSocketOptions) {
+    const { socket, bind, setsockopt, getsockname, close } = symbols();
+    this.#family = family;
+    this.#onReceived = onReceived;
+    this.#fd = socket(afOf(family), SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
+    if (this.#fd < 0) throw new Error("Cannot open a UDP socket: the process has no descriptor left for it");
+    const yes = Uint32Array.of(1);
+    if (family === 6) setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, yes, yes.byteLength);
+    setsockopt(this.#fd, SOL_SOCKET, SO_TIMESTAMPNS, yes, yes.byteLength);
+    if (!writeSockaddr(family, host, port) || bind(this.#fd, sockaddr, sockaddrBytes(family)) !== 0) {
+      close(this.#fd);
+      throw new Deno.errors.AddrInUse(
+        "Cannot bind a UDP socket: the address is not of this machine, or the port is taken",
+      );
+    }
+    getsockname(this.#fd, sockaddr, Uint32Array.of(SOCKADDR_BYTES));
+    this.address = readSockaddr(family, sockaddr);
+    poller.add(this);
+  }
+
+  send(bytes: Uint8Array, host: string, port: number): void {
+    if (this.#closed || !writeSockaddr(this.#family, host, port)) return;
+    symbols().sendto(
+      this.#fd,
+      bytes as Uint8Array<ArrayBuffer>,
+      BigInt(bytes.length),
+      MSG_DONTWAIT | MSG_NOSIGNAL,
+      sockaddr,
+      sockaddrBytes(this.#family),
+    );
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      poller.delete(this);
+      symbols().close(this.#fd);
+    }
+    return Promise.resolve();
+  }
+
+  /** Hands on what has come, and what comes meanwhile, up to a bound. */
+  poll(): void {
+    const { recvmmsg } = symbols();
+    for (let batch = 0; batch < BATCHES_MAX && !this.#closed; batch++) {
+      const count = recvmmsg(this.#fd, arena.headerBytes, BATCH, MSG_DONTWAIT, null);
+      for (let slot = 0; slot < count; slot++) {
+        // Whoever is told of one may close the socket over it.
+        if (arena.take(slot, this.#family) && !this.#closed) this.#onReceived(arena);
+      }
+      if (count < BATCH) return;
+    }
+  }
+}
+
+/** Looks at the sockets of this thread while there are any. */
+class Poller {
+  readonly #sockets = new Set<LibcUdpSocket>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  add(socket: LibcUdpSocket): void {
+    this.#sockets.add(socket);
+    this.#timer ??= setInterval(() => this.#poll(), POLL_MS);
+  }
+
+  delete(socket: LibcUdpSocket): void {
+    this.#sockets.delete(socket);
+    if (this.#sockets.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #poll(): void {
+    for (const socket of this.#sockets) socket.poll();
+  }
+}
+
+/** Where libc puts a batch of datagrams, and the one that is being told of. */
+class Arena implements ReceivedDatagram {
+  readonly headerBytes: Uint8Array<ArrayBuffer>;
+  bytes: Uint8Array;
+  waitedMs = 0;
+  readonly #datagrams = new Uint8Array(new ArrayBuffer(BATCH * DATAGRAM_BYTES_MAX));
+  readonly #names = new Uint8Array(new ArrayBuffer(BATCH * SOCKADDR_BYTES));
+  readonly #controls = new Uint32Array(new ArrayBuffer(BATCH * CONTROL_BYTES));
+  readonly #pieces = new BigUint64Array(new ArrayBuffer(BATCH * 16));
+  readonly #headers: Uint32Array;
+  #slot = 0;
+  #family: 4 | 6 = 4;
+
+  constructor() {
+    const headers = new BigUint64Array(new ArrayBuffer(BATCH * HEADER_WORDS * 4));
+    for (let slot = 0; slot < BATCH; slot++) {
+      // struct iovec
+      this.#pieces[2 * slot] = addressOf(this.#datagrams) + BigInt(slot * DATAGRAM_BYTES_MAX);
+      this.#pieces[2 * slot + 1] = BigInt(DATAGRAM_BYTES_MAX);
+      // struct msghdr
+      headers.set([
+        addressOf(this.#names) + BigInt(slot * SOCKADDR_BYTES),
+        BigInt(SOCKADDR_BYTES),
+        addressOf(this.#pieces) + BigInt(slot * 16),
+        1n,
+        addressOf(this.#controls) + BigInt(slot * CONTROL_BYTES),
+        BigInt(CONTROL_BYTES),
+      ], slot * HEADER_WORDS / 2);
+    }
+    this.#headers = new Uint32Array(headers.buffer);
+    this.headerBytes = new Uint8Array(headers.buffer);
+    this.bytes = this.#datagrams;
+  }
+
+  /** Makes a received datagram the one told of, and its slot ready for the next; false when it came cut off. */
+  take(slot: number, family: 4 | 6): boolean {
+    const headers = this.#headers;
+    const header = slot * HEADER_WORDS;
+    const isStamped = headers[header + CONTROL_BYTES_WORD] > 0;
+    const isWhole = (headers[header + FLAGS_WORD] & MSG_TRUNC) === 0;
+    headers[header + NAME_BYTES_WORD] = SOCKADDR_BYTES;
+    headers[header + CONTROL_BYTES_WORD] = CONTROL_BYTES;
+    this.#slot = slot;
+    this.#family = family;
+    const start = slot * DATAGRAM_BYTES_MAX;
+    this.bytes = this.#datagrams.subarray(start, start + headers[header + LENGTH_WORD]);
+    this.waitedMs = isStamped ? this.#waitedMs(slot * CONTROL_WORDS) : 0;
+    return isWhole;
+  }
+
+  from(): Address {
+    return readSockaddr(this.#family, this.#names.subarray(this.#slot * SOCKADDR_BYTES));
+  }
+
+  /** The clock on the wall may be set meanwhile: such a time is not believed. */
+  #waitedMs(control: number): number {
+    const seconds = this.#controls[control + SECONDS_WORD];
+    const nanoseconds = this.#controls[control + NANOSECONDS_WORD];
+    const waitedMs = Date.now() - (seconds * 1_000 + nanoseconds / 1e6);
+    return waitedMs > 0 && waitedMs < 1_000 ? waitedMs : 0;
+  }
+}
+
+const arena = new Arena();
+const poller = new Poller();
+
+/** The address a call is about, and its text. */
+const sockaddr = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES));
+const text = new Uint8Array(new ArrayBuffer(64));
+
+function sockaddrBytes(family: 4 | 6): number {
+  return family === 4 ? 16 : SOCKADDR_BYTES;
+}
+
+/** The part that inet_pton writes and inet_ntop reads. */
+function hostIn(family: 4 | 6, name: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return family === 4 ? name.subarray(4, 8) : name.subarray(8, 24);
+}
+
+/** Into `sockaddr`; false when the host is no address of the family. */
+function writeSockaddr(family: 4 | 6, host: string, port: number): boolean {
+  const { read, written } = new TextEncoder().encodeInto(host, text.subarray(0, -1));
+  if (read < host.length) return false;
+  text[written] = 0;
+  sockaddr.fill(0);
+  sockaddr[0] = afOf(family);
+  sockaddr[2] = port >> 8;
+  sockaddr[3] = port & 0xff;
+  return symbols().inet_pton(afOf(family), text, hostIn(family, sockaddr)) === 1;
+}
+
+function readSockaddr(family: 4 | 6, name: Uint8Array<ArrayBuffer>): Address {
+  symbols().inet_ntop(afOf(family), hostIn(family, name), text, text.length);
+  const host = new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
+  return [host, name[2] << 8 | name[3]];
+}
+
+function afOf(family: 4 | 6): number {
+  return family === 4 ? AF_INET : AF_INET6;
+}
+
+function addressOf(memory: ArrayBufferView<ArrayBuffer>): bigint {
+  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory));
+}
+
+/** Open for the life of the thread. */
+function openLibc(): Deno.DynamicLibrary<typeof SYMBOLS> | undefined {
+  const { os, arch } = Deno.build;
+  if (os !== "linux" || (arch !== "x86_64" && arch !== "aarch64")) return undefined;
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
+  try {
+    return Deno.dlopen("libc.so.6", SYMBOLS);
+  } catch {
+    return undefined; // another libc, of which nothing is known here
+  }
+}
+
+function symbols(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
+  if (!libc) throw new Error("Cannot use libc: there is none here that is known");
+  return libc.symbols;
+}

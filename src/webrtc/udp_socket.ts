@@ -1,0 +1,33 @@
+/** A UDP socket as this room uses it. There are two kinds: of libc, where there is one, and of Deno. */
+
+export type Address = readonly [host: string, port: number];
+
+/** Good until the call it comes with returns: the next datagram is told in the same place. */
+export interface ReceivedDatagram {
+  readonly bytes: Uint8Array;
+  /** Time it has waited in the kernel, ms. */
+  readonly waitedMs: number;
+  /** Where it came from. */
+  from(): Address;
+}
+
+export interface UdpSocket {
+  readonly address: Address;
+  /** Sends now or never: datagrams get lost, and one that cannot be sent is. `host` is an address of the socket's family. */
+  send(bytes: Uint8Array, host: string, port: number): void;
+  /** Nothing is received any more; resolves when the port is free. A second time does nothing. */
+  close(): Promise<void>;
+}
+
+export interface UdpSocketOptions {
+  family: 4 | 6;
+  /** An address of this machine, or that of all of them. */
+  host: string;
+  /** 0: any. */
+  port: number;
+  /** Must not throw. */
+  onReceived: (received: ReceivedDatagram) => void;
+}
+
+/** Ethernet's 1500 and a margin. A longer datagram is cut, and then not authentic. */
+export const DATAGRAM_BYTES_MAX = 2_048;

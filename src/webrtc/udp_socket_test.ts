@@ -1,0 +1,156 @@
+import assert from "@std/assert";
+import { DenoUdpSocket } from "./udp_deno.ts";
+import { isLibcUdp, LibcUdpSocket } from "./udp_libc.ts";
+import type { Address, UdpSocket, UdpSocketOptions } from "./udp_socket.ts";
+
+const DEADLINE_MS = 10_000;
+
+interface Told {
+  bytes: number[];
+  waitedMs: number;
+  from: Address;
+}
+
+/** A socket, and what it was told. */
+class Ear implements AsyncDisposable {
+  readonly told: Told[] = [];
+  readonly socket: UdpSocket;
+  #look = () => {};
+
+  constructor(
+    Socket: new (options: UdpSocketOptions) => UdpSocket,
+    { family = 4 as const, host = "127.0.0.1", port = 0, onTold = () => {} }: {
+      family?: 4 | 6;
+      host?: string;
+      port?: number;
+      onTold?: () => void;
+    } = {},
+  ) {
+    this.socket = new Socket({
+      family,
+      host,
+      port,
+      onReceived: (received) => {
+        this.told.push({ bytes: [...received.bytes], waitedMs: received.waitedMs, from: received.from() });
+        onTold();
+        this.#look();
+      },
+    });
+  }
+
+  /** Resolves once so many datagrams were told. */
+  async until(count: number): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(new Error(`Only ${this.told.length} of ${count}`)), DEADLINE_MS);
+    this.#look = () => {
+      if (this.told.length >= count) resolve();
+    };
+    this.#look();
+    await promise.finally(() => clearTimeout(timer));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.socket.close();
+  }
+}
+
+const KINDS = [["libc", LibcUdpSocket, !isLibcUdp], ["Deno", DenoUdpSocket, false]] as const;
+for (const [kind, Socket, ignore] of KINDS) {
+  Deno.test(`${kind}: datagrams come in order, each with where it came from`, { ignore }, async () => {
+    await using alice = new Ear(Socket);
+    await using bob = new Ear(Socket);
+    for (let i = 0; i < 40; i++) alice.socket.send(Uint8Array.of(i, i + 1), ...bob.socket.address);
+    await bob.until(40);
+    assert.deepEqual(bob.told.map(({ bytes }) => bytes), Array.from({ length: 40 }, (_, i) => [i, i + 1]));
+    for (const { from, waitedMs } of bob.told) {
+      assert.deepEqual(from, alice.socket.address);
+      assert.ok(waitedMs >= 0 && waitedMs < 1_000, `${waitedMs} ms`);
+    }
+    bob.socket.send(Uint8Array.of(9), ...bob.told[0].from);
+    await alice.until(1);
+    assert.deepEqual(alice.told[0].bytes, [9]);
+  });
+
+  Deno.test(`${kind}: IPv6 as well`, { ignore: ignore || !hasIpv6() }, async () => {
+    await using alice = new Ear(Socket, { family: 6, host: "::1" });
+    await using bob = new Ear(Socket, { family: 6, host: "::1" });
+    alice.socket.send(Uint8Array.of(1), ...bob.socket.address);
+    await bob.until(1);
+    assert.deepEqual(bob.told[0].from, alice.socket.address);
+    assert.equal(bob.told[0].from[0], "::1");
+  });
+
+  Deno.test(
+    `${kind}: a taken port, and an address that is not ours, cannot be bound`,
+    { ignore },
+    async () => {
+      await using taken = new Ear(Socket);
+      assert.throws(() => new Ear(Socket, { port: taken.socket.address[1] }), Deno.errors.AddrInUse);
+      assert.throws(() => new Ear(Socket, { host: "192.0.2.1" }), /Cannot bind|assign|not available/i);
+    },
+  );
+
+  Deno.test(`${kind}: closed, the port is free and nothing is sent`, { ignore }, async () => {
+    await using bob = new Ear(Socket);
+    const first = new Ear(Socket);
+    const [, port] = first.socket.address;
+    await Promise.all([first.socket.close(), first.socket.close()]);
+    first.socket.send(Uint8Array.of(1), ...bob.socket.address);
+    await using second = new Ear(Socket, { port });
+    second.socket.send(Uint8Array.of(2), ...bob.socket.address);
+    await bob.until(1);
+    assert.deepEqual(bob.told.map(({ bytes }) => bytes), [[2]]);
+  });
+
+  Deno.test(`${kind}: closed over one datagram, it tells of none after`, { ignore }, async () => {
+    await using alice = new Ear(Socket);
+    await using bob = new Ear(Socket, { onTold: () => void bob.socket.close() });
+    await using carol = new Ear(Socket);
+    for (const ear of [bob, bob, bob, carol]) alice.socket.send(Uint8Array.of(1), ...ear.socket.address);
+    await carol.until(1);
+    await bob.until(1);
+    alice.socket.send(Uint8Array.of(2), ...carol.socket.address);
+    await carol.until(2);
+    assert.equal(bob.told.length, 1);
+  });
+
+  Deno.test(`${kind}: what cannot be sent is lost, and nothing else is`, { ignore }, async () => {
+    await using alice = new Ear(Socket);
+    await using bob = new Ear(Socket);
+    alice.socket.send(Uint8Array.of(1), "::1", 9);
+    alice.socket.send(Uint8Array.of(1), "127.0.0.1", 9);
+    alice.socket.send(new Uint8Array(70_000), ...bob.socket.address);
+    alice.socket.send(Uint8Array.of(2), ...bob.socket.address);
+    await bob.until(1);
+    assert.deepEqual(bob.told[0].bytes, [2]);
+  });
+}
+
+Deno.test("libc: a datagram that was cut off is not told", { ignore: !isLibcUdp }, async () => {
+  await using alice = new Ear(LibcUdpSocket);
+  await using bob = new Ear(LibcUdpSocket);
+  alice.socket.send(new Uint8Array(2_049), ...bob.socket.address);
+  alice.socket.send(new Uint8Array(2_048), ...bob.socket.address);
+  await bob.until(1);
+  assert.equal(bob.told[0].bytes.length, 2_048);
+});
+
+Deno.test("libc: a flood at one socket does not keep another waiting", { ignore: !isLibcUdp }, async () => {
+  const order: string[] = [];
+  await using alice = new Ear(LibcUdpSocket);
+  await using flooded = new Ear(LibcUdpSocket, { onTold: () => order.push("flooded") });
+  await using bob = new Ear(LibcUdpSocket, { onTold: () => order.push("bob") });
+  for (let i = 0; i < 150; i++) alice.socket.send(Uint8Array.of(i), ...flooded.socket.address);
+  alice.socket.send(Uint8Array.of(1), ...bob.socket.address);
+  await Promise.all([bob.until(1), flooded.until(150)]);
+  assert.equal(order.indexOf("bob"), 64, "after four calls of 16");
+});
+
+function hasIpv6(): boolean {
+  try {
+    Deno.listenDatagram({ transport: "udp", hostname: "::1", port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
