@@ -1,18 +1,13 @@
 /**
  * Signalling for a load test: an HPB that talks to the service only. Participants have no sockets of their own, so that
- * hundreds cost nothing; speakers are subscriptions to Janus, listeners count what they are sent. Says what the service
+ * hundreds cost nothing; speakers are subscriptions to an SFU, listeners count what they are sent. Says what the service
  * needs to be told (see tests/fakes/hpb_hub.ts, which says it all) and forgets no one: no resuming, no expiry.
  */
 import { randomBytes } from "node:crypto";
-import type { IceCandidateJson, Subscription } from "./janus_room.ts";
 import { ageOfWord, wallMs } from "./marks.ts";
+import type { SfuRoom, Subscription } from "./sfu_room.ts";
 
 type Json = Record<string, unknown>;
-
-/** What is needed of the SFU. */
-export interface Sfu {
-  subscribe(publisher: number, onCandidate: (candidate: IceCandidateJson) => void): Promise<Subscription>;
-}
 
 export interface LoadSpeaker {
   sessionId: string;
@@ -63,7 +58,7 @@ export class CallHpb implements AsyncDisposable {
   /** What went wrong between here and the SFU. */
   failures = 0;
 
-  constructor(private readonly sfu: Sfu) {
+  constructor(private readonly sfu: Pick<SfuRoom, "subscribe">) {
     this.#server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen: () => {} },
       (request) => this.#upgrade(request),

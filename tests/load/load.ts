@@ -70,14 +70,16 @@ export interface LoadWindow {
   speakersPerCore: number;
   /** Share of the window in which the service's main thread was ready to run and got no core. */
   waitedForCore: number;
-  generatorCores: { janus: number; stt: number; harness: number };
+  generatorCores: { sfu: number; stt: number; harness: number };
+  /** Of all three together. */
+  generatorMicrosPerPacket: number;
   publishersLateMs: Percentiles;
   loopLagMs: Percentiles;
   /** The service's own word on it. */
   serviceLoopLagMs: number;
   healthzMs: Percentiles;
   /**
-   * Packet due at the publisher to chunk read by the stand-in: Janus and both ends' own delays are in it. Above four
+   * Packet due at the publisher to chunk read by the stand-in: the SFU and both ends' own delays are in it. Above four
    * seconds it begins at zero again.
    */
   audioDelayMs: Percentiles & { samples: number };
@@ -90,7 +92,7 @@ export interface LoadWindow {
 
 async function load(options: LoadOptions): Promise<LoadResults> {
   const loadBefore = await untilQuiet(options.waitS);
-  say(`load average ${loadBefore.toFixed(2)}; starting Janus, the stand-ins and the service`);
+  say(`load average ${loadBefore.toFixed(2)}; starting the SFU, the stand-ins and the service`);
   let packets: readonly Uint8Array[];
   let measured: Awaited<ReturnType<typeof measure>>;
   {
@@ -159,13 +161,14 @@ async function join(scene: LoadScene, speakers: number) {
 
 /** Packets are held back before and after the window: then both sides have counted the same ones. */
 async function measureWindow(scene: LoadScene, options: LoadOptions) {
-  const { janus, hpb, service } = scene;
-  janus.held = true;
+  const { sfu, hpb, service } = scene;
+  const { publishers } = sfu;
+  publishers.held = true;
   const { last: before } = await drained(scene);
   await scene.resetStt();
   const probe = await LoopProbe.start(service);
   const start = {
-    sent: janus.sentCounts(),
+    sent: sfu.sentCounts(),
     drops: udpDropsOf(service.pid),
     transcripts: hpb.transcripts,
     busyMs: busyMs(),
@@ -174,37 +177,38 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
     waitedMs: waitedForCoreMs(service.pid),
     atMs: performance.now(),
   };
-  janus.lateMs = [];
+  publishers.lateMs = [];
   hpb.wordDelaysMs = [];
-  janus.held = false;
+  publishers.held = false;
   const { rssBytes, healthzMs } = await watch(scene, options.seconds);
   const elapsedMs = performance.now() - start.atMs;
   const serviceMs = cpuMsOf(service.pid) - start.serviceMs;
   const waitedForCore = (waitedForCoreMs(service.pid) - start.waitedMs) / elapsedMs;
   const generator = scene.generatorCpuMs();
   const generatorCores = {
-    janus: (generator.janus - start.generator.janus) / elapsedMs,
+    sfu: (generator.sfu - start.generator.sfu) / elapsedMs,
     stt: (generator.stt - start.generator.stt) / elapsedMs,
     harness: (generator.harness - start.generator.harness) / elapsedMs,
   };
   const busyCores = (busyMs() - start.busyMs) / elapsedMs;
-  const lateMs = janus.lateMs;
+  const lateMs = publishers.lateMs;
   const wordDelaysMs = hpb.wordDelaysMs.slice();
   const loopLagMs = await probe.stop();
-  janus.held = true;
+  publishers.held = true;
   const { last: after, behindMs } = await drained(scene);
   const wholeMs = cpuMsOf(service.pid) - start.serviceMs;
   const stt = await scene.sttNumbers();
   const drops = udpDropsOf(service.pid);
-  janus.held = false;
+  publishers.held = false;
   const packets = minus(ledgerOf(after), ledgerOf(before));
   const serviceCores = serviceMs / elapsedMs;
-  const { janus: a, stt: b, harness: c } = generatorCores;
-  const audioDelays = audioDelaysMs(stt, janus.startMs + performance.timeOrigin);
+  const generatorAll = generatorCores.sfu + generatorCores.stt + generatorCores.harness;
+  const packetsSent = sfu.sentSince(start.sent);
+  const audioDelays = audioDelaysMs(stt, publishers.startMs + performance.timeOrigin);
   const window: LoadWindow = {
     seconds: elapsedMs / 1_000,
     heard: after.value("tiro_speakers_heard"),
-    packetsSent: janus.sentSince(start.sent),
+    packetsSent,
     packets,
     behindMs,
     socketDrops: dropsBetween(start.drops, drops),
@@ -213,6 +217,7 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
     speakersPerCore: packets.received * PACKET_MS / wholeMs,
     waitedForCore,
     generatorCores,
+    generatorMicrosPerPacket: generatorAll * elapsedMs * 1_000 / packetsSent,
     publishersLateMs: percentiles(lateMs),
     loopLagMs,
     serviceLoopLagMs: after.value("tiro_event_loop_lag_ms"),
@@ -223,7 +228,7 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
     sttSecondsPerSpeakerSecond: stt.audioMs / elapsedMs / options.speakers,
     transcripts: hpb.transcripts - start.transcripts,
   };
-  return { window, othersCores: Math.max(0, busyCores - serviceCores - a - b - c), rssBytes };
+  return { window, othersCores: Math.max(0, busyCores - serviceCores - generatorAll), rssBytes };
 }
 
 function drained(scene: LoadScene): Promise<{ last: Metrics; behindMs: number }> {

@@ -1,5 +1,6 @@
 /** The command line of `deno task load`. */
-import type { Impairments } from "./janus_room.ts";
+import type { Impairments } from "./publisher_schedule.ts";
+import { type SfuKind, SFUS } from "./sfu_room.ts";
 
 export interface LoadOptions {
   speakers: number;
@@ -13,6 +14,8 @@ export interface LoadOptions {
   reorderPercent: number;
   jitterMs: number;
   waitS: number;
+  /** Where the media come from. */
+  sfu: SfuKind;
   /** werift as it is, in the place of the service. */
   werift: boolean;
   json?: string;
@@ -21,9 +24,9 @@ export interface LoadOptions {
 }
 
 export const HELP = `Usage: deno task load [OPTION..]
-N speakers in M rooms through the service in a process of its own: a real Janus, DTLS-SRTP over UDP, WebSockets to a
-stand-in for speech-to-text. Needs the package janus; the floor beside it is measured with libopus0 and libsrtp2-1. Ends
-with 1 when packets are unaccounted for.
+N speakers in M rooms through the service in a process of its own: DTLS-SRTP over UDP from an SFU, WebSockets to a
+stand-in for speech-to-text. Needs libsrtp2-1, or the package janus; the floor beside it is measured with libopus0 and
+libsrtp2-1. Ends with 1 when packets are unaccounted for.
 
   --speakers N        (default 100)
   --rooms N           (default 4)
@@ -37,6 +40,8 @@ with 1 when packets are unaccounted for.
   --jitter MS         each held back by up to so much (default 0)
   --env NAME=VALUE    for the service; may be given again
   --deno-arg ARG      for the service's Deno; may be given again
+  --sfu own|janus     where the media come from (default own): own is for the numbers, as it leaves the machine to the
+                      service; janus, a real one, shows that both understand each other, at some 34 us a packet
   --wait SECONDS      how long to wait for the machine to be quiet, load below 0.5 (default 0)
   --werift            measure werift as it is instead, decoding and nothing else; --rooms, --listeners, --env do nothing
   --json FILE         write the numbers to FILE too
@@ -71,6 +76,7 @@ export function optionsOf(args: readonly string[]): LoadOptions {
     reorderPercent: 0,
     jitterMs: 0,
     waitS: 0,
+    sfu: "own",
     werift: false,
     environment: {},
     denoArgs: [],
@@ -90,6 +96,10 @@ export function optionsOf(args: readonly string[]): LoadOptions {
         throw new RangeError(`${name} takes a number from ${min} to ${max}`);
       }
       options[to] = number;
+    } else if (name === "--sfu") {
+      const sfu = SFUS.find((each) => each === value);
+      if (sfu === undefined) throw new RangeError(`--sfu takes one of ${SFUS.join(", ")}`);
+      options.sfu = sfu;
     } else if (name === "--json") options.json = value;
     else if (name === "--deno-arg") options.denoArgs.push(value);
     else if (name === "--env") {

@@ -31,6 +31,11 @@ Deno.test("Options are read, those that may repeat each time", () => {
   assert.equal(options.json, "f");
 });
 
+Deno.test("Media come from the own SFU unless Janus is asked for", () => {
+  assert.equal(optionsOf([]).sfu, "own");
+  assert.equal(optionsOf(["--sfu", "janus"]).sfu, "janus");
+});
+
 Deno.test("--werift takes no value and stands anywhere", () => {
   assert.equal(optionsOf([]).werift, false);
   for (const args of [["--werift", "--speakers", "20"], ["--speakers", "20", "--werift"]]) {
@@ -41,7 +46,14 @@ Deno.test("--werift takes no value and stands anywhere", () => {
 
 Deno.test("What makes no sense is refused by name", () => {
   for (
-    const args of [["--speakers"], ["--speakers", "0"], ["--talk", "101"], ["--env", "A"], ["--loud", "1"]]
+    const args of [
+      ["--sfu", "other"],
+      ["--speakers"],
+      ["--speakers", "0"],
+      ["--talk", "101"],
+      ["--env", "A"],
+      ["--loud", "1"],
+    ]
   ) {
     assert.throws(() => optionsOf(args), new RegExp(`RangeError.*${args[0]}`));
   }

@@ -2,6 +2,7 @@
 import { besideFloor } from "./calibrate.ts";
 import type { Percentiles } from "./latency.ts";
 import type { LoadResults } from "./load.ts";
+import type { SfuKind } from "./sfu_room.ts";
 
 export function loadReport(results: LoadResults): string {
   const { options, window, memory, ledger, calibration, counters } = results;
@@ -10,9 +11,10 @@ export function loadReport(results: LoadResults): string {
     ...machineRows(results),
     [
       "  generator",
-      `Janus ${cores(generator.janus)}, stand-in ${cores(generator.stt)}, ` +
-      `harness ${cores(generator.harness)}`,
+      sfuName(options.sfu, generator.sfu) +
+      `, stand-in ${cores(generator.stt)}, harness ${cores(generator.harness)}`,
     ],
+    ["", `${window.generatorMicrosPerPacket.toFixed(1)} us per packet sent`],
     ["  publishers late", spread(window.publishersLateMs)],
     [],
     [
@@ -76,6 +78,10 @@ export function machineRows(
     ["", `Linux ${machine.kernel}, Deno ${machine.deno}`],
     ["  others", `load ${loadBefore.toFixed(2)} before, ${cores(othersCores)} in the window`],
   ];
+}
+
+export function sfuName(sfu: SfuKind, sfuCores: number): string {
+  return sfu === "janus" ? `Janus ${cores(sfuCores)}` : "own SFU, in the harness";
 }
 
 /** Names and values in two columns. */

@@ -1,5 +1,5 @@
 /**
- * The call of a load test: the service in a process of its own, Janus with its few publishers, the stand-in for
+ * The call of a load test: the service in a process of its own, an SFU with few publishers, the stand-in for
  * speech-to-text, and the signalling between them. Everything it starts ends with it.
  */
 import { FakeNextcloud } from "../fakes/nextcloud.ts";
@@ -9,14 +9,18 @@ import { post } from "../integration/world.ts";
 import { configureJanus, type JanusOptions, ownAddress, startJanus } from "../real/janus.ts";
 import { answersOk, ServerProcess } from "../real/server_process.ts";
 import { CallHpb, type LoadSpeaker } from "./call_hpb.ts";
-import { type Impairments, JanusRoom } from "./janus_room.ts";
+import { JanusRoom } from "./janus_room.ts";
 import { PUBLISHERS, turnPackets } from "./marks.ts";
+import { OwnRoom } from "./own_room.ts";
 import { cpuMsOf } from "./proc.ts";
+import type { Impairments } from "./publisher_schedule.ts";
 import { Metrics } from "./scene.ts";
 import { ServiceProcess } from "./service_process.ts";
+import type { SfuKind, SfuRoom } from "./sfu_room.ts";
 import type { SttNumbers } from "./stt_process.ts";
 
 export interface LoadSceneOptions {
+  sfu: SfuKind;
   rooms: number;
   listenersPerRoom: number;
   talkPercent: number;
@@ -49,13 +53,13 @@ export class LoadScene implements AsyncDisposable {
 
   private constructor(
     readonly service: ServiceProcess,
-    readonly janus: JanusRoom,
+    readonly sfu: SfuRoom,
     readonly hpb: CallHpb,
     /** What publishers say while they talk. */
     readonly packets: readonly Uint8Array[],
     private readonly rooms: readonly Room[],
     private readonly sttUrl: string,
-    private readonly pids: readonly number[],
+    private readonly pids: { sfu?: number; stt: number },
     private readonly stack: AsyncDisposableStack,
   ) {}
 
@@ -63,13 +67,7 @@ export class LoadScene implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const ports = stack.use(ClaimedPorts.claim());
     const folder = await temporaryFolder(stack);
-    const { talkPercent, impairments } = options;
-    const { janus, pid: janusPid, packets } = await openJanus(stack, {
-      folder,
-      port: ports.next(),
-      talkPercent,
-      impairments,
-    });
+    const { sfu, pid: sfuPid, packets } = await openSfu(stack, folder, ports.next(), options);
     const sttPort = ports.next();
     const sttUrl = `127.0.0.1:${sttPort}`;
     const sttProcess = stack.use(
@@ -81,7 +79,7 @@ export class LoadScene implements AsyncDisposable {
         isReady: () => answersOk(`http://${sttUrl}/numbers`),
       }),
     );
-    const hpb = stack.use(new CallHpb(janus));
+    const hpb = stack.use(new CallHpb(sfu));
     const nextcloud = stack.use(await FakeNextcloud.start({ secret: "backend-secret-of-the-load-test" }));
     const service = stack.use(
       await ServiceProcess.start({
@@ -104,8 +102,8 @@ export class LoadScene implements AsyncDisposable {
         if (!response.ok) throw new Error(`Cannot caption a room: ${response.status} ${answer}`);
       }
     }
-    const pids = [janusPid, sttProcess.pid];
-    return new LoadScene(service, janus, hpb, packets, rooms, sttUrl, pids, stack.move());
+    const pids = { sfu: sfuPid, stt: sttProcess.pid };
+    return new LoadScene(service, sfu, hpb, packets, rooms, sttUrl, pids, stack.move());
   }
 
   get speakers(): number {
@@ -191,10 +189,10 @@ export class LoadScene implements AsyncDisposable {
     await (await fetch(`http://${this.sttUrl}/reset`, { method: "POST" })).text();
   }
 
-  /** Processor time of everything here but the service, by who spent it, ms. */
-  generatorCpuMs(): { janus: number; stt: number; harness: number } {
-    const [janus, stt] = this.pids;
-    return { janus: cpuMsOf(janus), stt: cpuMsOf(stt), harness: cpuMsOf("self") };
+  /** Processor time of everything here but the service, by who spent it, ms. The own SFU is in the harness. */
+  generatorCpuMs(): { sfu: number; stt: number; harness: number } {
+    const { sfu, stt } = this.pids;
+    return { sfu: sfu === undefined ? 0 : cpuMsOf(sfu), stt: cpuMsOf(stt), harness: cpuMsOf("self") };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -202,31 +200,37 @@ export class LoadScene implements AsyncDisposable {
   }
 }
 
-/** Janus in a process of its own with its publishers; what they say while they talk. Both end with the stack. */
-export async function openJanus(
+/**
+ * An SFU with its publishers; what they say while they talk. `pid` where it is a process of its own, with its WebSocket API
+ * on `port`. Ends with the stack.
+ */
+export async function openSfu(
   stack: AsyncDisposableStack,
-  { folder, port, talkPercent, impairments }: {
-    folder: string;
-    port: number;
-    talkPercent: number;
-    impairments: Impairments;
-  },
-): Promise<{ janus: JanusRoom; pid: number; packets: readonly Uint8Array[] }> {
+  folder: string,
+  port: number,
+  { sfu: kind, talkPercent, impairments }: Pick<LoadSceneOptions, "sfu" | "talkPercent" | "impairments">,
+): Promise<{ sfu: SfuRoom; pid?: number; packets: readonly Uint8Array[] }> {
+  const packets = await turnPackets(await readSpeech("meeting_rms"));
+  const options = { packets, talkPercent, impairments };
+  const hostAddress = ownAddress();
+  if (kind === "own") {
+    const sfu = stack.use(new OwnRoom({ ...options, hostAddress }));
+    sfu.publishers.start();
+    return { sfu, packets: packets.talk[0] };
+  }
   await Deno.mkdir(`${folder}/janus`);
-  const options: JanusOptions = {
+  const janus: JanusOptions = {
     folder: `${folder}/janus`,
     port,
-    hostAddress: ownAddress(),
+    hostAddress,
     rtpPorts: RTP_PORTS,
     logPath: `${folder}/janus.log`,
     eventLoops: JANUS_LOOPS,
   };
-  await configureJanus(options);
-  const { pid } = stack.use(await startJanus(options));
-  const packets = await turnPackets(await readSpeech("meeting_rms"));
-  const janus = stack.use(await JanusRoom.open({ url: `ws://127.0.0.1:${port}`, packets, talkPercent }));
-  janus.impairments = impairments;
-  return { janus, pid, packets: packets.talk[0] };
+  await configureJanus(janus);
+  const { pid } = stack.use(await startJanus(janus));
+  const sfu = stack.use(await JanusRoom.open({ ...options, url: `ws://127.0.0.1:${port}` }));
+  return { sfu, pid, packets: packets.talk[0] };
 }
 
 /** Is gone with the stack. */

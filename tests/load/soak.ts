@@ -70,6 +70,7 @@ interface SoakResults {
 async function soak(options: Options): Promise<SoakResults> {
   const [before] = Deno.loadavg();
   await using scene = await LoadScene.start({
+    sfu: "janus",
     rooms: ROOMS,
     listenersPerRoom: 1,
     talkPercent: 100,

@@ -1,5 +1,5 @@
 /**
- * `deno task load --werift`: what the service is to be seen beside. As many subscriptions to the same real Janus, taken
+ * `deno task load --werift`: what the service is to be seen beside. As many subscriptions to the same SFU, taken
  * by werift as it is (werift_process.ts), measured the same way.
  */
 import { ClaimedPorts } from "../fakes/ports.ts";
@@ -7,14 +7,14 @@ import { PACKET_MS } from "../fakes/speech.ts";
 import { ownAddress } from "../real/janus.ts";
 import { answersOk, ServerProcess } from "../real/server_process.ts";
 import { calibrate } from "./calibrate.ts";
-import type { IceCandidateJson, JanusRoom } from "./janus_room.ts";
 import { type Percentiles, percentiles } from "./latency.ts";
 import { impairmentsOf, type LoadOptions } from "./load_args.ts";
-import { openJanus, pause, temporaryFolder, untilStill } from "./load_scene.ts";
+import { openSfu, pause, temporaryFolder, untilStill } from "./load_scene.ts";
 import { loadMachine, type Machine, untilQuiet } from "./machine.ts";
 import { PUBLISHERS } from "./marks.ts";
 import type { Calibration } from "./opus_native.ts";
 import { busyMs, cpuMsOf, dropsBetween, rssBytesOf, udpDropsOf, waitedForCoreMs } from "./proc.ts";
+import type { IceCandidateJson, SfuRoom } from "./sfu_room.ts";
 import type { WeriftAnswer, WeriftNumbers } from "./werift_process.ts";
 
 const JOIN_TIMEOUT_MS = 45_000;
@@ -40,7 +40,7 @@ export interface WeriftResults {
     cores: number;
     speakersPerCore: number;
     waitedForCore: number;
-    generatorCores: { janus: number; harness: number };
+    generatorCores: { sfu: number; harness: number };
     publishersLateMs: Percentiles;
   };
   memory: { oneRssBytes: number; allRssBytes: number; perSpeakerRssBytes: number };
@@ -58,12 +58,13 @@ interface Join {
   tookMs: number;
 }
 
-/** What is measured: the process, and the Janus it hears. */
+/** What is measured: the process, and the SFU it hears. */
 interface Scene {
   url: string;
   pid: number;
-  janus: JanusRoom;
-  janusPid: number;
+  sfu: SfuRoom;
+  /** Where it is a process of its own. */
+  sfuPid?: number;
   say: (line: string) => void;
 }
 
@@ -72,18 +73,15 @@ export async function weriftAsIs(
   say: (line: string) => void,
 ): Promise<WeriftResults> {
   const loadBefore = await untilQuiet(options.waitS);
-  say(`load average ${loadBefore.toFixed(2)}; starting Janus and werift as it is`);
+  say(`load average ${loadBefore.toFixed(2)}; starting the SFU and werift as it is`);
   let packets: readonly Uint8Array[];
   let measured: Awaited<ReturnType<typeof measure>>;
   {
     await using stack = new AsyncDisposableStack();
     const ports = stack.use(ClaimedPorts.claim());
     const folder = await temporaryFolder(stack);
-    const { talkPercent } = options;
-    const opened = await openJanus(stack, {
-      folder,
-      port: ports.next(),
-      talkPercent,
+    const opened = await openSfu(stack, folder, ports.next(), {
+      ...options,
       impairments: impairmentsOf(options),
     });
     packets = opened.packets;
@@ -99,8 +97,8 @@ export async function weriftAsIs(
         isReady: () => answersOk(`${url}/numbers`),
       }),
     );
-    const { janus, pid: janusPid } = opened;
-    measured = await measure({ url, pid: werift.pid, janus, janusPid, say }, options);
+    const { sfu, pid: sfuPid } = opened;
+    measured = await measure({ url, pid: werift.pid, sfu, sfuPid, say }, options);
   }
   say("calibrating: native libopus and libsrtp on the same packets");
   const calibration = await calibrate(packets, options.speakers);
@@ -135,12 +133,12 @@ async function measure(scene: Scene, options: LoadOptions) {
   return { othersCores, joins, window, memory: { oneRssBytes, allRssBytes: rssBytes, perSpeakerRssBytes } };
 }
 
-async function join({ url, janus, say }: Scene, before: number, speakers: number): Promise<Join> {
+async function join({ url, sfu, say }: Scene, before: number, speakers: number): Promise<Join> {
   const startMs = performance.now();
   const present = before + speakers;
   const subscribed = Array.from(
     { length: speakers },
-    (_, index) => subscribe(url, janus, (before + index) % PUBLISHERS),
+    (_, index) => subscribe(url, sfu, (before + index) % PUBLISHERS),
   );
   // Who fails is not connected, which the count tells.
   await Promise.allSettled(subscribed);
@@ -157,11 +155,11 @@ async function join({ url, janus, say }: Scene, before: number, speakers: number
   }
 }
 
-/** Janus' candidates may come before its offer is answered: they wait for the answer's id. */
-async function subscribe(url: string, janus: JanusRoom, publisher: number): Promise<void> {
+/** The SFU's candidates may come before its offer is answered: they wait for the answer's id. */
+async function subscribe(url: string, sfu: SfuRoom, publisher: number): Promise<void> {
   const answered = Promise.withResolvers<number>();
   const candidates: Promise<unknown>[] = [];
-  const subscription = await janus.subscribe(publisher, (candidate: IceCandidateJson) => {
+  const subscription = await sfu.subscribe(publisher, (candidate: IceCandidateJson) => {
     const passed = answered.promise.then((id) => ask(`${url}/candidates?${id}`, JSON.stringify(candidate)));
     passed.catch(() => {});
     candidates.push(passed);
@@ -178,22 +176,27 @@ async function subscribe(url: string, janus: JanusRoom, publisher: number): Prom
 }
 
 /** Packets are held back before and after the window: then both sides have counted the same ones. */
-async function measureWindow({ url, pid, janus, janusPid, say }: Scene, seconds: number) {
+async function measureWindow({ url, pid, sfu, sfuPid, say }: Scene, seconds: number) {
+  const { publishers } = sfu;
   const look = () => numbersOf(url);
   const received = (numbers: WeriftNumbers) => numbers.received;
-  janus.held = true;
+  publishers.held = true;
   const { last: before } = await untilStill(look, received);
-  const spentMs = () => ({ janus: cpuMsOf(janusPid), harness: cpuMsOf("self"), all: busyMs() });
+  const spentMs = () => ({
+    sfu: sfuPid === undefined ? 0 : cpuMsOf(sfuPid),
+    harness: cpuMsOf("self"),
+    all: busyMs(),
+  });
   const start = {
-    sent: janus.sentCounts(),
+    sent: sfu.sentCounts(),
     drops: udpDropsOf(pid),
     spent: spentMs(),
     weriftMs: cpuMsOf(pid),
     waitedMs: waitedForCoreMs(pid),
     atMs: performance.now(),
   };
-  janus.lateMs = [];
-  janus.held = false;
+  publishers.lateMs = [];
+  publishers.held = false;
   const rss: number[] = [];
   for (let second = 1; second <= seconds; second++) {
     await pause(start.atMs + second * SAMPLE_EVERY_MS - performance.now());
@@ -204,16 +207,16 @@ async function measureWindow({ url, pid, janus, janusPid, say }: Scene, seconds:
   const waitedForCore = (waitedForCoreMs(pid) - start.waitedMs) / elapsedMs;
   const spent = spentMs();
   const coresOf = (who: keyof typeof spent) => (spent[who] - start.spent[who]) / elapsedMs;
-  const generatorCores = { janus: coresOf("janus"), harness: coresOf("harness") };
-  const lateMs = janus.lateMs;
-  janus.held = true;
+  const generatorCores = { sfu: coresOf("sfu"), harness: coresOf("harness") };
+  const lateMs = publishers.lateMs;
+  publishers.held = true;
   const { last: after, behindMs } = await untilStill(look, received);
   const wholeMs = cpuMsOf(pid) - start.weriftMs;
   const packetsReceived = after.received - before.received;
   const window: WeriftResults["window"] = {
     seconds: elapsedMs / 1_000,
     connected: after.connected,
-    packetsSent: janus.sentSince(start.sent),
+    packetsSent: sfu.sentSince(start.sent),
     packetsReceived,
     decoded: after.decoded - before.decoded,
     behindMs,
@@ -225,7 +228,7 @@ async function measureWindow({ url, pid, janus, janusPid, say }: Scene, seconds:
     generatorCores,
     publishersLateMs: percentiles(lateMs),
   };
-  const others = coresOf("all") - weriftCores - generatorCores.janus - generatorCores.harness;
+  const others = coresOf("all") - weriftCores - generatorCores.sfu - generatorCores.harness;
   say(`${packetsReceived} packets received`);
   return { window, othersCores: Math.max(0, others), rssBytes: percentiles(rss.slice(-5)).median };
 }

@@ -5,7 +5,7 @@
  *     deno run -A tests/load/werift_process.ts PORT ADDRESS
  *
  * ADDRESS is the machine's own, the only one connections use. POST /offers takes an SDP offer and gives the answer and
- * its id, POST /candidates?ID a candidate of Janus'; GET /numbers tells `WeriftNumbers`.
+ * its id, POST /candidates?ID a candidate of the SFU's; GET /numbers tells `WeriftNumbers`.
  */
 import { createDecoder } from "libopus-wasm";
 import { Connection, RTCPeerConnection } from "werift";

@@ -1,6 +1,6 @@
 /** The results of werift as it is as a table for people, in the words of load_report.ts. */
 import { besideFloor } from "./calibrate.ts";
-import { cores, machineRows, mebibytes, spread, tableOf } from "./load_report.ts";
+import { cores, machineRows, mebibytes, sfuName, spread, tableOf } from "./load_report.ts";
 import type { WeriftResults } from "./werift_as_is.ts";
 
 export function weriftReport(results: WeriftResults): string {
@@ -8,7 +8,7 @@ export function weriftReport(results: WeriftResults): string {
   const { generatorCores: generator } = window;
   return tableOf([
     ...machineRows(results),
-    ["  generator", `Janus ${cores(generator.janus)}, harness ${cores(generator.harness)}`],
+    ["  generator", `${sfuName(options.sfu, generator.sfu)}, harness ${cores(generator.harness)}`],
     ["  publishers late", spread(window.publishersLateMs)],
     [],
     [
