@@ -1,7 +1,7 @@
 /**
  * UDP on libc's sockets through FFI. What Deno's own datagrams cost is not the kernel's work but a wake-up and a promise
- * for each, a sixth of all a packet takes here. So nobody waits for a datagram: every ten milliseconds each socket of the
- * thread is asked for what has come, many in one call, and the kernel's time stamps tell when that was.
+ * for each, a sixth of all a packet takes here. So nobody waits for a datagram: now and then each socket of the thread is
+ * asked for what has come, many in one call, and the kernel's time stamps tell when that was.
  *
  * All memory that libc is given is one block for the life of the thread, each call is over when it returns, and a
  * descriptor is used by one object alone, until that closes it. The layouts are those of Linux on 64-bit processors
@@ -15,8 +15,10 @@ import {
   type UdpSocketOptions,
 } from "./udp_socket.ts";
 
-/** How often sockets are looked at. A datagram waits half of it; a voice comes every 20 ms. */
-const POLL_MS = 10;
+/** How often a socket is looked at: as often as a packet of a voice comes, which waits for half of it. */
+const POLL_MS = 20;
+/** In so many turns, each with its part of the sockets. */
+const TURNS = 2;
 /** Datagrams taken in one call. */
 const BATCH = 16;
 /** Calls for one socket at a time, so that a flood keeps to its own: what is too much the kernel drops. */
@@ -127,25 +129,28 @@ export class LibcUdpSocket implements UdpSocket {
   }
 }
 
-/** Looks at the sockets of this thread while there are any. */
+/** Looks at the sockets of this thread while there are any: at some now, at the others in a while, so no turn is long. */
 class Poller {
-  readonly #sockets = new Set<LibcUdpSocket>();
+  readonly #turns = Array.from({ length: TURNS }, () => new Set<LibcUdpSocket>());
+  #turn = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   add(socket: LibcUdpSocket): void {
-    this.#sockets.add(socket);
-    this.#timer ??= setInterval(() => this.#poll(), POLL_MS);
+    const emptiest = this.#turns.reduce((least, turn) => turn.size < least.size ? turn : least);
+    emptiest.add(socket);
+    this.#timer ??= setInterval(() => this.#poll(), POLL_MS / TURNS);
   }
 
   delete(socket: LibcUdpSocket): void {
-    this.#sockets.delete(socket);
-    if (this.#sockets.size > 0) return;
+    for (const turn of this.#turns) turn.delete(socket);
+    if (this.#turns.some(({ size }) => size > 0)) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
   #poll(): void {
-    for (const socket of this.#sockets) socket.poll();
+    this.#turn = (this.#turn + 1) % TURNS;
+    for (const socket of this.#turns[this.#turn]) socket.poll();
   }
 }
 

@@ -143,7 +143,7 @@ Deno.test("libc: a flood at one socket does not keep another waiting", { ignore:
   for (let i = 0; i < 150; i++) alice.socket.send(Uint8Array.of(i), ...flooded.socket.address);
   alice.socket.send(Uint8Array.of(1), ...bob.socket.address);
   await Promise.all([bob.until(1), flooded.until(150)]);
-  assert.equal(order.indexOf("bob"), 64, "after four calls of 16");
+  assert.ok(order.indexOf("bob") <= 64, "it is told after four calls of 16 at the latest");
 });
 
 function hasIpv6(): boolean {
