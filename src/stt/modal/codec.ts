@@ -20,8 +20,9 @@
  * utterance opens with the same word twice shows it once.
  *
  * Anything else is ignored and left to the caller to count. Never throws: a stranger on the wire must not end a call.
+ *
+ * Read by hand and not by zod: zod is 3 MB, and every media worker would hold it for these seven members.
  */
-import * as z from "zod";
 import { SttError, type SttEvent } from "../../domain/mod.ts";
 
 export type ModalMessage =
@@ -34,19 +35,15 @@ export type ModalMessage =
   /** Not understood. */
   | { kind: "ignored" };
 
-const Tagged = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("token"), text: z.string() }),
-  z.object({ type: z.literal("vad_end") }),
-  z.object({ type: z.literal("ping") }),
-  z.object({ type: z.literal("error"), message: z.string().default("") }),
-]);
+/** A message's members as they came: anything may be in them. */
+type Unchecked = Partial<Record<"type" | "text" | "final" | "vad_end" | "message", unknown>>;
 
-const Plain = z.object({
-  type: z.undefined().optional(),
-  text: z.string().default(""),
-  final: z.boolean().default(false),
-  vad_end: z.boolean().default(false),
-});
+/** The design's shape, its missing members at their plain meaning. */
+interface Plain {
+  text: string;
+  final: boolean;
+  turnIsOver: boolean;
+}
 
 const IGNORED: ModalMessage = Object.freeze({ kind: "ignored" });
 const PING: ModalMessage = Object.freeze({ kind: "ping" });
@@ -62,32 +59,32 @@ export class ModalDecoder {
     if (typeof data !== "string") return IGNORED;
     const json = parseJson(data);
     if (typeof json !== "object" || json === null) return IGNORED;
-    if ("type" in json) {
-      const tagged = Tagged.safeParse(json);
-      return tagged.success ? this.#receiveTagged(tagged.data) : IGNORED;
-    }
+    if ("type" in json) return this.#receiveTagged(json as Unchecked);
     if (!("text" in json || "vad_end" in json)) return IGNORED;
-    const plain = Plain.safeParse(json);
-    return plain.success ? { kind: "events", events: this.#receivePlain(plain.data) } : IGNORED;
+    const { text = "", final = false, vad_end: turnIsOver = false } = json as Unchecked;
+    if (typeof text !== "string" || typeof final !== "boolean" || typeof turnIsOver !== "boolean") {
+      return IGNORED;
+    }
+    return { kind: "events", events: this.#receivePlain({ text, final, turnIsOver }) };
   }
 
-  #receiveTagged(message: z.infer<typeof Tagged>): ModalMessage {
-    switch (message.type) {
+  #receiveTagged({ type, text, message = "" }: Unchecked): ModalMessage {
+    switch (type) {
       case "token":
-        return {
-          kind: "events",
-          events: message.text.trim() === "" ? [] : [{ type: "word", text: message.text }],
-        };
+        if (typeof text !== "string") return IGNORED;
+        return { kind: "events", events: text.trim() === "" ? [] : [{ type: "word", text }] };
       case "vad_end":
         return { kind: "events", events: [...this.#settle(), { type: "end_of_utterance" }] };
       case "ping":
         return PING;
       case "error":
-        return { kind: "failed", error: serverError(message.message) };
+        return typeof message === "string" ? { kind: "failed", error: serverError(message) } : IGNORED;
+      default:
+        return IGNORED;
     }
   }
 
-  #receivePlain({ text, final, vad_end: turnIsOver }: z.infer<typeof Plain>): SttEvent[] {
+  #receivePlain({ text, final, turnIsOver }: Plain): SttEvent[] {
     const events: SttEvent[] = [];
     const words = text.split(/\s+/).filter((word) => word !== "");
     if (final && this.#standing.length === 0 && words.length > 0) {
