@@ -10,6 +10,7 @@ import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
 import {
   AdmittingHost,
+  collectGarbage,
   MemoryWatch,
   type ReadSystemFile,
   type SpawnWorker,
@@ -149,6 +150,7 @@ export async function startService(
       },
     });
     const { address } = await serveHttp({ app, ...config.http, scope: scope.child("http"), log });
+    collectGarbage();
     log.info("listening", { ...address, stt: stt.name });
     return {
       address,

@@ -25,7 +25,7 @@ const ROOMS: Record<string, Rule> = {
   nextcloud: { rooms: ["domain", "flow"], packages: ["zod"] },
   speakers: {
     rooms: ["domain", "flow", "stt", "webrtc", "captioning"],
-    packages: ["node:worker_threads"],
+    packages: ["node:v8", "node:vm", "node:worker_threads"],
   },
   talk: { rooms: ["domain", "flow", "captioning"], packages: ["zod", "node:crypto"] },
   http: { rooms: ["domain"], packages: ["zod", "hono", "@hono/zod-openapi", "node:crypto"] },

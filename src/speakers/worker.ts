@@ -4,6 +4,7 @@
  */
 import { parentPort } from "node:worker_threads";
 import { systemClock } from "../flow/mod.ts";
+import { collectGarbage } from "./heap.ts";
 import type { ToWorker } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
 
@@ -19,4 +20,5 @@ globalThis.addEventListener("error", (event) => {
   side.stray(event.error);
 });
 parentPort!.on("message", (message: ToWorker) => side.receive(message));
+collectGarbage();
 side.ready();
