@@ -77,6 +77,7 @@ export class OwnRoom implements SfuRoom {
 
 class OwnSubscription {
   readonly #peer: Peer;
+  readonly #ssrc: number;
   #payloadType = opusCodec().payloadType;
   #sender?: SrtpSender;
   #closed = false;
@@ -93,7 +94,9 @@ class OwnSubscription {
       codecs: { audio: [opusCodec()], video: [] },
       onRtp: () => {},
     });
-    const { dtlsTransport } = this.#peer.connection.addTransceiver("audio", { direction: "sendonly" });
+    const audio = this.#peer.connection.addTransceiver("audio", { direction: "sendonly" });
+    const { dtlsTransport } = audio;
+    this.#ssrc = audio.sender.ssrc;
     dtlsTransport.onStateChange.subscribe((state) => {
       this.#disconnect();
       if (state === "connected" && !this.#closed) this.#connect(dtlsTransport);
@@ -124,6 +127,7 @@ class OwnSubscription {
       ...chosenPair(transport.iceTransport),
       master,
       payloadType: this.#payloadType,
+      ssrc: this.#ssrc,
     });
     this.connected.add(this.#sender);
   }

@@ -12,6 +12,8 @@ export interface SrtpSenderOptions {
   /** AEAD_AES_128_GCM: key and salt, 28 bytes. */
   master: Uint8Array<ArrayBuffer>;
   payloadType: number;
+  /** As the offer has it: some receivers know a packet by it. */
+  ssrc: number;
 }
 
 const HEADER_BYTES = 12;
@@ -39,11 +41,11 @@ export class SrtpSenders implements Disposable {
     }
   }
 
-  /** With an SSRC of its own. Sequence numbers and timestamps start anywhere. */
-  open({ local, remote, master, payloadType }: SrtpSenderOptions): SrtpSender {
+  /** Sequence numbers and timestamps start anywhere. */
+  open({ local, remote, master, payloadType, ssrc }: SrtpSenderOptions): SrtpSender {
     const session = createSession(this.#libsrtp, master, "outbound");
     try {
-      return new SrtpSender(this.#libsrtp, session, this.#udp.socketAt(local, remote), payloadType);
+      return new SrtpSender(this.#libsrtp, session, this.#udp.socketAt(local, remote), payloadType, ssrc);
     } catch (error) {
       this.#libsrtp.symbols.srtp_dealloc(session);
       throw error;
@@ -80,13 +82,14 @@ export class SrtpSender implements Disposable {
     session: Deno.PointerValue,
     socket: NativeUdpSocket,
     payloadType: number,
+    ssrc: number,
   ) {
     this.#protect = symbols.srtp_protect;
     this.#dealloc = symbols.srtp_dealloc;
     this.#session = session;
     this.#socket = socket;
     this.#payloadType = payloadType;
-    const [ssrc, sequence, timestamp] = crypto.getRandomValues(new Uint32Array(3));
+    const [sequence, timestamp] = crypto.getRandomValues(new Uint32Array(2));
     this.#ssrc = ssrc;
     this.#sequenceStart = SEQUENCE_START_MIN + (sequence >>> 18);
     this.#timestampStart = timestamp;
