@@ -41,7 +41,7 @@ libsrtp2-1. Ends with 1 when packets are unaccounted for.
   --env NAME=VALUE    for the service; may be given again
   --deno-arg ARG      for the service's Deno; may be given again
   --sfu own|janus     where the media come from (default own): own is for the numbers, as it leaves the machine to the
-                      service; janus, a real one, shows that both understand each other, at some 34 us a packet
+                      service; janus, a real one, shows that both understand each other, at some 35 us a packet
   --wait SECONDS      how long to wait for the machine to be quiet, load below 0.5 (default 0)
   --werift            measure werift as it is instead, decoding and nothing else; --rooms, --listeners, --env do nothing
   --json FILE         write the numbers to FILE too

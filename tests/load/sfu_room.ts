@@ -1,5 +1,5 @@
 /**
- * What a load test needs of its SFU, whichever sends the media: janus_room.ts is a real Janus, own_room.ts costs a quarter
+ * What a load test needs of its SFU, whichever sends the media: janus_room.ts is a real Janus, own_room.ts costs a third
  * of one. Both have the same publishers (publisher_schedule.ts).
  */
 import type { PublisherSchedule } from "./publisher_schedule.ts";

@@ -1,6 +1,6 @@
 /**
  * The sending end of a subscription of own_room.ts, in native code: RTP headers (RFC 3550 section 5.1) written in place, libsrtp,
- * sendto. Some 5 µs a packet beside what the kernel takes to deliver it, and no garbage. Sends no RTCP.
+ * sendto. Leaves no garbage, sends no RTCP.
  */
 import { checked, createSession, type Libsrtp, openLibsrtp } from "./libsrtp.ts";
 import { NativeUdp, type NativeUdpSocket, type UdpAddress } from "./udp_native.ts";
