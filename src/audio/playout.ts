@@ -98,7 +98,7 @@ export class Playout {
     }
     this.#lateRun = 0;
     const out = this.#out;
-    out.length = 0;
+    while (out.length > 0) out.pop(); // a length of 0 would have the array give its memory back
     if (ahead === 0) {
       this.#play(packet, out);
       this.#playHeld(out);

@@ -49,8 +49,8 @@ export interface AudioSource {
   /** Packets that wait. */
   readonly size: number;
   /**
-   * The packet that waits longest, if any; its payload is good until another one comes. Taking is the only demand: what
-   * is not taken is dropped by the source and counted.
+   * The packet that waits longest, if any, good until another one comes or is taken. Taking is the only demand: what is
+   * not taken is dropped by the source and counted.
    */
   take(): RtpPacket | undefined;
   /** Whether no packet comes any more; those that wait can still be taken. */

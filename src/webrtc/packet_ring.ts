@@ -21,6 +21,7 @@ export class PacketRing {
   #end = 0;
   #head = 0;
   #size = 0;
+  readonly #oldest = { sequence: 0, timestamp: 0, ssrc: 0, payload: this.#bytes, arrivedMs: 0 };
 
   constructor(readonly capacity: number) {
     this.#sequences = new Uint16Array(capacity);
@@ -53,19 +54,19 @@ export class PacketRing {
     return !isFull;
   }
 
-  /** The oldest packet; its payload is good until the next push. */
+  /** The oldest packet, good until the next is taken or pushed. */
   shift(): RtpPacket | undefined {
     if (this.#size === 0) return undefined;
     const at = this.#head;
     const start = this.#starts[at];
     this.#forgetOldest();
-    return {
-      sequence: this.#sequences[at],
-      timestamp: this.#timestamps[at],
-      ssrc: this.#ssrcs[at],
-      payload: this.#bytes.subarray(start, start + this.#lengths[at]),
-      arrivedMs: this.#arrivals[at],
-    };
+    const oldest = this.#oldest;
+    oldest.sequence = this.#sequences[at];
+    oldest.timestamp = this.#timestamps[at];
+    oldest.ssrc = this.#ssrcs[at];
+    oldest.payload = this.#bytes.subarray(start, start + this.#lengths[at]);
+    oldest.arrivedMs = this.#arrivals[at];
+    return oldest;
   }
 
   /** Forgets all; returns how many. */
