@@ -1,8 +1,19 @@
 /**
- * libopus (WASM) as this room uses it: one mono decoder at one rate, and what is no Opus packet is a value instead of
- * an exception. Decoders share one WASM instance and cost about 25 KB each; disposing gives that back.
+ * libopus as this room uses it: mono decoders, and what is no Opus packet is a value instead of an exception. The library
+ * is WebAssembly built from opus_decoder/, with one instance in each thread: 18 KB a decoder, which the next one gets after
+ * it has ended. Encodes nothing.
  */
-import { createDecoder, isOpusError, type OpusDecoderHandle } from "libopus-wasm";
+import {
+  decode,
+  end,
+  memory,
+  packetAddress,
+  packetBytes,
+  reset,
+  rewindStack,
+  samplesAddress,
+  start,
+} from "./opus.wasm";
 
 /** What libopus decodes to directly, Hz. */
 export const OPUS_RATES_HZ = [8_000, 12_000, 16_000, 24_000, 48_000] as const;
@@ -24,56 +35,79 @@ export interface PacketDecoder extends Disposable {
   recover(next: Uint8Array, durationMs: number): Samples;
 }
 
+/** The longest packet (RFC 6716, section 2.1.4), ms. */
+const PACKET_MS_MAX = 120;
+/** Longer packets are refused: an Ethernet frame's 1500 bytes and a margin. */
+const PACKET_BYTES_MAX = packetBytes();
+/** Where packets go in and samples come out. */
+const PACKET_AT = packetAddress();
+/** In samples. */
+const SAMPLES_AT = samplesAddress() / Float32Array.BYTES_PER_ELEMENT;
+const NO_DECODER = 0;
+
+/** All of the instance's memory. Starting a decoder may grow it, which makes another buffer of it. */
+let bytes = new Uint8Array(memory.buffer);
+let floats = new Float32Array(memory.buffer);
+
 export class OpusDecoder implements PacketDecoder {
-  readonly #handle: OpusDecoderHandle;
+  readonly #rateHz: OpusRateHz;
+  #decoder: number;
 
-  private constructor(handle: OpusDecoderHandle) {
-    this.#handle = handle;
-  }
-
-  /** Throws RangeError for a rate libopus does not decode to. */
-  static async create(sampleRateHz: number): Promise<OpusDecoder> {
+  /** Throws RangeError for a rate libopus does not decode to, and when there are more decoders than anybody needs. */
+  constructor(sampleRateHz: number) {
     if (!isOpusRate(sampleRateHz)) {
       throw new RangeError(
         `Cannot decode Opus at ${sampleRateHz} Hz: the rate must be one of ${OPUS_RATES_HZ.join(", ")}`,
       );
     }
-    return new OpusDecoder(await createDecoder({ sampleRate: sampleRateHz, channels: 1 }));
+    this.#rateHz = sampleRateHz;
+    this.#decoder = start(sampleRateHz);
+    if (bytes.length === 0) {
+      bytes = new Uint8Array(memory.buffer);
+      floats = new Float32Array(memory.buffer);
+    }
+    if (this.#decoder === NO_DECODER) throw new RangeError("Cannot decode Opus: too many decoders are open");
   }
 
   decode(payload: Uint8Array): Samples | undefined {
-    if (payload.length === 0) return undefined;
-    try {
-      return this.#handle.decodeFloat(payload) as Samples; // a slice of WASM memory: a copy of our own
-    } catch (error) {
-      if (isOpusError(error)) return undefined;
-      throw error;
-    }
+    return payload.length === 0 ? undefined : this.#run(payload, this.#samples(PACKET_MS_MAX), false);
   }
 
   conceal(durationMs: number): Samples {
-    return this.#handle.decodePacketLossFloat(this.#samples(durationMs)) as Samples;
+    const count = this.#samples(durationMs);
+    return this.#run(undefined, count, false) ?? new Float32Array(count);
   }
 
   recover(next: Uint8Array, durationMs: number): Samples {
+    return this.#run(next, this.#samples(durationMs), true) ?? this.conceal(durationMs);
+  }
+
+  /** Gives the memory back; a second time does nothing. */
+  [Symbol.dispose](): void {
+    if (this.#decoder !== NO_DECODER) end(this.#decoder);
+    this.#decoder = NO_DECODER;
+  }
+
+  /** Undefined for what libopus refuses; and after the end. */
+  #run(packet: Uint8Array | undefined, samplesMax: number, fec: boolean): Samples | undefined {
+    const decoder = this.#decoder;
+    const packetLength = packet?.length ?? 0;
+    if (decoder === NO_DECODER || packetLength > PACKET_BYTES_MAX) return undefined;
+    if (packet) bytes.set(packet, PACKET_AT);
     try {
-      return this.#handle.decodeFloat(next, {
-        decodeFec: true,
-        frameSize: this.#samples(durationMs),
-      }) as Samples;
+      const count = decode(decoder, packetLength, samplesMax, fec ? 1 : 0);
+      return count > 0 ? floats.slice(SAMPLES_AT, SAMPLES_AT + count) : undefined;
     } catch (error) {
-      if (isOpusError(error)) return this.conceal(durationMs);
-      throw error;
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      // libopus found itself broken, which no packet is known to do: this decoder begins anew, the others go on.
+      rewindStack();
+      reset(decoder, this.#rateHz);
+      return undefined;
     }
   }
 
   #samples(durationMs: number): number {
-    return durationMs * this.#handle.sampleRate / 1_000;
-  }
-
-  /** Frees the WASM memory; a second time does nothing. */
-  [Symbol.dispose](): void {
-    this.#handle.free();
+    return durationMs * this.#rateHz / 1_000;
   }
 }
 

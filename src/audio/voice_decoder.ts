@@ -5,8 +5,8 @@
  *     open --(no voice for `voiceTailMs`, or silence that long)--> silent, after a frame marked `endOfVoice`
  *
  * Two decoders: `main` hears what is passed on, `probe` now and then a packet while the gate is closed, and spoils
- * nothing by it. libopus-wasm cannot reset a decoder; `main` starts a voice with the state of the one before, faded
- * out, and the pre-roll washes the rest out (RFC 7845 section 4.6: Opus converges within 80 ms).
+ * nothing by it. `main` starts a voice with the state of the one before, faded out, and the pre-roll washes the rest
+ * out (RFC 7845 section 4.6: Opus converges within 80 ms).
  * Lost packets are recovered or concealed for 100 ms; after that a recogniser is better off with zeros.
  */
 import { type AudioLedger, LIMITS, type OpusFrame, type PcmFrame } from "../domain/mod.ts";
@@ -69,11 +69,11 @@ export class VoiceDecoder implements Disposable {
     });
   }
 
-  /** Rejects with RangeError for a rate Opus does not decode to. */
-  static async create(options: VoiceDecoderOptions): Promise<VoiceDecoder> {
+  /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
+  static create(options: VoiceDecoderOptions): VoiceDecoder {
     using opened = new DisposableStack();
-    const main = opened.use(await OpusDecoder.create(options.sampleRateHz));
-    const probe = opened.use(await OpusDecoder.create(options.sampleRateHz));
+    const main = opened.use(new OpusDecoder(options.sampleRateHz));
+    const probe = opened.use(new OpusDecoder(options.sampleRateHz));
     opened.move();
     return new VoiceDecoder(options, { main, probe });
   }
