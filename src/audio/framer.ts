@@ -66,7 +66,7 @@ export class Framer {
       );
     }
     const out = this.#out;
-    out.length = 0;
+    if (out.length > 0) out.length = 0;
     if (this.#chunk && Math.abs(frame.startMs - this.#endMs()) > JUMP_MS) out.push(this.#take(false));
     const { samples } = frame;
     for (let at = 0; at < samples.length;) {

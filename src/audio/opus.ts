@@ -19,10 +19,10 @@ import {
 export const OPUS_RATES_HZ = [8_000, 12_000, 16_000, 24_000, 48_000] as const;
 export type OpusRateHz = (typeof OPUS_RATES_HZ)[number];
 
-/** Mono samples around [-1, 1] (libopus may overshoot); the receiver's to keep. */
+/** Mono samples around [-1, 1] (libopus may overshoot), which may be changed. */
 export type Samples = Float32Array<ArrayBuffer>;
 
-/** A decoder of one stream: packets go in once and in order. */
+/** A decoder of one stream: packets go in once and in order. Samples are good until any decoder of this thread is used. */
 export interface PacketDecoder extends Disposable {
   /** Decodes a packet; undefined when it is not Opus. */
   decode(payload: Uint8Array): Samples | undefined;
@@ -47,7 +47,9 @@ const NO_DECODER = 0;
 
 /** All of the instance's memory. Starting a decoder may grow it, which makes another buffer of it. */
 let bytes = new Uint8Array(memory.buffer);
-let floats = new Float32Array(memory.buffer);
+let floats: Samples = new Float32Array(memory.buffer as ArrayBuffer);
+/** The samples of the newest packet: nearly all have as many as the one before. */
+let decoded: Samples = floats.subarray(0, 0);
 
 export class OpusDecoder implements PacketDecoder {
   readonly #rateHz: OpusRateHz;
@@ -64,7 +66,7 @@ export class OpusDecoder implements PacketDecoder {
     this.#decoder = start(sampleRateHz);
     if (bytes.length === 0) {
       bytes = new Uint8Array(memory.buffer);
-      floats = new Float32Array(memory.buffer);
+      floats = new Float32Array(memory.buffer as ArrayBuffer);
     }
     if (this.#decoder === NO_DECODER) throw new RangeError("Cannot decode Opus: too many decoders are open");
   }
@@ -96,7 +98,7 @@ export class OpusDecoder implements PacketDecoder {
     if (packet) bytes.set(packet, PACKET_AT);
     try {
       const count = decode(decoder, packetLength, samplesMax, fec ? 1 : 0);
-      return count > 0 ? floats.slice(SAMPLES_AT, SAMPLES_AT + count) : undefined;
+      return count > 0 ? samplesOf(count) : undefined;
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
       // libopus found itself broken, which no packet is known to do: this decoder begins anew, the others go on.
@@ -109,6 +111,11 @@ export class OpusDecoder implements PacketDecoder {
   #samples(durationMs: number): number {
     return durationMs * this.#rateHz / 1_000;
   }
+}
+
+function samplesOf(count: number): Samples {
+  if (decoded.length !== count) decoded = floats.subarray(SAMPLES_AT, SAMPLES_AT + count);
+  return decoded;
 }
 
 function isOpusRate(rateHz: number): rateHz is OpusRateHz {

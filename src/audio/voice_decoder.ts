@@ -35,7 +35,8 @@ const STIRRING_DB = 4;
  */
 const FADE_MS = 120;
 
-const NOTHING: readonly PcmFrame[] = Object.freeze([]);
+/** Takes audio that is good until it returns: the next is in the same place. */
+export type EmitAudio = (audio: PcmFrame) => void;
 
 export class VoiceDecoder implements Disposable {
   readonly #sampleRateHz: number;
@@ -46,8 +47,8 @@ export class VoiceDecoder implements Disposable {
   readonly #gate: SilenceGate;
   readonly #threshold = new VoiceThreshold();
 
-  /** What `receive` returns while open: one frame, nearly always. */
-  readonly #out: PcmFrame[] = [];
+  /** What is emitted, each time. */
+  readonly #audio: PcmFrame;
   #open = false;
   /** Time since the last voiced frame, ms. -Infinity in the pre-roll: a voice that has not begun cannot end. */
   #unvoicedMs = 0;
@@ -67,6 +68,14 @@ export class VoiceDecoder implements Disposable {
       ledger: options.ledger,
       preRollMs: options.preRollMs ?? LIMITS.preRollMs,
     });
+    this.#audio = {
+      samples: new Float32Array(),
+      sampleRateHz: options.sampleRateHz,
+      startMs: 0,
+      heardAtMs: 0,
+      voiced: false,
+      endOfVoice: false,
+    };
   }
 
   /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
@@ -83,31 +92,22 @@ export class VoiceDecoder implements Disposable {
     return this.#open;
   }
 
-  /**
-   * Takes the next frame of the timeline; returns the audio to pass on, which may reach back by the pre-roll, in an array
-   * that is good until the next call.
-   */
-  receive(frame: OpusFrame): readonly PcmFrame[] {
-    if (!this.#open) return this.#listen(frame);
-    const out = this.#out;
-    out.length = 0;
-    this.#settleLost(frame, out);
-    if (this.#open) this.#pass(frame, out);
-    else out.push(...this.#listen(frame));
-    return out;
+  /** Takes the next frame of the timeline, and emits the audio to pass on, which may reach back by the pre-roll. */
+  receive(frame: OpusFrame, emit: EmitAudio): void {
+    if (this.#open) this.#settleLost(frame, emit);
+    if (this.#open) this.#pass(frame, emit);
+    else this.#listen(frame, emit);
   }
 
   /** The timeline has ended: conceals a packet still awaited, and closes the gate. */
-  flush(): readonly PcmFrame[] {
-    const out: PcmFrame[] = [];
-    if (this.#open) {
-      this.#settleLost(undefined, out);
-      const last = out.at(-1);
-      if (last) last.endOfVoice = true;
-      this.#open = false;
-    }
+  flush(emit: EmitAudio): void {
+    const last: EmitAudio = (audio) => {
+      audio.endOfVoice = true;
+      emit(audio);
+    };
+    if (this.#open) this.#settleLost(undefined, last);
+    this.#open = false;
     this.#gate.clear();
-    return out.length > 0 ? out : NOTHING;
   }
 
   /** Frees the decoders; what the gate held is silent for good. */
@@ -120,60 +120,57 @@ export class VoiceDecoder implements Disposable {
   }
 
   /** While silent. */
-  #listen(frame: OpusFrame): readonly PcmFrame[] {
+  #listen(frame: OpusFrame, emit: EmitAudio): void {
     const attention = this.#gate.hold(frame);
-    if (attention === "leave" || frame.kind !== "opus") return NOTHING;
+    if (attention === "leave" || frame.kind !== "opus") return;
     const samples = this.#probe.decode(frame.payload);
-    if (!samples) return NOTHING;
+    if (!samples) return;
     this.#ledger.add("decodedMs", frame.durationMs);
     this.#ledger.add("gatedMs", frame.durationMs);
-    if (attention === "prime") return NOTHING;
+    if (attention === "prime") return;
     const levelDb = limitAndMeasureDb(samples);
-    if (this.#threshold.isVoice(levelDb)) return this.#beginVoice();
+    if (this.#threshold.isVoice(levelDb)) return this.#beginVoice(emit);
     this.#threshold.learn(levelDb, this.#gate.sinceProbeMs);
     this.#gate.heardNothing(this.#threshold.isVoice(levelDb + STIRRING_DB));
-    return NOTHING;
   }
 
   /** Decodes what the gate held; the last of it is the packet with the voice. */
-  #beginVoice(): readonly PcmFrame[] {
+  #beginVoice(emit: EmitAudio): void {
     const held = this.#gate.release();
-    const out: PcmFrame[] = [];
     this.#open = true;
     this.#unvoicedMs = -Infinity;
     this.#concealedMs = CONCEAL_MS; // nothing heard yet that concealing could go on from
     for (const [index, frame] of held.entries()) {
-      this.#settleLost(frame, out);
-      this.#pass(frame, out, index === held.length - 1);
+      this.#settleLost(frame, emit);
+      this.#pass(frame, emit, index === held.length - 1);
     }
     this.#unvoicedMs = 0; // from here on it can end
-    return out;
   }
 
   /** While open. `voiced` where it is known without listening. */
-  #pass(frame: OpusFrame, out: PcmFrame[], voiced?: boolean): void {
+  #pass(frame: OpusFrame, emit: EmitAudio, voiced?: boolean): void {
     switch (frame.kind) {
       case "lost":
         this.#lost = frame;
         return;
       case "silence":
-        this.#emitZeros(frame, Math.min(frame.durationMs, this.#voiceTailMs - this.#unvoicedMs), out);
+        this.#emitZeros(frame, Math.min(frame.durationMs, this.#voiceTailMs - this.#unvoicedMs), emit);
         if (!this.#open) this.#main.conceal(FADE_MS);
         return;
       case "opus":
-        return this.#decode(frame, out, voiced);
+        return this.#decode(frame, emit, voiced);
     }
   }
 
-  #decode(frame: OpusFrame & { kind: "opus" }, out: PcmFrame[], voiced?: boolean): void {
+  #decode(frame: OpusFrame & { kind: "opus" }, emit: EmitAudio, voiced?: boolean): void {
     if (isDtxPacket(frame.payload)) {
       this.#ledger.add("silent");
-      return this.#emitZeros(frame, frame.durationMs, out);
+      return this.#emitZeros(frame, frame.durationMs, emit);
     }
     const samples = this.#main.decode(frame.payload);
     if (!samples) {
       this.#ledger.add("lost");
-      return this.#conceal(frame, undefined, out);
+      return this.#conceal(frame, undefined, emit);
     }
     this.#ledger.add("decoded");
     this.#concealedMs = 0;
@@ -182,47 +179,46 @@ export class VoiceDecoder implements Disposable {
       voiced = this.#threshold.isVoice(levelDb);
       this.#threshold.learn(levelDb, frame.durationMs);
     }
-    this.#emit(frame, samples, voiced, frame.durationMs, out);
+    this.#emit(frame, samples, voiced, frame.durationMs, emit);
   }
 
   /** Fills the place of the packet lost before `next`. */
-  #settleLost(next: OpusFrame | undefined, out: PcmFrame[]): void {
+  #settleLost(next: OpusFrame | undefined, emit: EmitAudio): void {
     const lost = this.#lost;
     if (!lost) return;
     this.#lost = undefined;
-    this.#conceal(lost, next?.kind === "opus" && !isDtxPacket(next.payload) ? next.payload : undefined, out);
+    this.#conceal(lost, next?.kind === "opus" && !isDtxPacket(next.payload) ? next.payload : undefined, emit);
   }
 
-  #conceal(frame: OpusFrame, next: Uint8Array | undefined, out: PcmFrame[]): void {
+  #conceal(frame: OpusFrame, next: Uint8Array | undefined, emit: EmitAudio): void {
     const { durationMs } = frame;
     if (this.#concealedMs + durationMs > CONCEAL_MS || !isConcealable(durationMs)) {
-      return this.#emitZeros(frame, durationMs, out);
+      return this.#emitZeros(frame, durationMs, emit);
     }
     this.#concealedMs += durationMs;
     const samples = next ? this.#main.recover(next, durationMs) : this.#main.conceal(durationMs);
     const isVoice = this.#threshold.isVoice(limitAndMeasureDb(samples));
-    this.#emit(frame, samples, isVoice && this.#unvoicedMs >= 0, durationMs, out);
+    this.#emit(frame, samples, isVoice && this.#unvoicedMs >= 0, durationMs, emit);
   }
 
-  #emitZeros(frame: OpusFrame, durationMs: number, out: PcmFrame[]): void {
+  #emitZeros(frame: OpusFrame, durationMs: number, emit: EmitAudio): void {
     const start = Math.round(frame.startMs * this.#sampleRateHz / 1_000);
     const end = Math.round((frame.startMs + durationMs) * this.#sampleRateHz / 1_000);
-    this.#emit(frame, new Float32Array(end - start), false, durationMs, out);
+    this.#emit(frame, new Float32Array(end - start), false, durationMs, emit);
   }
 
-  #emit(frame: OpusFrame, samples: Samples, voiced: boolean, durationMs: number, out: PcmFrame[]): void {
+  #emit(frame: OpusFrame, samples: Samples, voiced: boolean, durationMs: number, emit: EmitAudio): void {
     this.#ledger.add("decodedMs", durationMs);
     this.#unvoicedMs = voiced ? 0 : this.#unvoicedMs + durationMs;
     const endOfVoice = this.#unvoicedMs >= this.#voiceTailMs;
-    out.push({
-      samples,
-      sampleRateHz: this.#sampleRateHz,
-      startMs: frame.startMs,
-      heardAtMs: frame.heardAtMs,
-      voiced,
-      endOfVoice,
-    });
     if (endOfVoice) this.#open = false;
+    const audio = this.#audio;
+    audio.samples = samples;
+    audio.startMs = frame.startMs;
+    audio.heardAtMs = frame.heardAtMs;
+    audio.voiced = voiced;
+    audio.endOfVoice = endOfVoice;
+    emit(audio);
   }
 }
 

@@ -106,7 +106,7 @@ export class Captioner {
     const { source, stt, chunkMs, chunks: pool, ledger, scope, clock } = this.#options;
     const sampleRateHz = stt.sampleRateHz;
     const playout = new Playout({ ledger, takeDropped: () => source.takeDropped() });
-    using decoder = await VoiceDecoder.create({ sampleRateHz, ledger });
+    using decoder = VoiceDecoder.create({ sampleRateHz, ledger });
     const chunks = new PacketsToChunks(playout, decoder, new Framer({ sampleRateHz, chunkMs, pool }));
     try {
       await timedSource(source, chunks, clock).pipeTo(this.#feed.writable, { signal: scope.signal });
@@ -166,6 +166,8 @@ const LATE_MS = 40;
 /** Packets to chunks. The parts are pure, so they are one core: a stream's hand-over costs more than most of them. */
 class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
   #packetMs = USUAL_PACKET_MS;
+  /** Completed in the call under way. */
+  #chunks: PcmFrame[] | undefined;
 
   constructor(
     private readonly playout: Playout,
@@ -186,11 +188,13 @@ class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
   }
 
   receive(packet: RtpPacket, nowMs: number): readonly PcmFrame[] {
-    return this.#chunks(this.playout.receive(packet, nowMs));
+    this.#hear(this.playout.receive(packet, nowMs));
+    return this.#taken();
   }
 
   due(nowMs: number): readonly PcmFrame[] {
-    return this.#chunks(this.playout.due(nowMs));
+    this.#hear(this.playout.due(nowMs));
+    return this.#taken();
   }
 
   nextDeadline(): number | undefined {
@@ -198,25 +202,30 @@ class PacketsToChunks implements TimedCore<RtpPacket, PcmFrame> {
   }
 
   flush(nowMs: number): readonly PcmFrame[] {
-    const chunks = [...this.#chunks(this.playout.flush(nowMs))];
-    for (const pcm of this.decoder.flush()) chunks.push(...this.framer.receive(pcm));
-    chunks.push(...this.framer.flush());
-    return chunks;
+    this.#hear(this.playout.flush(nowMs));
+    this.decoder.flush(this.#frame);
+    return [...this.#taken(), ...this.framer.flush()];
   }
 
-  /** Nine packets in ten complete no chunk. Indices, because an iterator for each packet would be garbage. */
-  #chunks(frames: readonly OpusFrame[]): readonly PcmFrame[] {
-    let chunks: PcmFrame[] | undefined;
+  /** Indices, because an iterator for each packet would be garbage. */
+  #hear(frames: readonly OpusFrame[]): void {
     for (let at = 0; at < frames.length; at++) {
       const opus = frames[at];
       if (opus.kind === "opus") this.#packetMs = opus.durationMs;
-      const heard = this.decoder.receive(opus);
-      for (let index = 0; index < heard.length; index++) {
-        const completed = this.framer.receive(heard[index]);
-        if (completed.length > 0) (chunks ??= []).push(...completed);
-      }
+      this.decoder.receive(opus, this.#frame);
     }
-    return chunks ?? NONE;
+  }
+
+  /** Nine packets in ten complete no chunk. */
+  readonly #frame = (audio: PcmFrame): void => {
+    const completed = this.framer.receive(audio);
+    if (completed.length > 0) (this.#chunks ??= []).push(...completed);
+  };
+
+  #taken(): readonly PcmFrame[] {
+    const chunks = this.#chunks ?? NONE;
+    this.#chunks = undefined;
+    return chunks;
   }
 }
 
