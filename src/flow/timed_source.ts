@@ -55,7 +55,8 @@ export function timedSource<Input, Output>(
   let armedFor: number | undefined;
 
   const emit = (controller: ReadableStreamDefaultController<Output>, outputs: readonly Output[]) => {
-    if (outputs.length > 0) isWanted = false; // before a read that is under way asks again
+    if (outputs.length === 0) return;
+    isWanted = false; // before a read that is under way asks again
     for (const output of outputs) controller.enqueue(output);
   };
   const detach = () => {

@@ -78,6 +78,8 @@ const NO_SESSION = -1;
 
 /** All of the instance's memory. Starting a session may grow it, which makes another buffer of it. */
 let view = new Uint8Array(memory.buffer);
+/** Of the newest packet. */
+let payload = view.subarray(0, 0);
 
 class Session implements SrtpTransform {
   #slot: number;
@@ -100,7 +102,11 @@ class Session implements SrtpTransform {
     const payloadBytes = open(this.#slot, packet.length, headerBytes, ssrc, rollovers);
     if (payloadBytes < 0) return undefined;
     const payloadAt = BUFFER_AT + headerBytes;
-    return view.subarray(payloadAt, payloadAt + payloadBytes);
+    // Packets of silence are as long as the one before; memory that has grown leaves a view of nothing.
+    if (payload.byteOffset !== payloadAt || payload.length !== payloadBytes) {
+      payload = view.subarray(payloadAt, payloadAt + payloadBytes);
+    }
+    return payload;
   }
 
   /** Wipes the keys. */

@@ -164,6 +164,8 @@ class Arena implements ReceivedDatagram {
   readonly #controls = new Uint32Array(new ArrayBuffer(BATCH * CONTROL_BYTES));
   readonly #pieces = new BigUint64Array(new ArrayBuffer(BATCH * 16));
   readonly #headers: Uint32Array;
+  /** Of the newest datagram in each slot. */
+  readonly #views = Array.from({ length: BATCH }, () => this.#datagrams);
   #slot = 0;
   #family: 4 | 6 = 4;
 
@@ -199,7 +201,12 @@ class Arena implements ReceivedDatagram {
     this.#slot = slot;
     this.#family = family;
     const start = slot * DATAGRAM_BYTES_MAX;
-    this.bytes = this.#datagrams.subarray(start, start + headers[header + LENGTH_WORD]);
+    const length = headers[header + LENGTH_WORD];
+    // Packets of silence are as long as the one before.
+    if (this.#views[slot].length !== length) {
+      this.#views[slot] = this.#datagrams.subarray(start, start + length);
+    }
+    this.bytes = this.#views[slot];
     this.waitedMs = isStamped ? this.#waitedMs(slot * CONTROL_WORDS) : 0;
     return isWhole;
   }
