@@ -207,11 +207,11 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const wholeMs = cpuMsOf(service.pid) - start.serviceMs;
   const stt = await scene.sttNumbers();
   const drops = udpDropsOf(service.pid);
+  const packetsSent = sfu.sentSince(start.sent);
   publishers.held = false;
   const packets = minus(ledgerOf(after), ledgerOf(before));
   const serviceCores = serviceMs / elapsedMs;
   const generatorAll = generatorCores.sfu + generatorCores.stt + generatorCores.harness;
-  const packetsSent = sfu.sentSince(start.sent);
   const marks = stt.marks.filter(({ atMs }) => atMs >= delaysFromMs);
   const audioDelays = audioDelaysMs(marks, publishers.startMs + performance.timeOrigin);
   const window: LoadWindow = {

@@ -1,51 +1,43 @@
 /**
  * A lean SFU for load tests, in this process: to each subscriber a real connection of its own (SDP, ICE and DTLS by werift, a
- * socket and port each), which packets then bypass: srtp_sender.ts protects and sends them natively, from the socket to
- * the address that ICE chose. Publishers are imagined. Agrees to AEAD_AES_128_GCM only, sends no RTCP and takes none.
+ * socket and port each), which packets then bypass: srtp_sender.ts protects and sends them natively, on a thread of its own,
+ * from the socket to the address that ICE chose. Publishers are imagined. Agrees to AEAD_AES_128_GCM only, sends no RTCP
+ * and takes none.
  */
 import { type RTCDtlsTransport, type RTCIceTransport } from "werift";
 import { AEAD_AES_128_GCM } from "../../src/webrtc/srtp_transform.ts";
 import { opusCodec, Peer } from "../../src/webrtc/peer.ts";
-import { PUBLISHERS } from "./marks.ts";
-import { PublisherSchedule, type PublisherScheduleOptions } from "./publisher_schedule.ts";
+import { openLibsrtp } from "./libsrtp.ts";
+import type { SendingOptions } from "./sending_protocol.ts";
+import { SendingThread } from "./sending_thread.ts";
 import type { SfuRoom, Subscription } from "./sfu_room.ts";
-import { type SrtpSender, SrtpSenders } from "./srtp_sender.ts";
 
-export interface OwnRoomOptions extends Omit<PublisherScheduleOptions, "publish"> {
+export interface OwnRoomOptions extends SendingOptions {
   /** IPv4, of this machine: what connections go over. */
   hostAddress: string;
 }
 
 export class OwnRoom implements SfuRoom {
-  readonly publishers: PublisherSchedule;
-  readonly #senders: SrtpSenders;
+  readonly publishers: SendingThread;
   readonly #hostAddress: string;
   readonly #connections = new Set<OwnSubscription>();
-  /** By publisher, those connected. */
-  readonly #connected = Array.from({ length: PUBLISHERS }, () => new Set<SrtpSender>());
-  #sent = 0;
 
   /** Throws where libsrtp2 is not installed. Nothing is sent before `publishers.start`. */
   constructor({ hostAddress, ...options }: OwnRoomOptions) {
-    this.#senders = new SrtpSenders();
+    openLibsrtp().close();
     this.#hostAddress = hostAddress;
-    this.publishers = new PublisherSchedule({
-      ...options,
-      publish: (publisher, payload, packet, timestamp) => {
-        for (const sender of this.#connected[publisher]) {
-          if (sender.send(payload, packet, timestamp)) this.#sent++;
-        }
-      },
-    });
+    this.publishers = new SendingThread(options);
   }
 
   get connected(): number {
-    return this.#connected.reduce((sum, { size }) => sum + size, 0);
+    let connected = 0;
+    for (const { isConnected } of this.#connections) connected += Number(isConnected);
+    return connected;
   }
 
   /** All candidates are in the offer. */
   async subscribe(publisher: number): Promise<Subscription> {
-    const connection = new OwnSubscription(this.#hostAddress, this.#senders, this.#connected[publisher]);
+    const connection = new OwnSubscription(this.#hostAddress, this.publishers, publisher);
     this.#connections.add(connection);
     const close = async () => {
       this.#connections.delete(connection);
@@ -61,17 +53,16 @@ export class OwnRoom implements SfuRoom {
 
   /** Each datagram the kernel took. */
   sentCounts(): readonly number[] {
-    return [this.#sent];
+    return [this.publishers.sent];
   }
 
   sentSince([sent]: readonly number[]): number {
-    return this.#sent - sent;
+    return this.publishers.sent - sent;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.publishers[Symbol.dispose]();
     await Promise.all([...this.#connections].map((connection) => connection.close()));
-    this.#senders[Symbol.dispose]();
+    await this.publishers[Symbol.asyncDispose]();
   }
 }
 
@@ -79,14 +70,16 @@ class OwnSubscription {
   readonly #peer: Peer;
   readonly #ssrc: number;
   #payloadType = opusCodec().payloadType;
-  #sender?: SrtpSender;
+  /** While it is sent to. */
+  #stopSending?: () => Promise<void>;
+  /** The end of what was sent before. */
+  #stopped?: Promise<void>;
   #closed = false;
 
-  /** Its sender is in `connected` while there is one. */
   constructor(
     hostAddress: string,
-    private readonly senders: SrtpSenders,
-    private readonly connected: Set<SrtpSender>,
+    private readonly publishers: SendingThread,
+    private readonly publisher: number,
   ) {
     this.#peer = new Peer({
       iceServers: [],
@@ -103,6 +96,10 @@ class OwnSubscription {
     });
   }
 
+  get isConnected(): boolean {
+    return this.#stopSending !== undefined;
+  }
+
   async offer(): Promise<string> {
     return await this.#peer.setLocal(await this.#peer.connection.createOffer());
   }
@@ -116,6 +113,7 @@ class OwnSubscription {
   async close(): Promise<void> {
     this.#closed = true;
     this.#disconnect();
+    await this.#stopped;
     await this.#peer[Symbol.asyncDispose]();
   }
 
@@ -123,20 +121,18 @@ class OwnSubscription {
     const { profile, keys } = transport.srtp.config;
     if (profile !== AEAD_AES_128_GCM) throw new Error(`Cannot send SRTP: profile ${profile} was agreed on`);
     const master = new Uint8Array([...keys.localMasterKey, ...keys.localMasterSalt]);
-    this.#sender = this.senders.open({
+    this.#stopSending = this.publishers.open(this.publisher, {
       ...chosenPair(transport.iceTransport),
       master,
       payloadType: this.#payloadType,
       ssrc: this.#ssrc,
     });
-    this.connected.add(this.#sender);
   }
 
   #disconnect(): void {
-    if (this.#sender === undefined) return;
-    this.connected.delete(this.#sender);
-    this.#sender[Symbol.dispose]();
-    this.#sender = undefined;
+    if (this.#stopSending === undefined) return;
+    this.#stopped = this.#stopSending();
+    this.#stopSending = undefined;
   }
 }
 

@@ -52,8 +52,9 @@ export class PublisherSchedule implements Disposable {
     this.#pause = buffers(options.packets.pause);
   }
 
-  start(): void {
-    this.startMs = performance.now();
+  /** What is due since `startMs` is sent at once. */
+  start(startMs = performance.now()): void {
+    this.startMs = startMs;
     this.#beat();
   }
 

@@ -2,8 +2,6 @@
  * What a load test needs of its SFU, whichever sends the media: janus_room.ts is a real Janus, own_room.ts costs a third
  * of one. Both have the same publishers (publisher_schedule.ts).
  */
-import type { PublisherSchedule } from "./publisher_schedule.ts";
-
 export const SFUS = ["own", "janus"] as const;
 export type SfuKind = (typeof SFUS)[number];
 
@@ -22,8 +20,15 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/** What is told of publishers, and to them, while they are at it; see PublisherSchedule. */
+export interface Publishers {
+  lateMs: number[];
+  held: boolean;
+  readonly startMs: number;
+}
+
 export interface SfuRoom extends AsyncDisposable {
-  readonly publishers: PublisherSchedule;
+  readonly publishers: Publishers;
   /** Subscriptions connected now. */
   readonly connected: number;
   /** A subscription of its own to a publisher; `onCandidate` is told the candidates that are not in the offer. */
