@@ -3,7 +3,6 @@
  * a worker that breaks or falls silent is replaced while its speakers fail, one by one, into their owners' hands. Keeps
  * no speaker alive by itself.
  */
-import { Worker } from "node:worker_threads";
 import {
   type AudioLedger,
   type Clock,
@@ -17,6 +16,7 @@ import {
   UnavailableError,
 } from "../domain/mod.ts";
 import { type Backoff, backoffMs, type Scope } from "../flow/mod.ts";
+import { promptWorker } from "./prompt_worker.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "./protocol.ts";
 import { type SpawnWorker, WorkerLink } from "./worker_link.ts";
 
@@ -136,7 +136,7 @@ const HEAP_LIMITS = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 256 
 
 /** node:worker_threads, because the platform's own workers have no bound for memory. */
 export function spawnMediaWorker(on: Parameters<SpawnWorker>[0]): ReturnType<SpawnWorker> {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+  const worker = promptWorker(new URL("./worker.ts", import.meta.url), {
     name: "media",
     resourceLimits: HEAP_LIMITS,
   });

@@ -1,0 +1,42 @@
+import assert from "@std/assert";
+import { once } from "node:events";
+import { promptWorker } from "./prompt_worker.ts";
+
+/** A thread that always has something else to do: tells how many turns each of some bytes took through a socket. */
+const BUSY = `
+import { parentPort } from "node:worker_threads";
+const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+const [to, from] = await Promise.all([Deno.connect(listener.addr), listener.accept()]);
+let turns = 0;
+let isBusy = true;
+const turn = () => {
+  turns++;
+  if (isBusy) setImmediate(turn);
+};
+turn();
+const taken = [];
+for (let byte = 0; byte < 20; byte++) {
+  const read = from.read(new Uint8Array(1));
+  await new Promise((resolve) => setImmediate(resolve)); // it waits for the socket by now
+  await to.write(new Uint8Array(1));
+  const sentAt = turns;
+  await read;
+  taken.push(turns - sentAt);
+}
+isBusy = false;
+for (const resource of [to, from, listener]) resource.close();
+parentPort.postMessage(taken);
+`;
+
+Deno.test("A busy worker reads what came within a few turns, and the environment stays as it was", async () => {
+  const before = Deno.env.toObject();
+  const worker = promptWorker(new URL(`data:text/javascript,${encodeURIComponent(BUSY)}`));
+  assert.deepEqual(Deno.env.toObject(), before);
+  try {
+    const [taken] = await once(worker, "message", { signal: AbortSignal.timeout(20_000) });
+    assert.equal(taken.length, 20);
+    assert.ok(Math.max(...taken) <= 10, `${taken} turns`);
+  } finally {
+    await worker.terminate();
+  }
+});
