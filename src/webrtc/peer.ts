@@ -15,6 +15,7 @@ import {
 } from "werift";
 import type { Clock, IceServer } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
+import { shareEvents, withoutHandshake, withoutSrtpSessions } from "./lean.ts";
 import { tapRtp } from "./rtp_tap.ts";
 import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
 import type { SrtcpRefusal } from "./srtcp.ts";
@@ -109,10 +110,11 @@ export class Peer implements AsyncDisposable {
    */
   async setLocal(description: RTCSessionDescription): Promise<string> {
     this.#adoptTransports();
-    this.#started ||= description.type === "answer";
+    if (description.type === "answer") this.#listen();
     const gathering = this.connection.setLocalDescription(description);
     this.#gathering = gathering.catch(() => {});
     await gathering;
+    if (description.type === "answer") shareEvents(this.connection);
     return this.connection.localDescription?.sdp ?? "";
   }
 
@@ -174,6 +176,20 @@ export class Peer implements AsyncDisposable {
       this.#followHandshake(transport);
       const tap = { clock: this.#clock, onRtp: this.#onRtp, onRefused: this.#onRefused };
       this.#taps.push(tapRtp(transport, ice, tap));
+    }
+  }
+
+  /** Who answers hears, and sends nothing: what is for sending can go. */
+  #listen(): void {
+    if (this.#started) return;
+    this.#started = true;
+    for (const transport of this.#transports) {
+      withoutSrtpSessions(transport);
+      transport.onStateChange.subscribe((state) => {
+        if (state !== "connected") return;
+        withoutHandshake(transport);
+        shareEvents(this.connection);
+      });
     }
   }
 

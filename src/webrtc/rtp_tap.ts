@@ -7,7 +7,7 @@
  *
  * Reaches into werift's insides; read in and true of werift 0.25.2.
  */
-import type { Connection as IceConnection, RTCDtlsTransport } from "werift";
+import { type Connection as IceConnection, keyLength, type RTCDtlsTransport, saltLength } from "werift";
 import type { Clock } from "../domain/mod.ts";
 import { ReceiverReports } from "./receiver_reports.ts";
 import { isMedia, isSrtcp, type ReceivedRtp, SrtpReceiver, type SrtpRefusal } from "./srtp.ts";
@@ -92,10 +92,13 @@ export function tapRtp(
   };
 }
 
-function masterKeysOf({ srtp }: RTCDtlsTransport) {
-  const { profile, keys } = srtp.config;
+/** RFC 5764, section 4.2. */
+function masterKeysOf({ dtls }: RTCDtlsTransport) {
+  const profile = dtls?.srtp.srtpProfile;
+  if (!dtls || !profile) throw new Error("Cannot receive SRTP: DTLS agreed on no profile");
+  const keys = dtls.extractSessionKeys(keyLength(profile), saltLength(profile));
   return {
-    remote: { profile, key: keys.remoteMasterKey, salt: keys.remoteMasterSalt },
-    local: { profile, key: keys.localMasterKey, salt: keys.localMasterSalt },
+    remote: { profile, key: keys.remoteKey, salt: keys.remoteSalt },
+    local: { profile, key: keys.localKey, salt: keys.localSalt },
   };
 }
