@@ -92,10 +92,16 @@ export class DatagramTransport {
     return address;
   }
 
-  /** One datagram's trouble is not the next one's: it is told as a stray error. */
-  #receive(received: ReceivedDatagram): void {
+  /**
+   * Media may come many in a turn; what werift makes of a datagram it may need for the next one. One's trouble is not the
+   * next one's: it is told as a stray error.
+   */
+  #receive(received: ReceivedDatagram): boolean {
     const { bytes, waitedMs } = received;
-    if (!this.onMedia || !isMedia(bytes)) return this.#pass(bytes, received.from());
+    if (!this.onMedia || !isMedia(bytes)) {
+      this.#pass(bytes, received.from());
+      return false;
+    }
     try {
       this.onMedia(bytes, waitedMs);
     } catch (error) {
@@ -103,6 +109,7 @@ export class DatagramTransport {
         throw error;
       });
     }
+    return true;
   }
 
   #pass(bytes: Uint8Array, from: Address): void {

@@ -47,7 +47,7 @@ export class DenoUdpSocket implements UdpSocket {
     await new Promise((resolve) => setTimeout(resolve)); // Deno lets go of the port a turn later
   }
 
-  async #receive(onReceived: (received: ReceivedDatagram) => void): Promise<void> {
+  async #receive(onReceived: (received: ReceivedDatagram) => unknown): Promise<void> {
     const buffer = new Uint8Array(DATAGRAM_BYTES_MAX);
     try {
       for (;;) {

@@ -22,7 +22,7 @@ const TURNS = 2;
 /** Datagrams taken in one call. */
 const BATCH = 16;
 /** Calls for one socket at a time, so that a flood keeps to its own: what is too much the kernel drops. */
-const BATCHES_MAX = 4;
+const CALLS_MAX = 4;
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -70,7 +70,10 @@ export class LibcUdpSocket implements UdpSocket {
   readonly address: Address;
   readonly #fd: number;
   readonly #family: 4 | 6;
-  readonly #onReceived: (received: ReceivedDatagram) => void;
+  readonly #onReceived: UdpSocketOptions["onReceived"];
+  /** Datagrams asked for in one call: one, until more can be taken in a turn. */
+  #batch = 1;
+  #nextTurn: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   /** Binds. Throws when the address is not ours, or the port is not free. */
@@ -109,6 +112,7 @@ export class LibcUdpSocket implements UdpSocket {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
+      clearTimeout(this.#nextTurn);
       poller.delete(this);
       symbols().close(this.#fd);
     }
@@ -118,14 +122,21 @@ export class LibcUdpSocket implements UdpSocket {
   /** Hands on what has come, and what comes meanwhile, up to a bound. */
   poll(): void {
     const { recvmmsg } = symbols();
-    for (let batch = 0; batch < BATCHES_MAX && !this.#closed; batch++) {
-      const count = recvmmsg(this.#fd, arena.headerBytes, BATCH, MSG_DONTWAIT, null);
+    for (let calls = 0; calls < CALLS_MAX && !this.#closed; calls++) {
+      const batch = this.#batch;
+      const count = recvmmsg(this.#fd, arena.headerBytes, batch, MSG_DONTWAIT, null);
       for (let slot = 0; slot < count; slot++) {
         // Whoever is told of one may close the socket over it.
-        if (arena.take(slot, this.#family) && !this.#closed) this.#onReceived(arena);
+        if (arena.take(slot, this.#family) && !this.#closed && this.#onReceived(arena)) this.#batch = BATCH;
       }
-      if (count < BATCH) return;
+      if (count < batch) return;
+      if (this.#batch === 1) return this.#pollNextTurn();
     }
+  }
+
+  #pollNextTurn(): void {
+    clearTimeout(this.#nextTurn);
+    if (!this.#closed) this.#nextTurn = setTimeout(() => this.poll());
   }
 }
 

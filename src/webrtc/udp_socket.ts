@@ -25,8 +25,11 @@ export interface UdpSocketOptions {
   host: string;
   /** 0: any. */
   port: number;
-  /** Must not throw. */
-  onReceived: (received: ReceivedDatagram) => void;
+  /**
+   * Must not throw. Returns whether more datagrams can be taken in the same turn of the event loop; until it first says so
+   * each has a turn for itself.
+   */
+  onReceived: (received: ReceivedDatagram) => boolean;
 }
 
 /** Ethernet's 1500 and a margin. A longer datagram is cut, and then not authentic. */

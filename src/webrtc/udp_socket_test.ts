@@ -19,11 +19,13 @@ class Ear implements AsyncDisposable {
 
   constructor(
     Socket: new (options: UdpSocketOptions) => UdpSocket,
-    { family = 4 as const, host = "127.0.0.1", port = 0, onTold = () => {} }: {
+    { family = 4 as const, host = "127.0.0.1", port = 0, onTold = () => {}, isMedia = true }: {
       family?: 4 | 6;
       host?: string;
       port?: number;
       onTold?: () => void;
+      /** Whether many may come in a turn. */
+      isMedia?: boolean;
     } = {},
   ) {
     this.socket = new Socket({
@@ -34,6 +36,7 @@ class Ear implements AsyncDisposable {
         this.told.push({ bytes: [...received.bytes], waitedMs: received.waitedMs, from: received.from() });
         onTold();
         this.#look();
+        return isMedia;
       },
     });
   }
@@ -125,6 +128,23 @@ for (const [kind, Socket, ignore] of KINDS) {
     assert.deepEqual(bob.told[0].bytes, [2]);
   });
 }
+
+Deno.test(
+  "libc: until many may come in a turn, each has one for itself",
+  { ignore: !isLibcUdp },
+  async () => {
+    const turns: number[] = [];
+    let turn = 0;
+    const turning = setInterval(() => turn++);
+    await using alice = new Ear(LibcUdpSocket);
+    await using bob = new Ear(LibcUdpSocket, { isMedia: false, onTold: () => turns.push(turn) });
+    for (let i = 0; i < 5; i++) alice.socket.send(Uint8Array.of(i), ...bob.socket.address);
+    await bob.until(5);
+    clearInterval(turning);
+    assert.deepEqual(bob.told.map(({ bytes }) => bytes), [[0], [1], [2], [3], [4]]);
+    assert.equal(new Set(turns).size, 5, `turns ${turns}`);
+  },
+);
 
 Deno.test("libc: a datagram that was cut off is not told", { ignore: !isLibcUdp }, async () => {
   await using alice = new Ear(LibcUdpSocket);
