@@ -18,7 +18,7 @@ import {
 /** How often a socket is looked at: as often as a packet of a voice comes, which waits for half of it. */
 const POLL_MS = 20;
 /** In so many turns, each with its part of the sockets. */
-const TURNS = 2;
+const TURNS = 4;
 /** Datagrams taken in one call. */
 const BATCH = 16;
 /** Calls for one socket at a time, so that a flood keeps to its own: what is too much the kernel drops. */
