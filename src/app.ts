@@ -149,8 +149,8 @@ export async function startService(
         exApp: identity,
       },
     });
-    const { address } = await serveHttp({ app, ...config.http, scope: scope.child("http"), log });
     collectGarbage();
+    const { address } = await serveHttp({ app, ...config.http, scope: scope.child("http"), log });
     log.info("listening", { ...address, stt: stt.name });
     return {
       address,

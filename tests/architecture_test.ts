@@ -16,7 +16,8 @@ const ROOMS: Record<string, Rule> = {
   flow: { rooms: ["domain"], packages: ["node:http", "node:https", "node:net", "node:tls", "ws"] },
   audio: { rooms: ["domain"], packages: [] },
   captioning: { rooms: ["domain", "flow", "audio"], packages: [] },
-  stt: { rooms: ["domain", "flow"], packages: ["zod"] },
+  // No zod: it is 3 MB of heap in each media worker.
+  stt: { rooms: ["domain", "flow"], packages: [] },
   translation: { rooms: ["domain", "flow"], packages: ["zod"] },
   webrtc: {
     rooms: ["domain", "flow"],

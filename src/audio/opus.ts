@@ -17,7 +17,7 @@ import {
 
 /** What libopus decodes to directly, Hz. */
 export const OPUS_RATES_HZ = [8_000, 12_000, 16_000, 24_000, 48_000] as const;
-export type OpusRateHz = (typeof OPUS_RATES_HZ)[number];
+type OpusRateHz = (typeof OPUS_RATES_HZ)[number];
 
 /** Mono samples around [-1, 1] (libopus may overshoot), which may be changed. */
 export type Samples = Float32Array<ArrayBuffer>;
@@ -109,6 +109,11 @@ export class OpusDecoder implements PacketDecoder {
   }
 
   #samples(durationMs: number): number {
+    if (!(durationMs <= PACKET_MS_MAX)) {
+      throw new RangeError(
+        `Cannot decode ${durationMs} ms of Opus at once: a packet has ${PACKET_MS_MAX} at most`,
+      );
+    }
     return durationMs * this.#rateHz / 1_000;
   }
 }

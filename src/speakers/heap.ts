@@ -9,5 +9,6 @@ export function collectGarbage(): void {
   // V8 shows its collector to contexts made after the flag, and nobody else holds this one.
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("gc");
+  setFlagsFromString("--no-expose-gc");
   if (typeof collect === "function") collect();
 }

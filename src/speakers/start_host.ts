@@ -4,6 +4,7 @@
  */
 import type { SpeakerHost } from "../domain/mod.ts";
 import { createSpeechToText } from "../stt/mod.ts";
+import { promptSockets } from "./prompt_sockets.ts";
 import { WorkerHost, type WorkerHostOptions } from "./worker_host.ts";
 
 export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPerWorkerMax"> {
@@ -14,6 +15,7 @@ export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPer
 /** Rejects with WorkerError when a worker does not start; then the owner disposes the scope. */
 export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptions): Promise<SpeakerHost> {
   if (workers !== 0) {
+    promptSockets();
     return await WorkerHost.start({ workers, ...options });
   }
   const { settings: { stt, chunkMs, partials }, ...parts } = options;

@@ -3,6 +3,7 @@
  * a worker that breaks or falls silent is replaced while its speakers fail, one by one, into their owners' hands. Keeps
  * no speaker alive by itself.
  */
+import { Worker } from "node:worker_threads";
 import {
   type AudioLedger,
   type Clock,
@@ -15,8 +16,7 @@ import {
   type SpeakerOptions,
   UnavailableError,
 } from "../domain/mod.ts";
-import { type Backoff, backoffMs, type Scope } from "../flow/mod.ts";
-import { promptWorker } from "./prompt_worker.ts";
+import { type Backoff, backoffMs, Descriptors, type Scope } from "../flow/mod.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "./protocol.ts";
 import { type SpawnWorker, WorkerLink } from "./worker_link.ts";
 
@@ -134,15 +134,23 @@ export class WorkerHost implements SpeakerHost {
  */
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 256 };
 
-/** node:worker_threads, because the platform's own workers have no bound for memory. */
+/**
+ * node:worker_threads, because the platform's own workers have no bound for memory. What the worker has from libc is
+ * closed when it has ended.
+ */
 export function spawnMediaWorker(on: Parameters<SpawnWorker>[0]): ReturnType<SpawnWorker> {
-  const worker = promptWorker(new URL("./worker.ts", import.meta.url), {
+  const descriptors = new Descriptors();
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), {
     name: "media",
+    workerData: descriptors.buffer,
     resourceLimits: HEAP_LIMITS,
   });
   worker.on("message", (message: FromWorker) => on.message(message));
   worker.on("error", (error) => on.broken(error));
-  worker.on("exit", () => on.broken(new Error("it ended")));
+  worker.on("exit", () => {
+    descriptors.closeAll();
+    on.broken(new Error("it ended"));
+  });
   return {
     send: (message: ToWorker) => worker.postMessage(message),
     terminate: () => void worker.terminate(),

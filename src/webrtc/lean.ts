@@ -15,11 +15,13 @@ import {
 
 /** No sessions of werift's for SRTP and SRTCP, 30 KB with their HMACs and ciphers: rtp_tap.ts has the keys. */
 export function withoutSrtpSessions(transport: RTCDtlsTransport): void {
-  transport.updateSrtpSession = () => {};
+  transport.updateSrtpSession = () => {
+    if (!transport.dtls?.srtp.srtpProfile) throw new Error("Cannot hear: DTLS agreed on no profile of SRTP");
+  };
 }
 
 /**
- * Lets go of a handshake that is over: transcript, last flight, private keys. The DTLS client is the first to know that
+ * Lets go of a handshake that is over: transcript, last flight, parsed keys. The DTLS client is the first to know that
  * nothing of it is needed again: a server that has sent its Finished has all of ours (RFC 6347, section 4.2.4). A server
  * must be able to repeat its last flight, so it keeps all.
  */
@@ -101,9 +103,11 @@ function shared(name: typeof METHODS[number]): Method {
   return function (...options) {
     const moment = new Event<unknown[]>();
     hand(this, moment);
-    const result: unknown = Reflect.apply(moment[name] as Method, moment, options);
-    hand(moment, this);
-    return result;
+    try {
+      return Reflect.apply(moment[name] as Method, moment, options);
+    } finally {
+      hand(moment, this);
+    }
   };
 }
 

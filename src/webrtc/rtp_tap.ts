@@ -62,21 +62,25 @@ export function tapRtp(
   // werift's own RTP router: statistics, header extensions, clones and track events for every packet.
   transport.onRtp.allUnsubscribe();
 
-  const take = (datagram: Uint8Array, waitedMs = 0): void => {
-    if (!srtp) return;
+  const take = (datagram: Uint8Array, waitedMs = 0): boolean => {
+    if (!srtp) return false;
     const arrivedMs = clock.now() - waitedMs;
     const received = isSrtcp(datagram)
       ? reports?.receive(datagram, arrivedMs)
       : srtp.receive(datagram, arrivedMs);
     if (typeof received === "string") onRefused(received);
     else if (received) onRtp(received);
+    return true;
   };
   const ensure: (protocol: Protocol) => void = ice["ensureProtocol"].bind(ice);
   ice["ensureProtocol"] = (protocol: Protocol): void => {
     ensure(protocol);
     const { onDataReceived, connectionMade } = protocol;
     const { execute } = onDataReceived;
-    onDataReceived.execute = (datagram) => isMedia(datagram) ? take(datagram) : execute(datagram);
+    onDataReceived.execute = (datagram) => {
+      if (!isMedia(datagram)) execute(datagram);
+      else take(datagram);
+    };
     if (!connectionMade) return;
     protocol.connectionMade = async (...options) => {
       await connectionMade(...options);

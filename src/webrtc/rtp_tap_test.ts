@@ -110,7 +110,7 @@ class Pair implements AsyncDisposable {
       const onMedia = transport.onMedia ?? assert.fail("media goes through werift");
       transport.onMedia = (datagram, waitedMs) => {
         if (!isSrtcp(datagram)) this.datagrams.push(datagram.slice());
-        onMedia(datagram, waitedMs);
+        return onMedia(datagram, waitedMs);
       };
     }
   }

@@ -31,8 +31,11 @@ export class DatagramTransport {
   readonly type = "udp";
   /** What is neither RTP nor RTCP, or all of it while nobody takes those. */
   onData: (data: Buffer, from: Address) => void = () => {};
-  /** RTP and RTCP, good until it returns, and for how long the kernel has had it, ms. */
-  onMedia: ((datagram: Uint8Array, waitedMs: number) => void) | undefined;
+  /**
+   * RTP and RTCP, good until it returns, and for how long the kernel has had it, ms. Returns whether there are keys for
+   * it.
+   */
+  onMedia: ((datagram: Uint8Array, waitedMs: number) => boolean) | undefined;
   closed = false;
   readonly #socketType: SocketType;
   readonly #socket: UdpSocket;
@@ -103,7 +106,7 @@ export class DatagramTransport {
       return false;
     }
     try {
-      this.onMedia(bytes, waitedMs);
+      return this.onMedia(bytes, waitedMs);
     } catch (error) {
       queueMicrotask(() => {
         throw error;

@@ -4,9 +4,10 @@
  * asked for what has come, many in one call, and the kernel's time stamps tell when that was.
  *
  * All memory that libc is given is one block for the life of the thread, each call is over when it returns, and a
- * descriptor is used by one object alone, until that closes it. The layouts are those of Linux on 64-bit processors
+ * descriptor is used by one object alone, until that closes it, or the thread's owner, who sees them, after its end. The layouts are those of Linux on 64-bit processors
  * (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
  */
+import { descriptors } from "../flow/mod.ts";
 import {
   type Address,
   DATAGRAM_BYTES_MAX,
@@ -23,6 +24,9 @@ const TURNS = 4;
 const BATCH = 16;
 /** Calls for one socket at a time, so that a flood keeps to its own: what is too much the kernel drops. */
 const CALLS_MAX = 4;
+
+/** More than a socket's buffer holds of a voice. */
+const WAITED_MS_MAX = 10_000;
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -82,11 +86,18 @@ export class LibcUdpSocket implements UdpSocket {
     this.#family = family;
     this.#onReceived = onReceived;
     this.#fd = socket(afOf(family), SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
-    if (this.#fd < 0) throw new Error("Cannot open a UDP socket: the process has no descriptor left for it");
+    if (this.#fd < 0) {
+      throw new Error("Cannot open a UDP socket: no descriptor is left, or there is no such network");
+    }
+    if (!descriptors.add(this.#fd)) {
+      close(this.#fd);
+      throw new Error("Cannot open a UDP socket: this thread has too many");
+    }
     const yes = Uint32Array.of(1);
     if (family === 6) setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, yes, yes.byteLength);
     setsockopt(this.#fd, SOL_SOCKET, SO_TIMESTAMPNS, yes, yes.byteLength);
     if (!writeSockaddr(family, host, port) || bind(this.#fd, sockaddr, sockaddrBytes(family)) !== 0) {
+      descriptors.delete(this.#fd);
       close(this.#fd);
       throw new Deno.errors.AddrInUse(
         "Cannot bind a UDP socket: the address is not of this machine, or the port is taken",
@@ -114,6 +125,7 @@ export class LibcUdpSocket implements UdpSocket {
       this.#closed = true;
       clearTimeout(this.#nextTurn);
       poller.delete(this);
+      descriptors.delete(this.#fd);
       symbols().close(this.#fd);
     }
     return Promise.resolve();
@@ -122,12 +134,15 @@ export class LibcUdpSocket implements UdpSocket {
   /** Hands on what has come, and what comes meanwhile, up to a bound. */
   poll(): void {
     const { recvmmsg } = symbols();
+    const received = arena ??= new Arena();
     for (let calls = 0; calls < CALLS_MAX && !this.#closed; calls++) {
       const batch = this.#batch;
-      const count = recvmmsg(this.#fd, arena.headerBytes, batch, MSG_DONTWAIT, null);
+      const count = recvmmsg(this.#fd, received.headerBytes, batch, MSG_DONTWAIT, null);
       for (let slot = 0; slot < count; slot++) {
         // Whoever is told of one may close the socket over it.
-        if (arena.take(slot, this.#family) && !this.#closed && this.#onReceived(arena)) this.#batch = BATCH;
+        if (received.take(slot, this.#family) && !this.#closed && this.#onReceived(received)) {
+          this.#batch = BATCH;
+        }
       }
       if (count < batch) return;
       if (this.#batch === 1) return this.#pollNextTurn();
@@ -230,12 +245,14 @@ class Arena implements ReceivedDatagram {
   #waitedMs(control: number): number {
     const seconds = this.#controls[control + SECONDS_WORD];
     const nanoseconds = this.#controls[control + NANOSECONDS_WORD];
-    const waitedMs = Date.now() - (seconds * 1_000 + nanoseconds / 1e6);
-    return waitedMs > 0 && waitedMs < 1_000 ? waitedMs : 0;
+    const nowMs = performance.timeOrigin + performance.now();
+    const waitedMs = nowMs - (seconds * 1_000 + nanoseconds / 1e6);
+    return waitedMs > 0 && waitedMs < WAITED_MS_MAX ? waitedMs : 0;
   }
 }
 
-const arena = new Arena();
+/** Made for the first socket: without leave to use FFI there are no pointers either. */
+let arena: Arena | undefined;
 const poller = new Poller();
 
 /** The address a call is about, and its text. */

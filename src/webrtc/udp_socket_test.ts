@@ -1,4 +1,7 @@
 import assert from "@std/assert";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { Descriptors } from "../flow/mod.ts";
 import { DenoUdpSocket } from "./udp_deno.ts";
 import { isLibcUdp, LibcUdpSocket } from "./udp_libc.ts";
 import type { Address, UdpSocket, UdpSocketOptions } from "./udp_socket.ts";
@@ -107,14 +110,17 @@ for (const [kind, Socket, ignore] of KINDS) {
 
   Deno.test(`${kind}: closed over one datagram, it tells of none after`, { ignore }, async () => {
     await using alice = new Ear(Socket);
-    await using bob = new Ear(Socket, { onTold: () => void bob.socket.close() });
+    // Over the second, because the first comes alone.
+    await using bob = new Ear(Socket, { onTold: () => bob.told.length === 2 && void bob.socket.close() });
     await using carol = new Ear(Socket);
+    alice.socket.send(Uint8Array.of(0), ...bob.socket.address);
+    await bob.until(1);
     for (const ear of [bob, bob, bob, carol]) alice.socket.send(Uint8Array.of(1), ...ear.socket.address);
     await carol.until(1);
-    await bob.until(1);
+    await bob.until(2);
     alice.socket.send(Uint8Array.of(2), ...carol.socket.address);
     await carol.until(2);
-    assert.equal(bob.told.length, 1);
+    assert.equal(bob.told.length, 2);
   });
 
   Deno.test(`${kind}: what cannot be sent is lost, and nothing else is`, { ignore }, async () => {
@@ -135,12 +141,17 @@ Deno.test(
   async () => {
     const turns: number[] = [];
     let turn = 0;
-    const turning = setInterval(() => turn++);
+    let isTurning = true;
+    const next = () => {
+      turn++;
+      if (isTurning) setImmediate(next);
+    };
+    next();
     await using alice = new Ear(LibcUdpSocket);
     await using bob = new Ear(LibcUdpSocket, { isMedia: false, onTold: () => turns.push(turn) });
     for (let i = 0; i < 5; i++) alice.socket.send(Uint8Array.of(i), ...bob.socket.address);
     await bob.until(5);
-    clearInterval(turning);
+    isTurning = false;
     assert.deepEqual(bob.told.map(({ bytes }) => bytes), [[0], [1], [2], [3], [4]]);
     assert.equal(new Set(turns).size, 5, `turns ${turns}`);
   },
@@ -164,6 +175,56 @@ Deno.test("libc: a flood at one socket does not keep another waiting", { ignore:
   alice.socket.send(Uint8Array.of(1), ...bob.socket.address);
   await Promise.all([bob.until(1), flooded.until(150)]);
   assert.ok(order.indexOf("bob") <= 64, "it is told after four calls of 16 at the latest");
+});
+
+/** Binds a socket, tells its port and goes on for ever. */
+const LEAVES_ITS_SOCKET = `
+import { parentPort, workerData } from "node:worker_threads";
+import { shareDescriptors } from "${new URL("../flow/mod.ts", import.meta.url)}";
+import { LibcUdpSocket } from "${new URL("udp_libc.ts", import.meta.url)}";
+shareDescriptors(workerData);
+const open = () => new LibcUdpSocket({ family: 4, host: "127.0.0.1", port: 0, onReceived: () => true });
+open().close();
+parentPort.postMessage(open().address[1]);
+`;
+
+Deno.test("libc: what an ended thread left open is closed by its owner", { ignore: !isLibcUdp }, async () => {
+  const descriptors = new Descriptors();
+  const code = new URL(`data:text/javascript,${encodeURIComponent(LEAVES_ITS_SOCKET)}`);
+  const worker = new Worker(code, { workerData: descriptors.buffer });
+  const signal = AbortSignal.timeout(DEADLINE_MS);
+  const [port] = await once(worker, "message", { signal });
+  assert.equal(descriptors.size, 1);
+  const ended = once(worker, "exit", { signal });
+  await worker.terminate();
+  await ended;
+  assert.throws(() => new Ear(LibcUdpSocket, { port }), Deno.errors.AddrInUse, "nobody has closed it yet");
+  descriptors.closeAll();
+  assert.equal(descriptors.size, 0);
+  await using _mine = new Ear(LibcUdpSocket, { port });
+});
+
+Deno.test("Without leave to use FFI it is Deno's datagrams", async () => {
+  const code = `
+    import { isLibcUdp } from "${new URL("udp_libc.ts", import.meta.url)}";
+    import { DatagramTransport } from "${new URL("udp.ts", import.meta.url)}";
+    const transport = DatagramTransport.init("udp4");
+    console.log(isLibcUdp, transport.port > 0);
+    await transport.close();
+  `;
+  const allowed = ["net", "read", "env", "sys"].map((what) => `--allow-${what}`);
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--config=deno.json",
+      ...allowed,
+      "--deny-ffi",
+      `data:application/typescript,${encodeURIComponent(code)}`,
+    ],
+    cwd: new URL("../../", import.meta.url),
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.equal(text(stdout), "false true\n", text(stderr));
 });
 
 function hasIpv6(): boolean {

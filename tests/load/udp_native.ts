@@ -1,6 +1,6 @@
 /**
- * Sends from a UDP socket that Deno opened, past Deno: libc's sendto on its descriptor, which allocates nothing. Linux, IPv4,
- * little-endian.
+ * Sends from a UDP socket that another part of the process opened: libc's sendto on its descriptor, which allocates
+ * nothing. Linux, IPv4, little-endian.
  */
 
 const SYMBOLS = {
@@ -48,7 +48,7 @@ export class NativeUdp implements Disposable {
     this.#libc.close();
   }
 
-  /** Deno does not tell descriptors: looks at all there are. */
+  /** Whoever opened it keeps its descriptor: looks at all there are. */
   #find(local: UdpAddress): number {
     const { getsockname, getsockopt } = this.#libc.symbols;
     const wanted = sockaddrOf(local);

@@ -139,7 +139,7 @@ async function nextReport({ connection }: Peer): Promise<RtcpRrPacket> {
         const packets = RtcpPacketConverter.deSerialize(srtcp.decrypt(Buffer.from(datagram)));
         for (const packet of packets) if (packet instanceof RtcpRrPacket) resolve(packet);
       }
-      onMedia?.(datagram, waitedMs);
+      return onMedia?.(datagram, waitedMs) ?? false;
     };
   }
   return await promise.finally(() => clearTimeout(timer));

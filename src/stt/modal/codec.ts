@@ -21,7 +21,7 @@
  *
  * Anything else is ignored and left to the caller to count. Never throws: a stranger on the wire must not end a call.
  *
- * Read by hand and not by zod: zod is 3 MB, and every media worker would hold it for these seven members.
+ * Read by hand and not by zod: zod is 3 MB, and every media worker would hold it for five members.
  */
 import { SttError, type SttEvent } from "../../domain/mod.ts";
 

@@ -1,6 +1,7 @@
 import assert from "@std/assert";
 import { once } from "node:events";
-import { promptWorker } from "./prompt_worker.ts";
+import { Worker } from "node:worker_threads";
+import { promptSockets } from "./prompt_sockets.ts";
 
 /** A thread that always has something else to do: tells how many turns each of some bytes took through a socket. */
 const BUSY = `
@@ -28,10 +29,9 @@ for (const resource of [to, from, listener]) resource.close();
 parentPort.postMessage(taken);
 `;
 
-Deno.test("A busy worker reads what came within a few turns, and the environment stays as it was", async () => {
-  const before = Deno.env.toObject();
-  const worker = promptWorker(new URL(`data:text/javascript,${encodeURIComponent(BUSY)}`));
-  assert.deepEqual(Deno.env.toObject(), before);
+Deno.test("A busy worker reads what came within a few turns", async () => {
+  promptSockets();
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(BUSY)}`));
   try {
     const [taken] = await once(worker, "message", { signal: AbortSignal.timeout(20_000) });
     assert.equal(taken.length, 20);
