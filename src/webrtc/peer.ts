@@ -1,6 +1,7 @@
 /**
- * One werift peer connection with our settings and a clean end. What reaches into werift's insides is here, in
- * rtp_tap.ts and in turn.ts, each with its reason; all of it was read in and holds for werift 0.25.2. Knows nothing of sids, offers or audio.
+ * One werift peer connection with our settings and a clean end. What reaches into werift's insides is here and in what
+ * is imported below, each with its reason; all of it was read in and holds for werift 0.25.2. Knows nothing of sids,
+ * offers or audio.
  *
  * Not followed on purpose: no trickle from us (the description already has all our candidates), no RTCP but receiver
  * reports and what they need (no NACK: audio cannot wait for a packet to come again), no ICE over TCP but through TURN.
@@ -16,6 +17,7 @@ import {
 import type { Clock, IceServer } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
 import { shareEvents, withoutHandshake, withoutSrtpSessions } from "./lean.ts";
+import { demandPossession } from "./possession.ts";
 import { tapRtp } from "./rtp_tap.ts";
 import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
 import type { SrtcpRefusal } from "./srtcp.ts";
@@ -173,6 +175,7 @@ export class Peer implements AsyncDisposable {
       // Without a STUN server of ours werift asks a public one.
       if (!this.#hasStun) ice.stunServer = undefined;
       this.#boundGathering(ice);
+      demandPossession(transport);
       this.#followHandshake(transport);
       const tap = { clock: this.#clock, onRtp: this.#onRtp, onRefused: this.#onRefused };
       this.#taps.push(tapRtp(transport, ice, tap));
