@@ -217,7 +217,8 @@ export const VARIABLES = [
   },
   {
     name: "MEDIA_WORKERS",
-    meaning: "Threads that hear speakers, `0` for the main thread; unset: one for each core",
+    meaning:
+      "Threads that hear speakers, 350 each, `0` for the main thread; unset: one for each core at most",
     example: "2",
   },
   {
@@ -229,7 +230,8 @@ export const VARIABLES = [
   {
     name: "MAX_SPEAKERS",
     default: String(LIMITS.speakers),
-    meaning: "Speakers captioned in all calls together; who comes later is captioned once others have left",
+    meaning:
+      "Speakers captioned in all calls together, and 350 a media worker; who comes later waits for others to leave",
     example: "200",
   },
   {

@@ -52,11 +52,11 @@ export const LIMITS = {
   pendingListeners: 1_000,
   /** Rooms at once; each holds a socket to the HPB. */
   rooms: 500,
-  /** Speakers of all rooms: 1,000 x 0.8 MB and the service itself are a gigabyte, and three cores if all talk at once. */
+  /** Speakers of all rooms: 1,000 x 0.6 MB and the service itself are 0.8 GB, and two cores and more if all talk at once. */
   speakers: 1_000,
   /** Speakers per room. */
   speakersPerRoom: 500,
-  /** Speakers on one media worker: at 57 us a packet and 50 packets a second a core is full there. */
+  /** Speakers on one media worker: at 42 to 57 us a packet and 50 packets a second a core is nearly full there. */
   speakersPerWorker: 350,
   /**
    * Speakers whose subscription is being set up at once. One costs 8 to 22 ms of CPU and takes 0.2 to 0.3 s, most of it

@@ -4,8 +4,8 @@
  * asked for what has come, many in one call, and the kernel's time stamps tell when that was.
  *
  * All memory that libc is given is one block for the life of the thread, each call is over when it returns, and a
- * descriptor is used by one object alone, until that closes it, or the thread's owner, who sees them, after its end. The layouts are those of Linux on 64-bit processors
- * (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
+ * descriptor is used by one object alone, until that closes it, or the thread's owner, who sees them, after its end. The
+ * layouts are those of Linux on 64-bit processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
  */
 import { descriptors } from "../flow/mod.ts";
 import {
