@@ -24,6 +24,20 @@ export interface IceCandidate {
   sdpMLineIndex?: number;
 }
 
+/**
+ * Why a speaker cannot be captioned now. The recogniser's: it has not answered yet (a cold start), cannot be reached,
+ * refuses our credentials or request, speaks another protocol, or fails session after session.
+ */
+export const SPEAKER_TROUBLES = [
+  "not_connected",
+  "recogniser_starting",
+  "recogniser_unreachable",
+  "recogniser_refused",
+  "recogniser_foreign",
+  "recogniser_failed",
+] as const;
+export type SpeakerTrouble = (typeof SPEAKER_TROUBLES)[number];
+
 /** What a hosted speaker tells its owner. Called in order, never after the speaker is disposed. */
 export interface SpeakerEvents {
   caption(caption: Caption): void;
@@ -31,6 +45,8 @@ export interface SpeakerEvents {
   needsOffer(reason: "rtp_silent" | "transport_failed"): void;
   /** First RTP packet after connecting or reconnecting. */
   heard(): void;
+  /** The pipeline cannot caption what it receives, or (undefined) can again. Reported when it changes. */
+  trouble(trouble: SpeakerTrouble | undefined): void;
   /** The pipeline broke: dispose this speaker; a new one may be opened in its place. */
   failed(error: unknown): void;
 }

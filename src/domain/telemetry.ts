@@ -88,6 +88,8 @@ export interface Meter {
   observe(name: HistogramName, value: number): void;
   /** A number read at scrape time; disposing takes it out. One gauge per name. */
   gauge(name: string, help: string, read: () => number): Disposable;
+  /** A gauge with a label; `read` gives label value -> number. */
+  gaugeBy(name: string, help: string, label: string, read: () => Record<string, number>): Disposable;
   /** A counter kept elsewhere and read at scrape time, for hot paths; `read` gives label value -> total. */
   totals(name: string, help: string, label: string, read: () => Record<string, number>): Disposable;
 }

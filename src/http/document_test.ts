@@ -20,7 +20,7 @@ const rooms: Rooms = {
   setLanguage() {},
   setTranslationTarget() {},
   leaveAll() {},
-  status: () => ({ rooms: 0, speakers: 0, listeners: 0, signalingReachable: true }),
+  status: () => ({ rooms: 0, speakers: 0, listeners: 0, signalingReachable: true, troubles: {} }),
 };
 const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 

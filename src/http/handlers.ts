@@ -145,7 +145,7 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
   const { rooms, meter, version, acceptingWork } = services;
 
   app.openapi(routes.health, (c) => {
-    const { rooms: count, speakers, signalingReachable, refusal } = rooms.status();
+    const { rooms: count, speakers, signalingReachable, refusal, troubles } = rooms.status();
     const answer = {
       rooms: count,
       speakers,
@@ -153,7 +153,11 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
       timestamp: new Date().toISOString(),
     };
     if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
-    const reasons = [...signalingReachable ? [] : ["signaling"], ...refusal ? [refusal] : []];
+    const reasons = [
+      ...signalingReachable ? [] : ["signaling"],
+      ...refusal ? [refusal] : [],
+      ...Object.keys(troubles),
+    ];
     if (reasons.length === 0) return c.json({ status: "healthy" as const, ...answer }, 200);
     // In a header: front ends refuse a field they do not know.
     return c.json({ status: "degraded" as const, ...answer }, 200, {

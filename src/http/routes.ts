@@ -1,6 +1,7 @@
 /** The routes of the API with their schemas. The OpenAPI document is made of these; handlers are in `handlers.ts`. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { SPEAKER_TROUBLES } from "../domain/mod.ts";
 import { withJsonBody } from "./body.ts";
 import { STATUS_FATAL } from "./errors.ts";
 import * as schemas from "./schemas.ts";
@@ -222,12 +223,15 @@ export const health = createRoute({
     200: {
       ...json(
         schemas.healthReply,
-        `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` names \`signaling\`, \`memory\` or \`speakers_max\``,
+        `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` says why, codes with commas between: \`signaling\`, \`memory\` and \`speakers_max\` keep new calls or speakers out, and with ${
+          SPEAKER_TROUBLES.map((trouble) => `\`${trouble}\``).join(", ")
+        } somebody who speaks is not captioned`,
       ),
       headers: z.object({
         [DEGRADED_HEADER]: z.string().optional().openapi({
-          description: "Only where degraded: what keeps new calls or speakers out; those there are go on",
-          example: "memory",
+          description:
+            "Only where degraded: what keeps new calls or speakers out, or a speaker from being captioned",
+          example: "memory, not_connected",
         }),
       }),
     },

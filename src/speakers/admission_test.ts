@@ -10,7 +10,7 @@ import { Scope } from "../flow/mod.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { AdmittingHost } from "./admission.ts";
 
-const NOBODY: SpeakerEvents = { caption() {}, needsOffer() {}, heard() {}, failed() {} };
+const NOBODY: SpeakerEvents = { caption() {}, needsOffer() {}, heard() {}, trouble() {}, failed() {} };
 
 class FakeHost implements SpeakerHost {
   fault: Error | undefined;

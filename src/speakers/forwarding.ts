@@ -23,6 +23,7 @@ export class Forwarding {
     count: (name, label, by = 1) => this.#count(name, label, by),
     observe: (name, value) => this.#observe(name, value),
     gauge: () => NOTHING,
+    gaugeBy: () => NOTHING,
     totals: () => NOTHING,
   };
   readonly #options: ForwardingOptions;

@@ -17,6 +17,7 @@ import type {
   SdpOffer,
   Speaker,
   SpeakerEvents,
+  SpeakerTrouble,
 } from "../domain/mod.ts";
 import type { SttSettings } from "../stt/mod.ts";
 import type { PlainError } from "./plain_error.ts";
@@ -55,6 +56,7 @@ export type FromWorker =
   | { type: "caption"; id: number; caption: Caption }
   | { type: "heard"; id: number }
   | { type: "needs_offer"; id: number; reason: Parameters<SpeakerEvents["needsOffer"]>[0] }
+  | { type: "trouble"; id: number; trouble?: SpeakerTrouble }
   | { type: "failed"; id: number; error: PlainError }
   | { type: "answered"; call: number; sdp: string }
   | { type: "done"; call: number }

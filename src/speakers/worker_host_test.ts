@@ -64,6 +64,9 @@ class Told implements SpeakerEvents {
   heard() {
     this.said.push("heard");
   }
+  trouble(trouble?: string) {
+    this.said.push(`trouble: ${trouble}`);
+  }
   failed(error: unknown) {
     this.said.push(`failed: ${error instanceof Error ? error.message : typeof error}`);
   }
@@ -174,13 +177,21 @@ Deno.test("Captions and troubles reach their own speaker, in order, and none aft
     thread.says({ type: "heard", id: idOfA });
     thread.says({ type: "caption", id: idOfA, caption: CAPTION });
     thread.says({ type: "needs_offer", id: idOfA, reason: "rtp_silent" });
-    assert.deepEqual(a.said, ["heard", "caption red", "needs offer: rtp_silent"]);
+    thread.says({ type: "trouble", id: idOfA, trouble: "recogniser_failed" });
+    thread.says({ type: "trouble", id: idOfA });
+    assert.deepEqual(a.said, [
+      "heard",
+      "caption red",
+      "needs offer: rtp_silent",
+      "trouble: recogniser_failed",
+      "trouble: undefined",
+    ]);
     const closing = hosted[Symbol.asyncDispose]();
     thread.says({ type: "heard", id: idOfA });
     thread.says({ type: "done", call: thread.last("dispose").call });
     await closing;
     thread.says({ type: "heard", id: idOfA });
-    assert.equal(a.said.length, 3);
+    assert.equal(a.said.length, 5);
     assert.deepEqual(b.said, []);
   }));
 

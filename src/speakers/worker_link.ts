@@ -182,6 +182,8 @@ export class WorkerLink {
         return this.#speakers.get(message.id)?.events?.heard();
       case "needs_offer":
         return this.#speakers.get(message.id)?.events?.needsOffer(message.reason);
+      case "trouble":
+        return this.#speakers.get(message.id)?.events?.trouble(message.trouble);
       case "failed":
         return this.#speakers.get(message.id)?.events?.failed(fromPlainError(message.error));
       case "answered":

@@ -120,6 +120,7 @@ export class WorkerSide {
           caption: (caption) => post({ type: "caption", id, caption }),
           heard: () => post({ type: "heard", id }),
           needsOffer: (reason) => post({ type: "needs_offer", id, reason }),
+          trouble: (trouble) => post({ type: "trouble", id, trouble }),
           failed: (error) => post({ type: "failed", id, error: toPlainError(error) }),
         }),
       );

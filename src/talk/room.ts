@@ -11,6 +11,7 @@ import {
   type Log,
   type Meter,
   type SpeakerHost,
+  type SpeakerTrouble,
   type Translations,
 } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
@@ -123,6 +124,13 @@ export class Room {
     let heard = 0;
     for (const speaker of this.#speakers.values()) heard += Number(speaker.isHeard);
     return heard;
+  }
+
+  /** Adds up why speakers cannot be captioned now. */
+  addTroubles(to: Partial<Record<SpeakerTrouble, number>>): void {
+    for (const { trouble } of this.#speakers.values()) {
+      if (trouble !== undefined) to[trouble] = (to[trouble] ?? 0) + 1;
+    }
   }
 
   get listenerCount(): number {

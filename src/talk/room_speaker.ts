@@ -15,6 +15,7 @@ import type {
   Meter,
   SdpOffer,
   SpeakerHost,
+  SpeakerTrouble,
 } from "../domain/mod.ts";
 import { TiroError, UnavailableError } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
@@ -48,6 +49,8 @@ export class RoomSpeaker implements AsyncDisposable {
   #languageId: string;
   /** Whether audio arrives. */
   #heard = false;
+  /** What the newest pipeline reported. */
+  #pipeline: { trouble?: SpeakerTrouble } = {};
   /** Requests since audio was last heard. */
   #tries = 0;
   #timer: Disposable | undefined;
@@ -68,6 +71,11 @@ export class RoomSpeaker implements AsyncDisposable {
   /** Whether audio arrives: the subscription works. */
   get isHeard(): boolean {
     return this.#heard;
+  }
+
+  /** Why this speaker cannot be captioned now; undefined while they can. */
+  get trouble(): SpeakerTrouble | undefined {
+    return this.#pipeline.trouble;
   }
 
   /** Asks the SFU for an offer, now or when its turn comes. */
@@ -129,6 +137,7 @@ export class RoomSpeaker implements AsyncDisposable {
 
   #openHosted(): HostedSpeaker {
     const { sessionId, host, onCaption } = this.#options;
+    const pipeline: { trouble?: SpeakerTrouble } = this.#pipeline = {};
     return host.open({ speaker: { id: sessionId }, languageId: this.#languageId }, {
       caption: onCaption,
       heard: () => {
@@ -137,6 +146,7 @@ export class RoomSpeaker implements AsyncDisposable {
         this.#rest(); // a new offer would replace what works again
       },
       needsOffer: (reason) => this.#askAgain(reason),
+      trouble: (trouble) => void (pipeline.trouble = trouble),
       failed: (error) => this.#discard(error),
     });
   }
@@ -148,6 +158,7 @@ export class RoomSpeaker implements AsyncDisposable {
     if (scope.signal.aborted || !broken) return;
     this.#complain("speaker failed", error);
     this.#hosted = undefined;
+    this.#pipeline = {};
     scope.run(async () => {
       try {
         await broken[Symbol.asyncDispose]();

@@ -15,7 +15,9 @@ import {
   PreconditionError,
   type Rooms,
   type RoomsStatus,
+  SPEAKER_TROUBLES,
   type SpeakerHost,
+  type SpeakerTrouble,
   TiroError,
   type TranscribeRequest,
   TranslationError,
@@ -92,6 +94,12 @@ export class TalkRooms implements Rooms {
     );
     scope.use(
       meter.gauge("tiro_speakers_heard", "Speakers whose audio arrives", () => this.#sum("heardCount")),
+    );
+    scope.use(
+      meter.gaugeBy("tiro_speakers_in_trouble", "Speakers who cannot be captioned now", "reason", () => ({
+        ...Object.fromEntries(SPEAKER_TROUBLES.map((trouble) => [trouble, 0])),
+        ...this.#troubles(),
+      })),
     );
     scope.use(
       meter.gauge("tiro_joins_waiting", "Speakers in line for an offer", () => this.#joining.waiting),
@@ -176,6 +184,7 @@ export class TalkRooms implements Rooms {
       listeners: this.#sum("listenerCount"),
       signalingReachable: !this.#breaker.isOpen,
       refusal: this.#options.admission.refusal?.code,
+      troubles: this.#troubles(),
     };
   }
 
@@ -191,6 +200,12 @@ export class TalkRooms implements Rooms {
     let sum = 0;
     for (const { room } of this.#rooms.values()) sum += room[count];
     return sum;
+  }
+
+  #troubles(): Partial<Record<SpeakerTrouble, number>> {
+    const troubles = {};
+    for (const { room } of this.#rooms.values()) room.addTroubles(troubles);
+    return troubles;
   }
 
   #checkLanguage(languageId: string): void {

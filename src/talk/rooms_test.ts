@@ -102,6 +102,30 @@ Deno.test("A speaker whose audio is back before the wait is over is not asked fo
     assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s"]);
   }));
 
+Deno.test("What keeps a speaker from being captioned is counted by reason until it is over", () =>
+  withRooms(async ({ call, host, meter, rooms }) => {
+    const connection = await call();
+    connection.inCall("hpb-s", "hpb-t", "hpb-u");
+    await settle();
+    const inTrouble = () => {
+      const all = meter.gaugesBy.get("tiro_speakers_in_trouble")!();
+      return Object.fromEntries(Object.entries(all).filter(([, speakers]) => speakers > 0));
+    };
+    assert.equal(meter.gaugesBy.get("tiro_speakers_in_trouble")!().recogniser_failed, 0, "0 is shown too");
+    for (const id of ["hpb-s", "hpb-t"]) host.get(id).events.trouble("recogniser_starting");
+    host.get("hpb-u").events.trouble("recogniser_refused");
+    assert.deepEqual(rooms.status().troubles, { recogniser_starting: 2, recogniser_refused: 1 });
+    assert.deepEqual(inTrouble(), { recogniser_starting: 2, recogniser_refused: 1 });
+    host.get("hpb-s").events.trouble(undefined);
+    connection.inCall("hpb-s", "hpb-t");
+    assert.deepEqual(rooms.status().troubles, { recogniser_starting: 1 });
+    const { events } = host.get("hpb-t");
+    events.failed(new Error("broken"));
+    events.trouble("recogniser_failed");
+    assert.deepEqual(rooms.status().troubles, {}, "with the pipeline goes its trouble");
+    assert.deepEqual(inTrouble(), {});
+  }));
+
 Deno.test("A speaker the host has no room for is tried again, and costs the call nothing", () =>
   withRooms(async ({ call, host, clock, meter }) => {
     host.isFull = true;

@@ -79,6 +79,22 @@ export function createMeter(options: MeterOptions = {}): PrometheusMeter {
       });
       return registered(name, gauge);
     },
+    gaugeBy(name, help, label, read) {
+      const values = new LabelValues();
+      const gauge = new Gauge({
+        name,
+        help,
+        labelNames: [label],
+        registers,
+        collect() {
+          this.reset();
+          for (const [value, now] of Object.entries(readOr(read, {}))) {
+            this.inc({ [label]: values.of(value) }, now);
+          }
+        },
+      });
+      return registered(name, gauge);
+    },
     totals(name, help, label, read) {
       const values = new LabelValues();
       const counter = new Counter({

@@ -129,6 +129,20 @@ Deno.test("Totals kept elsewhere are read at scrape time, with labels as few", a
   assert.ok(!(await meter.render()).includes("tiro_audio_packets_total"));
 });
 
+Deno.test("A gauge with a label shows what is read at scrape time, and nothing from before", async () => {
+  using meter = createMeter();
+  let now: Record<string, number> = { not_connected: 2, recogniser_failed: 0 };
+  const gauge = meter.gaugeBy("tiro_speakers_in_trouble", "In trouble", "reason", () => now);
+  const value = async (reason: string) =>
+    samples(await meter.render()).get(`tiro_speakers_in_trouble{reason="${reason}"}`);
+  assert.deepEqual([await value("not_connected"), await value("recogniser_failed")], [2, 0]);
+  now = { recogniser_failed: 1, "not a code": 3 };
+  assert.deepEqual([await value("not_connected"), await value("recogniser_failed")], [undefined, 1]);
+  assert.equal(await value("other"), 3);
+  gauge[Symbol.dispose]();
+  assert.ok(!(await meter.render()).includes("tiro_speakers_in_trouble"));
+});
+
 Deno.test("The process shows its memory and its age", async () => {
   const clock = new FakeClock(5_000);
   using meter = createMeter({ clock });

@@ -5,6 +5,7 @@ export class FakeMeter implements Meter {
   readonly #counts = new Map<string, number>();
   readonly #observed = new Map<string, number[]>();
   readonly gauges = new Map<string, () => number>();
+  readonly gaugesBy = new Map<string, () => Record<string, number>>();
 
   count(name: CounterName, label = "", by = 1): void {
     const key = `${name}|${label}`;
@@ -18,6 +19,11 @@ export class FakeMeter implements Meter {
   gauge(name: string, _help: string, read: () => number): Disposable {
     this.gauges.set(name, read);
     return { [Symbol.dispose]: () => void this.gauges.delete(name) };
+  }
+
+  gaugeBy(name: string, _help: string, _label: string, read: () => Record<string, number>): Disposable {
+    this.gaugesBy.set(name, read);
+    return { [Symbol.dispose]: () => void this.gaugesBy.delete(name) };
   }
 
   totals(): Disposable {

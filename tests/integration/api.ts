@@ -24,6 +24,7 @@ export class RecordingRooms implements Rooms {
   readonly asked: [string, ...unknown[]][] = [];
   readonly known = new Set(["room1"]);
   signalingReachable = true;
+  troubles: RoomsStatus["troubles"] = {};
   /** Thrown by the next calls. */
   failure: Error | undefined;
 
@@ -47,7 +48,8 @@ export class RecordingRooms implements Rooms {
     this.#ask("leaveAll");
   }
   status(): RoomsStatus {
-    return { rooms: 2, speakers: 3, listeners: 4, signalingReachable: this.signalingReachable };
+    const { signalingReachable, troubles } = this;
+    return { rooms: 2, speakers: 3, listeners: 4, signalingReachable, troubles };
   }
   #check(languageId: string): void {
     if (this.languages.some(({ id }) => id === languageId)) return;

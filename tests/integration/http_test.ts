@@ -207,6 +207,11 @@ Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
   const why = ({ headers }: { headers: Headers }) => headers.get("x-tiro-degraded");
   assert.deepEqual([why(healthy), why(degraded)], [null, "signaling"]);
 
+  api.rooms.troubles = { not_connected: 2, recogniser_foreign: 1 };
+  assert.equal(why(await api.request("GET", "/healthz")), "signaling, not_connected, recogniser_foreign");
+  api.rooms.signalingReachable = true;
+  assert.equal(why(await api.request("GET", "/healthz")), "not_connected, recogniser_foreign");
+
   api.accepting = false;
   const unhealthy = await api.request("GET", "/healthz");
   assert.deepEqual([unhealthy.status, (unhealthy.json as { status: string }).status], [503, "unhealthy"]);
