@@ -34,7 +34,10 @@ export class ConfigError extends TiroError {
   }
 }
 
-/** The caller asked for something that makes no sense; names the field. `http/` answers 400. */
+/**
+ * The caller asked for something that makes no sense. `field` is the parameter's name in the port that throws;
+ * `http/` answers 400 under the name the caller sent it by, so the message does not name it.
+ */
 export class InvalidRequestError extends TiroError {
   constructor(message: string, readonly field: string) {
     super(message, { code: "invalid_request", retryable: false });

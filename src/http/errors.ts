@@ -56,5 +56,18 @@ function later(error: TiroError): ErrorAnswer {
 
 /** Every 400 begins with the field at fault. */
 function namingField({ field, message }: InvalidRequestError): string {
-  return message.startsWith(`${field}: `) ? message : `${field}: ${message}`;
+  return `${field}: ${message}`;
+}
+
+/**
+ * What `ask` returns. The fields of an InvalidRequestError it throws get the names they were sent by: one value
+ * travels as `langId` on one route and as `translationTargetLangId` on another.
+ */
+export function withSentNames<T>(sentNames: Record<string, string>, ask: () => T): T {
+  try {
+    return ask();
+  } catch (error) {
+    if (!(error instanceof InvalidRequestError) || !Object.hasOwn(sentNames, error.field)) throw error;
+    throw new InvalidRequestError(error.message, sentNames[error.field]);
+  }
 }

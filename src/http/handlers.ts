@@ -14,6 +14,7 @@ import {
 } from "../domain/mod.ts";
 import { apiDocument } from "./document.ts";
 import { CONTENT_SECURITY_POLICY, docsPage } from "./docs_page.ts";
+import { withSentNames } from "./errors.ts";
 import * as routes from "./routes.ts";
 import { LANGUAGE_DEFAULT } from "./schemas.ts";
 
@@ -44,18 +45,22 @@ export function addCallRoutes(app: OpenAPIHono, { rooms, exApp, acceptingWork }:
     const { roomToken, ncSessionId, translationTargetLangId, ...body } = c.req.valid("json");
     const enable = body.enable ?? true;
     if (enable) requireWork();
-    rooms.transcribe({
-      roomToken,
-      ncSessionId,
-      enable,
-      languageId: body.langId || body.languageId || LANGUAGE_DEFAULT,
-      ...(translationTargetLangId !== undefined && { translationTargetId: translationTargetLangId || null }),
-      turnServers: (body.turnServers ?? []).map(({ urls, username, credential }) => ({
-        urls: typeof urls === "string" ? [urls] : urls,
-        ...(username != null && { username }),
-        ...(credential != null && { credential }),
-      })),
-    });
+    const spoken = spokenLanguage(body);
+    const sentNames = { languageId: spoken.sentAs, translationTargetId: "translationTargetLangId" };
+    withSentNames(sentNames, () =>
+      rooms.transcribe({
+        roomToken,
+        ncSessionId,
+        enable,
+        languageId: spoken.id,
+        ...(translationTargetLangId !== undefined &&
+          { translationTargetId: translationTargetLangId || null }),
+        turnServers: (body.turnServers ?? []).map(({ urls, username, credential }) => ({
+          urls: typeof urls === "string" ? [urls] : urls,
+          ...(username != null && { username }),
+          ...(credential != null && { credential }),
+        })),
+      }));
     return c.json({ message: enable ? "Transcription requested" : "Transcription stopped" }, 200);
   });
 
@@ -71,9 +76,10 @@ export function addCallRoutes(app: OpenAPIHono, { rooms, exApp, acceptingWork }:
   });
 
   app.openapi(routes.setLanguage, (c) => {
-    const { roomToken, langId, languageId } = c.req.valid("json");
+    const { roomToken, ...body } = c.req.valid("json");
     requireWork();
-    rooms.setLanguage(roomToken, langId || languageId || LANGUAGE_DEFAULT);
+    const spoken = spokenLanguage(body);
+    withSentNames({ languageId: spoken.sentAs }, () => rooms.setLanguage(roomToken, spoken.id));
     return c.json({ message: "Language set" }, 200);
   });
 
@@ -82,7 +88,12 @@ export function addCallRoutes(app: OpenAPIHono, { rooms, exApp, acceptingWork }:
   app.openapi(routes.setTargetLanguage, (c) => {
     const { roomToken, ncSessionId, langId, languageId } = c.req.valid("json");
     requireWork();
-    rooms.setTranslationTarget(roomToken, ncSessionId, (langId ?? languageId) || null);
+    const sentAs = langId == null && languageId != null ? "languageId" : "langId";
+    // The language spoken was not sent: where that is the trouble, the target is still what the caller can change.
+    withSentNames(
+      { translationTargetId: sentAs, languageId: sentAs },
+      () => rooms.setTranslationTarget(roomToken, ncSessionId, (langId ?? languageId) || null),
+    );
     return c.json({ message: "Target language set" }, 200);
   });
 }
@@ -177,6 +188,14 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
     routes.docs,
     (c) => c.html(page, 200, { "content-security-policy": CONTENT_SECURITY_POLICY }),
   );
+}
+
+/** The language spoken, and the field it was sent in. */
+function spokenLanguage(
+  { langId, languageId }: { langId?: string | null; languageId?: string | null },
+): { id: string; sentAs: "langId" | "languageId" } {
+  if (!langId && languageId) return { id: languageId, sentAs: "languageId" };
+  return { id: langId || LANGUAGE_DEFAULT, sentAs: "langId" };
 }
 
 /** Undefined while captions cannot be translated, or the provider has not told its languages yet. */

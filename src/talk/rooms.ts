@@ -213,8 +213,8 @@ export class TalkRooms implements Rooms {
     if (languages.some(({ id }) => id === languageId)) return;
     const known = languages.map(({ id }) => id).join(", ");
     throw new InvalidRequestError(
-      `langId: not a language speech can be recognised in; known are ${known}`,
-      "langId",
+      `not a language speech can be recognised in; known are ${known}`,
+      "languageId",
     );
   }
 

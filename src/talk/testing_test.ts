@@ -152,7 +152,7 @@ export class FakeTranslations implements Translations {
   checkPair(originId: string, targetId: string) {
     const { target } = this.languages();
     if (originId === targetId || !target.some(({ id }) => id === targetId)) {
-      throw new InvalidRequestError("langId: no", "langId");
+      throw new InvalidRequestError("no", "translationTargetId");
     }
   }
   translate(request: TranslationRequest) {

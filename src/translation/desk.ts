@@ -100,13 +100,13 @@ export class TranslationDesk implements Translations {
   checkPair(originId: string, targetId: string): void {
     const languages = this.languages();
     if (originId === targetId) {
-      throw new InvalidRequestError("langId: the language spoken needs no translation", "langId");
+      throw new InvalidRequestError("the language spoken needs no translation", "translationTargetId");
     }
     if (!languages.target.some(({ id }) => id === targetId)) {
-      throw new InvalidRequestError("langId: not a language the provider translates to", "langId");
+      throw new InvalidRequestError("not a language the provider translates to", "translationTargetId");
     }
     if (!canTranslateFrom(languages, originId)) {
-      throw new InvalidRequestError("langId: the provider does not translate the language spoken", "langId");
+      throw new InvalidRequestError("the provider does not translate the language spoken", "languageId");
     }
   }
 

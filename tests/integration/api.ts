@@ -29,7 +29,8 @@ export class RecordingRooms implements Rooms {
   failure: Error | undefined;
 
   transcribe(request: TranscribeRequest): void {
-    if (request.enable) this.#check(request.languageId);
+    if (request.enable) this.#check(request.languageId, "languageId");
+    if (request.translationTargetId) this.#check(request.translationTargetId, "translationTargetId");
     this.#ask("transcribe", request);
   }
   leave(roomToken: string): void {
@@ -37,11 +38,12 @@ export class RecordingRooms implements Rooms {
   }
   setLanguage(roomToken: string, languageId: string): void {
     if (!this.known.has(roomToken)) throw new NotFoundError("Cannot set the language: no such room");
-    this.#check(languageId);
+    this.#check(languageId, "languageId");
     this.#ask("setLanguage", roomToken, languageId);
   }
   setTranslationTarget(roomToken: string, ncSessionId: string, targetId: string | null): void {
     if (!this.known.has(roomToken)) throw new NotFoundError("Cannot translate captions: no such room");
+    if (targetId !== null) this.#check(targetId, "translationTargetId");
     this.#ask("setTranslationTarget", roomToken, ncSessionId, targetId);
   }
   leaveAll(): void {
@@ -51,10 +53,13 @@ export class RecordingRooms implements Rooms {
     const { signalingReachable, troubles } = this;
     return { rooms: 2, speakers: 3, listeners: 4, signalingReachable, troubles };
   }
-  #check(languageId: string): void {
-    if (this.languages.some(({ id }) => id === languageId)) return;
+  #check(languageId: string, field: "languageId" | "translationTargetId"): void {
+    const isKnown = field === "translationTargetId"
+      ? languageId !== "tlh" // translated to any language but Klingon
+      : this.languages.some(({ id }) => id === languageId);
+    if (isKnown) return;
     const known = this.languages.map(({ id }) => id).join(", ");
-    throw new InvalidRequestError(`langId: not supported; supported languages: ${known}`, "langId");
+    throw new InvalidRequestError(`not supported; supported languages: ${known}`, field);
   }
   #ask(...call: [string, ...unknown[]]): void {
     if (this.failure) throw this.failure;

@@ -1,6 +1,7 @@
 /** The REST API: what it takes from callers, what it passes on, and what it says. */
 import assert from "@std/assert";
 import {
+  InvalidRequestError,
   NextcloudError,
   NotFoundError,
   PreconditionError,
@@ -307,6 +308,39 @@ Deno.test("The other routes check their fields too", async () => {
     assert.deepEqual([status, json], [400, { error }], path);
   }
   assert.deepEqual(api.rooms.asked, []);
+});
+
+Deno.test("A language that is refused is named by the field it was sent in", async () => {
+  await using api = await startApi({ translations: new ListedTranslations() });
+  const SET_LANGUAGE = "/api/v1/call/set-language";
+  const room = { roomToken: "room1" };
+  const known = "not supported; supported languages: en, he";
+  const cases: [path: string, body: unknown, error: string][] = [
+    [TRANSCRIBE, { ...LISTENER, langId: "tlh" }, `langId: ${known}`],
+    [TRANSCRIBE, { ...LISTENER, languageId: "tlh" }, `languageId: ${known}`],
+    [TRANSCRIBE, { ...LISTENER, langId: "", languageId: "tlh" }, `languageId: ${known}`],
+    [TRANSCRIBE, { ...LISTENER, langId: "tlh", languageId: "en" }, `langId: ${known}`],
+    [
+      TRANSCRIBE,
+      { ...LISTENER, langId: "en", translationTargetLangId: "tlh" },
+      `translationTargetLangId: ${known}`,
+    ],
+    [SET_LANGUAGE, { ...room, langId: "tlh" }, `langId: ${known}`],
+    [SET_LANGUAGE, { ...room, languageId: "tlh" }, `languageId: ${known}`],
+    [SET_TARGET, { ...LISTENER, langId: "tlh" }, `langId: ${known}`],
+    [SET_TARGET, { ...LISTENER, languageId: "tlh" }, `languageId: ${known}`],
+    [SET_TARGET, { ...LISTENER, langId: null, languageId: "tlh" }, `languageId: ${known}`],
+  ];
+  for (const [path, body, error] of cases) {
+    const { status, json } = await api.request("POST", path, body);
+    assert.deepEqual([status, json], [400, { error }], `${path} ${JSON.stringify(body)}`);
+  }
+  // What the room speaks was not sent, so the target is the field to change.
+  api.rooms.failure = new InvalidRequestError("not translated from the language spoken", "languageId");
+  const { json } = await api.request("POST", SET_TARGET, { ...LISTENER, languageId: "he" });
+  assert.deepEqual(json, { error: "languageId: not translated from the language spoken" });
+  const target = await api.request("POST", SET_TARGET, { ...LISTENER, langId: "he" });
+  assert.deepEqual(target.json, { error: "langId: not translated from the language spoken" });
 });
 
 Deno.test("Unknown routes are 404, known ones with another method 405 with what they allow", async () => {
