@@ -59,9 +59,9 @@ export const headerSecret = z.string()
   .refine((value) => /^[\x21-\x7e]+$/.test(value), "must be printable ASCII without spaces")
   .transform((value) => new Secret(value));
 
-/** Becomes part of a host name. */
-export const dnsLabel = z.string()
-  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be lower-case letters, digits and hyphens");
+/** Becomes part of a host name, where case makes no difference. */
+export const dnsLabel = z.string().toLowerCase()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be letters, digits and hyphens");
 
 export const host = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, "must be an IP address or a host name");
 
@@ -99,13 +99,30 @@ export function wholeNumber(least: number, most: number) {
     .refine((value) => value >= least && value <= most, message);
 }
 
-export function oneOf<const Names extends readonly [string, ...string[]]>(names: Names) {
-  return z.enum(names, `must be one of ${names.join(", ")}`);
+/** One of the names, which are lower-case, in any case; or what `aliases` has for one of them. */
+export function oneOf<const Names extends readonly [string, ...string[]]>(
+  names: Names,
+  aliases: Readonly<Record<string, Names[number]>> = {},
+) {
+  return z.string().transform((value, context): Names[number] => {
+    const word = value.toLowerCase();
+    const meant = Object.hasOwn(aliases, word) ? aliases[word] : word;
+    return names.find((name) => name === meant) ?? fault(context, `must be one of ${names.join(", ")}`);
+  });
 }
 
-/** A switch with its two spellings. */
+const ON: ReadonlySet<string> = new Set(["on", "true", "yes", "1", "t", "y"]);
+const OFF: ReadonlySet<string> = new Set(["off", "false", "no", "0", "f", "n"]);
+
+/** A switch, in any of the spellings compose files, shells and Python know. Faults name these two. */
 export function choice(on: string, off: string) {
-  return z.enum([on, off], `must be ${on} or ${off}`).transform((value) => value === on);
+  return z.string().transform((value, context) => isOn(value) ?? fault(context, `must be ${on} or ${off}`));
+}
+
+/** Undefined where the value is no switch. */
+export function isOn(value: string): boolean | undefined {
+  const word = value.toLowerCase();
+  return ON.has(word) || (OFF.has(word) ? false : undefined);
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;

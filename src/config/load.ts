@@ -200,16 +200,17 @@ const FILES: Files = {
 
 /** Callers show nothing at all, and others than this machine could be among them. */
 function isOpenByAccident(given: Given): boolean {
-  const { HOST = "", LT_API_TOKEN, LT_API_OPEN, APP_SECRET } = given;
-  return !LT_API_TOKEN && !APP_SECRET && LT_API_OPEN !== "true" && !fields.isLoopback(HOST);
+  const { HOST = "", LT_API_TOKEN, LT_API_OPEN = "", APP_SECRET } = given;
+  // A switch that cannot be read is a fault of its own; what it was meant to say is not known.
+  return !LT_API_TOKEN && !APP_SECRET && fields.isOn(LT_API_OPEN) === false && !fields.isLoopback(HOST);
 }
 
 function parse(given: Given, files: Files) {
-  const byModal = given.STT_PROVIDER === "modal";
+  const byModal = given.STT_PROVIDER?.toLowerCase() === "modal";
   const required = byModal && !given.STT_STREAM_URL;
   // A token is sent whole or not at all, so half of one is a fault even where none is needed.
   const tokenRequired = required || (byModal && Boolean(given.MODAL_KEY || given.MODAL_SECRET));
-  const translator = given.TRANSLATION_PROVIDER;
+  const translator = given.TRANSLATION_PROVIDER?.toLowerCase();
   const needsSecret = given.HP_SHARED_KEY !== undefined || translator === "nextcloud";
   const isExApp = given.APP_SECRET !== undefined || needsSecret;
   const schema = z.object(
@@ -249,7 +250,7 @@ function parse(given: Given, files: Files) {
       ),
       HP_SHARED_KEY: fields.secret.optional(),
       HP_EXAPP_SOCK: fields.socketPath,
-      LOG_LEVEL: fields.oneOf(LOG_LEVELS),
+      LOG_LEVEL: fields.oneOf(LOG_LEVELS, { warning: "warn" }),
       LT_CA_CERTS: fields.certificates(files.read).optional(),
       SKIP_CERT_VERIFY: fields.choice("true", "false"),
       MEDIA_WORKERS: fields.wholeNumber(0, 64).optional(),

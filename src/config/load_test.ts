@@ -285,16 +285,16 @@ Deno.test("What is wrong with a value is said without the value", () => {
     STT_STREAM_URL: ["https://stt.example.org", "wss://a:b@stt.example.org", "nonsense"],
     LT_INTERNAL_SECRET: [" padded", "padded\n", "two\nlines"],
     MODAL_KEY: ["with space", "new\nline", "ümlaut"],
-    MODAL_WORKSPACE: ["My-Workspace", "-a", "a.b", "a/b", "a@evil.example.org", "a".repeat(64)],
-    STT_PROVIDER: ["whisper", "Modal"],
+    MODAL_WORKSPACE: ["My Workspace", "-a", "a.b", "a/b", "a@evil.example.org", "a".repeat(64)],
+    STT_PROVIDER: ["whisper", "modal2"],
     STT_CHUNK_MS: ["79", "201", "100.5", "1e2", "0x64", "-100", "soon"],
-    CAPTION_PARTIALS: ["yes", "1"],
-    TRANSLATION_PROVIDER: ["google", "DeepL"],
+    CAPTION_PARTIALS: ["maybe", "2", "onn"],
+    TRANSLATION_PROVIDER: ["google", "deep-l"],
     LIBRETRANSLATE_URL: ["libretranslate", "ws://lt:5000"],
     DEEPL_URL: ["https://key@api.deepl.com"],
     DEEPL_API_KEY: ["with space"],
     LT_API_TOKEN: ["with space", "new\nline", "ümlaut"],
-    LT_API_OPEN: ["yes"],
+    LT_API_OPEN: ["maybe", "truee"],
     HOST: ["not a host", "http://0.0.0.0"],
     APP_ID: ["Live Transcription", "a/b"],
     AA_VERSION: ["new\nline"],
@@ -302,8 +302,8 @@ Deno.test("What is wrong with a value is said without the value", () => {
     APP_PORT: ["65536"],
     HP_EXAPP_SOCK: ["exapp.sock", `/${"a".repeat(107)}`],
     PORT: ["-1", "65536", "http"],
-    LOG_LEVEL: ["trace"],
-    SKIP_CERT_VERIFY: ["yes", "TRUE"],
+    LOG_LEVEL: ["trace", "infoo", "constructor"],
+    SKIP_CERT_VERIFY: ["maybe", "-1"],
     MAX_ROOMS: ["0", "10001", "many"],
     MAX_SPEAKERS: ["0", "10001"],
     MAX_SPEAKERS_PER_ROOM: ["0"],
@@ -327,6 +327,58 @@ Deno.test("Modal's workspace and token are needed only where Modal is used", () 
   const elsewhere = { ...bare, STT_STREAM_URL: "wss://stt.example.org" };
   assert.equal(loadConfig(elsewhere).stt.streamUrl, "wss://stt.example.org/");
   assert.deepEqual(problems({ ...elsewhere, MODAL_KEY: "wk-1" }), { MODAL_SECRET: "is not set" });
+});
+
+Deno.test("A switch is set in every spelling operators use", () => {
+  const read = {
+    CAPTION_PARTIALS: (config: Config) => config.captions.partials,
+    SKIP_CERT_VERIFY: (config: Config) => config.tls.skipVerify,
+    // Open or not shows in whether another address than loopback is taken without a token.
+    LT_API_OPEN: (config: Config) => config.http.host === "0.0.0.0",
+  };
+  for (const [variable, value] of Object.entries(read)) {
+    for (const on of ["1", "true", "True", "TRUE", "yes", "Yes", "on", "ON", "t", "y", " true\n"]) {
+      const config = loadConfig({ ...COMPLETE, HOST: "0.0.0.0", LT_API_OPEN: "true", [variable]: on });
+      assert.equal(value(config), true, `${variable}=${on}`);
+    }
+    for (const off of ["0", "false", "False", "no", "NO", "off", "Off", "f", "n", " off "]) {
+      const env = { ...COMPLETE, LT_API_TOKEN: "t0ken", [variable]: off };
+      assert.equal(value(loadConfig(env)), false, `${variable}=${off}`);
+    }
+  }
+  assert.deepEqual(Object.keys(problems({ ...COMPLETE, HOST: "0.0.0.0", LT_API_OPEN: "off" })), [
+    "LT_API_TOKEN",
+  ]);
+});
+
+Deno.test("A name out of a list is taken in any case", () => {
+  const { LIBRETRANSLATE_URL, ...env } = { ...COMPLETE, LIBRETRANSLATE_URL: "http://lt:5000" };
+  for (const level of ["INFO", "Info", " info ", "DEBUG", "Warn", "WARNING", "ERROR"]) {
+    const expected = level.trim().toLowerCase().replace("warning", "warn");
+    assert.equal(loadConfig({ ...env, LOG_LEVEL: level }).log.level, expected, level);
+  }
+  assert.equal(loadConfig({ ...env, STT_PROVIDER: "PocketSphinx" }).stt.provider, "pocketsphinx");
+  assert.equal(loadConfig({ ...env, MODAL_WORKSPACE: "My-Workspace" }).stt.modal.workspace, "my-workspace");
+  const translating = { ...env, LIBRETRANSLATE_URL, TRANSLATION_PROVIDER: "LibreTranslate" };
+  assert.equal(loadConfig(translating).translation.provider, "libretranslate");
+  // What hangs on the name is asked for in any case too.
+  const { MODAL_KEY: _, ...keyless } = env;
+  assert.deepEqual(problems({ ...keyless, STT_PROVIDER: "Modal", TRANSLATION_PROVIDER: "DEEPL" }), {
+    MODAL_KEY: "is not set",
+    DEEPL_API_KEY: "is not set",
+  });
+});
+
+Deno.test("One cause is one fault", () => {
+  const open = { ...COMPLETE, HOST: "0.0.0.0" };
+  assert.deepEqual(problems({ ...open, LT_API_OPEN: "maybe" }), {
+    LT_API_OPEN: "must be true or false",
+  });
+  const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
+  assert.deepEqual(Object.keys(problems({ ...bare, STT_PROVIDER: "whisper" })), ["STT_PROVIDER"]);
+  assert.deepEqual(Object.keys(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "deep-l" })), [
+    "TRANSLATION_PROVIDER",
+  ]);
 });
 
 Deno.test("An empty variable counts as unset", () => {
