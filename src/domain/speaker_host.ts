@@ -38,11 +38,24 @@ export const SPEAKER_TROUBLES = [
 ] as const;
 export type SpeakerTrouble = (typeof SPEAKER_TROUBLES)[number];
 
+/** How far a connection to the SFU came that brings no audio. */
+export type AudioLoss =
+  /** It is connected, and no RTP comes. */
+  | "rtp_silent"
+  /** It was connected, and was lost. */
+  | "transport_failed"
+  /** Never connected: the SFU named no address that can be used here. */
+  | "no_candidates"
+  /** Never connected: no connectivity check was answered. */
+  | "no_pair"
+  /** Never connected: the DTLS handshake failed, or did not end. */
+  | "dtls_failed";
+
 /** What a hosted speaker tells its owner. Called in order, never after the speaker is disposed. */
 export interface SpeakerEvents {
   caption(caption: Caption): void;
-  /** The audio is gone (RTP silent past the watchdog, transport failed): ask the SFU for a new offer. */
-  needsOffer(reason: "rtp_silent" | "transport_failed"): void;
+  /** There is no audio, or no more: ask the SFU for a new offer. */
+  needsOffer(reason: AudioLoss): void;
   /** First RTP packet after connecting or reconnecting. */
   heard(): void;
   /** The pipeline cannot caption what it receives, or (undefined) can again. Reported when it changes. */

@@ -17,8 +17,9 @@ import type {
   SpeakerHost,
   SpeakerTrouble,
 } from "../domain/mod.ts";
-import { TiroError, UnavailableError } from "../domain/mod.ts";
+import { NegotiationError, TiroError, UnavailableError } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
+import { ConnectionWatch, type Sign } from "./connection_watch.ts";
 import type { Joining, JoinTurn } from "./joining.ts";
 
 export interface RoomSpeakerOptions {
@@ -49,6 +50,7 @@ export class RoomSpeaker implements AsyncDisposable {
   #languageId: string;
   /** Whether audio arrives. */
   #heard = false;
+  readonly #connection = new ConnectionWatch();
   /** What the newest pipeline reported. */
   #pipeline: { trouble?: SpeakerTrouble } = {};
   /** Requests since audio was last heard. */
@@ -75,12 +77,13 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** Why this speaker cannot be captioned now; undefined while they can. */
   get trouble(): SpeakerTrouble | undefined {
-    return this.#pipeline.trouble;
+    return this.#connection.isTrouble ? "not_connected" : this.#pipeline.trouble;
   }
 
   /** Asks the SFU for an offer, now or when its turn comes. */
   subscribe(reason: "joined" | "rejoined"): void {
     this.#tries = 0;
+    this.#connection.suspended();
     this.#request(reason);
   }
 
@@ -97,7 +100,8 @@ export class RoomSpeaker implements AsyncDisposable {
       } catch (error) {
         scope.signal.throwIfAborted();
         if (hosted !== this.#hosted) return; // it broke meanwhile, which is told
-        this.#complain("offer not answered", error);
+        this.#complain("offer not answered", error, this.#tries === 0 ? "warn" : "debug");
+        if (error instanceof NegotiationError) this.#notConnected({ unanswered: error.code });
         this.#askAgain("not_answered");
       }
     });
@@ -110,6 +114,8 @@ export class RoomSpeaker implements AsyncDisposable {
   /** The SFU refused: the speaker does not publish yet, or no longer. */
   refused(code: string): void {
     this.#options.log.debug("offer refused", { code });
+    if (code === "disconnected" || code === "busy") this.#connection.suspended();
+    else this.#notConnected({ refused: code });
     this.#askAgain("refused");
   }
 
@@ -143,12 +149,31 @@ export class RoomSpeaker implements AsyncDisposable {
       heard: () => {
         this.#heard = true;
         this.#tries = 0;
+        this.#connected();
         this.#rest(); // a new offer would replace what works again
       },
-      needsOffer: (reason) => this.#askAgain(reason),
+      needsOffer: (reason) => {
+        this.#notConnected(reason);
+        this.#askAgain(reason);
+      },
       trouble: (trouble) => void (pipeline.trouble = trouble),
       failed: (error) => this.#discard(error),
     });
+  }
+
+  #notConnected(sign: Sign): void {
+    const { clock, log, meter } = this.#options;
+    if (this.#leaving) return;
+    const found = this.#connection.failed(sign, clock.now());
+    if (!found) return;
+    meter.count("transcription_errors_total", "not_connected");
+    log.warn("speaker not connected", { ...found });
+  }
+
+  #connected(): void {
+    const { clock, log } = this.#options;
+    const seconds = this.#connection.heard(clock.now());
+    if (seconds !== undefined) log.info("speaker connected", { seconds });
   }
 
   /** The pipeline broke: after a wait a new one takes its place, and needs a subscription of its own. */
@@ -195,8 +220,10 @@ export class RoomSpeaker implements AsyncDisposable {
     try {
       this.#hosted ??= this.#openHosted();
       meter.count("tiro_offers_requested_total", this.#reason);
+      this.#connection.asked(this.#options.clock.now());
       requestOffer();
     } catch (error) {
+      this.#connection.suspended();
       if (error instanceof UnavailableError) {
         this.#complain("speaker not captioned for now", error, this.#tries === 0 ? "warn" : "debug");
       } else {

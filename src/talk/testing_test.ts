@@ -79,6 +79,7 @@ export class FakeSpeaker implements HostedSpeaker {
   disposed = false;
   languageId: string;
   refuseOffers = false;
+  answerFault: Error | undefined;
   disposeFault: Error | undefined;
   /** What draining waits for. */
   lastWords: Promise<void> = Promise.resolve();
@@ -89,6 +90,7 @@ export class FakeSpeaker implements HostedSpeaker {
   iceServers: readonly IceServer[] = [];
   answer(_offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
     this.iceServers = iceServers;
+    if (this.answerFault) return Promise.reject(this.answerFault);
     return this.refuseOffers ? Promise.reject(new Error("no")) : Promise.resolve({ sdp: "answer" });
   }
   readonly candidates: string[] = [];

@@ -14,7 +14,7 @@ import {
   RTCRtpCodecParameters,
   type RTCSessionDescription,
 } from "werift";
-import type { Clock, IceServer } from "../domain/mod.ts";
+import type { AudioLoss, Clock, IceServer } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
 import { shareEvents, withoutHandshake, withoutSrtpSessions } from "./lean.ts";
 import { demandPossession } from "./possession.ts";
@@ -124,6 +124,17 @@ export class Peer implements AsyncDisposable {
   async setRemoteAnswer(sdp: string): Promise<void> {
     this.#started = true;
     await this.connection.setRemoteDescription({ type: "answer", sdp });
+  }
+
+  /** How far it came, for when it does not work. */
+  get failure(): AudioLoss {
+    for (const { state, iceTransport } of this.#transports) {
+      if (state === "connected" || state === "closed") continue;
+      // The handshake begins once a pair was found.
+      if (state !== "new") return "dtls_failed";
+      return iceTransport.connection.candidatePairs.length > 0 ? "no_pair" : "no_candidates";
+    }
+    return "transport_failed";
   }
 
   /** Closes the sockets: no packet comes or goes any more. Timers of werift's may still run for a moment. */

@@ -8,6 +8,7 @@
  */
 import {
   type AudioLedger,
+  type AudioLoss,
   type AudioSource,
   type Clock,
   type IceCandidate,
@@ -32,7 +33,7 @@ export interface WebRtcReceiverOptions {
   log: Log;
   meter: Meter;
   /** The audio is gone: once per trouble. */
-  onTrouble: (reason: "rtp_silent" | "transport_failed") => void;
+  onTrouble: (reason: AudioLoss) => void;
   /** First audio packet of a connection, and first after a trouble. */
   onHeard: () => void;
   network?: WebRtcNetwork;
@@ -351,7 +352,10 @@ export class WebRtcReceiver implements AsyncDisposable {
 
   /** Whoever is not connected by then will not be. */
   #awaitConnection(): void {
-    this.#connecting = this.#clock.timer(CONNECT_MS, () => this.#trouble("transport_failed"));
+    this.#connecting = this.#clock.timer(
+      CONNECT_MS,
+      () => this.#trouble(this.#current?.peer.failure ?? "transport_failed"),
+    );
   }
 
   #onState(connection: Connection, state: string): void {
@@ -362,10 +366,10 @@ export class WebRtcReceiver implements AsyncDisposable {
     if (connection === this.#current && state === "connected" && this.#audioDue) this.#watchdog.arm();
     if (connection !== this.#current || (state !== "failed" && state !== "closed")) return;
     this.#watchdog.disarm();
-    this.#trouble("transport_failed");
+    this.#trouble(connection.peer.failure);
   }
 
-  #trouble(reason: "rtp_silent" | "transport_failed"): void {
+  #trouble(reason: AudioLoss): void {
     this.#heard = false;
     this.#options.onTrouble(reason);
   }

@@ -384,11 +384,31 @@ Deno.test("A handshake that fails is told at once, and the next offer makes a ne
   const { sdp } = await ears.receiver.answer({ sid: "s1", sdp: forged }, []);
   await publisher.answer("s1", sdp);
   await ears.until(() => ears.troubles.length === 1, "trouble");
-  assert.deepEqual(ears.troubles, ["transport_failed"]);
+  assert.deepEqual(ears.troubles, ["dtls_failed"]);
   assert.equal(ears.heard, 0, "what another certificate sent is not heard");
   await ears.subscribe(publisher, "s2");
   await ears.until(() => ears.heard === 1, "audio");
-  assert.deepEqual(ears.troubles, ["transport_failed"]);
+  assert.deepEqual(ears.troubles, ["dtls_failed"]);
+});
+
+Deno.test("How far a connection came that brings no audio is told: no candidate, no pair, or no handshake", async () => {
+  await using publisher = await SfuPublisher.start();
+  const toldOf = async (sid: string, offerOf: (offer: string) => string, answers = true) => {
+    await using ears = new Ears();
+    const offer = offerOf(await publisher.offer("ears", sid));
+    const { sdp } = await ears.receiver.answer({ sid, sdp: offer }, []);
+    if (answers) await publisher.answer(sid, sdp);
+    await ears.until(() => ears.troubles.length === 1, "trouble");
+    assert.equal(ears.heard, 0);
+    return ears.troubles;
+  };
+  const candidates = /(a=candidate:\S+ \d udp \d+ )(\S+)( .*\r\n)/g;
+  assert.deepEqual(await toldOf("s1", (offer) => offer.replaceAll(candidates, ""), false), ["no_candidates"]);
+  const ipv6 = (offer: string) => offer.replaceAll(candidates, "$12001:db8::1$3");
+  assert.deepEqual(await toldOf("s2", ipv6, false), ["no_candidates"], "no address to reach it from");
+  assert.deepEqual(await toldOf("s3", (offer) => offer, false), ["no_pair"], "checks it does not answer");
+  const forged = (offer: string) => offer.replaceAll(/(sha-256 ).*/g, `$1${Array(32).fill("00").join(":")}`);
+  assert.deepEqual(await toldOf("s4", forged), ["dtls_failed"]);
 });
 
 Deno.test("Without a free port there is no answer, and no connection either", async () => {

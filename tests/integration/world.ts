@@ -6,6 +6,7 @@ import { delay } from "../../src/flow/mod.ts";
 import { createSilentLog } from "../../src/telemetry/mod.ts";
 import type { TestParticipant, TestSpeaker, TestStack, Transcript } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
+import type { PublisherFactory } from "../fakes/hpb_hub.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { padded } from "../fakes/speech.ts";
 import { type FakeModalOptions, FakeModalServer } from "../fakes/stt.ts";
@@ -24,11 +25,16 @@ export interface World extends AsyncDisposable {
 }
 
 export async function startWorld(
-  options: { stt?: FakeModalOptions; environment?: Record<string, string>; seams?: Seams } = {},
+  options: {
+    stt?: FakeModalOptions;
+    environment?: Record<string, string>;
+    seams?: Seams;
+    publishers?: PublisherFactory;
+  } = {},
 ): Promise<World> {
   const stack = new AsyncDisposableStack();
   try {
-    const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
+    const hpb = stack.use(await FakeHpb.start({ publishers: options.publishers ?? weriftPublisherFactory }));
     const stt = stack.use(FakeModalServer.start(options.stt));
     const service = stack.use(
       await serviceFor(hpb, { STT_STREAM_URL: stt.url, ...options.environment }, options.seams),

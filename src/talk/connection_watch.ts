@@ -1,0 +1,114 @@
+/**
+ * Tells a speaker who cannot be connected from one who has to be asked for again: most requests that bring no audio are
+ * followed by one that does. Pure: time and what was seen come in as arguments.
+ *
+ *     fine --3 connections failed, or 60 s without audio--> in trouble --audio--> fine
+ */
+
+import type { AudioLoss } from "../domain/mod.ts";
+
+/** What was seen of a request that brought no audio. */
+export type Sign =
+  | AudioLoss
+  /** The signalling server refused the request, or did not answer it. */
+  | { refused: string }
+  /** The offer could not be answered. */
+  | { unanswered: string };
+
+/** A speaker who cannot be connected, for the log. */
+export interface NotConnected {
+  /** A code. */
+  seen: string;
+  /** Since the first request without audio, s. */
+  seconds: number;
+  /** Requests since then. */
+  requests: number;
+  /** What to look at. */
+  check: string;
+}
+
+/** The first may fail by a lost datagram, the second by a restart of the SFU. */
+const CONNECTIONS_MAX = 3;
+/** A client that joins, or changes networks, publishes within this: until then no audio is its own affair. */
+const NO_AUDIO_MS = 60_000;
+
+export class ConnectionWatch {
+  /** Of the first request without audio. */
+  #sinceMs: number | undefined;
+  #requests = 0;
+  /** Connections that failed. */
+  #failed = 0;
+  #isTrouble = false;
+
+  get isTrouble(): boolean {
+    return this.#isTrouble;
+  }
+
+  /** An offer is asked for. */
+  asked(nowMs: number): void {
+    this.#sinceMs ??= nowMs;
+    this.#requests++;
+  }
+
+  /** A request brought no audio, or what came stopped. What to report, once per trouble. */
+  failed(sign: Sign, nowMs: number): NotConnected | undefined {
+    const sinceMs = this.#sinceMs ??= nowMs;
+    if (isOfConnection(sign)) this.#failed++;
+    if (this.#isTrouble || (this.#failed < CONNECTIONS_MAX && nowMs - sinceMs < NO_AUDIO_MS)) {
+      return undefined;
+    }
+    this.#isTrouble = true;
+    return { ...described(sign), seconds: toSeconds(nowMs - sinceMs), requests: this.#requests };
+  }
+
+  /** Nobody can be connected for now, for a reason of its own: what was not heard meanwhile says nothing. */
+  suspended(): void {
+    if (!this.#isTrouble) this.#forget();
+  }
+
+  /** Audio arrives. How long the trouble that is over took, s; undefined when there was none. */
+  heard(nowMs: number): number | undefined {
+    const seconds = this.#isTrouble ? toSeconds(nowMs - (this.#sinceMs ?? nowMs)) : undefined;
+    this.#isTrouble = false;
+    this.#forget();
+    return seconds;
+  }
+
+  #forget(): void {
+    this.#sinceMs = undefined;
+    this.#requests = this.#failed = 0;
+  }
+}
+
+/** Whether it lies between this service and the SFU, and not with the speaker's own client. */
+function isOfConnection(sign: Sign): boolean {
+  if (typeof sign === "string") return sign !== "rtp_silent";
+  return "unanswered" in sign && sign.unanswered !== "no_audio";
+}
+
+function described(sign: Sign): Pick<NotConnected, "seen" | "check"> {
+  if (typeof sign === "string") return { seen: sign, check: CHECKS[sign] };
+  if ("unanswered" in sign) {
+    return { seen: sign.unanswered, check: "the SFU's offers cannot be answered, see the code" };
+  }
+  const isUnknown = sign.refused === "client_not_found";
+  return { seen: sign.refused, check: isUnknown ? CLIENT_NOT_FOUND : OFFER_REFUSED };
+}
+
+const CHECKS: Record<AudioLoss, string> = {
+  rtp_silent:
+    "the connection works and no audio comes: the speaker's own connection to the SFU, and the SFU's log",
+  transport_failed: "connections are made and lost again: the network between this service and the SFU",
+  no_candidates:
+    "the SFU names no address that can be used here: its IP version, and for Janus nat_1_1_mapping and ice_enforce_list",
+  no_pair:
+    "no connectivity check is answered: UDP both ways between this service and the SFU's media ports, or Talk's TURN servers",
+  dtls_failed: "the DTLS handshake fails: the SFU's certificate, and whether UDP packets of 1200 bytes pass",
+};
+const CLIENT_NOT_FOUND =
+  "the SFU has no stream of this speaker: whether their client is in the call and reaches the SFU";
+const OFFER_REFUSED = "the signalling server makes no offer: its log, and whether the SFU runs";
+
+function toSeconds(ms: number): number {
+  return Math.round(ms / 1_000);
+}
