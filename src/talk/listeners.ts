@@ -94,6 +94,11 @@ export class Listeners {
     return this.#present.size;
   }
 
+  /** How many asked, here or not. */
+  get wantedCount(): number {
+    return this.#wanted.size;
+  }
+
   /** Those who asked, here or not. */
   wanted(): Wanted[] {
     return [...this.#wanted].map((ncSessionId) => ({

@@ -56,6 +56,8 @@ const IN_CALL = 1;
 const WITH_AUDIO = 2;
 /** The last words of a speaker who left get this long to come. */
 const LEAVE_DRAIN_MS = 3_000;
+/** After joining, the HPB gets this long to list who is in the room before the room can count as empty. */
+const ROSTER_WAIT_MS = 10_000;
 /** While captions cannot leave although the HPB is joined (its socket is full), this often is tried again. */
 const OUTBOX_RETRY_MS = 200;
 
@@ -99,7 +101,6 @@ export class Room {
 
   start(): void {
     this.#signaling.start();
-    this.#watchListeners();
   }
 
   /** Whether the call was ever joined. */
@@ -191,8 +192,8 @@ export class Room {
           this.#listeners.forgetSessions();
           this.#knowsSessions = false;
           this.#mustResubscribe = this.#speakers.size > 0;
-          this.#watchListeners();
         }
+        this.#watchListeners();
         this.#fanOut.flush();
         return;
       case "sessions_joined":
@@ -229,7 +230,8 @@ export class Room {
       case "closed":
         return this.#end({ reason: "signaling", error: event.error });
       case "disconnected":
-        return; // signalling comes back by itself; speakers are heard meanwhile, captions wait
+        // Signalling comes back by itself; speakers are heard meanwhile, captions wait, who is here is not known.
+        return this.#watchListeners();
     }
   }
 
@@ -311,14 +313,20 @@ export class Room {
     });
   }
 
-  /** A room nobody listens to is left after a while; the timer runs exactly while nobody is here. */
+  /**
+   * A room nobody listens to is left after a while. The timer runs exactly while that is known: nobody wants captions,
+   * or nobody who does is in the room, which only a joined room can tell.
+   */
   #watchListeners(): void {
     const { scope, clock, emptyRoomMs } = this.#options;
-    if (this.#listeners.presentCount > 0) {
+    const isWanted = this.#listeners.wantedCount > 0;
+    if (isWanted && (!this.#signaling.isJoined || this.#listeners.presentCount > 0)) {
       this.#emptyTimer?.[Symbol.dispose]();
       this.#emptyTimer = undefined;
     } else if (!this.#emptyTimer && !scope.signal.aborted) {
-      this.#emptyTimer = clock.timer(emptyRoomMs, () => this.#end({ reason: "nobody_listens" }));
+      const mayBeHere = isWanted && !this.#knowsSessions;
+      const waitMs = mayBeHere ? Math.max(emptyRoomMs, ROSTER_WAIT_MS) : emptyRoomMs;
+      this.#emptyTimer = clock.timer(waitMs, () => this.#end({ reason: "nobody_listens" }));
     }
   }
 

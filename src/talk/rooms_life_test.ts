@@ -20,8 +20,9 @@ Deno.test("A room is left 60 s after its last listener has gone, not when one co
   }));
 
 Deno.test("A room nobody ever comes to is left too, and so is one whose last listener is taken off", () =>
-  withRooms(async ({ ask, call, clock, rooms }) => {
+  withRooms(async ({ ask, call, clock, rooms, signaling }) => {
     ask("empty", "nc-nobody");
+    signaling[0].join();
     await call();
     await clock.advance(60_100);
     assert.equal(rooms.status().rooms, 1);
@@ -33,6 +34,66 @@ Deno.test("A room nobody ever comes to is left too, and so is one whose last lis
     assert.equal(rooms.status().rooms, 1);
     ask("room", "nc-l", { enable: false });
     await clock.advance(60_100);
+    assert.equal(rooms.status().rooms, 0);
+  }));
+
+Deno.test("A call still being joined is not empty, however long that takes", () =>
+  withRooms(async ({ ask, clock, rooms, signaling, host }) => {
+    ask("room", "nc-l");
+    await clock.advance(600_000);
+    assert.equal(rooms.status().rooms, 1);
+    signaling[0].join();
+    signaling[0].session("hpb-l", "nc-l");
+    signaling[0].inCall("hpb-s");
+    host.get("hpb-s").say("hello");
+    assert.deepEqual(signaling[0].transcripts, ["hpb-l<hpb-s:hello"]);
+  }));
+
+Deno.test("A call still being joined is given up once nobody wants its captions any more", () =>
+  withRooms(async ({ ask, clock, rooms }) => {
+    ask("room", "nc-l");
+    await clock.advance(100_000);
+    ask("room", "nc-l", { enable: false });
+    await clock.advance(59_000);
+    assert.equal(rooms.status().rooms, 1);
+    await clock.advance(1_100);
+    assert.equal(rooms.status().rooms, 0);
+  }));
+
+Deno.test("A call is judged empty only once the HPB had time to list who is there, at every join", () =>
+  withRooms(async ({ ask, clock, rooms, signaling }) => {
+    ask("room", "nc-l");
+    await clock.advance(9_000);
+    signaling[0].join();
+    await clock.advance(9_000);
+    signaling[0].session("hpb-l", "nc-l");
+    await clock.advance(60_000);
+    assert.deepEqual([rooms.status().rooms, rooms.status().listeners], [1, 1]);
+    signaling[0].disconnect();
+    await clock.advance(20_000);
+    signaling[0].join();
+    await clock.advance(9_000);
+    assert.equal(rooms.status().rooms, 1);
+    signaling[0].session("hpb-l2", "nc-l");
+    signaling[0].onEvent({ type: "sessions_left", sessionIds: ["hpb-l2"] });
+    await clock.advance(900);
+    assert.equal(rooms.status().rooms, 1);
+    await clock.advance(200);
+    assert.equal(rooms.status().rooms, 0);
+  }, { emptyRoomMs: 1_000 }));
+
+Deno.test("While the HPB is away nobody is taken for gone; back in the room the time begins anew", () =>
+  withRooms(async ({ call, clock, rooms }) => {
+    const connection = await call();
+    connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l"] });
+    await clock.advance(59_000);
+    connection.disconnect();
+    await clock.advance(120_000);
+    assert.equal(rooms.status().rooms, 1);
+    connection.join(true);
+    await clock.advance(59_000);
+    assert.equal(rooms.status().rooms, 1);
+    await clock.advance(1_100);
     assert.equal(rooms.status().rooms, 0);
   }));
 

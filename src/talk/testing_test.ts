@@ -49,6 +49,10 @@ export class FakeSignaling implements RoomSignaling {
     this.isJoined = true;
     this.onEvent({ type: "joined", resumed });
   }
+  disconnect() {
+    this.isJoined = false;
+    this.onEvent({ type: "disconnected" });
+  }
   session(sessionId: string, ncSessionId: string) {
     this.onEvent({ type: "sessions_joined", sessions: [{ sessionId, ncSessionId, internal: false }] });
   }
@@ -185,9 +189,10 @@ export async function withRooms(
 export interface Options {
   translates?: boolean;
   speakersPerRoomMax?: number;
+  emptyRoomMs?: number;
 }
 
-export function makeRooms({ translates = true, speakersPerRoomMax = 3 }: Options) {
+export function makeRooms({ translates = true, speakersPerRoomMax = 3, emptyRoomMs = 60_000 }: Options) {
   const translations = new FakeTranslations();
   const clock = new FakeClock();
   const scope = new Scope("server");
@@ -208,7 +213,7 @@ export function makeRooms({ translates = true, speakersPerRoomMax = 3 }: Options
     settings: { iceServers: () => Promise.resolve([]) },
     roomsMax: 2,
     speakersPerRoomMax,
-    emptyRoomMs: 60_000,
+    emptyRoomMs,
     scope,
     clock,
     log,
