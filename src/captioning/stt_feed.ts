@@ -20,7 +20,7 @@ import {
   type SttSession,
   TiroError,
 } from "../domain/mod.ts";
-import { backoffMs, delay, Scope } from "../flow/mod.ts";
+import { delay, RetryPolicy, Scope } from "../flow/mod.ts";
 
 export interface SttFeedEvents {
   /** Audio was handed to the session. */
@@ -51,15 +51,12 @@ export interface SttFeedOptions {
 const STARVED_MS = 600;
 /** Unanswered audio older than this is not worth saying again. */
 const REPLAY_MAX_AGE_MS = 5_000;
-/** An error that does not get better by itself (a wrong key, a missing package) is tried again this seldom. */
-const HOPELESS_RETRY_MS = 60_000;
 
 export class SttFeed {
   readonly #options: SttFeedOptions;
   #languageId: string;
   #session: LiveSession | undefined;
-  /** Failures in a row without a word in between. */
-  #failures = 0;
+  readonly #retry: RetryPolicy;
   /** Frames the session has not answered for, oldest first; at most LIMITS.sttInFlightMs of audio. */
   #unanswered: PcmFrame[] = [];
   #unansweredMs = 0;
@@ -72,6 +69,7 @@ export class SttFeed {
   constructor(options: SttFeedOptions) {
     this.#options = options;
     this.#languageId = options.languageId;
+    this.#retry = new RetryPolicy({ clock: options.clock });
     options.scope.defer(() => this.#disarm());
   }
 
@@ -129,8 +127,7 @@ export class SttFeed {
   async #open(): Promise<LiveSession> {
     const { scope, stt, clock, log, meter, events } = this.#options;
     for (;;) {
-      // The first attempt after a session that worked is made at once.
-      if (this.#failures > 1) await delay(backoffMs(this.#failures - 2), scope.signal, clock);
+      if (this.#retry.waitMs > 0) await delay(this.#retry.waitMs, scope.signal, clock);
       scope.signal.throwIfAborted();
       const startMs = clock.now();
       try {
@@ -139,22 +136,20 @@ export class SttFeed {
         if (scope.signal.aborted) await session[Symbol.asyncDispose](); // it opened as we were told to stop
         scope.signal.throwIfAborted();
         meter.observe("tiro_stt_open_ms", clock.now() - startMs);
+        this.#retry.opened();
         this.#session = session;
         events.opened(languageId);
         scope.run(() => this.#listen(session));
         return session;
       } catch (error) {
         scope.signal.throwIfAborted();
-        this.#failures++;
+        this.#retry.failed(error);
         this.#report("not_opened", error);
         log.warn("speech-to-text not available", {
           provider: stt.name,
           code: codeOf(error),
-          failures: this.#failures,
+          failures: this.#retry.failures,
         });
-        if (error instanceof TiroError && !error.retryable) {
-          await delay(HOPELESS_RETRY_MS, scope.signal, clock);
-        }
       }
     }
   }
@@ -166,7 +161,7 @@ export class SttFeed {
         if (this.#session !== session) continue; // retired: its words have had their final
         for (const frame of this.#unanswered) this.#options.release(frame);
         this.#forgetUnanswered();
-        if (event.type !== "progress") this.#failures = 0;
+        if (event.type !== "progress") this.#retry.worked();
         events.event(event);
       }
       meter.count("tiro_stt_sessions_total", "closed");
@@ -181,13 +176,13 @@ export class SttFeed {
   /** A session failed; told once, whether its reader or its writer noticed first. */
   #lost(session: LiveSession, error: unknown): void {
     if (!this.#over(session)) return;
-    this.#failures++;
+    this.#retry.failed(error);
     this.#report("failed", error);
     const { log, stt } = this.#options;
     log.warn("speech-to-text session lost", {
       provider: stt.name,
       code: codeOf(error),
-      failures: this.#failures,
+      failures: this.#retry.failures,
     });
   }
 

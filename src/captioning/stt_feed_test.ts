@@ -271,6 +271,45 @@ Deno.test("An error that cannot get better is tried again once a minute", () =>
     assert.equal(stt.opens, 3);
   }));
 
+Deno.test("Six failed sessions, ten quiet minutes, then speech: a session is asked for at once", () =>
+  withFeed(async ({ clock, stt, writer }) => {
+    for (let session = 0; session < 6; session++) {
+      const write = writer.write(frame(clock.now(), clock.now(), { endOfVoice: true }));
+      await clock.advance(16_000);
+      await write;
+      stt.sessions[session].fail(failure());
+      await settle();
+    }
+    await clock.advance(600_000);
+    const write = writer.write(frame(clock.now(), clock.now()));
+    await settle();
+    assert.equal(stt.opens, 7);
+    await write;
+  }));
+
+Deno.test("Sessions that lasted some seconds are followed at once, sessions that end at once more and more slowly", () =>
+  withFeed(async ({ clock, stt, writer }) => {
+    for (let session = 0; session < 6; session++) {
+      await writer.write(frame(clock.now(), clock.now(), { endOfVoice: true }));
+      await clock.advance(5_000);
+      stt.sessions[session].fail(failure());
+      await settle();
+    }
+    assert.equal(stt.opens, 6, "each at once");
+    for (let session = 6; session < 9; session++) {
+      const write = writer.write(frame(clock.now(), clock.now(), { endOfVoice: true }));
+      await clock.advance(2_000);
+      await write;
+      stt.sessions[session].fail(failure());
+      await settle();
+    }
+    const write = writer.write(frame(clock.now(), clock.now()));
+    await settle();
+    assert.equal(stt.opens, 9, "the tenth waits");
+    await clock.advance(4_000);
+    await write;
+  }));
+
 Deno.test("A pause without end of voice is filled with silence once, so that the last words come out", () =>
   withFeed(async ({ clock, stt, writer }) => {
     await writer.write(frame(0, 0));

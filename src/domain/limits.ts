@@ -3,7 +3,7 @@
  * the environment change the few an operator has a reason to.
  */
 export const LIMITS = {
-  /** RTP packets waiting per speaker: 64 x 20 ms = 1.3 s. The one place live audio is dropped. */
+  /** RTP packets waiting per speaker: 64 x 20 ms = 1.3 s. */
   rtpInboxPackets: 64,
   /** Packets held back for a missing one before it is given up: 5 x 20 ms = 100 ms. */
   playoutTargetPackets: 5,
@@ -35,7 +35,7 @@ export const LIMITS = {
   signalingReceivedBytes: 2 * 1024 * 1024,
   /** The HPB keeps a dropped session this long. */
   resumeWindowMs: 30_000,
-  /** Finals waiting per room; partials keep only the newest per speaker. */
+  /** Finals waiting per room; of the partials only each speaker's newest waits. */
   outboxFinals: 128,
   /** Translations under way at once; a self-hosted translator seldom does more. */
   translationsAtOnce: 4,
@@ -52,7 +52,7 @@ export const LIMITS = {
   pendingListeners: 1_000,
   /** Rooms at once; each holds a socket to the HPB. */
   rooms: 500,
-  /** Speakers of all rooms: 1,000 x 0.6 MB and the service itself are 0.8 GB, and two cores and more if all talk at once. */
+  /** Speakers of all rooms: 1,000 x 0.6 MB and 0.2 GB of the service's own are 0.8 GB; all talking at once take more than two cores. */
   speakers: 1_000,
   /** Speakers per room. */
   speakersPerRoom: 500,
@@ -71,7 +71,7 @@ export const LIMITS = {
   memoryTightShare: 0.8,
   /** ... until less than this is used: far enough apart for garbage collection not to switch it on and off. */
   memoryFreeShare: 0.75,
-  /** Time between two looks at the memory: 100 speakers who join within it are 70 MB. */
+  /** Time between two looks at the memory: 100 speakers who join within it are 60 MB. */
   memoryLookMs: 1_500,
   /** A room without listeners is left after this. */
   emptyRoomMs: 60_000,
@@ -85,10 +85,10 @@ export const LIMITS = {
   drainMs: 5_000,
   /** Newest partial per speaker this often. */
   partialIntervalMs: 300,
-  /** An utterance ends after this long without words while nobody speaks. */
+  /** An utterance of settled words ends after this long without words while nobody speaks; one still revised gets more time. */
   utteranceSilenceMs: 700,
   /** An utterance past this many characters ends at the next clause end. */
   utteranceClauseChars: 84,
-  /** An utterance ends at this age, come what may. */
+  /** An utterance ends at this age while its speaker goes on; afterwards the silence ends it. */
   utteranceMaxMs: 7_000,
 } as const;

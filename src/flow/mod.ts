@@ -5,6 +5,7 @@ export * from "./descriptors.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";
+export * from "./shared_retry.ts";
 export * from "./timed_source.ts";
 export type { TlsOptions } from "./tls.ts";
 export * from "./websocket.ts";

@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { InvalidRequestError, UnavailableError } from "../domain/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
-import { BACKOFF, backoffMs, retry, type RetryOptions } from "./retry.ts";
+import { BACKOFF, backoffMs, retry, type RetryOptions, RetryPolicy } from "./retry.ts";
 
 const transient = () => new UnavailableError("Cannot join: no answer", "signaling_unreachable");
 
@@ -133,4 +133,61 @@ Deno.test("An aborted signal means no attempt at all", async () => {
     reason,
   );
   assert.equal(tries, 0);
+});
+
+const hopeless = () => new InvalidRequestError("Cannot open: wrong key", "key");
+
+/** A policy whose waits have no jitter. */
+function policyOf(clock: FakeClock) {
+  return new RetryPolicy({ clock, random: () => 1 });
+}
+
+Deno.test("A policy's first retry is made at once, those after it wait longer and longer", async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  assert.equal(policy.waitMs, 0);
+  const waits: number[] = [];
+  for (let failure = 0; failure < 8; failure++) {
+    policy.failed(transient());
+    waits.push(policy.waitMs);
+    await clock.advance(policy.waitMs);
+  }
+  assert.deepEqual(waits, [0, 1_000, 2_000, 4_000, 8_000, 16_000, 16_000, 16_000]);
+  assert.equal(policy.failures, 8);
+});
+
+Deno.test("A wait begins with the failure: after quiet minutes the next attempt is made at once", async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  for (let failure = 0; failure < 6; failure++) policy.failed(transient());
+  await clock.advance(6_000);
+  assert.equal(policy.waitMs, 10_000);
+  await clock.advance(10 * 60_000);
+  assert.equal(policy.waitMs, 0);
+});
+
+Deno.test("A connection that lasted some seconds forgives, one that is ended at once does not", async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  for (let failure = 0; failure < 5; failure++) {
+    policy.opened();
+    await clock.advance(100);
+    policy.failed(transient());
+  }
+  assert.equal(policy.failures, 5);
+  policy.opened();
+  await clock.advance(5_000);
+  policy.failed(transient());
+  assert.deepEqual([policy.failures, policy.waitMs], [1, 0]);
+});
+
+Deno.test("An error that cannot get better waits a minute, however long the connection lasted", async () => {
+  const clock = new FakeClock();
+  const policy = policyOf(clock);
+  policy.opened();
+  await clock.advance(20_000);
+  policy.failed(hopeless());
+  assert.equal(policy.waitMs, 60_000);
+  policy.worked();
+  assert.deepEqual([policy.failures, policy.waitMs], [0, 0]);
 });

@@ -1,0 +1,123 @@
+/**
+ * One retry policy for all who connect to the same peer, so that a dead one is tried once and not by each of them:
+ *
+ *     closed     everyone connects at will
+ *       |  an attempt fails
+ *     open       nobody connects until the policy's wait is over; then one of those who wait becomes the probe
+ *       |
+ *     half open  the others wait for what the probe finds --worked--> closed
+ *                                                         --failed--> open, with a longer wait
+ *
+ * A probe that is still on its way after a few seconds has reached something that starts (a cold container): then the
+ * others connect as well, since such a peer starts more of itself for more of them. Attempts that hang cannot come often.
+ */
+import { RetryPolicy, type RetryPolicyOptions } from "./retry.ts";
+
+/** A dead peer refuses sooner. */
+const SLOW_PROBE_MS = 5_000;
+
+/** One attempt to connect. It counts once: by the first call. */
+export interface SharedAttempt {
+  worked(): void;
+  failed(error: unknown): void;
+  /** Given up by its owner: it says nothing of the peer. */
+  abandoned(): void;
+}
+
+export class SharedRetry {
+  readonly #options: RetryPolicyOptions;
+  readonly #policy: RetryPolicy;
+  /** Who is told that something changed. */
+  readonly #waiting = new Set<() => void>();
+  /** When the probe began; undefined without one. */
+  #probeSinceMs: number | undefined;
+  #failedAtMs = -Infinity;
+
+  constructor(options: RetryPolicyOptions) {
+    this.#options = options;
+    this.#policy = new RetryPolicy(options);
+  }
+
+  /** Failures in a row; those of attempts made at the same time count as one. */
+  get failures(): number {
+    return this.#policy.failures;
+  }
+
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Resolves when the caller may connect. Rejects with the signal's reason. */
+  async turn(signal: AbortSignal): Promise<SharedAttempt> {
+    for (;;) {
+      signal.throwIfAborted();
+      const waitMs = this.#waitMs();
+      if (waitMs <= 0) return this.#attempt();
+      await this.#changeWithin(waitMs, signal);
+    }
+  }
+
+  /** A connection that had opened turned out to be of no use, for a reason that concerns everyone. */
+  failed(error: unknown): void {
+    this.#failedAtMs = this.#options.clock.now();
+    this.#policy.failed(error);
+    this.#changed();
+  }
+
+  #waitMs(): number {
+    if (this.#policy.failures === 0) return 0;
+    if (this.#probeSinceMs === undefined) return this.#policy.waitMs;
+    return this.#probeSinceMs + SLOW_PROBE_MS - this.#options.clock.now();
+  }
+
+  #attempt(): SharedAttempt {
+    const startedAtMs = this.#options.clock.now();
+    const isProbe = this.#policy.failures > 0 && this.#probeSinceMs === undefined;
+    if (isProbe) this.#probeSinceMs = startedAtMs;
+    let isSettled = false;
+    const settle = (what?: () => void) => {
+      if (isSettled) return;
+      isSettled = true;
+      if (isProbe) this.#probeSinceMs = undefined;
+      what?.();
+      this.#changed();
+    };
+    return {
+      worked: () => settle(() => this.#policy.worked()),
+      failed: (error) =>
+        settle(() => {
+          // Who set out before the last failure was known brings no news by failing too.
+          if (!isProbe && startedAtMs <= this.#failedAtMs) return;
+          this.#failedAtMs = this.#options.clock.now();
+          this.#policy.failed(error);
+        }),
+      abandoned: () => settle(),
+    };
+  }
+
+  #changed(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  #changeWithin(waitMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.delete(wake);
+        timer[Symbol.dispose]();
+        signal.removeEventListener("abort", onAbort);
+      };
+      const wake = () => {
+        leave();
+        resolve();
+      };
+      const onAbort = () => {
+        leave();
+        reject(signal.reason);
+      };
+      const timer = this.#options.clock.timer(waitMs, wake);
+      this.#waiting.add(wake);
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+}
