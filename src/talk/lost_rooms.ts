@@ -1,7 +1,8 @@
 /**
  * Calls that were lost with the HPB: signalling gives up after five attempts in half a minute, but a HPB may be away
  * for longer, and nobody in the call knows that they would have to turn captions on again. So for a while each is
- * opened anew every half minute, for those who listened, until it is joined, left or asked for again.
+ * opened anew every half minute, for those who listened, until it is joined, left or asked for again. Where it cannot
+ * be opened just now (the service is full) that is no try: it waits on.
  */
 import type { Clock, IceServer } from "../domain/mod.ts";
 import type { Room } from "./room.ts";
@@ -9,30 +10,45 @@ import type { Room } from "./room.ts";
 const WAIT_MS = 30_000;
 /** Ten minutes of waits and as much of attempts: longer than an upgrade takes, shorter than most calls. */
 const TRIES_MAX = 20;
+/** Whatever it waits for: the HPB shuts an address out for half an hour, and most calls are over by then. */
+const KEEP_MS = 40 * 60_000;
 
 export interface LostRoom {
   /** The room as it was: its language and listeners. */
   readonly before: Room;
   readonly turnServers: readonly IceServer[];
-  /** How often in a row it was lost without having been joined. */
+  /** How often in a row it was lost without having stayed joined. */
   readonly tries: number;
+  /** When it was lost first. */
+  readonly sinceMs: number;
+  /** Set once it could not be opened just now, which has been reported then. */
+  readonly isHeld?: boolean;
+}
+
+export interface LostRoomsOptions {
+  clock: Clock;
+  /** Opens the room, or adds it again. */
+  bringBack: (roomToken: string, lost: LostRoom) => void;
+  /** It was tried too often, or for too long. */
+  onGivenUp: () => void;
 }
 
 export class LostRooms implements Disposable {
+  readonly #options: LostRoomsOptions;
   /** Bounded like the rooms that were open: each was one. */
   readonly #lost = new Map<string, LostRoom & { timer: Disposable }>();
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly bringBack: (roomToken: string, lost: LostRoom) => void,
-  ) {}
+  constructor(options: LostRoomsOptions) {
+    this.#options = options;
+  }
 
   add(roomToken: string, lost: LostRoom): void {
+    const { clock, bringBack, onGivenUp } = this.#options;
     this.take(roomToken);
-    if (lost.tries > TRIES_MAX) return;
-    const timer = this.clock.timer(WAIT_MS, () => {
+    if (lost.tries > TRIES_MAX || clock.now() - lost.sinceMs > KEEP_MS) return onGivenUp();
+    const timer = clock.timer(WAIT_MS, () => {
       this.#lost.delete(roomToken);
-      this.bringBack(roomToken, lost);
+      bringBack(roomToken, lost);
     });
     this.#lost.set(roomToken, { ...lost, timer });
   }

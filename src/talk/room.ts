@@ -8,6 +8,7 @@ import {
   type Caption,
   type Clock,
   type IceServer,
+  LIMITS,
   type Log,
   type Meter,
   type SpeakerHost,
@@ -70,7 +71,8 @@ export class Room {
   #languageId: string;
   /** The last words of speakers who left. */
   readonly #leaving = new Set<Promise<void>>();
-  #hasJoined = false;
+  #joinedAtMs: number | undefined;
+  #hasStayed = false;
   /** False from a full (re-)join until the HPB has told who is in the room: until then captions would reach nobody. */
   #knowsSessions = false;
   /** True after a full re-join, until the next list tells who is still in the call. */
@@ -103,9 +105,9 @@ export class Room {
     this.#signaling.start();
   }
 
-  /** Whether the call was ever joined. */
-  get hasJoined(): boolean {
-    return this.#hasJoined;
+  /** Whether the call was joined for a while: it had captions. */
+  get hasStayed(): boolean {
+    return this.#hasStayed;
   }
 
   get isJoined(): boolean {
@@ -187,7 +189,7 @@ export class Room {
     if (this.#ended) return;
     switch (event.type) {
       case "joined":
-        this.#hasJoined = true;
+        this.#joinedAtMs = this.#options.clock.now();
         if (!event.resumed) {
           this.#listeners.forgetSessions();
           this.#knowsSessions = false;
@@ -228,8 +230,10 @@ export class Room {
       case "switch_to":
         return this.#end({ reason: "switched", roomToken: event.roomToken });
       case "closed":
+        this.#noteStay();
         return this.#end({ reason: "signaling", error: event.error });
       case "disconnected":
+        this.#noteStay();
         // Signalling comes back by itself; speakers are heard meanwhile, captions wait, who is here is not known.
         return this.#watchListeners();
     }
@@ -328,6 +332,13 @@ export class Room {
       const waitMs = mayBeHere ? Math.max(emptyRoomMs, ROSTER_WAIT_MS) : emptyRoomMs;
       this.#emptyTimer = clock.timer(waitMs, () => this.#end({ reason: "nobody_listens" }));
     }
+  }
+
+  #noteStay(): void {
+    const { clock } = this.#options;
+    const joinedAtMs = this.#joinedAtMs ?? Infinity;
+    this.#hasStayed ||= clock.now() - joinedAtMs >= LIMITS.signalingStayMs;
+    this.#joinedAtMs = undefined;
   }
 
   #end(end: RoomEnd): void {

@@ -61,8 +61,8 @@ interface OpenRoom {
   readonly scope: Scope;
   /** The newest Talk gave: their passwords run out. */
   turnServers: readonly IceServer[];
-  /** See LostRoom. */
-  readonly tries: number;
+  /** What it was brought back from, where it was. */
+  readonly lost?: LostRoom;
 }
 
 export class TalkRooms implements Rooms {
@@ -80,7 +80,13 @@ export class TalkRooms implements Rooms {
     this.#breaker = new Breaker(options.clock);
     this.#joining = new Joining(options.clock);
     const { scope, clock, meter } = options;
-    this.#lost = scope.use(new LostRooms(clock, (roomToken, lost) => this.#bringBack(roomToken, lost)));
+    this.#lost = scope.use(
+      new LostRooms({
+        clock,
+        bringBack: (roomToken, lost) => this.#bringBack(roomToken, lost),
+        onGivenUp: () => this.#gaveUp(),
+      }),
+    );
     scope.use(
       meter.gauge("tiro_rooms_lost", "Calls lost with the HPB and tried again", () => this.#lost.size),
     );
@@ -227,7 +233,7 @@ export class TalkRooms implements Rooms {
     });
   }
 
-  #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], tries = 0): Room {
+  #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], lost?: LostRoom): Room {
     const { roomsMax, host, settings, translations, emptyRoomMs, speakersPerRoomMax, clock, log, meter } =
       this.#options;
     if (this.#draining) {
@@ -256,7 +262,7 @@ export class TalkRooms implements Rooms {
       meter,
       onEnd: (end) => this.#ended(roomToken, room, end),
     });
-    const open: OpenRoom = { room, scope, turnServers, tries };
+    const open: OpenRoom = { room, scope, turnServers, lost };
     this.#rooms.set(roomToken, open);
     void scope.failed.then((error) => this.#broke(roomToken, room, error));
     log.info("joining a call", { rooms: this.#rooms.size });
@@ -286,12 +292,17 @@ export class TalkRooms implements Rooms {
     if (end.reason === "signaling") {
       this.#complain("call lost", "signaling", end.error ?? new Error("signalling closed"));
     } else this.#options.log.info("leaving a call", { reason: end.reason });
-    const { turnServers = [], tries = 0 } = this.#rooms.get(roomToken) ?? {};
+    const { turnServers = [], lost } = this.#rooms.get(roomToken) ?? {};
     this.#close(roomToken);
     if (this.#draining) return;
-    if (end.reason === "switched") this.#follow(end.roomToken, { before: room, turnServers, tries: 0 });
-    else if (end.reason === "signaling" && end.error instanceof TiroError && end.error.retryable) {
-      this.#lost.add(roomToken, { before: room, turnServers, tries: room.hasJoined ? 1 : tries + 1 });
+    const sinceMs = this.#options.clock.now();
+    if (end.reason === "switched") {
+      this.#follow(end.roomToken, { before: room, turnServers, tries: 0, sinceMs });
+    } else if (end.reason === "signaling" && end.error instanceof TiroError && end.error.retryable) {
+      const again = lost && !room.hasStayed
+        ? { tries: lost.tries + 1, sinceMs: lost.sinceMs }
+        : { tries: 1, sinceMs };
+      this.#lost.add(roomToken, { before: room, turnServers, ...again });
     }
   }
 
@@ -299,16 +310,29 @@ export class TalkRooms implements Rooms {
     if (lost.before.wantedListeners().length > 0) this.#follow(roomToken, lost);
   }
 
-  /** Opens the room for those who listened in the one before; they may join those of other rooms there. */
-  #follow(roomToken: string, { before, turnServers, tries }: LostRoom): void {
+  /**
+   * Opens the room for those who listened in the one before; they may join those of other rooms there. Where there is
+   * no place for it now, it is tried again later.
+   */
+  #follow(roomToken: string, lost: LostRoom): void {
+    const { before, turnServers, isHeld } = lost;
     try {
       const next = this.#rooms.get(roomToken)?.room ??
-        this.#open(roomToken, before.languageId, turnServers, tries);
+        this.#open(roomToken, before.languageId, turnServers, lost);
       this.#takeOver(before, next);
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
-      this.#complain("call not followed", error.code, error);
+      this.#options.meter.count("transcription_errors_total", error.code);
+      if (!isHeld) this.#options.log.error("call not followed", error);
+      const other = this.#lost.take(roomToken);
+      if (other) this.#takeOver(other.before, before);
+      this.#lost.add(roomToken, { ...lost, isHeld: true });
     }
+  }
+
+  #gaveUp(): void {
+    this.#options.meter.count("transcription_errors_total", "call_given_up");
+    this.#options.log.warn("lost call given up");
   }
 
   #takeOver(before: Room, next: Room): void {
