@@ -76,13 +76,15 @@ export class Listeners {
     if (this.#targets.has(ncSessionId) && !this.knows(ncSessionId)) this.#targets.delete(ncSessionId);
   }
 
-  /** The HPB session was lost: who is here will be told anew. */
-  forgetSessions(): void {
+  /** The room is joined anew: who is here will be reported again. Returns the Nextcloud sessions of listeners who were here. */
+  forgetSessions(): string[] {
+    const wereHere = [...this.#present.keys()];
     this.#sessions.clear();
     this.#present.clear();
     for (const ncSessionId of this.#targets.keys()) {
       if (!this.#wanted.has(ncSessionId)) this.#targets.delete(ncSessionId);
     }
+    return wereHere;
   }
 
   /** HPB sessions to send captions to, and in which language. */

@@ -19,7 +19,7 @@ import { type Scope, untilAborted } from "../flow/mod.ts";
 import type { Joining } from "./joining.ts";
 import { Listeners, type Wanted } from "./listeners.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
-import type { SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
+import type { Participant, SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
 
 /** Why the service left a room by itself. */
 export type RoomEnd =
@@ -59,6 +59,11 @@ const WITH_AUDIO = 2;
 const LEAVE_DRAIN_MS = 3_000;
 /** After joining, the HPB gets this long to list who is in the room before the room can count as empty. */
 const ROSTER_WAIT_MS = 10_000;
+/**
+ * After a full re-join every node of the HPB reports its own participants again, within a second or two. Whoever has
+ * not been named by then is gone.
+ */
+const SETTLE_MS = 5_000;
 /** While captions cannot leave although the HPB is joined (its socket is full), this often is tried again. */
 const OUTBOX_RETRY_MS = 200;
 
@@ -67,16 +72,24 @@ export class Room {
   readonly #signaling: RoomSignaling;
   readonly #listeners = new Listeners();
   readonly #speakers = new Map<string, RoomSpeaker>();
+  /** All of whom it is known whether they are in the call. */
+  readonly #inCall = new Map<string, Participant>();
+  /** Of these, those who speak and for whom there is no room. */
+  #turnedAway = new Set<string>();
   readonly #fanOut: FanOut;
   #languageId: string;
   /** The last words of speakers who left. */
   readonly #leaving = new Set<Promise<void>>();
   #joinedAtMs: number | undefined;
   #hasStayed = false;
-  /** False from a full (re-)join until the HPB has told who is in the room: until then captions would reach nobody. */
-  #knowsSessions = false;
-  /** True after a full re-join, until the next list tells who is still in the call. */
-  #mustResubscribe = false;
+  /** False from a full (re-)join until the HPB has named listeners: until then captions would reach nobody. */
+  #knowsListeners = false;
+  /** Listeners who were here before a full re-join and have not been named since. */
+  readonly #missing = new Set<string>();
+  /** Speakers from before a full re-join who have not been named since; their ids may be void. */
+  readonly #unconfirmed = new Set<string>();
+  /** Runs from a full (re-)join until whoever has not been named is given up. */
+  #settleTimer: Disposable | undefined;
   #emptyTimer: Disposable | undefined;
   #outboxTimer: Disposable | undefined;
   #ended = false;
@@ -87,7 +100,7 @@ export class Room {
     this.#signaling = options.connect((event) => this.#receive(event));
     this.#fanOut = new FanOut({
       listeners: () => this.#listeners.present(),
-      isReady: () => this.#signaling.canSend && this.#knowsSessions,
+      isReady: () => this.#signaling.canSend && this.#knowsListeners,
       send: (listenerId, caption) => this.#send(listenerId, caption),
       onHeld: () => this.#retryOutbox(),
       translate: options.translations && ((request) => options.translations!.translate(request)),
@@ -96,6 +109,7 @@ export class Room {
     });
     options.scope.defer(() => {
       this.#fanOut[Symbol.dispose]();
+      this.#settleTimer?.[Symbol.dispose]();
       this.#emptyTimer?.[Symbol.dispose]();
       this.#outboxTimer?.[Symbol.dispose]();
     });
@@ -152,6 +166,7 @@ export class Room {
 
   removeListener(ncSessionId: string): void {
     this.#listeners.remove(ncSessionId);
+    if (this.#missing.delete(ncSessionId) && this.#missing.size === 0) this.#listenersKnown();
     this.#watchListeners();
   }
 
@@ -190,34 +205,27 @@ export class Room {
     switch (event.type) {
       case "joined":
         this.#joinedAtMs = this.#options.clock.now();
-        if (!event.resumed) {
-          this.#listeners.forgetSessions();
-          this.#knowsSessions = false;
-          this.#mustResubscribe = this.#speakers.size > 0;
-        }
+        if (!event.resumed) this.#joinedAnew();
         this.#watchListeners();
         this.#fanOut.flush();
         return;
       case "sessions_joined":
         for (const { sessionId, ncSessionId, internal } of event.sessions) {
-          if (!internal && ncSessionId !== undefined) this.#listeners.sessionJoined(sessionId, ncSessionId);
+          if (internal || ncSessionId === undefined) continue;
+          this.#listeners.sessionJoined(sessionId, ncSessionId);
+          this.#missing.delete(ncSessionId);
         }
-        this.#knowsSessions = true;
-        this.#fanOut.flush();
+        if (this.#missing.size === 0) this.#listenersKnown();
         return this.#watchListeners();
       case "sessions_left":
         for (const sessionId of event.sessionIds) {
           this.#listeners.sessionLeft(sessionId);
+          this.#inCall.delete(sessionId);
           this.#closeSpeaker(sessionId);
         }
         return this.#watchListeners();
       case "participants":
-        return this.#reconcile(
-          event.users.filter((user) =>
-            !user.internal && (user.inCall & IN_CALL) && (user.inCall & WITH_AUDIO)
-          )
-            .map(({ sessionId }) => sessionId),
-        );
+        return this.#reconcile(event.users);
       case "offer":
         return this.#speakers.get(event.from)?.offered(event.offer);
       case "candidate":
@@ -239,28 +247,81 @@ export class Room {
     }
   }
 
-  /** Makes the speakers those of the list. */
-  #reconcile(inCall: readonly string[]): void {
-    const wanted = new Set(inCall);
+  /** Session ids from before are valid only if they are named again; all subscriptions are gone. */
+  #joinedAnew(): void {
+    for (const ncSessionId of this.#listeners.forgetSessions()) this.#missing.add(ncSessionId);
+    this.#knowsListeners = false;
+    this.#inCall.clear();
+    for (const sessionId of this.#speakers.keys()) this.#unconfirmed.add(sessionId);
+    this.#settleTimer?.[Symbol.dispose]();
+    this.#settleTimer = this.#options.clock.timer(SETTLE_MS, () => this.#settled());
+  }
+
+  #settled(): void {
+    this.#settleTimer = undefined;
+    for (const sessionId of this.#unconfirmed) this.#closeSpeaker(sessionId);
+    this.#listenersKnown();
+  }
+
+  #listenersKnown(): void {
+    this.#missing.clear();
+    this.#knowsListeners = true;
+    this.#fanOut.flush();
+  }
+
+  /** Makes the speakers those who are in the call with audio, as far as is known. */
+  #reconcile(users: readonly Participant[]): void {
+    this.#inCall.clear();
+    for (const user of users) this.#inCall.set(user.sessionId, user);
     for (const sessionId of this.#speakers.keys()) {
-      if (!wanted.has(sessionId)) this.#closeSpeaker(sessionId);
+      const user = this.#inCall.get(sessionId);
+      if (user ? !speaks(user) : !this.#unconfirmed.has(sessionId)) this.#closeSpeaker(sessionId);
     }
-    for (const sessionId of wanted) {
-      const speaker = this.#speakers.get(sessionId);
-      if (!speaker) this.#openSpeaker(sessionId);
-      else if (this.#mustResubscribe) speaker.subscribe("rejoined");
+    for (const sessionId of this.#unconfirmed) {
+      if (!this.#inCall.has(sessionId)) continue;
+      this.#unconfirmed.delete(sessionId);
+      this.#speakers.get(sessionId)?.subscribe("rejoined");
     }
-    this.#mustResubscribe = false;
+    this.#openSpeakers();
+  }
+
+  /** Opens who speaks and is not open, while there is room; those who have joined first. */
+  #openSpeakers(): void {
+    const { scope, speakersMax, meter, log } = this.#options;
+    if (this.#ended || scope.signal.aborted) return;
+    const waiting = [...this.#inCall.values()].filter((user) =>
+      speaks(user) && !this.#speakers.has(user.sessionId)
+    );
+    const before = this.#turnedAway;
+    this.#turnedAway = new Set();
+    for (const user of waiting.sort((a, b) => Number(b.joined) - Number(a.joined))) {
+      const { sessionId } = user;
+      if (this.#speakers.size + this.#leaving.size < speakersMax) this.#openSpeaker(sessionId);
+      else if (!this.#makeWay(user)) {
+        this.#turnedAway.add(sessionId);
+        if (before.has(sessionId)) continue;
+        meter.count("transcription_errors_total", "speakers_max");
+        log.warn("speaker not captioned: the room is full", { speakersMax, speaker: sessionId });
+      }
+    }
+  }
+
+  /** Closes one who may not be there any more, so that one who certainly is can be opened once that is done. */
+  #makeWay({ joined }: Participant): boolean {
+    if (!joined) return false;
+    for (const [sessionId, speaker] of this.#speakers) {
+      const isUncertain = this.#unconfirmed.has(sessionId) ||
+        (!speaker.isHeard && this.#inCall.get(sessionId)?.joined !== true);
+      if (!isUncertain) continue;
+      this.#closeSpeaker(sessionId);
+      return true;
+    }
+    return false;
   }
 
   #openSpeaker(sessionId: string): void {
-    const { host, joining, iceServers, scope, clock, meter, speakersMax } = this.#options;
+    const { host, joining, iceServers, scope, clock, meter } = this.#options;
     const log = this.#options.log.child({ speaker: sessionId });
-    if (this.#speakers.size + this.#leaving.size >= speakersMax) {
-      meter.count("transcription_errors_total", "speakers_max");
-      log.warn("speaker not captioned: the room is full", { speakersMax });
-      return;
-    }
     const speaker = new RoomSpeaker({
       sessionId,
       languageId: this.#languageId,
@@ -284,6 +345,7 @@ export class Room {
     const speaker = this.#speakers.get(sessionId);
     if (!speaker || scope.signal.aborted) return;
     this.#speakers.delete(sessionId);
+    this.#unconfirmed.delete(sessionId);
     const lastWords = speaker.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
     this.#leaving.add(lastWords);
     scope.run(async () => {
@@ -295,6 +357,7 @@ export class Room {
         log.error("speaker not closed cleanly", error, { speaker: sessionId });
       } finally {
         this.#leaving.delete(lastWords);
+        this.#openSpeakers(); // there may have been no room for somebody
       }
     });
   }
@@ -328,7 +391,7 @@ export class Room {
       this.#emptyTimer?.[Symbol.dispose]();
       this.#emptyTimer = undefined;
     } else if (!this.#emptyTimer && !scope.signal.aborted) {
-      const mayBeHere = isWanted && !this.#knowsSessions;
+      const mayBeHere = isWanted && !this.#knowsListeners;
       const waitMs = mayBeHere ? Math.max(emptyRoomMs, ROSTER_WAIT_MS) : emptyRoomMs;
       this.#emptyTimer = clock.timer(waitMs, () => this.#end({ reason: "nobody_listens" }));
     }
@@ -346,4 +409,8 @@ export class Room {
     this.#ended = true;
     this.#options.onEnd(end);
   }
+}
+
+function speaks({ internal, inCall }: Participant): boolean {
+  return !internal && (inCall & IN_CALL) !== 0 && (inCall & WITH_AUDIO) !== 0;
 }

@@ -56,8 +56,9 @@ export class FakeSignaling implements RoomSignaling {
   session(sessionId: string, ncSessionId: string) {
     this.onEvent({ type: "sessions_joined", sessions: [{ sessionId, ncSessionId, internal: false }] });
   }
+  /** Those in the call with audio, all that is known of it. */
   inCall(...sessionIds: string[]) {
-    const users = sessionIds.map((sessionId) => ({ sessionId, inCall: 3, internal: false }));
+    const users = sessionIds.map((sessionId) => ({ sessionId, joined: true, inCall: 3, internal: false }));
     this.onEvent({ type: "participants", users });
   }
   requestOffer(sessionId: string) {

@@ -116,7 +116,13 @@ Deno.test("A connection joins the room, learns who is there, and hears of coming
     { sessionId: speaker.sessionId, ncSessionId: speaker.ncSessionId, internal: false },
   ]);
   assert.deepEqual((await r.next("participants")).users, [
-    { sessionId: speaker.sessionId, ncSessionId: speaker.ncSessionId, inCall: 3, internal: false },
+    {
+      sessionId: speaker.sessionId,
+      ncSessionId: speaker.ncSessionId,
+      inCall: 3,
+      internal: false,
+      joined: true,
+    },
   ]);
   const before = speaker.sessionId;
   await speaker.rejoin();
@@ -348,6 +354,27 @@ Deno.test("Nonsense from the HPB is counted and passed over", async () => {
   assert.equal(r.meter.counted("tiro_signaling_ignored_total", "unknown_type"), 1);
   assert.equal(r.meter.counted("tiro_signaling_ignored_total", "invalid"), 1);
   assert.ok(r.connection.isJoined);
+});
+
+Deno.test("One odd entry costs the others of its list nothing, and is counted", async () => {
+  await using r = await rig();
+  const speaker = await r.call.addSpeaker();
+  r.connection.start();
+  await r.next("joined");
+  const tell = (target: string, type: string, rest: Record<string, unknown>) =>
+    r.hpb.hub.sendToInternal(
+      r.call.roomToken,
+      JSON.stringify({ type: "event", event: { target, type, ...rest } }),
+    );
+  tell("participants", "update", {
+    update: { users: [null, { sessionId: speaker.sessionId, inCall: 7 }, 3] },
+  });
+  await r.until(() => r.meter.counted("tiro_signaling_ignored_total", "entry") === 2, "entries counted");
+  const [user] = r.events.findLast((event) => event.type === "participants")!.users;
+  assert.deepEqual([user.sessionId, user.inCall], [speaker.sessionId, 7]);
+  tell("room", "leave", { leave: [{ sessionid: "odd" }, speaker.sessionId] });
+  assert.deepEqual((await r.next("sessions_left")).sessionIds, [speaker.sessionId]);
+  assert.equal(r.meter.counted("tiro_signaling_ignored_total", "entry"), 3);
 });
 
 Deno.test("A message too large to take is an overflow: the room is joined anew, because a resume would not make it good", async () => {

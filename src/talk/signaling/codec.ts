@@ -15,13 +15,10 @@ export type ServerMessage =
   | { kind: "room"; id?: string; roomToken: string }
   | { kind: "error"; id?: string; code: string }
   | { kind: "bye"; reason?: string }
-  | { kind: "sessions_joined"; sessions: { sessionId: string; ncSessionId?: string; internal: boolean }[] }
-  | { kind: "sessions_left"; sessionIds: string[] }
-  /** The whole list. `ncSessionId` is only what Nextcloud put there. */
-  | {
-    kind: "participants";
-    users: { sessionId: string; ncSessionId?: string; inCall: number; internal: boolean }[];
-  }
+  | ({ kind: "sessions_joined"; sessions: JoinedSession[] } & WithInvalidEntries)
+  | ({ kind: "sessions_left"; sessionIds: string[] } & WithInvalidEntries)
+  /** An update of those it names, not of anybody else; `changed` is the newer of the two. */
+  | ({ kind: "participants"; users: ListedUser[]; changed: ListedUser[] } & WithInvalidEntries)
   /** The same flags for everyone: 0 ends the call. */
   | { kind: "everyone"; inCall: number }
   | { kind: "switch_to"; roomToken: string }
@@ -33,6 +30,28 @@ export type ServerMessage =
   /** Known and of no use here: welcome, chat, flags, screen shares. */
   | { kind: "unneeded" }
   | { kind: "ignored"; reason: IgnoredReason };
+
+export interface JoinedSession {
+  sessionId: string;
+  ncSessionId?: string;
+  /** Announces what only services do. */
+  internal: boolean;
+}
+
+/** An entry of a participant list. */
+export interface ListedUser {
+  sessionId: string;
+  /** Only what Nextcloud put there. */
+  ncSessionId?: string;
+  /** Call flags; undefined: the entry is about something else, permissions perhaps. */
+  inCall?: number;
+  internal: boolean;
+}
+
+interface WithInvalidEntries {
+  /** Entries that made no sense; absent: none. The others are not affected. */
+  invalidEntries?: number;
+}
 
 export type ClientMessage =
   | { kind: "hello"; version: "1.0" | "2.0"; random: string; token: string; backendUrl: string }
@@ -70,11 +89,12 @@ const Joined = z.object({
   features: z.array(z.string()).optional().catch(undefined),
 });
 const Join = z.object({ event: z.object({ join: z.array(z.unknown()) }) });
-const Leave = z.object({ event: z.object({ leave: z.array(z.string()) }) });
+const Leave = z.object({ event: z.object({ leave: z.array(z.unknown()) }) });
 const User = z.object({
   sessionId: name,
   nextcloudSessionId: z.string().optional().catch(undefined),
-  inCall: callFlags.catch(0),
+  // Flags that make no sense say nothing: they end nobody's captions.
+  inCall: callFlags.optional().catch(undefined),
   internal: z.boolean().catch(false),
 });
 const Update = z.object({
@@ -83,6 +103,7 @@ const Update = z.object({
       all: z.boolean().optional(),
       incall: callFlags.optional(),
       users: z.array(z.unknown()).nullish(),
+      changed: z.array(z.unknown()).nullish(),
     }),
   }),
 });
@@ -113,6 +134,8 @@ const Candidate = z.object({
   }),
 });
 
+/** Entries read of one list: several times the largest call. Reading these takes 50 ms at most, whatever they are. */
+const ENTRIES_MAX = 20_000;
 /** What only services announce in their hello. */
 const INTERNAL_FEATURES = ["internal-incall", "start-dialout"];
 
@@ -156,31 +179,34 @@ export function decode(data: string | Uint8Array): ServerMessage {
   return { kind: "ignored", reason: "unknown_type" };
 }
 
-function decodeEvent(name: string, json: unknown): ServerMessage {
-  switch (name) {
+function decodeEvent(event: string, json: unknown): ServerMessage {
+  switch (event) {
     case "room/join":
-      return read(Join, json, ({ event }) => ({
-        kind: "sessions_joined",
-        sessions: valid(Joined, event.join).map((entry) => ({
-          sessionId: entry.sessionid,
-          ncSessionId: entry.roomsessionid || undefined,
-          internal: entry.features?.some((feature) => INTERNAL_FEATURES.includes(feature)) ?? false,
-        })),
-      }));
+      return read(Join, json, ({ event }) => {
+        const { valid, invalidEntries } = readEntries(Joined, event.join);
+        const sessions = valid.map(({ sessionid, roomsessionid, features }) => ({
+          sessionId: sessionid,
+          ncSessionId: roomsessionid || undefined,
+          internal: features?.some((feature) => INTERNAL_FEATURES.includes(feature)) ?? false,
+        }));
+        return { kind: "sessions_joined", sessions, ...counted(invalidEntries) };
+      });
     case "room/leave":
-      return read(Leave, json, ({ event }) => ({ kind: "sessions_left", sessionIds: event.leave }));
+      return read(Leave, json, ({ event }) => {
+        const { valid, invalidEntries } = readEntries(name, event.leave);
+        return { kind: "sessions_left", sessionIds: valid, ...counted(invalidEntries) };
+      });
     case "participants/update":
       return read(Update, json, ({ event: { update } }) => {
         if (update.all) return { kind: "everyone", inCall: update.incall ?? 0 };
-        const users = valid(User, update.users ?? []).map((
-          { sessionId, nextcloudSessionId, inCall, internal },
-        ) => ({
-          sessionId,
-          ncSessionId: nextcloudSessionId || undefined,
-          inCall,
-          internal,
-        }));
-        return { kind: "participants", users };
+        const users = readEntries(User, update.users ?? []);
+        const changed = readEntries(User, update.changed ?? []);
+        return {
+          kind: "participants",
+          users: users.valid.map(listed),
+          changed: changed.valid.map(listed),
+          ...counted(users.invalidEntries + changed.invalidEntries),
+        };
       });
     case "room/switchto":
       return read(SwitchTo, json, ({ event }) => ({ kind: "switch_to", roomToken: event.switchto.roomid }));
@@ -231,11 +257,24 @@ function read<T>(schema: z.ZodType<T>, json: unknown, then: (value: T) => Server
 }
 
 /** One entry that makes no sense does not cost the others their place. */
-function valid<T>(schema: z.ZodType<T>, entries: readonly unknown[]): T[] {
-  return entries.flatMap((entry) => {
+function readEntries<T>(
+  schema: z.ZodType<T>,
+  entries: readonly unknown[],
+): { valid: T[]; invalidEntries: number } {
+  const valid: T[] = [];
+  for (const entry of entries.slice(0, ENTRIES_MAX)) {
     const result = schema.safeParse(entry);
-    return result.success ? [result.data] : [];
-  });
+    if (result.success) valid.push(result.data);
+  }
+  return { valid, invalidEntries: entries.length - valid.length };
+}
+
+function counted(invalidEntries: number): WithInvalidEntries {
+  return invalidEntries > 0 ? { invalidEntries } : {};
+}
+
+function listed({ sessionId, nextcloudSessionId, inCall, internal }: z.output<typeof User>): ListedUser {
+  return { sessionId, ncSessionId: nextcloudSessionId || undefined, inCall, internal };
 }
 
 const utf8 = new TextEncoder();

@@ -65,14 +65,20 @@ Deno.test("Joins tell the Nextcloud session and leave names behind", () => {
       { sessionId: "s2", ncSessionId: undefined, internal: true },
       { sessionId: "s3", ncSessionId: undefined, internal: false },
     ],
+    invalidEntries: 1,
   });
   assert.deepEqual(event("room", "leave", { leave: ["s1", "s2"] }), {
     kind: "sessions_left",
     sessionIds: ["s1", "s2"],
   });
+  assert.deepEqual(event("room", "leave", { leave: ["s1", null, { sessionid: "s3" }, "", "s2"] }), {
+    kind: "sessions_left",
+    sessionIds: ["s1", "s2"],
+    invalidEntries: 3,
+  });
 });
 
-Deno.test("A participant list is whole, and one odd entry costs no other its place", () => {
+Deno.test("A participant list is news of those it names, and one odd entry costs no other its place", () => {
   const users = [
     { sessionId: "s1", nextcloudSessionId: "n1", inCall: 7, displayName: "Ada", lastPing: 1 },
     { sessionId: "s2", inCall: true },
@@ -81,15 +87,27 @@ Deno.test("A participant list is whole, and one odd entry costs no other its pla
     null,
     { sessionId: "s4", nextcloudSessionId: 4, inCall: "?" },
   ];
-  assert.deepEqual(event("participants", "update", { update: { roomid: "t", users } }), {
-    kind: "participants",
+  const changed = [{ sessionId: "s5", participantPermissions: 254 }, "odd", { sessionId: "s6", inCall: 0 }];
+  const read = {
     users: [
       { sessionId: "s1", ncSessionId: "n1", inCall: 7, internal: false },
       { sessionId: "s2", ncSessionId: undefined, inCall: 1, internal: false },
       { sessionId: "s3", ncSessionId: undefined, inCall: 3, internal: true },
-      { sessionId: "s4", ncSessionId: undefined, inCall: 0, internal: false },
+      { sessionId: "s4", ncSessionId: undefined, inCall: undefined, internal: false },
     ],
-  });
+    changed: [
+      { sessionId: "s5", ncSessionId: undefined, inCall: undefined, internal: false },
+      { sessionId: "s6", ncSessionId: undefined, inCall: 0, internal: false },
+    ],
+  };
+  const update = (rest: Record<string, unknown>) =>
+    event("participants", "update", { update: { roomid: "t", ...rest } });
+  const none = { kind: "participants", users: [], changed: [] };
+  assert.deepEqual(update({ users, changed }), { ...none, ...read, invalidEntries: 3 });
+  assert.deepEqual(update({ users }), { ...none, users: read.users, invalidEntries: 2 });
+  assert.deepEqual(update({ changed }), { ...none, changed: read.changed, invalidEntries: 1 });
+  assert.deepEqual(update({ users: null, changed: null }), none);
+  assert.deepEqual(update({}), none);
   assert.deepEqual(event("participants", "update", { update: { roomid: "t", incall: 0, all: true } }), {
     kind: "everyone",
     inCall: 0,

@@ -190,6 +190,7 @@ export class SignalingConnection {
       }
       if (this.#socket !== socket) return undefined;
       if (message.kind === "ignored") this.#ignored(message.reason);
+      if ("invalidEntries" in message) this.#ignored("entry", undefined, message.invalidEntries);
       this.#apply(this.#session.receive(message, this.#clock.now()));
     }
   }
@@ -220,8 +221,8 @@ export class SignalingConnection {
     if (event.type === "closed") this.#stop();
   }
 
-  #ignored(reason: string, code?: string): void {
-    this.#options.meter.count("tiro_signaling_ignored_total", reason);
+  #ignored(reason: string, code?: string, count = 1): void {
+    this.#options.meter.count("tiro_signaling_ignored_total", reason, count);
     this.#options.log.debug("HPB message ignored", { reason, code });
   }
 

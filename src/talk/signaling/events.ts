@@ -10,19 +10,21 @@ export interface RoomSession {
   internal: boolean;
 }
 
-/** Someone in the room as a participant list has them. */
+/** Someone of whom it is known whether they are in the call. */
 export interface Participant extends RoomSession {
   /** Call flags: 1 in call, 2 audio, 4 video, 8 phone; 0 is not in the call. */
   inCall: number;
+  /** Whether the HPB has reported them joining: lists alone may also name who is gone. */
+  joined: boolean;
 }
 
-/** Our own session is in none of the lists. */
+/** Our own session is in none of these. */
 export type SignalingEvent =
   /** In the room. `resumed: false`: every session id known before is void. */
   | { type: "joined"; resumed: boolean }
   | { type: "sessions_joined"; sessions: RoomSession[] }
   | { type: "sessions_left"; sessionIds: string[] }
-  /** The whole list, replacing the one before. */
+  /** Everyone whose call flags are known, after an update of some: the others are in it as before. */
   | { type: "participants"; users: Participant[] }
   /** Ended for everyone. */
   | { type: "call_ended" }

@@ -1,50 +1,138 @@
 /**
- * Who is in the room, ourselves left out. The HPB tells joins and leaves one by one and the call as whole lists; the
- * Nextcloud session of someone is certain only from their join.
+ * Who is in the room and who of them in the call, ourselves left out. The HPB reports joins and leaves one by one, and
+ * the call in lists of which none is complete: a node of a cluster lists internal sessions alone when one of them joins
+ * on another node, and newer releases of Talk send only who changed. So a list updates those it names; everybody else
+ * keeps the state they had. Someone is out of the call by an entry that says so, by leaving the room, or when we join
+ * the room anew.
  */
-import type { Participant, RoomSession, SignalingEvent } from "./events.ts";
+import type { JoinedSession, ListedUser } from "./codec.ts";
+import type { Participant, SignalingEvent } from "./events.ts";
 
-/** Several times the largest call; whoever comes after it is known by the lists alone. */
+/** Several times the largest call; beyond it whoever joined is kept before those only lists know. */
 const SESSIONS_MAX = 5_000;
+/** Sessions that left the room; the HPB's lists name them until Nextcloud sends it the next list. */
+const LEFT_MAX = 1_000;
+
+interface Member {
+  /** Certain from their join only; from a list it is what Nextcloud put there. */
+  ncSessionId?: string;
+  /** Reported by a join, not by a list alone. */
+  joined: boolean;
+  internal: boolean;
+  /** Call flags; undefined: not reported yet. */
+  inCall?: number;
+}
 
 export class Roster {
-  readonly #sessions = new Map<string, RoomSession>();
+  readonly #members = new Map<string, Member>();
+  readonly #left = new Set<string>();
   #ownId = "";
 
   /** A room entered anew: nobody known before counts. */
   reset(ownId: string): void {
     this.#ownId = ownId;
-    this.#sessions.clear();
+    this.#members.clear();
+    this.#left.clear();
   }
 
-  joined(entries: readonly RoomSession[]): SignalingEvent[] {
+  joined(entries: readonly JoinedSession[]): SignalingEvent[] {
     const sessions = entries.filter(({ sessionId }) => sessionId !== this.#ownId);
-    for (const session of sessions) {
-      if (this.#sessions.size < SESSIONS_MAX) this.#sessions.set(session.sessionId, session);
+    for (const { sessionId, ncSessionId, internal } of sessions) {
+      this.#left.delete(sessionId);
+      const known = this.#members.get(sessionId);
+      this.#put(sessionId, {
+        ncSessionId: ncSessionId ?? known?.ncSessionId,
+        joined: true,
+        internal: internal || known?.internal === true,
+        inCall: known?.inCall,
+      });
     }
     return sessions.length === 0 ? [] : [{ type: "sessions_joined", sessions }];
   }
 
   left(ids: readonly string[]): SignalingEvent[] {
     const sessionIds = ids.filter((sessionId) => sessionId !== this.#ownId);
-    for (const sessionId of sessionIds) this.#sessions.delete(sessionId);
+    for (const sessionId of sessionIds) {
+      this.#members.delete(sessionId);
+      this.#left.delete(sessionId);
+      this.#left.add(sessionId);
+    }
+    for (const oldest of this.#left) {
+      if (this.#left.size <= LEFT_MAX) break;
+      this.#left.delete(oldest);
+    }
     return sessionIds.length === 0 ? [] : [{ type: "sessions_left", sessionIds }];
   }
 
-  /** A whole list. */
-  listed(list: readonly Participant[]): SignalingEvent {
-    const users = list.filter(({ sessionId }) => sessionId !== this.#ownId).map((user) => ({
-      ...user,
-      // What Nextcloud put into the list may be missing.
-      ncSessionId: this.#sessions.get(user.sessionId)?.ncSessionId ?? user.ncSessionId,
-    }));
-    return { type: "participants", users };
+  /** Updates those named; `changed` is newer than `users`. */
+  listed(users: readonly ListedUser[], changed: readonly ListedUser[]): SignalingEvent {
+    this.#merge(users);
+    this.#merge(changed);
+    return this.#participants();
   }
 
   /** The same flags for everyone; 0 ends the call. */
   everyone(inCall: number): SignalingEvent {
     if (inCall === 0) return { type: "call_ended" };
-    const people = [...this.#sessions.values()].filter(({ internal }) => !internal);
-    return { type: "participants", users: people.map((session) => ({ ...session, inCall })) };
+    for (const member of this.#members.values()) {
+      if (!member.internal) member.inCall = inCall;
+    }
+    return this.#participants();
   }
+
+  /**
+   * Two entries for one session in one list contradict each other where the HPB added what it knows to what Nextcloud
+   * sent, in no certain order. Together they are what either claims: asking for audio that is not there is answered
+   * with a refusal, not asking for audio that is there costs words.
+   */
+  #merge(list: readonly ListedUser[]): void {
+    const named = new Map<string, ListedUser>();
+    for (const entry of list) {
+      const { sessionId } = entry;
+      if (sessionId === this.#ownId || this.#left.has(sessionId)) continue;
+      const before = named.get(sessionId);
+      named.set(sessionId, before ? both(before, entry) : entry);
+    }
+    for (const [sessionId, { ncSessionId, internal, inCall }] of named) {
+      const known = this.#members.get(sessionId);
+      this.#put(sessionId, {
+        ncSessionId: known?.joined ? known.ncSessionId ?? ncSessionId : ncSessionId ?? known?.ncSessionId,
+        joined: known?.joined ?? false,
+        internal: internal || known?.internal === true,
+        inCall: inCall ?? known?.inCall,
+      });
+    }
+  }
+
+  #put(sessionId: string, member: Member): void {
+    if (this.#members.has(sessionId) || this.#members.size < SESSIONS_MAX || this.#makeRoom(member)) {
+      this.#members.set(sessionId, member);
+    }
+  }
+
+  /** Who has joined takes the place of one whom only a list knows. */
+  #makeRoom({ joined }: Member): boolean {
+    if (!joined) return false;
+    for (const [sessionId, member] of this.#members) {
+      if (!member.joined) return this.#members.delete(sessionId);
+    }
+    return false;
+  }
+
+  #participants(): SignalingEvent {
+    const users: Participant[] = [];
+    for (const [sessionId, { ncSessionId, joined, internal, inCall }] of this.#members) {
+      if (inCall !== undefined) users.push({ sessionId, ncSessionId, joined, internal, inCall });
+    }
+    return { type: "participants", users };
+  }
+}
+
+function both(a: ListedUser, b: ListedUser): ListedUser {
+  return {
+    sessionId: a.sessionId,
+    ncSessionId: a.ncSessionId ?? b.ncSessionId,
+    inCall: a.inCall === undefined ? b.inCall : a.inCall | (b.inCall ?? 0),
+    internal: a.internal || b.internal,
+  };
 }

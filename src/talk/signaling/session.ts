@@ -317,7 +317,7 @@ export class SignalingSession {
       case "sessions_left":
         return this.#roster.left(message.sessionIds).map(toOutput);
       case "participants":
-        return [toOutput(this.#roster.listed(message.users))];
+        return [toOutput(this.#roster.listed(message.users, message.changed))];
       case "everyone":
         return [toOutput(this.#roster.everyone(message.inCall))];
       case "switch_to":

@@ -341,11 +341,11 @@ Deno.test("Session knows people by their join, leaves itself out, and falls back
     { sessionId: "b", ncSessionId: "nc-b", inCall: 3, internal: false },
     { sessionId: "me", inCall: 1, internal: true },
   ];
-  assert.deepEqual(events(rig.receive({ kind: "participants", users })), [{
+  assert.deepEqual(events(rig.receive({ kind: "participants", users, changed: [] })), [{
     type: "participants",
     users: [
-      { sessionId: "a", ncSessionId: "nc-a", inCall: 3, internal: false },
-      { sessionId: "b", ncSessionId: "nc-b", inCall: 3, internal: false },
+      { sessionId: "a", ncSessionId: "nc-a", inCall: 3, internal: false, joined: true },
+      { sessionId: "b", ncSessionId: "nc-b", inCall: 3, internal: false, joined: true },
     ],
   }]);
   assert.deepEqual(events(rig.receive({ kind: "sessions_left", sessionIds: ["b", "me"] })), [
@@ -353,7 +353,7 @@ Deno.test("Session knows people by their join, leaves itself out, and falls back
   ]);
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 7 })), [{
     type: "participants",
-    users: [{ sessionId: "a", ncSessionId: "nc-a", inCall: 7, internal: false }],
+    users: [{ sessionId: "a", ncSessionId: "nc-a", inCall: 7, internal: false, joined: true }],
   }]);
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 0 })), [{ type: "call_ended" }]);
 });
@@ -397,7 +397,7 @@ Deno.test("Session that joined anew has forgotten who was there and what it had 
   assert.deepEqual(sent(rig.requestOffer("a")), [{ kind: "request_offer", to: "a" }]);
   rig.receive({ kind: "sessions_joined", sessions: [session("a")] });
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 3 })), [
-    { type: "participants", users: [{ ...session("a"), inCall: 3 }] },
+    { type: "participants", users: [{ ...session("a"), inCall: 3, joined: true }] },
   ]);
 });
 

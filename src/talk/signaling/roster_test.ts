@@ -1,0 +1,115 @@
+import assert from "@std/assert";
+import type { ListedUser } from "./codec.ts";
+import { Roster } from "./roster.ts";
+
+const entry = (sessionId: string, inCall?: number, more: Partial<ListedUser> = {}): ListedUser => (
+  { sessionId, inCall, internal: false, ...more }
+);
+
+/** A roster of our session `me`, and who is in the call after each event, with their flags. */
+function rig() {
+  const roster = new Roster();
+  roster.reset("me");
+  const flags = (event: ReturnType<Roster["listed"]>) =>
+    event.type === "participants"
+      ? Object.fromEntries(event.users.map(({ sessionId, inCall }) => [sessionId, inCall]))
+      : event.type;
+  return {
+    roster,
+    join: (...ids: string[]) =>
+      roster.joined(ids.map((sessionId) => ({ sessionId, ncSessionId: `nc-${sessionId}`, internal: false }))),
+    users: (...users: ListedUser[]) => flags(roster.listed(users, [])),
+    changed: (...changed: ListedUser[]) => flags(roster.listed([], changed)),
+    lists: (users: ListedUser[], changed: ListedUser[]) => flags(roster.listed(users, changed)),
+    everyone: (inCall: number) => flags(roster.everyone(inCall)),
+  };
+}
+
+Deno.test("Whoever a list does not name keeps the state they had", () => {
+  const { users, changed, join } = rig();
+  join("a", "b");
+  assert.deepEqual(users(entry("a", 3)), { a: 3 });
+  assert.deepEqual(users(entry("b", 1)), { a: 3, b: 1 });
+  assert.deepEqual(changed(entry("b", 0)), { a: 3, b: 0 });
+  assert.deepEqual(users(entry("recorder", 1, { internal: true })), { a: 3, b: 0, recorder: 1 });
+  assert.deepEqual(users(), { a: 3, b: 0, recorder: 1 });
+  assert.deepEqual(users(entry("a", 0)), { a: 0, b: 0, recorder: 1 });
+});
+
+Deno.test("An entry without flags changes none", () => {
+  const { users, changed } = rig();
+  users(entry("a", 3));
+  assert.deepEqual(changed(entry("a")), { a: 3 });
+  assert.deepEqual(changed(entry("b")), { a: 3 });
+});
+
+Deno.test("Entries for the same session are one, whatever their order", () => {
+  for (const twice of [[0, 7], [7, 0], [7, 7], [1, 7, 0], [undefined, 7], [7, undefined]]) {
+    const { users } = rig();
+    assert.deepEqual(users(...twice.map((inCall) => entry("a", inCall)), entry("b", 1)), { a: 7, b: 1 });
+  }
+  const { users } = rig();
+  users(entry("a", 3));
+  assert.deepEqual(users(entry("a", 0), entry("a", 0)), { a: 0 });
+  const internal = entry("i", 1, { internal: true });
+  assert.deepEqual(users(internal, entry("i", 1), internal), { a: 0, i: 1 });
+});
+
+Deno.test("What changed is newer than what stands in the same list", () => {
+  const { lists } = rig();
+  assert.deepEqual(lists([entry("a", 3), entry("b", 0)], [entry("a", 0), entry("b", 3)]), { a: 0, b: 3 });
+});
+
+Deno.test("Whoever left the room is out of the call, even if a list still names them, until they join again", () => {
+  const { roster, users, changed, join } = rig();
+  join("a", "b");
+  users(entry("a", 3), entry("b", 3));
+  roster.left(["a"]);
+  assert.deepEqual(users(entry("a", 3)), { b: 3 });
+  assert.deepEqual(changed(entry("a", 7)), { b: 3 });
+  join("a");
+  assert.deepEqual(users(), { b: 3 });
+  assert.deepEqual(users(entry("a", 3)), { b: 3, a: 3 });
+});
+
+Deno.test("A list may come before the join of whom it names", () => {
+  const { roster, users, join } = rig();
+  users(entry("a", 3, { ncSessionId: "from the list" }));
+  join("a");
+  const event = roster.listed([], []);
+  assert.deepEqual(event, {
+    type: "participants",
+    users: [{ sessionId: "a", ncSessionId: "nc-a", inCall: 3, internal: false, joined: true }],
+  });
+});
+
+Deno.test("The same flags for everyone are for people, and for nobody who left", () => {
+  const { roster, users, join, everyone } = rig();
+  join("a", "b", "c");
+  users(entry("a", 1), entry("i", 1, { internal: true }));
+  roster.left(["c"]);
+  assert.deepEqual(everyone(3), { a: 3, b: 3, i: 1 });
+  assert.deepEqual(users(entry("a", 1)), { a: 1, b: 3, i: 1 });
+  assert.equal(everyone(0), "call_ended");
+});
+
+Deno.test("A room entered anew is empty, and those who left may be there again", () => {
+  const { roster, users } = rig();
+  users(entry("a", 3));
+  roster.left(["a"]);
+  roster.reset("me again");
+  assert.deepEqual(users(entry("a", 3), entry("me", 3), entry("me again", 3)), { a: 3, me: 3 });
+});
+
+Deno.test("Thousands of sessions nobody joined with keep nobody who joins out", () => {
+  const { roster, users, join } = rig();
+  const wrong = Array.from({ length: 6_000 }, (_, i) => entry(`wrong-${i}`, 3));
+  const listed = users(...wrong);
+  assert.equal(Object.keys(listed).length, 5_000);
+  join("a");
+  const after = users(entry("a", 3));
+  assert.equal(Object.keys(after).length, 5_000);
+  assert.ok(typeof after === "object" && after.a === 3);
+  roster.left(wrong.map(({ sessionId }) => sessionId));
+  assert.deepEqual(users(entry("b", 3)), { a: 3, b: 3 });
+});
