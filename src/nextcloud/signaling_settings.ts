@@ -44,6 +44,7 @@ export class SignalingSettings implements IceServerSource, AsyncDisposable {
   #refreshAtMs = -Infinity;
   #expiresAtMs = Infinity;
   #asking?: Promise<void>;
+  #clocksDiffer = false;
 
   constructor(options: SignalingSettingsOptions) {
     this.#options = options;
@@ -70,7 +71,7 @@ export class SignalingSettings implements IceServerSource, AsyncDisposable {
     try {
       const servers = await this.#fetch();
       const nowMs = this.#clock.now();
-      const lifeMs = lifetimeMs(servers, (this.#options.unixNowMs ?? Date.now)());
+      const lifeMs = this.#lifetimeMs(servers);
       // At half their life, so that a call that starts now has the other half.
       const keptMs = lifeMs === undefined ? KEPT_MS : Math.min(lifeMs / 2, KEPT_MAX_MS);
       this.#servers = servers;
@@ -84,6 +85,22 @@ export class SignalingSettings implements IceServerSource, AsyncDisposable {
         reason: error instanceof Error ? error.message : "unknown",
       });
     }
+  }
+
+  /** Until the first credential expires, ms; undefined when none says so that it can be believed. */
+  #lifetimeMs(servers: readonly IceServer[]): number | undefined {
+    const expiresMs = expiryMs(servers);
+    if (expiresMs === undefined) return undefined;
+    const lifeMs = expiresMs - (this.#options.unixNowMs ?? Date.now)();
+    if (lifeMs > 0) return lifeMs;
+    // Nextcloud has just made them, and it is its clock that the TURN server goes by.
+    if (!this.#clocksDiffer) {
+      this.#options.log.warn("fresh TURN credentials look expired", {
+        reason: "the clocks of this machine and of Nextcloud differ",
+      });
+    }
+    this.#clocksDiffer = true;
+    return undefined;
   }
 
   async #fetch(): Promise<IceServer[]> {
@@ -101,12 +118,10 @@ export class SignalingSettings implements IceServerSource, AsyncDisposable {
   }
 }
 
-/** Until the first credential expires, ms; undefined when none says. A TURN username is `<expiry, unix s>:<anything>`. */
-function lifetimeMs(servers: readonly IceServer[], unixNowMs: number): number | undefined {
+/** When the first credential expires, ms since 1970. A TURN username is `<expiry, unix s>:<anything>`. */
+function expiryMs(servers: readonly IceServer[]): number | undefined {
   const expiries = servers.flatMap(({ username }) => username?.match(/^(\d{9,11}):/)?.[1] ?? []);
-  return expiries.length === 0
-    ? undefined
-    : Math.max(0, Math.min(...expiries.map(Number)) * 1000 - unixNowMs);
+  return expiries.length === 0 ? undefined : Math.min(...expiries.map(Number)) * 1000;
 }
 
 /** One entry that makes no sense does not cost the others their place. */

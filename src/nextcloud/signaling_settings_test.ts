@@ -75,6 +75,21 @@ Deno.test("Credentials are renewed at half their life, and others after ten minu
   assert.equal(r.nextcloud.settingsRequests, 3);
 });
 
+Deno.test("Credentials fresh from Nextcloud are used though our wall clock is a week ahead", async () => {
+  await using r = await rig();
+  const week = turn(-7 * 24 * 3_600);
+  r.nextcloud.settings = { stunservers: [STUN], turnservers: [week] };
+  assert.deepEqual(await r.settings.iceServers(), [STUN, week]);
+  await r.clock.advance(9 * MINUTE_MS);
+  assert.deepEqual(await r.settings.iceServers(), [STUN, week]);
+  assert.equal(r.nextcloud.settingsRequests, 1);
+  assert.deepEqual(r.warnings, ["the clocks of this machine and of Nextcloud differ"]);
+  await r.clock.advance(MINUTE_MS);
+  await r.settings.iceServers();
+  assert.equal(r.nextcloud.settingsRequests, 2);
+  assert.equal(r.warnings.length, 1, "said once");
+});
+
 Deno.test("Without an answer there are no servers, and Nextcloud is asked again only after a while", async () => {
   await using r = await rig();
   r.nextcloud.settings = { stunservers: [STUN], turnservers: [] };
