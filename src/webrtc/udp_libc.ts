@@ -8,6 +8,7 @@
  * layouts are those of Linux on 64-bit processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
  */
 import { descriptors } from "../flow/mod.ts";
+import { StampClock } from "./stamp_clock.ts";
 import {
   type Address,
   DATAGRAM_BYTES_MAX,
@@ -25,9 +26,7 @@ const BATCH = 16;
 /** Calls for one socket at a time, so that a flood keeps to its own: what is too much the kernel drops. */
 const CALLS_MAX = 4;
 
-/** More than a socket's buffer holds of a voice. */
-const WAITED_MS_MAX = 10_000;
-
+const CLOCK_REALTIME = 0;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4_000 | 0o2_000_000;
@@ -63,6 +62,7 @@ const SYMBOLS = {
   inet_pton: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   inet_ntop: { parameters: ["i32", "buffer", "buffer", "u32"], result: "pointer" },
   close: { parameters: ["i32"], result: "i32" },
+  clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
 } as const;
 
 const libc = openLibc();
@@ -78,6 +78,8 @@ export class LibcUdpSocket implements UdpSocket {
   /** Datagrams asked for in one call: one, until more can be taken in a turn. */
   #batch = 1;
   #nextTurn: ReturnType<typeof setTimeout> | undefined;
+  /** When nothing was left to receive, monotonic ms: what comes next has waited no longer. */
+  #emptyMs = stamps.turn();
   #closed = false;
 
   /** Binds. Throws when the address is not ours, or the port is not free. */
@@ -131,8 +133,8 @@ export class LibcUdpSocket implements UdpSocket {
     return Promise.resolve();
   }
 
-  /** Hands on what has come, and what comes meanwhile, up to a bound. */
-  poll(): void {
+  /** Hands on what has come, and what comes meanwhile, up to a bound. `turnMs`: as `stamps` told it. */
+  poll(turnMs: number): void {
     const { recvmmsg } = symbols();
     const received = arena ??= new Arena();
     for (let calls = 0; calls < CALLS_MAX && !this.#closed; calls++) {
@@ -140,18 +142,21 @@ export class LibcUdpSocket implements UdpSocket {
       const count = recvmmsg(this.#fd, received.headerBytes, batch, MSG_DONTWAIT, null);
       for (let slot = 0; slot < count; slot++) {
         // Whoever is told of one may close the socket over it.
-        if (received.take(slot, this.#family) && !this.#closed && this.#onReceived(received)) {
+        if (received.take(slot, this.#family, this.#emptyMs) && !this.#closed && this.#onReceived(received)) {
           this.#batch = BATCH;
         }
       }
-      if (count < batch) return;
+      if (count < batch) {
+        this.#emptyMs = turnMs;
+        return;
+      }
       if (this.#batch === 1) return this.#pollNextTurn();
     }
   }
 
   #pollNextTurn(): void {
     clearTimeout(this.#nextTurn);
-    if (!this.#closed) this.#nextTurn = setTimeout(() => this.poll());
+    if (!this.#closed) this.#nextTurn = setTimeout(() => this.poll(stamps.turn()));
   }
 }
 
@@ -176,7 +181,8 @@ class Poller {
 
   #poll(): void {
     this.#turn = (this.#turn + 1) % TURNS;
-    for (const socket of this.#turns[this.#turn]) socket.poll();
+    const turnMs = stamps.turn();
+    for (const socket of this.#turns[this.#turn]) socket.poll(turnMs);
   }
 }
 
@@ -217,7 +223,7 @@ class Arena implements ReceivedDatagram {
   }
 
   /** Makes a received datagram the one told of, and its slot ready for the next; false when it came cut off. */
-  take(slot: number, family: 4 | 6): boolean {
+  take(slot: number, family: 4 | 6, emptyMs: number): boolean {
     const headers = this.#headers;
     const header = slot * HEADER_WORDS;
     const isStamped = headers[header + CONTROL_BYTES_WORD] > 0;
@@ -233,7 +239,7 @@ class Arena implements ReceivedDatagram {
       this.#views[slot] = this.#datagrams.subarray(start, start + length);
     }
     this.bytes = this.#views[slot];
-    this.waitedMs = isStamped ? this.#waitedMs(slot * CONTROL_WORDS) : 0;
+    this.waitedMs = isStamped ? stamps.waitedMs(this.#stampMs(slot * CONTROL_WORDS), emptyMs) : 0;
     return isWhole;
   }
 
@@ -241,23 +247,31 @@ class Arena implements ReceivedDatagram {
     return readSockaddr(this.#family, this.#names.subarray(this.#slot * SOCKADDR_BYTES));
   }
 
-  /** The clock on the wall may be set meanwhile: such a time is not believed. */
-  #waitedMs(control: number): number {
-    const seconds = this.#controls[control + SECONDS_WORD];
-    const nanoseconds = this.#controls[control + NANOSECONDS_WORD];
-    const nowMs = performance.timeOrigin + performance.now();
-    const waitedMs = nowMs - (seconds * 1_000 + nanoseconds / 1e6);
-    return waitedMs > 0 && waitedMs < WAITED_MS_MAX ? waitedMs : 0;
+  #stampMs(control: number): number {
+    return toMs(this.#controls[control + SECONDS_WORD], this.#controls[control + NANOSECONDS_WORD]);
   }
 }
 
 /** Made for the first socket: without leave to use FFI there are no pointers either. */
 let arena: Arena | undefined;
 const poller = new Poller();
+const stamps = new StampClock(readWallMs);
 
 /** The address a call is about, and its text. */
 const sockaddr = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES));
 const text = new Uint8Array(new ArrayBuffer(64));
+const timespec = new Uint32Array(new ArrayBuffer(16));
+
+/** Of the same clock as the stamps, and as finely; Date.now() has whole milliseconds. */
+function readWallMs(): number {
+  symbols().clock_gettime(CLOCK_REALTIME, timespec);
+  return toMs(timespec[0], timespec[2]);
+}
+
+/** Of a struct timespec's lower halves: seconds until 2106. */
+function toMs(seconds: number, nanoseconds: number): number {
+  return seconds * 1_000 + nanoseconds / 1e6;
+}
 
 function sockaddrBytes(family: 4 | 6): number {
   return family === 4 ? 16 : SOCKADDR_BYTES;

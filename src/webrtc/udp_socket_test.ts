@@ -157,6 +157,26 @@ Deno.test(
   },
 );
 
+for (const steppedMs of [0, -7_000, 7_000]) {
+  Deno.test(
+    `libc: the time a datagram waited is right, the wall clock set by ${steppedMs / 1_000} s or not`,
+    { ignore: !isLibcUdp },
+    async () => {
+      using _stepped = new SteppedWallClock(steppedMs);
+      await using alice = new Ear(LibcUdpSocket);
+      await using bob = new Ear(LibcUdpSocket);
+      alice.socket.send(Uint8Array.of(1), ...bob.socket.address);
+      await bob.until(1);
+      alice.socket.send(Uint8Array.of(2), ...bob.socket.address);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+      await bob.until(2);
+      const [prompt, late] = bob.told.map(({ waitedMs }) => waitedMs);
+      assert.ok(prompt >= 0 && prompt < 3_000, `${prompt} ms`);
+      assert.ok(late >= 395 && late < 3_000, `${late} ms`);
+    },
+  );
+}
+
 Deno.test("libc: a datagram that was cut off is not told", { ignore: !isLibcUdp }, async () => {
   await using alice = new Ear(LibcUdpSocket);
   await using bob = new Ear(LibcUdpSocket);
@@ -233,5 +253,16 @@ function hasIpv6(): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** What the process sees of a clock that was set after its start: its own start lies elsewhere on it. */
+class SteppedWallClock implements Disposable {
+  constructor(byMs: number) {
+    const value = performance.timeOrigin - byMs;
+    Object.defineProperty(performance, "timeOrigin", { value, configurable: true });
+  }
+  [Symbol.dispose](): void {
+    Reflect.deleteProperty(performance, "timeOrigin");
   }
 }

@@ -1,0 +1,54 @@
+import assert from "@std/assert";
+import { StampClock } from "./stamp_clock.ts";
+
+/** Two clocks in the test's hands. */
+function clocks() {
+  const time = { wallMs: 1_700_000_000_000, nowMs: 50_000 };
+  const pass = (ms: number) => {
+    time.wallMs += ms;
+    time.nowMs += ms;
+  };
+  return { time, pass, stamps: new StampClock(() => time.wallMs, () => time.nowMs) };
+}
+
+Deno.test("A datagram has waited since its stamp", () => {
+  const { time, pass, stamps } = clocks();
+  const emptyMs = stamps.turn();
+  pass(4);
+  const stampMs = time.wallMs;
+  pass(16);
+  stamps.turn();
+  assert.equal(stamps.waitedMs(stampMs, emptyMs), 16);
+  pass(3); // by what the one before it took
+  assert.equal(stamps.waitedMs(stampMs, emptyMs), 19);
+});
+
+Deno.test("A step of the wall clock is forgotten in the next turn, and in its own is wrong by no more than a look", () => {
+  for (const byMs of [-3_600_000, -7_000, -30, 30, 7_000, 3_600_000]) {
+    const { time, pass, stamps } = clocks();
+    let emptyMs = stamps.turn();
+    pass(10);
+    const before = time.wallMs;
+    time.wallMs += byMs;
+    pass(10);
+    stamps.turn();
+    const waitedMs = stamps.waitedMs(before, emptyMs);
+    assert.ok(waitedMs >= 0 && waitedMs <= 20, `${waitedMs} ms`);
+    emptyMs = stamps.turn();
+    pass(15);
+    const after = time.wallMs;
+    pass(5);
+    stamps.turn();
+    assert.equal(stamps.waitedMs(after, emptyMs), 5);
+  }
+});
+
+Deno.test("A wall clock that is set in the midst of a turn is read again in the next", () => {
+  const { time, pass, stamps } = clocks();
+  const emptyMs = stamps.turn();
+  assert.equal(stamps.waitedMs(time.wallMs, emptyMs), 0);
+  time.wallMs -= 7_000;
+  pass(20);
+  stamps.turn();
+  assert.equal(stamps.waitedMs(time.wallMs - 8, emptyMs), 8);
+});
