@@ -20,6 +20,7 @@ import {
   type PcmFrame,
   type RtpPacket,
   type Speaker,
+  type SpeakerTrouble,
   type SpeechToText,
 } from "../domain/mod.ts";
 import { type Scope, type TimedCore, timedSource, untilAborted } from "../flow/mod.ts";
@@ -45,6 +46,8 @@ export interface CaptionerOptions {
   log: Log;
   meter: Meter;
   onCaption: (caption: Caption) => void;
+  /** Why nothing can be recognised now, or (undefined) that it can again. */
+  onTrouble: (trouble: SpeakerTrouble | undefined) => void;
 }
 
 /** For `CaptionerOptions.chunks`. */
@@ -83,6 +86,7 @@ export class Captioner {
         opened: (languageId) =>
           this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId))),
         sessionEnded: () => this.#say({ type: "session_ended" }),
+        trouble: options.onTrouble,
       },
       release: ({ samples }) => options.chunks.give(samples),
     });

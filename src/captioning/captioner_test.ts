@@ -112,6 +112,7 @@ function chain() {
     log: new FakeLog(),
     meter: new FakeMeter(),
     onCaption: (caption) => captions.push(caption),
+    onTrouble: () => {},
   });
   return { scope, source, stt, ledger, captions, captioner };
 }

@@ -15,12 +15,14 @@ import {
   type Log,
   type Meter,
   type PcmFrame,
+  type SpeakerTrouble,
   type SpeechToText,
   type SttEvent,
   type SttSession,
   TiroError,
 } from "../domain/mod.ts";
 import { delay, RetryPolicy, Scope } from "../flow/mod.ts";
+import { RecogniserTrouble } from "./recogniser_trouble.ts";
 
 export interface SttFeedEvents {
   /** Audio was handed to the session. */
@@ -30,6 +32,8 @@ export interface SttFeedEvents {
   opened(languageId: string): void;
   /** The session is over; the words so far stand as they are. */
   sessionEnded(): void;
+  /** Why nothing can be recognised now, or (undefined) that it can again. */
+  trouble(trouble: SpeakerTrouble | undefined): void;
 }
 
 export interface SttFeedOptions {
@@ -57,6 +61,7 @@ export class SttFeed {
   #languageId: string;
   #session: LiveSession | undefined;
   readonly #retry: RetryPolicy;
+  readonly #trouble: RecogniserTrouble;
   /** Frames the session has not answered for, oldest first; at most LIMITS.sttInFlightMs of audio. */
   #unanswered: PcmFrame[] = [];
   #unansweredMs = 0;
@@ -70,6 +75,9 @@ export class SttFeed {
     this.#options = options;
     this.#languageId = options.languageId;
     this.#retry = new RetryPolicy({ clock: options.clock });
+    this.#trouble = options.scope.use(
+      new RecogniserTrouble(options.clock, (trouble) => options.events.trouble(trouble)),
+    );
     options.scope.defer(() => this.#disarm());
   }
 
@@ -125,11 +133,12 @@ export class SttFeed {
 
   /** Opens a session however long it takes: a speaker without captions is never given up. */
   async #open(): Promise<LiveSession> {
-    const { scope, stt, clock, log, meter, events } = this.#options;
+    const { scope, stt, clock, meter, events } = this.#options;
     for (;;) {
       if (this.#retry.waitMs > 0) await delay(this.#retry.waitMs, scope.signal, clock);
       scope.signal.throwIfAborted();
       const startMs = clock.now();
+      this.#trouble.opening();
       try {
         const languageId = this.#languageId;
         const session = new LiveSession(await stt.open({ languageId }, scope.signal));
@@ -137,6 +146,7 @@ export class SttFeed {
         scope.signal.throwIfAborted();
         meter.observe("tiro_stt_open_ms", clock.now() - startMs);
         this.#retry.opened();
+        this.#trouble.opened();
         this.#session = session;
         events.opened(languageId);
         scope.run(() => this.#listen(session));
@@ -144,12 +154,9 @@ export class SttFeed {
       } catch (error) {
         scope.signal.throwIfAborted();
         this.#retry.failed(error);
+        this.#trouble.notOpened(error);
         this.#report("not_opened", error);
-        log.warn("speech-to-text not available", {
-          provider: stt.name,
-          code: codeOf(error),
-          failures: this.#retry.failures,
-        });
+        this.#complain("speech-to-text not available", error);
       }
     }
   }
@@ -161,7 +168,10 @@ export class SttFeed {
         if (this.#session !== session) continue; // retired: its words have had their final
         for (const frame of this.#unanswered) this.#options.release(frame);
         this.#forgetUnanswered();
-        if (event.type !== "progress") this.#retry.worked();
+        if (event.type !== "progress") {
+          this.#retry.worked();
+          this.#trouble.recognised();
+        }
         events.event(event);
       }
       meter.count("tiro_stt_sessions_total", "closed");
@@ -177,13 +187,17 @@ export class SttFeed {
   #lost(session: LiveSession, error: unknown): void {
     if (!this.#over(session)) return;
     this.#retry.failed(error);
+    this.#trouble.lost(error, this.#retry.failures);
     this.#report("failed", error);
+    this.#complain("speech-to-text session lost", error);
+  }
+
+  #complain(message: string, error: unknown): void {
     const { log, stt } = this.#options;
-    log.warn("speech-to-text session lost", {
-      provider: stt.name,
-      code: codeOf(error),
-      failures: this.#retry.failures,
-    });
+    const fields = { provider: stt.name, failures: this.#retry.failures };
+    // What does not get better by itself needs the whole of its message: somebody has to act on it.
+    if (error instanceof TiroError && !error.retryable) log.error(message, error, fields);
+    else log.warn(message, { ...fields, code: codeOf(error) });
   }
 
   /** Takes leave of the session; what it did not answer for is said again to the next. False when already done. */

@@ -117,6 +117,8 @@ function makeFeed() {
   const stt = new FakeStt();
   const meter = new FakeMeter();
   const said: string[] = [];
+  const troubles: (string | undefined)[] = [];
+  const log = new FakeLog();
   const released: number[] = [];
   const ledger = new AudioLedger();
   const feed = new SttFeed({
@@ -125,19 +127,20 @@ function makeFeed() {
     languageId: "en",
     scope,
     clock,
-    log: new FakeLog(),
+    log,
     meter,
     events: {
       sent: () => {},
       event: (event) => said.push("text" in event ? event.text : event.type),
       opened: () => {},
       sessionEnded: () => said.push("|"),
+      trouble: (trouble) => troubles.push(trouble),
     },
     release: ({ startMs }) => released.push(startMs),
   });
   const writer = feed.writable.getWriter();
   writer.closed.catch(() => {});
-  return { clock, scope, stt, meter, said, released, ledger, feed, writer };
+  return { clock, scope, stt, meter, said, troubles, log, released, ledger, feed, writer };
 }
 
 Deno.test("A session opens at the first audio, not before, and says what it hears", () =>
@@ -308,6 +311,47 @@ Deno.test("Sessions that lasted some seconds are followed at once, sessions that
     assert.equal(stt.opens, 9, "the tenth waits");
     await clock.advance(4_000);
     await write;
+  }));
+
+Deno.test("A recogniser that is dead, cold, refuses or speaks another protocol is reported until it works", () =>
+  withFeed(async ({ clock, stt, writer, troubles, log }) => {
+    const cold = Promise.withResolvers<void>();
+    const unauthorized = new SttError("Cannot open: test", { code: "stt_unauthorized", retryable: false });
+    stt.nextOpens.push(failure(), unauthorized, cold.promise);
+    const write = writer.write(frame(0, 0));
+    await clock.advance(60_000);
+    assert.deepEqual(troubles, ["recogniser_unreachable", "recogniser_refused"]);
+    assert.equal(stt.opens, 3);
+    cold.resolve();
+    await write;
+    assert.deepEqual(troubles.at(-1), undefined);
+    stt.sessions[0].fail(
+      new SttError("Cannot go on: it looks like Vosk", { code: "stt_foreign", retryable: false }),
+    );
+    await settle();
+    assert.deepEqual(troubles.at(-1), "recogniser_foreign");
+    const [line] = log.lines.slice(-1);
+    assert.equal(line.level, "error");
+    assert.match(line.error instanceof Error ? line.error.message : "", /Vosk/);
+    const next = writer.write(frame(60_000, 60_000));
+    await clock.advance(60_000);
+    await next;
+    assert.equal(troubles.length, 4, "an open session is no proof");
+    stt.sessions[1].say({ type: "word", text: "one" });
+    await settle();
+    assert.deepEqual(troubles.slice(3), ["recogniser_foreign", undefined]);
+  }));
+
+Deno.test("A cold recogniser is reported as starting after three seconds", () =>
+  withFeed(async ({ clock, stt, writer, troubles }) => {
+    const cold = Promise.withResolvers<void>();
+    stt.nextOpens.push(cold.promise);
+    const write = writer.write(frame(0, 0));
+    await clock.advance(3_000);
+    assert.deepEqual(troubles, ["recogniser_starting"]);
+    cold.resolve();
+    await write;
+    assert.deepEqual(troubles, ["recogniser_starting", undefined]);
   }));
 
 Deno.test("A pause without end of voice is filled with silence once, so that the last words come out", () =>

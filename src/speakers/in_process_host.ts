@@ -84,6 +84,7 @@ class InProcessSpeaker implements HostedSpeaker {
       log,
       meter,
       onCaption: (caption) => events.caption(caption),
+      onTrouble: (trouble) => events.trouble(trouble),
     });
     scope.failed.then((error) => events.failed(error));
   }

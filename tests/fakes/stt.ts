@@ -5,6 +5,7 @@
  */
 import { delay } from "../../src/flow/mod.ts";
 import { ServerConnection, WebSocketServer } from "./websocket_server.ts";
+import { FOREIGN } from "./foreign_stt.ts";
 import { ToneRecogniser } from "./tones.ts";
 
 const SAMPLE_RATE_HZ = 24_000;
@@ -27,6 +28,8 @@ export interface FakeModalOptions {
   design?: "hypotheses" | "words";
   /** What it hears: the toy language; or nothing: to any voice it recites a script, one for all sessions or one each. */
   recogniser?: "tones" | { script: readonly string[] | ((session: number) => readonly string[]) };
+  /** Answers as a server of another protocol does, instead of recognising: a name of foreign_stt.ts. */
+  foreign?: keyof typeof FOREIGN;
   /** Any other credentials are answered with 401. */
   requireHeaders?: { key: string; secret: string };
   /** The server closes with 1000 after this long without audio. */
@@ -209,6 +212,7 @@ export class FakeModalServer implements AsyncDisposable {
           ? recogniser.script(this.connections.length - 1)
           : recogniser.script,
       );
+    const foreign = this.#options.foreign === undefined ? undefined : FOREIGN[this.#options.foreign];
     const voice = shape === "deployed" ? deployedVoice() : designVoice(design);
     const timers = new Set<ReturnType<typeof setTimeout>>();
     const later = (ms: number, work: () => void) => {
@@ -244,6 +248,10 @@ export class FakeModalServer implements AsyncDisposable {
         rearm();
         const heardAtMs = performance.now();
         const samples = record.remember(data);
+        if (foreign) {
+          for (const reply of foreign(data, record.frameBytes.length - 1)) connection.send(reply);
+          return this.#happened();
+        }
         for (const word of ears.receive(samples)) say(voice.word(word.word), { ...word, heardAtMs });
         const turnEnd = voice.audio(samples);
         if (turnEnd.length > 0) say(turnEnd);

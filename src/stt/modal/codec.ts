@@ -26,8 +26,11 @@
 import { SttError, type SttEvent } from "../../domain/mod.ts";
 
 export type ModalMessage =
-  /** Something for the captions; perhaps nothing, as for a message without text. */
-  | { kind: "events"; events: readonly SttEvent[] }
+  /**
+   * Something for the captions; perhaps nothing, as for a message without text. `isBare`: only `text`, which servers of
+   * other protocols (Vosk's) send too.
+   */
+  | { kind: "events"; events: readonly SttEvent[]; isBare?: true }
   /** The server is alive and has nothing to say. */
   | { kind: "ping" }
   /** The server gives up. */
@@ -60,12 +63,15 @@ export class ModalDecoder {
     const json = parseJson(data);
     if (typeof json !== "object" || json === null) return IGNORED;
     if ("type" in json) return this.#receiveTagged(json as Unchecked);
-    if (!("text" in json || "vad_end" in json)) return IGNORED;
+    if (!("text" in json || "vad_end" in json) || "partial" in json || "result" in json) return IGNORED; // Vosk's
     const { text = "", final = false, vad_end: turnIsOver = false } = json as Unchecked;
     if (typeof text !== "string" || typeof final !== "boolean" || typeof turnIsOver !== "boolean") {
       return IGNORED;
     }
-    return { kind: "events", events: this.#receivePlain({ text, final, turnIsOver }) };
+    const events = this.#receivePlain({ text, final, turnIsOver });
+    return "final" in json || "vad_end" in json
+      ? { kind: "events", events }
+      : { kind: "events", events, isBare: true };
   }
 
   #receiveTagged({ type, text, message = "" }: Unchecked): ModalMessage {

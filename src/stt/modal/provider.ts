@@ -17,6 +17,7 @@ import {
   type SttSession,
 } from "../../domain/mod.ts";
 import { BoundedQueue, type TlsOptions, WebSocketDuplex, WebSocketOpenError } from "../../flow/mod.ts";
+import { ForeignProtocol } from "../foreign.ts";
 import { ModalDecoder } from "./codec.ts";
 import { MODAL_LIMITS, ModalSessionState } from "./session.ts";
 
@@ -111,6 +112,7 @@ class ModalSession implements SttSession {
   readonly #signal: AbortSignal;
   readonly #state = new ModalSessionState();
   readonly #decoder = new ModalDecoder();
+  readonly #foreign = new ForeignProtocol();
   readonly #events = new BoundedQueue<SttEvent>({ capacity: LIMITS.sttEvents, whenFull: "refuse" });
   /** Settles when the last words are in, or will not come. */
   readonly #quiet = Promise.withResolvers<void>();
@@ -144,7 +146,7 @@ class ModalSession implements SttSession {
         `Cannot write audio at ${frame.sampleRateHz} Hz: the server takes ${MODAL_SAMPLE_RATE_HZ} Hz`,
       );
     }
-    const failure = this.#state.failure(this.#clock.now());
+    const failure = this.#failure();
     if (failure) {
       this.#end(failure, failure);
       return Promise.reject(failure);
@@ -177,7 +179,12 @@ class ModalSession implements SttSession {
       this.#socket.send(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
     }
     this.#state.sent(audio, nowMs);
+    this.#foreign.sent({ ...audio, bytes: samples.byteLength });
     return true;
+  }
+
+  #failure(): SttError | undefined {
+    return this.#foreign.failure() ?? this.#state.failure(this.#clock.now());
   }
 
   /** Looks again whether the waiting frame may go, the session has failed, or when to look next. */
@@ -187,7 +194,7 @@ class ModalSession implements SttSession {
     const waiting = this.#waiting;
     if (!waiting || this.#over !== undefined) return;
     const nowMs = this.#clock.now();
-    const failure = this.#state.failure(nowMs);
+    const failure = this.#failure();
     if (failure) return this.#end(failure, failure);
     if (this.#send(waiting.frame)) {
       this.#waiting = undefined;
@@ -228,14 +235,24 @@ class ModalSession implements SttSession {
     const message = this.#decoder.receive(data);
     switch (message.kind) {
       case "events":
+        if (message.isBare && this.#foreign.known !== undefined) return this.#ignore(data);
+        if (!message.isBare || message.events.length > 0) this.#foreign.understood();
         return message.events.forEach((event) => this.#emit(event));
       case "ping":
+        this.#foreign.understood();
         return this.#emit({ type: "progress", processedMs: this.#state.sentMs });
       case "failed":
         return this.#end(message.error, message.error);
       case "ignored":
-        return this.#meter.count("tiro_stt_ignored_total", NAME);
+        return this.#ignore(data);
     }
+  }
+
+  #ignore(data: string | Uint8Array): void {
+    this.#meter.count("tiro_stt_ignored_total", NAME);
+    this.#foreign.received(data);
+    const failure = this.#foreign.failure();
+    if (failure) this.#end(failure, failure);
   }
 
   #emit(event: SttEvent): void {

@@ -277,3 +277,43 @@ Deno.test("A cold container is waited for, and an abort meanwhile leaves nothing
   abort.abort(reason);
   assert.equal(await opening, reason);
 });
+
+Deno.test("A server of another protocol fails the session within ten seconds of voice, and is named", async () => {
+  const names = {
+    vosk: /Vosk/,
+    voskSilent: /Vosk/,
+    moshi: /moshi-server \(MessagePack\)/,
+    echo: /an echo of the audio/,
+    deepgram: /Deepgram/,
+    binary: /binary messages/,
+    text: /text messages/,
+  };
+  for (const [foreign, name] of Object.entries(names)) {
+    await using call = await connect({ foreign, clock: new FakeClock() });
+    const heard: SttEvent[] = [];
+    const failed = sttErrorOf((async () => {
+      for await (const event of call.session.events) heard.push(event);
+    })());
+    failed.catch(() => {});
+    let sentMs = 0;
+    for (; sentMs < 10_000; sentMs += FRAME_MS) {
+      try {
+        await call.session.write(frame());
+      } catch {
+        break;
+      }
+      await call.server.until(() => call.record.receivedMs === sentMs + FRAME_MS);
+      await macrotask();
+    }
+    assert.ok(sentMs < 10_000, `${foreign}: taken for alive`);
+    const error = await failed;
+    assert.deepEqual([error.code, error.retryable], ["stt_foreign", false], foreign);
+    assert.match(error.message, name);
+    assert.deepEqual(heard, [], `${foreign}: nothing of it is a caption`);
+    assert.equal((await sttErrorOf(call.session.write(frame()))).code, "stt_foreign");
+  }
+});
+
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

@@ -1,0 +1,108 @@
+/**
+ * Tells when the other end speaks another protocol than its provider. Such a server takes audio and answers, so
+ * nothing else shows that there will never be a caption. Protocols are told apart by outward signs (PROTOCOLS of
+ * Vosk's, Kyutai's, Deepgram's, OpenAI's and Whisper's servers); nothing of a message is kept but the name.
+ */
+import { SttError } from "../domain/mod.ts";
+
+/** A message with the signs of a known protocol leaves little doubt; this much voice rules out a single stray one. */
+const KNOWN_VOICE_MS = 1_000;
+/** A message of no known protocol may be an extension of ours that is not understood yet. */
+const UNKNOWN_VOICE_MS = 5_000;
+/** Shorter messages than this are never audio. */
+const AUDIO_BYTES_MIN = 1_024;
+/** MessagePack: a map of 1 to 15 members, then the text "type" (a string of four bytes). */
+const FIXMAP = { first: 0x81, last: 0x8f };
+const MESSAGEPACK_TYPE = [0xa4, 0x74, 0x79, 0x70, 0x65];
+
+const DEEPGRAM = new Set(["Metadata", "Results", "SpeechStarted", "UtteranceEnd"]);
+const MOSHI = new Set(["Ready", "Step", "Word", "EndWord", "Marker"]);
+const REALTIME =
+  /^(session|transcription_session|input_audio_buffer|conversation\.item|transcription|response)\./;
+
+/** One session's. */
+export class ForeignProtocol {
+  /** The protocol of the messages that were not understood; undefined while there were none. */
+  #name: string | undefined;
+  #isKnown = false;
+  #understood = false;
+  #voiceMs = 0;
+  #longestSentBytes = 0;
+
+  /** The protocol that was recognised by its signs. */
+  get known(): string | undefined {
+    return this.#isKnown ? this.#name : undefined;
+  }
+
+  /** A message of the provider's own protocol came. */
+  understood(): void {
+    this.#understood = true;
+  }
+
+  /** A message came that is none of the provider's. */
+  received(data: string | Uint8Array): void {
+    if (this.#isKnown) return;
+    const known = protocolOf(data, this.#longestSentBytes);
+    this.#isKnown = known !== undefined;
+    this.#name = known ?? (typeof data === "string" ? "text" : "binary");
+  }
+
+  sent(audio: { bytes: number; durationMs: number; voiced: boolean }): void {
+    this.#longestSentBytes = Math.max(this.#longestSentBytes, audio.bytes);
+    if (audio.voiced) this.#voiceMs += audio.durationMs;
+  }
+
+  /** The session's failure, once enough voice was sent and nothing that came was understood. */
+  failure(): SttError | undefined {
+    if (this.#understood || this.#name === undefined) return undefined;
+    if (this.#voiceMs < (this.#isKnown ? KNOWN_VOICE_MS : UNKNOWN_VOICE_MS)) return undefined;
+    const guess = this.#isKnown ? `it looks like ${this.#name}` : `its ${this.#name} messages are not known`;
+    return new SttError(`Cannot go on with STT session: the server speaks another protocol; ${guess}`, {
+      code: "stt_foreign",
+      retryable: false,
+    });
+  }
+}
+
+/** The protocol a message belongs to, by its outward signs. */
+function protocolOf(data: string | Uint8Array, longestSentBytes: number): string | undefined {
+  if (typeof data !== "string") return binaryProtocolOf(data, longestSentBytes);
+  try {
+    const json: unknown = JSON.parse(data);
+    return typeof json === "object" && json !== null ? jsonProtocolOf(json) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function binaryProtocolOf(data: Uint8Array, longestSentBytes: number): string | undefined {
+  const [first, ...next] = data.subarray(0, 1 + MESSAGEPACK_TYPE.length);
+  if (
+    first >= FIXMAP.first && first <= FIXMAP.last && MESSAGEPACK_TYPE.every((byte, at) => byte === next[at])
+  ) {
+    return "moshi-server (MessagePack)";
+  }
+  return data.length >= AUDIO_BYTES_MIN && data.length === longestSentBytes
+    ? "an echo of the audio"
+    : undefined;
+}
+
+type Members = Partial<
+  Record<"type" | "text" | "partial" | "result" | "uid" | "segments" | "lines" | "message_type", unknown>
+>;
+
+function jsonProtocolOf(json: Members): string | undefined {
+  const { type } = json;
+  if (typeof type === "string") {
+    if (DEEPGRAM.has(type)) return "Deepgram";
+    if (MOSHI.has(type)) return "moshi-server";
+    if (REALTIME.test(type)) return "OpenAI Realtime";
+    return "useAudioWorklet" in json ? "WhisperLiveKit" : undefined;
+  }
+  if (typeof json.partial === "string" || (typeof json.text === "string" && Array.isArray(json.result))) {
+    return "Vosk";
+  }
+  if ("uid" in json && ("segments" in json || "message" in json || "status" in json)) return "WhisperLive";
+  if (Array.isArray(json.lines)) return "WhisperLiveKit";
+  return typeof json.message_type === "string" ? "AssemblyAI" : undefined;
+}
