@@ -8,10 +8,21 @@
  *   - when nobody speaks and no words have come for a while: 700 ms after settled words; 2 s after a hypothesis,
  *     because a provider that revises its words is about to send better ones,
  *   - when words stop for 2 s although something is still heard (noise),
- *   - at a clause end past 84 characters,
- *   - at 7 s of speech.
+ *   - at a clause end past 84 columns: 84 letters, 42 Chinese characters,
+ *   - at 7 s of speech. Its last word may not be complete ("trans", "for" of "forty", "do" of "don't"), so that one
+ *     is carried over into the next utterance.
  */
-import { type Caption, LIMITS, type SttEvent } from "../domain/mod.ts";
+import {
+  type Caption,
+  columnsOf,
+  gapBetween,
+  lastWordAt,
+  LIMITS,
+  PieceJoiner,
+  type SttEvent,
+  tidy,
+} from "../domain/mod.ts";
+import { ShownText } from "./shown_text.ts";
 
 export type UtteranceInput =
   /** Audio went to the provider: what the speaker is doing, for the silence rules. */
@@ -35,7 +46,11 @@ const SETTLE_MS = 2_000;
  * single event says past it was never said by a person.
  */
 const TEXT_CHARS_MAX = 1_000;
-const CLAUSE_END = /[.,;:!?…。、！？；：]["'”’)\]]*$/;
+/** Not behind a digit: "3." may become "3.5". */
+const CLAUSE_END = /(?:(?<!\d)[.,:]|[;!?…。、！？；：，．｡､،؛؟۔।॥။၊។៕།])["'”’»」』）】》)\]]*$/;
+/** Marks that came after the utterance they belong to had its final. */
+const STRAY_MARKS = /^(?:[,.;:!?…%'"\p{Pe}\p{Pf}]+(?=\s|$)|[、。！？；：，．｡､」』）】》]+)\s*/u;
+const ONLY_MARKS = /^[\p{P}\s]*$/u;
 const NONE: readonly Caption[] = Object.freeze([]);
 
 export class Utterances {
@@ -44,15 +59,18 @@ export class Utterances {
   #separator: string;
 
   /** Settled words of the utterance in progress. */
-  #settled = "";
-  /** The provider's standing hypothesis, words since its last final. */
+  #settled: PieceJoiner;
+  /** The provider's standing hypothesis, all it said since its last final, and how much of it earlier utterances showed. */
+  #standing = "";
+  readonly #shown = new ShownText();
+  /** What is new of the standing hypothesis: the rest of the utterance in progress. */
   #hypothesis = "";
-  /** Words of the standing hypothesis that an earlier utterance of ours has already shown as final. */
-  #shownWords = 0;
 
   #utterance = 0;
   #revision = 0;
   #lastText = "";
+  /** The standing hypothesis when that was said. */
+  #lastStanding = "";
   #startedAtMs: number | undefined;
   #lastWordsAtMs = 0;
   #startMs = 0;
@@ -66,13 +84,15 @@ export class Utterances {
     this.#speakerId = options.speakerId;
     this.#languageId = options.languageId;
     this.#separator = options.separator;
+    this.#settled = new PieceJoiner(options.separator);
   }
 
-  /** From the next utterance on; the one in progress ends. */
+  /** A session opened in this language: the utterance in progress ends, and how pieces are joined is learned anew. */
   setLanguage(languageId: string, separator: string): readonly Caption[] {
     const captions = this.flush();
     this.#languageId = languageId;
     this.#separator = separator;
+    this.#settled = new PieceJoiner(separator);
     return captions;
   }
 
@@ -98,14 +118,14 @@ export class Utterances {
       case "end_of_utterance":
         return this.#end();
       case "word":
-        this.#settled = join(this.#settled, clean(event.text), event.text, this.#separator);
+        this.#settled.add(event.text);
         return this.#say(nowMs);
       case "partial":
-        this.#hypothesis = this.#unshown(event.text);
+        this.#suppose(event.text);
         return this.#say(nowMs);
       case "final": {
         // Empty text settles the standing hypothesis as it is.
-        if (event.text.trim() !== "") this.#hypothesis = this.#unshown(event.text);
+        if (event.text.trim() !== "") this.#suppose(event.text);
         const said = this.#say(nowMs);
         const captions = this.#end();
         this.#forgetHypothesis();
@@ -126,7 +146,9 @@ export class Utterances {
 
   due(nowMs: number): readonly Caption[] {
     const deadline = this.nextDeadline();
-    return deadline !== undefined && nowMs >= deadline ? this.#end() : NONE;
+    if (deadline === undefined || nowMs < deadline) return NONE;
+    const goesOn = this.#voiced && nowMs < this.#lastWordsAtMs + SETTLE_MS;
+    return goesOn ? this.#cut(nowMs) : this.#end();
   }
 
   /** The speaker is done: the last words become final. */
@@ -136,8 +158,17 @@ export class Utterances {
     return captions;
   }
 
+  /** All that was said since the last utterance ended. */
+  get #whole(): string {
+    const settled = this.#settled.text;
+    const gap = gapBetween(settled, settled, this.#hypothesis, this.#separator);
+    return (settled + gap + this.#hypothesis).replace(STRAY_MARKS, "");
+  }
+
+  /** What of it is shown. */
   get #text(): string {
-    const text = join(this.#settled, this.#hypothesis, this.#hypothesis, this.#separator);
+    const text = this.#whole;
+    if (ONLY_MARKS.test(text)) return "";
     return text.length < TEXT_CHARS_MAX ? text : text.slice(0, TEXT_CHARS_MAX).trimEnd();
   }
 
@@ -150,24 +181,49 @@ export class Utterances {
       this.#startMs = this.#endMs;
     }
     this.#lastWordsAtMs = nowMs;
-    const clauseIsOver = text.length >= LIMITS.utteranceClauseChars && CLAUSE_END.test(text);
-    const isFull = this.#settled.length + this.#separator.length + this.#hypothesis.length >= TEXT_CHARS_MAX;
-    if (clauseIsOver || isFull) return this.#end();
+    const clauseIsOver = columnsOf(text) >= LIMITS.utteranceClauseColumns && CLAUSE_END.test(text);
+    if (clauseIsOver || this.#whole.length >= TEXT_CHARS_MAX) return this.#end();
     this.#lastText = text;
+    this.#lastStanding = this.#standing;
     return [this.#caption(text, false)];
   }
 
   #end(): readonly Caption[] {
     if (this.#startedAtMs === undefined) return NONE;
     // A provider may take its whole hypothesis back; what was shown still needs its final.
-    const text = this.#text || this.#lastText;
-    const caption = this.#caption(text, true);
-    this.#shownWords += wordCount(this.#hypothesis);
-    this.#settled = this.#hypothesis = this.#lastText = "";
+    const text = this.#text;
+    const caption = this.#caption(text || this.#lastText, true);
+    const said = text === "" ? this.#lastStanding : this.#standing;
+    if (said !== "") this.#shown.cover(said);
+    this.#begin("", "");
+    return [caption];
+  }
+
+  /** Ends the utterance while its speaker speaks on. Of a single word nothing can be carried over. */
+  #cut(nowMs: number): readonly Caption[] {
+    const text = this.#text;
+    const isSupposed = this.#hypothesis !== "";
+    const last = isSupposed ? this.#hypothesis : text;
+    const carried = last.slice(lastWordAt(last));
+    const ended = text.endsWith(carried) ? text.slice(0, -carried.length).trimEnd() : "";
+    if (ended === "" || ONLY_MARKS.test(carried)) return this.#end();
+    const final = this.#caption(ended, true);
+    if (isSupposed) this.#shown.cover(this.#standing.slice(0, -carried.length).trimEnd());
+    this.#begin(isSupposed ? "" : carried, isSupposed ? carried : "");
+    this.#startedAtMs = nowMs;
+    this.#startMs = this.#endMs;
+    this.#lastText = carried;
+    this.#lastStanding = this.#standing;
+    return [final, this.#caption(carried, false)];
+  }
+
+  #begin(settled: string, hypothesis: string): void {
+    this.#settled.restart(settled);
+    this.#hypothesis = hypothesis;
+    this.#lastText = this.#lastStanding = "";
     this.#startedAtMs = undefined;
     this.#utterance++;
     this.#revision = 0;
-    return [caption];
   }
 
   #caption(text: string, final: boolean): Caption {
@@ -183,28 +239,14 @@ export class Utterances {
     };
   }
 
-  /** A hypothesis without the words already final: those stand, however the provider revises them now. */
-  #unshown(text: string): string {
-    const words = clean(text).split(" ");
-    return words.slice(this.#shownWords).join(" ");
+  /** What was shown as final stands, however the provider revises it now. */
+  #suppose(text: string): void {
+    this.#standing = tidy(text);
+    this.#hypothesis = this.#shown.unshown(this.#standing);
   }
 
   #forgetHypothesis(): void {
-    this.#hypothesis = "";
-    this.#shownWords = 0;
+    this.#standing = this.#hypothesis = "";
+    this.#shown.forget();
   }
-}
-
-function clean(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
-}
-
-function wordCount(text: string): number {
-  return text === "" ? 0 : text.split(" ").length;
-}
-
-/** Appends with the language's separator, unless the raw text brought white space of its own or there is nothing yet. */
-function join(head: string, tail: string, rawTail: string, separator: string): string {
-  if (head === "" || tail === "") return head + tail;
-  return head + (/^\s/.test(rawTail) ? " " : separator) + tail;
 }

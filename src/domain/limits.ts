@@ -90,8 +90,11 @@ export const LIMITS = {
   partialIntervalMs: 300,
   /** An utterance of settled words ends after this long without words while nobody speaks; one still revised gets more time. */
   utteranceSilenceMs: 700,
-  /** An utterance past this many characters ends at the next clause end. */
-  utteranceClauseChars: 84,
+  /**
+   * An utterance past this width ends at the next clause end: two lines of 42 letters, as broadcasters have it; a
+   * Chinese, Japanese or Korean character counts as two, which makes 42 of them.
+   */
+  utteranceClauseColumns: 84,
   /** An utterance ends at this age while its speaker goes on; afterwards the silence ends it. */
   utteranceMaxMs: 7_000,
 } as const;

@@ -4,7 +4,10 @@ import type { PcmFrame } from "./media.ts";
 
 /** What a provider says. Session time is ms of audio written to this session. */
 export type SttEvent =
-  /** A recognised word (or several) that will not change; joined to the utterance with a space where neither side has one. */
+  /**
+   * A recognised word, several, or a piece of one, that will not change: as the provider sent it, its white space
+   * included, since that says how it is joined to the others (see PieceJoiner). May be white space alone.
+   */
   | { type: "word"; text: string; startMs?: number; endMs?: number }
   /** The whole hypothesis for the words since the last `final`; replaces the one before. */
   | { type: "partial"; text: string; endMs?: number }

@@ -95,6 +95,20 @@ Deno.test("The design's wire shape works as the deployed one does", async () => 
   assert.deepEqual(finals(listener.transcripts), [PHRASE.join(" ")]);
 });
 
+Deno.test("Pieces of words that bring their own spaces are captioned as the text they are of", async () => {
+  for (const shape of ["deployed", "design"] as const) {
+    const script = [" Hello", ",", " we", "'ll", " trans", "crib", "e", " it", "."];
+    await using world = await startWorld({ stt: { shape, design: "words", recogniser: { script } } });
+    const { call, listener, speaker } = await callOf(world);
+    await using _call = call;
+    await say(speaker, Array.from({ length: script.length + 3 }, () => "river")); // a piece takes about a word
+    const final = await listener.until(({ final }) => final, 10_000);
+    assertWellFormed(listener.transcripts);
+    assert.ok("Hello, we'll transcribe it. Hello, we'll".startsWith(final.message), final.message);
+    assert.ok(final.message.startsWith("Hello, we'll transcribe"), final.message);
+  }
+});
+
 Deno.test("The ledger adds up: received = decoded + silent + late + dropped, and what is still held", async () => {
   await using world = await startWorld();
   const { call, listener, speaker } = await callOf(world);

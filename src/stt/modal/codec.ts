@@ -4,10 +4,11 @@
  *   deployed  `{type:"token", text}`, and perhaps one day `vad_end`, `ping`, `error {message}`
  *   design    `{text, final, vad_end}`
  *
- * A token is a whole word that will not change. The design's shape does not say whether `text` is the newest word or
- * the hypothesis so far, so both readings work:
+ * A token will not change. It is a word, or a piece of one that brings its white space: `PieceJoiner` finds out, so
+ * tokens go out as they came, white space alone too. The design's shape does not say whether `text` is the newest
+ * piece or the hypothesis so far, so both readings work:
  *
- *   - `final: false`: text that extends or revises the standing hypothesis replaces it, other text is appended to it;
+ *   - `final: false`: text that extends or revises the standing hypothesis replaces it, other text is joined to it;
  *     either way the whole hypothesis goes out as a `partial`.
  *   - `final: true`: the standing hypothesis, replaced or extended in the same manner, is settled. Without a standing
  *     hypothesis the text is a settled word and no more: a server that settles word by word does not end an
@@ -16,14 +17,16 @@
  *
  * Text "extends or revises" when it begins with the standing words (the last may grow: "for", "forty"), or begins as
  * they do and is about as long. Once a hypothesis of two words or more was seen to be extended, the server is known
- * to send whole hypotheses, and every text replaces. The one reading this gets wrong: a word-by-word server whose
- * utterance opens with the same word twice shows it once.
+ * to send whole hypotheses, and every text replaces. Text that says again what the text before it said replaces too,
+ * though what stands was joined of several. Where one word stands and the next begins as it does ("a", "and"), it is
+ * taken for a revision until a text comes that can only be a piece; then both stand. The one reading this gets wrong:
+ * a piece-by-piece server whose utterance opens with the same word twice shows it once.
  *
  * Anything else is ignored and left to the caller to count. Never throws: a stranger on the wire must not end a call.
  *
  * Read by hand and not by zod: zod is 3 MB, and every media worker would hold it for five members.
  */
-import { SttError, type SttEvent } from "../../domain/mod.ts";
+import { PieceJoiner, SttError, type SttEvent, tidy } from "../../domain/mod.ts";
 
 export type ModalMessage =
   /**
@@ -54,8 +57,13 @@ const PING: ModalMessage = Object.freeze({ kind: "ping" });
 const FULL = /no free channels|capacity|too many/i;
 
 export class ModalDecoder {
-  /** Words of the hypothesis since the last one settled. */
-  #standing: string[] = [];
+  /** The hypothesis since the last one settled. */
+  #standing = "";
+  /** The hypothesis by the reading that every text is a piece of it. The languages of the server have spaces. */
+  readonly #pieces = new PieceJoiner(" ");
+  #newest = "";
+  /** Two texts of one word came, of which the second begins as the first: a hypothesis that grew, or two pieces. */
+  #mayBePieces = false;
   #sendsWholeHypotheses = false;
 
   receive(data: string | Uint8Array): ModalMessage {
@@ -78,7 +86,7 @@ export class ModalDecoder {
     switch (type) {
       case "token":
         if (typeof text !== "string") return IGNORED;
-        return { kind: "events", events: text.trim() === "" ? [] : [{ type: "word", text }] };
+        return { kind: "events", events: text === "" ? [] : [{ type: "word", text }] };
       case "vad_end":
         return { kind: "events", events: [...this.#settle(), { type: "end_of_utterance" }] };
       case "ping":
@@ -92,39 +100,67 @@ export class ModalDecoder {
 
   #receivePlain({ text, final, turnIsOver }: Plain): SttEvent[] {
     const events: SttEvent[] = [];
-    const words = text.split(/\s+/).filter((word) => word !== "");
-    if (final && this.#standing.length === 0 && words.length > 0) {
+    if (final && this.#standing === "" && text !== "") {
       events.push({ type: "word", text });
     } else {
-      if (words.length > 0) this.#standing = this.#merge(words);
+      if (text !== "") this.#merge(text);
       if (final) events.push(...this.#settle());
-      else if (words.length > 0) events.push({ type: "partial", text: this.#standing.join(" ") });
+      else if (text.trim() !== "") events.push({ type: "partial", text: this.#standing });
     }
     if (turnIsOver) events.push(...this.#settle(), { type: "end_of_utterance" });
     return events;
   }
 
-  /** The hypothesis after `words` came: they replace the standing one, or follow it. */
-  #merge(words: string[]): string[] {
-    const standing = this.#standing;
-    if (this.#sendsWholeHypotheses || standing.length === 0) return words;
-    const same = standing.findIndex((word, at) => !sameWord(word, words[at]));
-    const shared = same === -1 ? standing.length : same;
-    const grows = shared === standing.length - 1 && words[shared]?.startsWith(standing[shared]);
-    if (shared === standing.length || grows) {
-      if (standing.length >= 2 && words.length > standing.length) this.#sendsWholeHypotheses = true;
-      return words;
+  /** The hypothesis after `text` came: it replaces the standing one, or is joined to it. */
+  #merge(text: string): void {
+    const words = wordsOf(text);
+    const standing = wordsOf(this.#standing);
+    this.#pieces.add(text);
+    if (words.length === 0) return;
+    const replaces = standing.length === 0 || this.#sendsWholeHypotheses || replacesWords(standing, words) ||
+      saysAgain(wordsOf(this.#newest), words);
+    this.#newest = text;
+    if (!replaces) {
+      this.#standing = this.#pieces.text;
+      return;
     }
-    const revises = shared > 0 && words.length >= 2 && words.length >= standing.length - 1;
-    return revises ? words : [...standing, ...words];
+    if (standing.length >= 2 && words.length > standing.length) this.#sendsWholeHypotheses = true;
+    this.#standing = tidy(text);
+    const mayBePiece = words.length === 1 && !this.#mayBePieces && !sameWord(standing[0] ?? "", words[0]);
+    this.#mayBePieces = mayBePiece && standing.length === 1;
+    if (!mayBePiece) this.#pieces.restart(this.#standing);
   }
 
   #settle(): SttEvent[] {
-    if (this.#standing.length === 0) return [];
-    const text = this.#standing.join(" ");
-    this.#standing = [];
+    if (this.#standing === "") return [];
+    const text = this.#standing;
+    this.#standing = this.#newest = "";
+    this.#mayBePieces = false;
+    this.#pieces.restart();
     return [{ type: "final", text }];
   }
+}
+
+function wordsOf(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== "");
+}
+
+/** `words` begin with all the words that stand, of which the last may have grown, or revise some of them. */
+function replacesWords(standing: readonly string[], words: readonly string[]): boolean {
+  const shared = sharedWords(standing, words);
+  const grows = shared === standing.length - 1 && words[shared]?.startsWith(standing[shared]);
+  if (shared === standing.length || grows) return true;
+  return shared > 0 && words.length >= 2 && words.length >= standing.length - 1;
+}
+
+/** `words` say all of the newest text once more, and perhaps go on: no piece does. */
+function saysAgain(newest: readonly string[], words: readonly string[]): boolean {
+  return newest.length > 0 && words.length > 1 && sharedWords(newest, words) === newest.length;
+}
+
+function sharedWords(standing: readonly string[], words: readonly string[]): number {
+  const different = standing.findIndex((word, at) => !sameWord(word, words[at]));
+  return different === -1 ? standing.length : different;
 }
 
 /** A recogniser adds commas and capitals to words as it goes. */

@@ -15,13 +15,13 @@ const partials = (texts: readonly string[], message = {}) =>
   eventsOf(texts.map((text) => ({ text, final: false, vad_end: false, ...message })))
     .map((event) => event.type === "partial" ? event.text : event.type);
 
-Deno.test("A token is a word as it came, an empty one is nothing", () => {
-  const events = eventsOf([{ type: "token", text: "Hello" }, { type: "token", text: " " }, {
-    type: "token",
-    text: ", world",
-    extra: 1,
-  }]);
-  assert.deepEqual(events, [{ type: "word", text: "Hello" }, { type: "word", text: ", world" }]);
+Deno.test("A token goes out as it came, also when it is but the space between two words; an empty one is nothing", () => {
+  const tokens = ["Hello", "", ", world", " ", "and", " every"];
+  const events = eventsOf(tokens.map((text) => ({ type: "token", text, extra: 1 })));
+  assert.deepEqual(
+    events,
+    tokens.filter((text) => text !== "").map((text) => ({ type: "word", text })),
+  );
 });
 
 Deno.test("Tagged vad_end is the end of the utterance, and ping only a sign of life", () => {
@@ -52,6 +52,32 @@ Deno.test("Words that come one by one are appended", () => {
     "the cat and the the",
     "the cat and the the dog",
   ]);
+});
+
+Deno.test("Pieces that bring their own spaces are joined as they are, others by word and punctuation", () => {
+  assert.deepEqual(partials([" Hello", ",", " how", "'s", " it"]).at(-1), "Hello, how's it");
+  assert.deepEqual(partials([" trans", "crip", "tion"]).at(-1), "transcription");
+  assert.deepEqual(partials(["Hello", " ", "you"]).at(-1), "Hello you");
+  assert.deepEqual(partials(["Hello", ",", "I", "'m", "fine"]).at(-1), "Hello, I'm fine");
+  assert.deepEqual(
+    partials([" Hello how", " Hello how are", " Hello, how are you"]).at(-1),
+    "Hello, how are you",
+  );
+  const settled = eventsOf([" so", " be", "ing", " it"].map((text) => ({ text, final: true })));
+  assert.deepEqual(settled, [" so", " be", "ing", " it"].map((text) => ({ type: "word", text })));
+});
+
+Deno.test("A word that begins as the one before may be a piece: it is shown once that is certain", () => {
+  assert.deepEqual(partials(["a", "and", "b"]), ["a", "and", "a and b"]);
+  assert.deepEqual(partials([" a", " and", " b"]), ["a", "and", "a and b"]);
+  assert.deepEqual(partials(["for", "forty", "forty cats"]), ["for", "forty", "forty cats"]);
+  assert.deepEqual(partials(["w", "wa", "water", "is"]), ["w", "wa", "water", "water is"]);
+  assert.deepEqual(partials(["yes", "yes", "yes", "we"]).at(-1), "yes we");
+});
+
+Deno.test("A hypothesis revised in all its words is shown alone again once the next one says so", () => {
+  assert.deepEqual(partials(["I see", "what is", "what is it"]).at(-1), "what is it");
+  assert.deepEqual(partials(["I see", "what is", "What is?"]).at(-1), "What is?");
 });
 
 Deno.test("A final settles the hypothesis, said whole, said on, or not said again", () => {

@@ -1,0 +1,138 @@
+/**
+ * Text of the pieces a recogniser sends one after the other. Two kinds of stream exist, and nobody says which it is:
+ *
+ *   it brings its spaces   " Hello" "," " how"   "Hello " "how "   " trans" "crip" "tion"   joined as they are
+ *   it brings none         "Hello" "," "how"     "I" "'m"          "3" "." "5"              joined by word and punctuation
+ *
+ * So both readings of an utterance are kept, and the white space seen in the session so far says which one holds. Where
+ * nothing says so yet, the pieces are words; the first space that proves otherwise corrects the whole utterance.
+ *
+ * Evidence is looked for where a word or the rest of one begins. White space there is the stream's own. None there,
+ * between two pieces of two letters or more, speaks against it. A stream that brings its spaces has one before every
+ * word, and words of more than eight pieces are rare; a whole-word stream has a stray one at the most. White space
+ * before a punctuation mark says nothing: a French recogniser of whole words sends " ?".
+ */
+import { isSpaceless, tidy } from "./text.ts";
+
+/** Fewer boundaries with white space than one in so many are strays. */
+const BOUNDARIES_PER_SPACE_MAX = 8;
+
+export class PieceJoiner {
+  readonly #separator: string;
+  /** Boundaries seen in this session: with the stream's own white space, and without. */
+  #spaced = 0;
+  #bare = 0;
+  /** The piece before, trimmed, and whether white space followed it. */
+  #lastPiece = "";
+  #endedInSpace = false;
+  #asItIs = "";
+  #byWords = "";
+
+  /** `separator`: what stands between two words of the language. */
+  constructor(separator: string) {
+    this.#separator = separator;
+  }
+
+  /** The utterance so far. */
+  get text(): string {
+    const bringsSpaces = this.#spaced > 0 &&
+      this.#spaced * BOUNDARIES_PER_SPACE_MAX >= this.#spaced + this.#bare;
+    return tidy(bringsSpaces ? this.#asItIs : this.#byWords);
+  }
+
+  add(piece: string): void {
+    if (piece === "") return;
+    const word = piece.trim();
+    const startsInSpace = this.#endedInSpace || /^\s/.test(piece);
+    if (word !== "") {
+      if (/^[\p{L}\p{N}]/u.test(word)) {
+        if (startsInSpace) this.#spaced++;
+        else if (isLong(word) && isLong(this.#lastPiece)) this.#bare++;
+      }
+      if (!startsInSpace) this.#byWords += gapBetween(this.#byWords, this.#lastPiece, word, this.#separator);
+      this.#lastPiece = word;
+    }
+    this.#asItIs += piece;
+    this.#byWords += piece;
+    this.#endedInSpace = /\s$/.test(piece);
+  }
+
+  /** Begins the next utterance of the session, with the end of the one before, if any, as it was read. */
+  restart(carried = ""): void {
+    this.#asItIs = this.#byWords = carried !== "" && this.#endedInSpace ? `${carried} ` : carried;
+  }
+}
+
+/** What stands between two texts of which neither brings white space there. `lastPiece` is the last the head is made of. */
+export function gapBetween(head: string, lastPiece: string, next: string, separator: string): string {
+  if (head === "" || next === "") return "";
+  const end = head.slice(-END_CHARS);
+  if (isSpaceless(lastCharacter(end)) && isSpaceless(firstCharacter(next))) return "";
+  if (attachesToHead(end, lastPiece, next) || attachesNext(end, lastPiece, next)) return "";
+  if (next.startsWith('"') ? isQuoteOpen(head) : end.endsWith('"') && isQuoteOpen(head)) return "";
+  return separator;
+}
+
+/** The rules look at the last word of the head, of which no more than this. */
+const END_CHARS = 24;
+
+/** Marks that follow a word at once. A full stop or colon with a letter behind it begins a word: ".NET". */
+const CLOSING =
+  /^(?:[,;!?%‰…)\]}»›”、。！？；：，．｡､」』）】》〉〕］｝،؛؟۔।॥။၊។៕།]|[.:](?![\p{L}\p{N}])|['’]$|\p{M})/u;
+/** English: I'm, it's, we'd, don't, they're, I've, she'll; and "do" "n't". */
+const CLITIC = /^(?:['’](?:s|m|d|t|re|ve|ll)|n['’]t)(?![\p{L}\p{N}])/iu;
+const CLITIC_REST = /^(?:s|m|d|t|re|ve|ll)$/i;
+const ENDS_IN_WORD = /[\p{L}\p{N}]\p{M}*$/u;
+const APOSTROPHE = /^['’]$/;
+const BINDS_BOTH_WAYS = /^[-‐‑/]$/;
+
+/** `next` continues the word before, or is a mark that follows it. */
+function attachesToHead(head: string, lastPiece: string, next: string): boolean {
+  if (CLOSING.test(next)) return true;
+  if (ENDS_IN_WORD.test(head)) {
+    return CLITIC.test(next) || BINDS_BOTH_WAYS.test(next) || /^[-‐‑]\p{L}/u.test(next) ||
+      (/\d$/.test(head) && /^[.:]\d/.test(next));
+  }
+  return APOSTROPHE.test(lastPiece) && CLITIC_REST.test(next);
+}
+
+const OPENING = /[([{«‹“„‘‚¿¡「『（【《〈〔［｛]$/;
+const CURRENCY = /[$€£¥₹]$/;
+/** French and Italian: l'homme, qu'il, jusqu'à, dell'arte, un'ora; English: o'clock. */
+const ELISION =
+  /(?:^|[\s«“"(])(?:[cdjlmnost]|(?:jus|lors|puis|quoi)?qu|un|[ads]?all|[dns]ell|sull|coll)['’]$/i;
+const ABBREVIATED = /(?:^|[^\p{L}\p{N}])\p{L}\.$/u;
+
+/** The head ends in something that belongs to what comes next. */
+function attachesNext(head: string, lastPiece: string, next: string): boolean {
+  if (OPENING.test(head)) return true;
+  if (/^[\p{L}\p{N}]/u.test(next)) {
+    if (BINDS_BOTH_WAYS.test(lastPiece) && head.length > 1) return ENDS_IN_WORD.test(head.slice(0, -1));
+    if (ELISION.test(head)) return true;
+  }
+  if (/^\d/.test(next)) {
+    if (CURRENCY.test(head)) return true;
+    // "3" "." "5", "9" ":" "30"; but "1" "," "2" is a list, and "3" "," "000" a number.
+    if (/\d[.:]$/.test(head) && /^[.:]$/.test(lastPiece)) return true;
+    if (/\d,$/.test(head) && lastPiece === "," && /^\d{3}(?!\d)/.test(next)) return true;
+  }
+  // "e" "." "g" ".", "U" "." "S" "."; a sentence may begin with "I" or "A".
+  return lastPiece === "." && ABBREVIATED.test(head) && /^[\p{L}--[AI]]$/v.test(next);
+}
+
+/** Whether a straight double quote in the head waits for its closing one. */
+function isQuoteOpen(head: string): boolean {
+  return (head.match(/"/g)?.length ?? 0) % 2 === 1;
+}
+
+function isLong(piece: string): boolean {
+  return /[\p{L}\p{N}].*[\p{L}\p{N}]/u.test(piece);
+}
+
+function lastCharacter(text: string): string {
+  return text.match(/.\p{M}*$/su)?.[0] ?? "";
+}
+
+function firstCharacter(text: string): string {
+  return String.fromCodePoint(text.codePointAt(0)!);
+}

@@ -1,0 +1,42 @@
+import assert from "@std/assert";
+import { columnsOf, isSpaceless, lastWordAt, tidy } from "./text.ts";
+
+Deno.test("Tidy text has single spaces, none at the ends, and no-break ones only where a line must not break", () => {
+  assert.equal(tidy(" \n a  b\t"), "a b");
+  assert.equal(tidy("a\u00a0b"), "a b");
+  assert.equal(tidy("va\u202f? «\u00a0oui\u00a0» 10\u202f000"), "va\u202f? «\u00a0oui\u00a0» 10\u202f000");
+  assert.equal(tidy("va \u202f?"), "va\u202f?");
+});
+
+Deno.test("A column is a Latin letter; a Chinese, Japanese or Korean character has two, a mark on a letter none", () => {
+  const widths = {
+    "": 0,
+    "abc": 3,
+    "été": 3,
+    "e\u0301te\u0301": 3,
+    "今日は。": 8,
+    "안녕": 4,
+    "ไม่": 2,
+    "𠮷": 2,
+    "привет": 6,
+  };
+  for (const [text, columns] of Object.entries(widths)) assert.equal(columnsOf(text), columns, text);
+});
+
+Deno.test("Scripts without spaces are known, and so are those that have them", () => {
+  for (const character of "日はカไลខမ、。，") assert.ok(isSpaceless(character), character);
+  for (const character of "aЯ한ع5,. ") assert.ok(!isSpaceless(character), character);
+});
+
+Deno.test("The last word is found in every script, and the marks behind it are part of it", () => {
+  const lastWords = {
+    "good morning": "morning",
+    "morning": "morning",
+    "it's over, isn't it?": "it?",
+    "ça va\u202f?": "va\u202f?",
+    "今日は天気がいいですね。": "ね。",
+    "สวัสดีครับวันนี้อากาศดี": "ดี",
+    "これは OK": "OK",
+  };
+  for (const [text, word] of Object.entries(lastWords)) assert.equal(text.slice(lastWordAt(text)), word);
+});
