@@ -16,6 +16,7 @@ import {
 } from "werift";
 import type { AudioLoss, Clock, IceServer } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
+import { extendHandshake } from "./handshake.ts";
 import { shareEvents, withoutHandshake, withoutSrtpSessions } from "./lean.ts";
 import { demandPossession } from "./possession.ts";
 import { tapRtp } from "./rtp_tap.ts";
@@ -228,6 +229,7 @@ export class Peer implements AsyncDisposable {
       queueMicrotask(() => { // the DTLS socket is made right after the state is told
         const { dtls } = transport;
         if (!dtls) return;
+        if (dtls instanceof DtlsClient) extendHandshake(dtls);
         const handle = dtls.onHandleHandshakes;
         dtls.onHandleHandshakes = (messages) =>
           this.#closed ? Promise.resolve() : this.#linger(handle(messages));

@@ -16,8 +16,15 @@ type Dtls = NonNullable<RTCDtlsTransport["dtls"]>;
 const SERVER_KEY_EXCHANGE = 12;
 const CERTIFICATE_VERIFY = 15;
 const FINISHED = 20;
-/** Numbers of hashes in signatures (RFC 5246, section 7.4.1.4.1). What werift offers is the first. */
-const HASHES = new Map([[4, "sha256"], [5, "sha384"], [6, "sha512"]]);
+/** Hash and kind of key, by the number of the signature (RFC 5246, section 7.4.1.4.1). */
+const SIGNATURES = new Map<number, { hash: string; key: string }>([
+  [0x0401, { hash: "sha256", key: "rsa" }],
+  [0x0501, { hash: "sha384", key: "rsa" }],
+  [0x0601, { hash: "sha512", key: "rsa" }],
+  [0x0403, { hash: "sha256", key: "ec" }],
+  [0x0503, { hash: "sha384", key: "ec" }],
+  [0x0603, { hash: "sha512", key: "ec" }],
+]);
 /** ECCurveType (RFC 8422, section 5.4). */
 const NAMED_CURVE = 3;
 
@@ -34,22 +41,25 @@ export function demandPossession(transport: RTCDtlsTransport): void {
   };
 }
 
-function hasProven(dtls: Dtls): boolean {
+/** Whether the signature of the handshake is of the certificate's key. */
+export function hasProven(dtls: Dtls): boolean {
   const { remoteCertificate } = dtls;
   const proof = dtls instanceof DtlsClient ? ofServer(dtls) : ofClient(dtls);
   if (!remoteCertificate || !proof) return false;
-  const [hash, , lengthHigh, lengthLow] = proof.signature;
-  const algorithm = HASHES.get(hash);
+  const [high, low, lengthHigh, lengthLow] = proof.signature;
+  const algorithm = SIGNATURES.get(high << 8 | low);
   const signature = proof.signature.subarray(4, 4 + (lengthHigh << 8 | lengthLow));
   if (!algorithm || signature.length === 0) return false;
   try {
-    return verify(algorithm, proof.signed, new X509Certificate(remoteCertificate).publicKey, signature);
+    const { publicKey } = new X509Certificate(remoteCertificate);
+    if (publicKey.asymmetricKeyType !== algorithm.key) return false;
+    return verify(algorithm.hash, proof.signed, publicKey, signature);
   } catch {
     return false; // a certificate, key or signature that is none
   }
 }
 
-/** What was signed, and hash, algorithm, length and signature as they are on the wire. */
+/** What was signed, and algorithm, length and signature as they are on the wire. */
 interface Proof {
   signed: Uint8Array;
   signature: Uint8Array;
@@ -76,7 +86,7 @@ function ofClient({ dtls }: Dtls): Proof | undefined {
   return { signed: joined(before.map((each) => each.serialize())), signature: message.fragment };
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -69,6 +69,27 @@ export async function makeCertificates(subjectAltName: string): Promise<TestCert
   }
 }
 
+/** PEM files of a certificate that is its own CA, and of its key; gone when it is disposed. */
+export interface OwnCertificate extends AsyncDisposable {
+  certPath: string;
+  keyPath: string;
+}
+
+/** As media servers have them. `key` is what `openssl req -newkey` is to make. */
+export async function makeOwnCertificate(key: readonly string[]): Promise<OwnCertificate> {
+  const folder = await Deno.makeTempDir();
+  const [certPath, keyPath] = [`${folder}/cert.pem`, `${folder}/key.pem`];
+  const remove = () => Deno.remove(folder, { recursive: true });
+  const subject = ["-nodes", "-days", "2", "-subj", "/CN=Test"];
+  try {
+    await openssl("req", "-x509", "-newkey", ...key, ...subject, "-out", certPath, "-keyout", keyPath);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { certPath, keyPath, [Symbol.asyncDispose]: remove };
+}
+
 async function openssl(...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("openssl", { args, stdout: "null", stderr: "piped" })
     .output();

@@ -2,6 +2,7 @@
  * Janus as the HPB needs it: the videoroom plugin behind its WebSocket API, nothing else. libnice skips the loopback
  * interface, so media goes over this machine's own IPv4 address, which the kernel routes back without leaving it.
  */
+import type { OwnCertificate } from "../fakes/certificates.ts";
 import type { PortRange } from "../fakes/ports.ts";
 import { acceptsTcp, ServerProcess } from "./server_process.ts";
 
@@ -17,6 +18,8 @@ export interface JanusOptions {
   logPath: string;
   /** Of the Admin API, on 127.0.0.1, and its secret; default: it is off. */
   admin?: { port: number; secret: string };
+  /** Of its DTLS; default: it makes its own. */
+  certificate?: OwnCertificate;
   /** Threads for all connections together; default: one for each, which hundreds of them make expensive. */
   eventLoops?: number;
 }
@@ -47,7 +50,15 @@ export async function configureJanus(options: JanusOptions): Promise<void> {
 ${options.eventLoops === undefined ? "" : `  event_loops = ${options.eventLoops}\n`}${
       options.admin ? `  admin_secret = "${options.admin.secret}"\n` : ""
     }}
-media: {
+${
+      options.certificate
+        ? `certificates: {
+  cert_pem = "${options.certificate.certPath}"
+  cert_key = "${options.certificate.keyPath}"
+}
+`
+        : ""
+    }media: {
   rtp_port_range = "${options.rtpPorts.first}-${options.rtpPorts.last}"
 }
 nat: {

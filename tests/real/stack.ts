@@ -3,6 +3,7 @@
  * own while the stack is there, whoever is killed and started again meanwhile, and everything in a folder that goes when the stack does. The service reaches the HPB through a relay, so
  * that a test can cut its connections; participants reach it directly.
  */
+import { makeOwnCertificate } from "../fakes/certificates.ts";
 import type { Speech } from "../fakes/speech.ts";
 import type { TestCall, TestParticipant, TestSpeaker, TestStack } from "../fakes/call.ts";
 import { type CallUser, FakeNextcloud, IN_CALL } from "../fakes/nextcloud.ts";
@@ -21,6 +22,8 @@ export { installedHpbVersions } from "./hpb.ts";
 export interface RealStackOptions {
   /** One of `installedHpbVersions()`. */
   hpbVersion: string;
+  /** Of Janus' certificate: what `openssl req -newkey` is to make. Default: Janus makes its own. */
+  janusKey?: readonly string[];
 }
 
 export class RealStack implements TestStack {
@@ -42,7 +45,7 @@ export class RealStack implements TestStack {
   }
 
   /** Ready when it resolves, in some hundred milliseconds. Rejects with the end of a server's log. */
-  static async start({ hpbVersion }: RealStackOptions): Promise<RealStack> {
+  static async start({ hpbVersion, janusKey }: RealStackOptions): Promise<RealStack> {
     await using resources = new AsyncDisposableStack();
     const ports = resources.use(ClaimedPorts.claim());
     const folder = await Deno.makeTempDir({ prefix: "tiro-real-" });
@@ -59,6 +62,7 @@ export class RealStack implements TestStack {
       rtpPorts: ports.rest(),
       logPath: `${folder}/janus.log`,
       admin,
+      certificate: janusKey && resources.use(await makeOwnCertificate(janusKey)),
     };
     const hpbOptions: HpbOptions = {
       version: hpbVersion,

@@ -1,0 +1,126 @@
+/**
+ * What werift offers in a DTLS handshake, and what more it has to: it knows the groups x25519 and P-256 and signatures with
+ * SHA-256. The groups a client names are also the curves it takes certificates of (RFC 8422, section 5.1.1), so a server
+ * with a certificate of P-384 or P-521 ends the handshake with "no shared cipher". Offered here besides: both curves,
+ * with the key agreement for servers that choose one of them for it, and the longer hashes. werift's own groups come first,
+ * so they stay the ones in use.
+ *
+ * Not offered: Ed25519 and Ed448, which OpenSSL does not do in DTLS 1.2; brainpool, secp256k1 and keys for RSA-PSS alone,
+ * which Deno cannot verify; suites with SHA-384. Keys of RSA longer than 4096 bits are refused by Deno.
+ *
+ * Reaches into werift's insides, and its list of signatures is changed for the whole process by importing this; read in
+ * and true of werift 0.25.2.
+ */
+import { Buffer } from "node:buffer";
+import { createHash, createHmac } from "node:crypto";
+import { type DtlsClient, NamedCurveAlgorithm, signatures } from "werift";
+import { joined } from "./possession.ts";
+
+/** An extension of the ClientHello (RFC 8422, section 5.1). */
+const SUPPORTED_GROUPS = 10;
+/** Handshake messages (RFC 5246, section 7.4). */
+const SERVER_KEY_EXCHANGE = 12;
+/** Where werift keeps what a server sent before it is answered. */
+const SERVER_FLIGHT = 4;
+
+/** Groups of ours (RFC 8422, section 5.1.1), what WebCrypto calls them, and the size of a coordinate in whole bytes. */
+const CURVES = new Map([
+  [24, { namedCurve: "P-384", bits: 384 }],
+  [25, { namedCurve: "P-521", bits: 528 }],
+]);
+const GROUPS = [NamedCurveAlgorithm.x25519_29, NamedCurveAlgorithm.secp256r1_23, ...CURVES.keys()];
+/**
+ * Hash and kind of key of signatures (RFC 5246, section 7.4.1.4.1): RSA with SHA-256, ECDSA with SHA-384 and SHA-256, and
+ * the longer ones. Who signs takes the first it can. Not SHA-256 first for ECDSA: Deno does not verify it with P-521.
+ */
+const [SHA256, SHA384, SHA512] = [4, 5, 6];
+const [RSA, ECDSA] = [1, 3];
+const SIGNATURES = [
+  { hash: SHA256, signature: RSA },
+  { hash: SHA384, signature: ECDSA },
+  { hash: SHA256, signature: ECDSA },
+  { hash: SHA512, signature: ECDSA },
+  { hash: SHA384, signature: RSA },
+  { hash: SHA512, signature: RSA },
+];
+// werift's own list, which it offers as client and asks for as server.
+Object.assign(signatures, SIGNATURES);
+
+/** To be called before the handshake starts. */
+export function extendHandshake(dtls: DtlsClient): void {
+  for (const extension of dtls.extensions) {
+    if (extension.type === SUPPORTED_GROUPS) extension.data = listOf(GROUPS);
+  }
+  const handle = dtls.onHandleHandshakes;
+  dtls.onHandleHandshakes = async (messages) => {
+    const at = messages.findIndex(({ msg_type, fragment }) =>
+      msg_type === SERVER_KEY_EXCHANGE && CURVES.has(fragment.readUInt16BE(1))
+    );
+    if (at < 0) return await handle(messages);
+    await handle(messages.slice(0, at));
+    await agree(dtls, messages[at]);
+    await handle(messages.slice(at + 1));
+  };
+}
+
+/** Does for a group of ours what werift does for its own: a key pair to answer with, and the secret of both. */
+async function agree(dtls: DtlsClient, message: Parameters<DtlsClient["onHandleHandshakes"]>[0][0]) {
+  await dtls["waitForReady"](() => dtls["flight5"] !== undefined);
+  const flight = dtls["flight5"];
+  if (!flight) return;
+  const { fragment } = message;
+  const curve = fragment.readUInt16BE(1);
+  const remoteKey = fragment.subarray(4, 4 + fragment[3]);
+  const { namedCurve, bits } = CURVES.get(curve)!;
+  const algorithm = { name: "ECDH", namedCurve };
+  const { privateKey, publicKey } = await crypto.subtle.generateKey(algorithm, false, ["deriveBits"]);
+  const remote = await crypto.subtle.importKey("raw", Uint8Array.from(remoteKey), algorithm, false, []);
+  const secret = new Uint8Array(
+    await crypto.subtle.deriveBits({ name: "ECDH", public: remote }, privateKey, bits),
+  );
+  const localKey = Buffer.from(await crypto.subtle.exportKey("raw", publicKey));
+
+  const { cipher } = dtls;
+  const send = flight["sendClientKeyExchange"].bind(flight);
+  flight["sendClientKeyExchange"] = () => {
+    // werift makes the message of the local key's public part, and a secret with a curve it knows, which is made good.
+    const standIn = { curve: NamedCurveAlgorithm.x25519_29, privateKey: Buffer.alloc(32, 1) };
+    cipher.localKeyPair = { ...standIn, publicKey: localKey };
+    cipher.remoteKeyPair = { ...standIn, publicKey: Buffer.alloc(32, 9) };
+    const sent = send();
+    Object.assign(cipher, { remoteKeyPair: { curve, publicKey: remoteKey } });
+    cipher.masterSecret = masterSecret(dtls, secret);
+    cipher.cipher.init(cipher.masterSecret, cipher.remoteRandom.serialize(), cipher.localRandom.serialize());
+    return sent;
+  };
+  Object.assign(cipher, { remoteKeyPair: { curve, publicKey: remoteKey } });
+  // From here on the server's flight counts as whole.
+  dtls.dtls.bufferHandshakeCache([message], false, SERVER_FLIGHT);
+}
+
+/** RFC 5246, section 8.1; RFC 7627, section 4. To be called when the ClientKeyExchange is in the transcript. */
+function masterSecret({ cipher, dtls }: DtlsClient, secret: Uint8Array): Buffer {
+  if (!dtls.remoteExtendedMasterSecret) {
+    const { localRandom, remoteRandom } = cipher;
+    return prf(secret, "master secret", [localRandom.serialize(), remoteRandom.serialize()]);
+  }
+  const transcript = createHash("sha256");
+  for (const message of dtls.sortedHandshakeCache) transcript.update(message.serialize());
+  return prf(secret, "extended master secret", [transcript.digest()]);
+}
+
+/** The 48 bytes of a master secret (RFC 5246, section 5). */
+function prf(secret: Uint8Array, label: string, seeds: readonly Uint8Array[]): Buffer {
+  const hmac = (data: Uint8Array) => createHmac("sha256", secret).update(data).digest();
+  const seed = joined([new TextEncoder().encode(label), ...seeds]);
+  const first = hmac(seed);
+  return Buffer.concat([hmac(joined([first, seed])), hmac(joined([hmac(first), seed]))], 48);
+}
+
+/** As the extension has it: a length, then numbers of two bytes. */
+function listOf(numbers: readonly number[]): Buffer {
+  const data = Buffer.alloc(2 + 2 * numbers.length);
+  data.writeUInt16BE(2 * numbers.length);
+  numbers.forEach((number, index) => data.writeUInt16BE(number, 2 + 2 * index));
+  return data;
+}

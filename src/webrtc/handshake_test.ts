@@ -1,0 +1,135 @@
+/** Handshakes with OpenSSL, which Janus uses, for every kind of certificate it may have been given. */
+import assert from "@std/assert";
+import { DtlsClient, RTCDtlsTransport } from "werift";
+import { makeOwnCertificate } from "../../tests/fakes/certificates.ts";
+import { ClaimedPorts } from "../../tests/fakes/ports.ts";
+import { extendHandshake } from "./handshake.ts";
+import { hasProven } from "./possession.ts";
+import { DatagramTransport } from "./udp.ts";
+
+/** Generous: a key of 4096 bits may take seconds to make. */
+const DEADLINE_MS = 60_000;
+const AES128_CM_HMAC_SHA1_80 = 1;
+
+const CERTIFICATES = {
+  "P-256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+  "P-384": ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+  "P-521": ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"],
+  "RSA 2048": ["rsa:2048"],
+  "RSA 4096": ["rsa:4096"],
+};
+
+for (const [name, key] of Object.entries(CERTIFICATES)) {
+  Deno.test(`A server with a certificate of ${name} is connected and believed`, async () => {
+    assert.deepEqual(await shakeHands({ key }), { proven: true, connected: true });
+  });
+}
+
+for (const group of ["X25519", "P-256", "P-384", "P-521"]) {
+  Deno.test(`A server that prefers ${group} to agree on keys is connected`, async () => {
+    const key = CERTIFICATES["RSA 2048"];
+    assert.deepEqual(await shakeHands({ key, options: preferring(group) }), {
+      proven: true,
+      connected: true,
+    });
+  });
+}
+
+Deno.test("A server that knows no extended master secret is connected, whatever the group", async () => {
+  const options = preferring("P-384");
+  const dropExtension = (dtls: DtlsClient) => {
+    dtls.extensions = dtls.extensions.filter(({ type }) => type !== 23);
+  };
+  assert.deepEqual(await shakeHands({ key: CERTIFICATES["RSA 2048"], options, prepare: dropExtension }), {
+    proven: true,
+    connected: true,
+  });
+});
+
+/** P-256 is the curve of our own certificate. */
+const preferring = (group: string) => [
+  "-serverpref",
+  "-groups",
+  group === "P-256" ? group : `${group}:P-256`,
+];
+
+/**
+ * A client's handshake with `openssl s_server`, which asks for the client's certificate as an SFU does. `connected` means
+ * that the server, too, has taken what the client finished with: it answers with its own end of the handshake.
+ */
+async function shakeHands(
+  { key, options = [], prepare = () => {} }: {
+    key: readonly string[];
+    options?: readonly string[];
+    prepare?: (dtls: DtlsClient) => void;
+  },
+): Promise<{ proven: boolean; connected: boolean }> {
+  await using certificate = await makeOwnCertificate(key);
+  using ports = ClaimedPorts.claim();
+  const port = ports.next();
+  await using _server = startServer(port, [
+    ...["-cert", certificate.certPath, "-key", certificate.keyPath],
+    ...options,
+  ]);
+  const socket = DatagramTransport.init("udp4", { interfaceAddresses: { udp4: "127.0.0.1" } });
+  const { certPem, privateKey, signatureHash } = await RTCDtlsTransport.SetupCertificate();
+  const dtls = new DtlsClient({
+    cert: certPem,
+    key: privateKey,
+    signatureHash,
+    transport: Object.assign(Object.create(socket), {
+      onData: () => {},
+      send: (data: Uint8Array) => socket.send(data, ["127.0.0.1", port]),
+    }),
+    srtpProfiles: [AES128_CM_HMAC_SHA1_80],
+    extendedMasterSecret: true,
+  });
+  socket.onData = (data, from) => dtls.transport.socket.onData(data, [...from]);
+  extendHandshake(dtls);
+  const handle = dtls.onHandleHandshakes;
+  const handling: Promise<void>[] = [];
+  dtls.onHandleHandshakes = (messages) => {
+    const handled = handle(messages);
+    handling.push(handled.catch(() => {}));
+    return handled;
+  };
+  prepare(dtls);
+  const ended = Promise.withResolvers<boolean>();
+  dtls.onConnect.once(() => ended.resolve(true));
+  dtls.onError.once(() => ended.resolve(false));
+  dtls.onClose.once(() => ended.resolve(false)); // by an alert
+  const timer = setTimeout(() => ended.reject(new Error("The handshake does not end")), DEADLINE_MS);
+  const connecting = dtls.connect().catch(() => ended.resolve(false));
+  try {
+    const connected = await ended.promise;
+    return { proven: hasProven(dtls), connected };
+  } finally {
+    clearTimeout(timer);
+    dtls.dtls.flight = Number.MAX_SAFE_INTEGER; // ends what would be sent again
+    await Promise.all([connecting, ...handling]);
+    await socket.close();
+  }
+}
+
+function startServer(port: number, args: readonly string[]): AsyncDisposable {
+  const server = new Deno.Command("openssl", {
+    args: [
+      ...["s_server", "-dtls1_2", "-accept", `127.0.0.1:${port}`, "-quiet", "-verify", "1"],
+      ...["-use_srtp", "SRTP_AES128_CM_SHA1_80", ...args],
+    ],
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await server.stdin.close();
+      try {
+        server.kill("SIGKILL");
+      } catch {
+        // It has ended by itself.
+      }
+      await server.status;
+    },
+  };
+}
