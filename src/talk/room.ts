@@ -1,7 +1,7 @@
 /**
- * One call being captioned: keeps track of who speaks and who listens by what the HPB tells, opens and closes
- * speakers, and sends their captions. Everything here happens at once, in the order it was told; what takes time
- * runs in the speakers' scopes.
+ * One call being captioned: passes on what the HPB reports to its speakers and its listeners, and the captions of the
+ * ones to the others. Everything here happens at once, in the order it was reported; what takes time runs in the
+ * speakers' scopes.
  */
 import { FanOut } from "../captioning/mod.ts";
 import {
@@ -18,8 +18,8 @@ import {
 import { type Scope, untilAborted } from "../flow/mod.ts";
 import type { Joining } from "./joining.ts";
 import { Listeners, type Wanted } from "./listeners.ts";
-import { RoomSpeaker } from "./room_speaker.ts";
-import type { Participant, SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
+import { RoomSpeakers } from "./room_speakers.ts";
+import type { SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
 
 /** Why the service left a room by itself. */
 export type RoomEnd =
@@ -52,11 +52,6 @@ export interface RoomOptions {
   onEnd: (end: RoomEnd) => void;
 }
 
-/** Call flags of Talk: in the call at all, and sending audio. */
-const IN_CALL = 1;
-const WITH_AUDIO = 2;
-/** The last words of a speaker who left get this long to come. */
-const LEAVE_DRAIN_MS = 3_000;
 /** After joining, the HPB gets this long to list who is in the room before the room can count as empty. */
 const ROSTER_WAIT_MS = 10_000;
 /**
@@ -71,23 +66,15 @@ export class Room {
   readonly #options: RoomOptions;
   readonly #signaling: RoomSignaling;
   readonly #listeners = new Listeners();
-  readonly #speakers = new Map<string, RoomSpeaker>();
-  /** All of whom it is known whether they are in the call. */
-  readonly #inCall = new Map<string, Participant>();
-  /** Of these, those who speak and for whom there is no room. */
-  #turnedAway = new Set<string>();
+  readonly #speakers: RoomSpeakers;
   readonly #fanOut: FanOut;
   #languageId: string;
-  /** The last words of speakers who left. */
-  readonly #leaving = new Set<Promise<void>>();
   #joinedAtMs: number | undefined;
   #hasStayed = false;
   /** False from a full (re-)join until the HPB has named listeners: until then captions would reach nobody. */
   #knowsListeners = false;
   /** Listeners who were here before a full re-join and have not been named since. */
   readonly #missing = new Set<string>();
-  /** Speakers from before a full re-join who have not been named since; their ids may be void. */
-  readonly #unconfirmed = new Set<string>();
   /** Runs from a full (re-)join until whoever has not been named is given up. */
   #settleTimer: Disposable | undefined;
   #emptyTimer: Disposable | undefined;
@@ -106,6 +93,12 @@ export class Room {
       translate: options.translations && ((request) => options.translations!.translate(request)),
       clock: options.clock,
       meter: options.meter,
+    });
+    this.#speakers = new RoomSpeakers({
+      ...options,
+      requestOffer: (sessionId) => this.#signaling.requestOffer(sessionId),
+      sendAnswer: (sessionId, sid, sdp) => this.#signaling.sendAnswer(sessionId, sid, sdp),
+      onCaption: (caption) => this.#fanOut.deliver(caption),
     });
     options.scope.defer(() => {
       this.#fanOut[Symbol.dispose]();
@@ -138,16 +131,12 @@ export class Room {
 
   /** Speakers whose audio arrives. */
   get heardCount(): number {
-    let heard = 0;
-    for (const speaker of this.#speakers.values()) heard += Number(speaker.isHeard);
-    return heard;
+    return this.#speakers.heardCount;
   }
 
   /** Adds up why speakers cannot be captioned now. */
   addTroubles(to: Partial<Record<SpeakerTrouble, number>>): void {
-    for (const { trouble } of this.#speakers.values()) {
-      if (trouble !== undefined) to[trouble] = (to[trouble] ?? 0) + 1;
-    }
+    this.#speakers.addTroubles(to);
   }
 
   get listenerCount(): number {
@@ -184,7 +173,7 @@ export class Room {
   setLanguage(languageId: string): void {
     if (languageId === this.#languageId) return;
     this.#languageId = languageId;
-    for (const speaker of this.#speakers.values()) speaker.setLanguage(languageId);
+    this.#speakers.setLanguage(languageId);
     // Their language is now the one spoken: nothing they get may come after what needs no translation.
     for (const { id, targetId } of this.#listeners.present()) {
       if (targetId === languageId) this.#fanOut.release(id);
@@ -194,8 +183,7 @@ export class Room {
   /** Delivers what was heard and says goodbye; the signal bounds the wait. The owner disposes the scope afterwards. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#ended = true;
-    const draining = [...this.#speakers.values()].map((speaker) => speaker.drain(signal));
-    await untilAborted(Promise.all([...draining, ...this.#leaving]), signal).catch(() => {});
+    await untilAborted(this.#speakers.drain(signal), signal).catch(() => {});
     await this.#fanOut.drain(signal);
     await this.#signaling.bye();
   }
@@ -220,12 +208,11 @@ export class Room {
       case "sessions_left":
         for (const sessionId of event.sessionIds) {
           this.#listeners.sessionLeft(sessionId);
-          this.#inCall.delete(sessionId);
-          this.#closeSpeaker(sessionId);
+          this.#speakers.left(sessionId);
         }
         return this.#watchListeners();
       case "participants":
-        return this.#reconcile(event.users);
+        return this.#speakers.update(event.users);
       case "offer":
         return this.#speakers.get(event.from)?.offered(event.offer);
       case "candidate":
@@ -247,19 +234,17 @@ export class Room {
     }
   }
 
-  /** Session ids from before are valid only if they are named again; all subscriptions are gone. */
   #joinedAnew(): void {
     for (const ncSessionId of this.#listeners.forgetSessions()) this.#missing.add(ncSessionId);
     this.#knowsListeners = false;
-    this.#inCall.clear();
-    for (const sessionId of this.#speakers.keys()) this.#unconfirmed.add(sessionId);
+    this.#speakers.rejoined();
     this.#settleTimer?.[Symbol.dispose]();
     this.#settleTimer = this.#options.clock.timer(SETTLE_MS, () => this.#settled());
   }
 
   #settled(): void {
     this.#settleTimer = undefined;
-    for (const sessionId of this.#unconfirmed) this.#closeSpeaker(sessionId);
+    this.#speakers.closeUnconfirmed();
     this.#listenersKnown();
   }
 
@@ -267,99 +252,6 @@ export class Room {
     this.#missing.clear();
     this.#knowsListeners = true;
     this.#fanOut.flush();
-  }
-
-  /** Makes the speakers those who are in the call with audio, as far as is known. */
-  #reconcile(users: readonly Participant[]): void {
-    this.#inCall.clear();
-    for (const user of users) this.#inCall.set(user.sessionId, user);
-    for (const sessionId of this.#speakers.keys()) {
-      const user = this.#inCall.get(sessionId);
-      if (user ? !speaks(user) : !this.#unconfirmed.has(sessionId)) this.#closeSpeaker(sessionId);
-    }
-    for (const sessionId of this.#unconfirmed) {
-      if (!this.#inCall.has(sessionId)) continue;
-      this.#unconfirmed.delete(sessionId);
-      this.#speakers.get(sessionId)?.subscribe("rejoined");
-    }
-    this.#openSpeakers();
-  }
-
-  /** Opens who speaks and is not open, while there is room; those who have joined first. */
-  #openSpeakers(): void {
-    const { scope, speakersMax, meter, log } = this.#options;
-    if (this.#ended || scope.signal.aborted) return;
-    const waiting = [...this.#inCall.values()].filter((user) =>
-      speaks(user) && !this.#speakers.has(user.sessionId)
-    );
-    const before = this.#turnedAway;
-    this.#turnedAway = new Set();
-    for (const user of waiting.sort((a, b) => Number(b.joined) - Number(a.joined))) {
-      const { sessionId } = user;
-      if (this.#speakers.size + this.#leaving.size < speakersMax) this.#openSpeaker(sessionId);
-      else if (!this.#makeWay(user)) {
-        this.#turnedAway.add(sessionId);
-        if (before.has(sessionId)) continue;
-        meter.count("transcription_errors_total", "speakers_max");
-        log.warn("speaker not captioned: the room is full", { speakersMax, speaker: sessionId });
-      }
-    }
-  }
-
-  /** Closes one who may not be there any more, so that one who certainly is can be opened once that is done. */
-  #makeWay({ joined }: Participant): boolean {
-    if (!joined) return false;
-    for (const [sessionId, speaker] of this.#speakers) {
-      const isUncertain = this.#unconfirmed.has(sessionId) ||
-        (!speaker.isHeard && this.#inCall.get(sessionId)?.joined !== true);
-      if (!isUncertain) continue;
-      this.#closeSpeaker(sessionId);
-      return true;
-    }
-    return false;
-  }
-
-  #openSpeaker(sessionId: string): void {
-    const { host, joining, iceServers, scope, clock, meter } = this.#options;
-    const log = this.#options.log.child({ speaker: sessionId });
-    const speaker = new RoomSpeaker({
-      sessionId,
-      languageId: this.#languageId,
-      host,
-      joining,
-      iceServers,
-      requestOffer: () => this.#signaling.requestOffer(sessionId),
-      sendAnswer: (sid, sdp) => this.#signaling.sendAnswer(sessionId, sid, sdp),
-      onCaption: (caption) => this.#fanOut.deliver(caption),
-      scope: scope.child("speaker"),
-      clock,
-      log,
-      meter,
-    });
-    this.#speakers.set(sessionId, speaker);
-    speaker.subscribe("joined");
-  }
-
-  #closeSpeaker(sessionId: string): void {
-    const { scope, meter, log } = this.#options;
-    const speaker = this.#speakers.get(sessionId);
-    if (!speaker || scope.signal.aborted) return;
-    this.#speakers.delete(sessionId);
-    this.#unconfirmed.delete(sessionId);
-    const lastWords = speaker.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
-    this.#leaving.add(lastWords);
-    scope.run(async () => {
-      try {
-        await lastWords;
-        await speaker[Symbol.asyncDispose]();
-      } catch (error) {
-        meter.count("transcription_errors_total", "unexpected");
-        log.error("speaker not closed cleanly", error, { speaker: sessionId });
-      } finally {
-        this.#leaving.delete(lastWords);
-        this.#openSpeakers(); // there may have been no room for somebody
-      }
-    });
   }
 
   #send(listenerId: string, caption: Caption): void {
@@ -409,8 +301,4 @@ export class Room {
     this.#ended = true;
     this.#options.onEnd(end);
   }
-}
-
-function speaks({ internal, inCall }: Participant): boolean {
-  return !internal && (inCall & IN_CALL) !== 0 && (inCall & WITH_AUDIO) !== 0;
 }

@@ -1,0 +1,194 @@
+/**
+ * The speakers of one room: who of those in the call is captioned, by what the HPB reports of them. Opens and closes
+ * them; what takes time runs in their scopes.
+ */
+import type { Caption, Clock, IceServer, Log, Meter, SpeakerHost, SpeakerTrouble } from "../domain/mod.ts";
+import type { Scope } from "../flow/mod.ts";
+import type { Joining } from "./joining.ts";
+import { RoomSpeaker } from "./room_speaker.ts";
+import type { Participant } from "./signaling/mod.ts";
+
+export interface RoomSpeakersOptions {
+  languageId: string;
+  host: SpeakerHost;
+  /** The line all rooms' speakers wait in. */
+  joining: Joining;
+  iceServers: () => Promise<readonly IceServer[]>;
+  requestOffer: (sessionId: string) => void;
+  sendAnswer: (sessionId: string, sid: string, sdp: string) => void;
+  onCaption: (caption: Caption) => void;
+  speakersMax: number;
+  /** The room's scope. */
+  scope: Scope;
+  clock: Clock;
+  log: Log;
+  meter: Meter;
+}
+
+/** Call flags of Talk: in the call at all, and sending audio. */
+const IN_CALL = 1;
+const WITH_AUDIO = 2;
+/** The last words of a speaker who left get this long to come. */
+const LEAVE_DRAIN_MS = 3_000;
+
+export class RoomSpeakers {
+  readonly #options: RoomSpeakersOptions;
+  readonly #speakers = new Map<string, RoomSpeaker>();
+  /** Everyone whose call flags are known. */
+  readonly #participants = new Map<string, Participant>();
+  /** Of these, those who speak and for whom there is no place. */
+  #turnedAway = new Set<string>();
+  /** Speakers from before a full re-join who have not been named since; their ids may be void. */
+  readonly #unconfirmed = new Set<string>();
+  /** The last words of speakers who left. */
+  readonly #leaving = new Set<Promise<void>>();
+  #languageId: string;
+  #draining = false;
+
+  constructor(options: RoomSpeakersOptions) {
+    this.#options = options;
+    this.#languageId = options.languageId;
+  }
+
+  get size(): number {
+    return this.#speakers.size;
+  }
+
+  /** Speakers whose audio arrives. */
+  get heardCount(): number {
+    let heard = 0;
+    for (const speaker of this.#speakers.values()) heard += Number(speaker.isHeard);
+    return heard;
+  }
+
+  /** Adds up why speakers cannot be captioned now. */
+  addTroubles(to: Partial<Record<SpeakerTrouble, number>>): void {
+    for (const { trouble } of this.#speakers.values()) {
+      if (trouble !== undefined) to[trouble] = (to[trouble] ?? 0) + 1;
+    }
+  }
+
+  get(sessionId: string): RoomSpeaker | undefined {
+    return this.#speakers.get(sessionId);
+  }
+
+  setLanguage(languageId: string): void {
+    this.#languageId = languageId;
+    for (const speaker of this.#speakers.values()) speaker.setLanguage(languageId);
+  }
+
+  /** Makes the speakers those who are in the call with audio; `participants` is everyone whose call flags are known. */
+  update(participants: readonly Participant[]): void {
+    this.#participants.clear();
+    for (const each of participants) this.#participants.set(each.sessionId, each);
+    for (const sessionId of this.#speakers.keys()) {
+      const known = this.#participants.get(sessionId);
+      if (known ? !speaks(known) : !this.#unconfirmed.has(sessionId)) this.#close(sessionId);
+    }
+    for (const sessionId of this.#unconfirmed) {
+      if (!this.#participants.has(sessionId)) continue;
+      this.#unconfirmed.delete(sessionId);
+      this.#speakers.get(sessionId)?.subscribe("rejoined");
+    }
+    this.#openWaiting();
+  }
+
+  /** They left the room. */
+  left(sessionId: string): void {
+    this.#participants.delete(sessionId);
+    this.#close(sessionId);
+  }
+
+  /** The room was joined anew: session ids are valid only if they are named again, and all subscriptions are gone. */
+  rejoined(): void {
+    this.#participants.clear();
+    for (const sessionId of this.#speakers.keys()) this.#unconfirmed.add(sessionId);
+  }
+
+  /** Closes those who were not named again since the room was joined anew. */
+  closeUnconfirmed(): void {
+    for (const sessionId of this.#unconfirmed) this.#close(sessionId);
+  }
+
+  /** Delivers what was heard of everyone, and opens nobody any more. Rejects with what a speaker rejects with. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    const draining = [...this.#speakers.values()].map((speaker) => speaker.drain(signal));
+    await Promise.all([...draining, ...this.#leaving]);
+  }
+
+  /** Opens who speaks and is not open, while there are places; those who have joined first. */
+  #openWaiting(): void {
+    const { scope, speakersMax, meter, log } = this.#options;
+    if (this.#draining || scope.signal.aborted) return;
+    const waiting = [...this.#participants.values()].filter((each) =>
+      speaks(each) && !this.#speakers.has(each.sessionId)
+    );
+    const before = this.#turnedAway;
+    this.#turnedAway = new Set();
+    for (const participant of waiting.sort((a, b) => Number(b.joined) - Number(a.joined))) {
+      const { sessionId } = participant;
+      if (this.#speakers.size + this.#leaving.size < speakersMax) this.#open(sessionId);
+      else if (!this.#makeWay(participant)) {
+        this.#turnedAway.add(sessionId);
+        if (before.has(sessionId)) continue;
+        meter.count("transcription_errors_total", "speakers_max");
+        log.warn("speaker not captioned: the room is full", { speakersMax, speaker: sessionId });
+      }
+    }
+  }
+
+  /** Closes one who may not be there any more, so that one who certainly is can be opened once that is done. */
+  #makeWay({ joined }: Participant): boolean {
+    if (!joined) return false;
+    for (const [sessionId, speaker] of this.#speakers) {
+      const isUncertain = this.#unconfirmed.has(sessionId) ||
+        (!speaker.isHeard && this.#participants.get(sessionId)?.joined !== true);
+      if (!isUncertain) continue;
+      this.#close(sessionId);
+      return true;
+    }
+    return false;
+  }
+
+  #open(sessionId: string): void {
+    const { requestOffer, sendAnswer, scope, log } = this.#options;
+    const speaker = new RoomSpeaker({
+      ...this.#options,
+      sessionId,
+      languageId: this.#languageId,
+      requestOffer: () => requestOffer(sessionId),
+      sendAnswer: (sid, sdp) => sendAnswer(sessionId, sid, sdp),
+      scope: scope.child("speaker"),
+      log: log.child({ speaker: sessionId }),
+    });
+    this.#speakers.set(sessionId, speaker);
+    speaker.subscribe("joined");
+  }
+
+  #close(sessionId: string): void {
+    const { scope, meter, log } = this.#options;
+    const speaker = this.#speakers.get(sessionId);
+    if (!speaker || this.#draining || scope.signal.aborted) return;
+    this.#speakers.delete(sessionId);
+    this.#unconfirmed.delete(sessionId);
+    const lastWords = speaker.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
+    this.#leaving.add(lastWords);
+    scope.run(async () => {
+      try {
+        await lastWords;
+        await speaker[Symbol.asyncDispose]();
+      } catch (error) {
+        meter.count("transcription_errors_total", "unexpected");
+        log.error("speaker not closed cleanly", error, { speaker: sessionId });
+      } finally {
+        this.#leaving.delete(lastWords);
+        this.#openWaiting(); // there may have been no place for somebody
+      }
+    });
+  }
+}
+
+function speaks({ internal, inCall }: Participant): boolean {
+  return !internal && (inCall & IN_CALL) !== 0 && (inCall & WITH_AUDIO) !== 0;
+}
