@@ -34,6 +34,10 @@ interface Held {
 const USUAL_TICKS = 20 * TICKS_PER_MS;
 /** Sequence numbers this far from the expected one still belong to the stream: RFC 3550 A.1, MAX_DROPOUT; 60 s. */
 const SEQUENCE_WINDOW = 3_000;
+/** Packets come no farther out of order: RFC 3550 A.1, MAX_MISORDER; 2 s. */
+const MISORDER_MAX = 100;
+/** Packets in sequence that are waited for before they are believed to be a stream: RFC 3550 A.1. */
+const PROBATION = 2;
 /** Timestamps may run ahead of the wall clock by this: packets that a stalled network delivers in one burst. */
 const BURST_TICKS = 5_000 * TICKS_PER_MS;
 /** Packets may claim less time than they last by this in all, before the timestamps are taken for another stream's. */
@@ -94,7 +98,7 @@ export class Playout {
     const ahead = (packet.sequence - this.#nextSequence) << 16 >> 16;
     if (!this.#continues(packet, ahead)) return this.#restart(packet);
     if (ahead < 0) {
-      return this.#isLateStream(packet) ? this.#restart(packet) : this.#late();
+      return this.#isLateStream(packet, ahead) ? this.#restart(packet) : this.#late();
     }
     this.#lateRun = 0;
     const out = this.#out;
@@ -157,13 +161,16 @@ export class Playout {
   }
 
   /**
-   * A new subscription can start over with the SSRC kept and numbers that look merely old. A second's worth of old
-   * packets in sequence, and none on time between them, is a stream and not stragglers.
+   * A stream can go on, or start over, with the SSRC kept and numbers that look merely old. Packets in sequence, and none
+   * on time between them, are a stream and not stragglers: the third of them, where they are farther back than packets
+   * come late or claim the present; else after a second's worth.
    */
-  #isLateStream(packet: RtpPacket): boolean {
+  #isLateStream(packet: RtpPacket, ahead: number): boolean {
     this.#lateRun = packet.sequence === (this.#lateSequence + 1 & 0xffff) ? this.#lateRun + 1 : 1;
     this.#lateSequence = packet.sequence;
-    return this.#lateRun > this.#maxPackets;
+    const gapTicks = packet.timestamp - this.#nextTimestamp | 0;
+    const isClear = ahead < -MISORDER_MAX || gapTicks > ahead * SHORTEST_FRAME_TICKS;
+    return this.#lateRun > (isClear ? PROBATION : this.#maxPackets);
   }
 
   #late(): readonly OpusFrame[] {

@@ -268,14 +268,47 @@ Deno.test("A publisher that starts over with the same SSRC is played on", () => 
   }
 });
 
-Deno.test("A restart that looks like old packets is believed after a second of them", () => {
+Deno.test("A restart that looks like old packets is believed at the third in sequence", () => {
   const { receive, ledger } = playout();
   for (let i = 0; i < 200; i++) receive(packet(i));
   const again = Array.from({ length: 60 }, (_, i) => packet(i, { arrivedMs: 6_000 + 20 * i }));
   const frames = receive(...again);
-  assert.equal(ledger.late, 50);
-  assert.equal(frames.filter((f) => f.kind === "opus").length, 10);
+  assert.equal(ledger.late, 2);
+  assert.equal(frames.filter((f) => f.kind === "opus").length, 58);
   assertContiguous(frames, 4_000);
+});
+
+Deno.test("Old packets that are not so far back are believed after a second of them: they may be late", () => {
+  const { receive, ledger } = playout();
+  for (let i = 0; i < 200; i++) receive(packet(i));
+  const late = Array.from({ length: 49 }, (_, i) => packet(120 + i, { arrivedMs: 5_010 }));
+  assert.deepEqual(receive(...late), []);
+  assert.deepEqual(shape(receive(packet(200))), ["opus 4000+20"]);
+  assert.equal(ledger.late, 49);
+});
+
+Deno.test("A jump of the sequence number costs two packets at the most, whatever its size", () => {
+  for (const by of [2, 6, 60, 99, 101, 400, 2_999, 3_001, 32_767, 32_768, 60_000, 65_236, 65_420, 65_535]) {
+    for (const timestamps of ["go on", "jump"]) {
+      const { core, receive, ledger } = playout();
+      const jumped = (i: number) =>
+        packet(i, {
+          sequence: i + by & 0xffff,
+          ...(timestamps === "jump" && { timestamp: i * 960 + 0x5555_5555 >>> 0 }),
+        });
+      for (let i = 0; i < 200; i++) receive(packet(i));
+      const frames = receive(...Array.from({ length: 60 }, (_, i) => jumped(200 + i)));
+      const played = frames.flatMap((f) => f.kind === "opus" ? [indexOf(f.payload)] : []);
+      const what = `${by}, timestamps ${timestamps}`;
+      assert.ok(played[0] <= 202, `${what}: heard from ${played[0] - 200} on`);
+      assert.deepEqual(played, Array.from({ length: 260 - played[0] }, (_, i) => played[0] + i), what);
+      assert.equal(ledger.late, played[0] - 200, what);
+      assert.equal(core.isHolding, false);
+      assertContiguous(frames, 4_000);
+      const [last] = frames.slice(-1);
+      assert.ok(Math.abs(last.startMs - 20 * 259) <= 20, `${what}: media time goes on`);
+    }
+  }
 });
 
 Deno.test("Silence between two streams is bounded whatever the clock says", () => {

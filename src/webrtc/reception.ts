@@ -10,6 +10,8 @@ import { PacketIndex } from "./srtp_index.ts";
 
 /** Opus runs on this clock whatever it encodes (RFC 7587), and nothing else is negotiated. */
 const CLOCK_PER_MS = 48;
+/** Packets lost in a row; more were not sent. RFC 3550, appendix A.1, MAX_DROPOUT. */
+const DROPOUT_MAX = 3_000;
 /** A clock that jumps farther than this, 23 minutes, is not jitter: sixteen times as much still fits an integer. */
 const DEVIATION_MAX = 2 ** 26;
 /** What 24 bits with a sign hold. */
@@ -24,6 +26,8 @@ export class Reception {
   #transit: number | undefined;
   /** Sixteen times the jitter, as RFC 3550, appendix A.8 keeps it. */
   #jitter = 0;
+  /** Index of the newest packet. */
+  #highest = 0;
   #received = 0;
   #lastSr = 0;
   #lastSrMs = 0;
@@ -39,6 +43,9 @@ export class Reception {
     const transit = (arrivedMs * CLOCK_PER_MS - timestamp) | 0;
     const deviation = this.#transit === undefined ? 0 : Math.abs((transit - this.#transit) | 0);
     this.#transit = transit;
+    const { highest } = this.index;
+    if (highest - this.#highest > DROPOUT_MAX && this.#received > 0) this.#restart(highest);
+    this.#highest = highest;
     this.#received++;
     this.#jitter += Math.min(deviation, DEVIATION_MAX) - (this.#jitter + 8 >> 4);
   }
@@ -80,6 +87,12 @@ export class Reception {
         ? 0
         : Math.min(DELAY_MAX, Math.round((nowMs - this.#lastSrMs) * 65.536)),
     };
+  }
+
+  /** The sender jumped: what it jumped over was never sent (RFC 3550, appendix A.1). */
+  #restart(first: number): void {
+    this.first = first;
+    this.#received = this.#receivedPrior = this.#expectedPrior = 0;
   }
 
   get #expected(): number {

@@ -71,10 +71,15 @@ export class SrtpReceiver implements Disposable {
     const ssrc = readUint32(packet, 8);
     let source = this.#sources.get(ssrc);
     if (!source && this.#sources.size === SOURCES_MAX) return "too_many_sources";
-    const rollovers = source?.index.rolloversOf(sequence) ?? 0;
-    if (source && !source.index.isNew(rollovers, sequence)) return "replayed";
+    let rollovers = source?.index.rolloversOf(sequence) ?? 0;
+    const isOld = source !== undefined && !source.index.isNew(rollovers, sequence);
+    if (source && isOld) {
+      const ahead = source.index.rolloversAhead(rollovers, sequence);
+      if (ahead === undefined) return "replayed";
+      rollovers = ahead;
+    }
     const payload = this.#transform.open(packet, headerBytes, ssrc, rollovers);
-    if (!payload) return "forged";
+    if (!payload) return isOld ? "replayed" : "forged";
     if (!source) this.#sources.set(ssrc, source = new Reception(ssrc, sequence));
     const timestamp = readUint32(packet, 4);
     source.index.add(rollovers, sequence);

@@ -28,6 +28,17 @@ export class PacketIndex {
     return ahead > 0x8000 ? this.#rollovers - 1 : this.#rollovers;
   }
 
+  /**
+   * For a packet that is too old, if it is what it seems: the rollover counter it has when its sender jumped ahead by
+   * more than half a round instead, which section 3.3.1 takes for a step back. Only authentication tells which.
+   */
+  rolloversAhead(rollovers: number, sequence: number): number | undefined {
+    if (this.#newest === undefined || this.#behind(this.#newest, rollovers, sequence) < WINDOW) {
+      return undefined;
+    }
+    return rollovers < ROLLOVERS_MAX ? rollovers + 1 : undefined;
+  }
+
   /** Whether a packet neither came already nor is too old to tell. */
   isNew(rollovers: number, sequence: number): boolean {
     if (rollovers < 0 || rollovers > ROLLOVERS_MAX) return false;

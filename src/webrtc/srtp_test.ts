@@ -144,6 +144,38 @@ Deno.test("Sequence numbers wrap with losses and packets out of order, again and
   for (let index = wrap + 30_000; index < 5 * wrap; index += 30_000) opened(srtp, sealed({ index }));
 });
 
+Deno.test("A jump ahead of any size below a whole round is followed at once, and is no loss to report", () => {
+  const round = 0x1_0000;
+  for (const start of [1, 40_000, 3 * round + 60_000]) {
+    for (const by of [100, 3_001, 32_767, 32_768, 32_769, 40_000, 65_000, 65_472]) {
+      const srtp = receiver();
+      for (let index = start % round; index < start; index += 20_000) opened(srtp, sealed({ index }));
+      for (let i = 0; i < 10; i++) opened(srtp, sealed({ index: start + i }));
+      srtp.sources.get(SSRC)!.report(0);
+      const jumped = start + 9 + by;
+      for (let i = 0; i < 10; i++) opened(srtp, sealed({ index: jumped + i }));
+      const what = `from ${start} by ${by}`;
+      assert.equal(srtp.receive(sealed({ index: jumped }), 0), "replayed", what);
+      assert.equal(typeof srtp.receive(sealed({ index: start }), 0), "string", what);
+      opened(srtp, sealed({ index: jumped - 1 }));
+      const { packetsLost, fractionLost, highestSequence } = srtp.sources.get(SSRC)!.report(0);
+      assert.equal(highestSequence, jumped + 9, what);
+      if (by <= 3_000) assert.equal(packetsLost > 0, true, what);
+      else assert.deepEqual([packetsLost, fractionLost], [0, 0], what);
+    }
+  }
+});
+
+Deno.test("A jump back is a replay: the numbers before it were used with these keys", () => {
+  const srtp = receiver();
+  for (let index = 30_000; index < 30_010; index++) opened(srtp, sealed({ index }));
+  for (let index = 10_000; index < 10_010; index++) {
+    assert.equal(srtp.receive(sealed({ index }), 0), "replayed");
+  }
+  opened(srtp, sealed({ index: 30_010 }));
+  opened(srtp, sealed({ index: 10_000 + 0x1_0000 }));
+});
+
 Deno.test("A source counts for itself, and a packet of one is not taken for another's", () => {
   const srtp = receiver();
   for (const index of [65_535, 65_536]) opened(srtp, sealed({ index }));

@@ -100,6 +100,11 @@ export class SfuPublisher implements FakePublisher, AsyncDisposable {
     this.#stalled = on;
   }
 
+  /** From the next packet on, sequence numbers are so much farther. */
+  jump(by: number): void {
+    for (const subscription of this.#subscriptions.values()) subscription.jump(by);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     TICK.leave(this);
@@ -169,6 +174,10 @@ class Subscription {
 
   async offer(): Promise<string> {
     return await this.peer.setLocal(await this.peer.connection.createOffer());
+  }
+
+  jump(by: number): void {
+    this.#header.sequenceNumber = (this.#header.sequenceNumber + by) & 0xffff;
   }
 
   /** False where there is no connection yet, or the network is stalled. */

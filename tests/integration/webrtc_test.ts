@@ -279,6 +279,25 @@ Deno.test("Candidates before their offer are kept for it, an empty sdpMid and od
   ears.receiver.addCandidate("s1", { candidate: line, sdpMLineIndex: 0 });
 });
 
+Deno.test("A sequence number that jumps ahead under the same SSRC interrupts nothing", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears({ rtpSilenceMs: 1_000 });
+  await ears.subscribe(publisher, "s1");
+  await ears.readUntil(({ sequence }) => sequence >= 20);
+  for (const by of [20_000, 40_000]) {
+    const before = await ears.read();
+    publisher.jump(by);
+    const jumped = (await ears.readUntil(({ sequence }) => sequence - before.sequence >= by)).at(-1)!;
+    assert.ok(
+      jumped.timestamp - before.timestamp <= 960 * (jumped.sequence - before.sequence - by),
+      "no gap",
+    );
+    await ears.readUntil(({ sequence }) => sequence === jumped.sequence + 70);
+  }
+  assert.equal(ears.heard, 1);
+  assert.deepEqual(ears.troubles, []);
+});
+
 Deno.test("Silence on the wire is told once, and again only after audio came back", async () => {
   await using publisher = await SfuPublisher.start();
   const clock = new FakeClock();
