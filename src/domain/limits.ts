@@ -38,7 +38,6 @@ export const LIMITS = {
   /** Finals waiting per room; of the partials only each speaker's newest waits. */
   /** Joined for this long, a room is past what it was let in after: the next failure is the first again. */
   signalingStayMs: 10_000,
-  /** Finals waiting per room; partials keep only the newest per speaker. */
   outboxFinals: 128,
   /** Translations under way at once; a self-hosted translator seldom does more. */
   translationsAtOnce: 4,

@@ -23,6 +23,8 @@ export interface RoomsStatus {
   listeners: number;
   /** False while the last attempts to reach the HPB failed and no new join is tried. */
   signalingReachable: boolean;
+  /** The HPB refused the service's newest hello: its secret or its Nextcloud address does not fit. */
+  signalingRefused: boolean;
   /** Why no new speaker is taken now; absent while they are. */
   refusal?: Refusal["code"];
   /** Speakers who cannot be captioned now, by why; empty while all can. */

@@ -20,7 +20,14 @@ const rooms: Rooms = {
   setLanguage() {},
   setTranslationTarget() {},
   leaveAll() {},
-  status: () => ({ rooms: 0, speakers: 0, listeners: 0, signalingReachable: true, troubles: {} }),
+  status: () => ({
+    rooms: 0,
+    speakers: 0,
+    listeners: 0,
+    signalingReachable: true,
+    signalingRefused: false,
+    troubles: {},
+  }),
 };
 const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 

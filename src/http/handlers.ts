@@ -156,7 +156,8 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
   const { rooms, meter, version, acceptingWork } = services;
 
   app.openapi(routes.health, (c) => {
-    const { rooms: count, speakers, signalingReachable, refusal, troubles } = rooms.status();
+    const { rooms: count, speakers, signalingReachable, signalingRefused, refusal, troubles } = rooms
+      .status();
     const answer = {
       rooms: count,
       speakers,
@@ -166,6 +167,7 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
     if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
     const reasons = [
       ...signalingReachable ? [] : ["signaling"],
+      ...signalingRefused ? ["signaling_refused"] : [],
       ...refusal ? [refusal] : [],
       ...Object.keys(troubles),
     ];

@@ -223,7 +223,7 @@ export const health = createRoute({
     200: {
       ...json(
         schemas.healthReply,
-        `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` says why, codes with commas between: \`signaling\`, \`memory\` and \`speakers_max\` keep new calls or speakers out, and with ${
+        `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` says why, codes with commas between: \`signaling\` (the HPB is out of reach), \`signaling_refused\` (it refuses the service; the log names the variable to look at), \`memory\` and \`speakers_max\` keep new calls or speakers out, and with ${
           SPEAKER_TROUBLES.map((trouble) => `\`${trouble}\``).join(", ")
         } somebody who speaks is not captioned`,
       ),

@@ -1,44 +1,186 @@
 /**
- * Whether joining a call is known to be hopeless just now. Shared by all rooms: when the last attempts to connect
- * failed, whoever made them, new joins are refused at once instead of each finding out for itself. After a while one
- * may try again.
+ * The one way to the HPB's door: every full hello of every room passes here, and what became of one counts for all.
+ * The HPB counts refused hellos by address and shuts an address out, so a herd of rooms (after a restart of the HPB with
+ * another secret) must not find out each for itself.
+ *
+ *     closed --hello--> probing --accepted--> closed; who waited goes at once
+ *        ^                 |---- failed ----> closed; who waited has failed too. Twice in a row: no new joins for 10 s
+ *        '--- 5 min --- refusing <--refused--'             who waited, and who comes, is refused as well
+ *
+ * Calls that lost the HPB are tried again by their own backoff; the ten seconds are for new ones.
  */
-import type { Clock } from "../domain/mod.ts";
-import type { AttemptOutcome } from "./signaling/mod.ts";
+import { type Clock, SignalingError } from "../domain/mod.ts";
+import { type AttemptOutcome, type HelloAttempt, type HelloGate, refusal } from "./signaling/mod.ts";
 
 /** One failure may be a hiccup. */
 const FAILURES_TO_OPEN = 2;
 /** Within this a HPB restart is over; a caller who was refused and asks again then is let through. */
 const FAILED_COOL_DOWN_MS = 10_000;
 /**
- * A refused secret stays refused until somebody changes it, and the HPB shuts an address out for half an hour after
- * ten refusals in half an hour, then even with the right secret. One attempt in five minutes stays below that.
+ * A refused secret stays refused until somebody changes it. The HPB shuts an address out for half an hour at the tenth
+ * refusal in half an hour, then even with the right secret. One hello in five minutes makes seven at most.
  */
 const REFUSED_COOL_DOWN_MS = 5 * 60_000;
 
-export class Breaker {
+/** What keeps the service from the HPB. */
+export interface SignalingTrouble {
+  kind: "unreachable" | "refused";
+  /** Says what to look at. */
+  error: SignalingError;
+}
+
+export interface BreakerOptions {
+  clock: Clock;
+  /** Once an outage begins, or changes its kind, and with undefined when it is over. */
+  onTrouble?: (trouble: SignalingTrouble | undefined) => void;
+}
+
+type Waiting = PromiseWithResolvers<HelloAttempt>;
+
+export class Breaker implements HelloGate {
+  readonly #options: BreakerOptions;
+  /** In a row. */
   #failures = 0;
   #openUntilMs = -Infinity;
+  #trouble: SignalingTrouble | undefined;
+  /** The hello whose answer the others wait for. */
+  #probe: HelloAttempt | undefined;
+  /** Bounded by the rooms: one each. */
+  readonly #waiting = new Set<Waiting>();
 
-  constructor(private readonly clock: Clock) {}
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+  }
 
-  record(outcome: AttemptOutcome): void {
-    const nowMs = this.clock.now();
+  /** Whether joining a call is known to be hopeless just now. After a while one may try again. */
+  get isOpen(): boolean {
+    return this.#options.clock.now() < this.#openUntilMs;
+  }
+
+  /** Known from the last answers; a refusal stands until a hello is accepted. */
+  get trouble(): SignalingTrouble | undefined {
+    return this.#trouble;
+  }
+
+  /** Why no hello goes out now. */
+  get refusal(): SignalingError | undefined {
+    return this.isOpen && this.#trouble?.kind === "refused" ? this.#trouble.error : undefined;
+  }
+
+  enter(signal: AbortSignal): Promise<HelloAttempt> {
+    const { refusal } = this;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    if (refusal) return Promise.reject(refusal);
+    if (!this.#probe) return Promise.resolve(this.#newProbe());
+    const waiting = Promise.withResolvers<HelloAttempt>();
+    this.#waiting.add(waiting);
+    const onAbort = () => {
+      this.#waiting.delete(waiting);
+      waiting.reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    return waiting.promise.finally(() => signal.removeEventListener("abort", onAbort));
+  }
+
+  enterNow(): HelloAttempt | undefined {
+    return this.refusal || this.#probe ? undefined : this.#newProbe();
+  }
+
+  resume(): HelloAttempt {
+    return this.#attempt((outcome, code) => {
+      if (outcome === "failed") this.#failed(code);
+      // It shows that the HPB is there, not that it would take another hello.
+      if (outcome === "accepted" && this.#trouble?.kind !== "refused") this.#over();
+    });
+  }
+
+  #newProbe(): HelloAttempt {
+    const probe = this.#attempt((outcome, code) => {
+      this.#probe = undefined;
+      this.#hello(outcome, code);
+    }, () => {
+      this.#probe = undefined;
+      const [next] = this.#waiting;
+      if (next) this.#admit(next, this.#newProbe());
+    });
+    return this.#probe = probe;
+  }
+
+  #hello(outcome: AttemptOutcome, code = "unknown"): void {
     switch (outcome) {
       case "accepted":
-        this.#failures = 0;
-        this.#openUntilMs = -Infinity;
+        this.#over();
+        for (const waiting of [...this.#waiting]) {
+          this.#admit(waiting, this.#attempt((outcome, code) => this.#hello(outcome, code)));
+        }
         return;
-      case "failed":
-        if (++this.#failures < FAILURES_TO_OPEN) return;
-        this.#openUntilMs = Math.max(this.#openUntilMs, nowMs + FAILED_COOL_DOWN_MS);
-        return;
-      case "refused":
-        this.#openUntilMs = nowMs + REFUSED_COOL_DOWN_MS;
+      case "failed": {
+        const error = this.#failed(code);
+        return this.#reject(error);
+      }
+      case "refused": {
+        const error = refusal("say hello", code);
+        this.#openUntilMs = this.#options.clock.now() + REFUSED_COOL_DOWN_MS;
+        this.#report({ kind: "refused", error });
+        this.#reject(error);
+      }
     }
   }
 
-  get isOpen(): boolean {
-    return this.clock.now() < this.#openUntilMs;
+  #failed(code = "unknown"): SignalingError {
+    const error = new SignalingError(`Cannot reach the HPB: "${code}"; is LT_HPB_URL its address?`, {
+      code,
+      retryable: true,
+    });
+    if (++this.#failures < FAILURES_TO_OPEN) return error;
+    this.#openUntilMs = Math.max(this.#openUntilMs, this.#options.clock.now() + FAILED_COOL_DOWN_MS);
+    // A HPB that refused us is not forgiven for being away.
+    if (this.#trouble?.kind !== "refused") this.#report({ kind: "unreachable", error });
+    return error;
+  }
+
+  #over(): void {
+    this.#failures = 0;
+    this.#openUntilMs = -Infinity;
+    if (!this.#trouble) return;
+    this.#trouble = undefined;
+    this.#options.onTrouble?.(undefined);
+  }
+
+  #report(trouble: SignalingTrouble): void {
+    const { kind, error } = trouble;
+    const isNew = this.#trouble?.kind !== kind ||
+      kind === "refused" && this.#trouble.error.code !== error.code;
+    this.#trouble = trouble;
+    if (isNew) this.#options.onTrouble?.(trouble);
+  }
+
+  #admit(waiting: Waiting, attempt: HelloAttempt): void {
+    this.#waiting.delete(waiting);
+    waiting.resolve(attempt);
+  }
+
+  #reject(error: SignalingError): void {
+    for (const waiting of this.#waiting) waiting.reject(error);
+    this.#waiting.clear();
+  }
+
+  #attempt(
+    onSettled: (outcome: AttemptOutcome, code?: string) => void,
+    onAbandoned: () => void = () => {},
+  ): HelloAttempt {
+    let isOver = false;
+    return {
+      settle(outcome, code) {
+        if (isOver) return;
+        isOver = true;
+        onSettled(outcome, code);
+      },
+      [Symbol.dispose]() {
+        if (isOver) return;
+        isOver = true;
+        onAbandoned();
+      },
+    };
   }
 }

@@ -42,15 +42,20 @@ export class LostRooms implements Disposable {
     this.#options = options;
   }
 
-  add(roomToken: string, lost: LostRoom): void {
+  add(roomToken: string, lost: LostRoom, waitMs = WAIT_MS): void {
     const { clock, bringBack, onGivenUp } = this.#options;
     this.take(roomToken);
     if (lost.tries > TRIES_MAX || clock.now() - lost.sinceMs > KEEP_MS) return onGivenUp();
-    const timer = clock.timer(WAIT_MS, () => {
+    const timer = clock.timer(waitMs, () => {
       this.#lost.delete(roomToken);
       bringBack(roomToken, lost);
     });
     this.#lost.set(roomToken, { ...lost, timer });
+  }
+
+  /** The HPB is there again: nothing to wait for. */
+  hurry(): void {
+    for (const [roomToken, lost] of [...this.#lost]) this.add(roomToken, lost, 0);
   }
 
   get(roomToken: string): LostRoom | undefined {

@@ -25,7 +25,7 @@ import {
   UnavailableError,
 } from "../domain/mod.ts";
 import { type Scope, type TlsOptions, untilAborted } from "../flow/mod.ts";
-import { Breaker } from "./breaker.ts";
+import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import { Joining } from "./joining.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
@@ -77,7 +77,10 @@ export class TalkRooms implements Rooms {
 
   constructor(options: TalkOptions) {
     this.#options = options;
-    this.#breaker = new Breaker(options.clock);
+    this.#breaker = new Breaker({
+      clock: options.clock,
+      onTrouble: (trouble) => this.#signalingChanged(trouble),
+    });
     this.#joining = new Joining(options.clock);
     const { scope, clock, meter } = options;
     this.#lost = scope.use(
@@ -132,12 +135,7 @@ export class TalkRooms implements Rooms {
     const open = this.#rooms.get(roomToken);
     const known = open?.room;
     if (open && turnServers.length > 0) open.turnServers = turnServers;
-    if (this.#breaker.isOpen && !known?.isJoined) {
-      throw new UnavailableError(
-        "Cannot join the call: the signalling server is out of reach or refuses us",
-        "signaling_unreachable",
-      );
-    }
+    if (this.#breaker.isOpen && !known?.isJoined) throw this.#unavailable();
     // A call that is being captioned, or was until the HPB went away, goes on.
     const { refusal } = this.#options.admission;
     if (refusal && !known && !this.#lost.get(roomToken)) {
@@ -188,7 +186,8 @@ export class TalkRooms implements Rooms {
       rooms: this.#rooms.size,
       speakers: this.#sum("speakerCount"),
       listeners: this.#sum("listenerCount"),
-      signalingReachable: !this.#breaker.isOpen,
+      signalingReachable: this.#breaker.refusal !== undefined || !this.#breaker.isOpen,
+      signalingRefused: this.#breaker.trouble?.kind === "refused",
       refusal: this.#options.admission.refusal?.code,
       troubles: this.#troubles(),
     };
@@ -281,7 +280,7 @@ export class TalkRooms implements Rooms {
       tls,
       scope,
       onEvent,
-      onAttempt: (outcome) => this.#breaker.record(outcome),
+      gate: this.#breaker,
       log,
       meter,
       clock,
@@ -289,16 +288,15 @@ export class TalkRooms implements Rooms {
   }
 
   #ended(roomToken: string, room: Room, end: RoomEnd): void {
-    if (end.reason === "signaling") {
-      this.#complain("call lost", "signaling", end.error ?? new Error("signalling closed"));
-    } else this.#options.log.info("leaving a call", { reason: end.reason });
+    if (end.reason === "signaling") this.#signalingLost(end.error ?? new Error("signalling closed"));
+    else this.#options.log.info("leaving a call", { reason: end.reason });
     const { turnServers = [], lost } = this.#rooms.get(roomToken) ?? {};
     this.#close(roomToken);
     if (this.#draining) return;
     const sinceMs = this.#options.clock.now();
     if (end.reason === "switched") {
       this.#follow(end.roomToken, { before: room, turnServers, tries: 0, sinceMs });
-    } else if (end.reason === "signaling" && end.error instanceof TiroError && end.error.retryable) {
+    } else if (end.reason === "signaling" && this.#mayComeBack(end.error)) {
       const again = lost && !room.hasStayed
         ? { tries: lost.tries + 1, sinceMs: lost.sinceMs }
         : { tries: 1, sinceMs };
@@ -306,8 +304,15 @@ export class TalkRooms implements Rooms {
     }
   }
 
+  /** While the HPB refuses the service, no call is lost by a fault of its own. */
+  #mayComeBack(error: unknown): boolean {
+    return error instanceof TiroError && error.retryable || this.#breaker.refusal !== undefined;
+  }
+
   #bringBack(roomToken: string, lost: LostRoom): void {
-    if (lost.before.wantedListeners().length > 0) this.#follow(roomToken, lost);
+    if (lost.before.wantedListeners().length === 0) return;
+    if (this.#breaker.refusal) this.#lost.add(roomToken, { ...lost, isHeld: true });
+    else this.#follow(roomToken, lost);
   }
 
   /**
@@ -328,6 +333,37 @@ export class TalkRooms implements Rooms {
       if (other) this.#takeOver(other.before, before);
       this.#lost.add(roomToken, { ...lost, isHeld: true });
     }
+  }
+
+  /** An outage is logged once, and each call lost in it counted. */
+  #signalingLost(error: unknown): void {
+    if (!this.#breaker.trouble) return this.#complain("call lost", "signaling", error);
+    this.#options.meter.count("transcription_errors_total", "signaling");
+    this.#options.log.info("call lost", { code: error instanceof TiroError ? error.code : undefined });
+  }
+
+  #signalingChanged(trouble: SignalingTrouble | undefined): void {
+    const { log, meter } = this.#options;
+    if (!trouble) {
+      log.info("signalling works again", { callsLost: this.#lost.size });
+      return this.#lost.hurry();
+    }
+    meter.count("transcription_errors_total", `signaling_${trouble.kind}`);
+    log.error(`signalling ${trouble.kind}`, trouble.error);
+  }
+
+  #unavailable(): UnavailableError {
+    const { refusal } = this.#breaker;
+    return refusal
+      ? new UnavailableError(
+        `Cannot join the call: the signalling server refuses this service. ${refusal.message}`,
+        "signaling_refused",
+        refusal,
+      )
+      : new UnavailableError(
+        "Cannot join the call: the signalling server is out of reach",
+        "signaling_unreachable",
+      );
   }
 
   #gaveUp(): void {

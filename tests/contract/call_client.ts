@@ -9,6 +9,7 @@ import { Scope } from "../../src/flow/mod.ts";
 import { type Participant, SignalingConnection, type SignalingEvent } from "../../src/talk/signaling/mod.ts";
 import { WebRtcReceiver } from "../../src/webrtc/mod.ts";
 import type { TestStack } from "../fakes/call.ts";
+import { OpenGate } from "../fakes/open_gate.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 import { TcpRelay } from "../real/tcp_relay.ts";
 
@@ -56,6 +57,7 @@ export class CallClient implements AsyncDisposable {
         if (event.type === "candidate") this.#receiver?.addCandidate(event.sid, event.candidate);
         this.#changed();
       },
+      gate: new OpenGate(),
       log: this.log,
       meter: this.meter,
       backoff: BACKOFF,

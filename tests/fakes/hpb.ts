@@ -28,7 +28,7 @@ const MESSAGE_BYTES_MAX = 64 * 1024;
 const BACKEND_SECRET = "backend-secret-of-the-fake-hpb";
 
 export class FakeHpb implements TestStack {
-  readonly internalSecret: string;
+  internalSecret: string;
   /** Every answer to a hello waits this long: a slow HPB. */
   helloDelayMs = 0;
   /** Takes messages and answers none: a connection whose other end has gone without a word. */
@@ -92,10 +92,11 @@ export class FakeHpb implements TestStack {
     this.#refusing = on;
   }
 
-  /** Stops, forgets every session and room, and starts again on the same port. */
-  async restart(): Promise<void> {
+  /** Stops, forgets every session and room, and starts again on the same port, with another secret perhaps. */
+  async restart(options: { internalSecret?: string } = {}): Promise<void> {
     const { port } = this.#server.addr;
     await this.#stop();
+    this.internalSecret = options.internalSecret ?? this.internalSecret;
     this.#hub = this.#newHub();
     this.#server = this.#listen(port);
   }

@@ -24,6 +24,7 @@ export class RecordingRooms implements Rooms {
   readonly asked: [string, ...unknown[]][] = [];
   readonly known = new Set(["room1"]);
   signalingReachable = true;
+  signalingRefused = false;
   troubles: RoomsStatus["troubles"] = {};
   /** Thrown by the next calls. */
   failure: Error | undefined;
@@ -50,8 +51,8 @@ export class RecordingRooms implements Rooms {
     this.#ask("leaveAll");
   }
   status(): RoomsStatus {
-    const { signalingReachable, troubles } = this;
-    return { rooms: 2, speakers: 3, listeners: 4, signalingReachable, troubles };
+    const { signalingReachable, signalingRefused, troubles } = this;
+    return { rooms: 2, speakers: 3, listeners: 4, signalingReachable, signalingRefused, troubles };
   }
   #check(languageId: string, field: "languageId" | "translationTargetId"): void {
     const isKnown = field === "translationTargetId"

@@ -2,14 +2,11 @@
 import assert from "@std/assert";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
 import type { Clock, Log } from "../../src/domain/mod.ts";
-import {
-  type AttemptOutcome,
-  SignalingConnection,
-  type SignalingEvent,
-} from "../../src/talk/signaling/mod.ts";
+import { SignalingConnection, type SignalingEvent } from "../../src/talk/signaling/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { makeCertificates } from "../fakes/certificates.ts";
 import { FakeHpb, type FakeHpbOptions } from "../fakes/hpb.ts";
+import { OpenGate } from "../fakes/open_gate.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
 import { type ServerConnection, WebSocketServer } from "../fakes/websocket_server.ts";
 
@@ -41,8 +38,10 @@ async function rig(options: RigOptions = {}) {
   const scope = new Scope("test");
   const meter = new FakeMeter();
   const events: SignalingEvent[] = [];
-  const attempts: AttemptOutcome[] = [];
   const waiting = new Set<() => void>();
+  const gate = new OpenGate(() => {
+    for (const look of waiting) look();
+  });
   const connection = new SignalingConnection({
     url: hpb.hpbUrl,
     secret: options.secret ?? hpb.internalSecret,
@@ -54,10 +53,7 @@ async function rig(options: RigOptions = {}) {
       events.push(event);
       for (const look of waiting) look();
     },
-    onAttempt: (outcome) => {
-      attempts.push(outcome);
-      for (const look of waiting) look();
-    },
+    gate,
     log: silentLog,
     meter,
     clock: options.clock,
@@ -95,7 +91,7 @@ async function rig(options: RigOptions = {}) {
     meter,
     connection,
     events,
-    attempts,
+    attempts: gate.outcomes,
     until,
     next,
     async [Symbol.asyncDispose]() {
@@ -438,6 +434,7 @@ async function bareRig() {
     roomToken: "room",
     scope,
     onEvent: ({ type }) => type === "joined" && joined[joins++].resolve(),
+    gate: new OpenGate(),
     log: silentLog,
     meter: new FakeMeter(),
     backoff: FAST,
@@ -536,6 +533,7 @@ Deno.test("A listener that breaks on an event breaks the scope it was given, not
     onEvent: () => {
       throw broken;
     },
+    gate: new OpenGate(),
     log: silentLog,
     meter: new FakeMeter(),
   });

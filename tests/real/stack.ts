@@ -27,7 +27,6 @@ export interface RealStackOptions {
 }
 
 export class RealStack implements TestStack {
-  readonly internalSecret: string;
   readonly #resources = new AsyncDisposableStack();
   #hpb?: ServerProcess;
   #janus?: ServerProcess;
@@ -36,13 +35,11 @@ export class RealStack implements TestStack {
     /** The fake Nextcloud itself: what it was told, what it answers. */
     readonly nextcloud: FakeNextcloud,
     private readonly relay: TcpRelay,
-    private readonly hpbOptions: HpbOptions,
+    private hpbOptions: HpbOptions,
     private readonly janusOptions: JanusOptions,
     /** Janus' Admin API. */
     readonly janusAdmin: JanusAdminOptions,
-  ) {
-    this.internalSecret = hpbOptions.internalSecret;
-  }
+  ) {}
 
   /** Ready when it resolves, in some hundred milliseconds. Rejects with the end of a server's log. */
   static async start({ hpbVersion, janusKey }: RealStackOptions): Promise<RealStack> {
@@ -90,6 +87,11 @@ export class RealStack implements TestStack {
     return `http://127.0.0.1:${this.relay.port}`;
   }
 
+  /** The HPB's, of internal clients. */
+  get internalSecret(): string {
+    return this.hpbOptions.internalSecret;
+  }
+
   /** Past the relay: what participants use. */
   get directHpbUrl(): string {
     return `http://127.0.0.1:${this.hpbOptions.port}`;
@@ -124,10 +126,21 @@ export class RealStack implements TestStack {
     this.#hpb ??= await startHpb(this.hpbOptions);
   }
 
-  /** Forgets every session and room, as a restarted HPB does. Participants have to join again. */
-  async restartHpb(): Promise<void> {
+  /**
+   * Forgets every session and room, as a restarted HPB does, and may have another secret then. Participants have to join
+   * again.
+   */
+  async restartHpb(changes: { internalSecret?: string } = {}): Promise<void> {
     await this.killHpb();
+    this.hpbOptions = { ...this.hpbOptions, ...changes };
+    await configureHpb(this.hpbOptions);
     await this.startHpb();
+  }
+
+  /** How many hellos of internal clients the HPB has refused, in all its lives. */
+  async refusedHellos(): Promise<number> {
+    const log = await Deno.readTextFile(this.hpbOptions.logPath);
+    return [...log.matchAll(/Failed attempt on "HelloInternal"/g)].length;
   }
 
   async killJanus(): Promise<void> {

@@ -6,7 +6,8 @@ import { type Clock, LIMITS, type Log, type Meter, OverflowError, SignalingError
 import { type Backoff, type Scope, systemClock, type TlsOptions, WebSocketDuplex } from "../../flow/mod.ts";
 import { type ClientMessage, decode, encode, type ServerMessage } from "./codec.ts";
 import type { SignalingEvent } from "./events.ts";
-import { type AttemptOutcome, type SessionOutput, SignalingSession } from "./session.ts";
+import type { HelloAttempt, HelloGate } from "./hello_gate.ts";
+import { type SessionOutput, SignalingSession } from "./session.ts";
 
 export interface SignalingOptions {
   /** The HPB: http(s) or ws(s), with or without `/spreed`. */
@@ -20,8 +21,8 @@ export interface SignalingOptions {
   scope: Scope;
   /** Called in order, never from within a method of this class but `start` and `bye`. */
   onEvent: (event: SignalingEvent) => void;
-  /** Each connect attempt's outcome, for a breaker shared by rooms. */
-  onAttempt?: (outcome: AttemptOutcome) => void;
+  /** What every full hello passes, shared by all rooms. */
+  gate: HelloGate;
   log: Log;
   meter: Meter;
   clock?: Clock;
@@ -40,6 +41,10 @@ export class SignalingConnection {
   #socket?: WebSocketDuplex;
   #timer?: Disposable;
   #lostAtMs?: number;
+  /** What the gate is told of the attempt under way; undefined when it was told, or held the attempt back. */
+  #attempt?: HelloAttempt;
+  /** Whether that attempt may say a full hello. */
+  #mayGreet = false;
 
   constructor(options: SignalingOptions) {
     this.#options = options;
@@ -49,6 +54,7 @@ export class SignalingConnection {
       secret: options.secret,
       backendUrl: backendUrl(options.nextcloudUrl),
       backoff: options.backoff,
+      mayGreet: () => this.#enterNow(),
     });
     this.#scope = options.scope.child("signaling");
     this.#scope.signal.addEventListener("abort", () => this.#stop(), { once: true });
@@ -120,7 +126,7 @@ export class SignalingConnection {
     for (const output of outputs) {
       switch (output.type) {
         case "connect":
-          this.#scope.run((signal) => this.#connect(signal));
+          this.#scope.run((signal) => this.#connect(output.resuming, signal));
           break;
         case "send":
           this.#send(output.message, output.id);
@@ -129,7 +135,8 @@ export class SignalingConnection {
           this.#drop();
           break;
         case "attempt":
-          this.#options.onAttempt?.(output.outcome);
+          this.#attempt?.settle(output.outcome, output.code);
+          this.#abandon();
           break;
         case "ignored":
           this.#ignored("error", output.code);
@@ -142,8 +149,11 @@ export class SignalingConnection {
   }
 
   /** One attempt: opens a socket and reads it to its end. */
-  async #connect(signal: AbortSignal): Promise<void> {
-    const { log, tls, url } = this.#options;
+  async #connect(resuming: boolean, signal: AbortSignal): Promise<void> {
+    const { log, tls, url, gate } = this.#options;
+    this.#abandon();
+    if (resuming) this.#attempt = gate.resume();
+    else if (!await this.#enter(signal)) return;
     let socket: WebSocketDuplex;
     try {
       socket = await WebSocketDuplex.open(signalingUrl(url), {
@@ -172,6 +182,43 @@ export class SignalingConnection {
         ? this.#session.overflowed(overflow.code, nowMs)
         : this.#session.lost("connection_lost", nowMs),
     );
+  }
+
+  /** Waits for leave to say a full hello; false when there is none, which the session knows then. */
+  async #enter(signal: AbortSignal): Promise<boolean> {
+    let attempt: HelloAttempt;
+    try {
+      attempt = await this.#options.gate.enter(signal);
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (!(error instanceof SignalingError)) throw error;
+      this.#apply(this.#session.heldBack(error.code, this.#clock.now()));
+      return false;
+    }
+    if (signal.aborted || this.#session.state !== "connecting") {
+      attempt[Symbol.dispose]();
+      return false;
+    }
+    this.#attempt = attempt;
+    this.#mayGreet = true;
+    return true;
+  }
+
+  /** Whether a full hello may go out on the socket that was opened, to resume perhaps. */
+  #enterNow(): boolean {
+    if (this.#mayGreet) return true;
+    const attempt = this.#options.gate.enterNow();
+    if (!attempt) return false;
+    this.#abandon();
+    this.#attempt = attempt;
+    return this.#mayGreet = true;
+  }
+
+  /** The attempt is over; where the gate was not told, nothing came of it. */
+  #abandon(): void {
+    this.#attempt?.[Symbol.dispose]();
+    this.#attempt = undefined;
+    this.#mayGreet = false;
   }
 
   /** Reads until the socket is gone; resolves with the overflow that ended it, if one did. */
@@ -240,6 +287,7 @@ export class SignalingConnection {
   #stop(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
+    this.#abandon();
     this.#drop();
     this.#ended.resolve();
   }

@@ -28,7 +28,21 @@ export const isFinalBye = (reason: string | undefined): reason is string =>
 /** The HPB has shut this address out after too many failures. */
 export const isShutOut = (code: string) => code === "too_many_requests";
 
-/** The error of a final code. */
+/** What to look at, where the operator can change it. `server.conf` is the HPB's. */
+const ADVICE: Readonly<Record<string, string>> = {
+  invalid_token: "LT_INTERNAL_SECRET must equal internalsecret in [clients] of its server.conf",
+  invalid_client_type:
+    "set internalsecret in [clients] of its server.conf, and LT_INTERNAL_SECRET to the same",
+  invalid_backend: "NEXTCLOUD_URL must equal the url of a backend in its server.conf",
+  too_many_requests:
+    "after ten refused hellos it shuts an address out for half an hour; check LT_INTERNAL_SECRET and NEXTCLOUD_URL",
+};
+
+/** The error of a refusal; says what to look at where that is known. */
 export function refusal(action: string, code: string): SignalingError {
-  return new SignalingError(`Cannot ${action}: the HPB answered "${code}"`, { code, retryable: false });
+  const advice = ADVICE[code];
+  return new SignalingError(
+    `Cannot ${action}: the HPB answered "${code}"${advice === undefined ? "" : `; ${advice}`}`,
+    { code, retryable: isShutOut(code) },
+  );
 }

@@ -10,7 +10,8 @@
  *                         lost, refused, silent
  *
  * A dropped session is resumed by its resume id for as long as the HPB keeps it (30 s) and gets what it missed; after
- * that a full hello goes out on the same socket and the room is joined anew.
+ * that a full hello goes out and the room is joined anew: on the same socket, unless others have a hello on its way and
+ * it has to wait for what becomes of that (`hello_gate.ts`).
  */
 import { createHmac } from "node:crypto";
 import { LIMITS, SignalingError } from "../../domain/mod.ts";
@@ -32,20 +33,22 @@ export interface SessionOptions {
   random?: () => number;
   /** At least 32 characters nobody can guess. */
   nonce?: () => string;
+  /** Whether a full hello may go out on this socket now; if not, there will be another `connect` for it. */
+  mayGreet?: () => boolean;
 }
 
 export type AttemptOutcome = "accepted" | "refused" | "failed";
 
 export type SessionOutput =
-  /** Open a socket; answer with `opened` or `lost`. */
-  | { type: "connect" }
+  /** Open a socket; answer with `opened`, `lost` or `heldBack`. Without `resuming` it is for a full hello. */
+  | { type: "connect"; resuming: boolean }
   /** `id` comes back in the answer. */
   | { type: "send"; message: ClientMessage; id?: string }
   /** Close the socket; say nothing more about it. */
   | { type: "drop" }
   | { type: "event"; event: SignalingEvent }
   /** How far an attempt to connect got: an accepted hello, a hello refused for good, or neither. */
-  | { type: "attempt"; outcome: AttemptOutcome }
+  | { type: "attempt"; outcome: AttemptOutcome; code?: string }
   /** An error message that is nobody's answer. */
   | { type: "ignored"; code: string };
 
@@ -69,8 +72,8 @@ type State =
 
 const NEXT: Record<State["kind"], readonly State["kind"][]> = {
   idle: ["connecting", "ended"],
-  connecting: ["greeting", "waiting", "ended"],
-  greeting: ["greeting", "joining", "joined", "waiting", "ended"],
+  connecting: ["connecting", "greeting", "waiting", "ended"],
+  greeting: ["connecting", "greeting", "joining", "joined", "waiting", "ended"],
   joining: ["joined", "waiting", "leaving", "ended"],
   joined: ["joined", "waiting", "leaving", "ended"],
   waiting: ["connecting", "ended"],
@@ -80,7 +83,11 @@ const NEXT: Record<State["kind"], readonly State["kind"][]> = {
 
 /** In a row. With the backoff's 1, 2, 4, 8, 16 s they span the resume window. */
 const ATTEMPTS_MAX = 5;
-/** The HPB holds its answer to a wrong secret back, doubling to 25 s: who waits longer has been refused often already. */
+/**
+ * The HPB holds its answer to a refused hello back, doubling to 25 s: who gave up before would not know that it was
+ * refused, and try until it is shut out.
+ */
+const HELLO_TIMEOUT_MS = 30_000;
 const ANSWER_TIMEOUT_MS = 15_000;
 /** A call where nothing happens is quiet; its socket may also be dead without a word. Then ask: see `#probe`. */
 const QUIET_MS = 60_000;
@@ -119,16 +126,19 @@ export class SignalingSession {
   }
 
   start(): SessionOutput[] {
-    this.#enter({ kind: "connecting" });
-    return [{ type: "connect" }];
+    return this.#connect(false);
   }
 
   /** The socket is open. The HPB closes it unless a hello comes within 2 s. */
   opened(nowMs: number): SessionOutput[] {
     if (this.#state.kind !== "connecting") return [];
-    const resumable = this.#resumeId !== undefined && this.#resumable && nowMs < this.#resumable.untilMs;
-    if (!resumable) this.#forget();
+    if (!this.#isResumable(nowMs)) this.#forget();
     return this.#greet(nowMs);
+  }
+
+  /** No socket was opened: no hello may go out now, for a reason others have met; `code` is what they met. */
+  heldBack(code: string, nowMs: number): SessionOutput[] {
+    return this.#state.kind === "connecting" ? this.#refused("say hello", code, nowMs) : [];
   }
 
   /** We fell behind and lost messages that a resume would not bring again: only a full hello makes that good. */
@@ -215,9 +225,7 @@ export class SignalingSession {
     const state = this.#state;
     switch (state.kind) {
       case "waiting":
-        if (nowMs < state.untilMs) return [];
-        this.#enter({ kind: "connecting" });
-        return [{ type: "connect" }];
+        return nowMs < state.untilMs ? [] : this.#connect(this.#isResumable(nowMs));
       case "greeting":
       case "joining":
         return nowMs < state.deadlineMs ? [] : this.#retry("timeout", nowMs);
@@ -239,10 +247,22 @@ export class SignalingSession {
     this.#state = next;
   }
 
+  #connect(resuming: boolean): SessionOutput[] {
+    this.#enter({ kind: "connecting" });
+    return [{ type: "connect", resuming }];
+  }
+
+  #isResumable(nowMs: number): boolean {
+    return this.#resumeId !== undefined && this.#resumable !== undefined && nowMs < this.#resumable.untilMs;
+  }
+
   #greet(nowMs: number): SessionOutput[] {
-    const id = this.#nextId();
     const resuming = this.#resumeId !== undefined;
-    this.#enter({ kind: "greeting", resuming, id, deadlineMs: nowMs + ANSWER_TIMEOUT_MS });
+    const { mayGreet = () => true } = this.#options;
+    if (!resuming && !mayGreet()) return [{ type: "drop" }, ...this.#connect(false)];
+    const id = this.#nextId();
+    const deadlineMs = nowMs + (resuming ? ANSWER_TIMEOUT_MS : HELLO_TIMEOUT_MS);
+    this.#enter({ kind: "greeting", resuming, id, deadlineMs });
     const version = this.#helloVersion;
     if (this.#resumeId !== undefined) {
       return [{ type: "send", id, message: { kind: "resume", version, resumeId: this.#resumeId } }];
@@ -384,7 +404,7 @@ export class SignalingSession {
   #refused(action: string, code: string, nowMs: number): SessionOutput[] {
     if (!isFinal(code)) return this.#retry(code, nowMs);
     const attempt: SessionOutput[] = this.#state.kind === "greeting"
-      ? [{ type: "attempt", outcome: "refused" }]
+      ? [{ type: "attempt", outcome: "refused", code }]
       : [];
     return [...attempt, ...this.#end(refusal(action, code))];
   }
@@ -392,7 +412,9 @@ export class SignalingSession {
   #retry(code: string, nowMs: number): SessionOutput[] {
     const { kind } = this.#state;
     const outputs: SessionOutput[] = [{ type: "drop" }];
-    if (kind === "connecting" || kind === "greeting") outputs.push({ type: "attempt", outcome: "failed" });
+    if (kind === "connecting" || kind === "greeting") {
+      outputs.push({ type: "attempt", outcome: isShutOut(code) ? "refused" : "failed", code });
+    }
     if (kind === "joined" || kind === "joining") {
       this.#resumable = { untilMs: nowMs + LIMITS.resumeWindowMs, inRoom: kind === "joined" };
     }

@@ -74,6 +74,8 @@ const events = (outputs: readonly SessionOutput[]): SignalingEvent[] =>
   outputs.flatMap((output) => output.type === "event" ? [output.event] : []);
 const sent = (outputs: readonly SessionOutput[]): ClientMessage[] =>
   outputs.flatMap((output) => output.type === "send" ? [output.message] : []);
+/** The id of the request that is the first output. */
+const idOf = ([output]: readonly SessionOutput[]) => output.type === "send" ? output.id : undefined;
 const kinds = (outputs: readonly SessionOutput[]): string[] =>
   outputs.map((output) =>
     output.type === "event" ? output.event.type : output.type === "send" ? output.message.kind : output.type
@@ -300,8 +302,56 @@ Deno.test("Session does not wait for an answer for ever", () => {
   const rig = new Rig();
   rig.start();
   rig.opened();
-  assert.deepEqual(rig.wait(14_999), []);
+  assert.deepEqual(rig.wait(29_999), [], "a refusal is held back for up to 25 s");
   assert.deepEqual(kinds(rig.wait(1)), ["drop", "attempt", "disconnected"]);
+  rig.wait(1_000);
+  rig.opened();
+  rig.admit();
+  assert.deepEqual(rig.wait(14_999), []);
+  assert.deepEqual(kinds(rig.wait(1)), ["drop"]);
+});
+
+Deno.test("Session asks before every full hello, and takes another socket when it may not say one on this", () => {
+  let may = false;
+  const session = new SignalingSession({
+    roomToken: TOKEN,
+    secret: "s",
+    backendUrl: "b",
+    random: () => 1,
+    mayGreet: () => may,
+  });
+  assert.deepEqual(session.start(), [{ type: "connect", resuming: false }]);
+  assert.deepEqual(session.opened(0), [{ type: "drop" }, { type: "connect", resuming: false }]);
+  may = true;
+  const hello = session.opened(0);
+  assert.deepEqual(kinds(hello), ["hello"]);
+  session.receive({ kind: "hello", id: idOf(hello), sessionId: "me", resumeId: "resume" }, 0);
+  session.receive({ kind: "room", roomToken: TOKEN }, 0);
+  session.lost("connection_lost", 0);
+  assert.deepEqual(session.due(1_000), [{ type: "connect", resuming: true }]);
+  may = false;
+  const resume = session.opened(1_000);
+  assert.deepEqual(kinds(resume), ["resume"], "which proves no secret");
+  assert.deepEqual(
+    session.receive({ kind: "error", id: idOf(resume), code: "no_such_session" }, 1_000),
+    [{ type: "drop" }, { type: "connect", resuming: false }],
+  );
+});
+
+Deno.test("Session held back with others fares as the one did whose answer they got", () => {
+  const rig = new Rig();
+  rig.start();
+  const refused = rig.session.heldBack("invalid_token", 0);
+  assert.equal(closedWith(refused)?.code, "invalid_token");
+  assert.match(closedWith(refused)!.message, /LT_INTERNAL_SECRET/);
+  const failed = new Rig();
+  failed.start();
+  assert.deepEqual(events(failed.session.heldBack("timeout", 0)), [{ type: "disconnected" }]);
+  assert.equal(failed.session.nextDeadline(), 1_000);
+  const shutOut = new Rig();
+  shutOut.start();
+  shutOut.session.heldBack("too_many_requests", 0);
+  assert.equal(shutOut.session.nextDeadline(), 300_000);
 });
 
 Deno.test("Session asks for a sign of life after a quiet minute, and takes silence for a dead socket", () => {
