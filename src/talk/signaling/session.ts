@@ -107,9 +107,11 @@ export class SignalingSession {
   #resumeId?: string;
   /** Until when the HPB keeps the lost session, and whether it was in the room. */
   #resumable?: { untilMs: number; inRoom: boolean };
-  /** Attempts failed, and waits begun, since the room was last joined. */
+  /** Attempts failed since the room was last joined. */
   #failures = 0;
+  /** Waits begun since it was last joined for a while. */
   #waits = 0;
+  #joinedAtMs = 0;
   #toldDisconnected = false;
   #requests = 0;
 
@@ -321,7 +323,8 @@ export class SignalingSession {
 
   #joined(resumed: boolean, nowMs: number): SessionOutput[] {
     this.#enter({ kind: "joined", heardMs: nowMs });
-    this.#failures = this.#waits = 0;
+    this.#joinedAtMs = nowMs;
+    this.#failures = 0;
     this.#toldDisconnected = false;
     if (!resumed) {
       this.#roster.reset(this.#sessionId);
@@ -418,6 +421,8 @@ export class SignalingSession {
     if (kind === "joined" || kind === "joining") {
       this.#resumable = { untilMs: nowMs + LIMITS.resumeWindowMs, inRoom: kind === "joined" };
     }
+    // Who is let in and thrown out at once waits longer each time: only a stay forgives what was before.
+    if (kind === "joined" && nowMs - this.#joinedAtMs >= LIMITS.signalingStayMs) this.#waits = 0;
     if (kind !== "joined" && ++this.#failures >= ATTEMPTS_MAX) {
       const message = `Cannot reach the HPB: "${code}" after ${ATTEMPTS_MAX} attempts`;
       return [...outputs, ...this.#end(new SignalingError(message, { code, retryable: true }))];

@@ -147,6 +147,7 @@ Deno.test("Session resumes by its resume id alone and keeps it when the answer h
     const back = rig.reply({ kind: "hello", sessionId: "me" });
     assert.deepEqual(kinds(back), ["attempt", "joined"]);
     assert.deepEqual(events(back), [{ type: "joined", resumed: true }]);
+    rig.wait(10_000);
   }
 });
 
@@ -156,6 +157,7 @@ Deno.test("Session takes the newer resume id when an answer brings one", () => {
   rig.wait(1_000);
   rig.opened();
   rig.admit("newer");
+  rig.wait(10_000);
   rig.lost();
   rig.wait(1_000);
   assert.deepEqual(sent(rig.opened()), [{ kind: "resume", version: "2.0", resumeId: "newer" }]);
@@ -233,6 +235,7 @@ Deno.test("Session counts failures anew once it was in the room", () => {
   rig.opened();
   rig.admit();
   rig.enter();
+  rig.wait(10_000);
   rig.lost();
   rig.wait(1_000);
   for (let attempt = 0; attempt < 4; attempt++) {
@@ -309,6 +312,26 @@ Deno.test("Session does not wait for an answer for ever", () => {
   rig.admit();
   assert.deepEqual(rig.wait(14_999), []);
   assert.deepEqual(kinds(rig.wait(1)), ["drop"]);
+});
+
+Deno.test("Session let in and thrown out at once waits longer each time, and anew after a stay", () => {
+  for (const out of [(rig: Rig) => rig.lost(), (rig: Rig) => rig.receive({ kind: "bye" })]) {
+    const rig = new Rig().join();
+    const ejected = () => {
+      out(rig);
+      const waitMs = rig.session.nextDeadline()! - rig.nowMs;
+      rig.wait(waitMs);
+      rig.opened();
+      rig.admit();
+      if (!rig.session.isJoined) rig.enter();
+      assert.ok(rig.session.isJoined);
+      return waitMs;
+    };
+    const waits = Array.from({ length: 7 }, ejected);
+    assert.deepEqual(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 16_000, 16_000]);
+    rig.wait(10_000);
+    assert.equal(ejected(), 1_000);
+  }
 });
 
 Deno.test("Session asks before every full hello, and takes another socket when it may not say one on this", () => {
