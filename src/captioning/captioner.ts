@@ -22,11 +22,13 @@ import {
   type Speaker,
   type SpeakerTrouble,
   type SpeechToText,
+  type SttEvent,
 } from "../domain/mod.ts";
 import { type Scope, type TimedCore, timedSource, untilAborted } from "../flow/mod.ts";
 import { Pacing } from "./pacing.ts";
 import { SttFeed } from "./stt_feed.ts";
 import { type UtteranceInput, Utterances } from "./utterances.ts";
+import { VoiceEvidence } from "./voice_evidence.ts";
 
 export interface CaptionerOptions {
   speaker: Speaker;
@@ -58,6 +60,7 @@ export function chunkPool(stt: SpeechToText, chunkMs: number): SamplePool {
 export class Captioner {
   readonly #options: CaptionerOptions;
   readonly #utterances: Utterances;
+  readonly #voice = new VoiceEvidence();
   readonly #pacing: Pacing;
   readonly #feed: SttFeed;
   readonly #chain: Promise<void>;
@@ -82,9 +85,11 @@ export class Captioner {
       meter,
       events: {
         sent: (frame) => this.#sent(frame),
-        event: (event) => this.#say({ type: "stt", event }),
-        opened: (languageId) =>
-          this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId))),
+        event: (event) => this.#receive(event),
+        opened: (languageId) => {
+          this.#voice.opened();
+          this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId)));
+        },
         sessionEnded: () => this.#say({ type: "session_ended" }),
         trouble: options.onTrouble,
       },
@@ -120,7 +125,16 @@ export class Captioner {
     this.#deliver(this.#utterances.flush());
   }
 
+  #receive(event: SttEvent): void {
+    const { clock, meter, stt } = this.#options;
+    const unvoiced = !this.#voice.supports(event, clock.now());
+    this.#say({ type: "stt", event, unvoiced });
+    const ignored = this.#utterances.takeIgnoredWords();
+    if (ignored > 0) meter.count("tiro_stt_unvoiced_words_total", stt.name, ignored);
+  }
+
   #sent(frame: PcmFrame): void {
+    this.#voice.sent(frame, this.#options.clock.now());
     const endMs = frame.startMs + frame.samples.length / frame.sampleRateHz * 1000;
     this.#say({ type: "audio", voiced: frame.voiced, endMs, heardAtMs: frame.heardAtMs });
   }

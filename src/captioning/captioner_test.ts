@@ -4,6 +4,7 @@ import {
   AudioLedger,
   type AudioSource,
   type Caption,
+  type Clock,
   type PcmFrame,
   type RtpPacket,
   type SpeechToText,
@@ -12,6 +13,7 @@ import {
   type SttSession,
 } from "../domain/mod.ts";
 import { BoundedQueue, Scope, systemClock } from "../flow/mod.ts";
+import { FakeClock } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { encodeOpus, padded } from "../../tests/fakes/speech.ts";
 import { toneSpeech } from "../../tests/fakes/tones.ts";
@@ -92,12 +94,13 @@ class HandStt implements SpeechToText {
   }
 }
 
-function chain() {
+function chain(clock: Clock = systemClock) {
   const scope = new Scope("speaker");
   const source = new Inbox();
   const stt = new HandStt();
   const ledger = new AudioLedger();
   const captions: Caption[] = [];
+  const meter = new FakeMeter();
   const captioner = new Captioner({
     speaker: { id: "s1" },
     languageId: "en",
@@ -108,13 +111,13 @@ function chain() {
     partials: true,
     ledger,
     scope,
-    clock: systemClock,
+    clock,
     log: new FakeLog(),
-    meter: new FakeMeter(),
+    meter,
     onCaption: (caption) => captions.push(caption),
     onTrouble: () => {},
   });
-  return { scope, source, stt, ledger, captions, captioner };
+  return { scope, source, stt, ledger, captions, captioner, meter };
 }
 
 const speech = padded(toneSpeech(["red", "river", "train", "seven", "music", "coffee"]), 500, 1_500);
@@ -137,6 +140,48 @@ Deno.test("A drained chain has passed on all the audio of the voice, and its las
   assert.ok(ledger.gatedMs > 0, "what was listened to before the voice");
   assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs);
   assert.equal(ledger.cutMs, 0);
+});
+
+Deno.test("Words that come 10 s behind the voice are captions; 20 s after it they are of no voice, not shown, and counted", async () => {
+  const clock = new FakeClock();
+  const { scope, source, stt, captions, meter } = chain(clock);
+  await using _scope = scope;
+  for (const payload of await encodeOpus(speech)) {
+    source.push(payload);
+    while (source.size > 32) await macrotask();
+  }
+  while (source.size > 0) await clock.advance(20);
+  const texts = () => captions.filter(({ final }) => final).map(({ text }) => text);
+  const later = async (ms: number, ...events: SttEvent[]) => {
+    await clock.advance(ms);
+    for (const event of events) stt.events.push(event);
+    await macrotask();
+    await clock.advance(1_000);
+  };
+  await later(7_000, { type: "word", text: "late" });
+  assert.deepEqual(texts(), ["late"]);
+  assert.equal(meter.counted("tiro_stt_unvoiced_words_total", "hand"), 0);
+
+  await later(10_000, { type: "word", text: "Thank" }, { type: "word", text: "you." });
+  await later(0, { type: "partial", text: "Thank you" }, { type: "partial", text: "Thank you." });
+  await later(0, { type: "final", text: "Thank you." });
+  assert.deepEqual(texts(), ["late"]);
+  assert.equal(captions.length, 2);
+  assert.equal(
+    meter.counted("tiro_stt_unvoiced_words_total", "hand"),
+    4,
+    "a word said again is counted once",
+  );
+
+  // A hypothesis out of nothing stays out of what a voice adds to it.
+  await later(0, { type: "partial", text: "Thank you." });
+  for (const payload of await encodeOpus(speech)) {
+    source.push(payload);
+    while (source.size > 32) await macrotask();
+  }
+  while (source.size > 0) await clock.advance(20);
+  await later(100, { type: "final", text: "Thank you. Hello all" });
+  assert.deepEqual(texts(), ["late", "Hello all"]);
 });
 
 Deno.test("Words a session still owes after a language switch keep its language; the next session's have the new one", async () => {

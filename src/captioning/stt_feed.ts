@@ -25,7 +25,7 @@ import { delay, RetryPolicy, Scope } from "../flow/mod.ts";
 import { RecogniserTrouble } from "./recogniser_trouble.ts";
 
 export interface SttFeedEvents {
-  /** Audio was handed to the session. */
+  /** Audio was handed to the session, what is said again included. */
   sent(frame: PcmFrame): void;
   event(event: SttEvent): void;
   /** A session opened; what `event` tells from now on is in this language. */
@@ -117,6 +117,7 @@ export class SttFeed {
           if (this.#session !== session) break; // it ended meanwhile, and what it took is to be said again
           this.#again.shift();
           this.#remember(again);
+          events.sent(again);
         }
         if (this.#again.length > 0) continue;
         await session.write(frame);

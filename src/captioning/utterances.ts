@@ -27,8 +27,8 @@ import { ShownText } from "./shown_text.ts";
 export type UtteranceInput =
   /** Audio went to the provider: what the speaker is doing, for the silence rules. */
   | { type: "audio"; voiced: boolean; endMs: number; heardAtMs: number }
-  /** The provider spoke. */
-  | { type: "stt"; event: SttEvent }
+  /** The provider spoke; of voice, or (`unvoiced`) of none, which is not shown. */
+  | { type: "stt"; event: SttEvent; unvoiced?: boolean }
   /** The session is over: nothing more will come for the words so far. */
   | { type: "session_ended" };
 
@@ -65,6 +65,8 @@ export class Utterances {
   readonly #shown = new ShownText();
   /** What is new of the standing hypothesis: the rest of the utterance in progress. */
   #hypothesis = "";
+
+  #ignoredWords = 0;
 
   #utterance = 0;
   #revision = 0;
@@ -107,8 +109,15 @@ export class Utterances {
       case "session_ended":
         return this.flush();
       case "stt":
-        return this.#receiveEvent(input.event, nowMs);
+        return input.unvoiced ? this.#ignore(input.event) : this.#receiveEvent(input.event, nowMs);
     }
+  }
+
+  /** Words not shown since the last call, because no voice was behind them. */
+  takeIgnoredWords(): number {
+    const words = this.#ignoredWords;
+    this.#ignoredWords = 0;
+    return words;
   }
 
   #receiveEvent(event: SttEvent, nowMs: number): readonly Caption[] {
@@ -131,6 +140,25 @@ export class Utterances {
         this.#forgetHypothesis();
         return captions.length > 0 ? captions : said;
       }
+    }
+  }
+
+  /** A hypothesis out of nothing counts as shown: what is added to it later may be of a voice. */
+  #ignore(event: SttEvent): readonly Caption[] {
+    switch (event.type) {
+      case "word":
+        this.#ignoredWords += wordCount(event.text);
+        return NONE;
+      case "partial":
+      case "final": {
+        const captions = this.#end();
+        this.#ignoredWords += wordCount(this.#shown.unshown(tidy(event.text)));
+        this.#forgetHypothesis();
+        if (event.type === "partial") this.#shown.cover(tidy(event.text));
+        return captions;
+      }
+      default:
+        return NONE;
     }
   }
 
@@ -249,4 +277,8 @@ export class Utterances {
     this.#standing = this.#hypothesis = "";
     this.#shown.forget();
   }
+}
+
+function wordCount(text: string): number {
+  return text.split(/\s+/).filter((word) => word !== "").length;
 }

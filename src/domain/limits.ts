@@ -19,6 +19,11 @@ export const LIMITS = {
   sttBufferedBytes: 192_000,
   /** Provider events waiting for the captioning engine. */
   sttEvents: 50,
+  /**
+   * Words that come longer than this after the last voice was sent are of no voice: a recogniser may be 10 s behind
+   * (a sentence-at-a-time model on a busy GPU), and 2 s are for the network and the rest of the sentence.
+   */
+  sttWordsBehindMs: 12_000,
   /** A session without voice is kept this long, then closed. */
   sttWarmMs: 30_000,
   /** A cold GPU container takes up to two minutes to answer. */

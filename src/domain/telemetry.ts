@@ -54,6 +54,11 @@ export const METRICS = {
     help: "Speech-to-text messages not understood",
     label: "provider",
   },
+  tiro_stt_unvoiced_words_total: {
+    kind: "counter",
+    help: "Words speech-to-text sent although no voice had been sent to it: not shown",
+    label: "provider",
+  },
   tiro_translations_total: {
     kind: "counter",
     help: "Translations by outcome; cached ones cost no call to the provider, refused ones were not tried",
