@@ -15,6 +15,8 @@ export const LIMITS = {
   voiceTailMs: 1_200,
   /** Audio sent to speech-to-text and not yet answered for. */
   sttInFlightMs: 2_000,
+  /** How far speech-to-text may be behind before words are lost. */
+  speechMs: 10_000,
   /** Bytes waiting in our own socket buffer towards speech-to-text: 2 s of 24 kHz float32 is 192 KB. */
   sttBufferedBytes: 192_000,
   /** Provider events waiting for the captioning engine. */

@@ -75,6 +75,9 @@ export class WebSocketDuplex implements AsyncDisposable {
   /** Messages handed to `send` that the kernel has not taken yet. */
   #unsent = 0;
   #drained?: PromiseWithResolvers<void>;
+  /** The ping whose answer is awaited, and its number: an older one's answer says less. */
+  #delivery?: PromiseWithResolvers<void>;
+  #pings = 0;
   #killTimer?: ReturnType<typeof setTimeout>;
 
   private constructor(socket: WebSocket, transport: Socket, options: WebSocketOptions) {
@@ -91,6 +94,9 @@ export class WebSocketDuplex implements AsyncDisposable {
       // Any other error shows in how the connection closed.
       if (OVER_SIZE.has(error.code)) this.#inbox.close({ error: this.#overflow() });
     });
+    socket.on("pong", (data) => {
+      if (data.length === 4 && data.readUInt32BE() === this.#pings) this.#wasDelivered();
+    });
     // ws would wait for what is unsent to go out to a peer that hung up, however long that takes.
     transport.once("end", () => this.#killTimer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS));
     socket.once("close", (code, reason) => {
@@ -98,6 +104,7 @@ export class WebSocketDuplex implements AsyncDisposable {
       this.#state = "closed";
       this.#inbox.close();
       this.#drained?.resolve();
+      this.#wasDelivered();
       this.#closed.resolve({ code, reason: `${reason}`, clean: code !== CLOSE_ABNORMAL });
     });
   }
@@ -134,6 +141,21 @@ export class WebSocketDuplex implements AsyncDisposable {
     return (this.#drained ??= Promise.withResolvers()).promise;
   }
 
+  /**
+   * Resolves when the peer has read all that was sent so far, or the connection is over: a ping follows it, and the
+   * answer to that comes only from who has read so far (RFC 6455 section 5.5.2). One at a time; a peer that answers no
+   * pings leaves it waiting.
+   */
+  delivered(): Promise<void> {
+    if (!this.isOpen) return Promise.resolve();
+    if (this.#delivery) return this.#delivery.promise;
+    this.#delivery = Promise.withResolvers();
+    const number = new Uint8Array(4);
+    new DataView(number.buffer).setUint32(0, ++this.#pings);
+    this.#socket.ping(number);
+    return this.#delivery.promise;
+  }
+
   /** Sends at once; false when the connection is no longer open. */
   send(message: string | Uint8Array<ArrayBuffer>): boolean {
     if (!this.isOpen) return false;
@@ -164,6 +186,11 @@ export class WebSocketDuplex implements AsyncDisposable {
     this.#drained?.resolve();
     this.#drained = undefined;
   };
+
+  #wasDelivered(): void {
+    this.#delivery?.resolve();
+    this.#delivery = undefined;
+  }
 
   #receive(message: string | Uint8Array<ArrayBuffer>): void {
     if (this.#state !== "open" || this.#inbox.push(message)) return;

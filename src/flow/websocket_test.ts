@@ -387,6 +387,40 @@ Deno.test("A sender can wait for the peer to read on, and is not left waiting wh
   await Promise.all([duplex.drained(), duplex.close()]);
 });
 
+Deno.test("What was sent is delivered once the peer has read it, whatever it answers besides", async () => {
+  const mayRead = Promise.withResolvers<void>();
+  const mayAnswer = Promise.withResolvers<void>();
+  const pings: number[][] = [];
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    await mayRead.promise;
+    assert.equal((await clientFrame(conn)).first, 0x81);
+    const { first, payload } = await clientFrame(conn);
+    assert.equal(first, 0x89);
+    pings.push(payload);
+    await writeAll(conn, frame(0x8a, "unasked"));
+    await writeAll(conn, frame(0x81, "hello"));
+    await mayAnswer.promise;
+    await writeAll(conn, frame(0x8a, Uint8Array.from(payload)));
+    await clientFrame(conn);
+    await writeAll(conn, frame(0x88)); // the second ping is never answered
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  duplex.send("audio");
+  let delivered = false;
+  const delivery = duplex.delivered().then(() => delivered = true);
+  mayRead.resolve();
+  const reader = duplex.messages.getReader();
+  assert.equal((await reader.read()).value, "hello");
+  assert.equal(delivered, false, "an answer to another ping is none to ours");
+  mayAnswer.resolve();
+  await delivery;
+  assert.equal(pings[0].length, 4);
+  await duplex.delivered(); // the end of the connection ends the wait
+  await duplex.close();
+  await duplex.delivered();
+});
+
 Deno.test("A connection cut without goodbye is an unclean close, not an error of the stream", async () => {
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, text("one"));

@@ -122,6 +122,8 @@ class ModalSession implements SttSession {
   #timer?: Disposable;
   /** Set while the socket's buffer is over its bound: it drains, or the connection ends. */
   #draining?: Promise<void>;
+  /** Set while the peer is asked what it has read: it answers, or the connection ends. */
+  #asking?: Promise<void>;
   #finishing?: Promise<void>;
   #finishByMs = 0;
   /** Why nothing can be written any more. */
@@ -174,13 +176,25 @@ class ModalSession implements SttSession {
     const nowMs = this.#clock.now();
     const { samples, voiced } = frame;
     const audio = { durationMs: samples.length / MODAL_SAMPLE_RATE_HZ * 1000, voiced };
-    if (!this.#state.admits(audio, this.#socket.bufferedAmount, nowMs)) return false;
+    // A connection that is ending takes nothing: whoever reads it says why in a moment.
+    if (!this.#socket.isOpen || !this.#state.admits(audio, this.#socket.bufferedAmount)) return false;
     if (samples.length > 0) {
       this.#socket.send(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
     }
     this.#state.sent(audio, nowMs);
     this.#foreign.sent({ ...audio, bytes: samples.byteLength });
+    if (!this.#asking && this.#state.asks()) this.#ask();
     return true;
+  }
+
+  /** Asks the peer what it has read, and looks again at what waits when it answers. */
+  #ask(): void {
+    const { sentMs } = this.#state;
+    this.#asking = this.#socket.delivered().then(() => {
+      this.#asking = undefined;
+      this.#state.delivered(sentMs);
+      if (!this.#finishing) this.#pump();
+    });
   }
 
   #failure(): SttError | undefined {
@@ -207,7 +221,7 @@ class ModalSession implements SttSession {
         this.#pump();
       });
     }
-    const deadline = this.#state.nextDeadline(nowMs);
+    const deadline = this.#state.nextDeadline();
     if (deadline !== undefined) {
       this.#timer = this.#clock.timer(Math.max(1, deadline - nowMs), () => this.#pump());
     }
@@ -218,10 +232,8 @@ class ModalSession implements SttSession {
     try {
       for await (const message of this.#socket.messages) {
         if (this.#over !== undefined) continue; // nobody listens; the socket is closing
-        this.#state.answered(this.#clock.now());
         this.#receive(message);
         if (this.#finishing) this.#awaitQuiet();
-        else this.#pump();
       }
       const close = await this.#socket.closed;
       failure = this.#finishing ? undefined : this.#state.closed(close, this.#clock.now());
@@ -236,16 +248,21 @@ class ModalSession implements SttSession {
     switch (message.kind) {
       case "events":
         if (message.isBare && this.#foreign.known !== undefined) return this.#ignore(data);
-        if (!message.isBare || message.events.length > 0) this.#foreign.understood();
+        if (!message.isBare || message.events.length > 0) this.#understood();
         return message.events.forEach((event) => this.#emit(event));
       case "ping":
-        this.#foreign.understood();
+        this.#understood();
         return this.#emit({ type: "progress", processedMs: this.#state.sentMs });
       case "failed":
         return this.#end(message.error, message.error);
       case "ignored":
         return this.#ignore(data);
     }
+  }
+
+  #understood(): void {
+    this.#foreign.understood();
+    this.#state.spoke();
   }
 
   #ignore(data: string | Uint8Array): void {

@@ -1,31 +1,32 @@
 /**
- * When audio may go to the Kyutai server, and when the server has failed. Sans-IO: it is told what was sent, what was
- * answered and what time it is; the shell in `provider.ts` owns the socket and the timer.
+ * When audio may go to the Kyutai server, and when the server has failed. Sans-IO: its input is what was sent, what came
+ * and the time; the shell in `provider.ts` owns the socket and the timer.
  *
- * The gate: at most two seconds of voice are on their way without an answer, so that a server that falls behind costs
- * audio at the RTP inbox, where loss is counted, and not megabytes in TCP buffers. Any message answers for everything
- * sent before it. But the server says nothing when there is nothing to say, and laughter or music would close the gate
- * for good: so a window of two seconds that nobody answered is given up four seconds after it began.
+ * The server's words do not acknowledge audio, and it says nothing when there is nothing to say: noise, music, laughter
+ * and a server that answers sentence by sentence all look like one that has stopped. So silence holds no audio back and
+ * fails no session. What does is a connection that takes no bytes: our own socket's buffer fills, or the peer has not
+ * read what was sent (it answers a ping when it has), so that a server that stalls leaves at most ten seconds in the
+ * buffers of two kernels, and the rest waits where its loss is counted.
  *
- * Failure is judged by how long voice has been offered since the last answer: sent, or kept waiting at the gate.
+ * One silence is suspicious: the server swallows "no free channels", so a session that never said anything to much
+ * voice is given up, and another takes its place.
  */
 import { LIMITS, SttError } from "../../domain/mod.ts";
 
 export const MODAL_LIMITS = {
-  /** Voice sent and not yet answered for. */
-  inFlightMs: LIMITS.sttInFlightMs,
+  /** Audio sent that the peer has not read. */
+  undeliveredMs: LIMITS.speechMs,
+  /** After this much audio the peer is asked whether it has read it. */
+  askEveryMs: 1_000,
   /** Bytes our own socket holds; more means that the kernel takes no more. */
   bufferedBytes: LIMITS.sttBufferedBytes,
-  /** From the first voice of a window to giving up on its answer: the model is half a second behind, a loaded one 2. */
+  /** Words may still come for this long after the voice: the model is half a second behind, a loaded one 2. */
   answerWithinMs: 4_000,
-  /** A session that never said anything is failed after this much voice: the server swallows "no free channels". */
-  neverSpokeMs: 8_000,
+  /** Longer than any sentence a server waits for the end of (Whisper's are cut at 30 s). */
+  neverSpokeMs: 30_000,
   /** Less voice than this may hold no word: such a session may end without having spoken. */
   mayHoldNoWordMs: 1_000,
-  /**
-   * A session that has spoken is failed after this much voice without an answer. Two seconds go in every four, so at
-   * most 38 s of it are really sent; a server that stalls for a minute is still there when it comes back.
-   */
+  /** A connection that takes no bytes for this long has failed; a server that stalls for a minute is still there. */
   stoppedMs: 75_000,
   /** A cold container. */
   openTimeoutMs: LIMITS.sttOpenTimeoutMs,
@@ -45,21 +46,18 @@ export interface ModalClose {
 }
 
 export class ModalSessionState {
-  /** The server has sent anything at all. */
+  /** The server has said anything at all. */
   #hasSpoken = false;
-  /** Voice of the current window, unanswered. */
-  #inFlightMs = 0;
-  #windowStartMs = 0;
-  /**
-   * Time in which voice was sent or kept waiting since the last answer. Time and not audio: what catches up in a burst
-   * after a wait was counted while it waited.
-   */
-  #offeredMs = 0;
-  #lastOfferMs = -Infinity;
-  /** Set while a frame waits at the gate. */
-  #waitingSinceMs: number | undefined;
   #sentMs = 0;
   #voiceMs = 0;
+  /** Voice sent since the server last said something. */
+  #unansweredMs = 0;
+  #lastVoiceAtMs = -Infinity;
+  /** Audio the peer has read; undefined until it answers a ping for the first time. */
+  #deliveredMs: number | undefined;
+  #askedMs = 0;
+  /** Set while a frame waits at the gate. */
+  #waitingSinceMs: number | undefined;
 
   /** All audio sent, ms: session time. */
   get sentMs(): number {
@@ -72,24 +70,31 @@ export class ModalSessionState {
   }
 
   /** Whether this frame may go now. */
-  admits(frame: { durationMs: number; voiced: boolean }, bufferedBytes: number, nowMs: number): boolean {
+  admits(frame: { durationMs: number }, bufferedBytes: number): boolean {
     if (bufferedBytes > MODAL_LIMITS.bufferedBytes) return false;
-    if (!frame.voiced || !this.unanswered(nowMs)) return true;
-    return this.#inFlightMs + frame.durationMs <= MODAL_LIMITS.inFlightMs;
+    const undeliveredMs = this.#sentMs - (this.#deliveredMs ?? this.#sentMs);
+    return undeliveredMs === 0 || undeliveredMs + frame.durationMs <= MODAL_LIMITS.undeliveredMs;
   }
 
   sent(frame: { durationMs: number; voiced: boolean }, nowMs: number): void {
-    this.#stopWaiting(nowMs);
+    this.#waitingSinceMs = undefined;
     this.#sentMs += frame.durationMs;
     if (!frame.voiced) return;
-    if (!this.unanswered(nowMs)) {
-      this.#windowStartMs = nowMs;
-      this.#inFlightMs = 0;
-    }
     this.#voiceMs += frame.durationMs;
-    this.#inFlightMs += frame.durationMs;
-    this.#offeredMs += Math.min(frame.durationMs, nowMs - this.#lastOfferMs);
-    this.#lastOfferMs = nowMs;
+    this.#unansweredMs += frame.durationMs;
+    this.#lastVoiceAtMs = nowMs;
+  }
+
+  /** Whether it is time to ask the peer what it has read. True once for each question: the caller asks. */
+  asks(): boolean {
+    if (this.#sentMs - this.#askedMs < MODAL_LIMITS.askEveryMs) return false;
+    this.#askedMs = this.#sentMs;
+    return true;
+  }
+
+  /** The peer has read this much, ms of session time. */
+  delivered(sentMs: number): void {
+    this.#deliveredMs = sentMs;
   }
 
   /** A frame was not admitted and waits. */
@@ -97,39 +102,36 @@ export class ModalSessionState {
     this.#waitingSinceMs ??= nowMs;
   }
 
-  /** Any message came. */
-  answered(nowMs: number): void {
+  /** The server said something that was understood. */
+  spoke(): void {
     this.#hasSpoken = true;
-    this.#inFlightMs = this.#offeredMs = 0;
-    if (this.#waitingSinceMs !== undefined) this.#waitingSinceMs = nowMs;
+    this.#unansweredMs = 0;
   }
 
-  /** Whether voice is on its way that an answer may still come for. */
+  /** Whether voice was sent that words may still come for. */
   unanswered(nowMs: number): boolean {
-    return this.#inFlightMs > 0 && nowMs < this.#windowStartMs + MODAL_LIMITS.answerWithinMs;
+    return this.#unansweredMs > 0 && nowMs < this.#lastVoiceAtMs + MODAL_LIMITS.answerWithinMs;
   }
 
-  /** When a waiting frame may go or the session has failed, whichever is first; undefined while nothing waits. */
-  nextDeadline(nowMs: number): number | undefined {
-    if (this.#waitingSinceMs === undefined) return undefined;
-    const failsAtMs = this.#waitingSinceMs + this.#patienceMs - this.#offeredMs;
-    if (!this.unanswered(nowMs)) return failsAtMs; // only the socket's buffer keeps it waiting
-    return Math.min(failsAtMs, this.#windowStartMs + MODAL_LIMITS.answerWithinMs);
+  /** When the session has failed if nothing changes; undefined while nothing waits. */
+  nextDeadline(): number | undefined {
+    return this.#waitingSinceMs === undefined ? undefined : this.#waitingSinceMs + MODAL_LIMITS.stoppedMs;
   }
 
-  /** The session's failure, once enough voice has gone without an answer. */
+  /** The session's failure: it never spoke, or its connection takes nothing any more. */
   failure(nowMs: number): SttError | undefined {
-    const waitedMs = this.#waitingSinceMs === undefined ? 0 : nowMs - this.#waitingSinceMs;
-    if (this.#offeredMs + waitedMs < this.#patienceMs) return undefined;
-    return this.#hasSpoken
-      ? new SttError("Cannot go on with STT session: the server stopped answering", {
-        code: "stt_stopped",
-        retryable: true,
-      })
-      : new SttError("Cannot go on with STT session: the server never said anything", {
+    if (!this.#hasSpoken && this.#voiceMs >= MODAL_LIMITS.neverSpokeMs) {
+      return new SttError("Cannot go on with STT session: the server never said anything", {
         code: "stt_silent",
         retryable: true,
       });
+    }
+    const deadlineMs = this.nextDeadline();
+    if (deadlineMs === undefined || nowMs < deadlineMs) return undefined;
+    return new SttError("Cannot go on with STT session: the server has stopped reading", {
+      code: "stt_stopped",
+      retryable: true,
+    });
   }
 
   /** The server closed: undefined for a clean end (idle, or ours), else what went wrong. */
@@ -147,16 +149,5 @@ export class ModalSessionState {
       ? "the server closed it with audio unanswered"
       : `the server closed it with code ${code}`;
     return new SttError(`Cannot go on with STT session: ${cause}`, { code: "stt_closed", retryable: true });
-  }
-
-  get #patienceMs(): number {
-    return this.#hasSpoken ? MODAL_LIMITS.stoppedMs : MODAL_LIMITS.neverSpokeMs;
-  }
-
-  #stopWaiting(nowMs: number): void {
-    if (this.#waitingSinceMs === undefined) return;
-    this.#offeredMs += nowMs - this.#waitingSinceMs;
-    this.#lastOfferMs = nowMs;
-    this.#waitingSinceMs = undefined;
   }
 }
