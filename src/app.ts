@@ -17,7 +17,7 @@ import {
   startSpeakerHost,
 } from "./speakers/mod.ts";
 import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
-import { TalkRooms } from "./talk/mod.ts";
+import { SpokenLanguages, TalkRooms } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations, type TranslationSettings } from "./translation/mod.ts";
 
@@ -36,7 +36,7 @@ export interface Seams {
   spawnWorker?: SpawnWorker;
 }
 
-/** Starts the service; rejects when it cannot listen. */
+/** Starts the service; rejects when it cannot listen, and with ConfigError for what only its parts can check. */
 export async function startService(
   config: Config,
   log: Log = createLog({ level: config.log.level }),
@@ -63,6 +63,7 @@ export async function startService(
     ),
   );
   const stt = createSpeechToText(config.stt.provider, { modal: modalServer(config), meter, clock });
+  const spoken = new SpokenLanguages(stt.languages, config.captions.defaultLanguage);
   const workers = config.media.workers ?? workersFor(config.limits.speakers);
   const pipelines = await startSpeakerHost({
     workers,
@@ -112,7 +113,7 @@ export async function startService(
     internalSecret: internalSecret.reveal(),
     nextcloudUrl,
     tls: config.tls,
-    languages: stt.languages,
+    spoken,
     host,
     admission: host,
     settings: scope.use(new SignalingSettings({ ocs, clock, log })),

@@ -10,6 +10,7 @@ import {
   type Caption,
   type CaptionSink,
   type Clock,
+  isSameLanguage,
   LIMITS,
   type Meter,
   type TranslationRequest,
@@ -149,7 +150,8 @@ export class FanOut implements CaptionSink, Disposable {
 
   #translates(recipient: Recipient, caption: Caption): recipient is Recipient & { targetId: string } {
     const { targetId } = recipient;
-    return this.#translated !== undefined && targetId !== null && targetId !== caption.languageId;
+    return this.#translated !== undefined && targetId !== null &&
+      !isSameLanguage(targetId, caption.languageId);
   }
 }
 

@@ -22,6 +22,10 @@ export async function run(): Promise<number> {
     log.info("stopping", { signal: await stop, withinMs: LIMITS.drainMs });
     await service.drain();
   } catch (error) {
+    if (error instanceof ConfigError) {
+      fail(formatConfigError(error));
+      return 78;
+    }
     log.error("service failed", error);
     return 1;
   }

@@ -70,6 +70,12 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
+/** An id like `de`, `pt_BR` or `zh-Hans`. */
+export const language = z.string().regex(
+  /^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$/,
+  "must be a language like en or pt-BR",
+);
+
 /** As AppAPI writes app ids; travels in an HTTP header. */
 export const appId = z.string().regex(/^[a-z0-9_-]{1,64}$/, "must be lower-case letters, digits, _ and -");
 

@@ -38,7 +38,11 @@ export interface Config {
     };
     readonly chunkMs: number;
   };
-  readonly captions: { readonly partials: boolean };
+  readonly captions: {
+    readonly partials: boolean;
+    /** In any spelling; whether the recogniser has it is not known here. */
+    readonly defaultLanguage?: string;
+  };
   readonly translation: {
     readonly provider: TranslationProviderName;
     readonly libretranslate: {
@@ -115,7 +119,7 @@ export function loadConfig(env: Environment, files: Partial<Files> = {}): Config
       modal: { workspace: values.MODAL_WORKSPACE, key: values.MODAL_KEY, secret: values.MODAL_SECRET },
       chunkMs: values.STT_CHUNK_MS,
     },
-    captions: { partials: values.CAPTION_PARTIALS },
+    captions: { partials: values.CAPTION_PARTIALS, defaultLanguage: values.LT_DEFAULT_LANGUAGE },
     translation: {
       provider: values.TRANSLATION_PROVIDER,
       libretranslate: { url: values.LIBRETRANSLATE_URL, apiKey: values.LIBRETRANSLATE_API_KEY },
@@ -224,6 +228,7 @@ function parse(given: Given, files: Files) {
       MODAL_SECRET: requiredWhen(tokenRequired, fields.headerSecret),
       STT_STREAM_URL: fields.webSocketUrl.optional(),
       STT_CHUNK_MS: fields.wholeNumber(80, 200),
+      LT_DEFAULT_LANGUAGE: fields.language.optional(),
       CAPTION_PARTIALS: fields.choice("on", "off"),
       TRANSLATION_PROVIDER: fields.oneOf(TRANSLATION_PROVIDERS),
       LIBRETRANSLATE_URL: requiredWhen(translator === "libretranslate", fields.baseUrl),

@@ -86,6 +86,7 @@ Deno.test("Every variable can be set", () => {
     STT_PROVIDER: "pocketsphinx",
     STT_STREAM_URL: "ws://127.0.0.1:9000/v1/stream",
     STT_CHUNK_MS: "80",
+    LT_DEFAULT_LANGUAGE: "fr_CA",
     CAPTION_PARTIALS: "off",
     TRANSLATION_PROVIDER: "libretranslate",
     LIBRETRANSLATE_URL: "http://libretranslate:5000/",
@@ -107,7 +108,7 @@ Deno.test("Every variable can be set", () => {
   assert.equal(config.stt.provider, "pocketsphinx");
   assert.equal(config.stt.streamUrl, "ws://127.0.0.1:9000/v1/stream");
   assert.equal(config.stt.chunkMs, 80);
-  assert.equal(config.captions.partials, false);
+  assert.deepEqual(config.captions, { partials: false, defaultLanguage: "fr_CA" });
   const { provider, libretranslate, deepl } = config.translation;
   assert.equal(provider, "libretranslate");
   assert.deepEqual([libretranslate.url, libretranslate.apiKey?.reveal()], [
@@ -288,6 +289,7 @@ Deno.test("What is wrong with a value is said without the value", () => {
     MODAL_WORKSPACE: ["My Workspace", "-a", "a.b", "a/b", "a@evil.example.org", "a".repeat(64)],
     STT_PROVIDER: ["whisper", "modal2"],
     STT_CHUNK_MS: ["79", "201", "100.5", "1e2", "0x64", "-100", "soon"],
+    LT_DEFAULT_LANGUAGE: ["English", "../de", "e"],
     CAPTION_PARTIALS: ["maybe", "2", "onn"],
     TRANSLATION_PROVIDER: ["google", "deep-l"],
     LIBRETRANSLATE_URL: ["libretranslate", "ws://lt:5000"],

@@ -90,6 +90,12 @@ export const VARIABLES = [
     example: "80",
   },
   {
+    name: "LT_DEFAULT_LANGUAGE",
+    meaning:
+      "Language spoken in calls without one of their own; unset: English, or the recogniser's first where it has none",
+    example: "fr",
+  },
+  {
     name: "CAPTION_PARTIALS",
     default: "on",
     meaning: "`on` shows captions while they grow, `off` shows finished ones only",

@@ -2,6 +2,7 @@
 export * from "./admission.ts";
 export * from "./captions.ts";
 export * from "./errors.ts";
+export * from "./languages.ts";
 export * from "./ledger.ts";
 export * from "./limits.ts";
 export * from "./media.ts";

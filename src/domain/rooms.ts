@@ -9,12 +9,17 @@ export interface TranscribeRequest {
   ncSessionId: string;
   /** False takes the listener off. */
   enable: boolean;
-  /** Language spoken in the room. */
+  /** Language spoken in the room, in any spelling. */
   languageId: string;
-  /** Language the listener wants captions in; null for the original, undefined to leave it as it is. */
+  /** Language the listener wants captions in, in any spelling; null for the original, undefined to leave it as it is. */
   translationTargetId?: string | null;
   /** TURN servers Talk gave for this room, if any; used beside Nextcloud's own settings. */
   turnServers: readonly IceServer[];
+}
+
+export interface TranscribeOutcome {
+  /** Why captions come in the language spoken although another was asked for; absent where none was. */
+  untranslated?: string;
 }
 
 export interface RoomsStatus {
@@ -38,14 +43,17 @@ export interface RoomsStatus {
 export interface Rooms {
   /** Languages speech can be recognised in. */
   readonly languages: readonly Language[];
-  transcribe(request: TranscribeRequest): void;
+  /** Language of a request that names none. */
+  readonly defaultLanguageId: string;
+  /** A target that cannot be had costs the translation, never the captions. */
+  transcribe(request: TranscribeRequest): TranscribeOutcome;
   /** Takes the service out of a room; a room that is not there is left already. */
   leave(roomToken: string): void;
   /** NotFoundError when the service is not in that room. */
   setLanguage(roomToken: string, languageId: string): void;
   /**
    * Translates one listener's captions, or with null no longer. Also thrown: PreconditionError when the participant is
-   * neither in the room nor asked for, and what Translations.checkPair throws.
+   * neither in the room nor asked for, and what Translations.resolveTarget throws.
    */
   setTranslationTarget(roomToken: string, ncSessionId: string, targetId: string | null): void;
   /** Takes the service out of every room. */

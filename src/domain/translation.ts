@@ -34,8 +34,11 @@ export interface Translations {
   readonly isAvailable: boolean;
   /** Throws TranslationError: not retryable without a working provider, retryable while its languages are not known yet. */
   languages(): TranslationLanguages;
-  /** Throws InvalidRequestError for the same or an unsupported pair; what `languages` throws. */
-  checkPair(originId: string, targetId: string): void;
+  /**
+   * The provider's id for a target, in any spelling. Throws InvalidRequestError for the same or an unsupported pair;
+   * what `languages` throws.
+   */
+  resolveTarget(originId: string, targetId: string): string;
   /** Bounded in time and number, one call per distinct request. Rejects with TranslationError. */
   translate(request: TranslationRequest): Promise<string>;
 }

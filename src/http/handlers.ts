@@ -16,7 +16,6 @@ import { apiDocument } from "./document.ts";
 import { CONTENT_SECURITY_POLICY, docsPage } from "./docs_page.ts";
 import { withSentNames } from "./errors.ts";
 import * as routes from "./routes.ts";
-import { LANGUAGE_DEFAULT } from "./schemas.ts";
 
 export interface Services {
   rooms: Rooms;
@@ -45,9 +44,9 @@ export function addCallRoutes(app: OpenAPIHono, { rooms, exApp, acceptingWork }:
     const { roomToken, ncSessionId, translationTargetLangId, ...body } = c.req.valid("json");
     const enable = body.enable ?? true;
     if (enable) requireWork();
-    const spoken = spokenLanguage(body);
+    const spoken = spokenLanguage(body, rooms.defaultLanguageId);
     const sentNames = { languageId: spoken.sentAs, translationTargetId: "translationTargetLangId" };
-    withSentNames(sentNames, () =>
+    const { untranslated } = withSentNames(sentNames, () =>
       rooms.transcribe({
         roomToken,
         ncSessionId,
@@ -61,7 +60,12 @@ export function addCallRoutes(app: OpenAPIHono, { rooms, exApp, acceptingWork }:
           ...(credential != null && { credential }),
         })),
       }));
-    return c.json({ message: enable ? "Transcription requested" : "Transcription stopped" }, 200);
+    const message = !enable
+      ? "Transcription stopped"
+      : untranslated === undefined
+      ? "Transcription requested"
+      : `Transcription requested; captions are not translated: ${untranslated}`;
+    return c.json({ message }, 200);
   });
 
   app.openapi(routes.stop, (c) => {
@@ -78,7 +82,7 @@ export function addCallRoutes(app: OpenAPIHono, { rooms, exApp, acceptingWork }:
   app.openapi(routes.setLanguage, (c) => {
     const { roomToken, ...body } = c.req.valid("json");
     requireWork();
-    const spoken = spokenLanguage(body);
+    const spoken = spokenLanguage(body, rooms.defaultLanguageId);
     withSentNames({ languageId: spoken.sentAs }, () => rooms.setLanguage(roomToken, spoken.id));
     return c.json({ message: "Language set" }, 200);
   });
@@ -195,9 +199,10 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
 /** The language spoken, and the field it was sent in. */
 function spokenLanguage(
   { langId, languageId }: { langId?: string | null; languageId?: string | null },
+  defaultId: string,
 ): { id: string; sentAs: "langId" | "languageId" } {
   if (!langId && languageId) return { id: languageId, sentAs: "languageId" };
-  return { id: langId || LANGUAGE_DEFAULT, sentAs: "langId" };
+  return { id: langId || defaultId, sentAs: "langId" };
 }
 
 /** Undefined while captions cannot be translated, or the provider has not told its languages yet. */

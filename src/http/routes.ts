@@ -83,7 +83,6 @@ export const transcribe = createRoute({
     ...unavailable(
       "Signalling is known to be out of reach, or the service is full, short of memory, disabled or shutting down",
     ),
-    ...noTranslation,
   },
 });
 

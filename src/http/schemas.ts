@@ -14,12 +14,12 @@ export const roomToken = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to
   .openapi({ description: "Talk's token of the room", example: "x7k2p9qa" });
 
 const language = z.string().max(64, "longer than 64 characters").nullish();
-export const LANGUAGE_DEFAULT = "en";
 
-/** Talk sends an empty id for a room without a language. */
+/** Talk sends none, or an empty id, for a room without a language. */
 const spokenLanguage = {
   langId: language.openapi({
-    description: `Language spoken in the room; empty or absent: \`${LANGUAGE_DEFAULT}\``,
+    description:
+      "Language spoken in the room, in any spelling (`de`, `de_DE`); empty or absent: the server's default",
     example: "en",
   }),
   languageId: language.openapi({ description: "The same, where `langId` is empty or absent" }),
@@ -47,7 +47,8 @@ export const transcribeBody = z.object({
   ...spokenLanguage,
   translationTargetLangId: language.openapi({
     description:
-      "Language to translate this participant's captions into; empty or null: none; absent: as before",
+      "Language to translate this participant's captions into, in any spelling; empty or null: none; absent: as before. " +
+      "One that cannot be had leaves the captions as they are said, and the answer's message says so",
   }),
   turnServers: z.array(iceServer).max(32, "more than 32 servers").nullish().openapi({
     description: "TURN servers for this room, besides those of Nextcloud's settings",
@@ -62,7 +63,8 @@ export const setTargetLanguageBody = z.object({
   roomToken,
   ncSessionId: sessionId,
   langId: language.openapi({
-    description: "Language to translate this participant's captions into; empty, null or absent: none",
+    description:
+      "Language to translate this participant's captions into, in any spelling; empty, null or absent: none",
     example: "de",
   }),
   languageId: language.openapi({ description: "The same, where `langId` is null or absent" }),

@@ -8,6 +8,7 @@ import {
   type Caption,
   type Clock,
   type IceServer,
+  isSameLanguage,
   LIMITS,
   type Log,
   type Meter,
@@ -176,7 +177,7 @@ export class Room {
     this.#speakers.setLanguage(languageId);
     // Their language is now the one spoken: nothing they get may come after what needs no translation.
     for (const { id, targetId } of this.#listeners.present()) {
-      if (targetId === languageId) this.#fanOut.release(id);
+      if (targetId !== null && isSameLanguage(targetId, languageId)) this.#fanOut.release(id);
     }
   }
 

@@ -8,6 +8,7 @@ import {
   type IceServer,
   type IceServerSource,
   InvalidRequestError,
+  isSameLanguage,
   type Language,
   type Log,
   type Meter,
@@ -19,6 +20,7 @@ import {
   type SpeakerHost,
   type SpeakerTrouble,
   TiroError,
+  type TranscribeOutcome,
   type TranscribeRequest,
   TranslationError,
   type Translations,
@@ -29,6 +31,7 @@ import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import { Joining } from "./joining.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
+import type { SpokenLanguages } from "./spoken_languages.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
 
 export interface TalkOptions {
@@ -37,8 +40,7 @@ export interface TalkOptions {
   internalSecret: string;
   nextcloudUrl: string;
   tls: TlsOptions;
-  /** What the configured provider recognises. */
-  languages: readonly Language[];
+  spoken: SpokenLanguages;
   host: SpeakerHost;
   /** Whether calls are joined that were not before; of speakers the host decides. */
   admission: Admission;
@@ -122,16 +124,21 @@ export class TalkRooms implements Rooms {
   }
 
   get languages(): readonly Language[] {
-    return this.#options.languages;
+    return this.#options.spoken.languages;
   }
 
-  transcribe(request: TranscribeRequest): void {
-    const { roomToken, ncSessionId, enable, languageId, turnServers } = request;
+  get defaultLanguageId(): string {
+    return this.#options.spoken.defaultId;
+  }
+
+  transcribe(request: TranscribeRequest): TranscribeOutcome {
+    const { roomToken, ncSessionId, enable, turnServers } = request;
     if (!enable) {
       const room = this.#rooms.get(roomToken)?.room ?? this.#lost.get(roomToken)?.before;
-      return room?.removeListener(ncSessionId);
+      room?.removeListener(ncSessionId);
+      return {};
     }
-    this.#checkLanguage(languageId);
+    const languageId = this.#options.spoken.find(request.languageId);
     const open = this.#rooms.get(roomToken);
     const known = open?.room;
     if (open && turnServers.length > 0) open.turnServers = turnServers;
@@ -141,15 +148,15 @@ export class TalkRooms implements Rooms {
     if (refusal && !known && !this.#lost.get(roomToken)) {
       throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
     }
-    const { translationTargetId } = request;
-    if (typeof translationTargetId === "string") {
-      this.#checkTarget(known?.languageId ?? languageId, translationTargetId);
-    }
     const room = known ?? this.#open(roomToken, languageId, turnServers);
     const lost = this.#lost.take(roomToken);
     if (lost) this.#takeOver(lost.before, room);
     room.addListener(ncSessionId);
-    if (translationTargetId !== undefined) room.setTranslationTarget(ncSessionId, translationTargetId);
+    const { translationTargetId } = request;
+    if (translationTargetId === undefined) return {};
+    const { targetId, untranslated } = this.#targetOrOriginal(room.languageId, translationTargetId);
+    room.setTranslationTarget(ncSessionId, targetId);
+    return { untranslated };
   }
 
   leave(roomToken: string): void {
@@ -165,8 +172,8 @@ export class TalkRooms implements Rooms {
         "Cannot translate captions: the participant is not in the call and has not asked for captions",
       );
     }
-    if (targetId !== null) this.#checkTarget(room.languageId, targetId);
-    room.setTranslationTarget(ncSessionId, targetId);
+    const resolved = targetId === null ? null : this.#resolveTarget(room.languageId, targetId);
+    room.setTranslationTarget(ncSessionId, resolved);
   }
 
   leaveAll(): void {
@@ -177,8 +184,7 @@ export class TalkRooms implements Rooms {
   setLanguage(roomToken: string, languageId: string): void {
     const open = this.#rooms.get(roomToken);
     if (!open) throw new NotFoundError("Cannot set the language: this call is not being captioned");
-    this.#checkLanguage(languageId);
-    open.room.setLanguage(languageId);
+    open.room.setLanguage(this.#options.spoken.findChosen(languageId));
   }
 
   status(): RoomsStatus {
@@ -213,23 +219,27 @@ export class TalkRooms implements Rooms {
     return troubles;
   }
 
-  #checkLanguage(languageId: string): void {
-    const { languages } = this.#options;
-    if (languages.some(({ id }) => id === languageId)) return;
-    const known = languages.map(({ id }) => id).join(", ");
-    throw new InvalidRequestError(
-      `not a language speech can be recognised in; known are ${known}`,
-      "languageId",
-    );
-  }
-
-  #checkTarget(languageId: string, targetId: string): void {
+  #resolveTarget(languageId: string, targetId: string): string {
     const { translations } = this.#options;
-    if (translations) return translations.checkPair(languageId, targetId);
+    if (translations) return translations.resolveTarget(languageId, targetId);
     throw new TranslationError("Cannot translate captions: no provider", {
       code: "translation_no_provider",
       retryable: false,
     });
+  }
+
+  /** Null for captions as they are said: where that was asked for, is the language spoken, or nothing else can be had. */
+  #targetOrOriginal(languageId: string, wantedId: string | null) {
+    if (wantedId === null || isSameLanguage(languageId, wantedId)) return { targetId: null };
+    try {
+      return { targetId: this.#resolveTarget(languageId, wantedId) };
+    } catch (error) {
+      if (!(error instanceof InvalidRequestError) && !(error instanceof TranslationError)) throw error;
+      const { log, meter } = this.#options;
+      meter.count("transcription_errors_total", "translation_target");
+      log.warn("captions asked for in a language they cannot be translated to", { code: error.code });
+      return { targetId: null, untranslated: error.message };
+    }
   }
 
   #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], lost?: LostRoom): Room {

@@ -57,20 +57,72 @@ Deno.test("A language makes nobody in the room a listener", () =>
   }));
 
 Deno.test("A language needs a room, a participant, a translatable pair and a provider, in this order", () =>
-  withRooms(async ({ call, rooms, ask, translations, signaling }) => {
+  withRooms(async ({ call, rooms, translations, signaling }) => {
     assert.throws(() => rooms.setTranslationTarget("room", "nc-l", "de"), NotFoundError);
     await call();
     assert.throws(() => rooms.setTranslationTarget("room", "nc-nobody", "de"), PreconditionError);
     assert.throws(() => rooms.setTranslationTarget("room", "nc-nobody", null), PreconditionError);
     for (const targetId of ["en", "tlh"]) {
       assert.throws(() => rooms.setTranslationTarget("room", "nc-l", targetId), InvalidRequestError);
-      assert.throws(() => ask("room-2", "nc-2", { translationTargetId: targetId }), InvalidRequestError);
     }
     translations.fault = new TranslationError("off", { code: "off", retryable: false });
     assert.throws(() => rooms.setTranslationTarget("room", "nc-l", "de"), TranslationError);
-    assert.throws(() => ask("room-2", "nc-2", { translationTargetId: "de" }), TranslationError);
     assert.equal(signaling.length, 1, "what is refused starts nothing");
     rooms.setTranslationTarget("room", "nc-l", null);
+  }));
+
+Deno.test("Captions start in the language spoken when they cannot be translated, and the answer says why", () =>
+  withRooms(async ({ call, ask, host, translations, log, meter }) => {
+    const refusals = () => meter.counted("transcription_errors_total", "translation_target");
+    const connection = await call();
+    const unknown = ask("room", "nc-s", { translationTargetId: "tlh" });
+    assert.equal(unknown.untranslated, "not a language the provider translates to");
+    translations.fault = new TranslationError("Cannot translate: off", { code: "off", retryable: false });
+    const off = ask("room", "nc-s", { translationTargetId: "de" });
+    assert.equal(off.untranslated, "Cannot translate: off");
+    assert.equal(refusals(), 2);
+    assert.deepEqual(
+      log.lines.filter(({ level }) => level === "warn").map(({ message }) => message),
+      Array(2).fill("captions asked for in a language they cannot be translated to"),
+    );
+    host.get("hpb-s").say("hello", true);
+    assert.ok(connection.transcripts.includes("hpb-s<hpb-s:hello!"), connection.transcripts.join());
+    assert.deepEqual(translations.requests, []);
+  }));
+
+Deno.test("A target that is the language spoken, in any spelling, gives the originals and is no fault", () =>
+  withRooms(async ({ call, ask, host, translations, log, meter }) => {
+    const connection = await call();
+    for (const translationTargetId of ["en", "EN", "en_GB"]) {
+      assert.equal(ask("room", "nc-l", { translationTargetId }).untranslated, undefined);
+    }
+    host.get("hpb-s").say("hello", true);
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:hello!"]);
+    assert.deepEqual(translations.requests, []);
+    assert.equal(meter.counted("transcription_errors_total", "translation_target"), 0);
+    assert.deepEqual(log.lines.filter(({ level }) => level === "warn"), []);
+  }));
+
+Deno.test("A target is kept as the provider writes it, whichever way it was asked for", () =>
+  withRooms(async ({ call, ask, rooms, translations, host }) => {
+    const connection = await call();
+    ask("room", "nc-l", { translationTargetId: "de_DE" });
+    rooms.setTranslationTarget("room", "nc-s", "AR");
+    ask("room", "nc-s");
+    host.get("hpb-s").say("one", true);
+    await translations.answer();
+    assert.deepEqual(connection.transcripts.toSorted(), ["hpb-l<hpb-s:one-de!", "hpb-s<hpb-s:one-ar!"]);
+  }));
+
+Deno.test("Once the room speaks a variety of a listener's language, they get the originals", () =>
+  withRooms(async ({ call, rooms, host, translations }) => {
+    const connection = await call();
+    rooms.setTranslationTarget("room", "nc-l", "pt");
+    host.get("hpb-s").say("one", true);
+    rooms.setLanguage("room", "pt_PT");
+    host.get("hpb-s").say("dois", true);
+    await translations.answer();
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:one!", "hpb-l<hpb-s:dois!"]);
   }));
 
 Deno.test("Without a provider nobody can ask for a language, and everybody for none", () =>
@@ -78,7 +130,8 @@ Deno.test("Without a provider nobody can ask for a language, and everybody for n
     await call();
     const fatal = { code: "translation_no_provider", retryable: false };
     assert.throws(() => rooms.setTranslationTarget("room", "nc-l", "de"), fatal);
-    assert.throws(() => ask("room", "nc-l", { translationTargetId: "de" }), fatal);
+    const { untranslated } = ask("room", "nc-l", { translationTargetId: "de" });
+    assert.equal(untranslated, "Cannot translate captions: no provider");
     rooms.setTranslationTarget("room", "nc-l", null);
     ask("room", "nc-l", { translationTargetId: null });
   }, { translates: false }));

@@ -2,10 +2,12 @@
 import assert from "@std/assert";
 import {
   type Caption,
+  foldLanguage,
   type HostedSpeaker,
   type IceCandidate,
   type IceServer,
   InvalidRequestError,
+  isSameLanguage,
   type Refusal,
   type SdpOffer,
   SignalingError,
@@ -22,6 +24,7 @@ import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import type { RoomSignaling } from "./room.ts";
 import { TalkRooms } from "./rooms.ts";
+import { SpokenLanguages } from "./spoken_languages.ts";
 import type { SignalingEvent } from "./signaling/mod.ts";
 
 export class FakeSignaling implements RoomSignaling {
@@ -145,7 +148,7 @@ export class FakeHost implements SpeakerHost {
   }
 }
 
-/** Knows German and Arabic; answers when the test says so. */
+/** Knows German, Arabic and European Portuguese; answers when the test says so. */
 export class FakeTranslations implements Translations {
   fault: TranslationError | undefined;
   readonly requests: (TranslationRequest & PromiseWithResolvers<string>)[] = [];
@@ -154,13 +157,15 @@ export class FakeTranslations implements Translations {
   }
   languages() {
     if (this.fault) throw this.fault;
-    return { origin: [language("en")], target: [language("de"), language("ar")] };
+    return { origin: [language("en")], target: ["de", "ar", "pt"].map(language) };
   }
-  checkPair(originId: string, targetId: string) {
+  resolveTarget(originId: string, targetId: string) {
     const { target } = this.languages();
-    if (originId === targetId || !target.some(({ id }) => id === targetId)) {
-      throw new InvalidRequestError("no", "translationTargetId");
-    }
+    const field = "translationTargetId";
+    if (isSameLanguage(originId, targetId)) throw new InvalidRequestError("needs no translation", field);
+    const id = foldLanguage(targetId, target.map(({ id }) => id));
+    if (id === undefined) throw new InvalidRequestError("not a language the provider translates to", field);
+    return id;
   }
   translate(request: TranslationRequest) {
     const answer = Promise.withResolvers<string>();
@@ -189,11 +194,22 @@ export async function withRooms(
 
 export interface Options {
   translates?: boolean;
+  /** What speech is recognised in. */
+  languages?: readonly string[];
+  defaultLanguage?: string;
   speakersPerRoomMax?: number;
   emptyRoomMs?: number;
 }
 
-export function makeRooms({ translates = true, speakersPerRoomMax = 3, emptyRoomMs = 60_000 }: Options) {
+export function makeRooms(
+  {
+    translates = true,
+    languages = ["en", "fr", "de", "pt-br"],
+    defaultLanguage,
+    speakersPerRoomMax = 3,
+    emptyRoomMs = 60_000,
+  }: Options,
+) {
   const translations = new FakeTranslations();
   const clock = new FakeClock();
   const scope = new Scope("server");
@@ -207,7 +223,7 @@ export function makeRooms({ translates = true, speakersPerRoomMax = 3, emptyRoom
     internalSecret: "unused",
     nextcloudUrl: "http://unused",
     tls: {},
-    languages: [language("en"), language("fr"), language("de")],
+    spoken: new SpokenLanguages(languages.map(language), defaultLanguage),
     translations: translates ? translations : undefined,
     host,
     admission,

@@ -10,7 +10,9 @@
  */
 import {
   type Clock,
+  foldLanguage,
   InvalidRequestError,
+  isSameLanguage,
   LIMITS,
   type Log,
   type Meter,
@@ -23,7 +25,7 @@ import {
 import { backoffMs, type Scope, untilAborted } from "../flow/mod.ts";
 import { TranslationCache } from "./cache.ts";
 import { switchesOff, translationError, unreadableAnswer } from "./errors.ts";
-import { canTranslateFrom } from "./languages.ts";
+import { originAmong } from "./languages.ts";
 
 export interface DeskOptions {
   translator: Translator;
@@ -97,32 +99,30 @@ export class TranslationDesk implements Translations {
     throw translationError("the provider's languages are not known yet", "translation_languages_unknown");
   }
 
-  checkPair(originId: string, targetId: string): void {
-    const languages = this.languages();
-    if (originId === targetId) {
-      throw new InvalidRequestError("the language spoken needs no translation", "translationTargetId");
-    }
-    if (!languages.target.some(({ id }) => id === targetId)) {
-      throw new InvalidRequestError("not a language the provider translates to", "translationTargetId");
-    }
-    if (!canTranslateFrom(languages, originId)) {
-      throw new InvalidRequestError("the provider does not translate the language spoken", "languageId");
-    }
+  resolveTarget(originId: string, targetId: string): string {
+    return pairOf(this.languages(), originId, targetId).targetId;
   }
 
-  translate(request: TranslationRequest): Promise<string> {
+  translate(asked: TranslationRequest): Promise<string> {
     if (this.#fault) return this.#refuse(this.#fault);
     if (this.#options.scope.signal.aborted) return this.#refuse(over());
+    let request: TranslationRequest;
+    try {
+      request = this.#asProviderHasIt(asked);
+    } catch {
+      // The room's language has changed since, or the provider's list.
+      return this.#refuse(translationError("not a pair of the provider", "translation_unsupported"));
+    }
     const key = JSON.stringify([request.originId, request.targetId, request.text]);
     const known = this.#cache.get(key);
     if (known !== undefined) {
       this.#count("cached");
       return Promise.resolve(known);
     }
-    const asked = this.#flights.get(key);
-    if (asked) {
+    const underWay = this.#flights.get(key);
+    if (underWay) {
       this.#count("cached");
-      return asked.result.promise;
+      return underWay.result.promise;
     }
     if (this.#options.clock.now() < this.#pausedUntilMs) {
       return this.#refuse(translationError("the provider asked to wait", "translation_busy"));
@@ -140,6 +140,12 @@ export class TranslationDesk implements Translations {
       flight.timer = clock.timer(timeoutMs, () => this.#giveUp(flight, tooLate(timeoutMs), "timeout"));
     }
     return flight.result.promise;
+  }
+
+  /** Throws InvalidRequestError. Before its languages are known, the provider is asked with the ids as they came. */
+  #asProviderHasIt(asked: TranslationRequest): TranslationRequest {
+    if (!this.#languages) return asked;
+    return { ...asked, ...pairOf(this.#languages, asked.originId, asked.targetId) };
   }
 
   #startNext(): void {
@@ -277,6 +283,33 @@ export class TranslationDesk implements Translations {
   #count(outcome: "ok" | "cached" | "failed" | "timeout" | "refused"): void {
     this.#options.meter.count("tiro_translations_total", outcome);
   }
+}
+
+/** The provider's ids for a pair. Throws InvalidRequestError that lists the known ones. */
+function pairOf(
+  { origin, target }: TranslationLanguages,
+  spokenId: string,
+  wantedId: string,
+): { originId: string; targetId: string } {
+  if (isSameLanguage(spokenId, wantedId)) {
+    throw new InvalidRequestError("the language spoken needs no translation", "translationTargetId");
+  }
+  const [origins, targets] = [origin, target].map((languages) => languages.map(({ id }) => id));
+  const targetId = foldLanguage(wantedId, targets);
+  if (targetId === undefined) {
+    throw new InvalidRequestError(
+      `not a language the provider translates to; known are ${targets.join(", ")}`,
+      "translationTargetId",
+    );
+  }
+  const originId = originAmong(origins, spokenId);
+  if (originId === undefined) {
+    throw new InvalidRequestError(
+      `the provider does not translate the language spoken; known are ${origins.join(", ")}`,
+      "languageId",
+    );
+  }
+  return { originId, targetId };
 }
 
 function over(): TranslationError {

@@ -210,7 +210,7 @@ for (const status of [403, 412, 456]) {
       assert.equal(desk.isAvailable, false);
       assert.equal(asked.at(-1)!.outcome, code, "those waiting are told");
       assert.throws(() => desk.languages(), { code, retryable: false });
-      assert.throws(() => desk.checkPair("en", "de"), { code, retryable: false });
+      assert.throws(() => desk.resolveTarget("en", "de"), { code, retryable: false });
       const calls = translator.calls.length;
       assert.equal(ask("known").outcome, undefined);
       assert.equal(await rejection(desk.translate({ text: "x", originId: "en", targetId: "de" })), code);
@@ -260,7 +260,7 @@ Deno.test("Languages are asked for in the background, again and again until know
     async ({ translator, clock, desk, log }) => {
       assert.ok(desk.isAvailable, "not known to be broken");
       assert.throws(() => desk.languages(), { code: "translation_languages_unknown", retryable: true });
-      assert.throws(() => desk.checkPair("en", "de"), { code: "translation_languages_unknown" });
+      assert.throws(() => desk.resolveTarget("en", "de"), { code: "translation_languages_unknown" });
       await clock.advance(20_000);
       const looks = translator.looks;
       assert.ok(looks >= 4 && looks <= 8, `${looks} looks in 20 s`);
@@ -306,18 +306,79 @@ Deno.test("A provider that is broken from the start is off", () =>
 
 Deno.test("A pair is checked by what the provider knows", () =>
   withDesk(({ desk }) => {
-    desk.checkPair("en", "ar");
-    desk.checkPair("en-gb", "de");
+    desk.resolveTarget("en", "ar");
+    desk.resolveTarget("en-gb", "de");
     for (const [originId, targetId] of [["de", "de"], ["en", "tlh"], ["en", "en"], ["tlh", "de"]]) {
-      assert.throws(() => desk.checkPair(originId, targetId), InvalidRequestError, `${originId} ${targetId}`);
+      assert.throws(
+        () => desk.resolveTarget(originId, targetId),
+        InvalidRequestError,
+        `${originId} ${targetId}`,
+      );
     }
     return Promise.resolve();
   }));
 
+const AS_WRITTEN: TranslationLanguages = {
+  origin: ["EN", "pt", "zh-Hans"].map((id) => languageOf(id, id)),
+  target: ["de", "en-gb", "pt-br", "zh-Hans", "zh-Hant"].map((id) => languageOf(id, id)),
+};
+
+Deno.test("Languages are found however they are written, and asked for as the provider writes them", () =>
+  withDesk(async ({ desk, ask, translator }) => {
+    const cases = [
+      ["en_US", "de_DE", "EN", "de"],
+      ["en", "DE", "EN", "de"],
+      ["pt_BR", "en", "pt", "en-gb"],
+      ["zh_CN", "pt_BR", "zh-Hans", "pt-br"],
+      ["zh", "zh_TW", "zh-Hans", "zh-Hant"],
+    ];
+    for (const [spoken, wanted, , target] of cases) assert.equal(desk.resolveTarget(spoken, wanted), target);
+    for (const [spoken, wanted, origin, target] of cases) {
+      ask("hello", wanted, spoken);
+      await settle();
+      const { originId, targetId, resolve } = translator.calls.at(-1)!;
+      assert.deepEqual([originId, targetId], [origin, target]);
+      resolve("hallo");
+      await settle();
+    }
+  }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
+
+Deno.test("A language that cannot be found is answered with those there are", () =>
+  withDesk(({ desk }) => {
+    const refusal = (originId: string, targetId: string) => {
+      try {
+        return desk.resolveTarget(originId, targetId);
+      } catch (error) {
+        if (!(error instanceof InvalidRequestError)) throw error;
+        return `${error.field}: ${error.message}`;
+      }
+    };
+    assert.equal(
+      refusal("en", "tlh"),
+      "translationTargetId: not a language the provider translates to; known are de, en-gb, pt-br, zh-Hans, zh-Hant",
+    );
+    assert.equal(
+      refusal("fr", "de"),
+      "languageId: the provider does not translate the language spoken; known are EN, pt, zh-Hans",
+    );
+    for (const same of ["en", "EN", "en_GB", "en-gb"]) {
+      assert.equal(refusal("en", same), "translationTargetId: the language spoken needs no translation");
+    }
+    return Promise.resolve();
+  }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
+
+Deno.test("What cannot be translated, or needs no translation, costs no call to the provider", () =>
+  withDesk(async ({ ask, translator }) => {
+    const asked = [ask("hello", "tlh"), ask("hello", "de", "fr"), ask("hello", "en_GB", "en")];
+    await settle();
+    assert.deepEqual(asked.map(({ outcome }) => outcome), Array(3).fill("translation_unsupported"));
+    assert.equal(translator.calls.length, 0);
+  }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
+
 Deno.test("Any language can be translated by a provider that finds out itself what is spoken", () =>
   withDesk(
     ({ desk }) => {
-      desk.checkPair("tlh", "de");
+      assert.equal(desk.resolveTarget("tlh", "de"), "de");
       return Promise.resolve();
     },
     (translator) => {

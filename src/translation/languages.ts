@@ -1,9 +1,9 @@
 /**
- * What is known of a language by its id alone: how its words are set apart, which way its script runs, and which ids
- * mean the same language to a provider. From Unicode CLDR's `characterOrder` and, for scripts without spaces between
+ * What is known of a language by its id alone: how its words are set apart, which way its script runs, and what a
+ * provider calls the language spoken. From Unicode CLDR's `characterOrder` and, for scripts without spaces between
  * words, UAX #14 (Complex Context and Ideographic).
  */
-import type { Language, TranslationLanguages } from "../domain/mod.ts";
+import { foldLanguage, type Language } from "../domain/mod.ts";
 
 /** TaskProcessing's id for letting the provider find out what it is translating from. */
 export const DETECTED_ORIGIN = "detect_language";
@@ -31,11 +31,8 @@ export function baseOf(id: string): string {
   return id.split(/[-_]/)[0].toLowerCase();
 }
 
-/** What a provider calls the language spoken: the id itself, else its base, else detection; undefined if none. */
-export function originAmong(ids: ReadonlySet<string>, id: string): string | undefined {
-  return [id, baseOf(id), DETECTED_ORIGIN].find((candidate) => ids.has(candidate));
-}
-
-export function canTranslateFrom({ origin }: TranslationLanguages, id: string): boolean {
-  return originAmong(new Set(origin.map((language) => language.id)), id) !== undefined;
+/** What a provider calls the language spoken; else its own word for finding out; undefined if it has neither. */
+export function originAmong(ids: Iterable<string>, id: string): string | undefined {
+  const known = [...ids];
+  return foldLanguage(id, known) ?? known.find((each) => each === DETECTED_ORIGIN);
 }

@@ -7,6 +7,7 @@ import {
   NotFoundError,
   type Rooms,
   type RoomsStatus,
+  type TranscribeOutcome,
   type TranscribeRequest,
   TranslationError,
   type TranslationLanguages,
@@ -21,6 +22,9 @@ export const HEBREW: Language = { id: "he", name: "עברית", metadata: { sepa
 
 export class RecordingRooms implements Rooms {
   readonly languages = [ENGLISH, HEBREW];
+  defaultLanguageId = "en";
+  /** What the next captions come without. */
+  untranslated: string | undefined;
   readonly asked: [string, ...unknown[]][] = [];
   readonly known = new Set(["room1"]);
   signalingReachable = true;
@@ -29,10 +33,11 @@ export class RecordingRooms implements Rooms {
   /** Thrown by the next calls. */
   failure: Error | undefined;
 
-  transcribe(request: TranscribeRequest): void {
+  transcribe(request: TranscribeRequest): TranscribeOutcome {
     if (request.enable) this.#check(request.languageId, "languageId");
     if (request.translationTargetId) this.#check(request.translationTargetId, "translationTargetId");
     this.#ask("transcribe", request);
+    return { untranslated: this.untranslated };
   }
   leave(roomToken: string): void {
     this.#ask("leave", roomToken);
@@ -98,7 +103,9 @@ export class ListedTranslations implements Translations {
     if (this.failure) throw this.failure;
     return { origin: [ENGLISH], target: [ENGLISH, HEBREW] };
   }
-  checkPair(): void {}
+  resolveTarget(_originId: string, targetId: string): string {
+    return targetId;
+  }
   translate(): Promise<string> {
     return Promise.reject(
       new TranslationError("Cannot translate: not here", { code: "x", retryable: false }),

@@ -53,6 +53,19 @@ Deno.test("Secrets are not shown, even when what stands beside them is wrong", a
   assert.doesNotMatch(out + err, /do-not-show-me|nor-me/);
 });
 
+Deno.test("A default language that is not recognised is refused with those there are", async () => {
+  const { code, err } = await run(["serve"], {
+    LT_HPB_URL: "http://127.0.0.1:1",
+    LT_INTERNAL_SECRET: "secret",
+    NEXTCLOUD_URL: "http://127.0.0.1:1",
+    STT_STREAM_URL: "ws://127.0.0.1:1",
+    LT_DEFAULT_LANGUAGE: "nl",
+  });
+  assert.equal(code, 78);
+  assert.match(err, /^Cannot start: 1 fault /);
+  assert.match(err, /LT_DEFAULT_LANGUAGE is not a language speech is recognised in; known are en, fr\n/);
+});
+
 Deno.test("version, help and an unknown command do what they say", async () => {
   const [version, help, flag, unknown] = await Promise.all([
     run(["version"]),

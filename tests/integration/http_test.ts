@@ -55,6 +55,32 @@ Deno.test("Transcribe takes either spelling of the language, TURN servers in eve
   assert.equal(requests[2].enable, true);
 });
 
+Deno.test("Who names no language gets the server's default", async () => {
+  await using api = await startApi();
+  api.rooms.defaultLanguageId = "he";
+  for (const named of [{}, { langId: "" }, { langId: null }, { languageId: "" }]) {
+    await api.request("POST", TRANSCRIBE, { ...LISTENER, ...named });
+    await api.request("POST", "/api/v1/call/set-language", { roomToken: "room1", ...named });
+  }
+  const languages = api.rooms.asked.map(([route, ...rest]) =>
+    route === "setLanguage" ? rest[1] : (rest[0] as TranscribeRequest).languageId
+  );
+  assert.deepEqual(languages, Array(8).fill("he"));
+});
+
+Deno.test("Captions that start without their translation say so, and why", async () => {
+  await using api = await startApi();
+  api.rooms.untranslated = "not a language the provider translates to; known are ar, de";
+  const { status, json } = await api.request("POST", TRANSCRIBE, {
+    ...LISTENER,
+    translationTargetLangId: "xx",
+  });
+  assert.deepEqual([status, json], [200, {
+    message: "Transcription requested; captions are not translated: " +
+      "not a language the provider translates to; known are ar, de",
+  }]);
+});
+
 Deno.test("A listener can always be taken off, whatever the language", async () => {
   await using api = await startApi();
   const { status, json } = await api.request("POST", TRANSCRIBE, {

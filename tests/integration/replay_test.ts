@@ -98,11 +98,14 @@ const ENABLE: readonly Call[] = [
 ];
 const CHANGES: readonly Call[] = [
   target({ langId: null }, 200),
+  target({ langId: "de_DE" }, 200),
+  target({ langId: "AR" }, 200),
   target({ langId: "en" }, 400),
   target({ langId: "tlh" }, 400),
   target({ ncSessionId: "somebody else", langId: "de" }, 412),
   target({ roomToken: "elsewhere", langId: "de" }, 404),
   language({ langId: "fr" }, 200),
+  language({ langId: "fr_CA" }, 200),
   language({ languageId: "en" }, 200),
   language({ langId: "" }, 200),
   language({ langId: "tlh" }, 400),
@@ -113,7 +116,9 @@ const CHANGES: readonly Call[] = [
 /** Once more, now with everything in one call, by the other name. */
 const AGAIN: readonly Call[] = [
   transcribe({ langId: undefined, languageId: "en", translationTargetLangId: "ar" }, 200),
-  transcribe({ translationTargetLangId: "en" }, 400),
+  // A target that cannot be had costs the translation, not the captions.
+  transcribe({ translationTargetLangId: "en" }, 200),
+  transcribe({ translationTargetLangId: "tlh" }, 200),
   transcribe({ translationTargetLangId: null }, 200),
 ];
 const LEAVE: readonly Call[] = [
@@ -263,7 +268,7 @@ Deno.test("Without a translator, or with one that will not do, translation is 55
       transcribe({}, 200),
       target({ langId: "de" }, status),
       target({ langId: null }, 200),
-      transcribe({ translationTargetLangId: "de" }, status),
+      transcribe({ translationTargetLangId: "de" }, 200),
       get("/capabilities", ({ live_transcription }) => {
         const { features, ...told } = live_transcription as Record<string, unknown>;
         assert.deepEqual(features, ["live_transcription"]);

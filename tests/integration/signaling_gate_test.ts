@@ -2,7 +2,7 @@
 import assert from "@std/assert";
 import { type Clock, UnavailableError } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/mod.ts";
-import { TalkRooms } from "../../src/talk/mod.ts";
+import { SpokenLanguages, TalkRooms } from "../../src/talk/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
@@ -24,7 +24,7 @@ async function tenCalls(clock: Clock) {
     internalSecret: hpb.internalSecret,
     nextcloudUrl: hpb.nextcloudUrl,
     tls: {},
-    languages: [ENGLISH],
+    spoken: new SpokenLanguages([ENGLISH], undefined),
     host: {
       open: () => {
         throw new Error("nobody speaks");

@@ -3,7 +3,7 @@ import { AudioLedger } from "../../src/domain/mod.ts";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
 import { startSpeakerHost } from "../../src/speakers/mod.ts";
 import { createSpeechToText } from "../../src/stt/mod.ts";
-import { TalkRooms } from "../../src/talk/mod.ts";
+import { SpokenLanguages, TalkRooms } from "../../src/talk/mod.ts";
 import {
   openTranslations,
   type TranslationDesk,
@@ -63,7 +63,7 @@ export async function startTranslating(
     internalSecret: stack.internalSecret,
     nextcloudUrl: stack.nextcloudUrl,
     tls: {},
-    languages: stt.languages,
+    spoken: new SpokenLanguages(stt.languages, undefined),
     host,
     settings: { iceServers: () => Promise.resolve([]) },
     translations,

@@ -115,6 +115,27 @@ for (const provider of ["libretranslate", "deepl", "nextcloud"] as const) {
     }, provider));
 }
 
+for (const provider of ["libretranslate", "deepl", "nextcloud"] as const) {
+  Deno.test(`${provider}: a language is found however Talk's users have it written, and sent as the provider has it`, () =>
+    translating(async ({ join, server, speaker }) => {
+      const german = [await join("de_DE"), await join("DE")];
+      const chinese = await join("zh_CN");
+      await say(speaker, ["red"]);
+      for (const listener of german) await listener.until(reads("rot"), DEADLINE_MS);
+      const [offered] = CHINESE[provider];
+      await chinese.until(reads(`[${offered.toLowerCase()}] red`), DEADLINE_MS);
+      assert.deepEqual([...german, chinese].map(languagesOf), [["de"], ["de"], [offered]]);
+      assert.deepEqual(server.asked.map(({ targetId }) => targetId).toSorted(), CHINESE[provider][1]);
+    }, provider));
+}
+
+/** Simplified Chinese as each lists it, and the targets each is asked for. */
+const CHINESE: Record<TranslationProviderName, [listed: string, asked: string[]]> = {
+  libretranslate: ["zh-Hans", ["de", "zh-Hans"]],
+  deepl: ["zh-hans", ["DE", "ZH-HANS"]],
+  nextcloud: ["zh_CN", ["de", "zh_CN"]],
+};
+
 Deno.test("A slow translator delays no original, and its translations keep their order", () =>
   translating(async ({ join, server, speaker }) => {
     server.delayMs = 1_500;

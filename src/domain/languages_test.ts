@@ -1,0 +1,115 @@
+import assert from "@std/assert";
+import { foldLanguage, isSameLanguage } from "./languages.ts";
+
+const DEEPL = [
+  "ar",
+  "de",
+  "en-gb",
+  "en-us",
+  "es",
+  "es-419",
+  "ja",
+  "nb",
+  "pt-br",
+  "pt-pt",
+  "zh",
+  "zh-hans",
+  "zh-hant",
+];
+const LIBRETRANSLATE = ["ar", "de", "en", "he", "nb", "pt", "pt-BR", "zh-Hans", "zh-Hant"];
+const OLD_LIBRETRANSLATE = ["en", "nb", "pb", "pt", "zh", "zt"];
+const NEXTCLOUD = ["detect_language", "en", "de", "zh_CN"];
+
+/** What is wanted, what is offered, and which of it that means. */
+const CASES: [wanted: string, offered: readonly string[], found: string | undefined][] = [
+  // As it stands, whatever the case and the separator.
+  ["de", DEEPL, "de"],
+  ["DE", DEEPL, "de"],
+  ["en_GB", DEEPL, "en-gb"],
+  ["zh-CN", NEXTCLOUD, "zh_CN"],
+  ["zh-hans", LIBRETRANSLATE, "zh-Hans"],
+  [" de ", DEEPL, "de"],
+  ["de_DE.UTF-8@euro", DEEPL, "de"],
+  // A region more than is offered.
+  ["de_DE", DEEPL, "de"],
+  ["de-AT", LIBRETRANSLATE, "de"],
+  ["fr_CA", ["en", "fr"], "fr"],
+  ["pt_BR", ["pt", "en"], "pt"],
+  ["pt_BR", DEEPL, "pt-br"],
+  ["en-US-posix", ["en", "fr"], "en"],
+  ["deu", DEEPL, "de"],
+  // A region less.
+  ["en", DEEPL, "en-us"],
+  ["en", ["de", "en-gb"], "en-gb"],
+  ["pt", DEEPL, "pt-br"],
+  ["pt", ["pt-pt", "de"], "pt-pt"],
+  // Another region: the nearest, else the one most speak, else any.
+  ["en_AU", DEEPL, "en-gb"],
+  ["en_PH", DEEPL, "en-us"],
+  ["es_MX", DEEPL, "es-419"],
+  ["es_MX", ["es"], "es"],
+  ["pt_AO", DEEPL, "pt-pt"],
+  ["pt_AO", LIBRETRANSLATE, "pt"],
+  ["en-gb", ["en-in", "en-us"], "en-us"],
+  ["fr-BE", ["fr-CA", "de"], "fr-CA"],
+  // Scripts: a region tells which one.
+  ["zh_CN", DEEPL, "zh-hans"],
+  ["zh", LIBRETRANSLATE, "zh-Hans"],
+  ["zh_TW", DEEPL, "zh-hant"],
+  ["zh-HK", LIBRETRANSLATE, "zh-Hant"],
+  ["zh_CN", ["zh", "en"], "zh"],
+  ["zh_CN", OLD_LIBRETRANSLATE, "zh"],
+  ["zh_TW", OLD_LIBRETRANSLATE, "zt"],
+  ["zh_TW", ["zh", "en"], "zh"],
+  ["zh_TW", ["zh-hans", "en"], undefined],
+  ["sr_Latn", ["sr"], "sr"],
+  ["zh-Hans-CN", NEXTCLOUD, "zh_CN"],
+  // Ids of other times and places.
+  ["iw", LIBRETRANSLATE, "he"],
+  ["he", ["iw"], "iw"],
+  ["no", LIBRETRANSLATE, "nb"],
+  ["nb_NO", ["no"], "no"],
+  ["pt_BR", OLD_LIBRETRANSLATE, "pb"],
+  ["pt_PT", OLD_LIBRETRANSLATE, "pt"],
+  // Nothing like it.
+  ["tlh", DEEPL, undefined],
+  ["fr", DEEPL, undefined],
+  ["", DEEPL, undefined],
+  ["auto", NEXTCLOUD, undefined],
+  ["detect", NEXTCLOUD, undefined],
+  ["../../etc", DEEPL, undefined],
+  ["e".repeat(64), DEEPL, undefined],
+  ["nn", ["nb"], undefined],
+  ["de", [], undefined],
+  // What is offered under a name that is no id is found by that name alone.
+  ["detect_language", NEXTCLOUD, "detect_language"],
+];
+
+for (const [wanted, offered, found] of CASES) {
+  const shown = wanted.length > 20 ? `${wanted.slice(0, 20)}..` : wanted;
+  Deno.test(`"${shown}" is ${found === undefined ? "none" : `"${found}"`} of ${offered.join(" ")}`, () => {
+    assert.equal(foldLanguage(wanted, offered), found);
+  });
+}
+
+Deno.test("Two ids are the same language when their words and script are, whatever the region", () => {
+  const same = [["en", "en"], ["en", "en-GB"], ["en_US", "en-gb"], ["pt-br", "pt-PT"], ["zh", "zh_CN"], [
+    "iw",
+    "he",
+  ]];
+  const other = [["en", "de"], ["zh", "zh-Hant"], ["zh_CN", "zh_TW"], ["sr", "sr-Latn"], [
+    "detect_language",
+    "de",
+  ]];
+  for (const [one, two] of same) {
+    assert.ok(isSameLanguage(one, two) && isSameLanguage(two, one), `${one} ${two}`);
+  }
+  for (const [one, two] of other) {
+    assert.ok(!isSameLanguage(one, two) && !isSameLanguage(two, one), `${one} ${two}`);
+  }
+});
+
+Deno.test("However many ids are asked for, few are remembered", () => {
+  for (let n = 0; n < 2_000; n++) assert.equal(foldLanguage(`q${n}`, DEEPL), undefined);
+  assert.equal(foldLanguage("de_DE", DEEPL), "de");
+});
