@@ -125,10 +125,10 @@ ensure_demo_packages() {
   ensure_packages gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us
 }
 
-# What the tests against a real call need besides: an SFU, a TURN server, a browser, and a recogniser; and the load test
-# the SFU's libsrtp, to compare with.
+# What the tests against a real call need besides: an SFU, a TURN server, a browser, a recogniser, and what two HPB nodes
+# talk through; and the load test the SFU's libsrtp, to compare with.
 ensure_test_packages() {
-  ensure_packages janus libsrtp2-1 coturn chromium ca-certificates debian-archive-keyring flite ffmpeg pocketsphinx \
+  ensure_packages janus nats-server libsrtp2-1 coturn chromium ca-certificates debian-archive-keyring flite ffmpeg pocketsphinx \
     gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us python3-venv
 }
 

@@ -1,6 +1,6 @@
 /**
  * The High-Performance Backend as `scripts/install-hpb` unpacked it: which versions there are, its configuration, and
- * its process. One backend (the fake Nextcloud), one SFU (Janus), no NATS.
+ * its process. One backend (the fake Nextcloud), one SFU (Janus); no NATS unless it is a node of a cluster.
  */
 import { answersOk, ServerProcess } from "./server_process.ts";
 
@@ -16,6 +16,18 @@ export interface HpbOptions {
   /** Shared with Nextcloud. */
   backendSecret: string;
   logPath: string;
+  cluster?: ClusterNode;
+}
+
+/** One of two nodes that are one HPB together. */
+export interface ClusterNode {
+  natsPort: number;
+  /** Where the other node asks this one, and this one the other. */
+  ownGrpcPort: number;
+  otherGrpcPort: number;
+  /** 32 and 16 characters; both nodes' session ids are made with them. */
+  hashKey: string;
+  blockKey: string;
 }
 
 const INSTALLED = new URL("../../.cache/hpb/", import.meta.url);
@@ -35,14 +47,15 @@ export function installedHpbVersions(): string[] {
 }
 
 export async function configureHpb(options: HpbOptions): Promise<void> {
+  const { cluster } = options;
   await Deno.writeTextFile(
     options.configPath,
     `[http]
 listen = 127.0.0.1:${options.port}
 
 [sessions]
-hashkey = ${randomText(32)}
-blockkey = ${randomText(16)}
+hashkey = ${cluster?.hashKey ?? randomText(32)}
+blockkey = ${cluster?.blockKey ?? randomText(16)}
 
 [clients]
 internalsecret = ${options.internalSecret}
@@ -58,8 +71,17 @@ urls = ${options.nextcloudUrl}
 secret = ${options.backendSecret}
 
 [nats]
-url = nats://loopback
-
+url = ${cluster ? `nats://127.0.0.1:${cluster.natsPort}` : "nats://loopback"}
+${
+      cluster
+        ? `
+[grpc]
+listen = 127.0.0.1:${cluster.ownGrpcPort}
+targettype = static
+targets = 127.0.0.1:${cluster.otherGrpcPort}
+`
+        : ""
+    }
 [mcu]
 type = janus
 url = ws://127.0.0.1:${options.janusPort}

@@ -16,6 +16,8 @@ export interface InternalClientOptions {
   roomToken: string;
   /** Of what it hears. */
   clock?: Clock;
+  /** Called with every participant list. */
+  onList?: (users: unknown[]) => void;
 }
 
 const DEADLINE_MS = 15_000;
@@ -34,7 +36,8 @@ export class InternalClient implements AsyncDisposable {
   readonly #closed = Promise.withResolvers<void>();
   #requests = 0;
 
-  private constructor({ hpbUrl, clock }: InternalClientOptions) {
+  private constructor({ hpbUrl, clock, onList }: InternalClientOptions) {
+    if (onList) this.#watchers.add((message) => onListed(message, onList));
     this.#receiver = new WebRtcReceiver({
       ledger: new AudioLedger(),
       log: new FakeLog(),
@@ -181,4 +184,9 @@ export class InternalClient implements AsyncDisposable {
 
 function dataOf(message?: HpbMessage): Record<string, unknown> {
   return (message?.message as { data?: Record<string, unknown> } | undefined)?.data ?? {};
+}
+
+function onListed(message: HpbMessage | undefined, onList: (users: unknown[]) => void): void {
+  const { target, update } = (message?.event ?? {}) as { target?: string; update?: { users?: unknown[] } };
+  if (target === "participants" && update) onList(update.users ?? []);
 }

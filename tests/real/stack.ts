@@ -12,6 +12,7 @@ import { ClaimedPorts } from "../fakes/ports.ts";
 import { ChromiumSpeaker } from "./chromium_speaker.ts";
 import { configureHpb, type HpbOptions, randomText, startHpb } from "./hpb.ts";
 import { configureJanus, type JanusOptions, ownAddress, startJanus } from "./janus.ts";
+import { startNats } from "./nats.ts";
 import { polled, type ServerProcess, tailOf } from "./server_process.ts";
 import type { JanusAdminOptions } from "./janus_admin.ts";
 import { TcpRelay } from "./tcp_relay.ts";
@@ -24,10 +25,13 @@ export interface RealStackOptions {
   hpbVersion: string;
   /** Of Janus' certificate: what `openssl req -newkey` is to make. Default: Janus makes its own. */
   janusKey?: readonly string[];
+  /** A second node of the HPB, and NATS between them: see `secondHpbUrl`. */
+  cluster?: boolean;
 }
 
 export class RealStack implements TestStack {
   readonly #resources = new AsyncDisposableStack();
+  #secondHpb?: HpbOptions;
   #hpb?: ServerProcess;
   #janus?: ServerProcess;
 
@@ -42,7 +46,7 @@ export class RealStack implements TestStack {
   ) {}
 
   /** Ready when it resolves, in some hundred milliseconds. Rejects with the end of a server's log. */
-  static async start({ hpbVersion, janusKey }: RealStackOptions): Promise<RealStack> {
+  static async start({ hpbVersion, janusKey, cluster = false }: RealStackOptions): Promise<RealStack> {
     await using resources = new AsyncDisposableStack();
     const ports = resources.use(ClaimedPorts.claim());
     const folder = await Deno.makeTempDir({ prefix: "tiro-real-" });
@@ -71,12 +75,19 @@ export class RealStack implements TestStack {
       backendSecret,
       logPath: `${folder}/hpb.log`,
     };
+    const second = cluster ? clusterOf(hpbOptions, resources.use(ClaimedPorts.claim()), folder) : undefined;
     const relay = resources.use(new TcpRelay(hpbOptions.port));
     const stack = new RealStack(nextcloud, relay, hpbOptions, janusOptions, admin);
     resources.defer(() => stack.#killServers());
     await configureJanus(janusOptions);
     await configureHpb(hpbOptions);
     await stack.startJanus();
+    if (second) {
+      resources.use(await startNats(second.cluster.natsPort, `${folder}/nats.log`));
+      await configureHpb(second);
+      resources.use(await startHpb(second));
+      stack.#secondHpb = second;
+    }
     await stack.startHpb();
     stack.#resources.use(resources.move());
     return stack;
@@ -95,6 +106,12 @@ export class RealStack implements TestStack {
   /** Past the relay: what participants use. */
   get directHpbUrl(): string {
     return `http://127.0.0.1:${this.hpbOptions.port}`;
+  }
+
+  /** Of a cluster's second node. */
+  get secondHpbUrl(): string {
+    if (!this.#secondHpb) throw new Error("Cannot use a second HPB: the stack is no cluster");
+    return `http://127.0.0.1:${this.#secondHpb.port}`;
   }
 
   get nextcloudUrl(): string {
@@ -168,7 +185,8 @@ export class RealStack implements TestStack {
 
   /** The end of both servers' logs, for a failed test to show. */
   async logs(): Promise<string> {
-    const parts = [this.hpbOptions.logPath, this.janusOptions.logPath].map(async (path) =>
+    const paths = [this.hpbOptions.logPath, this.#secondHpb?.logPath, this.janusOptions.logPath];
+    const parts = paths.filter((path) => path !== undefined).map(async (path) =>
       `--- ${path.split("/").at(-1)}\n${await tailOf(path)}`
     );
     return (await Promise.all(parts)).join("\n");
@@ -182,6 +200,20 @@ export class RealStack implements TestStack {
     await this.killHpb();
     await this.killJanus();
   }
+}
+
+/** Makes the first node one of a cluster, and tells the second's options. */
+function clusterOf(first: HpbOptions, ports: ClaimedPorts, folder: string) {
+  const [natsPort, ownGrpcPort, otherGrpcPort] = [ports.next(), ports.next(), ports.next()];
+  const shared = { natsPort, hashKey: randomText(32), blockKey: randomText(16) };
+  first.cluster = { ...shared, ownGrpcPort, otherGrpcPort };
+  return {
+    ...first,
+    port: ports.next(),
+    configPath: `${folder}/hpb2.conf`,
+    logPath: `${folder}/hpb2.log`,
+    cluster: { ...shared, ownGrpcPort: otherGrpcPort, otherGrpcPort: ownGrpcPort },
+  };
 }
 
 /** `clients` are the SFU's peers of both directions. */
