@@ -1,6 +1,6 @@
 /** The port from the REST API to the calls being captioned. */
 import type { Refusal } from "./admission.ts";
-import type { IceServer, SpeakerTrouble } from "./speaker_host.ts";
+import type { HostFault, IceServer, SpeakerTrouble } from "./speaker_host.ts";
 import type { Language } from "./captions.ts";
 
 export interface TranscribeRequest {
@@ -32,8 +32,8 @@ export interface RoomsStatus {
   signalingRefused: boolean;
   /** Why no new speaker is taken now; absent while they are. */
   refusal?: Refusal["code"];
-  /** Speakers who cannot be captioned now, by why; empty while all can. */
-  troubles: Partial<Record<SpeakerTrouble, number>>;
+  /** Speakers who cannot be captioned now, by why, and what is wrong with where they run; empty while all is well. */
+  troubles: Partial<Record<SpeakerTrouble | HostFault, number>>;
 }
 
 /**

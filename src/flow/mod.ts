@@ -1,7 +1,6 @@
 /** Structured lifetimes, bounded queues and the shells that own sockets and timers. No product rules. */
 export * from "./bounded_queue.ts";
 export * from "./clock.ts";
-export * from "./descriptors.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";

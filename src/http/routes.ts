@@ -224,7 +224,7 @@ export const health = createRoute({
         schemas.healthReply,
         `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` says why, codes with commas between: \`signaling\` (the HPB is out of reach), \`signaling_refused\` (it refuses the service; the log names the variable to look at), \`memory\` and \`speakers_max\` keep new calls or speakers out, and with ${
           SPEAKER_TROUBLES.map((trouble) => `\`${trouble}\``).join(", ")
-        } somebody who speaks is not captioned`,
+        } somebody who speaks is not captioned; \`media_worker_stuck\`: restart the service when no call needs it`,
       ),
       headers: z.object({
         [DEGRADED_HEADER]: z.string().optional().openapi({

@@ -55,6 +55,10 @@ export class AdmittingHost implements SpeakerHost, Admission {
     return this.#speakers >= speakersMax ? this.#full : undefined;
   }
 
+  get faults(): SpeakerHost["faults"] {
+    return this.#options.host.faults;
+  }
+
   /** Throws UnavailableError: "memory", "speakers_max", or what the host behind it throws. */
   open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
     const { host, meter } = this.#options;

@@ -2,14 +2,17 @@
  * A media worker: the module that runs on a thread of its own. Its owner is WorkerHost, which finds it beside itself;
  * a compiled binary has to name it (`compile.include` in deno.json).
  */
-import { parentPort, workerData } from "node:worker_threads";
-import { shareDescriptors, systemClock } from "../flow/mod.ts";
+import { parentPort } from "node:worker_threads";
+import { systemClock } from "../flow/mod.ts";
 import { collectGarbage } from "./heap.ts";
 import type { ToWorker } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
 
-shareDescriptors(workerData);
-const side = new WorkerSide({ post: (message) => parentPort!.postMessage(message), clock: systemClock });
+const side = new WorkerSide({
+  post: (message) => parentPort!.postMessage(message),
+  clock: systemClock,
+  onStopped: () => globalThis.close(),
+});
 
 // As on the main thread: an error that escaped a callback must not end everyone's captions.
 globalThis.addEventListener("unhandledrejection", (event) => {

@@ -8,6 +8,7 @@ import {
   type AudioLedger,
   type Clock,
   type HostedSpeaker,
+  type HostFault,
   LIMITS,
   type Log,
   type Meter,
@@ -16,7 +17,8 @@ import {
   type SpeakerOptions,
   UnavailableError,
 } from "../domain/mod.ts";
-import { type Backoff, backoffMs, Descriptors, type Scope } from "../flow/mod.ts";
+import { type Backoff, backoffMs, type Scope } from "../flow/mod.ts";
+import { LostWorkers } from "./lost_workers.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "./protocol.ts";
 import { type SpawnWorker, WorkerLink } from "./worker_link.ts";
 
@@ -40,6 +42,8 @@ export interface WorkerHostOptions {
 /** A worker that breaks again at once is replaced more and more slowly; one that lived this long starts afresh. */
 const GOOD_LIFE_MS = 60_000;
 const REPLACE_BACKOFF: Backoff = { baseMs: 500, maxMs: 16_000 };
+/** Workers that are lost and have not ended; with more none is replaced. Each may hold 300 MB and a core. */
+const LOST_MAX = 8;
 
 /** The place of one worker and its replacements. */
 interface Slot {
@@ -53,10 +57,12 @@ interface Slot {
 export class WorkerHost implements SpeakerHost {
   readonly #options: WorkerHostOptions;
   readonly #slots: readonly Slot[];
+  readonly #lost: LostWorkers;
 
   private constructor(options: WorkerHostOptions) {
     this.#options = options;
     const { workers, scope, meter } = options;
+    this.#lost = scope.use(new LostWorkers(options));
     this.#slots = Array.from({ length: workers }, () => ({
       link: undefined,
       startedMs: 0,
@@ -82,6 +88,10 @@ export class WorkerHost implements SpeakerHost {
     const host = new WorkerHost(options);
     await Promise.all(host.#slots.map(({ link }) => link?.ready));
     return host;
+  }
+
+  get faults(): Partial<Record<HostFault, number>> {
+    return this.#lost.faults;
   }
 
   /** Throws UnavailableError ("busy") while every worker is full or being replaced. */
@@ -113,11 +123,18 @@ export class WorkerHost implements SpeakerHost {
     if (clock.now() - slot.startedMs >= GOOD_LIFE_MS) slot.lost = 0;
     const waitMs = slot.lost === 0 ? 0 : backoffMs(slot.lost - 1, REPLACE_BACKOFF);
     slot.lost++;
+    if (slot.link) this.#lost.add(slot.link);
     slot.link = undefined;
-    if (scope.signal.aborted) return;
+    if (!scope.signal.aborted) this.#startAfter(slot, waitMs);
+  }
+
+  #startAfter(slot: Slot, waitMs: number): void {
+    const { scope, clock } = this.#options;
     slot.timer = clock.timer(waitMs, () => {
       slot.timer = undefined;
-      if (!scope.signal.aborted) this.#start(slot);
+      if (scope.signal.aborted) return;
+      if (this.#lost.size < LOST_MAX) this.#start(slot);
+      else this.#startAfter(slot, REPLACE_BACKOFF.maxMs);
     });
   }
 
@@ -134,23 +151,16 @@ export class WorkerHost implements SpeakerHost {
  */
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 256 };
 
-/**
- * node:worker_threads, because the platform's own workers have no bound for memory. What the worker has from libc is
- * closed when it has ended.
- */
-export function spawnMediaWorker(on: Parameters<SpawnWorker>[0]): ReturnType<SpawnWorker> {
-  const descriptors = new Descriptors();
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), {
-    name: "media",
-    workerData: descriptors.buffer,
-    resourceLimits: HEAP_LIMITS,
-  });
+/** node:worker_threads, because the platform's own workers have no bound for memory. `module`: for tests. */
+export function spawnMediaWorker(
+  on: Parameters<SpawnWorker>[0],
+  module = new URL("./worker.ts", import.meta.url),
+  workerData?: SharedArrayBuffer,
+): ReturnType<SpawnWorker> {
+  const worker = new Worker(module, { name: "media", workerData, resourceLimits: HEAP_LIMITS });
   worker.on("message", (message: FromWorker) => on.message(message));
   worker.on("error", (error) => on.broken(error));
-  worker.on("exit", () => {
-    descriptors.closeAll();
-    on.broken(new Error("it ended"));
-  });
+  worker.on("exit", () => on.broken(new Error("it ended")));
   return {
     send: (message: ToWorker) => worker.postMessage(message),
     terminate: () => void worker.terminate(),

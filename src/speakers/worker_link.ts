@@ -4,6 +4,9 @@
  *
  *     starting --ready--> serving --stop()--> stopping --> gone
  *         '---- broken, stuck, silent ----'----------------^     its speakers fail, their owners open others
+ *
+ * A worker that is lost is asked to close what it has and to end, and is not terminated: on Deno 2.9.6 that interrupts
+ * no JavaScript, and its sockets, which are the process', can be closed by nobody but itself.
  */
 import {
   AUDIO_ENTRIES,
@@ -28,7 +31,7 @@ import type { Beat, FromWorker, LogLine, ToWorker, WorkerSettings } from "./prot
 /** A thread, as its owner holds it. */
 export interface WorkerThread {
   send(message: ToWorker): void;
-  /** Ends it at once, whatever it is doing. */
+  /** Ends it once it runs no JavaScript. What it has from libc stays open. */
   terminate(): void;
 }
 
@@ -52,13 +55,13 @@ export interface WorkerLinkOptions {
 
 /** Signs of life are looked for this often. Looks are counted, not time: a main thread that slept blames nobody. */
 const LOOK_MS = 1_000;
-/** So many looks without a word and a worker is stuck. */
+/** Looks in a row without a word that a worker may have; at the next one it is stuck. */
 const SILENT_LOOKS_MAX = 5;
 /** Loading the modules on a busy machine takes a while. */
 const STARTING_LOOKS_MAX = 30;
 /** Messages sent and not yet handled: no call makes so many in the seconds a stuck worker has. */
 const UNHANDLED_MAX = 20_000;
-/** For closing connections and sessions; then the thread is ended as it is. Within what closing the service may take. */
+/** For closing connections and sessions; then the thread is left as it is. Within what closing the service may take. */
 const STOP_MS = 1_000;
 
 /** As long as the main thread's own lag is remembered, so that a scrape every 15 or 30 s sees it. */
@@ -70,6 +73,7 @@ export class WorkerLink {
   readonly #options: WorkerLinkOptions;
   readonly #thread: WorkerThread;
   readonly #ready = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<boolean>();
   readonly #speakers = new Map<number, RemoteSpeaker>();
   readonly #calls = new Map<number, PromiseWithResolvers<Reply>>();
   #state: "starting" | "serving" | "stopping" | "gone" = "starting";
@@ -90,7 +94,10 @@ export class WorkerLink {
     this.#ready.promise.catch(() => {}); // whoever waits for it hears of it
     this.#thread = options.spawn({
       message: (message) => this.#receive(message),
-      broken: (error) => this.#lose("broken", "it broke", error),
+      broken: (error) => {
+        this.#lose("broken", "it broke", error);
+        this.#over(false);
+      },
     });
     this.#look = options.clock.timer(LOOK_MS, () => this.#lookAfter());
   }
@@ -98,6 +105,16 @@ export class WorkerLink {
   /** Resolves once it takes speakers; rejects with WorkerError when it is lost before. */
   get ready(): Promise<void> {
     return this.#ready.promise;
+  }
+
+  /** Resolves once a lost worker is no more, with whether it has closed what it had. Never rejects. */
+  get ended(): Promise<boolean> {
+    return this.#ended.promise;
+  }
+
+  /** Whether it was ever given one. */
+  get hadSpeakers(): boolean {
+    return this.#lastId > 0;
   }
 
   get isServing(): boolean {
@@ -143,7 +160,7 @@ export class WorkerLink {
 
   /** Closes its speakers, who are told nothing any more, and ends it; bounded by a second. Never rejects. */
   async stop(): Promise<void> {
-    if (this.#state === "gone") return;
+    if (this.#state === "gone") return this.#thread.terminate();
     for (const speaker of this.#speakers.values()) speaker.silence();
     if (this.#state === "serving") {
       this.#state = "stopping";
@@ -153,6 +170,7 @@ export class WorkerLink {
       await stopped.promise;
     }
     this.#end(gone("the service is closing"));
+    this.#thread.terminate();
   }
 
   #post(message: ToWorker): void {
@@ -161,7 +179,7 @@ export class WorkerLink {
   }
 
   #receive(message: FromWorker): void {
-    if (this.#state === "gone") return;
+    if (this.#state === "gone") return message.type === "stopped" ? this.#over(true) : undefined;
     this.#silentLooks = 0;
     switch (message.type) {
       case "ready":
@@ -247,6 +265,14 @@ export class WorkerLink {
     // First the speakers hear of it, then those who wait for answers: by then nobody asks this worker again.
     for (const speaker of speakers) speaker.events?.failed(error);
     for (const call of calls) call.reject(error);
+    this.#post({ type: "stop" });
+  }
+
+  /** A lost worker is no more. */
+  #over(hasClosed: boolean): void {
+    if (this.#state !== "gone") return;
+    this.#thread.terminate();
+    this.#ended.resolve(hasClosed);
   }
 
   /** What is still waited for is given back when the worker was lost, and rejected when it was stopped. */
@@ -254,7 +280,6 @@ export class WorkerLink {
     const stopped = this.#state === "stopping" || this.#stopped !== undefined;
     this.#state = "gone";
     this.#look[Symbol.dispose]();
-    this.#thread.terminate();
     this.#ready.reject(error);
     this.#speakers.clear();
     const calls = [...this.#calls.values()];

@@ -13,6 +13,8 @@ import { BEAT_MS, type FromWorker, type ToWorker, type WorkerSettings } from "./
 export interface WorkerSideOptions {
   post: (message: FromWorker) => void;
   clock: Clock;
+  /** All is closed: the thread can end. */
+  onStopped: () => void;
 }
 
 export class WorkerSide {
@@ -157,5 +159,6 @@ export class WorkerSide {
     this.#beats?.[Symbol.dispose]();
     this.#forwarding.beat();
     this.#options.post({ type: "stopped" });
+    this.#options.onStopped();
   }
 }

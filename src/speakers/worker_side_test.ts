@@ -16,6 +16,7 @@ const SETTINGS: WorkerSettings = {
 function side() {
   const said: FromWorker[] = [];
   const clock = new FakeClock();
+  const ends: (string | undefined)[] = [];
   const answered = new Map<number, PromiseWithResolvers<FromWorker>>();
   const answer = (call: number) => {
     const found = answered.get(call) ?? Promise.withResolvers<FromWorker>();
@@ -31,7 +32,9 @@ function side() {
     clock,
     /** What a call is answered with. */
     answerTo: (call: number) => answer(call).promise,
-    side: new WorkerSide({ post, clock }),
+    side: new WorkerSide({ post, clock, onStopped: () => ends.push(said.at(-1)?.type) }),
+    /** What was said before the thread could end. */
+    ends,
   };
 }
 
@@ -40,7 +43,7 @@ function of<Type extends FromWorker["type"]>(said: FromWorker[], type: Type) {
 }
 
 Deno.test("A worker beats from its start on, and no more once it has stopped", async () => {
-  const { said, clock, side: worker } = side();
+  const { said, clock, side: worker, ends } = side();
   worker.ready();
   await clock.advance(10 * BEAT_MS);
   assert.deepEqual(said.map(({ type }) => type), ["ready"], "it waits for its settings");
@@ -54,6 +57,7 @@ Deno.test("A worker beats from its start on, and no more once it has stopped", a
   worker.receive({ type: "stop" });
   await settle();
   assert.equal(said.at(-1)?.type, "stopped");
+  assert.deepEqual(ends, ["stopped"], "the thread ends once that is said");
   assert.equal(clock.pending, 0);
 });
 

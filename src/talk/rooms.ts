@@ -195,7 +195,7 @@ export class TalkRooms implements Rooms {
       signalingReachable: this.#breaker.refusal !== undefined || !this.#breaker.isOpen,
       signalingRefused: this.#breaker.trouble?.kind === "refused",
       refusal: this.#options.admission.refusal?.code,
-      troubles: this.#troubles(),
+      troubles: { ...this.#options.host.faults, ...this.#troubles() },
     };
   }
 

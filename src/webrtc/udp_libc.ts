@@ -4,10 +4,9 @@
  * asked for what has come, many in one call, and the kernel's time stamps tell when that was.
  *
  * All memory that libc is given is one block for the life of the thread, each call is over when it returns, and a
- * descriptor is used by one object alone, until that closes it, or the thread's owner, who sees them, after its end. The
- * layouts are those of Linux on 64-bit processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
+ * descriptor is used, and closed, by one object alone: it is the process', and its number another's once it is closed.
+ * The layouts are those of Linux on 64-bit processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
  */
-import { descriptors } from "../flow/mod.ts";
 import { StampClock } from "./stamp_clock.ts";
 import {
   type Address,
@@ -91,15 +90,10 @@ export class LibcUdpSocket implements UdpSocket {
     if (this.#fd < 0) {
       throw new Error("Cannot open a UDP socket: no descriptor is left, or there is no such network");
     }
-    if (!descriptors.add(this.#fd)) {
-      close(this.#fd);
-      throw new Error("Cannot open a UDP socket: this thread has too many");
-    }
     const yes = Uint32Array.of(1);
     if (family === 6) setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, yes, yes.byteLength);
     setsockopt(this.#fd, SOL_SOCKET, SO_TIMESTAMPNS, yes, yes.byteLength);
     if (!writeSockaddr(family, host, port) || bind(this.#fd, sockaddr, sockaddrBytes(family)) !== 0) {
-      descriptors.delete(this.#fd);
       close(this.#fd);
       throw new Deno.errors.AddrInUse(
         "Cannot bind a UDP socket: the address is not of this machine, or the port is taken",
@@ -127,7 +121,6 @@ export class LibcUdpSocket implements UdpSocket {
       this.#closed = true;
       clearTimeout(this.#nextTurn);
       poller.delete(this);
-      descriptors.delete(this.#fd);
       symbols().close(this.#fd);
     }
     return Promise.resolve();

@@ -1,7 +1,5 @@
 import assert from "@std/assert";
-import { once } from "node:events";
-import { Worker } from "node:worker_threads";
-import { Descriptors } from "../flow/mod.ts";
+import { udpSockets } from "../../tests/fakes/udp_sockets.ts";
 import { DenoUdpSocket } from "./udp_deno.ts";
 import { isLibcUdp, LibcUdpSocket } from "./udp_libc.ts";
 import type { Address, UdpSocket, UdpSocketOptions } from "./udp_socket.ts";
@@ -197,32 +195,20 @@ Deno.test("libc: a flood at one socket does not keep another waiting", { ignore:
   assert.ok(order.indexOf("bob") <= 64, "it is told after four calls of 16 at the latest");
 });
 
-/** Binds a socket, tells its port and goes on for ever. */
-const LEAVES_ITS_SOCKET = `
-import { parentPort, workerData } from "node:worker_threads";
-import { shareDescriptors } from "${new URL("../flow/mod.ts", import.meta.url)}";
-import { LibcUdpSocket } from "${new URL("udp_libc.ts", import.meta.url)}";
-shareDescriptors(workerData);
-const open = () => new LibcUdpSocket({ family: 4, host: "127.0.0.1", port: 0, onReceived: () => true });
-open().close();
-parentPort.postMessage(open().address[1]);
-`;
-
-Deno.test("libc: what an ended thread left open is closed by its owner", { ignore: !isLibcUdp }, async () => {
-  const descriptors = new Descriptors();
-  const code = new URL(`data:text/javascript,${encodeURIComponent(LEAVES_ITS_SOCKET)}`);
-  const worker = new Worker(code, { workerData: descriptors.buffer });
-  const signal = AbortSignal.timeout(DEADLINE_MS);
-  const [port] = await once(worker, "message", { signal });
-  assert.equal(descriptors.size, 1);
-  const ended = once(worker, "exit", { signal });
-  await worker.terminate();
-  await ended;
-  assert.throws(() => new Ear(LibcUdpSocket, { port }), Deno.errors.AddrInUse, "nobody has closed it yet");
-  descriptors.closeAll();
-  assert.equal(descriptors.size, 0);
-  await using _mine = new Ear(LibcUdpSocket, { port });
-});
+Deno.test(
+  "libc: what is closed, and what could not be bound, leaves no descriptor",
+  { ignore: !isLibcUdp },
+  async () => {
+    const before = udpSockets();
+    const ears = Array.from({ length: 20 }, () => new Ear(LibcUdpSocket));
+    assert.equal(udpSockets().size, before.size + 20);
+    const [, port] = ears[0].socket.address;
+    assert.throws(() => new Ear(LibcUdpSocket, { port }), Deno.errors.AddrInUse);
+    assert.throws(() => new Ear(LibcUdpSocket, { host: "no address" }), Deno.errors.AddrInUse);
+    await Promise.all(ears.map((ear) => ear[Symbol.asyncDispose]()));
+    assert.deepEqual(udpSockets(), before);
+  },
+);
 
 Deno.test("Without leave to use FFI it is Deno's datagrams", async () => {
   const code = `

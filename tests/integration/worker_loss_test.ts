@@ -2,22 +2,33 @@
 import assert from "@std/assert";
 import { spawnMediaWorker, type SpawnWorker, type WorkerThread } from "../../src/speakers/mod.ts";
 import type { TestSpeaker } from "../fakes/call.ts";
-import { callOf, eventually, finalText, say, startWorld } from "./world.ts";
+import { udpSockets } from "../fakes/udp_sockets.ts";
+import { baseUrl, callOf, eventually, finalText, say, startWorld, type World } from "./world.ts";
 
 const SAID = [["red", "river"], ["north", "paper"]];
+/** A worker that does not close has 15 s. */
+const STUCK_MS = 40_000;
 
-/** How a worker is lost, and how it shows in the metrics. */
-const LOSSES: { name: string; reason: string; lose: (worker: WatchedWorker) => void }[] = [
+/** How a worker is lost, how it shows in the metrics, and what becomes of its sockets. */
+const LOSSES: { name: string; reason: string; lose: (worker: WatchedWorker) => void; sockets: Fate }[] = [
   // What it cannot go on from it tells itself.
-  { name: "breaks", reason: "broken", lose: (worker) => worker.confuse() },
-  { name: "ends", reason: "broken", lose: (worker) => worker.terminate() },
-  // As by a loop that never ends: not a word from then on.
-  { name: "falls silent", reason: "stuck", lose: (worker) => worker.silence() },
+  { name: "breaks", reason: "broken", lose: (worker) => worker.confuse(), sockets: "closed" },
+  { name: "ends", reason: "broken", lose: (worker) => worker.terminate(), sockets: "left" },
+  { name: "is not heard any more", reason: "stuck", lose: (worker) => worker.silence(), sockets: "closed" },
+  { name: "loops for ever", reason: "stuck", lose: (worker) => worker.loop(), sockets: "kept" },
 ];
+type Fate =
+  /** It closes them itself. */
+  | "closed"
+  /** It is gone, and nobody else may close them. */
+  | "left"
+  /** It runs, and has them until it goes on. */
+  | "kept";
 
-for (const { name, reason, lose } of LOSSES) {
+for (const { name, reason, lose, sockets } of LOSSES) {
   Deno.test(`A worker ${name} in mid-call: its speaker is captioned again, the other's never stopped`, async () => {
     const watched: WatchedWorker[] = [];
+    using _released = { [Symbol.dispose]: () => watched.forEach((worker) => worker.release()) };
     const spawnWorker: SpawnWorker = (on) => {
       const worker = new WatchedWorker(on);
       watched.push(worker);
@@ -35,6 +46,8 @@ for (const { name, reason, lose } of LOSSES) {
     const received = () => world.metric('tiro_audio_packets_total{fate="received"}');
     const before = await received();
     const seen = listener.transcripts.length;
+    const open = udpSockets();
+    assert.ok(open.size >= 4, "one at each end of two connections");
     lose(watched[0]);
     const since = (of: TestSpeaker) =>
       listener.transcripts.slice(seen).filter(({ speakerSessionId }) => speakerSessionId === of.sessionId);
@@ -56,22 +69,47 @@ for (const { name, reason, lose } of LOSSES) {
     await eventually("replaced", async () => await world.metric("tiro_media_workers") === 2);
     assert.ok(await received() > before, "totals go on from where they were");
     assert.equal(watched.length, 3);
-    await eventually("the lost one's sockets are closed", () => world.stt.live === 2);
+
+    const sameSockets = () => udpSockets().size === open.size;
+    if (sockets === "kept") {
+      assert.ok(udpSockets().size > open.size, "nobody closes the sockets of a thread that runs");
+      const isStuck = async () => await world.metric("tiro_media_workers_stuck") === 1;
+      await eventually("stuck", isStuck, STUCK_MS);
+      assert.deepEqual(await health(world), ["degraded", "media_worker_stuck"]);
+      assert.equal(await world.metric('transcription_errors_total{type="worker_stuck"}'), 1);
+      assert.ok(udpSockets().size > open.size, "still its own");
+      watched[0].release();
+    }
+    if (sockets === "left") assert.ok(udpSockets().size > open.size);
+    else await eventually("it has closed its sockets", sameSockets, STUCK_MS);
+    await eventually("no session is left over", () => world.stt.live === 2);
+    assert.equal(await world.metric("tiro_media_workers_stuck"), 0);
+    assert.deepEqual(await health(world), ["healthy", null]);
   });
+}
+
+async function health(world: World): Promise<[string, string | null]> {
+  const response = await fetch(`${baseUrl(world.service)}/healthz`);
+  return [(await response.json()).status, response.headers.get("x-tiro-degraded")];
 }
 
 /** A real worker that can be made to fail. */
 class WatchedWorker implements WorkerThread {
   readonly #thread: WorkerThread;
+  readonly #released = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #isSilent = false;
 
   constructor(on: Parameters<SpawnWorker>[0]) {
-    this.#thread = spawnMediaWorker({
-      message: (message) => {
-        if (!this.#isSilent) on.message(message);
+    this.#thread = spawnMediaWorker(
+      {
+        message: (message) => {
+          if (!this.#isSilent) on.message(message);
+        },
+        broken: (error) => on.broken(error),
       },
-      broken: (error) => on.broken(error),
-    });
+      new URL("looping_worker.ts", import.meta.url),
+      this.#released.buffer,
+    );
   }
 
   send(message: Parameters<WorkerThread["send"]>[0]): void {
@@ -83,10 +121,23 @@ class WatchedWorker implements WorkerThread {
   }
 
   confuse(): void {
-    this.#thread.send({ type: "nonsense" } as unknown as Parameters<WorkerThread["send"]>[0]);
+    this.#sendOther("nonsense");
   }
 
   silence(): void {
     this.#isSilent = true;
+  }
+
+  loop(): void {
+    this.#sendOther("loop");
+  }
+
+  /** The loop is over. */
+  release(): void {
+    Atomics.store(this.#released, 0, 1);
+  }
+
+  #sendOther(type: string): void {
+    this.#thread.send({ type } as unknown as Parameters<WorkerThread["send"]>[0]);
   }
 }
