@@ -196,11 +196,42 @@ Deno.test("A field cannot take the place of the event's own", () => {
   assert.equal(last().number, "NaN");
 });
 
-Deno.test("A silent log takes everything and says nothing", () => {
-  const log = createSilentLog();
-  log.child({ a: 1 }).error("x", new Error("y"));
-  log.info("x");
+Deno.test("A silent log takes everything and writes nothing, nor do its children", () => {
+  const written = writtenBy(() => {
+    const logs = [createSilentLog(), createSilentLog().child({ a: 1 }).child({ b: 2 })];
+    for (const log of logs) {
+      log.debug("x");
+      log.info("x", { c: 3 });
+      log.warn("x");
+      log.error("x", new Error("y"));
+    }
+  });
+  assert.deepEqual(written, []);
+  assert.equal(
+    writtenBy(() => createLog({ level: "info" }).info("x")).length,
+    1,
+    "what is written is seen here",
+  );
 });
+
+/** What reaches standard output and standard error meanwhile. */
+function writtenBy(work: () => void): string[] {
+  const written: string[] = [];
+  const restore = [Deno.stdout, Deno.stderr].map((stream) => {
+    const { writeSync } = stream;
+    stream.writeSync = (bytes) => {
+      written.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    };
+    return () => stream.writeSync = writeSync;
+  });
+  try {
+    work();
+  } finally {
+    for (const undo of restore) undo();
+  }
+  return written;
+}
 
 function parseFailure(json: string): unknown {
   try {
