@@ -1,6 +1,8 @@
 import assert from "@std/assert";
 import type { Connection } from "werift";
+import { ClaimedPorts } from "../../tests/fakes/ports.ts";
 import { SfuPublisher } from "../../tests/fakes/sfu.ts";
+import { openUdpPorts } from "../../tests/fakes/udp_ports.ts";
 import type { IceServer } from "../domain/mod.ts";
 import { opusCodec, Peer, type PeerOptions, type WebRtcNetwork } from "./peer.ts";
 
@@ -93,17 +95,23 @@ Deno.test("A TURN server that is silent holds an answer up for a moment only", a
 });
 
 Deno.test("Closing while sockets are being opened closes them too", async () => {
+  using claimed = ClaimedPorts.claim();
+  const ports = claimed.rest();
   await using publisher = await SfuPublisher.start();
   const offer = await publisher.offer("us", "s1");
+  let opened = 0;
   for (const turns of [0, 1, 5, 20]) {
-    const peer = openPeer();
+    const peer = openPeer({ network: { ...LOOPBACK, portRange: [ports.first, ports.last] } });
     await peer.connection.setRemoteDescription({ type: "offer", sdp: offer });
     const local = await peer.connection.createAnswer();
     const answered = peer.setLocal(local);
     for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    opened += openUdpPorts(ports).length;
     await peer[Symbol.asyncDispose]();
     await answered;
+    assert.deepEqual(openUdpPorts(ports), []);
   }
+  assert.ok(opened > 0, "in one of the rounds sockets were open");
 });
 
 Deno.test("A handshake that nobody answers ends soon after it is closed", async () => {

@@ -6,10 +6,11 @@ import { RTCPeerConnection } from "werift";
 import { AudioLedger, LIMITS, NegotiationError, type RtpPacket } from "../../src/domain/mod.ts";
 import { type WebRtcNetwork, WebRtcReceiver, type WebRtcReceiverOptions } from "../../src/webrtc/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
-import { ClaimedPorts } from "../fakes/ports.ts";
+import { ClaimedPorts, type PortRange } from "../fakes/ports.ts";
 import { SfuPublisher, watchBeats } from "../fakes/sfu.ts";
 import { encodeOpus, readSpeech, type Speech } from "../fakes/speech.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
+import { openUdpPorts } from "../fakes/udp_ports.ts";
 import { eventually } from "./world.ts";
 
 /** Generous: the machine may be busy with other tests. */
@@ -528,32 +529,52 @@ for (const method of ["setRemoteDescription", "createAnswer", "setLocalDescripti
   });
 }
 
+/** On ports of the test's own: the sanitizers see no socket that libc opened. */
+function networkIn({ first, last }: PortRange): WebRtcNetwork {
+  return { interfaceAddresses: ["127.0.0.1"], portRange: [first, last] };
+}
+
 Deno.test("Disposing while an answer is under way rejects it and leaves nothing", async () => {
+  using claimed = ClaimedPorts.claim();
+  const ports = claimed.rest();
   await using publisher = await SfuPublisher.start();
   const offer = { sid: "s1", sdp: await publisher.offer("ears", "s1") };
   for (const turns of [0, 1, 3, 10]) {
-    const { receiver } = new Ears();
+    const { receiver } = new Ears({ network: networkIn(ports) });
     const answer = rejection(receiver.answer(offer, []));
     for (let turn = 0; turn < turns; turn++) await Promise.resolve();
     await receiver[Symbol.asyncDispose]();
     assert.equal((await answer).code, "closed");
+    assert.deepEqual(openUdpPorts(ports), []);
   }
 });
 
 Deno.test("Disposing during the handshake leaves nothing", async () => {
+  using claimed = ClaimedPorts.claim();
+  const ports = claimed.rest();
   await using publisher = await SfuPublisher.start();
   for (let round = 0; round < 4; round++) {
-    await using ears = new Ears();
-    await ears.subscribe(publisher, `s${round}`);
-    // Waits for nothing: each round is to be cut off at another moment of the handshake.
-    await new Promise((cut) => setTimeout(cut, round * 50));
+    {
+      await using ears = new Ears({ network: networkIn(ports) });
+      await ears.subscribe(publisher, `s${round}`);
+      assert.ok(openUdpPorts(ports).length > 0, "its sockets are seen here");
+      // Waits for nothing: each round is to be cut off at another moment of the handshake.
+      await new Promise((cut) => setTimeout(cut, round * 50));
+    }
+    assert.deepEqual(openUdpPorts(ports), []);
   }
 });
 
 Deno.test("Disposing without the other side ever answering leaves nothing", async () => {
+  using claimed = ClaimedPorts.claim();
+  const ports = claimed.rest();
   await using publisher = await SfuPublisher.start();
-  await using ears = new Ears();
-  await ears.receiver.answer({ sid: "s1", sdp: await publisher.offer("ears", "s1") }, []);
+  {
+    await using ears = new Ears({ network: networkIn(ports) });
+    await ears.receiver.answer({ sid: "s1", sdp: await publisher.offer("ears", "s1") }, []);
+    assert.ok(openUdpPorts(ports).length > 0, "its sockets are seen here");
+  }
+  assert.deepEqual(openUdpPorts(ports), []);
 });
 
 Deno.test("A disposed receiver ends its source and refuses offers", async () => {
