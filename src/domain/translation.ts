@@ -28,10 +28,15 @@ export interface Translator {
   translate(request: TranslationRequest, signal: AbortSignal): Promise<string>;
 }
 
+/** Why captions are not translated, or not all: the provider refuses them, or does not answer as it should. */
+export type TranslationTrouble = "translator_refused" | "translator_unreachable";
+
 /** Translation as rooms and routes see it: answers from what is known, never waits for the provider to say so. */
 export interface Translations {
   /** False when no provider is configured, or the one there is was switched off by a fatal error. */
   readonly isAvailable: boolean;
+  /** Absent while every translation asked for is made. */
+  readonly trouble?: TranslationTrouble;
   /** Throws TranslationError: not retryable without a working provider, retryable while its languages are not known yet. */
   languages(): TranslationLanguages;
   /**

@@ -157,7 +157,7 @@ export function addAppRoutes(app: OpenAPIHono, services: Services): void {
 }
 
 export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
-  const { rooms, meter, version, acceptingWork } = services;
+  const { rooms, translations, meter, version, acceptingWork } = services;
 
   app.openapi(routes.health, (c) => {
     const { rooms: count, speakers, signalingReachable, signalingRefused, refusal, troubles } = rooms
@@ -174,6 +174,7 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
       ...signalingRefused ? ["signaling_refused"] : [],
       ...refusal ? [refusal] : [],
       ...Object.keys(troubles),
+      ...translations?.trouble ? [translations.trouble] : [],
     ];
     if (reasons.length === 0) return c.json({ status: "healthy" as const, ...answer }, 200);
     // In a header: front ends refuse a field they do not know.

@@ -224,12 +224,12 @@ export const health = createRoute({
         schemas.healthReply,
         `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` says why, codes with commas between: \`signaling\` (the HPB is out of reach), \`signaling_refused\` (it refuses the service; the log names the variable to look at), \`memory\` and \`speakers_max\` keep new calls or speakers out, and with ${
           SPEAKER_TROUBLES.map((trouble) => `\`${trouble}\``).join(", ")
-        } somebody who speaks is not captioned; \`media_worker_stuck\`: restart the service when no call needs it`,
+        } somebody who speaks is not captioned; with \`translator_refused\` (the log says why) and \`translator_unreachable\` captions come in the language spoken only; \`media_worker_stuck\`: restart the service when no call needs it`,
       ),
       headers: z.object({
         [DEGRADED_HEADER]: z.string().optional().openapi({
           description:
-            "Only where degraded: what keeps new calls or speakers out, or a speaker from being captioned",
+            "Only where degraded: what keeps new calls or speakers out, a speaker from being captioned, or captions from being translated",
           example: "memory, not_connected",
         }),
       }),

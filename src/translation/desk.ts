@@ -4,15 +4,17 @@
  *
  *     translate -> remembered? -> asked already? -> waiting (64) -> under way (4) -> provider
  *
- * Nothing is retried: a caption that comes seconds late is worth less than the original at once.
+ * Nothing is retried: a caption that comes seconds late is worth less than the original at once. A pair of languages
+ * that keeps failing rests (pair_rests.ts); a provider that refuses us is switched off whole:
  *
- *     works --error that is not retryable--> switched off --its languages could be read, looked every minute--> works
+ *     works --error that is not retryable--> switched off --a look every minute finds it working--> works
+ *
+ * A look reads its languages, and translates a word where a translation was what it refused: some servers list their
+ * languages for everyone.
  */
 import {
   type Clock,
-  foldLanguage,
   InvalidRequestError,
-  isSameLanguage,
   LIMITS,
   type Log,
   type Meter,
@@ -20,12 +22,14 @@ import {
   type TranslationLanguages,
   type TranslationRequest,
   type Translations,
+  type TranslationTrouble,
   type Translator,
 } from "../domain/mod.ts";
 import { backoffMs, type Scope, untilAborted } from "../flow/mod.ts";
 import { TranslationCache } from "./cache.ts";
-import { switchesOff, translationError, unreadableAnswer } from "./errors.ts";
-import { originAmong } from "./languages.ts";
+import { isAboutText, switchesOff, translationError, unreadableAnswer } from "./errors.ts";
+import { pairOf } from "./languages.ts";
+import { type Pair, PairRests } from "./pair_rests.ts";
 
 export interface DeskOptions {
   translator: Translator;
@@ -46,6 +50,8 @@ const LANGUAGES_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
 const LANGUAGES_TIMEOUT_MS = 10_000;
 /** A provider that asks to wait gets this long: about two sentences of one speaker. */
 const BUSY_PAUSE_MS = 5_000;
+/** What a look translates: nobody's words, and few. */
+const TRIAL_TEXT = "Hello";
 /** A caption has 1,000 characters at most, and no language needs eight times as many: that is not a translation. */
 const TEXT_CHARS_MAX = 8_000;
 
@@ -71,6 +77,9 @@ export class TranslationDesk implements Translations {
   #languages?: TranslationLanguages;
   /** Why the provider is switched off. */
   #fault?: TranslationError;
+  /** What it refused to translate then; absent where it refused to list its languages. */
+  #refused?: Pair;
+  readonly #rests: PairRests;
   #pausedUntilMs = -Infinity;
   #lookTimer?: Disposable;
   #looking = false;
@@ -78,7 +87,16 @@ export class TranslationDesk implements Translations {
 
   constructor(options: DeskOptions) {
     this.#options = options;
-    const { scope, meter } = options;
+    const { scope, meter, clock, log, translator } = options;
+    this.#rests = new PairRests({ clock, log, provider: translator.name });
+    scope.use(
+      meter.gaugeBy(
+        "tiro_translation_resting",
+        "What the translation provider is not asked for now, by why: language pairs, or all",
+        "reason",
+        () => ({ ...this.#rests.counts(), ...(this.#fault && { provider_off: 1 }) }),
+      ),
+    );
     scope.use(
       meter.gauge("tiro_translation_queue", "Translations waiting or under way", () => this.#flights.size),
     );
@@ -93,6 +111,12 @@ export class TranslationDesk implements Translations {
     return this.#fault === undefined;
   }
 
+  get trouble(): TranslationTrouble | undefined {
+    const { pair_refused, pair_failing } = this.#rests.counts();
+    if (this.#fault || pair_refused) return "translator_refused";
+    return pair_failing || this.#failedLooks > 0 ? "translator_unreachable" : undefined;
+  }
+
   languages(): TranslationLanguages {
     if (this.#fault) throw this.#fault;
     if (this.#languages) return this.#languages;
@@ -100,7 +124,14 @@ export class TranslationDesk implements Translations {
   }
 
   resolveTarget(originId: string, targetId: string): string {
-    return pairOf(this.languages(), originId, targetId).targetId;
+    const pair = pairOf(this.languages(), originId, targetId);
+    if (this.#rests.isRefused(pair)) {
+      throw new InvalidRequestError(
+        "the provider refuses to translate the language spoken into this one",
+        "translationTargetId",
+      );
+    }
+    return pair.targetId;
   }
 
   translate(asked: TranslationRequest): Promise<string> {
@@ -124,12 +155,15 @@ export class TranslationDesk implements Translations {
       this.#count("cached");
       return underWay.result.promise;
     }
+    const why = this.#rests.whyNot(request);
+    if (why) return this.#refuse(why);
     if (this.#options.clock.now() < this.#pausedUntilMs) {
       return this.#refuse(translationError("the provider asked to wait", "translation_busy"));
     }
     if (this.#waiting.length >= LIMITS.translationQueue) {
       return this.#refuse(translationError("too many translations are waiting", "translation_refused"));
     }
+    this.#rests.asked(request);
     const flight: Flight = { key, request, result: Promise.withResolvers() };
     this.#flights.set(key, flight);
     this.#waiting.push(flight);
@@ -167,11 +201,12 @@ export class TranslationDesk implements Translations {
       );
       if (text === "" || text.length > TEXT_CHARS_MAX) throw unreadableAnswer();
       this.#cache.set(key, text);
+      this.#rests.worked(request);
       this.#count("ok");
       meter.observe("tiro_translation_ms", clock.now() - startedMs);
       result.resolve(text);
     } catch (error) {
-      result.reject(this.#failed(error, ending));
+      result.reject(this.#failed(request, error, startedMs, ending));
     } finally {
       this.#flights.delete(key);
       this.#underWay--;
@@ -179,7 +214,12 @@ export class TranslationDesk implements Translations {
     }
   }
 
-  #failed(error: unknown, ending: AbortSignal): TranslationError {
+  #failed(
+    request: TranslationRequest,
+    error: unknown,
+    startedMs: number,
+    ending: AbortSignal,
+  ): TranslationError {
     if (ending.aborted) {
       this.#count("failed");
       return over();
@@ -187,8 +227,12 @@ export class TranslationDesk implements Translations {
     const known = error instanceof TranslationError ? error : unreadableAnswer();
     this.#count(known.code === "translation_timeout" ? "timeout" : "failed");
     this.#options.meter.count("transcription_errors_total", known.code);
+    const saysNothingOfThePair = known.code === "translation_busy" || isAboutText(known) ||
+      switchesOff(known);
+    if (saysNothingOfThePair) this.#rests.notTried(request);
+    else this.#rests.failed(request, known, startedMs);
     if (known.code === "translation_busy") this.#pause(known);
-    if (switchesOff(known)) this.#switchOff(known);
+    if (switchesOff(known)) this.#switchOff(known, request);
     return known;
   }
 
@@ -211,10 +255,11 @@ export class TranslationDesk implements Translations {
   }
 
   /** Those waiting get the fault at once; those under way end by themselves. */
-  #switchOff(fault: TranslationError): void {
+  #switchOff(fault: TranslationError, refused = this.#refused): void {
     const { translator, log } = this.#options;
     if (!this.#fault) log.warn("translation switched off", { provider: translator.name, code: fault.code });
     this.#fault = fault;
+    this.#refused = refused && { originId: refused.originId, targetId: refused.targetId };
     this.#giveUpWaiting(fault);
     this.#lookIn(RECHECK_MS);
   }
@@ -242,12 +287,13 @@ export class TranslationDesk implements Translations {
       );
       // A server that is still loading its models has none yet.
       if (languages.target.length === 0) throw unreadableAnswer();
+      if (fault && this.#refused) await this.#tryOut(this.#refused);
       if (!this.#languages || fault) log.info("translation works", { provider: translator.name });
       this.#languages = languages;
       this.#failedLooks = 0;
       // A fault that came meanwhile is news this look knows nothing of.
       if (this.#fault === fault) {
-        this.#fault = undefined;
+        this.#fault = this.#refused = undefined;
         this.#lookIn(REFRESH_MS);
       }
     } catch (error) {
@@ -263,6 +309,19 @@ export class TranslationDesk implements Translations {
     }
   }
 
+  /** Rejects unless the provider translates again, or minds the pair alone. */
+  async #tryOut(pair: Pair): Promise<void> {
+    const { translator, timeoutMs, scope } = this.#options;
+    const request = { ...pair, text: TRIAL_TEXT };
+    try {
+      await this.#bounded((signal) => translator.translate(request, signal), timeoutMs, scope.signal);
+      this.#rests.worked(pair);
+    } catch (error) {
+      if (error instanceof TranslationError && error.code === "translation_unsupported") return;
+      throw error;
+    }
+  }
+
   #giveUpWaiting(error: TranslationError): void {
     while (this.#waiting.length > 0) this.#giveUp(this.#waiting[0], error, "failed");
   }
@@ -270,6 +329,7 @@ export class TranslationDesk implements Translations {
   #giveUp(flight: Flight, error: TranslationError, outcome: "timeout" | "failed"): void {
     this.#waiting.splice(this.#waiting.indexOf(flight), 1);
     this.#flights.delete(flight.key);
+    this.#rests.notTried(flight.request);
     flight.timer?.[Symbol.dispose]();
     this.#count(outcome);
     flight.result.reject(error);
@@ -283,33 +343,6 @@ export class TranslationDesk implements Translations {
   #count(outcome: "ok" | "cached" | "failed" | "timeout" | "refused"): void {
     this.#options.meter.count("tiro_translations_total", outcome);
   }
-}
-
-/** The provider's ids for a pair. Throws InvalidRequestError that lists the known ones. */
-function pairOf(
-  { origin, target }: TranslationLanguages,
-  spokenId: string,
-  wantedId: string,
-): { originId: string; targetId: string } {
-  if (isSameLanguage(spokenId, wantedId)) {
-    throw new InvalidRequestError("the language spoken needs no translation", "translationTargetId");
-  }
-  const [origins, targets] = [origin, target].map((languages) => languages.map(({ id }) => id));
-  const targetId = foldLanguage(wantedId, targets);
-  if (targetId === undefined) {
-    throw new InvalidRequestError(
-      `not a language the provider translates to; known are ${targets.join(", ")}`,
-      "translationTargetId",
-    );
-  }
-  const originId = originAmong(origins, spokenId);
-  if (originId === undefined) {
-    throw new InvalidRequestError(
-      `the provider does not translate the language spoken; known are ${origins.join(", ")}`,
-      "languageId",
-    );
-  }
-  return { originId, targetId };
 }
 
 function over(): TranslationError {

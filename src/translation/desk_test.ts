@@ -11,7 +11,7 @@ import { Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { TranslationDesk } from "./desk.ts";
-import { statusError, translationError } from "./errors.ts";
+import { statusError, translationError, unreadableAnswer } from "./errors.ts";
 import { languageOf } from "./languages.ts";
 
 const TIMEOUT_MS = 3_000;
@@ -49,7 +49,7 @@ class FakeTranslator implements Translator {
 }
 
 async function withDesk(
-  test: (world: Awaited<ReturnType<typeof makeDesk>>) => Promise<void>,
+  test: (world: World) => Promise<void>,
   prepare?: (translator: FakeTranslator) => void,
 ) {
   const world = await makeDesk(prepare);
@@ -57,7 +57,7 @@ async function withDesk(
   for (const call of world.translator.calls) call.reject(new Error("the test is over"));
   await world.scope[Symbol.asyncDispose]();
   assert.equal(world.clock.pending, 0, "no timer outlives the desk");
-  assert.equal(world.meter.gauges.size, 0);
+  assert.equal(world.meter.gauges.size + world.meter.gaugesBy.size, 0);
 }
 
 async function makeDesk(prepare: (translator: FakeTranslator) => void = () => {}) {
@@ -78,9 +78,11 @@ async function makeDesk(prepare: (translator: FakeTranslator) => void = () => {}
     );
     return asked;
   };
+  const gauge = () => meter.gaugesBy.get("tiro_translation_resting")!();
   const outcomes = (outcome: string) => meter.counted("tiro_translations_total", outcome);
-  return { clock, scope, meter, log, translator, desk, ask, outcomes };
+  return { clock, scope, meter, log, translator, desk, ask, outcomes, gauge };
 }
+type World = Awaited<ReturnType<typeof makeDesk>>;
 
 Deno.test("Whoever wants the same translation at once shares one call, and later ones cost none", () =>
   withDesk(async ({ ask, translator, outcomes }) => {
@@ -223,8 +225,19 @@ for (const status of [403, 412, 456]) {
       assert.equal(translator.looks, 4, "one look a minute");
       assert.equal(desk.isAvailable, false);
       translator.list = () => Promise.resolve(LANGUAGES);
+      // Some list their languages for everyone: what was refused is tried once before it counts as working.
       await clock.advance(60_000);
+      assert.equal(desk.isAvailable, false);
+      assert.equal(desk.trouble, "translator_refused");
+      const trial = translator.calls.at(-1)!;
+      assert.deepEqual([trial.text, trial.originId, trial.targetId], ["Hello", "en", "de"]);
+      trial.reject(statusError(status));
+      await clock.advance(60_000);
+      assert.equal(desk.isAvailable, false);
+      translator.calls.at(-1)!.resolve("Hallo");
+      await settle();
       assert.ok(desk.isAvailable);
+      assert.equal(desk.trouble, undefined);
       assert.equal(desk.languages(), LANGUAGES);
       assert.deepEqual(log.lines.map(({ level, message }) => `${level}: ${message}`), [
         "info: translation works",
@@ -252,7 +265,182 @@ Deno.test("A look that began before a fatal error does not switch the provider o
     assert.equal(desk.isAvailable, false);
     translator.list = () => Promise.resolve(LANGUAGES);
     await clock.advance(60_000);
+    translator.calls.at(-1)!.resolve("Hallo");
+    await settle();
     assert.ok(desk.isAvailable);
+  }));
+
+/** So many captions of a pair fail, one after the other. */
+async function failing(
+  { ask, translator }: Pick<World, "ask" | "translator">,
+  error: Error,
+  times: number,
+  targetId = "de",
+): Promise<void> {
+  for (let n = 0; n < times; n++) {
+    ask(`failing ${n} ${Math.random()}`, targetId);
+    await settle();
+    translator.calls.at(-1)!.reject(error);
+    await settle();
+  }
+}
+
+Deno.test("A pair that is refused is left alone after three captions, and tried once a wait that grows", () =>
+  withDesk(async (world) => {
+    const { ask, translator, clock, desk, log, gauge } = world;
+    await failing(world, statusError(400), 2);
+    assert.deepEqual([desk.trouble, gauge()], [undefined, {}]);
+    await failing(world, statusError(400), 1);
+    assert.deepEqual([desk.trouble, gauge()], ["translator_refused", { pair_refused: 1 }]);
+    const calls = () => translator.calls.length;
+    const atOnce = async () => {
+      const asked = ask("at once");
+      await settle();
+      return asked.outcome;
+    };
+    assert.equal(await atOnce(), "translation_unsupported");
+    assert.equal(calls(), 3, "the provider is not asked");
+    // Nobody is offered what does not work; the provider's other pairs do.
+    assert.throws(() => desk.resolveTarget("en", "de"), {
+      field: "translationTargetId",
+      message: "the provider refuses to translate the language spoken into this one",
+    });
+    assert.equal(desk.resolveTarget("en", "ar"), "ar");
+    assert.ok(desk.isAvailable);
+    const arabic = ask("hello", "ar");
+    await settle();
+    translator.calls.at(-1)!.resolve("مرحبا");
+    await settle();
+    assert.equal(arabic.outcome, "مرحبا");
+
+    await clock.advance(59_900);
+    assert.equal(await atOnce(), "translation_unsupported");
+    await clock.advance(200);
+    assert.equal(desk.resolveTarget("en", "de"), "de", "it may be had again");
+    const probe = ask("probe");
+    await settle();
+    assert.deepEqual([calls(), probe.outcome], [5, undefined]);
+    assert.equal(await atOnce(), "translation_unsupported", "one is enough to find out");
+    translator.calls.at(-1)!.reject(statusError(400));
+    await clock.advance(119_900);
+    assert.equal(await atOnce(), "translation_unsupported");
+    assert.equal(calls(), 5);
+    await clock.advance(200);
+    ask("works");
+    await settle();
+    translator.calls.at(-1)!.resolve("geht");
+    await settle();
+    assert.deepEqual([desk.trouble, gauge()], [undefined, {}]);
+    ask("again");
+    await settle();
+    assert.equal(translator.calls.at(-1)!.text, "again");
+    assert.deepEqual(log.lines.slice(1), [
+      {
+        level: "warn",
+        message: "translations of a language pair rest",
+        fields: { provider: "fake", origin: "en", target: "de", code: "translation_unsupported" },
+      },
+      {
+        level: "info",
+        message: "a language pair is translated again",
+        fields: { provider: "fake", origin: "en", target: "de" },
+      },
+    ]);
+  }));
+
+for (const error of [statusError(503), unreadableAnswer(), new Error("a bug")]) {
+  Deno.test(`A pair that keeps failing (${error.message}) rests for seconds: originals are not held back for it`, () =>
+    withDesk(async (world) => {
+      const { ask, translator, clock, desk, gauge } = world;
+      await failing(world, error, 3);
+      assert.deepEqual([desk.trouble, gauge()], ["translator_unreachable", { pair_failing: 1 }]);
+      assert.equal(desk.resolveTarget("en", "de"), "de", "it comes back by itself");
+      const asked = ask("at once");
+      await clock.advance(9_900);
+      ask("at once too");
+      await settle();
+      assert.match(asked.outcome!, /^translation_(server|protocol)$/);
+      assert.equal(translator.calls.length, 3);
+      await clock.advance(200);
+      ask("probe");
+      await settle();
+      assert.equal(translator.calls.at(-1)!.text, "probe");
+    }));
+}
+
+Deno.test("A provider that does not answer holds three captions back, and then none", () =>
+  withDesk(async ({ ask, translator, clock, desk }) => {
+    for (let n = 0; n < 3; n++) {
+      ask(`n${n}`);
+      await clock.advance(TIMEOUT_MS + 10);
+    }
+    const asked = ask("at once");
+    await settle();
+    assert.equal(asked.outcome, "translation_timeout");
+    assert.equal(translator.calls.length, 3);
+    assert.equal(desk.trouble, "translator_unreachable");
+  }));
+
+Deno.test("Captions that fail together are one failure: a hiccup of the provider costs no rest", () =>
+  withDesk(async ({ ask, translator, clock, desk }) => {
+    for (let n = 0; n < 4; n++) ask(`n${n}`);
+    await clock.advance(TIMEOUT_MS + 10);
+    assert.equal(desk.trouble, undefined);
+    ask("still asked");
+    await settle();
+    assert.equal(translator.calls.at(-1)!.text, "still asked");
+  }));
+
+Deno.test("A rest is counted from the last failure, of those under way too", () =>
+  withDesk(async ({ ask, translator, clock }) => {
+    for (let n = 0; n < 4; n++) ask(`n${n}`);
+    await settle();
+    for (const call of translator.calls.slice(0, 3)) call.reject(statusError(400));
+    await clock.advance(2_000);
+    translator.calls[3].reject(statusError(400));
+    await clock.advance(59_000);
+    ask("still resting");
+    await settle();
+    assert.equal(translator.calls.length, 4);
+    await clock.advance(1_100);
+    ask("probe");
+    await settle();
+    assert.equal(translator.calls.length, 5);
+  }));
+
+Deno.test("A try that never gets its turn leaves the next one to find out", () =>
+  withDesk(async (world) => {
+    const { ask, translator, clock } = world;
+    await failing(world, statusError(400), 3);
+    await clock.advance(60_000);
+    for (let n = 0; n < LIMITS.translationsAtOnce; n++) ask(`busy ${n}`, "ar");
+    const waiting = ask("never sent");
+    await settle();
+    translator.calls.at(-1)!.reject(statusError(429));
+    await settle();
+    assert.equal(waiting.outcome, "translation_busy");
+    for (const call of translator.calls) call.resolve("done");
+    await clock.advance(5_000);
+    ask("probe");
+    await settle();
+    assert.equal(translator.calls.at(-1)!.text, "probe");
+  }));
+
+Deno.test("A text the provider finds too long is that text's trouble alone, and a success forgives", () =>
+  withDesk(async (world) => {
+    const { ask, translator, desk } = world;
+    await failing(world, statusError(413), 4);
+    assert.equal(desk.trouble, undefined);
+    await failing(world, statusError(400), 2);
+    ask("works");
+    await settle();
+    translator.calls.at(-1)!.resolve("geht");
+    await settle();
+    await failing(world, statusError(400), 2);
+    assert.equal(desk.trouble, undefined);
+    ask("still asked");
+    await settle();
+    assert.equal(translator.calls.at(-1)!.text, "still asked");
   }));
 
 Deno.test("Languages are asked for in the background, again and again until known, and once an hour from then on", () =>

@@ -1,8 +1,9 @@
 /**
  * The ways a translation fails, as the port's TranslationError. No message carries text, addresses or answers.
  *
- * Not retryable means that the provider is of no use until somebody changes something, with one exception: a request
- * the provider refuses for what it holds (`translation_unsupported`) says nothing about the next one.
+ * Not retryable means that the provider is of no use until somebody changes something, with two exceptions: a pair of
+ * languages it refuses (`translation_unsupported`) says nothing about other pairs, and a text it finds too long
+ * (`translation_too_long`) nothing about other texts.
  */
 import { NextcloudError, TranslationError } from "../domain/mod.ts";
 
@@ -11,6 +12,7 @@ const RETRYABLE = {
   translation_quota: false,
   translation_no_provider: false,
   translation_unsupported: false,
+  translation_too_long: false,
   translation_busy: true,
   translation_unreachable: true,
   translation_server: true,
@@ -27,21 +29,34 @@ export function translationError(cause: string, code: TranslationErrorCode): Tra
 
 /** Whether the provider is to be left alone until it has been looked at again. */
 export function switchesOff(error: unknown): error is TranslationError {
-  return error instanceof TranslationError && !error.retryable && error.code !== "translation_unsupported";
+  return error instanceof TranslationError && !error.retryable && error.code !== "translation_unsupported" &&
+    !isAboutText(error);
 }
 
-/** What a status other than 200 means. 456 is DeepL's own, 412 TaskProcessing's. */
+/** Whether the next text may well be translated. */
+export function isAboutText({ code }: TranslationError): boolean {
+  return code === "translation_too_long";
+}
+
+/** What a status other than 200 means. 456 and 529 are DeepL's own, 412 TaskProcessing's. */
 export function statusError(status: number): TranslationError {
   if (status === 401 || status === 403) {
     return translationError("the provider refused the credentials", "translation_unauthorized");
   }
   if (status === 412) return translationError("there is no provider", "translation_no_provider");
-  if (status === 429) return translationError("the provider asks to wait", "translation_busy");
+  if (status === 413) return textTooLong();
+  if (status === 429 || status === 529) {
+    return translationError("the provider asks to wait", "translation_busy");
+  }
   if (status === 456) return translationError("the provider's quota is used up", "translation_quota");
   if (status >= 400 && status < 500) {
     return translationError(`the provider refused the request with ${status}`, "translation_unsupported");
   }
   return translationError(`the provider answered ${status}`, "translation_server");
+}
+
+export function textTooLong(): TranslationError {
+  return translationError("the text is too long for the provider", "translation_too_long");
 }
 
 export function unreadableAnswer(): TranslationError {

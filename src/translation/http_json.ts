@@ -1,5 +1,6 @@
 /** JSON over HTTP for the providers that are plain web services: one call, bounded, its failures in the port's terms. */
-import type { z } from "zod";
+import { z } from "zod";
+import type { TranslationError } from "../domain/mod.ts";
 import { httpRequest, type TlsOptions } from "../flow/mod.ts";
 import { callError, statusError, unreadableAnswer } from "./errors.ts";
 
@@ -9,6 +10,8 @@ export interface JsonCall {
   /** Sent as JSON with POST; without it the call is a GET. */
   body?: unknown;
   tls?: TlsOptions;
+  /** What the provider's own words for a refusal mean; undefined for words that mean no more than the status. */
+  meaningOf?: (said: string) => TranslationError | undefined;
   signal: AbortSignal;
 }
 
@@ -19,7 +22,7 @@ const BODY_BYTES_MAX = 256 * 1024;
 
 /** Rejects with TranslationError, or the signal's reason. */
 export async function callJson<T>(call: JsonCall, schema: z.ZodType<T>): Promise<T> {
-  const { address, body, tls, signal } = call;
+  const { address, body, tls, signal, meaningOf } = call;
   let answer;
   try {
     answer = await httpRequest(address, {
@@ -38,18 +41,29 @@ export async function callJson<T>(call: JsonCall, schema: z.ZodType<T>): Promise
   } catch (error) {
     throw callError(error, signal);
   }
-  if (answer.status !== 200) throw statusError(answer.status);
-  return parsed(schema, answer.body);
+  const json = parsed(answer.body);
+  const meaning = meaningOf?.(saidIn(json));
+  if (answer.status !== 200) throw meaning ?? statusError(answer.status);
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  // Servers, and proxies before them, answer 200 with an error in it.
+  throw meaning ?? unreadableAnswer();
 }
 
-function parsed<T>(schema: z.ZodType<T>, body: string): T {
-  let json: unknown;
+/** Undefined for what is no JSON. */
+function parsed(body: string): unknown {
   try {
-    json = JSON.parse(body);
+    return JSON.parse(body);
   } catch {
-    throw unreadableAnswer(); // the parser's own message quotes the body
+    return undefined;
   }
-  const result = schema.safeParse(json);
-  if (!result.success) throw unreadableAnswer();
-  return result.data;
+}
+
+/** LibreTranslate and DeepL each have a field for it. */
+const Refusal = z.object({ error: z.string().optional(), message: z.string().optional() });
+
+/** Why the provider refused, in its words: for looking at, never for showing. */
+function saidIn(json: unknown): string {
+  const { data } = Refusal.safeParse(json);
+  return data?.error ?? data?.message ?? "";
 }

@@ -3,7 +3,13 @@
  * provider calls the language spoken. From Unicode CLDR's `characterOrder` and, for scripts without spaces between
  * words, UAX #14 (Complex Context and Ideographic).
  */
-import { foldLanguage, type Language } from "../domain/mod.ts";
+import {
+  foldLanguage,
+  InvalidRequestError,
+  isSameLanguage,
+  type Language,
+  type TranslationLanguages,
+} from "../domain/mod.ts";
 
 /** TaskProcessing's id for letting the provider find out what it is translating from. */
 export const DETECTED_ORIGIN = "detect_language";
@@ -35,4 +41,31 @@ export function baseOf(id: string): string {
 export function originAmong(ids: Iterable<string>, id: string): string | undefined {
   const known = [...ids];
   return foldLanguage(id, known) ?? known.find((each) => each === DETECTED_ORIGIN);
+}
+
+/** The provider's ids for a pair. Throws InvalidRequestError that lists the known ones. */
+export function pairOf(
+  { origin, target }: TranslationLanguages,
+  spokenId: string,
+  wantedId: string,
+): { originId: string; targetId: string } {
+  if (isSameLanguage(spokenId, wantedId)) {
+    throw new InvalidRequestError("the language spoken needs no translation", "translationTargetId");
+  }
+  const [origins, targets] = [origin, target].map((languages) => languages.map(({ id }) => id));
+  const targetId = foldLanguage(wantedId, targets);
+  if (targetId === undefined) {
+    throw new InvalidRequestError(
+      `not a language the provider translates to; known are ${targets.join(", ")}`,
+      "translationTargetId",
+    );
+  }
+  const originId = originAmong(origins, spokenId);
+  if (originId === undefined) {
+    throw new InvalidRequestError(
+      `the provider does not translate the language spoken; known are ${origins.join(", ")}`,
+      "languageId",
+    );
+  }
+  return { originId, targetId };
 }

@@ -1,7 +1,8 @@
 /** LibreTranslate (https://docs.libretranslate.com/api/): POST /translate, GET /languages. Ids are the server's own. */
 import { z } from "zod";
-import type { Translator } from "../domain/mod.ts";
+import type { TranslationError, Translator } from "../domain/mod.ts";
 import type { TlsOptions } from "../flow/mod.ts";
+import { statusError, textTooLong } from "./errors.ts";
 import { callJson } from "./http_json.ts";
 import { languageOf } from "./languages.ts";
 
@@ -32,10 +33,23 @@ export function libreTranslateTranslator({ url, apiKey, tls }: LibreTranslateSet
     async translate({ text, originId, targetId }, signal) {
       const body = { q: text, source: originId, target: targetId, format: "text", api_key: apiKey };
       const { translatedText } = await callJson(
-        { address: `${base}/translate`, body, tls, signal },
+        { address: `${base}/translate`, body, tls, signal, meaningOf },
         Translation,
       );
       return translatedText;
     },
   };
+}
+
+/**
+ * LibreTranslate says 400 to a missing key, an unknown language and a long text alike; its words tell them apart
+ * (libretranslate/app.py). They are English for a client that asks for no other language.
+ */
+function meaningOf(said: string): TranslationError | undefined {
+  if (/\bAPI key\b/i.test(said)) return statusError(401);
+  if (/\bexceeds text limit\b/i.test(said)) return textTooLong();
+  if (/\blimits? violations\b/i.test(said)) return statusError(456);
+  if (/^slowdown\b/i.test(said)) return statusError(429);
+  if (/\bis not (supported|available as a target language)\b/i.test(said)) return statusError(400);
+  return undefined;
 }

@@ -29,6 +29,7 @@ const BAD_DAYS: { mood: Mood; code: RegExp; retryable: boolean }[] = [
   { mood: { status: 503 }, code: /^translation_server$/, retryable: true },
   { mood: { status: 302 }, code: /^translation_server$/, retryable: true },
   { mood: { status: 429 }, code: /^translation_busy$/, retryable: true },
+  { mood: { status: 413 }, code: /^translation_too_long$/, retryable: false },
   { mood: "garbage", code: /^translation_protocol$/, retryable: true },
   { mood: "too_long", code: /^translation_(protocol|unreachable)$/, retryable: true },
   { mood: { status: 400 }, code: /^translation_unsupported$/, retryable: false },

@@ -6,8 +6,8 @@ import { delay } from "../../src/flow/mod.ts";
 import { ClaimedPorts } from "./ports.ts";
 import { TONE_WORDS } from "./tones.ts";
 
-/** How a server answers: as it should, not at all, with a status, or with what no client expects. */
-export type Mood = "well" | "silent" | "garbage" | "too_long" | { status: number };
+/** How a server answers: as it should, not at all, with a status and its reason, or with what no client expects. */
+export type Mood = "well" | "silent" | "garbage" | "too_long" | { status: number; said?: string };
 
 /** A translation somebody asked for. */
 export interface AskedTranslation {
@@ -111,7 +111,7 @@ export abstract class FakeTranslationServer implements AsyncDisposable {
     if (mood === "silent") await this.#wait(3_600_000);
     if (mood === "garbage") return new Response("<html>It works!</html>");
     if (mood === "too_long") return new Response("x".repeat(TOO_LONG_BYTES));
-    return this.refusal(mood === "silent" ? 503 : mood.status);
+    return mood === "silent" ? this.refusal(503) : this.refusal(mood.status, mood.said);
   }
 
   /** Shorter when the server stops. */
@@ -119,12 +119,15 @@ export abstract class FakeTranslationServer implements AsyncDisposable {
     await delay(ms, this.#ending.signal).catch(() => {});
   }
 
-  protected refusal(status: number): Response {
-    return Response.json({ error: "as the test wants it" }, { status });
+  protected refusal(status: number, said = "as the test wants it"): Response {
+    return Response.json({ error: said }, { status });
   }
 }
 
-/** LibreTranslate. With a key, no other is let in; the list of languages is open to all. */
+/**
+ * LibreTranslate, in its own words (libretranslate/app.py of 1.6). With a key, no other is let in; the list of
+ * languages is open to all.
+ */
 export class FakeLibreTranslate extends FakeTranslationServer {
   constructor(readonly key?: string) {
     super();
@@ -149,8 +152,12 @@ export class FakeLibreTranslate extends FakeTranslationServer {
     }
     if (url.pathname !== "/translate" || request.method !== "POST") return this.refusal(404);
     const { q, source, target, format, api_key } = await request.json();
-    if (this.key !== undefined && api_key !== this.key) return this.refusal(403);
-    if (!q || format !== "text" || !targets.includes(target)) return this.refusal(400);
+    if (this.key !== undefined && api_key === undefined) {
+      return this.refusal(400, "Please contact the server operator to get an API key");
+    }
+    if (this.key !== undefined && api_key !== this.key) return this.refusal(403, "Invalid API key");
+    if (!q || format !== "text") return this.refusal(400, "Invalid request: missing q parameter");
+    if (!targets.includes(target)) return this.refusal(400, `${target} is not supported`);
     const translatedText = await this.translate({ text: q, originId: source, targetId: target });
     return Response.json({ translatedText });
   }
@@ -163,6 +170,10 @@ export class FakeDeepl extends FakeTranslationServer {
 
   protected override isList(url: URL): boolean {
     return url.pathname === "/v2/languages";
+  }
+
+  protected override refusal(status: number, said = "as the test wants it"): Response {
+    return Response.json({ message: said }, { status });
   }
 
   protected override async answer(request: Request, url: URL): Promise<Response> {
@@ -178,7 +189,8 @@ export class FakeDeepl extends FakeTranslationServer {
     }
     if (url.pathname !== "/v2/translate" || request.method !== "POST") return this.refusal(404);
     const { text: [text], source_lang, target_lang } = await request.json();
-    if (!(source_lang in DEEPL_SOURCES) || !(target_lang in DEEPL_TARGETS)) return this.refusal(400);
+    if (!(source_lang in DEEPL_SOURCES)) return this.refusal(400, "Value for 'source_lang' not supported.");
+    if (!(target_lang in DEEPL_TARGETS)) return this.refusal(400, "Value for 'target_lang' not supported.");
     const translated = await this.translate({ text, originId: source_lang, targetId: target_lang });
     return Response.json({ translations: [{ detected_source_language: source_lang, text: translated }] });
   }
@@ -258,8 +270,8 @@ export class FakeTaskProcessing extends FakeTranslationServer {
     return ocs({ task: this.#shown(id, task) });
   }
 
-  protected override refusal(status: number): Response {
-    return ocs({ message: "as the test wants it" }, status);
+  protected override refusal(status: number, said = "as the test wants it"): Response {
+    return ocs({ message: said }, status);
   }
 
   #schedule(wanted: {

@@ -12,6 +12,7 @@ import {
   TranslationError,
   type TranslationLanguages,
   type Translations,
+  type TranslationTrouble,
 } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/scope.ts";
 import { type Auth, createHttpApp, serveHttp } from "../../src/http/mod.ts";
@@ -97,6 +98,7 @@ export class RecordingExApp implements ExApp {
 /** Translates nothing; knows its languages, or says why not. */
 export class ListedTranslations implements Translations {
   isAvailable = true;
+  trouble: TranslationTrouble | undefined;
   failure: TranslationError | undefined;
 
   languages(): TranslationLanguages {

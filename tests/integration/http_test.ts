@@ -244,6 +244,22 @@ Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
   assert.deepEqual([unhealthy.status, (unhealthy.json as { status: string }).status], [503, "unhealthy"]);
 });
 
+Deno.test("Health tells of a translator that refuses, or does not answer", async () => {
+  const translations = new ListedTranslations();
+  await using api = await startApi({ translations });
+  const asked = async () => {
+    const { json, headers } = await api.request("GET", "/healthz");
+    return [(json as { status: string }).status, headers.get("x-tiro-degraded")];
+  };
+  assert.deepEqual(await asked(), ["healthy", null]);
+  for (const trouble of ["translator_refused", "translator_unreachable"] as const) {
+    translations.trouble = trouble;
+    assert.deepEqual(await asked(), ["degraded", trouble]);
+  }
+  api.rooms.signalingReachable = false;
+  assert.deepEqual(await asked(), ["degraded", "signaling, translator_unreachable"]);
+});
+
 Deno.test("Metrics are Prometheus text and count the answers by status", async () => {
   await using api = await startApi();
   await api.request("GET", "/healthz");

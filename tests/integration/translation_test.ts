@@ -175,24 +175,28 @@ Deno.test("A translator that dies leaves the originals untouched, and its listen
     assert.equal(meter.counted("tiro_translations_total", "failed"), 1);
   }));
 
-Deno.test("A provider that refuses us is off: no more languages can be asked for, and captions go on as said", () =>
-  translating(async ({ join, server, speaker, rooms, roomToken, translations, log }) => {
-    const german = await join("de");
-    server.mood = { status: 403 };
-    await say(speaker, ["red"]);
-    await german.until(reads("red"), DEADLINE_MS);
-    assert.equal(translations.isAvailable, false);
-    const other = await join();
-    assert.throws(
-      () => rooms.setTranslationTarget(roomToken, other.ncSessionId, "ar"),
-      (error: unknown) => error instanceof TranslationError && !error.retryable,
-    );
-    const asked = server.addresses.length;
-    await say(speaker, ["river"]);
-    await german.until(reads("river"), DEADLINE_MS);
-    assert.equal(server.addresses.length, asked, "the provider is left alone");
-    assert.ok(!JSON.stringify(log.lines).match(/\b(red|river)\b/), "nothing said is in the log");
-  }));
+const NO_KEY = "Visit https://portal.libretranslate.com to get an API key";
+for (const mood of [{ status: 403 }, { status: 400, said: NO_KEY }, { status: 200, said: NO_KEY }]) {
+  const what = `A provider that refuses us (${mood.status}) is off`;
+  Deno.test(`${what}: no more languages can be asked for, and captions go on as said`, () =>
+    translating(async ({ join, server, speaker, rooms, roomToken, translations, log }) => {
+      const german = await join("de");
+      server.mood = mood;
+      await say(speaker, ["red"]);
+      await german.until(reads("red"), DEADLINE_MS);
+      assert.equal(translations.isAvailable, false);
+      const other = await join();
+      assert.throws(
+        () => rooms.setTranslationTarget(roomToken, other.ncSessionId, "ar"),
+        (error: unknown) => error instanceof TranslationError && !error.retryable,
+      );
+      const asked = server.addresses.length;
+      await say(speaker, ["river"]);
+      await german.until(reads("river"), DEADLINE_MS);
+      assert.equal(server.addresses.length, asked, "the provider is left alone");
+      assert.ok(!JSON.stringify(log.lines).match(/\b(red|river)\b/), "nothing said is in the log");
+    }));
+}
 
 Deno.test("Translation turned off brings the originals back at once, while they grow", () =>
   translating(async ({ join, speaker, rooms, roomToken }) => {
