@@ -11,10 +11,19 @@ import { SfuPublisher, watchBeats } from "../fakes/sfu.ts";
 import { encodeOpus, readSpeech, type Speech } from "../fakes/speech.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 import { openUdpPorts } from "../fakes/udp_ports.ts";
+import { WatchedUdpSockets } from "../fakes/udp_sockets.ts";
 import { eventually } from "./world.ts";
 
 /** Generous: the machine may be busy with other tests. */
 const DEADLINE_MS = 15_000;
+
+// The sanitizers see to it that no test leaves a timer; the sockets from libc are looked for in the kernel.
+let sockets: WatchedUdpSockets;
+Deno.test.beforeEach(() => void (sockets = new WatchedUdpSockets()));
+Deno.test.afterEach(() => {
+  sockets[Symbol.dispose]();
+  assert.equal(sockets.open, 0, `of ${sockets.size} sockets`);
+});
 
 /** A receiver on loopback that remembers what it was told. */
 class Ears implements AsyncDisposable {
@@ -487,8 +496,6 @@ Deno.test("Offers are answered one after the other; the last one stands", async 
   const ssrc = Number(/a=ssrc:(\d+)/.exec(offers[2].sdp)?.[1]);
   for (let count = 0; count < 10; count++) assert.equal((await ears.read()).ssrc, ssrc);
 });
-
-// The sanitizers see to it that the next tests leave no socket and no timer.
 
 for (const method of ["setRemoteDescription", "createAnswer", "setLocalDescription"] as const) {
   Deno.test(`A ${method} that never settles costs its offer alone, in 10 s: the next one is answered`, async () => {

@@ -8,6 +8,7 @@ import type { TestParticipant, TestSpeaker, TestStack, Transcript } from "../fak
 import { FakeHpb } from "../fakes/hpb.ts";
 import type { PublisherFactory } from "../fakes/hpb_hub.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
+import { UdpSockets } from "../fakes/udp_sockets.ts";
 import { padded } from "../fakes/speech.ts";
 import { type FakeModalOptions, FakeModalServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
@@ -16,6 +17,8 @@ export interface World extends AsyncDisposable {
   hpb: FakeHpb;
   stt: FakeModalServer;
   service: Service;
+  /** The service's for media. On the main thread they are checked to be closed at the end. */
+  sockets: UdpSockets;
   /** Turns captions on for a listener, as Talk's front end does. */
   enable(roomToken: string, listener: TestParticipant): Promise<void>;
   post(path: string, body: unknown): Promise<Response>;
@@ -34,7 +37,12 @@ export async function startWorld(
 ): Promise<World> {
   const stack = new AsyncDisposableStack();
   try {
-    const hpb = stack.use(await FakeHpb.start({ publishers: options.publishers ?? weriftPublisherFactory }));
+    const sockets = new UdpSockets();
+    const workers = options.environment?.MEDIA_WORKERS ?? MEDIA_WORKERS;
+    // A worker has a second to close, and is left to the end of the process after that.
+    stack.defer(() => assert.ok(workers !== "0" || sockets.open === 0, "the service's sockets are closed"));
+    const publishers = noting(sockets, options.publishers ?? weriftPublisherFactory);
+    const hpb = stack.use(await FakeHpb.start({ publishers }));
     const stt = stack.use(FakeModalServer.start(options.stt));
     const service = stack.use(
       await serviceFor(hpb, { STT_STREAM_URL: stt.url, ...options.environment }, options.seams),
@@ -44,6 +52,7 @@ export async function startWorld(
       hpb,
       stt,
       service,
+      sockets,
       enable: (roomToken, listener) => enable(base, roomToken, listener),
       post: (path, body) => post(base, path, body),
       metric: (line) => metric(base, line),
@@ -57,6 +66,25 @@ export async function startWorld(
   }
 }
 
+/** Notes what sockets the service answers with. */
+function noting(sockets: UdpSockets, publishers: PublisherFactory): PublisherFactory {
+  return async (id) => {
+    const publisher = await publishers(id);
+    const answer = publisher.answer.bind(publisher);
+    publisher.answer = (sid, sdp) => {
+      sockets.noteCandidates(sdp);
+      return answer(sid, sdp);
+    };
+    return publisher;
+  };
+}
+
+/**
+ * Where speakers are captioned unless a test says: `deno task test:integration` runs all tests on the main thread, which
+ * starts soonest, and `deno task test:workers` those of what users see as operators run the service.
+ */
+const MEDIA_WORKERS = Deno.env.get("TEST_MEDIA_WORKERS") ?? "0";
+
 /** The service in this process, joined to a stack. */
 export function serviceFor(
   stack: TestStack,
@@ -69,7 +97,7 @@ export function serviceFor(
     NEXTCLOUD_URL: stack.nextcloudUrl,
     HOST: "127.0.0.1",
     PORT: "0",
-    MEDIA_WORKERS: "0", // one thread starts sooner than two
+    MEDIA_WORKERS,
     ...environment,
   });
   // However full the machine of the tests is, speakers are taken.
