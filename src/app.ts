@@ -24,7 +24,10 @@ import { openTranslations, type TranslationSettings } from "./translation/mod.ts
 export interface Service extends AsyncDisposable {
   /** Where the REST API listens. */
   readonly address: ListenAddress;
-  /** Takes no new rooms, delivers what was heard, leaves every call; then dispose. Bounded by LIMITS.drainMs. */
+  /**
+   * Takes no new rooms, delivers what was heard, leaves every call; then dispose. Bounded by LIMITS.drainWordsMs and
+   * LIMITS.drainGoodbyeMs together.
+   */
   drain(): Promise<void>;
 }
 
@@ -157,7 +160,9 @@ export async function startService(
       address,
       async drain() {
         draining = true;
-        await rooms.drain(AbortSignal.timeout(LIMITS.drainMs - DISPOSE_MS));
+        const words = AbortSignal.timeout(LIMITS.drainWordsMs);
+        const goodbyes = AbortSignal.timeout(LIMITS.drainWordsMs + LIMITS.drainGoodbyeMs);
+        await rooms.drain(words, goodbyes);
       },
       [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
     };
@@ -171,9 +176,6 @@ export async function startService(
 function workersFor(speakers: number): number {
   return Math.min(navigator.hardwareConcurrency, Math.ceil(speakers / LIMITS.speakersPerWorker));
 }
-
-/** What closing sockets may take after the draining, within LIMITS.drainMs. */
-const DISPOSE_MS = 1_500;
 
 /** Opens a session and gives it up: what an ExApp has to be able to do before Nextcloud enables it. */
 async function answers(stt: SpeechToText, signal: AbortSignal): Promise<void> {

@@ -1,11 +1,16 @@
 /** `tiro serve`: the service until SIGTERM or SIGINT, which drain it. A second signal ends it at once. */
-import { startService } from "../app.ts";
+import { type Seams, startService } from "../app.ts";
 import { type Config, formatConfigError, loadConfig } from "../config/mod.ts";
 import { ConfigError, LIMITS, type Log } from "../domain/mod.ts";
 import { createLog } from "../telemetry/mod.ts";
 import { fail } from "./output.ts";
 
-export async function run(): Promise<number> {
+export function run(): Promise<number> {
+  return serve();
+}
+
+/** Resolves with the exit code. */
+export async function serve(seams: Seams = {}): Promise<number> {
   let config: Config;
   try {
     config = loadConfig(Deno.env.toObject());
@@ -18,7 +23,7 @@ export async function run(): Promise<number> {
   surviveStrays(log);
   const stop = firstSignal();
   try {
-    await using service = await startService(config, log);
+    await using service = await startService(config, log, seams);
     log.info("stopping", { signal: await stop, withinMs: LIMITS.drainMs });
     await service.drain();
   } catch (error) {
@@ -33,14 +38,17 @@ export async function run(): Promise<number> {
   return 0;
 }
 
-/** Resolves with the first signal to stop. The second one, or a drain that outlives its time, ends the process. */
+/** What ending the process takes itself. */
+const EXIT_MS = 100;
+
+/** Resolves with the first signal to stop. The second one, or the end of the time to stop in, ends the process. */
 function firstSignal(): Promise<string> {
   const first = Promise.withResolvers<string>();
   let signals = 0;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => {
       if (++signals > 1) Deno.exit(1);
-      setTimeout(() => Deno.exit(1), LIMITS.drainMs + 1_000);
+      setTimeout(() => Deno.exit(1), LIMITS.drainMs - EXIT_MS);
       first.resolve(signal);
     });
   }

@@ -90,8 +90,14 @@ export const LIMITS = {
   earlyCandidates: 32,
   /** REST body. */
   httpBodyBytes: 64 * 1024,
-  /** From SIGTERM to exit. */
+  /** From SIGTERM to exit, whoever does not answer: last words, goodbyes, closing, and 0.6 s for a busy machine. */
   drainMs: 5_000,
+  /** Of it: what was heard is recognised and translated. */
+  drainWordsMs: 2_900,
+  /** ... calls are left. */
+  drainGoodbyeMs: 500,
+  /** ... connections and media workers are closed, each within a second. */
+  drainCloseMs: 1_000,
   /** Newest partial per speaker this often. */
   partialIntervalMs: 300,
   /** An utterance of settled words ends after this long without words while nobody speaks; one still revised gets more time. */

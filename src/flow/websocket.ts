@@ -176,6 +176,11 @@ export class WebSocketDuplex implements AsyncDisposable {
     await this.#closed.promise;
   }
 
+  /** Ends it now, without a goodbye; what is unsent is lost. See `closed`. */
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -181,12 +181,15 @@ export class Room {
     }
   }
 
-  /** Delivers what was heard and says goodbye; the signal bounds the wait. The owner disposes the scope afterwards. */
-  async drain(signal: AbortSignal): Promise<void> {
+  /**
+   * Delivers what was heard, which the signal bounds, and says goodbye, which `goodbye` may cut short. The owner disposes
+   * the scope afterwards.
+   */
+  async drain(signal: AbortSignal, goodbye?: AbortSignal): Promise<void> {
     this.#ended = true;
     await untilAborted(this.#speakers.drain(signal), signal).catch(() => {});
     await this.#fanOut.drain(signal);
-    await this.#signaling.bye();
+    await this.#signaling.bye(goodbye);
   }
 
   #receive(event: SignalingEvent): void {

@@ -199,11 +199,11 @@ export class TalkRooms implements Rooms {
     };
   }
 
-  /** No new rooms; delivers what was heard and leaves every room. The signal bounds the wait. */
-  async drain(signal: AbortSignal): Promise<void> {
+  /** No new rooms; delivers what was heard and leaves every room. The signals bound the waits for the one and the other. */
+  async drain(signal: AbortSignal, goodbyes?: AbortSignal): Promise<void> {
     this.#draining = true;
     this.#lost.clear();
-    const draining = [...this.#rooms.values()].map(({ room }) => room.drain(signal));
+    const draining = [...this.#rooms.values()].map(({ room }) => room.drain(signal, goodbyes));
     await Promise.all([...draining, untilAborted(Promise.all(this.#closing), signal).catch(() => {})]);
   }
 

@@ -9,6 +9,7 @@ import { FakeHpb, type FakeHpbOptions } from "../fakes/hpb.ts";
 import { OpenGate } from "../fakes/open_gate.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
 import { type ServerConnection, WebSocketServer } from "../fakes/websocket_server.ts";
+import { TcpRelay } from "../real/tcp_relay.ts";
 
 const DEADLINE_MS = 20_000;
 /** Reconnects at once: what is tested is that they happen. */
@@ -552,4 +553,30 @@ Deno.test("An HPB behind a certificate of an own CA is joined with that CA, or w
   await using r = await rig({ tls: { cert, key } });
   r.connection.start();
   assert.equal((await r.next("closed")).error?.code, "unreachable");
+});
+
+Deno.test("A goodbye that is cut short leaves nothing behind, though the HPB does not even hang up", async () => {
+  await using hpb = await FakeHpb.start();
+  await using relay = new TcpRelay(Number(new URL(hpb.hpbUrl).port));
+  await using scope = new Scope("room");
+  const joined = Promise.withResolvers<void>();
+  const connection = new SignalingConnection({
+    url: `http://127.0.0.1:${relay.port}`,
+    secret: hpb.internalSecret,
+    nextcloudUrl: hpb.nextcloudUrl,
+    roomToken: "room",
+    scope,
+    onEvent: ({ type }) => type === "joined" && joined.resolve(),
+    gate: new OpenGate(),
+    log: silentLog,
+    meter: new FakeMeter(),
+  });
+  connection.start();
+  await joined.promise;
+  relay.stalled = true;
+  const enough = new AbortController();
+  const left = connection.bye(enough.signal);
+  enough.abort();
+  await left;
+  assert.equal(scope.size, 0);
 });

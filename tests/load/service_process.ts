@@ -10,6 +10,8 @@ export interface ServiceProcessOptions {
   environment: Record<string, string>;
   /** For Deno itself, before the script: profilers and the like. */
   denoArgs?: readonly string[];
+  /** Default: `main.ts serve`. From the root of the repository. */
+  script?: readonly string[];
 }
 
 const ROOT = new URL("../../", import.meta.url);
@@ -31,13 +33,13 @@ export class ServiceProcess implements AsyncDisposable {
   #ended = false;
   #stopped?: Promise<number>;
 
-  private constructor({ environment, denoArgs = [] }: ServiceProcessOptions) {
+  private constructor({ environment, denoArgs = [], script = ["main.ts", "serve"] }: ServiceProcessOptions) {
     const passedOn = PASSED_ON.flatMap((name) => {
       const value = Deno.env.get(name);
       return value === undefined ? [] : [[name, value]];
     });
     this.#child = new Deno.Command("setpriv", {
-      args: ["--pdeathsig", "KILL", Deno.execPath(), "run", "-A", ...denoArgs, "main.ts", "serve"],
+      args: ["--pdeathsig", "KILL", Deno.execPath(), "run", "-A", ...denoArgs, ...script],
       cwd: ROOT,
       clearEnv: true,
       env: {

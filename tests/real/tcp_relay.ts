@@ -9,6 +9,8 @@ export class TcpRelay implements AsyncDisposable {
   readonly #running = new Set<Promise<void>>();
   readonly #accepting: Promise<void>;
   #refusing = false;
+  /** Pending while nothing is passed on. */
+  #stalled?: PromiseWithResolvers<void>;
 
   constructor(targetPort: number) {
     this.#targetPort = targetPort;
@@ -38,7 +40,17 @@ export class TcpRelay implements AsyncDisposable {
     if (refusing) this.cut();
   }
 
+  /** While true, connections stand and nothing is passed on, not even that one end is gone. */
+  set stalled(stalled: boolean) {
+    if (stalled) this.#stalled ??= Promise.withResolvers();
+    else {
+      this.#stalled?.resolve();
+      this.#stalled = undefined;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.stalled = false;
     this.#listener.close();
     this.cut();
     await this.#accepting;
@@ -62,21 +74,23 @@ export class TcpRelay implements AsyncDisposable {
     }
     const pair = [client, server];
     this.#pairs.add(pair);
-    await Promise.allSettled([pump(client, server), pump(server, client)]);
+    await Promise.allSettled([this.#pump(client, server), this.#pump(server, client)]);
     close(pair);
     this.#pairs.delete(pair);
   }
-}
 
-/** Copies until either end is gone, then tells the other. */
-async function pump(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
-  const chunk = new Uint8Array(16 * 1024);
-  try {
-    for (let count = await from.read(chunk); count !== null; count = await from.read(chunk)) {
-      for (let sent = 0; sent < count;) sent += await to.write(chunk.subarray(sent, count));
+  /** Copies until either end is gone, then tells the other. */
+  async #pump(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+    const chunk = new Uint8Array(16 * 1024);
+    try {
+      for (let count = await from.read(chunk); count !== null; count = await from.read(chunk)) {
+        await this.#stalled?.promise;
+        for (let sent = 0; sent < count;) sent += await to.write(chunk.subarray(sent, count));
+      }
+    } finally {
+      await this.#stalled?.promise;
+      close([from, to]);
     }
-  } finally {
-    close([from, to]);
   }
 }
 

@@ -99,11 +99,22 @@ export class SignalingConnection {
     return this.#sendInRoom({ kind: "transcript", to, ...transcript });
   }
 
-  /** Leaves politely, so that the HPB forgets the session at once; within two seconds, answered or not. */
-  async bye(): Promise<void> {
+  /**
+   * Leaves politely, so that the HPB forgets the session at once; within two seconds, answered or not, or when the signal
+   * is aborted.
+   */
+  async bye(signal?: AbortSignal): Promise<void> {
+    const socket = this.#socket;
+    const hangUp = () => socket?.terminate();
     if (!this.#scope.signal.aborted) this.#apply(this.#session.leave(this.#clock.now()));
-    await this.#ended.promise;
-    await this.#scope[Symbol.asyncDispose]();
+    if (signal?.aborted) hangUp();
+    else signal?.addEventListener("abort", hangUp, { once: true });
+    try {
+      await this.#ended.promise;
+      await this.#scope[Symbol.asyncDispose]();
+    } finally {
+      signal?.removeEventListener("abort", hangUp);
+    }
   }
 
   #sendInRoom(message: ClientMessage): boolean {
