@@ -88,6 +88,8 @@ export class HpbHub implements AsyncDisposable {
   banned = false;
   /** Releases that know only hello 1.0. */
   helloVersions: readonly string[] = ["1.0", "2.0"];
+  /** What it announces that it can do. */
+  features: readonly string[] = ["mcu", "hello-v2", "incall-all", "welcome", "switchto", "transient-data"];
   readonly seen = { internalHellos: 0, resumes: 0, failedHellos: 0, probes: 0 };
   readonly #options: HubOptions;
   readonly #sessions = new Map<string, Session>();
@@ -112,6 +114,7 @@ export class HpbHub implements AsyncDisposable {
     if (message.type === "room") return await this.#room(session, message);
     if (message.type === "internal") return this.#internal(session, message);
     if (message.type === "message") return await this.#message(session, message);
+    if (message.type === "transient") return this.#transient(session, message);
     if (message.type === "bye") {
       peer.send(JSON.stringify({ id: message.id, type: "bye" }));
       this.#byPeer.delete(peer);
@@ -173,6 +176,12 @@ export class HpbHub implements AsyncDisposable {
     const room = this.#rooms.get(roomToken);
     if (!room) return;
     if (request.type === "incall") await this.#inCall(room, request.incall as Json);
+    if (request.type === "update") {
+      const { properties } = request.update as { properties: Json };
+      for (const each of room.sessions) {
+        deliver(each, { type: "room", room: { roomid: room.token, properties } });
+      }
+    }
     if (request.type === "delete") {
       this.#rooms.delete(roomToken);
       for (const session of room.sessions) {
@@ -256,7 +265,7 @@ export class HpbHub implements AsyncDisposable {
         sessionid: session.id,
         resumeid: session.resumeId,
         userid: session.userId,
-        server: { version: "fake", features: ["mcu", "hello-v2", "incall-all", "welcome", "switchto"] },
+        server: { version: "fake", features: this.features },
       },
     });
   }
@@ -283,6 +292,7 @@ export class HpbHub implements AsyncDisposable {
     }
     if (session.room?.token === roomid) {
       if (session.internal) this.seen.probes++;
+      session.ncSessionId = sessionid || session.id; // as the real one assumes
       const details = { room: { roomid, properties: {} } };
       return deliver(session, { id, type: "error", error: { code: "already_joined", message: "", details } });
     }
@@ -307,6 +317,14 @@ export class HpbHub implements AsyncDisposable {
     session.inCall = incall.incall;
     const { room } = session;
     for (const each of room?.sessions ?? []) deliver(each, this.#participantsUpdate(room!));
+  }
+
+  /** Transient data itself is not kept: of no use to the tests. */
+  #transient(session: Session, { id, transient }: Json & { id?: string }): void {
+    const { type } = transient as { type: string };
+    if (session.internal) this.seen.probes++;
+    const code = !session.room ? "not_in_room" : ["set", "remove"].includes(type) ? undefined : "ignored";
+    if (code) deliver(session, { id, type: "error", error: { code, message: "" } });
   }
 
   async #message(sender: Session, message: Json & { id?: string }): Promise<void> {
@@ -459,7 +477,7 @@ const pair = (subscriberId: string, publisherId: string) => `${subscriberId} ${p
 /** Features are told since 2.0. */
 function joinEntry({ id, userId, features, internal, ncSessionId }: Session): Json {
   const who = internal ? { features } : { user: { displayname: userId } };
-  return { sessionid: id, userid: userId, ...who, roomsessionid: ncSessionId };
+  return { sessionid: id, userid: userId, ...who, roomsessionid: ncSessionId || undefined };
 }
 
 function event(target: string, type: string, rest: Json): Json {

@@ -53,6 +53,8 @@ export class FakeNextcloud implements AsyncDisposable {
   badChecksums = 0;
   /** What the HPB told about people coming and going. */
   readonly roomRequests: { roomToken: string; ncSessionId: string; action: string }[] = [];
+  /** Nextcloud sessions the HPB said are still there, one entry a ping. */
+  readonly pings: { roomToken: string; ncSessionIds: string[] }[] = [];
   #appApi?: FakeAppApi;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #secret: string;
@@ -109,6 +111,11 @@ export class FakeNextcloud implements AsyncDisposable {
   /** A moderator ends the call for everyone. */
   endCall(hpbUrl: string, roomToken: string): Promise<void> {
     return this.postToRoom(hpbUrl, roomToken, { type: "incall", incall: { incall: 0, all: true } });
+  }
+
+  /** The room has these properties from now on: another name, a lobby, a recording. */
+  changeRoom(hpbUrl: string, roomToken: string, properties: Json): Promise<void> {
+    return this.postToRoom(hpbUrl, roomToken, { type: "update", update: { userids: [], properties } });
   }
 
   deleteRoom(hpbUrl: string, roomToken: string): Promise<void> {
@@ -210,6 +217,10 @@ export class FakeNextcloud implements AsyncDisposable {
         type: "room",
         room: { version: "1.0", roomid: room.roomid, properties: { name: "", type: 3 }, permissions },
       };
+    }
+    if (type === "ping") {
+      const { roomid, entries = [] } = message.ping as { roomid: string; entries?: { sessionid: string }[] };
+      this.pings.push({ roomToken: roomid, ncSessionIds: entries.map(({ sessionid }) => sessionid) });
     }
     const named = message[String(type)] as { roomid?: string } | undefined;
     return { type, room: { version: "1.0", roomid: named?.roomid ?? "" } };

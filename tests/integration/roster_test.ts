@@ -38,3 +38,19 @@ for (const [name, list] of Object.entries(LISTS)) {
     assert.equal(await world.metric('tiro_offers_requested_total{reason="joined"}'), 1, "asked for once");
   });
 }
+
+Deno.test("A room that gets another name costs the speaker no word", async () => {
+  await using world = await startWorld();
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  const saying = say(speaker, PHRASE);
+  await listener.until(({ message }) => message.startsWith(PHRASE[0]), 10_000);
+  const { hpb } = world;
+  await hpb.nextcloud.changeRoom(hpb.hpbUrl, call.roomToken, { name: "another name" });
+  await saying;
+  await listener.until(isFinal(PHRASE), 5_000).catch(() =>
+    assert.fail(`read only "${finalText(listener.transcripts)}"`)
+  );
+  assert.equal(finalText(listener.transcripts, speaker.sessionId), PHRASE.join(" "));
+  assert.equal(await world.metric("transcription_speakers_active"), 1);
+});

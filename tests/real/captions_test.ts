@@ -150,6 +150,21 @@ for (const hpbVersion of installedHpbVersions()) {
     "tones",
   );
 
+  onService("A room gets another name mid-speech: no word is missing", async (world) => {
+    const { stack } = world;
+    const { call, listener, speaker } = await callOf(world);
+    await using _call = call;
+    const saying = say(speaker, PHRASE);
+    await listener.until(({ message }) => message.startsWith(PHRASE[0]), DEADLINE_MS);
+    await stack.nextcloud.changeRoom(stack.directHpbUrl, call.roomToken, { name: "another name" });
+    await saying;
+    await listener.until(isLast(PHRASE), DEADLINE_MS).catch(() =>
+      assert.fail(`read only "${finalText(listener.transcripts)}"`)
+    );
+    assert.equal(finalText(listener.transcripts), PHRASE.join(" "));
+    assert.equal(await world.metric('tiro_offers_requested_total{reason="joined"}'), 1);
+  }, "tones");
+
   onService("The HPB is restarted: once its participants are back, so are the captions", async (world) => {
     const { stack } = world;
     const { call, listener, speaker } = await callOf(world);

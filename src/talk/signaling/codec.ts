@@ -10,8 +10,8 @@ import { type IceCandidate, LIMITS, SignalingError } from "../../domain/mod.ts";
 export type IgnoredReason = "not_text" | "not_json" | "unknown_type" | "invalid";
 
 export type ServerMessage =
-  | { kind: "hello"; id?: string; sessionId: string; resumeId?: string }
-  /** We are in this room now; empty: in none. */
+  | { kind: "hello"; id?: string; sessionId: string; resumeId?: string; features?: string[] }
+  /** With our join's id: we are in this room now. Without: it has other properties. Empty: we are in none. */
   | { kind: "room"; id?: string; roomToken: string }
   | { kind: "error"; id?: string; code: string }
   | { kind: "bye"; reason?: string }
@@ -58,7 +58,13 @@ export type ClientMessage =
   | { kind: "resume"; version: "1.0" | "2.0"; resumeId: string }
   /** In the call without audio or video of our own. */
   | { kind: "in_call" }
-  | { kind: "join"; roomToken: string; sessionId: string }
+  /**
+   * `sessionId` is a Nextcloud session, for which the HPB tells Nextcloud every ten seconds that it is still there. We
+   * have none.
+   */
+  | { kind: "join"; roomToken: string; sessionId?: string }
+  /** Changes nothing and is always answered by an error: `ignored`, or `not_in_room`. Needs feature `transient-data`. */
+  | { kind: "probe" }
   | { kind: "request_offer"; to: string }
   | { kind: "answer"; to: string; sid: string; sdp: string }
   | {
@@ -78,7 +84,13 @@ const name = z.string().min(1).max(1024);
 const callFlags = z.union([z.number().int(), z.boolean()]).transform(Number);
 
 const Envelope = z.object({ id, type: z.string() });
-const Hello = z.object({ hello: z.object({ sessionid: name, resumeid: z.string().optional() }) });
+const Hello = z.object({
+  hello: z.object({
+    sessionid: name,
+    resumeid: z.string().optional(),
+    server: z.object({ features: z.array(z.string()) }).optional().catch(undefined),
+  }),
+});
 const Room = z.object({ room: z.object({ roomid: z.string() }) });
 const ErrorReply = z.object({ error: z.object({ code: name }) });
 const Bye = z.object({ bye: z.object({ reason: z.string().optional() }).optional() });
@@ -164,6 +176,7 @@ export function decode(data: string | Uint8Array): ServerMessage {
         id,
         sessionId: hello.sessionid,
         resumeId: hello.resumeid || undefined,
+        features: hello.server?.features,
       }));
     case "room":
       return read(Room, json, ({ room }) => ({ kind: "room", id, roomToken: room.roomid }));
@@ -308,6 +321,8 @@ function wire(message: ClientMessage): Record<string, unknown> {
       return { type: "internal", internal: { type: "incall", incall: { incall: 1 } } };
     case "join":
       return { type: "room", room: { roomid: message.roomToken, sessionid: message.sessionId } };
+    case "probe":
+      return { type: "transient", transient: { type: "probe" } };
     case "request_offer":
       return toSession(message.to, { type: "requestoffer", roomType: "video" });
     case "answer": {

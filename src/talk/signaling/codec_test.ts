@@ -13,14 +13,12 @@ Deno.test("Replies carry the id of what they answer", () => {
     decode(
       '{"id":"1","type":"hello","hello":{"version":"2.0","sessionid":"s","resumeid":"r","userid":"","server":{}}}',
     ),
-    { kind: "hello", id: "1", sessionId: "s", resumeId: "r" },
+    { kind: "hello", id: "1", sessionId: "s", resumeId: "r", features: undefined },
   );
-  assert.deepEqual(decode('{"id":"1","type":"hello","hello":{"sessionid":"s","resumeid":""}}'), {
-    kind: "hello",
-    id: "1",
-    sessionId: "s",
-    resumeId: undefined,
-  });
+  assert.deepEqual(
+    decode('{"type":"hello","hello":{"sessionid":"s","resumeid":"","server":{"features":["mcu"]}}}'),
+    { kind: "hello", id: undefined, sessionId: "s", resumeId: undefined, features: ["mcu"] },
+  );
   assert.deepEqual(
     decode('{"id":"2","type":"room","room":{"roomid":"token","properties":{"name":"secret"}}}'),
     {
@@ -209,6 +207,12 @@ Deno.test("Our messages are spelled as the HPB wants them", () => {
     id: "2",
     type: "room",
     room: { roomid: "t", sessionid: "s" },
+  });
+  assert.deepEqual(sent({ kind: "join", roomToken: "t" }), { type: "room", room: { roomid: "t" } });
+  assert.deepEqual(sent({ kind: "probe" }, "2"), {
+    id: "2",
+    type: "transient",
+    transient: { type: "probe" },
   });
   assert.deepEqual(sent({ kind: "request_offer", to: "s1" }, "3"), {
     id: "3",

@@ -70,12 +70,15 @@ type State =
   /** Over for good. */
   | { kind: "ended" };
 
+/** What an HPB announces that answers our probes. */
+const PROBE_FEATURE = "transient-data";
+
 const NEXT: Record<State["kind"], readonly State["kind"][]> = {
   idle: ["connecting", "ended"],
   connecting: ["connecting", "greeting", "waiting", "ended"],
   greeting: ["connecting", "greeting", "joining", "joined", "waiting", "ended"],
   joining: ["joined", "waiting", "leaving", "ended"],
-  joined: ["joined", "waiting", "leaving", "ended"],
+  joined: ["joined", "joining", "waiting", "leaving", "ended"],
   waiting: ["connecting", "ended"],
   leaving: ["ended"],
   ended: [],
@@ -105,6 +108,10 @@ export class SignalingSession {
   #helloVersion: "1.0" | "2.0" = "2.0";
   #sessionId = "";
   #resumeId?: string;
+  /** Whether the HPB answers a probe that changes nothing; otherwise asking to join again has to do. */
+  #answersProbes = false;
+  /** Of the newest join sent while in the room. */
+  #rejoinId?: string;
   /** Until when the HPB keeps the lost session, and whether it was in the room. */
   #resumable?: { untilMs: number; inRoom: boolean };
   /** Attempts failed since the room was last joined. */
@@ -296,17 +303,21 @@ export class SignalingSession {
   #admitted(resuming: boolean, hello: ServerMessage & { kind: "hello" }, nowMs: number): SessionOutput[] {
     this.#sessionId = hello.sessionId;
     this.#resumeId = hello.resumeId ?? this.#resumeId;
+    if (hello.features) this.#answersProbes = hello.features.includes(PROBE_FEATURE);
     const wasInRoom = resuming && this.#resumable?.inRoom === true;
     this.#resumable = undefined;
     const attempt: SessionOutput = { type: "attempt", outcome: "accepted" };
-    if (wasInRoom) return [attempt, ...this.#joined(true, nowMs)];
+    return [attempt, ...(wasInRoom ? this.#joined(true, nowMs) : this.#join(nowMs))];
+  }
+
+  #join(nowMs: number): SessionOutput[] {
     const id = this.#nextId();
     this.#enter({ kind: "joining", id, deadlineMs: nowMs + ANSWER_TIMEOUT_MS });
-    return [attempt, { type: "send", message: { kind: "in_call" } }, {
-      type: "send",
-      message: this.#join(),
-      id,
-    }];
+    const { roomToken } = this.#options;
+    return [
+      { type: "send", message: { kind: "in_call" } },
+      { type: "send", message: { kind: "join", roomToken }, id },
+    ];
   }
 
   #answered(state: State & { kind: "joining" }, message: ServerMessage, nowMs: number): SessionOutput[] {
@@ -350,8 +361,9 @@ export class SignalingSession {
       case "disinvited":
         return message.roomToken === this.#options.roomToken ? this.#deleted() : [];
       case "room":
-        // A probe was answered with a join: the HPB had us in no room.
-        return message.roomToken === "" ? this.#deleted() : this.#joined(false, nowMs);
+        if (message.roomToken === "") return this.#deleted();
+        // A join instead of a probe was answered with one: the HPB had us in no room. Else the room's properties changed.
+        return message.id !== undefined && message.id === this.#rejoinId ? this.#joined(false, nowMs) : [];
       case "offer": {
         const { from, sid, sdp } = message;
         this.#offers.settle(from);
@@ -374,7 +386,8 @@ export class SignalingSession {
   #complained(id: string | undefined, code: string, nowMs: number): SessionOutput[] {
     const failed = id === undefined ? undefined : this.#offers.fail(id, code);
     if (failed) return [toOutput(failed)];
-    if (code === "already_joined") return []; // a probe's answer
+    if (code === "already_joined" || code === "ignored") return []; // the answer to a probe
+    if (code === "not_in_room") return this.#join(nowMs);
     if (isForgotten(code)) {
       this.#resumeId = undefined;
       return this.#retry(code, nowMs);
@@ -396,12 +409,16 @@ export class SignalingSession {
   }
 
   /**
-   * Asks to join the room we are in: harmless, and always answered, with `already_joined`. The socket's own pings
-   * only show that something at the other end is alive, a proxy perhaps.
+   * Asks for a sign of life, which the HPB's answer to anything is. The socket's own pings only show that something at
+   * the other end is alive, a proxy perhaps. Releases that know no transient data are asked to join the room we are in.
    */
   #probe(heardMs: number, nowMs: number): SessionOutput[] {
     this.#enter({ kind: "joined", heardMs, probe: { deadlineMs: nowMs + PROBE_TIMEOUT_MS } });
-    return [{ type: "send", message: this.#join(), id: this.#nextId() }];
+    const id = this.#nextId();
+    if (this.#answersProbes) return [{ type: "send", message: { kind: "probe" }, id }];
+    this.#rejoinId = id;
+    const { roomToken } = this.#options;
+    return [{ type: "send", message: { kind: "join", roomToken, sessionId: this.#sessionId }, id }];
   }
 
   #refused(action: string, code: string, nowMs: number): SessionOutput[] {
@@ -443,10 +460,6 @@ export class SignalingSession {
     this.#enter({ kind: "ended" });
     this.#offers.clear();
     return [...outputs, toOutput({ type: "closed", error })];
-  }
-
-  #join(): ClientMessage {
-    return { kind: "join", roomToken: this.#options.roomToken, sessionId: this.#sessionId };
   }
 
   #forget(): void {

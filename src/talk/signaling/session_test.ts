@@ -9,6 +9,8 @@ const TOKEN = "room";
 /** A session with time in hand: jitter is none, so waits are the whole of the backoff. */
 class Rig {
   nowMs = 0;
+  /** What the HPB announces. */
+  features: string[] | undefined = ["mcu", "transient-data"];
   readonly session = new SignalingSession({
     roomToken: TOKEN,
     secret: "secret",
@@ -41,7 +43,7 @@ class Rig {
     this.receive({ ...message, id: this.#id });
   refuse = (code: string) => this.reply({ kind: "error", code });
   admit = (resumeId: string | undefined = "resume", sessionId = "me") =>
-    this.reply({ kind: "hello", sessionId, resumeId });
+    this.reply({ kind: "hello", sessionId, resumeId, features: this.features });
   enter = () => this.reply({ kind: "room", roomToken: TOKEN });
 
   /** Time passes; what was due in it is done. */
@@ -101,7 +103,11 @@ Deno.test("Session greets with an HMAC over its random, tells it is in the call,
   assert.deepEqual(rig.receive({ kind: "unneeded" }), [], "a welcome, before or after");
   const admitted = rig.admit();
   assert.deepEqual(kinds(admitted), ["attempt", "in_call", "join"]);
-  assert.deepEqual(sent(admitted)[1], { kind: "join", roomToken: TOKEN, sessionId: "me" });
+  assert.deepEqual(
+    sent(admitted)[1],
+    { kind: "join", roomToken: TOKEN },
+    "no session Nextcloud would be told of",
+  );
   assert.equal(rig.session.isJoined, false);
   assert.deepEqual(events(rig.enter()), [{ type: "joined", resumed: false }]);
 });
@@ -378,23 +384,63 @@ Deno.test("Session held back with others fares as the one did whose answer they 
 });
 
 Deno.test("Session asks for a sign of life after a quiet minute, and takes silence for a dead socket", () => {
+  for (
+    const [features, probe, answer] of [
+      [["mcu", "transient-data"], { kind: "probe" }, "ignored"],
+      [["mcu"], { kind: "join", roomToken: TOKEN, sessionId: "me" }, "already_joined"],
+      [undefined, { kind: "join", roomToken: TOKEN, sessionId: "me" }, "already_joined"],
+    ] as const
+  ) {
+    const rig = new Rig();
+    rig.features = features && [...features];
+    rig.join();
+    rig.wait(59_000);
+    rig.receive({ kind: "unneeded" });
+    assert.deepEqual(rig.wait(59_999), []);
+    assert.deepEqual(sent(rig.wait(1)), [probe]);
+    assert.deepEqual(rig.refuse(answer), []);
+    assert.deepEqual(kinds(rig.wait(60_000)), [probe.kind]);
+    assert.deepEqual(kinds(rig.wait(10_000)), ["drop", "disconnected"]);
+    rig.wait(1_000);
+    assert.deepEqual(kinds(rig.opened()), ["resume"]);
+    rig.reply({ kind: "hello", sessionId: "me" });
+    assert.deepEqual(sent(rig.wait(60_000)), [probe], "what the HPB can do is known still");
+  }
+});
+
+Deno.test("Session whose sign of life is that it is in no room joins again", () => {
   const rig = new Rig().join();
-  rig.wait(59_000);
-  rig.receive({ kind: "unneeded" });
-  assert.deepEqual(rig.wait(59_999), []);
-  const probe = rig.wait(1);
-  assert.deepEqual(sent(probe), [{ kind: "join", roomToken: TOKEN, sessionId: "me" }]);
-  assert.deepEqual(rig.refuse("already_joined"), []);
-  assert.deepEqual(kinds(rig.wait(60_000)), ["join"]);
-  assert.deepEqual(kinds(rig.wait(10_000)), ["drop", "disconnected"]);
-  rig.wait(1_000);
-  assert.deepEqual(kinds(rig.opened()), ["resume"]);
+  rig.wait(60_000);
+  assert.deepEqual(sent(rig.refuse("not_in_room")), [{ kind: "in_call" }, {
+    kind: "join",
+    roomToken: TOKEN,
+  }]);
+  assert.equal(rig.session.isJoined, false);
+  assert.deepEqual(events(rig.enter()), [{ type: "joined", resumed: false }]);
 });
 
 Deno.test("Session whose sign of life is a fresh join knows that it was out of the room", () => {
-  const rig = new Rig().join();
+  const rig = new Rig();
+  rig.features = ["mcu"];
+  rig.join();
   rig.wait(60_000);
   assert.deepEqual(events(rig.enter()), [{ type: "joined", resumed: false }]);
+});
+
+Deno.test("Session that hears of other properties of its room is in it as before", () => {
+  for (const features of [["transient-data"], []]) {
+    const rig = new Rig();
+    rig.features = features;
+    rig.join();
+    rig.receive({ kind: "sessions_joined", sessions: [{ sessionId: "a", internal: false }] });
+    const changed: ServerMessage = { kind: "room", roomToken: TOKEN };
+    assert.deepEqual(rig.receive(changed), []);
+    rig.wait(60_000);
+    assert.deepEqual(rig.receive(changed), [], "while a sign of life is awaited, too");
+    const users = [{ sessionId: "a", inCall: 3, internal: false }];
+    const [event] = events(rig.receive({ kind: "participants", users, changed: [] }));
+    assert.ok(event.type === "participants" && event.users[0].joined, "nobody was forgotten");
+  }
 });
 
 Deno.test("Session knows people by their join, leaves itself out, and falls back on what Nextcloud put in the list", () => {
