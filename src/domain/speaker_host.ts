@@ -25,11 +25,12 @@ export interface IceCandidate {
 }
 
 /**
- * Why a speaker cannot be captioned now. The recogniser's: it has not answered yet (a cold start), cannot be reached,
+ * Why a speaker cannot be captioned now. No media worker has a place for them, or theirs was lost. The recogniser's: it has not answered yet (a cold start), cannot be reached,
  * refuses our credentials or request, speaks another protocol, or fails session after session.
  */
 export const SPEAKER_TROUBLES = [
   "not_connected",
+  "no_media_worker",
   "recogniser_starting",
   "recogniser_unreachable",
   "recogniser_refused",

@@ -53,6 +53,8 @@ export class RoomSpeaker implements AsyncDisposable {
   readonly #connection = new ConnectionWatch();
   /** What the newest pipeline reported. */
   #pipeline: { trouble?: SpeakerTrouble } = {};
+  /** Whether the host had no place at the last request. */
+  #isUnplaced = false;
   /** Requests since audio was last heard. */
   #tries = 0;
   #timer: Disposable | undefined;
@@ -77,6 +79,7 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** Why this speaker cannot be captioned now; undefined while they can. */
   get trouble(): SpeakerTrouble | undefined {
+    if (this.#isUnplaced) return "no_media_worker";
     return this.#connection.isTrouble ? "not_connected" : this.#pipeline.trouble;
   }
 
@@ -219,12 +222,15 @@ export class RoomSpeaker implements AsyncDisposable {
     if (scope.signal.aborted || this.#leaving) return this.#turn.done();
     try {
       this.#hosted ??= this.#openHosted();
+      this.#isUnplaced = false;
       meter.count("tiro_offers_requested_total", this.#reason);
       this.#connection.asked(this.#options.clock.now());
       requestOffer();
     } catch (error) {
       this.#connection.suspended();
       if (error instanceof UnavailableError) {
+        // The other codes are reasons for all new speakers, which RoomsStatus.refusal has.
+        this.#isUnplaced = error.code === "busy";
         this.#complain("speaker not captioned for now", error, this.#tries === 0 ? "warn" : "debug");
       } else {
         meter.count("transcription_errors_total", "unexpected");

@@ -145,6 +145,7 @@ Deno.test("A speaker the host has no room for is not blamed for it", () =>
     world.host.isFull = true;
     const connection = await world.call();
     await world.clock.advance(300_000);
+    assert.deepEqual(world.rooms.status().troubles, { no_media_worker: 1 });
     world.host.isFull = false;
     await world.clock.advance(16_000);
     refuse(connection, "client_not_found");

@@ -251,6 +251,11 @@ export class RealCall implements TestCall {
     return this.#people.use(await seat.enter());
   }
 
+  /** Someone whose client says that it sends audio, and sends none to the SFU. */
+  async addMute(): Promise<TestParticipant> {
+    return this.#people.use(await this.#seat(IN_CALL.withAudio).enter());
+  }
+
   async addSpeaker(): Promise<WeriftSpeaker & TestSpeaker> {
     return this.#people.use(await WeriftSpeaker.join(this.#seat(IN_CALL.withAudio)));
   }
