@@ -5,7 +5,7 @@
 import project from "../deno.json" with { type: "json" };
 import type { Config } from "./config/mod.ts";
 import { AudioLedger, LIMITS, type Log, type Ocs, type SpeechToText } from "./domain/mod.ts";
-import { Scope, systemClock } from "./flow/mod.ts";
+import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
 import {
@@ -102,7 +102,9 @@ export async function startService(
   });
   const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
   const identity = config.exApp && { ...config.exApp, secret: config.exApp.secret.reveal() };
-  const ocs = createOcs({ nextcloudUrl, exApp: identity, tls: config.tls, clock, log, meter });
+  const tls = { ...config.tls, proxies: proxyRules(config) };
+  reportProxies(config, log);
+  const ocs = createOcs({ nextcloudUrl, exApp: identity, tls, clock, log, meter });
   const { provider } = config.translation;
   const translations = provider === "none" ? undefined : openTranslations(provider, {
     ...translators(config, ocs),
@@ -115,7 +117,7 @@ export async function startService(
     hpbUrl,
     internalSecret: internalSecret.reveal(),
     nextcloudUrl,
-    tls: config.tls,
+    tls,
     spoken,
     host,
     admission: host,
@@ -184,20 +186,57 @@ async function answers(stt: SpeechToText, signal: AbortSignal): Promise<void> {
 }
 
 /** STT_STREAM_URL stands instead of the workspace's address; config has seen to it that one of them is there. */
-function modalServer({ stt, tls }: Config): SttSettings["modal"] {
+function modalServer(config: Config): SttSettings["modal"] {
+  const { stt, tls } = config;
   const { workspace, key, secret } = stt.modal;
   const url = stt.streamUrl ?? (workspace === undefined ? undefined : modalUrl(workspace));
   if (url === undefined) return undefined;
-  return { url, key: key?.reveal(), secret: secret?.reveal(), tls: { caCerts: tls.caCerts } };
+  return {
+    url,
+    key: key?.reveal(),
+    secret: secret?.reveal(),
+    tls: { caCerts: tls.caCerts, proxies: proxyRules(config) },
+  };
 }
 
 /** What each translator needs; config has seen to it that the one chosen has it. */
-function translators({ translation, exApp, tls }: Config, ocs: Ocs): Omit<TranslationSettings, "clock"> {
+function translators(config: Config, ocs: Ocs): Omit<TranslationSettings, "clock"> {
+  const { translation, exApp, tls } = config;
   const { libretranslate: { url, apiKey }, deepl } = translation;
   return {
     libretranslate: url === undefined ? undefined : { url, apiKey: apiKey?.reveal() },
     deepl: deepl.apiKey && { url: deepl.url, key: deepl.apiKey.reveal() },
     nextcloud: exApp && { ocs, appId: exApp.id },
-    tls: { caCerts: tls.caCerts },
+    tls: { caCerts: tls.caCerts, proxies: proxyRules(config) },
   };
+}
+
+function proxyRules({ proxies: { http, https, except } }: Config): ProxyRules {
+  return { http: http?.reveal(), https: https?.reveal(), except };
+}
+
+/** Who is reached through a proxy is said once: where that was not meant, NO_PROXY is what to set. */
+function reportProxies(config: Config, log: Log): void {
+  const { talk, translation, proxies } = config;
+  const peers = {
+    signaling: talk.hpbUrl,
+    nextcloud: talk.nextcloudUrl,
+    recogniser: modalServer(config)?.url,
+    translator: translation.provider === "deepl"
+      ? translation.deepl.url
+      : translation.provider === "libretranslate"
+      ? translation.libretranslate.url
+      : undefined,
+  };
+  const rules = proxyRules(config);
+  const proxied = Object.entries(peers)
+    .filter(([, address]) => address !== undefined && proxyFor(new URL(address), rules));
+  if (proxied.length > 0) {
+    log.info("reached through a proxy, see NO_PROXY", { peers: proxied.map(([peer]) => peer).join(", ") });
+  }
+  for (const variable of proxies.unusable) {
+    log.warn("not an HTTP proxy, so it is not used and connections are direct: name an http:// one", {
+      variable,
+    });
+  }
 }

@@ -48,6 +48,21 @@ export const webSocketUrl = z.string().transform((value, context) =>
   parseUrl(value, ["wss", "ws"], context)?.href ?? z.NEVER
 );
 
+/**
+ * The address of a proxy, as curl takes it: `http://` may be missing, and a user and password may be in it, so it is
+ * kept as a secret. Undefined for a kind of proxy the service cannot use.
+ */
+export const proxyUrl = z.string().transform((value, context) => {
+  const address = value.includes("://") ? value : `http://${value}`;
+  if (/^socks\w*:/i.test(address)) return undefined;
+  if (!URL.canParse(address)) return fault(context, "is not a URL; it must start with http:// or https://");
+  const url = new URL(address);
+  if (!["http:", "https:"].includes(url.protocol)) {
+    return fault(context, "must start with http:// or https://");
+  }
+  return new Secret(withoutEndSlash(url.href));
+});
+
 /** White space at the ends is a copying accident that no server forgives. */
 export const secret = z.string()
   .refine((value) => value === value.trim(), "has white space at its start or end")

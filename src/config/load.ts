@@ -82,6 +82,16 @@ export interface Config {
     readonly caCerts: readonly string[];
     readonly skipVerify: boolean;
   };
+  readonly proxies: {
+    /** For http: and ws:, with credentials where it wants them. */
+    readonly http?: Secret;
+    /** For https: and wss:. */
+    readonly https?: Secret;
+    /** NO_PROXY, entry by entry. */
+    readonly except: readonly string[];
+    /** Variables that name a kind of proxy the service cannot use. */
+    readonly unusable: readonly string[];
+  };
   readonly limits: {
     readonly rooms: number;
     readonly speakers: number;
@@ -105,7 +115,8 @@ export interface Files {
 
 /** Throws ConfigError with every fault. */
 export function loadConfig(env: Environment, files: Partial<Files> = {}): Config {
-  const { values, faults } = parse(withDefaults(env), { ...FILES, ...files });
+  const given = withDefaults(env);
+  const { values, faults } = parse(given, { ...FILES, ...files });
   if (!values) throw new ConfigError(Object.freeze(faults));
   return deepFreeze({
     talk: {
@@ -138,6 +149,12 @@ export function loadConfig(env: Environment, files: Partial<Files> = {}): Config
     media: { workers: values.MEDIA_WORKERS },
     log: { level: values.LOG_LEVEL },
     tls: { caCerts: values.LT_CA_CERTS ?? [], skipVerify: values.SKIP_CERT_VERIFY },
+    proxies: {
+      http: values.HTTP_PROXY ?? values.ALL_PROXY,
+      https: values.HTTPS_PROXY ?? values.ALL_PROXY,
+      except: values.NO_PROXY ?? [],
+      unusable: PROXIES.filter((name) => given[name] !== undefined && values[name] === undefined),
+    },
     limits: {
       rooms: values.MAX_ROOMS,
       speakers: values.MAX_SPEAKERS,
@@ -188,12 +205,15 @@ export function formatConfigError(error: ConfigError): string {
 function withDefaults(env: Environment): Given {
   const given: Given = {};
   for (const variable of VARIABLES as readonly (Variable & { name: VariableName })[]) {
-    const value = variable.secret ? env[variable.name] : env[variable.name]?.trim();
-    given[variable.name] = value ? value : variable.default;
+    const read = (name: string) => (variable.secret ? env[name] : env[name]?.trim()) || undefined;
+    const value = read(variable.name) ?? (variable.lowerCase && read(variable.name.toLowerCase()));
+    given[variable.name] = value ?? variable.default;
   }
   if (!env.DEEPL_URL?.trim() && given.DEEPL_API_KEY?.endsWith(":fx")) given.DEEPL_URL = DEEPL_FREE_URL;
   return given;
 }
+
+const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] as const;
 
 const DEEPL_FREE_URL = "https://api-free.deepl.com";
 
@@ -258,6 +278,11 @@ function parse(given: Given, files: Files) {
       LOG_LEVEL: fields.oneOf(LOG_LEVELS, { warning: "warn" }),
       LT_CA_CERTS: fields.certificates(files.read).optional(),
       SKIP_CERT_VERIFY: fields.choice("true", "false"),
+      HTTPS_PROXY: fields.proxyUrl.optional(),
+      HTTP_PROXY: fields.proxyUrl.optional(),
+      ALL_PROXY: fields.proxyUrl.optional(),
+      NO_PROXY: z.string().transform((list) => list.split(/[\s,]+/).filter((entry) => entry !== ""))
+        .optional(),
       MEDIA_WORKERS: fields.wholeNumber(0, 64).optional(),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS: fields.wholeNumber(1, 10_000),

@@ -306,6 +306,8 @@ Deno.test("What is wrong with a value is said without the value", () => {
     PORT: ["-1", "65536", "http"],
     LOG_LEVEL: ["trace", "infoo", "constructor"],
     SKIP_CERT_VERIFY: ["maybe", "-1"],
+    HTTPS_PROXY: ["ftp://proxy.example", "http://:3128", "a proxy"],
+    ALL_PROXY: ["unix:///run/proxy.sock"],
     MAX_ROOMS: ["0", "10001", "many"],
     MAX_SPEAKERS: ["0", "10001"],
     MAX_SPEAKERS_PER_ROOM: ["0"],
@@ -351,6 +353,42 @@ Deno.test("A switch is set in every spelling operators use", () => {
   assert.deepEqual(Object.keys(problems({ ...COMPLETE, HOST: "0.0.0.0", LT_API_OPEN: "off" })), [
     "LT_API_TOKEN",
   ]);
+});
+
+Deno.test("Proxies are named as other programs have them, in either case, and their passwords stay hidden", () => {
+  const proxies = (env: Environment) => {
+    const { http, https, except, unusable } = loadConfig({ ...COMPLETE, ...env }).proxies;
+    return { http: http?.reveal(), https: https?.reveal(), except, unusable };
+  };
+  const none = { http: undefined, https: undefined, except: [], unusable: [] };
+  assert.deepEqual(proxies({}), none);
+  assert.deepEqual(
+    proxies({
+      HTTPS_PROXY: "http://u:5ecret@proxy.example:3128/",
+      NO_PROXY: " hpb, .example.org\t10.0.0.0/8,",
+    }),
+    {
+      ...none,
+      https: "http://u:5ecret@proxy.example:3128",
+      except: ["hpb", ".example.org", "10.0.0.0/8"],
+    },
+  );
+  const [a, b] = ["http://a.example:1", "https://b.example:2"];
+  assert.deepEqual(proxies({ all_proxy: "a.example:1", http_proxy: b }), { ...none, http: b, https: a });
+  assert.deepEqual(proxies({ HTTPS_PROXY: a, https_proxy: b, no_proxy: "*" }), {
+    ...none,
+    https: a,
+    except: ["*"],
+  });
+  assert.deepEqual(proxies({ HTTPS_PROXY: "", https_proxy: b }), { ...none, https: b });
+  // It cannot be used, and that is no reason not to start: every connection may well be direct.
+  assert.deepEqual(proxies({ ALL_PROXY: "socks5h://u:5ecret@socks.example:1080", HTTP_PROXY: a }), {
+    ...none,
+    http: a,
+    unusable: ["ALL_PROXY"],
+  });
+  const config = loadConfig({ ...COMPLETE, HTTPS_PROXY: "http://u:5ecret@proxy.example:3128" });
+  assert.doesNotMatch(Deno.inspect(config, { depth: 9 }) + JSON.stringify(config), /5ecret@/);
 });
 
 Deno.test("A name out of a list is taken in any case", () => {

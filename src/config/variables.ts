@@ -16,6 +16,8 @@ export interface Variable {
   required?: string;
   /** Never shown anywhere. */
   secret?: true;
+  /** Read in lower case too, where it is not set in upper case: so other programs have it. */
+  lowerCase?: true;
 }
 
 /** The recognisers STT_PROVIDER may name. */
@@ -220,6 +222,32 @@ export const VARIABLES = [
     default: "false",
     meaning: "`true` accepts any certificate from the HPB and Nextcloud; for trials only",
     example: "true",
+  },
+  {
+    name: "HTTPS_PROXY",
+    lowerCase: true,
+    meaning:
+      "HTTP proxy for connections to `https:` and `wss:` addresses, `http://[user:password@]host:port`; media (UDP) goes without",
+    example: "http://proxy.example.org:3128",
+  },
+  {
+    name: "HTTP_PROXY",
+    lowerCase: true,
+    meaning: "The same for `http:` and `ws:` addresses",
+    example: "http://proxy.example.org:3128",
+  },
+  {
+    name: "ALL_PROXY",
+    lowerCase: true,
+    meaning: "The same for both, where the one above is not set",
+    example: "http://proxy.example.org:3128",
+  },
+  {
+    name: "NO_PROXY",
+    lowerCase: true,
+    meaning:
+      "Who is reached without the proxy, with commas between: host names and those below them, addresses, networks; this machine always is",
+    example: "hpb,.example.org,10.0.0.0/8",
   },
   {
     name: "MEDIA_WORKERS",

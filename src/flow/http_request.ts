@@ -4,8 +4,11 @@
  * nothing is tried twice.
  */
 import { request as plainRequest } from "node:http";
-import { request as secureRequest } from "node:https";
+import { request as secureRequest, type RequestOptions } from "node:https";
+import type { Socket } from "node:net";
+import { hostOf, portOf, proxyFor } from "./proxy.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
+import { openTunnel, proxyAuthorization, ProxyError } from "./tunnel.ts";
 
 export interface HttpRequestOptions {
   /** Default GET. */
@@ -30,22 +33,97 @@ export interface HttpAnswer {
 /** Rejects with an Error that names no address, or with the signal's reason. Any status is an answer. */
 export async function httpRequest(address: string, options: HttpRequestOptions): Promise<HttpAnswer> {
   options.signal.throwIfAborted();
-  const url = new URL(address);
-  const secure = url.protocol === "https:";
-  const body = options.body === undefined ? undefined : new TextEncoder().encode(options.body);
-  const answered = Promise.withResolvers<HttpAnswer>();
-  const request = (secure ? secureRequest : plainRequest)({
-    method: options.method ?? "GET",
-    hostname: url.hostname.replace(/^\[|\]$/g, ""),
-    port: url.port || (secure ? 443 : 80),
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(new Error(`Cannot read the answer: none within ${options.timeoutMs} ms`)),
+    options.timeoutMs,
+  );
+  const ending = AbortSignal.any([options.signal, late.signal]);
+  try {
+    const url = new URL(address);
+    const proxy = proxyFor(url, options.tls?.proxies);
+    return await (proxy
+      ? askThrough(proxy, url, options, ending)
+      : ask(direct(url, options), options, ending));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function direct(url: URL, { tls }: HttpRequestOptions): RequestOptions {
+  const isSecure = url.protocol === "https:";
+  return {
+    protocol: url.protocol,
+    hostname: hostOf(url),
+    port: portOf(url),
     path: url.pathname + url.search,
     agent: false,
+    ...(isSecure ? tlsRequestOptions(tls) : {}),
+  };
+}
+
+/** A proxy takes plain requests whole (RFC 9112, section 3.2.2), and opens a way for secure ones. */
+async function askThrough(
+  proxy: URL,
+  url: URL,
+  options: HttpRequestOptions,
+  ending: AbortSignal,
+): Promise<HttpAnswer> {
+  const { tls } = options;
+  if (url.protocol === "http:") {
+    const authorization = proxyAuthorization(proxy);
+    return await ask(
+      { ...direct(proxy, options), path: `http://${url.host}${url.pathname}${url.search}` },
+      {
+        ...options,
+        headers: {
+          ...options.headers,
+          Host: url.host,
+          ...(authorization !== undefined && { "Proxy-Authorization": authorization }),
+        },
+      },
+      ending,
+      "the proxy is out of reach",
+    );
+  }
+  let socket: Socket;
+  try {
+    socket = await openTunnel(proxy, url, { tls, signal: ending });
+  } catch (error) {
+    throw error instanceof ProxyError ? new Error(`Cannot connect: ${error.message}`) : error;
+  }
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  try {
+    const { hostname, path } = direct(url, options);
+    // Of node:http: TLS is the socket's business already, and an agent would make a socket of its own.
+    return await ask(
+      { hostname, path, createConnection: () => socket, headers: { Host: url.host } },
+      options,
+      ending,
+    );
+  } finally {
+    socket.destroy();
+    await closed;
+  }
+}
+
+function ask(
+  target: RequestOptions,
+  options: HttpRequestOptions,
+  ending: AbortSignal,
+  unreachable = "refused, lost, or not trusted",
+): Promise<HttpAnswer> {
+  const body = options.body === undefined ? undefined : new TextEncoder().encode(options.body);
+  const answered = Promise.withResolvers<HttpAnswer>();
+  const request = (target.protocol === "https:" ? secureRequest : plainRequest)({
+    ...target,
+    method: options.method ?? "GET",
     headers: {
+      ...target.headers,
       ...options.headers,
       // Said beforehand, so that the body is not sent in chunks: some servers in front of Nextcloud refuse those.
       ...(body && { "Content-Length": String(body.length) }),
     },
-    ...(secure ? tlsRequestOptions(options.tls) : {}),
   });
   let outcome: { answer: HttpAnswer } | { failure: unknown } | undefined;
   const fail = (failure: unknown) => {
@@ -73,24 +151,15 @@ export async function httpRequest(address: string, options: HttpRequestOptions):
     response.on("error", () => fail(new Error("Cannot read the answer: connection lost")));
   });
   // The error's own message can carry the address.
-  request.on("error", () => fail(new Error("Cannot connect: refused, lost, or not trusted")));
+  request.on("error", () => fail(new Error(`Cannot connect: ${unreachable}`)));
   request.on("close", () => {
     if (outcome && "answer" in outcome) answered.resolve(outcome.answer);
     else answered.reject(outcome?.failure ?? new Error("Cannot read the answer: connection lost"));
   });
-  const onAbort = () => fail(options.signal.reason);
-  const timer = setTimeout(
-    () => fail(new Error(`Cannot read the answer: none within ${options.timeoutMs} ms`)),
-    options.timeoutMs,
-  );
-  options.signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    request.end(body);
-    return await answered.promise;
-  } finally {
-    clearTimeout(timer);
-    options.signal.removeEventListener("abort", onAbort);
-  }
+  const onAbort = () => fail(ending.reason);
+  ending.addEventListener("abort", onAbort, { once: true });
+  request.end(body);
+  return answered.promise.finally(() => ending.removeEventListener("abort", onAbort));
 }
 
 /** Node lists names and values in turn. */

@@ -2,6 +2,7 @@
 export * from "./bounded_queue.ts";
 export * from "./clock.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
+export { proxyFor, type ProxyRules } from "./proxy.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";
 export * from "./shared_retry.ts";

@@ -1,11 +1,17 @@
-/** Whom one TLS connection trusts. There is no process-wide switch: every connection says it for itself. */
+/**
+ * How one outgoing connection is made: whom its TLS trusts, and through which proxy it goes. There is no process-wide
+ * switch: every connection says it for itself.
+ */
 import { createSecureContext, type SecureContext } from "node:tls";
+import type { ProxyRules } from "./proxy.ts";
 
 export interface TlsOptions {
   /** PEM certificates trusted besides the built-in ones. */
   caCerts?: readonly string[];
   /** Accept any certificate, for this connection only: encrypted, but to whoever answers. */
   skipVerify?: boolean;
+  /** Absent: every connection is direct. */
+  proxies?: ProxyRules;
 }
 
 /** The same in the terms of node:https, which are those of `ws` too. */

@@ -15,7 +15,9 @@ import { type ClientOptions, WebSocket } from "ws";
 import { OverflowError } from "../domain/mod.ts";
 import { fitsBinaryFrame, writeBinaryFrame } from "./binary_frame.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
+import { proxyFor } from "./proxy.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
+import { openTunnel, ProxyError } from "./tunnel.ts";
 
 export interface WebSocketOptions {
   /** Ends the opening; an open connection is ended by `close`. */
@@ -216,32 +218,58 @@ export class WebSocketDuplex implements AsyncDisposable {
 }
 
 /** The opening handshake. `opened` gets the socket at once, before an event of it can be missed. */
-function connect<T>(
+async function connect<T>(
   url: string,
   options: WebSocketOptions,
   opened: (socket: WebSocket, transport: Socket) => T,
 ): Promise<T> {
   const { signal, openTimeoutMs } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
   signal.throwIfAborted();
-  const socket = clientSocket(url, options);
+  // Our own clock: ws' handshakeTimeout starts anew with every byte the server says.
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(new WebSocketOpenError(`no answer within ${openTimeoutMs} ms`)),
+    openTimeoutMs,
+  );
+  const ending = AbortSignal.any([signal, late.signal]);
+  try {
+    const tunnel = await throughProxy(url, options, ending);
+    return await shakeHands(clientSocket(url, options, tunnel), ending, opened);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The connection to speak over; undefined where it is to be made directly. */
+async function throughProxy(
+  url: string,
+  { tls }: WebSocketOptions,
+  signal: AbortSignal,
+): Promise<Socket | undefined> {
+  if (!tls?.proxies || !URL.canParse(url)) return undefined;
+  const target = new URL(url);
+  const proxy = proxyFor(target, tls.proxies);
+  try {
+    return proxy && await openTunnel(proxy, target, { tls, signal });
+  } catch (error) {
+    throw error instanceof ProxyError ? new WebSocketOpenError(error.message) : error;
+  }
+}
+
+function shakeHands<T>(
+  socket: WebSocket,
+  ending: AbortSignal,
+  opened: (socket: WebSocket, transport: Socket) => T,
+): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
   let transport: Socket | undefined;
   let failure: unknown;
   const fail = (reason: unknown) => {
     failure ??= reason;
     socket.terminate();
   };
-  const onAbort = () => fail(signal.reason);
-  // Our own clock: ws' handshakeTimeout starts anew with every byte the server says.
-  const timer = setTimeout(
-    () => fail(new WebSocketOpenError(`no answer within ${openTimeoutMs} ms`)),
-    openTimeoutMs,
-  );
-  const settled = () => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  };
-  signal.addEventListener("abort", onAbort, { once: true });
+  const onAbort = () => fail(ending.reason);
+  ending.addEventListener("abort", onAbort, { once: true });
   // The error's own message can carry the address; that it could not connect is enough.
   socket.on("error", () => {});
   socket.once("unexpected-response", (_, { statusCode }) => {
@@ -249,20 +277,24 @@ function connect<T>(
   });
   socket.once("upgrade", (response) => transport = response.socket);
   socket.once("open", () => {
-    settled();
+    ending.removeEventListener("abort", onAbort);
     resolve(opened(socket, transport!));
   });
   socket.once("close", () => {
-    settled();
+    ending.removeEventListener("abort", onAbort);
     const cause = transport ? "the server's handshake is not WebSocket's" : "connection refused or lost";
     reject(failure ?? new WebSocketOpenError(cause));
   });
   return promise;
 }
 
-function clientSocket(url: string, { headers, maxMessageSize, tls }: WebSocketOptions): WebSocket {
+function clientSocket(
+  url: string,
+  { headers, maxMessageSize, tls }: WebSocketOptions,
+  tunnel: Socket | undefined,
+): WebSocket {
   const clientOptions: ClientOptions & { closeTimeout: number } = {
-    ...tlsRequestOptions(tls),
+    ...(tunnel ? { createConnection: () => tunnel } : tlsRequestOptions(tls)),
     headers,
     perMessageDeflate: false,
     maxPayload: maxMessageSize,
@@ -277,6 +309,7 @@ function clientSocket(url: string, { headers, maxMessageSize, tls }: WebSocketOp
     socket.binaryType = "arraybuffer";
     return socket;
   } catch {
+    tunnel?.destroy();
     throw new WebSocketOpenError("the address or a header is not valid");
   }
 }
