@@ -199,7 +199,7 @@ async function memoryAfter({ service }: Scene, seconds: number): Promise<Memory>
     await pause(1_000);
     samples.push(service.rssBytes());
   }
-  await service.collectGarbage();
+  await (await service.inspector()).collectGarbage();
   return { rssBytes: median(samples.slice(-RSS_SAMPLES)), heldBytes: service.rssBytes() };
 }
 

@@ -261,7 +261,7 @@ async function watch({ service }: LoadScene, seconds: number) {
 }
 
 async function memoryOf(scene: LoadScene, rssBytes: number): Promise<Memory> {
-  await scene.service.collectGarbage();
+  await (await scene.service.inspector()).collectGarbage();
   const heapBytes = (await scene.metrics()).value("tiro_heap_used_bytes");
   return { rssBytes, heldBytes: scene.service.rssBytes(), heapBytes };
 }

@@ -32,13 +32,14 @@ export class LoopProbe {
   private constructor(private readonly service: ServiceProcess) {}
 
   static async start(service: ServiceProcess): Promise<LoopProbe> {
-    await service.evaluate(START);
+    await (await service.inspector()).evaluate(START);
     return new LoopProbe(service);
   }
 
   /** Of the time since the start, ms; each the upper end of its step. */
   async stop(): Promise<Percentiles> {
-    return percentilesOf(String(await this.service.evaluate(STOP)).split(" ").map(Number));
+    const counts = await (await this.service.inspector()).evaluate(STOP);
+    return percentilesOf(String(counts).split(" ").map(Number));
   }
 }
 

@@ -3,6 +3,7 @@
  * it says that it listens, ended by SIGTERM. Tells what the kernel knows of it: memory, processor time, descriptors.
  * It dies with whoever started it (`setpriv --pdeathsig`), so that a killed run leaves nothing behind.
  */
+import { Inspector } from "./inspector.ts";
 import { cpuMsOf, fdCountOf, rssBytesOf } from "./proc.ts";
 
 export interface ServiceProcessOptions {
@@ -30,6 +31,7 @@ export class ServiceProcess implements AsyncDisposable {
   readonly #lines: string[] = [];
   #port = 0;
   #inspectorUrl: string | undefined;
+  #inspector: Promise<Inspector> | undefined;
   #ended = false;
   #stopped?: Promise<number>;
 
@@ -105,36 +107,14 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   /**
-   * Frees what nothing holds any more, so that memory shows what is held. Needs `--inspect=127.0.0.1:0` among Deno's
-   * arguments.
+   * A look into its threads. Needs `--inspect=127.0.0.1:0` among Deno's arguments. One for all of its life: Deno reports
+   * its workers to the first alone. The connection is one of its descriptors from then on.
    */
-  async collectGarbage(): Promise<void> {
-    await this.#inspect("HeapProfiler.collectGarbage");
-  }
-
-  /** The value of a JavaScript expression in the service's main thread. Needs the inspector, too. */
-  async evaluate(expression: string): Promise<unknown> {
-    const { result } = await this.#inspect("Runtime.evaluate", { expression, returnByValue: true });
-    return (result as { value?: unknown }).value;
-  }
-
-  async #inspect(method: string, params: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
+  inspector(): Promise<Inspector> {
     if (this.#inspectorUrl === undefined) {
-      throw new Error(`Cannot ${method}: the service runs without an inspector`);
+      throw new Error("Cannot inspect: the service runs without an inspector");
     }
-    const socket = new WebSocket(this.#inspectorUrl);
-    const answered = Promise.withResolvers<Record<string, unknown>>();
-    const closed = new Promise<void>((resolve) => socket.onclose = () => resolve());
-    socket.onopen = () => socket.send(JSON.stringify({ id: 1, method, params }));
-    socket.onmessage = ({ data }: MessageEvent<string>) => {
-      const reply = JSON.parse(data);
-      if (reply.id === 1) answered.resolve(reply.result);
-    };
-    socket.onerror = () => answered.reject(new Error(`Cannot ${method}: the inspector went away`));
-    const result = await answered.promise;
-    socket.close();
-    await closed;
-    return result;
+    return this.#inspector ??= Inspector.open(this.#inspectorUrl);
   }
 
   /** SIGTERM; resolves with the exit code. Kills what does not end in time: then the code is 137. */
@@ -147,6 +127,8 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   async #stop(): Promise<number> {
+    const inspector = await this.#inspector?.catch(() => undefined);
+    await inspector?.[Symbol.asyncDispose]();
     const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_TIMEOUT_MS);
     try {
       this.#signal("SIGTERM");

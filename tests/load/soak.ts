@@ -127,15 +127,16 @@ async function soak(options: Options): Promise<SoakResults> {
 async function sample(scene: LoadScene, sessions: number): Promise<Sample> {
   const settled = await scene.settled(SETTLE_TIMEOUT_MS);
   await pause(SESSION_LONGEST_MS); // werift's last timers
-  await scene.service.collectGarbage();
-  await scene.service.collectGarbage();
   const { service } = scene;
+  const inspector = await service.inspector();
+  await inspector.collectGarbage();
+  await inspector.collectGarbage();
   return {
     sessions,
     heapBytes: (await scene.metrics()).value("tiro_heap_used_bytes"),
     rssBytes: service.rssBytes(),
     fds: service.fdCount(),
-    timers: Number(await service.evaluate(TIMERS)),
+    timers: Number(await inspector.evaluate(TIMERS)),
     settled,
   };
 }

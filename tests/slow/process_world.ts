@@ -129,7 +129,7 @@ export async function sampleRss(
   const samples: number[] = [];
   while (samples.length < seconds) {
     await pause(1_000);
-    if (options.collect) await service.collectGarbage();
+    if (options.collect) await (await service.inspector()).collectGarbage();
     samples.push(service.rssBytes());
   }
   return samples;

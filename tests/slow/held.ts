@@ -1,0 +1,49 @@
+/**
+ * What a service process holds, in counts. Memory in bytes is the machine's mood: allocators keep, the collector waits,
+ * compiled code comes and goes; these are the same on a busy machine.
+ */
+import type { ServiceProcess } from "../load/service_process.ts";
+
+export interface Held {
+  /** Open descriptors. */
+  descriptors: number;
+  /** Timers of Deno, in all threads. */
+  timers: number;
+  /** Objects that are left after a collection, in all threads, by the name of what constructed them. */
+  objects: Map<string, number>;
+}
+
+const TIMERS = `process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length`;
+
+/** Needs the service's inspector. */
+export async function heldBy(service: ServiceProcess): Promise<Held> {
+  const inspector = await service.inspector();
+  const timers = await inspector.evaluateInAll(TIMERS);
+  return {
+    timers: timers.reduce((sum: number, count) => sum + Number(count), 0),
+    objects: await inspector.countObjects(),
+    descriptors: service.fdCount(),
+  };
+}
+
+/** Classes of which there are `more` objects now or more, with how many more: ours, and those of the packages. */
+export function grownClasses(before: Held, after: Held, more: number): Record<string, number> {
+  return grown(before, after, more, (name) => !(name in globalThis) && !OF_THE_ENGINE.test(name));
+}
+
+/** The same of everything there is, arrays, promises and buffers included. */
+export function grownObjects(before: Held, after: Held, more: number): Record<string, number> {
+  return grown(before, after, more, () => true);
+}
+
+/** "system / Context", "Object (prototype) / ". */
+const OF_THE_ENGINE = / \/|^\W/;
+
+function grown(before: Held, after: Held, more: number, counts: (name: string) => boolean) {
+  const grown: Record<string, number> = {};
+  for (const [name, count] of after.objects) {
+    const difference = count - (before.objects.get(name) ?? 0);
+    if (difference >= more && counts(name)) grown[name] = difference;
+  }
+  return grown;
+}
