@@ -7,7 +7,14 @@ import { STATUS_FATAL } from "./errors.ts";
 import * as schemas from "./schemas.ts";
 
 export const TAGS = [
-  { name: "Calls", description: "Captions on and off, and their language" },
+  {
+    name: "Calls",
+    description:
+      "Captions on and off, and their language. Who moves to another room (breakout rooms) has another " +
+      "Nextcloud session there, and the HPB does not tell the service where they go: ask again, for that room and " +
+      "session. The language their captions are translated to goes with them for ten minutes after they left, as " +
+      "long as they keep their connection to the HPB, unless the request names one",
+  },
   { name: "Translation", description: "Captions in a participant's own language" },
   { name: "App", description: "What Nextcloud asks of an ExApp" },
   { name: "Operation", description: "For those who run the service" },

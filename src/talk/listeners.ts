@@ -5,6 +5,7 @@
  */
 import type { Recipient } from "../captioning/mod.ts";
 import { LIMITS } from "../domain/mod.ts";
+import type { TargetMemory } from "./target_memory.ts";
 
 /** Sessions of one room known by both names. Far past any call; a HPB that tells of more is not remembered. */
 const SESSIONS_MAX = 10_000;
@@ -14,32 +15,49 @@ export interface Wanted {
   ncSessionId: string;
   /** Language they want captions in; null for the one spoken. */
   targetId: string | null;
+  /** HPB session they were last in the room by, if they were. */
+  sessionId: string | undefined;
 }
 
 export class Listeners {
   /** Nextcloud sessions that want captions, oldest first. */
   readonly #wanted = new Set<string>();
+  /** HPB session each of them was last in the room by. */
+  readonly #seenAs = new Map<string, string>();
+  /** HPB sessions that are listeners once they come: they were in another room. Bounded like those wanted there. */
+  readonly #expected = new Set<string>();
   /** HPB session -> Nextcloud session, of everyone in the room. */
   readonly #sessions = new Map<string, string>();
   /** Languages asked for, by Nextcloud session: of those who want captions, or are in the room and may yet. */
-  readonly #targets = new Map<string, string>();
+  readonly #targets = new Map<string, string | null>();
   /** Listeners in the room, by Nextcloud session; their `id` is the HPB's. */
   readonly #present = new Map<string, Recipient>();
+
+  /** `memory`: of all rooms, for who comes from another one. */
+  constructor(private readonly memory?: TargetMemory) {}
 
   /** Asks for captions; whether the listener is in the room already. */
   add(ncSessionId: string): boolean {
     if (!this.#wanted.has(ncSessionId) && this.#wanted.size >= LIMITS.pendingListeners) this.#forgetOldest();
     this.#wanted.add(ncSessionId);
-    for (const [sessionId, known] of this.#sessions) {
-      if (known === ncSessionId) this.#enter(ncSessionId, sessionId);
-    }
+    this.#recall(ncSessionId, ncSessionId);
+    for (const sessionId of this.#sessionsOf(ncSessionId)) this.#enter(ncSessionId, sessionId);
     return this.#present.has(ncSessionId);
   }
 
   remove(ncSessionId: string): void {
     this.#wanted.delete(ncSessionId);
+    this.#seenAs.delete(ncSessionId);
     this.#targets.delete(ncSessionId);
     this.#present.delete(ncSessionId);
+    for (const id of [ncSessionId, ...this.#sessionsOf(ncSessionId)]) this.memory?.forget(id);
+  }
+
+  /** Whoever comes by this HPB session wants captions: they did in the room they come from. */
+  expect(sessionId: string): void {
+    const ncSessionId = this.#sessions.get(sessionId);
+    if (ncSessionId !== undefined) this.add(ncSessionId);
+    else if (this.#expected.size < LIMITS.pendingListeners) this.#expected.add(sessionId);
   }
 
   /** Whether they want captions or are in the room. */
@@ -53,8 +71,11 @@ export class Listeners {
    */
   setTarget(ncSessionId: string, targetId: string | null): string | undefined {
     if (!this.knows(ncSessionId)) return undefined;
-    if (targetId === null) this.#targets.delete(ncSessionId);
-    else this.#targets.set(ncSessionId, targetId);
+    this.#targets.set(ncSessionId, targetId);
+    for (const id of [ncSessionId, ...this.#sessionsOf(ncSessionId)]) {
+      if (targetId === null) this.memory?.forget(id);
+      else this.memory?.hold(id, targetId, this);
+    }
     const present = this.#present.get(ncSessionId);
     if (!present || present.targetId === targetId) return undefined;
     this.#enter(ncSessionId, present.id);
@@ -64,7 +85,9 @@ export class Listeners {
   sessionJoined(sessionId: string, ncSessionId: string): void {
     if (this.#sessions.size >= SESSIONS_MAX) return;
     this.#sessions.set(sessionId, ncSessionId);
-    if (this.#wanted.has(ncSessionId)) this.#enter(ncSessionId, sessionId);
+    this.#recall(ncSessionId, sessionId);
+    if (this.#expected.delete(sessionId)) this.add(ncSessionId);
+    else if (this.#wanted.has(ncSessionId)) this.#enter(ncSessionId, sessionId);
   }
 
   /** Someone left; a listener who comes back with the same Nextcloud session (a reload) is still one. */
@@ -72,6 +95,7 @@ export class Listeners {
     const ncSessionId = this.#sessions.get(sessionId);
     this.#sessions.delete(sessionId);
     if (ncSessionId === undefined) return;
+    for (const id of [ncSessionId, sessionId]) this.memory?.release(id, this);
     if (this.#present.get(ncSessionId)?.id === sessionId) this.#present.delete(ncSessionId);
     if (this.#targets.has(ncSessionId) && !this.knows(ncSessionId)) this.#targets.delete(ncSessionId);
   }
@@ -79,12 +103,21 @@ export class Listeners {
   /** The room is joined anew: who is here will be reported again. Returns the Nextcloud sessions of listeners who were here. */
   forgetSessions(): string[] {
     const wereHere = [...this.#present.keys()];
+    this.release();
     this.#sessions.clear();
     this.#present.clear();
     for (const ncSessionId of this.#targets.keys()) {
       if (!this.#wanted.has(ncSessionId)) this.#targets.delete(ncSessionId);
     }
     return wereHere;
+  }
+
+  /** The room is left: its languages are kept for a while. */
+  release(): void {
+    for (const ids of this.#sessions) {
+      for (const id of ids) this.memory?.release(id, this);
+    }
+    for (const ncSessionId of this.#targets.keys()) this.memory?.release(ncSessionId, this);
   }
 
   /** HPB sessions to send captions to, and in which language. */
@@ -106,11 +139,27 @@ export class Listeners {
     return [...this.#wanted].map((ncSessionId) => ({
       ncSessionId,
       targetId: this.#targets.get(ncSessionId) ?? null,
+      sessionId: this.#seenAs.get(ncSessionId),
     }));
   }
 
   #enter(ncSessionId: string, sessionId: string): void {
+    this.#seenAs.set(ncSessionId, sessionId);
     this.#present.set(ncSessionId, { id: sessionId, targetId: this.#targets.get(ncSessionId) ?? null });
+  }
+
+  /** Takes the language over that is known of either session, unless one was asked for here. */
+  #recall(ncSessionId: string, sessionId: string): void {
+    const targetId = this.#targets.has(ncSessionId)
+      ? this.#targets.get(ncSessionId)
+      : this.memory?.recall(sessionId) ?? this.memory?.recall(ncSessionId);
+    if (targetId === undefined || targetId === null) return;
+    this.#targets.set(ncSessionId, targetId);
+    for (const id of [ncSessionId, sessionId]) this.memory?.hold(id, targetId, this);
+  }
+
+  #sessionsOf(ncSessionId: string): string[] {
+    return [...this.#sessions].flatMap(([sessionId, known]) => known === ncSessionId ? [sessionId] : []);
   }
 
   #isHere(ncSessionId: string): boolean {

@@ -102,7 +102,7 @@ Deno.test("A language survives a reload and a full re-join of its listener, not 
   listeners.forgetSessions();
   listeners.sessionJoined("hpb-3", "nc-1");
   assert.deepEqual(targets(listeners), ["hpb-3:de"]);
-  assert.deepEqual(listeners.wanted(), [{ ncSessionId: "nc-1", targetId: "de" }]);
+  assert.deepEqual(listeners.wanted(), [{ ncSessionId: "nc-1", targetId: "de", sessionId: "hpb-3" }]);
   listeners.remove("nc-1");
   listeners.add("nc-1");
   assert.deepEqual(targets(listeners), ["hpb-3:null"]);

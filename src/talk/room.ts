@@ -20,6 +20,7 @@ import { type Scope, untilAborted } from "../flow/mod.ts";
 import type { Joining } from "./joining.ts";
 import { Listeners, type Wanted } from "./listeners.ts";
 import { RoomSpeakers } from "./room_speakers.ts";
+import type { TargetMemory } from "./target_memory.ts";
 import type { SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
 
 /** Why the service left a room by itself. */
@@ -43,6 +44,8 @@ export interface RoomOptions {
   /** STUN and TURN servers for a new subscription. */
   iceServers: () => Promise<readonly IceServer[]>;
   translations?: Translations;
+  /** Of all rooms: who comes from another one keeps their language. */
+  targets: TargetMemory;
   emptyRoomMs: number;
   speakersMax: number;
   /** The room's scope. Its owner disposes it after `onEnd`. */
@@ -66,7 +69,7 @@ const OUTBOX_RETRY_MS = 200;
 export class Room {
   readonly #options: RoomOptions;
   readonly #signaling: RoomSignaling;
-  readonly #listeners = new Listeners();
+  readonly #listeners: Listeners;
   readonly #speakers: RoomSpeakers;
   readonly #fanOut: FanOut;
   #languageId: string;
@@ -85,6 +88,7 @@ export class Room {
   constructor(options: RoomOptions) {
     this.#options = options;
     this.#languageId = options.languageId;
+    this.#listeners = new Listeners(options.targets);
     this.#signaling = options.connect((event) => this.#receive(event));
     this.#fanOut = new FanOut({
       listeners: () => this.#listeners.present(),
@@ -102,6 +106,7 @@ export class Room {
       onCaption: (caption) => this.#fanOut.deliver(caption),
     });
     options.scope.defer(() => {
+      this.#listeners.release();
       this.#fanOut[Symbol.dispose]();
       this.#settleTimer?.[Symbol.dispose]();
       this.#emptyTimer?.[Symbol.dispose]();
@@ -151,6 +156,12 @@ export class Room {
 
   addListener(ncSessionId: string): void {
     this.#listeners.add(ncSessionId);
+    this.#watchListeners();
+  }
+
+  /** Whoever comes by this HPB session is a listener. */
+  expectListener(sessionId: string): void {
+    this.#listeners.expect(sessionId);
     this.#watchListeners();
   }
 

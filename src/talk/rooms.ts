@@ -32,6 +32,7 @@ import { Joining } from "./joining.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
 import type { SpokenLanguages } from "./spoken_languages.ts";
+import { TargetMemory } from "./target_memory.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
 
 export interface TalkOptions {
@@ -75,6 +76,7 @@ export class TalkRooms implements Rooms {
   /** Rooms being left: last words are on their way, sockets are closing. */
   readonly #closing = new Set<Promise<void>>();
   readonly #lost: LostRooms;
+  readonly #targets: TargetMemory;
   #draining = false;
 
   constructor(options: TalkOptions) {
@@ -84,6 +86,7 @@ export class TalkRooms implements Rooms {
       onTrouble: (trouble) => this.#signalingChanged(trouble),
     });
     this.#joining = new Joining(options.clock);
+    this.#targets = new TargetMemory(options.clock);
     const { scope, clock, meter } = options;
     this.#lost = scope.use(
       new LostRooms({
@@ -263,6 +266,7 @@ export class TalkRooms implements Rooms {
       joining: this.#joining,
       iceServers: async () => [...await settings.iceServers(), ...open.turnServers],
       translations,
+      targets: this.#targets,
       emptyRoomMs,
       speakersMax: speakersPerRoomMax,
       scope,
@@ -382,9 +386,11 @@ export class TalkRooms implements Rooms {
   }
 
   #takeOver(before: Room, next: Room): void {
-    for (const { ncSessionId, targetId } of before.wantedListeners()) {
+    for (const { ncSessionId, targetId, sessionId } of before.wantedListeners()) {
       next.addListener(ncSessionId);
-      next.setTranslationTarget(ncSessionId, targetId);
+      if (targetId !== null) next.setTranslationTarget(ncSessionId, targetId);
+      // In another room they have another Nextcloud session.
+      if (sessionId !== undefined) next.expectListener(sessionId);
     }
   }
 

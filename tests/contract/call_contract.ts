@@ -227,6 +227,27 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
     },
   );
 
+  test(
+    "who moves to another room keeps the HPB session, under the Nextcloud session of that room",
+    async (stack, call) => {
+      await using elsewhere = await stack.startCall();
+      await using participant = await join(stack, call, "nc-here");
+      await using here = await CallClient.join(stack, call.roomToken);
+      await using there = await CallClient.join(stack, elsewhere.roomToken);
+      const { sessionId } = participant;
+      await here.next(
+        "sessions_joined",
+        ({ sessions }) => sessions.some((each) => each.sessionId === sessionId),
+      );
+      await participant.moveTo(elsewhere.roomToken, "nc-there");
+      const left = await here.next("sessions_left");
+      assert.deepEqual(left.sessionIds, [sessionId]);
+      await there.until("who moved", () => sessionsOf(there).some((each) => each.sessionId === sessionId));
+      const moved = sessionsOf(there).find((each) => each.sessionId === sessionId);
+      assert.deepEqual(moved, { sessionId, ncSessionId: "nc-there", internal: false });
+    },
+  );
+
   test("a wrong secret is refused for good", async (stack, call) => {
     await using client = new CallClient(stack, call.roomToken, { secret: "not the secret" });
     const { error } = await client.next("closed");

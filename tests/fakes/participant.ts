@@ -25,7 +25,7 @@ const JOIN_TIMEOUT_MS = 10_000;
 const BYE_TIMEOUT_MS = 1_000;
 
 export class HpbParticipant implements TestParticipant {
-  readonly ncSessionId: string;
+  ncSessionId: string;
   readonly transcripts: Transcript[] = [];
   readonly #socket: WebSocket;
   readonly #listeners = new Set<(message: HpbMessage) => void>();
@@ -106,6 +106,12 @@ export class HpbParticipant implements TestParticipant {
     const seen = this.transcripts.length;
     await this.message(() => this.transcripts.slice(seen).some(matches), deadlineMs);
     return this.transcripts.slice(seen).find(matches)!;
+  }
+
+  /** Goes to another room as Talk's front end does: on the same connection, with the Nextcloud session it got there. */
+  async moveTo(roomToken: string, ncSessionId: string): Promise<void> {
+    await this.#request({ type: "room", room: { roomid: roomToken, sessionid: ncSessionId } });
+    this.ncSessionId = ncSessionId;
   }
 
   /** Cuts the connection without a goodbye: the HPB keeps the session for its resume window. */
