@@ -214,6 +214,7 @@ export class Room {
         return;
       case "sessions_joined":
         for (const { sessionId, ncSessionId, internal } of event.sessions) {
+          this.#speakers.joined(sessionId);
           if (internal || ncSessionId === undefined) continue;
           this.#listeners.sessionJoined(sessionId, ncSessionId);
           this.#missing.delete(ncSessionId);

@@ -32,6 +32,8 @@ export interface RoomSpeakerOptions {
   requestOffer: () => void;
   sendAnswer: (sid: string, sdp: string) => void;
   onCaption: (caption: Caption) => void;
+  /** Whether the HPB has them in the room, and not only in a list of Nextcloud's. */
+  isInRoom: () => boolean;
   /** The speaker's scope, a child of the room's. */
   scope: Scope;
   clock: Clock;
@@ -117,7 +119,8 @@ export class RoomSpeaker implements AsyncDisposable {
   /** The SFU refused: the speaker does not publish yet, or no longer. */
   refused(code: string): void {
     this.#options.log.debug("offer refused", { code });
-    if (code === "disconnected" || code === "busy") this.#connection.suspended();
+    const isAbsent = code === "client_not_found" && !this.#options.isInRoom();
+    if (isAbsent || code === "disconnected" || code === "busy") this.#connection.suspended();
     else this.#notConnected({ refused: code });
     this.#askAgain("refused");
   }

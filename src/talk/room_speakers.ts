@@ -93,6 +93,12 @@ export class RoomSpeakers {
     this.#openWaiting();
   }
 
+  /** They joined the room; a list may have named them before. */
+  joined(sessionId: string): void {
+    const known = this.#participants.get(sessionId);
+    if (known) this.#participants.set(sessionId, { ...known, joined: true });
+  }
+
   /** They left the room. */
   left(sessionId: string): void {
     this.#participants.delete(sessionId);
@@ -159,6 +165,7 @@ export class RoomSpeakers {
       languageId: this.#languageId,
       requestOffer: () => requestOffer(sessionId),
       sendAnswer: (sid, sdp) => sendAnswer(sessionId, sid, sdp),
+      isInRoom: () => this.#participants.get(sessionId)?.joined === true,
       scope: scope.child("speaker"),
       log: log.child({ speaker: sessionId }),
     });

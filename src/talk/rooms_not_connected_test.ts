@@ -92,6 +92,21 @@ for (
     }));
 }
 
+Deno.test("A participant of a list whom the room does not have is not missed", () =>
+  withRooms(async (world) => {
+    const connection = await world.call();
+    const ghost = { sessionId: "hpb-s", joined: false, inCall: 3, internal: false };
+    connection.onEvent({ type: "participants", users: [ghost] });
+    await refuseFor(world, connection, "client_not_found", 180_000);
+    assert.deepEqual(world.rooms.status().troubles, {});
+    assert.deepEqual(lines(world), []);
+    connection.session("hpb-s", "nc-s");
+    await refuseFor(world, connection, "client_not_found", 55_000);
+    assert.deepEqual(world.rooms.status().troubles, {}, "their minute begins when they come");
+    await refuseFor(world, connection, "client_not_found", 30_000);
+    assert.deepEqual(world.rooms.status().troubles, { not_connected: 1 });
+  }));
+
 Deno.test("A connection without audio is reported after a minute: it may be the speaker's network", () =>
   withRooms(async ({ call, clock, host, rooms }) => {
     await call();
