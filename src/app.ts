@@ -6,7 +6,7 @@ import project from "../deno.json" with { type: "json" };
 import type { Config } from "./config/mod.ts";
 import { AudioLedger, LIMITS, type Log, type Ocs, type SpeechToText } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
-import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
+import { createHttpApp, type ListenAddress, serveHttp, watchTunnel } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
 import {
   AdmittingHost,
@@ -156,7 +156,17 @@ export async function startService(
       },
     });
     collectGarbage();
-    const { address } = await serveHttp({ app, ...config.http, scope: scope.child("http"), log });
+    const http = scope.child("http");
+    const isTunnelled = config.http.unixSocket !== undefined;
+    if (config.tunnel.isNamedOnly) {
+      log.warn("HP_FRP_ADDRESS is set without HP_SHARED_KEY: listening on a port, and not for HaRP's tunnel");
+    }
+    const { address } = await serveHttp({
+      app: isTunnelled ? watchTunnel(app, { scope: http, clock, log }) : app,
+      ...config.http,
+      scope: http,
+      log,
+    });
     log.info("listening", { ...address, stt: stt.name });
     return {
       address,

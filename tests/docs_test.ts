@@ -22,7 +22,7 @@ Deno.test("The README's table of variables is the code's", async () => {
 });
 
 /** Where to listen: the image sets it, and AppAPI in the containers it makes itself. */
-const ADDRESS = ["HOST", "PORT", "APP_HOST", "APP_PORT", "HP_SHARED_KEY", "HP_EXAPP_SOCK"];
+const ADDRESS = ["HOST", "PORT", "APP_HOST", "APP_PORT", "HP_SHARED_KEY", "HP_EXAPP_SOCK", "HP_FRP_ADDRESS"];
 
 Deno.test("compose.yaml passes on every variable but the address, which the image sets", async () => {
   const compose = await read("compose.yaml");

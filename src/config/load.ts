@@ -63,6 +63,11 @@ export interface Config {
     /** Where set, this path is listened on and no address. */
     readonly unixSocket?: string;
   };
+  /** HaRP's tunnel, which `frpc` beside the service holds open. */
+  readonly tunnel: {
+    /** HP_FRP_ADDRESS tells frpc where to; alone, without HP_SHARED_KEY, it does not make the service listen for it. */
+    readonly isNamedOnly: boolean;
+  };
   /** What callers of the API show. With neither a token nor an ExApp, everyone who can reach it may call. */
   readonly auth: { readonly token?: Secret };
   /** Set when the service is an ExApp. */
@@ -137,6 +142,7 @@ export function loadConfig(env: Environment, files: Partial<Files> = {}): Config
       deepl: { url: values.DEEPL_URL, apiKey: values.DEEPL_API_KEY },
     },
     http: listenAddress(values),
+    tunnel: { isNamedOnly: values.HP_FRP_ADDRESS !== undefined && values.HP_SHARED_KEY === undefined },
     auth: { token: values.LT_API_TOKEN },
     exApp: values.APP_SECRET && {
       id: values.APP_ID,
@@ -275,6 +281,7 @@ function parse(given: Given, files: Files) {
       ),
       HP_SHARED_KEY: fields.secret.optional(),
       HP_EXAPP_SOCK: fields.socketPath,
+      HP_FRP_ADDRESS: z.string().optional(),
       LOG_LEVEL: fields.oneOf(LOG_LEVELS, { warning: "warn" }),
       LT_CA_CERTS: fields.certificates(files.read).optional(),
       SKIP_CERT_VERIFY: fields.choice("true", "false"),

@@ -391,6 +391,14 @@ Deno.test("Proxies are named as other programs have them, in either case, and th
   assert.doesNotMatch(Deno.inspect(config, { depth: 9 }) + JSON.stringify(config), /5ecret@/);
 });
 
+Deno.test("HaRP's tunnel is listened for with its key, and the address alone is noticed", () => {
+  const tunnel = (env: Environment) => loadConfig({ ...COMPLETE, ...EXAPP, ...env }, WRITABLE).tunnel;
+  const named = { HP_FRP_ADDRESS: "appapi-harp:8782" };
+  assert.deepEqual(tunnel({}), { isNamedOnly: false });
+  assert.deepEqual(tunnel(named), { isNamedOnly: true });
+  assert.deepEqual(tunnel({ ...named, HP_SHARED_KEY: "key" }), { isNamedOnly: false });
+});
+
 Deno.test("A name out of a list is taken in any case", () => {
   const { LIBRETRANSLATE_URL, ...env } = { ...COMPLETE, LIBRETRANSLATE_URL: "http://lt:5000" };
   for (const level of ["INFO", "Info", " info ", "DEBUG", "Warn", "WARNING", "ERROR"]) {

@@ -207,6 +207,11 @@ export const VARIABLES = [
     example: "/tmp/exapp.sock",
   },
   {
+    name: "HP_FRP_ADDRESS",
+    meaning: "Set by HaRP for `frpc`, which has to run beside Tiro; Tiro itself only looks whether it is set",
+    example: "appapi-harp:8782",
+  },
+  {
     name: "LOG_LEVEL",
     default: "info",
     meaning: `Least important lines to log: ${LOG_LEVELS.map((level) => `\`${level}\``).join(", ")}`,

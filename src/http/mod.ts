@@ -4,3 +4,4 @@ export type { Auth } from "./auth.ts";
 export { type ApiDocument, apiDocument } from "./document.ts";
 export { apiReference, type Field, type Operation, type Reference } from "./reference.ts";
 export { type HttpServer, type ListenAddress, ListenError, serveHttp, type ServeOptions } from "./serve.ts";
+export { watchTunnel } from "./tunnel_watch.ts";

@@ -19,6 +19,7 @@ const SET_BY_APPAPI = [
   "APP_PORT",
   "APP_PERSISTENT_STORAGE",
   "HP_SHARED_KEY",
+  "HP_FRP_ADDRESS",
 ];
 /** An ExApp has no use for these: APP_HOST and APP_PORT stand instead, and it is never open. */
 const NOT_FOR_EXAPPS = ["HOST", "PORT", "LT_API_OPEN", "HP_EXAPP_SOCK"];

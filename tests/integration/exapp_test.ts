@@ -6,6 +6,7 @@ import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { padded } from "../fakes/speech.ts";
 import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeLog } from "../fakes/telemetry.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { eventually, finalText, serviceFor } from "./world.ts";
 
@@ -23,6 +24,8 @@ interface ExAppWorld extends AsyncDisposable {
   appApi: FakeAppApi;
   /** APP_PERSISTENT_STORAGE. */
   storage: string;
+  /** What the services have logged. */
+  log: FakeLog;
   start(environment?: Record<string, string>): Promise<Service>;
 }
 
@@ -32,23 +35,30 @@ async function startExAppWorld(): Promise<ExAppWorld> {
   stack.defer(() => Deno.remove(storage, { recursive: true }));
   const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
   const stt = stack.use(FakeModalServer.start());
+  const log = new FakeLog();
   return {
+    log,
     hpb,
     stt,
     appApi: hpb.nextcloud.register(EX_APP),
     storage,
     start: (environment = {}) =>
-      serviceFor(hpb, {
-        STT_STREAM_URL: stt.url,
-        APP_ID: EX_APP.id,
-        APP_SECRET: EX_APP.secret,
-        APP_VERSION: EX_APP.version,
-        AA_VERSION: EX_APP.aaVersion,
-        APP_HOST: "127.0.0.1",
-        APP_PORT: "0",
-        APP_PERSISTENT_STORAGE: storage,
-        ...environment,
-      }),
+      serviceFor(
+        hpb,
+        {
+          STT_STREAM_URL: stt.url,
+          APP_ID: EX_APP.id,
+          APP_SECRET: EX_APP.secret,
+          APP_VERSION: EX_APP.version,
+          AA_VERSION: EX_APP.aaVersion,
+          APP_HOST: "127.0.0.1",
+          APP_PORT: "0",
+          APP_PERSISTENT_STORAGE: storage,
+          ...environment,
+        },
+        {},
+        log,
+      ),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -126,7 +136,15 @@ Deno.test("Behind HaRP the same life goes over a Unix socket, and over nothing e
   const { appApi } = world;
   const unixSocket = `${world.storage}/exapp.sock`;
   {
-    await using service = await world.start({ HP_SHARED_KEY: "HaRP's key", HP_EXAPP_SOCK: unixSocket });
+    const harp = {
+      HP_SHARED_KEY: "HaRP's key",
+      HP_EXAPP_SOCK: unixSocket,
+      HP_FRP_ADDRESS: "appapi-harp:8782",
+    };
+    await using service = await world.start(harp);
+    const said = (message: string) => world.log.lines.filter((line) => line.message === message).length;
+    assert.equal(said("listening for HaRP's tunnel: frpc has to run beside the service"), 1);
+    assert.equal(said("HaRP's tunnel works"), 0);
     assert.equal(service.address.unixSocket, unixSocket);
     assert.equal(service.address.port, 0, "no port");
     const at = addressOf(service);
@@ -137,9 +155,19 @@ Deno.test("Behind HaRP the same life goes over a Unix socket, and over nothing e
     assert.equal((await appApi.call(at, "GET", "/api/v1/languages", undefined, "ada")).status, 200);
     assert.deepEqual((await appApi.setEnabled(at, false)).json, { error: "" });
     assert.deepEqual(await enabledSays(appApi, at), { enabled: false });
+    assert.equal(said("HaRP's tunnel works"), 1);
   }
   await assert.rejects(Deno.stat(unixSocket), Deno.errors.NotFound);
   assert.deepEqual(appApi.faults, []);
+});
+
+Deno.test("HaRP's address without its key is warned of: the tunnel would lead nowhere", async () => {
+  await using world = await startExAppWorld();
+  await using service = await world.start({ HP_FRP_ADDRESS: "appapi-harp:8782" });
+  assert.equal(service.address.unixSocket, undefined);
+  assert.deepEqual(world.log.lines.filter(({ level }) => level === "warn").map(({ message }) => message), [
+    "HP_FRP_ADDRESS is set without HP_SHARED_KEY: listening on a port, and not for HaRP's tunnel",
+  ]);
 });
 
 Deno.test("Who does not know the secret changes nothing, and only hears the heartbeat", async () => {

@@ -2,6 +2,7 @@
 import assert from "@std/assert";
 import { type Seams, type Service, startService } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/mod.ts";
+import type { Log } from "../../src/domain/mod.ts";
 import { delay } from "../../src/flow/mod.ts";
 import { createSilentLog } from "../../src/telemetry/mod.ts";
 import type { TestParticipant, TestSpeaker, TestStack, Transcript } from "../fakes/call.ts";
@@ -90,6 +91,7 @@ export function serviceFor(
   stack: TestStack,
   environment: Record<string, string>,
   seams: Seams = {},
+  log: Log = createSilentLog(),
 ): Promise<Service> {
   const config = loadConfig({
     LT_HPB_URL: stack.hpbUrl,
@@ -101,7 +103,7 @@ export function serviceFor(
     ...environment,
   });
   // However full the machine of the tests is, speakers are taken.
-  return startService(config, createSilentLog(), {
+  return startService(config, log, {
     readSystemFile: () => Promise.resolve(undefined),
     ...seams,
   });
