@@ -4,7 +4,6 @@
  *
  *     fine --3 connections failed, or 60 s without audio--> in trouble --audio--> fine
  */
-
 import type { AudioLoss } from "../domain/mod.ts";
 
 /** What was seen of a request that brought no audio. */
