@@ -36,6 +36,11 @@ export const METRICS = {
     help: "RTP and RTCP packets not let in: forged, repeated or broken; those of RTCP begin with rtcp_",
     label: "reason",
   },
+  tiro_datagrams_refused_total: {
+    kind: "counter",
+    help: "STUN, DTLS and other datagrams not let in: forged, of strangers, or more than a peer needs",
+    label: "reason",
+  },
   tiro_signaling_ignored_total: { kind: "counter", help: "HPB messages not understood", label: "reason" },
   tiro_signaling_reconnects_total: { kind: "counter", help: "HPB reconnects", label: "kind" },
   tiro_offers_requested_total: { kind: "counter", help: "Offers asked of the SFU", label: "reason" },

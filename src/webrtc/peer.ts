@@ -16,7 +16,9 @@ import {
 } from "werift";
 import type { AudioLoss, Clock, IceServer } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
+import { type DatagramRefusal, guardDatagrams } from "./guard.ts";
 import { extendHandshake } from "./handshake.ts";
+import { resumeChecks } from "./ice.ts";
 import { shareEvents, withoutHandshake, withoutSrtpSessions } from "./lean.ts";
 import { demandPossession } from "./possession.ts";
 import { tapRtp } from "./rtp_tap.ts";
@@ -44,6 +46,10 @@ export interface PeerOptions {
   onRtp: (packet: ReceivedRtp) => void;
   /** A packet was not passed on: forged, repeated or broken. */
   onRefused?: (reason: SrtpRefusal | SrtcpRefusal) => void;
+  /** A datagram of another kind was not let in: forged, of a stranger, or too many. */
+  onDatagramRefused?: (reason: DatagramRefusal) => void;
+  /** The other end has closed the connection, once it was made. */
+  onEnded?: () => void;
   /** For when packets came, and when to report that. */
   clock?: Clock;
 }
@@ -65,6 +71,8 @@ export class Peer implements AsyncDisposable {
   readonly connection: RTCPeerConnection;
   readonly #onRtp: PeerOptions["onRtp"];
   readonly #onRefused: (reason: SrtpRefusal | SrtcpRefusal) => void;
+  readonly #onDatagramRefused: (reason: DatagramRefusal) => void;
+  readonly #onEnded: () => void;
   readonly #clock: Clock;
   readonly #taps: Disposable[] = [];
   readonly #hasStun: boolean;
@@ -76,10 +84,13 @@ export class Peer implements AsyncDisposable {
   #closed?: Promise<void>;
   #ended?: Promise<void>;
 
-  constructor({ iceServers, network, codecs, onRtp, onRefused, clock }: PeerOptions) {
+  constructor(options: PeerOptions) {
+    const { iceServers, network, codecs, onRtp, onRefused, clock } = options;
     const { interfaceAddresses: addresses, portRange, iceUseIpv6 = false } = network;
     this.#onRtp = onRtp;
     this.#onRefused = onRefused ?? (() => {});
+    this.#onDatagramRefused = options.onDatagramRefused ?? (() => {});
+    this.#onEnded = options.onEnded ?? (() => {});
     this.#clock = clock ?? systemClock;
     this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url.trim())));
     const only = (ipv6: boolean) => addresses?.filter((address) => address.includes(":") === ipv6) ?? [];
@@ -118,7 +129,10 @@ export class Peer implements AsyncDisposable {
     const gathering = this.connection.setLocalDescription(description);
     this.#gathering = gathering.catch(() => {});
     await gathering;
-    if (description.type === "answer") shareEvents(this.connection);
+    if (description.type === "answer") {
+      shareEvents(this.connection);
+      this.#resumeChecks();
+    }
     return this.connection.localDescription?.sdp ?? "";
   }
 
@@ -126,6 +140,7 @@ export class Peer implements AsyncDisposable {
   async setRemoteAnswer(sdp: string): Promise<void> {
     this.#started = true;
     await this.connection.setRemoteDescription({ type: "answer", sdp });
+    this.#resumeChecks();
   }
 
   /** How far it came, for when it does not work. */
@@ -190,6 +205,8 @@ export class Peer implements AsyncDisposable {
       this.#boundGathering(ice);
       demandPossession(transport);
       this.#followHandshake(transport);
+      this.#followEnd(transport);
+      guardDatagrams(transport, ice, { clock: this.#clock, onRefused: this.#onDatagramRefused });
       const tap = { clock: this.#clock, onRtp: this.#onRtp, onRefused: this.#onRefused };
       this.#taps.push(tapRtp(transport, ice, tap));
     }
@@ -237,6 +254,23 @@ export class Peer implements AsyncDisposable {
         const connect = dtls.connect.bind(dtls);
         dtls.connect = () => this.#closed ? Promise.resolve() : this.#linger(connect());
       });
+    });
+  }
+
+  /** A restart that fails shows in the connection's state. */
+  #resumeChecks(): void {
+    for (const transport of this.#transports) {
+      const checking = resumeChecks(transport);
+      if (checking) this.#linger(checking).catch(() => {});
+    }
+  }
+
+  /** werift's connection stays connected without its DTLS. */
+  #followEnd(transport: RTCDtlsTransport): void {
+    let wasConnected = false;
+    transport.onStateChange.subscribe((state) => {
+      if (wasConnected && !this.#closed) this.#onEnded();
+      wasConnected = state === "connected";
     });
   }
 

@@ -68,8 +68,11 @@ export function tapRtp(
     const received = isSrtcp(datagram)
       ? reports?.receive(datagram, arrivedMs)
       : srtp.receive(datagram, arrivedMs);
-    if (typeof received === "string") onRefused(received);
-    else if (received) onRtp(received);
+    if (typeof received === "string") {
+      onRefused(received);
+      return false;
+    }
+    if (received) onRtp(received);
     return true;
   };
   const ensure: (protocol: Protocol) => void = ice["ensureProtocol"].bind(ice);

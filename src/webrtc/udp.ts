@@ -13,7 +13,7 @@ import { interfaceAddress, UdpTransport } from "werift";
 import { isMedia } from "./srtp.ts";
 import { DenoUdpSocket } from "./udp_deno.ts";
 import { isLibcUdp, LibcUdpSocket } from "./udp_libc.ts";
-import type { Address, ReceivedDatagram, UdpSocket, UdpSocketOptions } from "./udp_socket.ts";
+import type { Address, ReceivedDatagram, Taken, UdpSocket, UdpSocketOptions } from "./udp_socket.ts";
 
 type SocketType = "udp4" | "udp6";
 
@@ -32,10 +32,11 @@ export class DatagramTransport {
   /** What is neither RTP nor RTCP, or all of it while nobody takes those. */
   onData: (data: Buffer, from: Address) => void = () => {};
   /**
-   * RTP and RTCP, good until it returns, and for how long the kernel has had it, ms. Returns whether there are keys for
-   * it.
+   * RTP and RTCP, good until it returns, and for how long the kernel has had it, ms. Returns whether it is authentic.
    */
   onMedia: ((datagram: Uint8Array, waitedMs: number) => boolean) | undefined;
+  /** What of the rest goes on to `onData`, good until it returns; undefined: all. */
+  admit: ((datagram: Uint8Array, from: Address) => readonly Uint8Array[]) | undefined;
   closed = false;
   readonly #socketType: SocketType;
   readonly #socket: UdpSocket;
@@ -99,20 +100,22 @@ export class DatagramTransport {
    * Media may come many in a turn; what werift makes of a datagram it may need for the next one. One's trouble is not the
    * next one's: it is told as a stray error.
    */
-  #receive(received: ReceivedDatagram): boolean {
+  #receive(received: ReceivedDatagram): Taken {
     const { bytes, waitedMs } = received;
-    if (!this.onMedia || !isMedia(bytes)) {
-      this.#pass(bytes, received.from());
-      return false;
+    if (this.onMedia && isMedia(bytes)) {
+      try {
+        return this.onMedia(bytes, waitedMs) ? "media" : "refused";
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+        return "media";
+      }
     }
-    try {
-      return this.onMedia(bytes, waitedMs);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-    return true;
+    const from = received.from();
+    const admitted = this.admit ? this.admit(bytes, from) : [bytes];
+    for (const part of admitted) this.#pass(part, from);
+    return admitted.length > 0 ? "passed" : "refused";
   }
 
   #pass(bytes: Uint8Array, from: Address): void {

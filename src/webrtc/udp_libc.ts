@@ -22,8 +22,8 @@ const POLL_MS = 20;
 const TURNS = 4;
 /** Datagrams taken in one call. */
 const BATCH = 16;
-/** Calls for one socket at a time, so that a flood keeps to its own: what is too much the kernel drops. */
-const CALLS_MAX = 4;
+/** Datagrams of one socket at a time: what a flood has more has to wait for everybody else's turn. */
+const DATAGRAMS_MAX = 64;
 
 const CLOCK_REALTIME = 0;
 const AF_INET = 2;
@@ -130,21 +130,26 @@ export class LibcUdpSocket implements UdpSocket {
   poll(turnMs: number): void {
     const { recvmmsg } = symbols();
     const received = arena ??= new Arena();
-    for (let calls = 0; calls < CALLS_MAX && !this.#closed; calls++) {
+    for (let left = DATAGRAMS_MAX; left > 0 && !this.#closed;) {
       const batch = this.#batch;
       const count = recvmmsg(this.#fd, received.headerBytes, batch, MSG_DONTWAIT, null);
+      let hasPassed = false;
       for (let slot = 0; slot < count; slot++) {
         // Whoever is told of one may close the socket over it.
-        if (received.take(slot, this.#family, this.#emptyMs) && !this.#closed && this.#onReceived(received)) {
-          this.#batch = BATCH;
-        }
+        if (!received.take(slot, this.#family, this.#emptyMs) || this.#closed) continue;
+        const taken = this.#onReceived(received);
+        if (taken === "media") this.#batch = BATCH;
+        else if (taken === "passed") hasPassed = true;
       }
       if (count < batch) {
         this.#emptyMs = turnMs;
         return;
       }
-      if (this.#batch === 1) return this.#pollNextTurn();
+      left -= batch;
+      if (hasPassed && this.#batch === 1) break;
     }
+    // Or what is for others would wait behind a flood, until the kernel has no place for it.
+    this.#pollNextTurn();
   }
 
   #pollNextTurn(): void {

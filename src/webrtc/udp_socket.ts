@@ -2,6 +2,16 @@
 
 export type Address = readonly [host: string, port: number];
 
+/** An IPv6 address can be written in several ways. */
+export function isSameAddress([hostA, portA]: Address, [hostB, portB]: Address): boolean {
+  return portA === portB &&
+    (hostA === hostB || isIpv6(hostA) && isIpv6(hostB) && written(hostA) === written(hostB));
+}
+
+const isIpv6 = (host: string) => host.includes(":");
+/** In the one way that URLs have. */
+const written = (host: string) => URL.parse(`http://[${host}]`)?.host;
+
 /** Good until the call it comes with returns: the next datagram is told in the same place. */
 export interface ReceivedDatagram {
   readonly bytes: Uint8Array;
@@ -25,12 +35,18 @@ export interface UdpSocketOptions {
   host: string;
   /** 0: any. */
   port: number;
-  /**
-   * Must not throw. Returns whether more datagrams can be taken in the same turn of the event loop; until it first says so
-   * each has a turn for itself.
-   */
-  onReceived: (received: ReceivedDatagram) => boolean;
+  /** Must not throw. */
+  onReceived: (received: ReceivedDatagram) => Taken;
 }
+
+/** What became of a datagram. */
+export type Taken =
+  /** From now on many can be taken in one turn of the event loop. */
+  | "media"
+  /** Until the first media each of these has a turn of the event loop for itself. */
+  | "passed"
+  /** Nothing was made of it. */
+  | "refused";
 
 /** Ethernet's 1500 and a margin. A longer datagram is cut, and then not authentic. */
 export const DATAGRAM_BYTES_MAX = 2_048;

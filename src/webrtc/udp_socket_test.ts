@@ -37,7 +37,7 @@ class Ear implements AsyncDisposable {
         this.told.push({ bytes: [...received.bytes], waitedMs: received.waitedMs, from: received.from() });
         onTold();
         this.#look();
-        return isMedia;
+        return isMedia ? "media" : "passed";
       },
     });
   }

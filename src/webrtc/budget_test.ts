@@ -1,0 +1,20 @@
+import assert from "@std/assert";
+import { Budget } from "./budget.ts";
+
+const spent = (budget: Budget, tries: number, nowMs: number) =>
+  Array.from({ length: tries }, () => budget.spend(nowMs)).filter(Boolean).length;
+
+Deno.test("A budget is had at once, and comes back by the second", () => {
+  const budget = new Budget(10);
+  assert.equal(spent(budget, 30, 1_000), 10);
+  assert.equal(spent(budget, 30, 1_050), 0);
+  assert.equal(spent(budget, 30, 1_300), 3);
+  assert.equal(spent(budget, 30, 90_000), 10, "no more than a second's is saved up");
+});
+
+Deno.test("A clock that stands or goes back gives nothing", () => {
+  const budget = new Budget(2);
+  assert.equal(spent(budget, 5, 1_000), 2);
+  assert.equal(spent(budget, 5, 0), 0);
+  assert.equal(spent(budget, 5, 0), 0);
+});

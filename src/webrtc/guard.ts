@@ -1,0 +1,177 @@
+/**
+ * Stands between our sockets and werift, which believes what anybody sends: STUN and DTLS get through as stun_guard.ts
+ * and dtls_guard.ts judge them, whether they come by UDP or by a TURN relay. Media goes its own way (rtp_tap.ts).
+ *
+ * Reaches into werift's insides; read in and true of werift 0.25.2.
+ */
+import { Buffer } from "node:buffer";
+import { type Connection as IceConnection, DtlsClient, type Protocol, type RTCDtlsTransport } from "werift";
+import type { Clock } from "../domain/mod.ts";
+import { DtlsGuard, type DtlsRefusal } from "./dtls_guard.ts";
+import { type DtlsRecord, isDtls } from "./dtls_records.ts";
+import { repairRoles } from "./ice.ts";
+import { isMedia } from "./srtp.ts";
+import { isStun } from "./stun.ts";
+import { type IceView, StunGuard, type StunRefusal } from "./stun_guard.ts";
+import { DatagramTransport } from "./udp.ts";
+import { type Address, isSameAddress } from "./udp_socket.ts";
+
+export type DatagramRefusal =
+  | StunRefusal
+  | DtlsRefusal
+  /** None of the protocols of a WebRTC socket. */
+  | "unknown_protocol";
+
+export interface GuardOptions {
+  clock: Clock;
+  /** A datagram, or so many, went no further. */
+  onRefused: (reason: DatagramRefusal) => void;
+}
+
+/** Part of what werift's ICE has of each socket or TURN allocation. */
+interface GuardedProtocol {
+  /** Opens the socket. */
+  connectionMade?: (...options: unknown[]) => Promise<void>;
+  /** Of a socket of our own, once it is open. */
+  transport?: unknown;
+  transactions?: Transactions;
+  /** Of a TURN allocation. */
+  turn?: { transactions: Transactions };
+  handleStunMessage?: (datagram: Buffer, from: Address) => void;
+  onRequestReceived: Protocol["onRequestReceived"];
+}
+
+/** STUN requests under way, by their transaction ids. */
+type Transactions = Record<string, { expectedAddr: Address } | undefined>;
+
+/** Addresses of the peer's that it did not signal. As many as it may signal; an SFU has one or two behind a NAT. */
+const REFLEXIVE_MAX = 16;
+/** Checks that come before we begin to check ourselves; werift looks at them then. */
+const EARLY_CHECKS_MAX = 16;
+/** What AES-GCM adds: a nonce and a tag (RFC 5288). */
+const GCM_BYTES = 8 + 16;
+
+/** Before anything is gathered: protocols there are already are not guarded. */
+export function guardDatagrams(transport: RTCDtlsTransport, ice: IceConnection, options: GuardOptions): void {
+  const guard = new Guard(transport, options);
+  const ensure: (protocol: GuardedProtocol) => void = ice["ensureProtocol"].bind(ice);
+  ice["ensureProtocol"] = (protocol: GuardedProtocol): void => {
+    repairRoles(ice, protocol);
+    ensure(protocol);
+    const { connectionMade, handleStunMessage } = protocol;
+    const view = new WeriftIce(ice, protocol);
+    if (handleStunMessage) {
+      protocol.handleStunMessage = (datagram, from) => {
+        if (isMedia(datagram)) return handleStunMessage(datagram, from);
+        for (const part of guard.admit(datagram, from, view)) handleStunMessage(Buffer.from(part), from);
+      };
+    } else if (connectionMade) {
+      protocol.connectionMade = async (...options) => {
+        await connectionMade(...options);
+        if (!(protocol.transport instanceof DatagramTransport)) return;
+        protocol.transport.admit = (datagram, from) => guard.admit(datagram, from, view);
+      };
+    }
+  };
+  transport.onStateChange.subscribe((state) => {
+    // Fragments of messages that never became whole.
+    if (state === "connected") Object.assign(transport.dtls ?? {}, { bufferFragmentedHandshakes: [] });
+  });
+}
+
+class Guard {
+  readonly #stun = new StunGuard();
+  readonly #dtls = new DtlsGuard();
+
+  constructor(
+    private readonly transport: RTCDtlsTransport,
+    private readonly options: GuardOptions,
+  ) {}
+
+  /** What werift may have of a datagram that is no media. */
+  admit(datagram: Uint8Array, from: Address, ice: WeriftIce): readonly Uint8Array[] {
+    if (isStun(datagram)) {
+      const verdict = this.#stun.judge(datagram, from, this.options.clock.now(), ice);
+      if (verdict === "pass") {
+        ice.makeRoom();
+        return [datagram];
+      }
+      return verdict === "ignore" ? NOTHING : this.#refuse(verdict);
+    }
+    return isDtls(datagram) ? this.#admitDtls(datagram, from, ice) : this.#refuse("unknown_protocol");
+  }
+
+  #admitDtls(datagram: Uint8Array, from: Address, ice: WeriftIce): readonly Uint8Array[] {
+    const { dtls, state } = this.transport;
+    const isOver = state === "closed" || state === "failed";
+    const phase = isOver ? "ended" : dtls?.connected ? "connected" : "handshake";
+    const isPeer = phase === "connected" ? ice.isNominated(from) : ice.isPeer(from);
+    if (isPeer && !dtls) return [datagram]; // the peer begins before we do; there is nobody yet who could keep it
+    const verdict = this.#dtls.judge(datagram, this.options.clock.now(), {
+      phase,
+      isPeer,
+      isClient: dtls instanceof DtlsClient,
+      decrypt: (record) => decrypted(dtls, record),
+    });
+    if (typeof verdict !== "string") return verdict;
+    if (verdict !== "ended") return this.#refuse(verdict);
+    dtls?.onClose.execute();
+    return NOTHING;
+  }
+
+  #refuse(reason: DatagramRefusal): readonly Uint8Array[] {
+    this.options.onRefused(reason);
+    return NOTHING;
+  }
+}
+
+const NOTHING: readonly Uint8Array[] = [];
+
+/** What werift's ICE knows, from where one of its sockets or TURN allocations is. */
+class WeriftIce implements IceView {
+  constructor(private readonly ice: IceConnection, private readonly protocol: GuardedProtocol) {}
+
+  passwordOf(ufrag: string): string | undefined {
+    const { localUsername, localPassword, userHistory } = this.ice;
+    if (ufrag === localUsername) return localPassword;
+    return Object.hasOwn(userHistory, ufrag) ? userHistory[ufrag] : undefined;
+  }
+
+  isPeer(from: Address): boolean {
+    return this.ice.remoteCandidates.some(({ host, port }) => isSameAddress([host, port], from));
+  }
+
+  isNominated(from: Address): boolean {
+    const { nominated } = this.ice;
+    return nominated?.protocol === this.protocol && isSameAddress(nominated.remoteAddr, from);
+  }
+
+  get hasRoom(): boolean {
+    const reflexive = this.ice.remoteCandidates.filter(({ type }) => type === "prflx");
+    return reflexive.length < REFLEXIVE_MAX;
+  }
+
+  /** Before a check is handed on: the oldest that waits makes room. It was answered. */
+  makeRoom(): void {
+    const early: unknown[] = this.ice["earlyChecks"];
+    if (early.length === EARLY_CHECKS_MAX) early.shift();
+  }
+
+  isAsked(transactionId: string, from: Address): boolean {
+    const transactions = this.protocol.turn?.transactions ?? this.protocol.transactions ?? {};
+    const asked = Object.hasOwn(transactions, transactionId) ? transactions[transactionId] : undefined;
+    return asked !== undefined && isSameAddress(asked.expectedAddr, from);
+  }
+}
+
+function decrypted(dtls: RTCDtlsTransport["dtls"], record: DtlsRecord): Uint8Array | undefined {
+  const { cipher } = dtls?.cipher ?? {};
+  const { type, version: [major, minor], epoch, sequence, fragment } = record;
+  if (!dtls || !cipher || fragment.length < GCM_BYTES) return undefined;
+  const header = { type, version: major << 8 | minor, epoch, sequenceNumber: sequence };
+  try {
+    return cipher.decrypt(dtls.sessionType, Buffer.from(fragment), header);
+  } catch {
+    return undefined;
+  }
+}
