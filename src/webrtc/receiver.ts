@@ -65,6 +65,8 @@ interface Connection {
   /** Resolves once connected or failed. */
   readonly settled: PromiseWithResolvers<void>;
   payloadType: number;
+  /** The SFU has closed it: no offer can renegotiate it. */
+  isOver: boolean;
 }
 
 /** A negotiation under way. */
@@ -204,7 +206,7 @@ export class WebRtcReceiver implements AsyncDisposable {
   ): Promise<{ sdp: string }> {
     this.#abort.signal.throwIfAborted();
     const { connectionState } = this.#current?.peer.connection ?? {};
-    const stands = connectionState !== "failed" && connectionState !== "closed";
+    const stands = connectionState !== "failed" && connectionState !== "closed" && !this.#current?.isOver;
     const standing = this.#current?.sid === sid && stands ? this.#current : undefined;
     const offer = readOffer(sdp, standing?.mid);
     const answer = standing
@@ -262,10 +264,13 @@ export class WebRtcReceiver implements AsyncDisposable {
         codecs: { audio: [opusCodec()], video: [] },
         onRtp: (packet) => this.#receive(connection, packet),
         onRefused: (reason) => this.#options.meter.count("tiro_rtp_refused_total", reason),
+        onDatagramRefused: (reason) => this.#options.meter.count("tiro_datagrams_refused_total", reason),
+        onEnded: () => this.#onEnded(connection),
         clock: this.#clock,
       }),
       settled: Promise.withResolvers(),
       payloadType: -1,
+      isOver: false,
     };
     attempt.connection = connection;
     const { peer } = connection;
@@ -367,6 +372,14 @@ export class WebRtcReceiver implements AsyncDisposable {
     if (connection !== this.#current || (state !== "failed" && state !== "closed")) return;
     this.#watchdog.disarm();
     this.#trouble(connection.peer.failure);
+  }
+
+  /** No state of the connection shows it, and no packet can come any more: the keys are gone with the association. */
+  #onEnded(connection: Connection): void {
+    connection.isOver = true;
+    if (connection !== this.#current || !this.#audioDue) return;
+    this.#watchdog.disarm();
+    this.#trouble("transport_failed");
   }
 
   #trouble(reason: AudioLoss): void {

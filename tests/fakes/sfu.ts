@@ -8,6 +8,7 @@
 import { Buffer } from "node:buffer";
 import { RTCRtpCodecParameters, type RTCRtpTransceiver, RtpHeader } from "werift";
 import { opusCodec, Peer } from "../../src/webrtc/peer.ts";
+import { ALERT, CLOSE_NOTIFY, dtlsRecord } from "./dtls.ts";
 import type { FakePublisher, PublisherFactory } from "./hpb_hub.ts";
 import { encodeOpus, PACKET_MS, type Speech } from "./speech.ts";
 
@@ -93,6 +94,13 @@ export class SfuPublisher implements FakePublisher, AsyncDisposable {
     const packets = await encoded(speech);
     if (this.#closed || packets.length === 0) return undefined;
     return await new Promise((done) => this.#plays.push({ packets, next: 0, startMs: undefined, done }));
+  }
+
+  /** Ends the DTLS association of a subscription, as an SFU does that closes it; nothing else ends. */
+  async sayGoodbye(sid: string): Promise<void> {
+    const [transport] = this.#find(sid).peer.connection.dtlsTransports;
+    const goodbye = dtlsRecord(transport, ALERT, CLOSE_NOTIFY);
+    await transport.iceTransport.connection.send(Buffer.from(goodbye));
   }
 
   /** While on, time passes and no RTP is sent; the connections stay. */

@@ -1,6 +1,7 @@
 /** The receiver against a real werift publisher: UDP, ICE, DTLS and SRTP on loopback. */
 import assert from "@std/assert";
 import { packetsOf } from "../fakes/packets.ts";
+import { Buffer } from "node:buffer";
 import { createSocket } from "node:dgram";
 import { RTCPeerConnection } from "werift";
 import { AudioLedger, LIMITS, NegotiationError, type RtpPacket } from "../../src/domain/mod.ts";
@@ -439,6 +440,54 @@ Deno.test("How far a connection came that brings no audio is told: no candidate,
   assert.deepEqual(await toldOf("s3", (offer) => offer, false), ["no_pair"], "checks it does not answer");
   const forged = (offer: string) => offer.replaceAll(/(sha-256 ).*/g, `$1${Array(32).fill("00").join(":")}`);
   assert.deepEqual(await toldOf("s4", forged), ["dtls_failed"]);
+});
+
+Deno.test("An SFU that closes the connection is trouble at once, and the next offer makes another", async () => {
+  await using publisher = await SfuPublisher.start();
+  const clock = new FakeClock(); // no time passes: it is not the watchdog that tells
+  await using ears = new Ears({ clock });
+  for (const heard of [1, 2]) {
+    await ears.subscribe(publisher, `s${heard}`);
+    await ears.until(() => ears.heard === heard, "audio");
+    await publisher.sayGoodbye(`s${heard}`);
+    await ears.until(() => ears.troubles.length === heard, "trouble");
+    assert.equal(ears.troubles[heard - 1], "transport_failed");
+  }
+  // Its old subscription: there is nothing to renegotiate any more.
+  await publisher.release("s2");
+  await ears.subscribe(publisher, "s2");
+  await ears.until(() => ears.heard === 3, "audio");
+  assert.equal(ears.troubles.length, 2);
+});
+
+Deno.test("What strangers send to a speaker's port costs no packet, and is counted", async () => {
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears();
+  const sdp = await ears.subscribe(publisher, "s1");
+  const port = Number(/a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+)/.exec(sdp)?.[1]);
+  const stranger = createSocket("udp4");
+  const said = [
+    "19fefd00000000000000000000", // an unknown content type
+    "15fefd000000000000000000020100", // close_notify
+    "000100002112a442000000000000000000000000", // a check that nobody signed
+    "ff",
+  ];
+  const { sequence } = await ears.read();
+  for (let round = 0; round < 20; round++) {
+    for (const hex of said) {
+      await new Promise<void>((sent) =>
+        stranger.send(Buffer.from(hex, "hex"), port, "127.0.0.1", () => sent())
+      );
+    }
+    await ears.read();
+  }
+  const packets = await ears.readUntil((packet) => packet.sequence === sequence + 100);
+  await new Promise<void>((closed) => stranger.close(closed));
+  assert.deepEqual(packets.map((packet) => packet.sequence), packets.map((_, i) => sequence + 21 + i));
+  assert.deepEqual(ears.troubles, []);
+  for (const reason of ["dtls_stranger", "stun_unauthenticated", "unknown_protocol"]) {
+    assert.ok(ears.meter.counted("tiro_datagrams_refused_total", reason) >= 20, reason);
+  }
 });
 
 Deno.test("Without a free port there is no answer, and no connection either", async () => {
