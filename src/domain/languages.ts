@@ -57,6 +57,11 @@ export function isSameLanguage(one: string, two: string): boolean {
   return a.locale.language === b.locale.language && a.locale.script === b.locale.script;
 }
 
+/** The two or three letters of the language an id is of, for a log: callers may write anything else into one. */
+export function languageCodeOf(id: string): string | undefined {
+  return known(id).locale?.language;
+}
+
 /** Smaller is nearer; Infinity for another language. */
 function distanceOf(wanted: Locale, offer: Locale): number {
   if (wanted.language !== offer.language) return Infinity;

@@ -7,8 +7,6 @@ import {
   type Clock,
   type IceServer,
   type IceServerSource,
-  InvalidRequestError,
-  isSameLanguage,
   type Language,
   type Log,
   type Meter,
@@ -22,12 +20,12 @@ import {
   TiroError,
   type TranscribeOutcome,
   type TranscribeRequest,
-  TranslationError,
   type Translations,
   UnavailableError,
 } from "../domain/mod.ts";
 import { type Scope, type TlsOptions, untilAborted } from "../flow/mod.ts";
 import { Breaker, type SignalingTrouble } from "./breaker.ts";
+import { CallLanguages } from "./call_languages.ts";
 import { Joining } from "./joining.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
@@ -70,6 +68,7 @@ interface OpenRoom {
 
 export class TalkRooms implements Rooms {
   readonly #options: TalkOptions;
+  readonly #languages: CallLanguages;
   readonly #breaker: Breaker;
   readonly #joining: Joining;
   readonly #rooms = new Map<string, OpenRoom>();
@@ -81,6 +80,7 @@ export class TalkRooms implements Rooms {
 
   constructor(options: TalkOptions) {
     this.#options = options;
+    this.#languages = new CallLanguages(options);
     this.#breaker = new Breaker({
       clock: options.clock,
       onTrouble: (trouble) => this.#signalingChanged(trouble),
@@ -141,7 +141,7 @@ export class TalkRooms implements Rooms {
       room?.removeListener(ncSessionId);
       return {};
     }
-    const languageId = this.#options.spoken.find(request.languageId);
+    const languageId = this.#languages.spoken(request.languageId);
     const open = this.#rooms.get(roomToken);
     const known = open?.room;
     if (open && turnServers.length > 0) open.turnServers = turnServers;
@@ -157,7 +157,7 @@ export class TalkRooms implements Rooms {
     room.addListener(ncSessionId);
     const { translationTargetId } = request;
     if (translationTargetId === undefined) return {};
-    const { targetId, untranslated } = this.#targetOrOriginal(room.languageId, translationTargetId);
+    const { targetId, untranslated } = this.#languages.targetOrOriginal(room.languageId, translationTargetId);
     room.setTranslationTarget(ncSessionId, targetId);
     return { untranslated };
   }
@@ -175,7 +175,7 @@ export class TalkRooms implements Rooms {
         "Cannot translate captions: the participant is not in the call and has not asked for captions",
       );
     }
-    const resolved = targetId === null ? null : this.#resolveTarget(room.languageId, targetId);
+    const resolved = targetId === null ? null : this.#languages.target(room.languageId, targetId);
     room.setTranslationTarget(ncSessionId, resolved);
   }
 
@@ -187,7 +187,7 @@ export class TalkRooms implements Rooms {
   setLanguage(roomToken: string, languageId: string): void {
     const open = this.#rooms.get(roomToken);
     if (!open) throw new NotFoundError("Cannot set the language: this call is not being captioned");
-    open.room.setLanguage(this.#options.spoken.findChosen(languageId));
+    open.room.setLanguage(this.#languages.chosen(languageId));
   }
 
   status(): RoomsStatus {
@@ -220,29 +220,6 @@ export class TalkRooms implements Rooms {
     const troubles = {};
     for (const { room } of this.#rooms.values()) room.addTroubles(troubles);
     return troubles;
-  }
-
-  #resolveTarget(languageId: string, targetId: string): string {
-    const { translations } = this.#options;
-    if (translations) return translations.resolveTarget(languageId, targetId);
-    throw new TranslationError("Cannot translate captions: no provider", {
-      code: "translation_no_provider",
-      retryable: false,
-    });
-  }
-
-  /** Null for captions as they are said: where that was asked for, is the language spoken, or nothing else can be had. */
-  #targetOrOriginal(languageId: string, wantedId: string | null) {
-    if (wantedId === null || isSameLanguage(languageId, wantedId)) return { targetId: null };
-    try {
-      return { targetId: this.#resolveTarget(languageId, wantedId) };
-    } catch (error) {
-      if (!(error instanceof InvalidRequestError) && !(error instanceof TranslationError)) throw error;
-      const { log, meter } = this.#options;
-      meter.count("transcription_errors_total", "translation_target");
-      log.warn("captions asked for in a language they cannot be translated to", { code: error.code });
-      return { targetId: null, untranslated: error.message };
-    }
   }
 
   #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], lost?: LostRoom): Room {

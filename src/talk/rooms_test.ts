@@ -397,7 +397,7 @@ Deno.test("The language spoken is found in every spelling, and kept as the recog
   }));
 
 Deno.test("A language stored by another recogniser is refused with those there are and what to do", () =>
-  withRooms(({ ask, rooms, signaling }) => {
+  withRooms(({ ask, rooms, signaling, log, meter }) => {
     const refusal = {
       field: "languageId",
       message: "not a language speech is recognised in here; known are en, fr, de, pt-br: a moderator can " +
@@ -407,6 +407,17 @@ Deno.test("A language stored by another recogniser is refused with those there a
     assert.equal(signaling.length, 0);
     ask("room", "nc-1");
     assert.throws(() => rooms.setLanguage("room", "nl_NL"), refusal);
+    // Talk's users are shown that it did not work, and no more: the operator reads which language it was.
+    assert.throws(() => ask("room", "nc-1", { languageId: "my secret language" }), refusal);
+    assert.deepEqual(
+      log.lines.filter(({ level }) => level === "warn"),
+      ["nl", "nl", undefined].map((language) => ({
+        level: "warn",
+        message: "captions refused: the language of the call is not recognised here",
+        fields: { language, known: "en, fr, de, pt-br" },
+      })),
+    );
+    assert.equal(meter.counted("transcription_errors_total", "language"), 3);
     return Promise.resolve();
   }));
 
