@@ -208,7 +208,8 @@ export class Room {
     switch (event.type) {
       case "joined":
         this.#joinedAtMs = this.#options.clock.now();
-        if (!event.resumed) this.#joinedAnew();
+        if (event.resumed) this.#speakers.resumed();
+        else this.#joinedAnew();
         this.#watchListeners();
         this.#fanOut.flush();
         return;

@@ -60,6 +60,8 @@ export class RoomSpeaker implements AsyncDisposable {
   /** Requests since audio was last heard. */
   #tries = 0;
   #timer: Disposable | undefined;
+  /** Whether the last request could not leave, since signalling was away. */
+  #isCutOff = false;
   readonly #turn: JoinTurn;
   /** Why the next offer is asked for. */
   #reason = "joined";
@@ -92,6 +94,13 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#request(reason);
   }
 
+  /** Signalling is back: what could not be asked for is asked for now. */
+  signalingBack(): void {
+    if (!this.#isCutOff || !this.#timer) return;
+    this.#tries = 0;
+    this.#request(this.#reason);
+  }
+
   offered(offer: SdpOffer): void {
     const { scope, iceServers, sendAnswer } = this.#options;
     const hosted = this.#hosted;
@@ -119,6 +128,7 @@ export class RoomSpeaker implements AsyncDisposable {
   /** The SFU refused: the speaker does not publish yet, or no longer. */
   refused(code: string): void {
     this.#options.log.debug("offer refused", { code });
+    this.#isCutOff = code === "disconnected";
     const isAbsent = code === "client_not_found" && !this.#options.isInRoom();
     if (isAbsent || code === "disconnected" || code === "busy") this.#connection.suspended();
     else this.#notConnected({ refused: code });
@@ -215,6 +225,7 @@ export class RoomSpeaker implements AsyncDisposable {
 
   #request(reason: string): void {
     this.#disarm();
+    this.#isCutOff = false;
     this.#reason = reason;
     this.#turn.wait();
   }

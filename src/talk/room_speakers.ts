@@ -105,6 +105,11 @@ export class RoomSpeakers {
     this.#close(sessionId);
   }
 
+  /** Signalling is back, and every session as it was. */
+  resumed(): void {
+    for (const speaker of this.#speakers.values()) speaker.signalingBack();
+  }
+
   /** The room was joined anew: session ids are valid only if they are named again, and all subscriptions are gone. */
   rejoined(): void {
     this.#participants.clear();

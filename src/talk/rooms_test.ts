@@ -87,6 +87,27 @@ Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then
     assert.equal(connection.offersRequested.length, 4);
   }));
 
+Deno.test("A speaker who could not be asked for while the HPB was away is asked for as soon as it is back", () =>
+  withRooms(async ({ call, host, clock }) => {
+    const connection = await call();
+    host.get("hpb-s").events.needsOffer("rtp_silent");
+    connection.disconnect();
+    for (let request = 0; request < 6; request++) {
+      await clock.advance(16_000);
+      connection.onEvent({ type: "offer_failed", sessionId: "hpb-s", code: "disconnected" });
+    }
+    const { length } = connection.offersRequested;
+    connection.join(true);
+    await settle();
+    assert.equal(connection.offersRequested.length, length + 1);
+    connection.onEvent({ type: "offer_failed", sessionId: "hpb-s", code: "client_not_found" });
+    await clock.advance(510);
+    assert.equal(connection.offersRequested.length, length + 2, "the waits begin anew");
+    connection.disconnect();
+    connection.join(true);
+    assert.equal(connection.offersRequested.length, length + 2, "what is asked for is not asked again");
+  }));
+
 Deno.test("A speaker whose audio is back before the wait is over is not asked for again", () =>
   withRooms(async ({ call, host, clock }) => {
     const connection = await call();

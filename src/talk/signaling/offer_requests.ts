@@ -40,12 +40,13 @@ export class OfferRequests {
     }
   }
 
-  due(nowMs: number): OfferFailed[] {
+  /** What fails now; `why` stands for a timeout whose reason is known. */
+  due(nowMs: number, why?: string): OfferFailed[] {
     const failed: OfferFailed[] = [];
     for (const [sessionId, { deadlineMs, code }] of this.#pending) {
       if (nowMs < deadlineMs) continue;
       this.#pending.delete(sessionId);
-      failed.push({ type: "offer_failed", sessionId, code });
+      failed.push({ type: "offer_failed", sessionId, code: code === "timeout" ? why ?? code : code });
     }
     return failed;
   }

@@ -211,7 +211,7 @@ export class SignalingSession {
   /** Called when `nextDeadline` has passed. */
   due(nowMs: number): SessionOutput[] {
     if (this.#state.kind === "ended") return [];
-    const failed = this.#offers.due(nowMs).map(toOutput);
+    const failed = this.#offers.due(nowMs, this.isJoined ? undefined : "disconnected").map(toOutput);
     return [...failed, ...this.#due(nowMs)];
   }
 

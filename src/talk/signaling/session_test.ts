@@ -502,6 +502,19 @@ Deno.test("Session asks for an offer once until it is answered, and tells of eve
   assert.deepEqual(events(rig.wait(0)), [{ type: "offer_failed", sessionId: "c", code: "disconnected" }]);
 });
 
+Deno.test("Session whose offer does not come while the HPB is away blames that, and not the speaker", () => {
+  const rig = new Rig().join();
+  rig.requestOffer("a");
+  rig.lost();
+  for (let second = 0; second < 14; second++) {
+    if (kinds(rig.wait(1_000)).includes("connect")) rig.lost("unreachable");
+  }
+  assert.deepEqual(
+    events(rig.wait(1_000)).filter(({ type }) => type === "offer_failed"),
+    [{ type: "offer_failed", sessionId: "a", code: "disconnected" }],
+  );
+});
+
 Deno.test("Session that joined anew has forgotten who was there and what it had asked for", () => {
   const rig = new Rig().join();
   const session = (sessionId: string) => ({ sessionId, ncSessionId: `nc-${sessionId}`, internal: false });
