@@ -120,7 +120,8 @@ export class Room {
 
   /** Whether the call was joined for a while: it had captions. */
   get hasStayed(): boolean {
-    return this.#hasStayed;
+    const joinedAtMs = this.#joinedAtMs ?? Infinity;
+    return this.#hasStayed || this.#options.clock.now() - joinedAtMs >= LIMITS.signalingStayMs;
   }
 
   get isJoined(): boolean {
@@ -242,10 +243,10 @@ export class Room {
       case "switch_to":
         return this.#end({ reason: "switched", roomToken: event.roomToken });
       case "closed":
-        this.#noteStay();
         return this.#end({ reason: "signaling", error: event.error });
       case "disconnected":
-        this.#noteStay();
+        this.#hasStayed = this.hasStayed;
+        this.#joinedAtMs = undefined;
         // Signalling comes back by itself; speakers are heard meanwhile, captions wait, who is here is not known.
         return this.#watchListeners();
     }
@@ -304,13 +305,6 @@ export class Room {
       const waitMs = mayBeHere ? Math.max(emptyRoomMs, ROSTER_WAIT_MS) : emptyRoomMs;
       this.#emptyTimer = clock.timer(waitMs, () => this.#end({ reason: "nobody_listens" }));
     }
-  }
-
-  #noteStay(): void {
-    const { clock } = this.#options;
-    const joinedAtMs = this.#joinedAtMs ?? Infinity;
-    this.#hasStayed ||= clock.now() - joinedAtMs >= LIMITS.signalingStayMs;
-    this.#joinedAtMs = undefined;
   }
 
   #end(end: RoomEnd): void {

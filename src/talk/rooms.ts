@@ -281,18 +281,26 @@ export class TalkRooms implements Rooms {
   #ended(roomToken: string, room: Room, end: RoomEnd): void {
     if (end.reason === "signaling") this.#signalingLost(end.error ?? new Error("signalling closed"));
     else this.#options.log.info("leaving a call", { reason: end.reason });
-    const { turnServers = [], lost } = this.#rooms.get(roomToken) ?? {};
+    const open = this.#rooms.get(roomToken);
     this.#close(roomToken);
-    if (this.#draining) return;
-    const sinceMs = this.#options.clock.now();
+    if (this.#draining || !open) return;
     if (end.reason === "switched") {
-      this.#follow(end.roomToken, { before: room, turnServers, tries: 0, sinceMs });
-    } else if (end.reason === "signaling" && this.#mayComeBack(end.error)) {
-      const again = lost && !room.hasStayed
-        ? { tries: lost.tries + 1, sinceMs: lost.sinceMs }
-        : { tries: 1, sinceMs };
-      this.#lost.add(roomToken, { before: room, turnServers, ...again });
-    }
+      const { turnServers } = open;
+      this.#follow(end.roomToken, {
+        before: room,
+        turnServers,
+        tries: 0,
+        sinceMs: this.#options.clock.now(),
+      });
+    } else if (end.reason === "signaling" && this.#mayComeBack(end.error)) this.#keep(roomToken, open);
+  }
+
+  /** A room that was lost is tried again. */
+  #keep(roomToken: string, { room, turnServers, lost }: OpenRoom): void {
+    const again = lost && !room.hasStayed
+      ? { tries: lost.tries + 1, sinceMs: lost.sinceMs }
+      : { tries: 1, sinceMs: this.#options.clock.now() };
+    this.#lost.add(roomToken, { before: room, turnServers, ...again });
   }
 
   /** While the HPB refuses the service, no call is lost by a fault of its own. */
@@ -312,6 +320,8 @@ export class TalkRooms implements Rooms {
    */
   #follow(roomToken: string, lost: LostRoom): void {
     const { before, turnServers, isHeld } = lost;
+    const other = this.#lost.take(roomToken);
+    if (other) this.#takeOver(other.before, before);
     try {
       const next = this.#rooms.get(roomToken)?.room ??
         this.#open(roomToken, before.languageId, turnServers, lost);
@@ -320,8 +330,6 @@ export class TalkRooms implements Rooms {
       if (!(error instanceof UnavailableError)) throw error;
       this.#options.meter.count("transcription_errors_total", error.code);
       if (!isHeld) this.#options.log.error("call not followed", error);
-      const other = this.#lost.take(roomToken);
-      if (other) this.#takeOver(other.before, before);
       this.#lost.add(roomToken, { ...lost, isHeld: true });
     }
   }
@@ -371,11 +379,13 @@ export class TalkRooms implements Rooms {
     }
   }
 
-  /** A broken invariant ends the room it was broken in: nothing of it runs any more, so the next request opens it anew. */
+  /** A broken invariant ends the room it was broken in: nothing of it runs any more, so it is opened anew. */
   #broke(roomToken: string, room: Room, error: unknown): void {
-    if (this.#rooms.get(roomToken)?.room !== room || this.#options.scope.signal.aborted) return; // being left
+    const open = this.#rooms.get(roomToken);
+    if (open?.room !== room || this.#options.scope.signal.aborted) return; // being left
     this.#complain("call lost", "unexpected", error);
     this.#close(roomToken);
+    if (!this.#draining) this.#keep(roomToken, open);
   }
 
   /**

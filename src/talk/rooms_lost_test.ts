@@ -65,6 +65,30 @@ Deno.test("A HPB that lets us in and throws us out at once is no call brought ba
     assert.equal(meter.counted("transcription_errors_total", "call_given_up"), 1);
   }));
 
+Deno.test("A call in which something breaks is brought back for its listeners", () =>
+  withRooms(async ({ call, clock, signaling, host }) => {
+    (await call()).scope.run(() => Promise.reject(new Error("broken invariant")));
+    await clock.advance(30_000);
+    const back = signaling[1];
+    back.join();
+    back.session("hpb-l", "nc-l");
+    back.inCall("hpb-s");
+    host.get("hpb-s").say("back");
+    assert.deepEqual(back.transcripts, ["hpb-l<hpb-s:back"]);
+  }));
+
+Deno.test("A call that breaks each time it is opened is given up in the end", () =>
+  withRooms(async ({ call, clock, signaling, meter }) => {
+    await call();
+    for (let i = 0; i < 40; i++) {
+      signaling.at(-1)!.scope.run(() => Promise.reject(new Error("broken invariant")));
+      await clock.advance(30_000);
+      if (signaling.at(-1)!.scope.signal.aborted) break;
+    }
+    assert.equal(signaling.length, 21);
+    assert.equal(meter.counted("transcription_errors_total", "call_given_up"), 1);
+  }));
+
 Deno.test("A call that was joined for a while counts as brought back: the next loss begins anew", () =>
   withRooms(async ({ call, clock, signaling }) => {
     (await call()).onEvent({ type: "closed", error: unreachable() });
