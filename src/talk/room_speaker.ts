@@ -34,6 +34,8 @@ export interface RoomSpeakerOptions {
   onCaption: (caption: Caption) => void;
   /** Whether the HPB has them in the room, and not only in a list of Nextcloud's. */
   isInRoom: () => boolean;
+  /** Whether audio should come. Of a SIP bridge that nobody has called it need not, though it says so. */
+  isExpected: () => boolean;
   /** The speaker's scope, a child of the room's. */
   scope: Scope;
   clock: Clock;
@@ -44,6 +46,8 @@ export interface RoomSpeakerOptions {
 /** Right after a subscription ends the SFU refuses half the requests for a new one; after this it does not. */
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 16_000;
+/** Whoever need not have audio is asked this seldom. */
+const UNEXPECTED_WAIT_MS = 128_000;
 
 export class RoomSpeaker implements AsyncDisposable {
   readonly #options: RoomSpeakerOptions;
@@ -178,8 +182,9 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   #notConnected(sign: Sign): void {
-    const { clock, log, meter } = this.#options;
+    const { clock, log, meter, isExpected } = this.#options;
     if (this.#leaving) return;
+    if (!isExpected()) return this.#connection.suspended();
     const found = this.#connection.failed(sign, clock.now());
     if (!found) return;
     meter.count("transcription_errors_total", "not_connected");
@@ -211,12 +216,13 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   #askAgain(reason: string): void {
-    const { scope, clock } = this.#options;
+    const { scope, clock, isExpected } = this.#options;
     this.#heard = false;
     // Whoever waits for a turn is about to ask anyway, and keeps the place.
     if (scope.signal.aborted || this.#leaving || this.#timer || this.#turn.isWaiting) return;
     this.#turn.done();
-    const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, LONGEST_WAIT_MS);
+    const longestMs = isExpected() ? LONGEST_WAIT_MS : UNEXPECTED_WAIT_MS;
+    const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, longestMs);
     this.#timer = clock.timer(waitMs, () => {
       this.#timer = undefined;
       if (!scope.signal.aborted) this.#request(reason);

@@ -5,8 +5,9 @@
 import type { Caption, Clock, IceServer, Log, Meter, SpeakerHost, SpeakerTrouble } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
 import type { Joining } from "./joining.ts";
+import { CallerNames, callersOf, speakerOf } from "./callers.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
-import type { Participant } from "./signaling/mod.ts";
+import { type Participant, speaks } from "./signaling/mod.ts";
 
 export interface RoomSpeakersOptions {
   languageId: string;
@@ -25,9 +26,6 @@ export interface RoomSpeakersOptions {
   meter: Meter;
 }
 
-/** Call flags of Talk: in the call at all, and sending audio. */
-const IN_CALL = 1;
-const WITH_AUDIO = 2;
 /** The last words of a speaker who left get this long to come. */
 const LEAVE_DRAIN_MS = 3_000;
 
@@ -79,6 +77,7 @@ export class RoomSpeakers {
 
   /** Makes the speakers those who are in the call with audio; `participants` is everyone whose call flags are known. */
   update(participants: readonly Participant[]): void {
+    const callersBefore = new Set(this.#callers());
     this.#participants.clear();
     for (const each of participants) this.#participants.set(each.sessionId, each);
     for (const sessionId of this.#speakers.keys()) {
@@ -90,6 +89,7 @@ export class RoomSpeakers {
       this.#unconfirmed.delete(sessionId);
       this.#speakers.get(sessionId)?.subscribe("rejoined");
     }
+    if (this.#callers().some((sessionId) => !callersBefore.has(sessionId))) this.#askBridges();
     this.#openWaiting();
   }
 
@@ -128,6 +128,21 @@ export class RoomSpeakers {
     await Promise.all([...draining, ...this.#leaving]);
   }
 
+  /** Somebody dialled in: a bridge that had nothing to publish may have now. */
+  #askBridges(): void {
+    for (const [sessionId, speaker] of this.#speakers) {
+      if (this.#isBridge(sessionId) && !speaker.isHeard) speaker.subscribe("joined");
+    }
+  }
+
+  #isBridge(sessionId: string): boolean {
+    return this.#participants.get(sessionId)?.internal === true;
+  }
+
+  #callers(): string[] {
+    return callersOf(this.#participants.values()).map(({ sessionId }) => sessionId);
+  }
+
   /** Opens who speaks and is not open, while there are places; those who have joined first. */
   #openWaiting(): void {
     const { scope, speakersMax, meter, log } = this.#options;
@@ -163,7 +178,9 @@ export class RoomSpeakers {
   }
 
   #open(sessionId: string): void {
-    const { requestOffer, sendAnswer, scope, log } = this.#options;
+    const { requestOffer, sendAnswer, onCaption, scope, log } = this.#options;
+    const isBridge = this.#isBridge(sessionId);
+    const names = new CallerNames(() => speakerOf(sessionId, this.#participants.values()));
     const speaker = new RoomSpeaker({
       ...this.#options,
       sessionId,
@@ -171,6 +188,8 @@ export class RoomSpeakers {
       requestOffer: () => requestOffer(sessionId),
       sendAnswer: (sid, sdp) => sendAnswer(sessionId, sid, sdp),
       isInRoom: () => this.#participants.get(sessionId)?.joined === true,
+      onCaption: isBridge ? (caption) => onCaption(names.name(caption)) : onCaption,
+      isExpected: () => !isBridge || this.#callers().length > 0,
       scope: scope.child("speaker"),
       log: log.child({ speaker: sessionId }),
     });
@@ -199,8 +218,4 @@ export class RoomSpeakers {
       }
     });
   }
-}
-
-function speaks({ internal, inCall }: Participant): boolean {
-  return !internal && (inCall & IN_CALL) !== 0 && (inCall & WITH_AUDIO) !== 0;
 }

@@ -95,8 +95,8 @@ for (
 Deno.test("A participant of a list whom the room does not have is not missed", () =>
   withRooms(async (world) => {
     const connection = await world.call();
-    const ghost = { sessionId: "hpb-s", joined: false, inCall: 3, internal: false };
-    connection.onEvent({ type: "participants", users: [ghost] });
+    const ghost = { sessionId: "hpb-s", joined: false };
+    connection.participants(ghost);
     await refuseFor(world, connection, "client_not_found", 180_000);
     assert.deepEqual(world.rooms.status().troubles, {});
     assert.deepEqual(lines(world), []);

@@ -25,7 +25,7 @@ import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import type { RoomSignaling } from "./room.ts";
 import { TalkRooms } from "./rooms.ts";
 import { SpokenLanguages } from "./spoken_languages.ts";
-import type { SignalingEvent } from "./signaling/mod.ts";
+import type { Participant, SignalingEvent } from "./signaling/mod.ts";
 
 export class FakeSignaling implements RoomSignaling {
   isJoined = false;
@@ -61,8 +61,12 @@ export class FakeSignaling implements RoomSignaling {
   }
   /** Those in the call with audio, all that is known of it. */
   inCall(...sessionIds: string[]) {
-    const users = sessionIds.map((sessionId) => ({ sessionId, joined: true, inCall: 3, internal: false }));
-    this.onEvent({ type: "participants", users });
+    this.participants(...sessionIds.map((sessionId) => ({ sessionId })));
+  }
+  /** All that is known of the call; in it with audio unless said otherwise. */
+  participants(...users: (Partial<Participant> & { sessionId: string })[]) {
+    const plain = { joined: true, inCall: 3, internal: false, virtual: false };
+    this.onEvent({ type: "participants", users: users.map((user) => ({ ...plain, ...user })) });
   }
   requestOffer(sessionId: string) {
     this.offersRequested.push(sessionId);
@@ -117,7 +121,7 @@ export class FakeSpeaker implements HostedSpeaker {
     this.disposed = true;
     return this.disposeFault ? Promise.reject(this.disposeFault) : Promise.resolve();
   }
-  say(text: string, final = false) {
+  say(text: string, final = false, more: Partial<Caption> = {}) {
     const caption: Caption = {
       speakerId: this.id,
       utterance: 0,
@@ -127,6 +131,7 @@ export class FakeSpeaker implements HostedSpeaker {
       final,
       spoken: { startMs: 0, endMs: 0 },
       heardAtMs: 0,
+      ...more,
     };
     this.events.caption(caption);
   }

@@ -59,13 +59,26 @@ interface Session {
   internal: boolean;
   features: string[];
   userId: string;
+  /** What others are told of who it is. */
+  user?: Json;
   inCall: number;
   peer?: Peer;
   room?: Room;
+  /** A virtual session: whose it is (a SIP bridge's caller), and what they call it. */
+  virtual?: { owner: Session; name: string };
   ncSessionId: string;
   /** Sent while no socket was there. */
   missed: string[];
   expiry?: ReturnType<typeof setTimeout>;
+}
+
+/** What an internal client says of one of its virtual sessions. */
+interface VirtualSession {
+  /** Its own name for it. */
+  sessionid: string;
+  roomid: string;
+  incall?: number;
+  user?: Json;
 }
 
 interface Room {
@@ -91,6 +104,8 @@ export class HpbHub implements AsyncDisposable {
   /** What it announces that it can do. */
   features: readonly string[] = ["mcu", "hello-v2", "incall-all", "welcome", "switchto", "transient-data"];
   readonly seen = { internalHellos: 0, resumes: 0, failedHellos: 0, probes: 0 };
+  /** Whose offers were asked for, each time. */
+  readonly offersRequested: string[] = [];
   readonly #options: HubOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #rooms = new Map<string, Room>();
@@ -312,11 +327,53 @@ export class HpbHub implements AsyncDisposable {
   }
 
   #internal(session: Session, message: Json): void {
-    const { type, incall } = message.internal as { type: string; incall?: { incall: number } };
-    if (!session.internal || type !== "incall" || !incall) return;
-    session.inCall = incall.incall;
+    if (!session.internal) return;
+    const { type, incall, addsession, updatesession, removesession } = message.internal as {
+      type: string;
+      incall?: { incall: number };
+      addsession?: VirtualSession;
+      updatesession?: VirtualSession;
+      removesession?: VirtualSession;
+    };
+    if (type === "incall" && incall) session.inCall = incall.incall;
+    else if (type === "addsession" && addsession) return this.#addVirtual(session, addsession);
+    else if (type === "updatesession" && updatesession) {
+      const virtual = this.#virtual(session, updatesession);
+      if (virtual && updatesession.incall !== undefined) virtual.inCall = updatesession.incall;
+    } else if (type === "removesession" && removesession) {
+      const virtual = this.#virtual(session, removesession);
+      return virtual && this.#run(this.#remove(virtual));
+    } else return;
     const { room } = session;
     for (const each of room?.sessions ?? []) deliver(each, this.#participantsUpdate(room!));
+  }
+
+  #addVirtual(owner: Session, { sessionid, roomid, incall, user }: VirtualSession): void {
+    const room = this.#rooms.get(roomid);
+    if (!room) return;
+    const session: Session = {
+      id: randomBytes(24).toString("base64url"),
+      resumeId: "",
+      internal: false,
+      features: [],
+      userId: "",
+      user,
+      inCall: incall ?? (owner.features.includes("internal-incall") ? 0 : 9),
+      room,
+      virtual: { owner, name: sessionid },
+      ncSessionId: "",
+      missed: [],
+    };
+    this.#sessions.set(session.id, session);
+    room.sessions.add(session);
+    for (const each of room.sessions) deliver(each, event("room", "join", { join: [joinEntry(session)] }));
+    for (const each of room.sessions) deliver(each, this.#participantsUpdate(room));
+  }
+
+  #virtual(owner: Session, { sessionid }: VirtualSession): Session | undefined {
+    return [...this.#sessions.values()].find(({ virtual }) =>
+      virtual?.owner === owner && virtual.name === sessionid
+    );
   }
 
   /** Transient data itself is not kept: of no use to the tests. */
@@ -335,6 +392,7 @@ export class HpbHub implements AsyncDisposable {
     const refuse = (code: string) =>
       deliver(sender, { id: message.id, type: "error", error: { code, message: "" } });
     if (data.type === "requestoffer") {
+      this.offersRequested.push(recipient.sessionid);
       return this.#run(this.#requestOffer(sender, recipient.sessionid, message.id));
     }
     if (data.type === "answer" || data.type === "candidate") {
@@ -413,7 +471,9 @@ export class HpbHub implements AsyncDisposable {
     }
     const translate = (entries: unknown) =>
       (entries as InCallEntry[]).flatMap((entry) => {
-        const session = [...room.sessions].find((s) => s.ncSessionId === entry.sessionId);
+        const session = [...room.sessions].find(({ virtual, id, ncSessionId }) =>
+          (virtual ? id : ncSessionId) === entry.sessionId
+        );
         return session ? [{ ...entry, sessionId: session.id }] : [];
       });
     room.users = translate(incall.users);
@@ -432,7 +492,14 @@ export class HpbHub implements AsyncDisposable {
     const internal = [...room.sessions].filter((s) => s.internal).map((s) => (
       { inCall: s.inCall, sessionId: s.id, lastPing, internal: true, features: s.features }
     ));
-    const update = { roomid: room.token, users: [...room.users, ...internal, ...left] };
+    const virtual = [...room.sessions].filter((s) => s.virtual);
+    const named = room.users.map((user) => {
+      const caller = virtual.find(({ id }) => id === user.sessionId);
+      return caller ? { ...user, virtual: true, inCall: caller.inCall } : user;
+    });
+    const unnamed = virtual.filter(({ id }) => !room.users.some(({ sessionId }) => sessionId === id))
+      .map(({ id, inCall }) => ({ inCall, sessionId: id, lastPing, virtual: true }));
+    const update = { roomid: room.token, users: [...named, ...internal, ...unnamed, ...left] };
     return event("participants", "update", { update });
   }
 
@@ -468,6 +535,9 @@ export class HpbHub implements AsyncDisposable {
   async #remove(session: Session): Promise<void> {
     clearTimeout(session.expiry);
     this.#sessions.delete(session.id);
+    for (const each of [...this.#sessions.values()]) {
+      if (each.virtual?.owner === session) await this.#remove(each);
+    }
     await this.#leaveRoom(session);
   }
 }
@@ -475,8 +545,8 @@ export class HpbHub implements AsyncDisposable {
 const pair = (subscriberId: string, publisherId: string) => `${subscriberId} ${publisherId}`;
 
 /** Features are told since 2.0. */
-function joinEntry({ id, userId, features, internal, ncSessionId }: Session): Json {
-  const who = internal ? { features } : { user: { displayname: userId } };
+function joinEntry({ id, userId, user, features, internal, ncSessionId }: Session): Json {
+  const who = internal ? { features } : { user: user ?? { displayname: userId } };
   return { sessionid: id, userid: userId, ...who, roomsessionid: ncSessionId || undefined };
 }
 
@@ -491,6 +561,7 @@ function sendError(peer: Peer, id: string | undefined, code: string): void {
 /** Sends, or keeps for a resume. */
 function deliver(session: Session, message: Json | string): void {
   const text = typeof message === "string" ? message : JSON.stringify(message);
+  if (session.virtual) return; // nobody is there
   if (session.peer) session.peer.send(text);
   else session.missed.push(text);
 }

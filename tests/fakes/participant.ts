@@ -4,6 +4,7 @@
  * WebRTC publisher can be built on `sendTo` and `onMessage`. Being in the call (not just the room) is Nextcloud's to
  * say: see `FakeNextcloud.setInCall`.
  */
+import { createHmac, randomBytes } from "node:crypto";
 import type { TestParticipant, Transcript } from "./call.ts";
 
 /** A decoded message of the HPB, in the wire's own spelling. */
@@ -18,6 +19,8 @@ export interface ParticipantOptions {
   /** Empty: a guest. */
   userId?: string;
   ticket?: string;
+  /** A service: lets itself in with the HPB's internal secret. */
+  internal?: { secret: string; features: string[] };
 }
 
 const JOIN_TIMEOUT_MS = 10_000;
@@ -136,9 +139,7 @@ export class HpbParticipant implements TestParticipant {
       this.#socket.onopen = () => resolve();
       this.#socket.onerror = () => reject(new Error("Cannot connect to the HPB"));
     });
-    const url = `${options.nextcloudUrl}/ocs/v2.php/apps/spreed/api/v3/signaling/backend`;
-    const params = { userid: options.userId ?? "", ticket: options.ticket ?? "ticket" };
-    const hello = await this.#request({ type: "hello", hello: { version: "1.0", auth: { url, params } } });
+    const hello = await this.#request({ type: "hello", hello: helloOf(options) });
     this.#sessionId = (hello.hello as { sessionid: string }).sessionid;
     await this.#request({
       type: "room",
@@ -168,4 +169,13 @@ export class HpbParticipant implements TestParticipant {
     }
     for (const listener of [...this.#listeners]) listener(message);
   }
+}
+
+function helloOf({ nextcloudUrl, userId = "", ticket = "ticket", internal }: ParticipantOptions) {
+  const url = `${nextcloudUrl}/ocs/v2.php/apps/spreed/api/v3/signaling/backend`;
+  if (!internal) return { version: "1.0", auth: { url, params: { userid: userId, ticket } } };
+  const { secret, features } = internal;
+  const random = randomBytes(32).toString("hex");
+  const token = createHmac("sha256", secret).update(random).digest("hex");
+  return { version: "2.0", features, auth: { type: "internal", params: { random, token, backend: url } } };
 }

@@ -118,6 +118,7 @@ Deno.test("A connection joins the room, learns who is there, and hears of coming
       ncSessionId: speaker.ncSessionId,
       inCall: 3,
       internal: false,
+      virtual: false,
       joined: true,
     },
   ]);

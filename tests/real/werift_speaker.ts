@@ -86,7 +86,8 @@ async function sitDown(seat: Seat) {
 const CONNECT_TIMEOUT_MS = 15_000;
 const TIMESTAMP_STEP = 48 * PACKET_MS;
 
-class WeriftPublisher {
+/** The microphone alone, of anybody who may publish. */
+export class WeriftPublisher {
   readonly #peer = new Peer({
     iceServers: [],
     network: {},

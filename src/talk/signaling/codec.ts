@@ -46,6 +46,8 @@ export interface ListedUser {
   /** Call flags; undefined: the entry is about something else, permissions perhaps. */
   inCall?: number;
   internal: boolean;
+  /** Belongs to an internal session: a SIP bridge's caller. */
+  virtual: boolean;
 }
 
 interface WithInvalidEntries {
@@ -108,6 +110,7 @@ const User = z.object({
   // Flags that make no sense say nothing: they end nobody's captions.
   inCall: callFlags.optional().catch(undefined),
   internal: z.boolean().catch(false),
+  virtual: z.boolean().catch(false),
 });
 const Update = z.object({
   event: z.object({
@@ -286,8 +289,14 @@ function counted(invalidEntries: number): WithInvalidEntries {
   return invalidEntries > 0 ? { invalidEntries } : {};
 }
 
-function listed({ sessionId, nextcloudSessionId, inCall, internal }: z.output<typeof User>): ListedUser {
-  return { sessionId, ncSessionId: nextcloudSessionId || undefined, inCall, internal };
+function listed({ nextcloudSessionId, ...user }: z.output<typeof User>): ListedUser {
+  return {
+    sessionId: user.sessionId,
+    ncSessionId: nextcloudSessionId || undefined,
+    inCall: user.inCall,
+    internal: user.internal,
+    virtual: user.virtual,
+  };
 }
 
 const utf8 = new TextEncoder();

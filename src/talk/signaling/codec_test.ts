@@ -81,6 +81,7 @@ Deno.test("A participant list is news of those it names, and one odd entry costs
     { sessionId: "s1", nextcloudSessionId: "n1", inCall: 7, displayName: "Ada", lastPing: 1 },
     { sessionId: "s2", inCall: true },
     { sessionId: "s3", inCall: 3, internal: true },
+    { sessionId: "s7", inCall: 9, virtual: true },
     { inCall: 3 },
     null,
     { sessionId: "s4", nextcloudSessionId: 4, inCall: "?" },
@@ -88,14 +89,15 @@ Deno.test("A participant list is news of those it names, and one odd entry costs
   const changed = [{ sessionId: "s5", participantPermissions: 254 }, "odd", { sessionId: "s6", inCall: 0 }];
   const read = {
     users: [
-      { sessionId: "s1", ncSessionId: "n1", inCall: 7, internal: false },
-      { sessionId: "s2", ncSessionId: undefined, inCall: 1, internal: false },
-      { sessionId: "s3", ncSessionId: undefined, inCall: 3, internal: true },
-      { sessionId: "s4", ncSessionId: undefined, inCall: undefined, internal: false },
+      { sessionId: "s1", ncSessionId: "n1", inCall: 7, internal: false, virtual: false },
+      { sessionId: "s2", ncSessionId: undefined, inCall: 1, internal: false, virtual: false },
+      { sessionId: "s3", ncSessionId: undefined, inCall: 3, internal: true, virtual: false },
+      { sessionId: "s7", ncSessionId: undefined, inCall: 9, internal: false, virtual: true },
+      { sessionId: "s4", ncSessionId: undefined, inCall: undefined, internal: false, virtual: false },
     ],
     changed: [
-      { sessionId: "s5", ncSessionId: undefined, inCall: undefined, internal: false },
-      { sessionId: "s6", ncSessionId: undefined, inCall: 0, internal: false },
+      { sessionId: "s5", ncSessionId: undefined, inCall: undefined, internal: false, virtual: false },
+      { sessionId: "s6", ncSessionId: undefined, inCall: 0, internal: false, virtual: false },
     ],
   };
   const update = (rest: Record<string, unknown>) =>

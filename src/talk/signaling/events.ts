@@ -16,6 +16,20 @@ export interface Participant extends RoomSession {
   inCall: number;
   /** Whether the HPB has reported them joining: lists alone may also name who is gone. */
   joined: boolean;
+  /** Someone who dialled in: the audio is published by an internal session, the SIP bridge. */
+  virtual: boolean;
+}
+
+const IN_CALL = 1;
+const WITH_AUDIO = 2;
+
+export function isInCall({ inCall }: Participant): boolean {
+  return (inCall & IN_CALL) !== 0;
+}
+
+/** Whether they publish audio. Of the internal sessions a SIP bridge does; a recorder, or a service like this, does not. */
+export function speaks(participant: Participant): boolean {
+  return !participant.virtual && isInCall(participant) && (participant.inCall & WITH_AUDIO) !== 0;
 }
 
 /** Our own session is in none of these. */

@@ -13,12 +13,16 @@ const SESSIONS_MAX = 5_000;
 /** Sessions that left the room; the HPB's lists name them until Nextcloud sends it the next list. */
 const LEFT_MAX = 1_000;
 
+/** Call flag of Talk: taking part by phone. */
+const WITH_PHONE = 8;
+
 interface Member {
   /** Certain from their join only; from a list it is what Nextcloud put there. */
   ncSessionId?: string;
   /** Reported by a join, not by a list alone. */
   joined: boolean;
   internal: boolean;
+  virtual: boolean;
   /** Call flags; undefined: not reported yet. */
   inCall?: number;
 }
@@ -44,6 +48,7 @@ export class Roster {
         ncSessionId: ncSessionId ?? known?.ncSessionId,
         joined: true,
         internal: internal || known?.internal === true,
+        virtual: known?.virtual === true,
         inCall: known?.inCall,
       });
     }
@@ -75,7 +80,7 @@ export class Roster {
   everyone(inCall: number): SignalingEvent {
     if (inCall === 0) return { type: "call_ended" };
     for (const member of this.#members.values()) {
-      if (!member.internal) member.inCall = inCall;
+      if (!member.internal && !member.virtual) member.inCall = inCall;
     }
     return this.#participants();
   }
@@ -93,12 +98,13 @@ export class Roster {
       const before = named.get(sessionId);
       named.set(sessionId, before ? both(before, entry) : entry);
     }
-    for (const [sessionId, { ncSessionId, internal, inCall }] of named) {
+    for (const [sessionId, { ncSessionId, internal, virtual, inCall }] of named) {
       const known = this.#members.get(sessionId);
       this.#put(sessionId, {
         ncSessionId: known?.joined ? known.ncSessionId ?? ncSessionId : ncSessionId ?? known?.ncSessionId,
         joined: known?.joined ?? false,
         internal: internal || known?.internal === true,
+        virtual: virtual || isPhone(internal, inCall) || known?.virtual === true,
         inCall: inCall ?? known?.inCall,
       });
     }
@@ -121,8 +127,8 @@ export class Roster {
 
   #participants(): SignalingEvent {
     const users: Participant[] = [];
-    for (const [sessionId, { ncSessionId, joined, internal, inCall }] of this.#members) {
-      if (inCall !== undefined) users.push({ sessionId, ncSessionId, joined, internal, inCall });
+    for (const [sessionId, { inCall, ...member }] of this.#members) {
+      if (inCall !== undefined) users.push({ sessionId, ...member, inCall });
     }
     return { type: "participants", users };
   }
@@ -134,5 +140,11 @@ function both(a: ListedUser, b: ListedUser): ListedUser {
     ncSessionId: a.ncSessionId ?? b.ncSessionId,
     inCall: a.inCall === undefined ? b.inCall : a.inCall | (b.inCall ?? 0),
     internal: a.internal || b.internal,
+    virtual: a.virtual || b.virtual,
   };
+}
+
+/** A caller whom Nextcloud named and the HPB did not recognise as a virtual session: one of another node. */
+function isPhone(internal: boolean, inCall = 0): boolean {
+  return !internal && (inCall & WITH_PHONE) !== 0;
 }

@@ -3,7 +3,7 @@ import type { ListedUser } from "./codec.ts";
 import { Roster } from "./roster.ts";
 
 const entry = (sessionId: string, inCall?: number, more: Partial<ListedUser> = {}): ListedUser => (
-  { sessionId, inCall, internal: false, ...more }
+  { sessionId, inCall, internal: false, virtual: false, ...more }
 );
 
 /** A roster of our session `me`, and who is in the call after each event, with their flags. */
@@ -79,7 +79,14 @@ Deno.test("A list may come before the join of whom it names", () => {
   const event = roster.listed([], []);
   assert.deepEqual(event, {
     type: "participants",
-    users: [{ sessionId: "a", ncSessionId: "nc-a", inCall: 3, internal: false, joined: true }],
+    users: [{
+      sessionId: "a",
+      ncSessionId: "nc-a",
+      inCall: 3,
+      internal: false,
+      virtual: false,
+      joined: true,
+    }],
   });
 });
 
@@ -112,4 +119,19 @@ Deno.test("Thousands of sessions nobody joined with keep nobody who joins out", 
   assert.ok(typeof after === "object" && after.a === 3);
   roster.left(wrong.map(({ sessionId }) => sessionId));
   assert.deepEqual(users(entry("b", 3)), { a: 3, b: 3 });
+});
+
+Deno.test("Who dials in is virtual for good: by the HPB's mark, or by the flag of a phone", () => {
+  const { roster, join, everyone } = rig();
+  join("person", "marked", "phone");
+  const virtual = (...users: ListedUser[]) => {
+    const event = roster.listed(users, []);
+    return event.type === "participants" ? event.users.filter((each) => each.virtual) : [];
+  };
+  const ids = (...users: ListedUser[]) => virtual(...users).map(({ sessionId }) => sessionId);
+  assert.deepEqual(ids(entry("person", 7), entry("marked", 1, { virtual: true })), ["marked"]);
+  assert.deepEqual(ids(entry("marked", 11), entry("phone", 9)), ["marked", "phone"]);
+  assert.deepEqual(ids(entry("phone", 3)), ["marked", "phone"]);
+  assert.deepEqual(ids(entry("bridge", 11, { internal: true })), ["marked", "phone"]);
+  assert.deepEqual(everyone(1), { person: 1, marked: 11, phone: 3, bridge: 11 });
 });

@@ -437,7 +437,7 @@ Deno.test("Session that hears of other properties of its room is in it as before
     assert.deepEqual(rig.receive(changed), []);
     rig.wait(60_000);
     assert.deepEqual(rig.receive(changed), [], "while a sign of life is awaited, too");
-    const users = [{ sessionId: "a", inCall: 3, internal: false }];
+    const users = [{ sessionId: "a", inCall: 3, internal: false, virtual: false }];
     const [event] = events(rig.receive({ kind: "participants", users, changed: [] }));
     assert.ok(event.type === "participants" && event.users[0].joined, "nobody was forgotten");
   }
@@ -456,15 +456,15 @@ Deno.test("Session knows people by their join, leaves itself out, and falls back
   ]);
   assert.deepEqual(rig.receive({ kind: "sessions_joined", sessions: [sessions[2]] }), []);
   const users = [
-    { sessionId: "a", ncSessionId: "wrong", inCall: 3, internal: false },
-    { sessionId: "b", ncSessionId: "nc-b", inCall: 3, internal: false },
-    { sessionId: "me", inCall: 1, internal: true },
+    { sessionId: "a", ncSessionId: "wrong", inCall: 3, internal: false, virtual: false },
+    { sessionId: "b", ncSessionId: "nc-b", inCall: 3, internal: false, virtual: false },
+    { sessionId: "me", inCall: 1, internal: true, virtual: false },
   ];
   assert.deepEqual(events(rig.receive({ kind: "participants", users, changed: [] })), [{
     type: "participants",
     users: [
-      { sessionId: "a", ncSessionId: "nc-a", inCall: 3, internal: false, joined: true },
-      { sessionId: "b", ncSessionId: "nc-b", inCall: 3, internal: false, joined: true },
+      { sessionId: "a", ncSessionId: "nc-a", inCall: 3, internal: false, joined: true, virtual: false },
+      { sessionId: "b", ncSessionId: "nc-b", inCall: 3, internal: false, joined: true, virtual: false },
     ],
   }]);
   assert.deepEqual(events(rig.receive({ kind: "sessions_left", sessionIds: ["b", "me"] })), [
@@ -472,7 +472,14 @@ Deno.test("Session knows people by their join, leaves itself out, and falls back
   ]);
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 7 })), [{
     type: "participants",
-    users: [{ sessionId: "a", ncSessionId: "nc-a", inCall: 7, internal: false, joined: true }],
+    users: [{
+      sessionId: "a",
+      ncSessionId: "nc-a",
+      inCall: 7,
+      internal: false,
+      joined: true,
+      virtual: false,
+    }],
   }]);
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 0 })), [{ type: "call_ended" }]);
 });
@@ -529,7 +536,7 @@ Deno.test("Session that joined anew has forgotten who was there and what it had 
   assert.deepEqual(sent(rig.requestOffer("a")), [{ kind: "request_offer", to: "a" }]);
   rig.receive({ kind: "sessions_joined", sessions: [session("a")] });
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 3 })), [
-    { type: "participants", users: [{ ...session("a"), inCall: 3, joined: true }] },
+    { type: "participants", users: [{ ...session("a"), inCall: 3, joined: true, virtual: false }] },
   ]);
 });
 
