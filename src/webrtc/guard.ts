@@ -9,6 +9,7 @@ import { type Connection as IceConnection, DtlsClient, type Protocol, type RTCDt
 import type { Clock } from "../domain/mod.ts";
 import { DtlsGuard, type DtlsRefusal } from "./dtls_guard.ts";
 import { type DtlsRecord, isDtls } from "./dtls_records.ts";
+import { FloodGate } from "./flood_gate.ts";
 import { repairRoles } from "./ice.ts";
 import { isMedia } from "./srtp.ts";
 import { isStun } from "./stun.ts";
@@ -20,12 +21,14 @@ export type DatagramRefusal =
   | StunRefusal
   | DtlsRefusal
   /** None of the protocols of a WebRTC socket. */
-  | "unknown_protocol";
+  | "unknown_protocol"
+  /** Dropped by the kernel while strangers flooded the socket. */
+  | "flood";
 
 export interface GuardOptions {
   clock: Clock;
   /** A datagram, or so many, went no further. */
-  onRefused: (reason: DatagramRefusal) => void;
+  onRefused: (reason: DatagramRefusal, count?: number) => void;
 }
 
 /** Part of what werift's ICE has of each socket or TURN allocation. */
@@ -48,12 +51,19 @@ type Transactions = Record<string, { expectedAddr: Address } | undefined>;
 const REFLEXIVE_MAX = 16;
 /** Checks that come before we begin to check ourselves; werift looks at them then. */
 const EARLY_CHECKS_MAX = 16;
+/** Addresses a closed socket is open to; more than a peer and its servers have. */
+const KNOWN_MAX = 64;
 /** What AES-GCM adds: a nonce and a tag (RFC 5288). */
 const GCM_BYTES = 8 + 16;
 
-/** Before anything is gathered: protocols there are already are not guarded. */
-export function guardDatagrams(transport: RTCDtlsTransport, ice: IceConnection, options: GuardOptions): void {
+/** Before anything is gathered: protocols there are already are not guarded. To be disposed of before the sockets. */
+export function guardDatagrams(
+  transport: RTCDtlsTransport,
+  ice: IceConnection,
+  options: GuardOptions,
+): Disposable {
   const guard = new Guard(transport, options);
+  const gates = new Set<FloodGate>();
   const ensure: (protocol: GuardedProtocol) => void = ice["ensureProtocol"].bind(ice);
   ice["ensureProtocol"] = (protocol: GuardedProtocol): void => {
     repairRoles(ice, protocol);
@@ -66,16 +76,41 @@ export function guardDatagrams(transport: RTCDtlsTransport, ice: IceConnection, 
         for (const part of guard.admit(datagram, from, view)) handleStunMessage(Buffer.from(part), from);
       };
     } else if (connectionMade) {
-      protocol.connectionMade = async (...options) => {
-        await connectionMade(...options);
-        if (!(protocol.transport instanceof DatagramTransport)) return;
-        protocol.transport.admit = (datagram, from) => guard.admit(datagram, from, view);
+      protocol.connectionMade = async (...opening) => {
+        await connectionMade(...opening);
+        const { transport: socket } = protocol;
+        if (!(socket instanceof DatagramTransport)) return;
+        const gate = gateOf(socket, view, options);
+        gates.add(gate);
+        socket.onForged = (from) => {
+          if (!view.isPeer(from)) gate.refused();
+        };
+        socket.admit = (datagram, from) => {
+          const admitted = guard.admit(datagram, from, view);
+          if (admitted.length === 0 && !view.isPeer(from)) gate.refused();
+          return admitted;
+        };
       };
     }
   };
   transport.onStateChange.subscribe((state) => {
     // Fragments of messages that never became whole.
     if (state === "connected") Object.assign(transport.dtls ?? {}, { bufferFragmentedHandshakes: [] });
+  });
+  return {
+    [Symbol.dispose]: () => {
+      for (const gate of gates) gate[Symbol.dispose]();
+    },
+  };
+}
+
+function gateOf(socket: DatagramTransport, ice: WeriftIce, { clock, onRefused }: GuardOptions): FloodGate {
+  return new FloodGate({
+    clock,
+    admitOnly: (addresses) => socket.admitOnly(addresses),
+    dropped: () => socket.dropped,
+    known: () => ice.known,
+    onDropped: (count) => onRefused("flood", count),
   });
 }
 
@@ -146,6 +181,13 @@ class WeriftIce implements IceView {
     return nominated?.protocol === this.protocol && isSameAddress(nominated.remoteAddr, from);
   }
 
+  /** Who may send something that is not nothing: the peer, and who was asked. */
+  get known(): readonly Address[] {
+    const peer = this.ice.remoteCandidates.map(({ host, port }): Address => [host, port]);
+    const asked = Object.values(this.#transactions).flatMap((asked) => asked ? [asked.expectedAddr] : []);
+    return [...peer, ...asked].slice(0, KNOWN_MAX);
+  }
+
   get hasRoom(): boolean {
     const reflexive = this.ice.remoteCandidates.filter(({ type }) => type === "prflx");
     return reflexive.length < REFLEXIVE_MAX;
@@ -158,9 +200,13 @@ class WeriftIce implements IceView {
   }
 
   isAsked(transactionId: string, from: Address): boolean {
-    const transactions = this.protocol.turn?.transactions ?? this.protocol.transactions ?? {};
+    const transactions = this.#transactions;
     const asked = Object.hasOwn(transactions, transactionId) ? transactions[transactionId] : undefined;
     return asked !== undefined && isSameAddress(asked.expectedAddr, from);
+  }
+
+  get #transactions(): Transactions {
+    return this.protocol.turn?.transactions ?? this.protocol.transactions ?? {};
   }
 }
 

@@ -7,6 +7,7 @@ import { ALERT, CLOSE_NOTIFY, dtlsRecord, HANDSHAKE } from "../../tests/fakes/dt
 import type { DatagramRefusal } from "./guard.ts";
 import { opusCodec, Peer } from "./peer.ts";
 import type { DatagramTransport } from "./udp.ts";
+import { isLibcUdp, LibcUdpSocket } from "./udp_libc.ts";
 import type { Address } from "./udp_socket.ts";
 
 const DEADLINE_MS = 15_000;
@@ -98,6 +99,17 @@ class Pair implements AsyncDisposable {
     await pair.protocol.sendData(Buffer.from(datagram), pair.remoteAddr);
   }
 
+  /** Resolves when what is there has been looked at: a packet comes through. */
+  async drain(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.speak(1);
+      } catch {
+        // There was no place for it.
+      }
+    }
+  }
+
   /** Resolves when so many datagrams were refused for a reason. */
   async until(reason: DatagramRefusal, count: number): Promise<void> {
     await eventually(() => this.count(reason) >= count, () => `${this.count(reason)} of ${count} ${reason}`);
@@ -116,8 +128,8 @@ class Pair implements AsyncDisposable {
         this.#packets++;
         this.#look();
       },
-      onDatagramRefused: (reason) => {
-        if (isListener) this.refused.set(reason, this.count(reason) + 1);
+      onDatagramRefused: (reason, count = 1) => {
+        if (isListener) this.refused.set(reason, this.count(reason) + count);
       },
       onEnded: () => {
         if (isListener) this.ends++;
@@ -481,6 +493,37 @@ Deno.test("Ten thousand checks of the peer's leave 64 transaction ids", async ()
   const before = checked.retransmissionsReceived;
   checked.noteIncomingRequest("9999");
   assert.equal(checked.retransmissionsReceived, before + 1);
+});
+
+/** So many as no socket has a place for. */
+const FLOOD = 2_000;
+
+Deno.test("A flood of strangers takes no place of the peer's", { ignore: !isLibcUdp }, async () => {
+  await using pair = await Pair.connect();
+  const onReceived = () => "refused" as const;
+  const stranger = new LibcUdpSocket({ family: 4, host: "127.0.0.1", port: 0, onReceived });
+  try {
+    const kinds = [
+      ENDINGS["an unknown content type"],
+      check({}),
+      Uint8Array.of(128, 111, ...Array(40).fill(0)),
+    ];
+    const flood = () => {
+      for (let i = 0; i < FLOOD; i++) stranger.send(kinds[i % kinds.length], ...pair.address);
+    };
+    flood();
+    const refused = () => pair.count("dtls_stranger") + pair.count("stun_unauthenticated");
+    await eventually(() => refused() > 200, () => `${refused()} refused`);
+    await pair.drain();
+    for (let round = 0; round < 30; round++) {
+      flood();
+      await pair.speak(1);
+    }
+    await pair.until("flood", 10 * FLOOD);
+    assert.ok(refused() < FLOOD, `${refused()} came to us`);
+  } finally {
+    await stranger.close();
+  }
 });
 
 Deno.test("Garbage of every kind costs no packet", async () => {

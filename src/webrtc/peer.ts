@@ -47,7 +47,7 @@ export interface PeerOptions {
   /** A packet was not passed on: forged, repeated or broken. */
   onRefused?: (reason: SrtpRefusal | SrtcpRefusal) => void;
   /** A datagram of another kind was not let in: forged, of a stranger, or too many. */
-  onDatagramRefused?: (reason: DatagramRefusal) => void;
+  onDatagramRefused?: (reason: DatagramRefusal, count?: number) => void;
   /** The other end has closed the connection, once it was made. */
   onEnded?: () => void;
   /** For when packets came, and when to report that. */
@@ -71,7 +71,7 @@ export class Peer implements AsyncDisposable {
   readonly connection: RTCPeerConnection;
   readonly #onRtp: PeerOptions["onRtp"];
   readonly #onRefused: (reason: SrtpRefusal | SrtcpRefusal) => void;
-  readonly #onDatagramRefused: (reason: DatagramRefusal) => void;
+  readonly #onDatagramRefused: (reason: DatagramRefusal, count?: number) => void;
   readonly #onEnded: () => void;
   readonly #clock: Clock;
   readonly #taps: Disposable[] = [];
@@ -206,7 +206,8 @@ export class Peer implements AsyncDisposable {
       demandPossession(transport);
       this.#followHandshake(transport);
       this.#followEnd(transport);
-      guardDatagrams(transport, ice, { clock: this.#clock, onRefused: this.#onDatagramRefused });
+      const guard = { clock: this.#clock, onRefused: this.#onDatagramRefused };
+      this.#taps.push(guardDatagrams(transport, ice, guard));
       const tap = { clock: this.#clock, onRtp: this.#onRtp, onRefused: this.#onRefused };
       this.#taps.push(tapRtp(transport, ice, tap));
     }

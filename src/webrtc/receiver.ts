@@ -264,7 +264,8 @@ export class WebRtcReceiver implements AsyncDisposable {
         codecs: { audio: [opusCodec()], video: [] },
         onRtp: (packet) => this.#receive(connection, packet),
         onRefused: (reason) => this.#options.meter.count("tiro_rtp_refused_total", reason),
-        onDatagramRefused: (reason) => this.#options.meter.count("tiro_datagrams_refused_total", reason),
+        onDatagramRefused: (reason, count) =>
+          this.#options.meter.count("tiro_datagrams_refused_total", reason, count),
         onEnded: () => this.#onEnded(connection),
         clock: this.#clock,
       }),

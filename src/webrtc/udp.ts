@@ -35,6 +35,8 @@ export class DatagramTransport {
    * RTP and RTCP, good until it returns, and for how long the kernel has had it, ms. Returns whether it is authentic.
    */
   onMedia: ((datagram: Uint8Array, waitedMs: number) => boolean) | undefined;
+  /** Media came from there that was not authentic. */
+  onForged: ((from: Address) => void) | undefined;
   /** What of the rest goes on to `onData`, good until it returns; undefined: all. */
   admit: ((datagram: Uint8Array, from: Address) => readonly Uint8Array[]) | undefined;
   closed = false;
@@ -80,6 +82,16 @@ export class DatagramTransport {
     this.#socket.send(data, isIP(host) === 0 ? await this.#addressOf(host) : host, port);
   };
 
+  /** As UdpSocket's. */
+  admitOnly(addresses: readonly Address[] | undefined): boolean {
+    return this.#socket.admitOnly(addresses);
+  }
+
+  /** As UdpSocket's. */
+  get dropped(): number {
+    return this.#socket.dropped;
+  }
+
   readonly close = (): Promise<void> => {
     this.closed = true;
     return this.#socket.close();
@@ -104,7 +116,9 @@ export class DatagramTransport {
     const { bytes, waitedMs } = received;
     if (this.onMedia && isMedia(bytes)) {
       try {
-        return this.onMedia(bytes, waitedMs) ? "media" : "refused";
+        if (this.onMedia(bytes, waitedMs)) return "media";
+        this.onForged?.(received.from());
+        return "refused";
       } catch (error) {
         queueMicrotask(() => {
           throw error;

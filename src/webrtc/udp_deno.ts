@@ -12,6 +12,7 @@ const UNSENT_MAX = 64;
 
 export class DenoUdpSocket implements UdpSocket {
   readonly address: Address;
+  readonly dropped = 0;
   readonly #conn: Deno.DatagramConn;
   readonly #receiving: Promise<void>;
   /** Deno sends what is sent at once in any order. */
@@ -35,6 +36,11 @@ export class DenoUdpSocket implements UdpSocket {
       .then(() => this.#conn.send(copy, { transport: "udp", hostname, port }))
       .catch(() => {})
       .finally(() => this.#unsent--);
+  }
+
+  /** Deno has no filters. */
+  admitOnly(): boolean {
+    return false;
   }
 
   close(): Promise<void> {

@@ -8,6 +8,7 @@
  * The layouts are those of Linux on 64-bit processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
  */
 import { StampClock } from "./stamp_clock.ts";
+import { FILTER_INSTRUCTION_BYTES, filterOf } from "./udp_filter.ts";
 import {
   type Address,
   DATAGRAM_BYTES_MAX,
@@ -22,6 +23,11 @@ const POLL_MS = 20;
 const TURNS = 4;
 /** Datagrams taken in one call. */
 const BATCH = 16;
+/**
+ * What may wait in the kernel for a socket, which counts each datagram with 0.5 KB and more of its own: a flood fills it
+ * before it is closed to strangers. Twice what Linux gives a socket by itself, and the most it gives when asked.
+ */
+const BUFFER_BYTES = 212_992;
 /** Datagrams of one socket at a time: what a flood has more has to wait for everybody else's turn. */
 const DATAGRAMS_MAX = 64;
 
@@ -30,7 +36,14 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4_000 | 0o2_000_000;
 const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_ATTACH_FILTER = 26;
+const SO_DETACH_FILTER = 27;
 const SO_TIMESTAMPNS = 35;
+/** Counts of a socket in words of 32 bits, of which one tells what was dropped. */
+const SO_MEMINFO = 55;
+const MEMINFO_WORDS = 9;
+const DROPS_WORD = 8;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const MSG_TRUNC = 0x20;
@@ -55,6 +68,7 @@ const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
   recvmmsg: { parameters: ["i32", "buffer", "u32", "i32", "pointer"], result: "i32" },
@@ -93,6 +107,7 @@ export class LibcUdpSocket implements UdpSocket {
     const yes = Uint32Array.of(1);
     if (family === 6) setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, yes, yes.byteLength);
     setsockopt(this.#fd, SOL_SOCKET, SO_TIMESTAMPNS, yes, yes.byteLength);
+    setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUF, Uint32Array.of(BUFFER_BYTES), 4);
     if (!writeSockaddr(family, host, port) || bind(this.#fd, sockaddr, sockaddrBytes(family)) !== 0) {
       close(this.#fd);
       throw new Deno.errors.AddrInUse(
@@ -114,6 +129,26 @@ export class LibcUdpSocket implements UdpSocket {
       sockaddr,
       sockaddrBytes(this.#family),
     );
+  }
+
+  admitOnly(addresses: readonly Address[] | undefined): boolean {
+    if (this.#closed) return false;
+    const { setsockopt } = symbols();
+    if (!addresses) return setsockopt(this.#fd, SOL_SOCKET, SO_DETACH_FILTER, new Uint32Array(1), 4) === 0;
+    const program = filterOf(this.#family, addresses);
+    // struct sock_fprog
+    const described = BigUint64Array.of(
+      BigInt(program.length / FILTER_INSTRUCTION_BYTES),
+      addressOf(program),
+    );
+    return setsockopt(this.#fd, SOL_SOCKET, SO_ATTACH_FILTER, described, described.byteLength) === 0;
+  }
+
+  get dropped(): number {
+    const info = new Uint32Array(MEMINFO_WORDS);
+    if (this.#closed) return 0;
+    symbols().getsockopt(this.#fd, SOL_SOCKET, SO_MEMINFO, info, Uint32Array.of(info.byteLength));
+    return info[DROPS_WORD];
   }
 
   close(): Promise<void> {

@@ -25,6 +25,12 @@ export interface UdpSocket {
   readonly address: Address;
   /** Sends now or never: datagrams get lost, and one that cannot be sent is. `host` is an address of the socket's family. */
   send(bytes: Uint8Array, host: string, port: number): void;
+  /**
+   * From now on the kernel drops what comes from other addresses, or nothing again when undefined. False where it cannot.
+   */
+  admitOnly(addresses: readonly Address[] | undefined): boolean;
+  /** Datagrams that the kernel has dropped, because of `admitOnly` or because there was no place for them. */
+  readonly dropped: number;
   /** Nothing is received any more; resolves when the port is free. A second time does nothing. */
   close(): Promise<void>;
 }

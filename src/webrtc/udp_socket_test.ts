@@ -195,6 +195,38 @@ Deno.test("libc: a flood at one socket does not keep another waiting", { ignore:
   assert.ok(order.indexOf("bob") <= 64, "it is told after four calls of 16 at the latest");
 });
 
+for (const host of ["127.0.0.1", "::1"]) {
+  const ignore = !isLibcUdp || (host === "::1" && !hasIpv6());
+  Deno.test(`libc: the kernel lets in whom a socket is open to (${host})`, { ignore }, async () => {
+    const family = host === "::1" ? 6 : 4;
+    await using alice = new Ear(LibcUdpSocket, { family, host });
+    await using carol = new Ear(LibcUdpSocket, { family, host });
+    await using bob = new Ear(LibcUdpSocket, { family, host });
+    const said = (byte: number) => {
+      carol.socket.send(Uint8Array.of(byte + 100), ...bob.socket.address);
+      alice.socket.send(Uint8Array.of(byte), ...bob.socket.address);
+    };
+    const bytes = () => bob.told.map(({ bytes: [byte] }) => byte);
+    said(0);
+    await bob.until(2);
+    assert.equal(bob.socket.dropped, 0);
+    assert.ok(bob.socket.admitOnly([alice.socket.address, ["192.0.2.1", 9], ["2001:db8::1", 9]]));
+    for (const byte of [1, 2, 3]) said(byte);
+    await bob.until(5);
+    assert.deepEqual(bytes(), [100, 0, 1, 2, 3]);
+    assert.equal(bob.socket.dropped, 3);
+    assert.ok(bob.socket.admitOnly([carol.socket.address]));
+    said(4);
+    await bob.until(6);
+    assert.ok(bob.socket.admitOnly(undefined));
+    said(5);
+    await bob.until(8);
+    assert.deepEqual(bytes().slice(5), [104, 105, 5]);
+    await bob.socket.close();
+    assert.ok(!bob.socket.admitOnly(undefined));
+  });
+}
+
 Deno.test("libc: a socket that is closed leaves no descriptor", { ignore: !isLibcUdp }, async () => {
   const sockets = new UdpSockets();
   const ears = Array.from({ length: 20 }, () => new Ear(LibcUdpSocket));
