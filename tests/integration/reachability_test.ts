@@ -1,7 +1,7 @@
 /** Talk gives up on a call after 3 s: every answer comes before that, whatever the HPB does. */
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
-import { baseUrl, eventually, post, serviceFor, startWorld } from "./world.ts";
+import { baseUrl, eventually, isFinal, post, say, serviceFor, startWorld } from "./world.ts";
 
 /** A tenth of it is usual, but not on a machine busy with other tests. What waits for the HPB takes ten times as long. */
 const ANSWER_MS = 2_000;
@@ -28,6 +28,18 @@ Deno.test("A slow HPB: the join is answered at once and goes on behind the answe
   assert.equal((await ask(base, "room1")).status, 200);
   assert.equal((await ask(base, "room1")).status, 200);
   assert.equal((await timed(post(base, "/api/v1/call/leave", { roomToken: "room1" }))).status, 200);
+});
+
+Deno.test("A call joined more slowly than an empty one is left is captioned all the same", async () => {
+  await using world = await startWorld({ environment: { EMPTY_ROOM_SECONDS: "1" } });
+  world.hpb.helloDelayMs = 2_500;
+  await using call = await world.hpb.startCall();
+  const listener = await call.addListener();
+  const speaker = await call.addSpeaker();
+  await world.enable(call.roomToken, listener);
+  await world.heard(1);
+  await say(speaker, ["red", "river"]);
+  await listener.until(isFinal(["river"]), 10_000);
 });
 
 Deno.test("A HPB out of reach: the first request is taken, and once it is known the answer is 503", async () => {

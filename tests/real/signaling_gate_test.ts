@@ -14,6 +14,29 @@ async function ask(base: string, roomToken: string): Promise<{ status: number; e
   return { status: answer.status, ...await answer.json() };
 }
 
+const WRONG: { what: string; names: RegExp; environment: Record<string, string> }[] = [
+  { what: "secret", names: /LT_INTERNAL_SECRET/, environment: { LT_INTERNAL_SECRET: "of another HPB" } },
+  { what: "Nextcloud", names: /NEXTCLOUD_URL/, environment: { NEXTCLOUD_URL: "http://127.0.0.1:9" } },
+];
+
+for (const hpbVersion of installedHpbVersions()) {
+  for (const { what, names, environment } of WRONG) {
+    Deno.test(`HPB ${hpbVersion}: refused for a wrong ${what}, the variable to look at is named`, () =>
+      onRealStack({ hpbVersion }, async (stack) => {
+        await using service = await serviceFor(stack, { ...NO_SPEECH, ...environment });
+        const base = baseUrl(service);
+        assert.equal((await ask(base, "room")).status, 200);
+        let error: string | undefined;
+        await eventually("it is refused", async () => {
+          const answer = await ask(base, "another");
+          error = answer.error;
+          return answer.status === 503;
+        }, DEADLINE_MS);
+        assert.match(error ?? "", names);
+      }));
+  }
+}
+
 /** An HPB before 2.0 counts no refused hellos, and shuts nobody out. */
 const counting = installedHpbVersions().filter((version) => Number.parseInt(version) >= 2);
 
