@@ -7,7 +7,7 @@ import type { Recipient } from "../captioning/mod.ts";
 import { LIMITS } from "../domain/mod.ts";
 import type { TargetMemory } from "./target_memory.ts";
 
-/** Sessions of one room known by both names. Far past any call; a HPB that tells of more is not remembered. */
+/** Sessions of one room known by both names. Far past any call; of more only those who want captions are remembered. */
 const SESSIONS_MAX = 10_000;
 
 /** Someone who asked for captions, by their Nextcloud session. */
@@ -83,7 +83,10 @@ export class Listeners {
   }
 
   sessionJoined(sessionId: string, ncSessionId: string): void {
-    if (this.#sessions.size >= SESSIONS_MAX) return;
+    if (this.#sessions.size >= SESSIONS_MAX && !this.#sessions.has(sessionId)) {
+      if (!this.#wanted.has(ncSessionId) && !this.#expected.has(sessionId)) return;
+      this.#forgetSession();
+    }
     this.#sessions.set(sessionId, ncSessionId);
     this.#recall(ncSessionId, sessionId);
     if (this.#expected.delete(sessionId)) this.add(ncSessionId);
@@ -95,8 +98,13 @@ export class Listeners {
     const ncSessionId = this.#sessions.get(sessionId);
     this.#sessions.delete(sessionId);
     if (ncSessionId === undefined) return;
-    for (const id of [ncSessionId, sessionId]) this.memory?.release(id, this);
-    if (this.#present.get(ncSessionId)?.id === sessionId) this.#present.delete(ncSessionId);
+    this.memory?.release(sessionId, this);
+    const other = this.#sessionsOf(ncSessionId).at(-1);
+    if (other === undefined) this.memory?.release(ncSessionId, this);
+    if (this.#present.get(ncSessionId)?.id === sessionId) {
+      if (other === undefined) this.#present.delete(ncSessionId);
+      else this.#enter(ncSessionId, other);
+    }
     if (this.#targets.has(ncSessionId) && !this.knows(ncSessionId)) this.#targets.delete(ncSessionId);
   }
 
@@ -167,6 +175,13 @@ export class Listeners {
       if (known === ncSessionId) return true;
     }
     return false;
+  }
+
+  /** Makes room for the session of someone who wants captions. */
+  #forgetSession(): void {
+    for (const [sessionId, ncSessionId] of this.#sessions) {
+      if (!this.#wanted.has(ncSessionId)) return void this.#sessions.delete(sessionId);
+    }
   }
 
   /** Makes room, rather among those who asked and are not here. */

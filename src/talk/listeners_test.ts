@@ -36,6 +36,34 @@ Deno.test("A listener who reloads gets captions at the new session, even when th
   assert.deepEqual(present(listeners), ["hpb-3"]);
 });
 
+Deno.test("Of two HPB sessions of one listener the newer gets captions, and when it leaves the older does", () => {
+  const listeners = new Listeners();
+  listeners.add("nc-1");
+  listeners.setTarget("nc-1", "de");
+  for (const id of ["hpb-1", "hpb-2", "hpb-3"]) listeners.sessionJoined(id, "nc-1");
+  assert.deepEqual(targets(listeners), ["hpb-3:de"]);
+  listeners.sessionLeft("hpb-3");
+  assert.deepEqual(targets(listeners), ["hpb-2:de"]);
+  listeners.sessionLeft("hpb-1");
+  assert.deepEqual(targets(listeners), ["hpb-2:de"]);
+  listeners.sessionLeft("hpb-2");
+  assert.deepEqual(targets(listeners), []);
+});
+
+Deno.test("A listener is remembered in a room of more sessions than are", () => {
+  const listeners = new Listeners();
+  listeners.add("nc-1");
+  listeners.expect("hpb-2");
+  for (let i = 0; i < 10_000; i++) listeners.sessionJoined(`other-${i}`, `nc-other-${i}`);
+  listeners.sessionJoined("hpb-1", "nc-1");
+  listeners.sessionJoined("hpb-2", "nc-2");
+  listeners.sessionJoined("late", "nc-late");
+  assert.deepEqual(present(listeners), ["hpb-1", "hpb-2"]);
+  assert.ok(
+    !listeners.knows("nc-other-0") && !listeners.knows("nc-late") && listeners.knows("nc-other-9999"),
+  );
+});
+
 Deno.test("A removed listener gets nothing, also after coming back", () => {
   const listeners = new Listeners();
   listeners.add("nc-1");
