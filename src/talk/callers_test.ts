@@ -4,7 +4,7 @@ import { CallerNames, speakerOf } from "./callers.ts";
 import type { Participant } from "./signaling/mod.ts";
 
 const participant = (sessionId: string, more: Partial<Participant>): Participant => (
-  { sessionId, joined: true, inCall: 1, internal: false, virtual: false, ...more }
+  { sessionId, joined: true, inCall: 1, internal: false, virtual: false, stale: false, ...more }
 );
 const bridge = (id = "bridge") => participant(id, { internal: true, inCall: 3 });
 const caller = (id: string, inCall = 9) => participant(id, { virtual: true, inCall });

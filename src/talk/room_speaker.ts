@@ -34,7 +34,7 @@ export interface RoomSpeakerOptions {
   onCaption: (caption: Caption) => void;
   /** Whether the HPB has them in the room, and not only in a list of Nextcloud's. */
   isInRoom: () => boolean;
-  /** Whether audio should come. Of a SIP bridge that nobody has called it need not, though it says so. */
+  /** Whether audio should come: it need not of everybody whose call flags say so. */
   isExpected: () => boolean;
   /** The speaker's scope, a child of the room's. */
   scope: Scope;

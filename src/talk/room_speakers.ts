@@ -36,6 +36,8 @@ export class RoomSpeakers {
   readonly #participants = new Map<string, Participant>();
   /** Of these, those who speak and for whom there is no place. */
   #turnedAway = new Set<string>();
+  /** Of these, those who are there no more. */
+  #ghosts = new Set<string>();
   /** Speakers from before a full re-join who have not been named since; their ids may be void. */
   readonly #unconfirmed = new Set<string>();
   /** The last words of speakers who left. */
@@ -135,6 +137,12 @@ export class RoomSpeakers {
     }
   }
 
+  /** A bridge that nobody has called has nothing to publish; nor has one, probably, who gave no sign of life. */
+  #isExpected(sessionId: string): boolean {
+    if (this.#participants.get(sessionId)?.stale) return false;
+    return !this.#isBridge(sessionId) || this.#callers().length > 0;
+  }
+
   #isBridge(sessionId: string): boolean {
     return this.#participants.get(sessionId)?.internal === true;
   }
@@ -147,9 +155,11 @@ export class RoomSpeakers {
   #openWaiting(): void {
     const { scope, speakersMax, meter, log } = this.#options;
     if (this.#draining || scope.signal.aborted) return;
-    const waiting = [...this.#participants.values()].filter((each) =>
+    const silent = [...this.#participants.values()].filter((each) =>
       speaks(each) && !this.#speakers.has(each.sessionId)
     );
+    this.#countGhosts(silent.filter(isGhost));
+    const waiting = silent.filter((each) => !isGhost(each));
     const before = this.#turnedAway;
     this.#turnedAway = new Set();
     for (const participant of waiting.sort((a, b) => Number(b.joined) - Number(a.joined))) {
@@ -161,6 +171,19 @@ export class RoomSpeakers {
         meter.count("transcription_errors_total", "speakers_max");
         log.warn("speaker not captioned: the room is full", { speakersMax, speaker: sessionId });
       }
+    }
+  }
+
+  #countGhosts(found: readonly Participant[]): void {
+    const { meter, log } = this.#options;
+    const before = this.#ghosts;
+    this.#ghosts = new Set(found.map(({ sessionId }) => sessionId));
+    for (const sessionId of this.#ghosts) {
+      if (before.has(sessionId)) continue;
+      meter.count("tiro_signaling_ignored_total", "ghost");
+      log.debug("participant left out: not in the room, and no sign of life for minutes", {
+        speaker: sessionId,
+      });
     }
   }
 
@@ -189,7 +212,7 @@ export class RoomSpeakers {
       sendAnswer: (sid, sdp) => sendAnswer(sessionId, sid, sdp),
       isInRoom: () => this.#participants.get(sessionId)?.joined === true,
       onCaption: isBridge ? (caption) => onCaption(names.name(caption)) : onCaption,
-      isExpected: () => !isBridge || this.#callers().length > 0,
+      isExpected: () => this.#isExpected(sessionId),
       scope: scope.child("speaker"),
       log: log.child({ speaker: sessionId }),
     });
@@ -218,4 +241,12 @@ export class RoomSpeakers {
       }
     });
   }
+}
+
+/**
+ * Stands in Nextcloud's list and is there no more: no sign of life, and the HPB has not reported them joining. Whoever
+ * has joined is there, however old a list is.
+ */
+function isGhost({ joined, stale }: Participant): boolean {
+  return stale && !joined;
 }

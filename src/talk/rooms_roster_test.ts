@@ -162,3 +162,37 @@ Deno.test("In a full room whoever has joined takes the place of one whom lists a
     await settle();
     assert.deepEqual(open(), ["real-2", "real-3", "real-4"]);
   }));
+
+Deno.test("Whoever gave no sign of life is left out unless the HPB has them, asked seldom then, and no trouble", () =>
+  withRooms(async ({ call, rooms, host, clock, meter }) => {
+    const connection = await call();
+    connection.participants(
+      { sessionId: "hpb-s" },
+      { sessionId: "ghost", stale: true, joined: false },
+      { sessionId: "here", stale: true },
+      { sessionId: "unreported", joined: false },
+    );
+    await settle();
+    assert.deepEqual(connection.offersRequested, ["hpb-s", "here", "unreported"]);
+    assert.equal(meter.counted("tiro_signaling_ignored_total", "ghost"), 1);
+    host.get("hpb-s").events.heard();
+    host.get("unreported").events.heard();
+    for (let seconds = 0; seconds < 600; seconds++) {
+      if (seconds % 10 === 0) {
+        connection.onEvent({ type: "offer_failed", sessionId: "here", code: "client_not_found" });
+      }
+      await clock.advance(1_000);
+    }
+    const asked = connection.offersRequested.filter((id) => id === "here").length;
+    assert.ok(asked <= 13, `asked ${asked} times in ten minutes`);
+    assert.deepEqual(rooms.status().troubles, {});
+    connection.participants({ sessionId: "unreported", joined: false, stale: true });
+    await settle();
+    assert.ok(!host.get("unreported").disposed, "nobody who is heard is closed for it");
+    connection.participants({ sessionId: "unreported", joined: false }, {
+      sessionId: "ghost",
+      joined: false,
+    });
+    await settle();
+    assert.ok(host.get("ghost"), "a sign of life");
+  }));

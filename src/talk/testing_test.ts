@@ -65,7 +65,7 @@ export class FakeSignaling implements RoomSignaling {
   }
   /** All that is known of the call; in it with audio unless said otherwise. */
   participants(...users: (Partial<Participant> & { sessionId: string })[]) {
-    const plain = { joined: true, inCall: 3, internal: false, virtual: false };
+    const plain = { joined: true, inCall: 3, internal: false, virtual: false, stale: false };
     this.onEvent({ type: "participants", users: users.map((user) => ({ ...plain, ...user })) });
   }
   requestOffer(sessionId: string) {

@@ -19,6 +19,8 @@ export interface CallUser {
   /** Call flags: 1 in call, 2 audio, 4 video, 8 phone. */
   inCall: number;
   userId?: string;
+  /** When there was last a sign of life, s; left out of the list by default. */
+  lastPing?: number;
 }
 
 export interface NextcloudSettings {
@@ -101,6 +103,7 @@ export class FakeNextcloud implements AsyncDisposable {
       nextcloudSessionId: user.ncSessionId,
       inCall: user.inCall,
       userId: user.userId ?? "",
+      lastPing: user.lastPing,
       participantType: 3,
       participantPermissions: 254,
     });

@@ -54,3 +54,23 @@ Deno.test("A room that gets another name costs the speaker no word", async () =>
   assert.equal(finalText(listener.transcripts, speaker.sessionId), PHRASE.join(" "));
   assert.equal(await world.metric("transcription_speakers_active"), 1);
 });
+
+Deno.test("Who left the room before, and stands in lists still, is not asked for", async () => {
+  await using world = await startWorld();
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  const nowS = Math.floor(Date.now() / 1_000) - 3_600; // Nextcloud's clock is not ours
+  const users = [
+    { sessionId: listener.sessionId, inCall: 1, lastPing: nowS },
+    { sessionId: speaker.sessionId, inCall: 3, lastPing: nowS - 20 },
+    { sessionId: "ghost", inCall: 3, lastPing: nowS - 300 },
+    { sessionId: "tiro", inCall: 1, internal: true, lastPing: Math.floor(Date.now() / 1_000) },
+  ];
+  const update = { roomid: call.roomToken, users };
+  const event = { target: "participants", type: "update", update };
+  world.hpb.hub.sendToInternal(call.roomToken, JSON.stringify({ type: "event", event }));
+  await say(speaker, ["red", "river"]);
+  await listener.until(isFinal(["river"]), 10_000);
+  assert.deepEqual(world.hpb.hub.offersRequested, [speaker.sessionId]);
+  assert.equal(await world.metric('tiro_signaling_ignored_total{reason="ghost"}'), 1);
+});

@@ -120,6 +120,7 @@ Deno.test("A connection joins the room, learns who is there, and hears of coming
       internal: false,
       virtual: false,
       joined: true,
+      stale: false,
     },
   ]);
   const before = speaker.sessionId;

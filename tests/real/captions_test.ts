@@ -165,6 +165,35 @@ for (const hpbVersion of installedHpbVersions()) {
     assert.equal(await world.metric('tiro_offers_requested_total{reason="joined"}'), 1);
   }, "tones");
 
+  onService(
+    "Who has left and stands in Nextcloud's list with an old sign of life is not asked for",
+    async (world) => {
+      const { stack } = world;
+      await using call = await stack.startCall();
+      const listener = await call.addListener();
+      const speaker = await call.addSpeaker();
+      const ghost = await call.addListener();
+      const lastPing = Math.floor(Date.now() / 1_000) - 3_600; // Nextcloud's clock is not ours
+      const users = [
+        { ncSessionId: listener.ncSessionId, inCall: 1, lastPing },
+        { ncSessionId: speaker.ncSessionId, inCall: 3, lastPing },
+        { ncSessionId: ghost.ncSessionId, inCall: 3, lastPing: lastPing - 300 },
+      ];
+      await stack.nextcloud.setInCall(stack.directHpbUrl, call.roomToken, users);
+      await ghost[Symbol.asyncDispose]();
+      await world.enable(call, listener);
+      await world.heard(1);
+      assert.equal(await world.metric("transcription_speakers_active"), 1);
+      assert.equal(await world.metric('tiro_offers_requested_total{reason="joined"}'), 1);
+      assert.equal(
+        await world.metric('tiro_signaling_ignored_total{reason="ghost"}'),
+        1,
+        "it stands in the list",
+      );
+    },
+    "tones",
+  );
+
   onService("The HPB is restarted: once its participants are back, so are the captions", async (world) => {
     const { stack } = world;
     const { call, listener, speaker } = await callOf(world);

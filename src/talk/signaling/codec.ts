@@ -48,6 +48,8 @@ export interface ListedUser {
   internal: boolean;
   /** Belongs to an internal session: a SIP bridge's caller. */
   virtual: boolean;
+  /** When Nextcloud last had a sign of life, s by its clock, as of when it sent the list. */
+  lastPingS?: number;
 }
 
 interface WithInvalidEntries {
@@ -111,6 +113,8 @@ const User = z.object({
   inCall: callFlags.optional().catch(undefined),
   internal: z.boolean().catch(false),
   virtual: z.boolean().catch(false),
+  // 0: Nextcloud has no session of theirs.
+  lastPing: z.number().positive().optional().catch(undefined),
 });
 const Update = z.object({
   event: z.object({
@@ -296,6 +300,7 @@ function listed({ nextcloudSessionId, ...user }: z.output<typeof User>): ListedU
     inCall: user.inCall,
     internal: user.internal,
     virtual: user.virtual,
+    lastPingS: user.lastPing,
   };
 }
 

@@ -79,8 +79,8 @@ Deno.test("Joins tell the Nextcloud session and leave names behind", () => {
 Deno.test("A participant list is news of those it names, and one odd entry costs no other its place", () => {
   const users = [
     { sessionId: "s1", nextcloudSessionId: "n1", inCall: 7, displayName: "Ada", lastPing: 1 },
-    { sessionId: "s2", inCall: true },
-    { sessionId: "s3", inCall: 3, internal: true },
+    { sessionId: "s2", inCall: true, lastPing: 0 },
+    { sessionId: "s3", inCall: 3, internal: true, lastPing: "?" },
     { sessionId: "s7", inCall: 9, virtual: true },
     { inCall: 3 },
     null,
@@ -89,15 +89,57 @@ Deno.test("A participant list is news of those it names, and one odd entry costs
   const changed = [{ sessionId: "s5", participantPermissions: 254 }, "odd", { sessionId: "s6", inCall: 0 }];
   const read = {
     users: [
-      { sessionId: "s1", ncSessionId: "n1", inCall: 7, internal: false, virtual: false },
-      { sessionId: "s2", ncSessionId: undefined, inCall: 1, internal: false, virtual: false },
-      { sessionId: "s3", ncSessionId: undefined, inCall: 3, internal: true, virtual: false },
-      { sessionId: "s7", ncSessionId: undefined, inCall: 9, internal: false, virtual: true },
-      { sessionId: "s4", ncSessionId: undefined, inCall: undefined, internal: false, virtual: false },
+      { sessionId: "s1", ncSessionId: "n1", inCall: 7, internal: false, virtual: false, lastPingS: 1 },
+      {
+        sessionId: "s2",
+        ncSessionId: undefined,
+        inCall: 1,
+        internal: false,
+        virtual: false,
+        lastPingS: undefined,
+      },
+      {
+        sessionId: "s3",
+        ncSessionId: undefined,
+        inCall: 3,
+        internal: true,
+        virtual: false,
+        lastPingS: undefined,
+      },
+      {
+        sessionId: "s7",
+        ncSessionId: undefined,
+        inCall: 9,
+        internal: false,
+        virtual: true,
+        lastPingS: undefined,
+      },
+      {
+        sessionId: "s4",
+        ncSessionId: undefined,
+        inCall: undefined,
+        internal: false,
+        virtual: false,
+        lastPingS: undefined,
+      },
     ],
     changed: [
-      { sessionId: "s5", ncSessionId: undefined, inCall: undefined, internal: false, virtual: false },
-      { sessionId: "s6", ncSessionId: undefined, inCall: 0, internal: false, virtual: false },
+      {
+        sessionId: "s5",
+        ncSessionId: undefined,
+        inCall: undefined,
+        internal: false,
+        virtual: false,
+        lastPingS: undefined,
+      },
+      {
+        sessionId: "s6",
+        ncSessionId: undefined,
+        inCall: 0,
+        internal: false,
+        virtual: false,
+        lastPingS: undefined,
+      },
     ],
   };
   const update = (rest: Record<string, unknown>) =>

@@ -149,6 +149,9 @@ export class SignalingConnection {
           this.#attempt?.settle(output.outcome, output.code);
           this.#abandon();
           break;
+        case "overfull":
+          this.#ignored("too_many", undefined, output.sessions);
+          break;
         case "ignored":
           this.#ignored("error", output.code);
           break;

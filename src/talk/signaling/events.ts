@@ -16,6 +16,8 @@ export interface Participant extends RoomSession {
   inCall: number;
   /** Whether the HPB has reported them joining: lists alone may also name who is gone. */
   joined: boolean;
+  /** Nextcloud had no sign of life of them for minutes when it listed them. */
+  stale: boolean;
   /** Someone who dialled in: the audio is published by an internal session, the SIP bridge. */
   virtual: boolean;
 }

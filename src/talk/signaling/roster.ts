@@ -13,6 +13,11 @@ const SESSIONS_MAX = 5_000;
 /** Sessions that left the room; the HPB's lists name them until Nextcloud sends it the next list. */
 const LEFT_MAX = 1_000;
 
+/**
+ * Nextcloud ends a session it had no sign of life of for 100 s; the HPB sends one for everybody every 10 s. Compared
+ * with the newest of the same list: the list may be old, and its clock is not ours.
+ */
+const STALE_S = 120;
 /** Call flag of Talk: taking part by phone. */
 const WITH_PHONE = 8;
 
@@ -23,6 +28,8 @@ interface Member {
   joined: boolean;
   internal: boolean;
   virtual: boolean;
+  /** Of the newest list that told. */
+  stale: boolean;
   /** Call flags; undefined: not reported yet. */
   inCall?: number;
 }
@@ -31,6 +38,7 @@ export class Roster {
   readonly #members = new Map<string, Member>();
   readonly #left = new Set<string>();
   #ownId = "";
+  #dropped = 0;
 
   /** A room entered anew: nobody known before counts. */
   reset(ownId: string): void {
@@ -49,6 +57,7 @@ export class Roster {
         joined: true,
         internal: internal || known?.internal === true,
         virtual: known?.virtual === true,
+        stale: known?.stale === true,
         inCall: known?.inCall,
       });
     }
@@ -71,8 +80,9 @@ export class Roster {
 
   /** Updates those named; `changed` is newer than `users`. */
   listed(users: readonly ListedUser[], changed: readonly ListedUser[]): SignalingEvent {
-    this.#merge(users);
-    this.#merge(changed);
+    const newestS = newestPing([...users, ...changed]);
+    this.#merge(users, newestS);
+    this.#merge(changed, newestS);
     return this.#participants();
   }
 
@@ -90,7 +100,7 @@ export class Roster {
    * sent, in no certain order. Together they are what either claims: asking for audio that is not there is answered
    * with a refusal, not asking for audio that is there costs words.
    */
-  #merge(list: readonly ListedUser[]): void {
+  #merge(list: readonly ListedUser[], newestS: number): void {
     const named = new Map<string, ListedUser>();
     for (const entry of list) {
       const { sessionId } = entry;
@@ -98,13 +108,14 @@ export class Roster {
       const before = named.get(sessionId);
       named.set(sessionId, before ? both(before, entry) : entry);
     }
-    for (const [sessionId, { ncSessionId, internal, virtual, inCall }] of named) {
+    for (const [sessionId, { ncSessionId, internal, virtual, inCall, lastPingS }] of named) {
       const known = this.#members.get(sessionId);
       this.#put(sessionId, {
         ncSessionId: known?.joined ? known.ncSessionId ?? ncSessionId : ncSessionId ?? known?.ncSessionId,
         joined: known?.joined ?? false,
         internal: internal || known?.internal === true,
         virtual: virtual || isPhone(internal, inCall) || known?.virtual === true,
+        stale: lastPingS === undefined ? known?.stale === true : newestS - lastPingS >= STALE_S,
         inCall: inCall ?? known?.inCall,
       });
     }
@@ -113,7 +124,14 @@ export class Roster {
   #put(sessionId: string, member: Member): void {
     if (this.#members.has(sessionId) || this.#members.size < SESSIONS_MAX || this.#makeRoom(member)) {
       this.#members.set(sessionId, member);
-    }
+    } else this.#dropped++;
+  }
+
+  /** Sessions there was no room for, since last asked. */
+  takeDropped(): number {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return dropped;
   }
 
   /** Who has joined takes the place of one whom only a list knows. */
@@ -141,7 +159,17 @@ function both(a: ListedUser, b: ListedUser): ListedUser {
     inCall: a.inCall === undefined ? b.inCall : a.inCall | (b.inCall ?? 0),
     internal: a.internal || b.internal,
     virtual: a.virtual || b.virtual,
+    lastPingS: newestPing([a, b]) || undefined,
   };
+}
+
+/** Of people: the HPB lists sessions of its own with the time of its own clock. 0: nothing is known. */
+function newestPing(list: readonly ListedUser[]): number {
+  let newestS = 0;
+  for (const { internal, virtual, lastPingS = 0 } of list) {
+    if (!internal && !virtual) newestS = Math.max(newestS, lastPingS);
+  }
+  return newestS;
 }
 
 /** A caller whom Nextcloud named and the HPB did not recognise as a virtual session: one of another node. */

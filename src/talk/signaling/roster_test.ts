@@ -86,6 +86,7 @@ Deno.test("A list may come before the join of whom it names", () => {
       internal: false,
       virtual: false,
       joined: true,
+      stale: false,
     }],
   });
 });
@@ -117,6 +118,8 @@ Deno.test("Thousands of sessions nobody joined with keep nobody who joins out", 
   const after = users(entry("a", 3));
   assert.equal(Object.keys(after).length, 5_000);
   assert.ok(typeof after === "object" && after.a === 3);
+  assert.equal(roster.takeDropped(), 1_000);
+  assert.equal(roster.takeDropped(), 0);
   roster.left(wrong.map(({ sessionId }) => sessionId));
   assert.deepEqual(users(entry("b", 3)), { a: 3, b: 3 });
 });
@@ -134,4 +137,27 @@ Deno.test("Who dials in is virtual for good: by the HPB's mark, or by the flag o
   assert.deepEqual(ids(entry("phone", 3)), ["marked", "phone"]);
   assert.deepEqual(ids(entry("bridge", 11, { internal: true })), ["marked", "phone"]);
   assert.deepEqual(everyone(1), { person: 1, marked: 11, phone: 3, bridge: 11 });
+});
+
+Deno.test("Stale is who is two minutes behind the newest sign of life of the same list, whatever our clock says", () => {
+  const { roster, join } = rig();
+  join("a", "b", "c", "d");
+  const staleOf = (event: ReturnType<Roster["listed"]>) =>
+    event.type === "participants"
+      ? event.users.filter((each) => each.stale).map(({ sessionId }) => sessionId)
+      : [];
+  const stale = (...users: ListedUser[]) => staleOf(roster.listed(users, []));
+  const at = (sessionId: string, lastPingS?: number, more: Partial<ListedUser> = {}) =>
+    entry(sessionId, 3, { lastPingS, ...more });
+  const now = { internal: true, lastPingS: 9_000_000 };
+  assert.deepEqual(stale(at("a", 1_000), at("b", 881), at("c", 880), at("d"), at("tiro", 0, now)), ["c"]);
+  assert.deepEqual(stale(at("c", 880)), [], "alone in a list, nobody is behind");
+  assert.deepEqual(stale(at("c", 880), at("a", 2_000)), ["c"]);
+  assert.deepEqual(stale(at("b", 2_000)), ["c"], "as the list that named them had it");
+  assert.deepEqual(stale(at("c", 2_000), at("a", 2_000), at("c", 880)), [], "of two entries the newer");
+  assert.deepEqual(
+    staleOf(roster.listed([at("a", 1_000)], [at("b", 5_000)])),
+    ["a"],
+    "what changed is of the list",
+  );
 });

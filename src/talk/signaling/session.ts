@@ -50,7 +50,9 @@ export type SessionOutput =
   /** How far an attempt to connect got: an accepted hello, a hello refused for good, or neither. */
   | { type: "attempt"; outcome: AttemptOutcome; code?: string }
   /** An error message that is nobody's answer. */
-  | { type: "ignored"; code: string };
+  | { type: "ignored"; code: string }
+  /** So many sessions of one message are not kept track of: there are too many. */
+  | { type: "overfull"; sessions: number };
 
 type State =
   /** Not started. */
@@ -347,11 +349,11 @@ export class SignalingSession {
   #inRoom(message: ServerMessage, nowMs: number): SessionOutput[] {
     switch (message.kind) {
       case "sessions_joined":
-        return this.#roster.joined(message.sessions).map(toOutput);
+        return [...this.#roster.joined(message.sessions).map(toOutput), ...this.#overfull()];
       case "sessions_left":
         return this.#roster.left(message.sessionIds).map(toOutput);
       case "participants":
-        return [toOutput(this.#roster.listed(message.users, message.changed))];
+        return [toOutput(this.#roster.listed(message.users, message.changed)), ...this.#overfull()];
       case "everyone":
         return [toOutput(this.#roster.everyone(message.inCall))];
       case "switch_to":
@@ -380,6 +382,11 @@ export class SignalingSession {
       default:
         return [];
     }
+  }
+
+  #overfull(): SessionOutput[] {
+    const sessions = this.#roster.takeDropped();
+    return sessions > 0 ? [{ type: "overfull", sessions }] : [];
   }
 
   /** An error while in the room: about one request, about us, or about nothing that matters. */

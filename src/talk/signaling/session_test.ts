@@ -463,8 +463,24 @@ Deno.test("Session knows people by their join, leaves itself out, and falls back
   assert.deepEqual(events(rig.receive({ kind: "participants", users, changed: [] })), [{
     type: "participants",
     users: [
-      { sessionId: "a", ncSessionId: "nc-a", inCall: 3, internal: false, joined: true, virtual: false },
-      { sessionId: "b", ncSessionId: "nc-b", inCall: 3, internal: false, joined: true, virtual: false },
+      {
+        sessionId: "a",
+        ncSessionId: "nc-a",
+        inCall: 3,
+        internal: false,
+        joined: true,
+        virtual: false,
+        stale: false,
+      },
+      {
+        sessionId: "b",
+        ncSessionId: "nc-b",
+        inCall: 3,
+        internal: false,
+        joined: true,
+        virtual: false,
+        stale: false,
+      },
     ],
   }]);
   assert.deepEqual(events(rig.receive({ kind: "sessions_left", sessionIds: ["b", "me"] })), [
@@ -479,6 +495,7 @@ Deno.test("Session knows people by their join, leaves itself out, and falls back
       internal: false,
       joined: true,
       virtual: false,
+      stale: false,
     }],
   }]);
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 0 })), [{ type: "call_ended" }]);
@@ -536,7 +553,10 @@ Deno.test("Session that joined anew has forgotten who was there and what it had 
   assert.deepEqual(sent(rig.requestOffer("a")), [{ kind: "request_offer", to: "a" }]);
   rig.receive({ kind: "sessions_joined", sessions: [session("a")] });
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 3 })), [
-    { type: "participants", users: [{ ...session("a"), inCall: 3, joined: true, virtual: false }] },
+    {
+      type: "participants",
+      users: [{ ...session("a"), inCall: 3, joined: true, virtual: false, stale: false }],
+    },
   ]);
 });
 
