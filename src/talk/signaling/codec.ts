@@ -87,12 +87,16 @@ const name = z.string().min(1).max(1024);
 /** Older Talk releases send booleans. */
 const callFlags = z.union([z.number().int(), z.boolean()]).transform(Number);
 
+/** Of a list, what is text. */
+const texts = z.array(z.unknown()).transform((entries) => entries.filter((each) => typeof each === "string"))
+  .optional().catch(undefined);
+
 const Envelope = z.object({ id, type: z.string() });
 const Hello = z.object({
   hello: z.object({
     sessionid: name,
     resumeid: z.string().optional(),
-    server: z.object({ features: z.array(z.string()) }).optional().catch(undefined),
+    server: z.object({ features: texts }).optional().catch(undefined),
   }),
 });
 const Room = z.object({ room: z.object({ roomid: z.string() }) });
@@ -102,7 +106,7 @@ const Event = z.object({ event: z.object({ target: z.string(), type: z.string() 
 const Joined = z.object({
   sessionid: name,
   roomsessionid: z.string().optional().catch(undefined),
-  features: z.array(z.string()).optional().catch(undefined),
+  features: texts,
 });
 const Join = z.object({ event: z.object({ join: z.array(z.unknown()) }) });
 const Leave = z.object({ event: z.object({ leave: z.array(z.unknown()) }) });
@@ -119,10 +123,10 @@ const User = z.object({
 const Update = z.object({
   event: z.object({
     update: z.object({
-      all: z.boolean().optional(),
-      incall: callFlags.optional(),
-      users: z.array(z.unknown()).nullish(),
-      changed: z.array(z.unknown()).nullish(),
+      all: z.boolean().optional().catch(undefined),
+      incall: callFlags.optional().catch(undefined),
+      users: z.unknown().optional(),
+      changed: z.unknown().optional(),
     }),
   }),
 });
@@ -218,9 +222,13 @@ function decodeEvent(event: string, json: unknown): ServerMessage {
       });
     case "participants/update":
       return read(Update, json, ({ event: { update } }) => {
-        if (update.all) return { kind: "everyone", inCall: update.incall ?? 0 };
-        const users = readEntries(User, update.users ?? []);
-        const changed = readEntries(User, update.changed ?? []);
+        const { all, incall } = update;
+        if (all) {
+          if (incall === undefined) return { kind: "ignored", reason: "invalid" };
+          return { kind: "everyone", inCall: incall };
+        }
+        const users = readEntries(User, update.users);
+        const changed = readEntries(User, update.changed);
         return {
           kind: "participants",
           users: users.valid.map(listed),
@@ -279,9 +287,10 @@ function read<T>(schema: z.ZodType<T>, json: unknown, then: (value: T) => Server
 /** One entry that makes no sense does not cost the others their place. */
 function readEntries<T>(
   schema: z.ZodType<T>,
-  entries: readonly unknown[],
+  list: unknown,
 ): { valid: T[]; invalidEntries: number } {
   const valid: T[] = [];
+  const entries = Array.isArray(list) ? list : list === undefined || list === null ? [] : [list];
   for (const entry of entries.slice(0, ENTRIES_MAX)) {
     const result = schema.safeParse(entry);
     if (result.success) valid.push(result.data);

@@ -298,3 +298,45 @@ Deno.test("A message over 64 KiB, counted in bytes, is refused", () => {
   assert.throws(() => transcript("x".repeat(65_537 - overhead)), { code: "message_too_large" });
   assert.throws(() => transcript("é".repeat(40_000)), { code: "message_too_large" });
 });
+
+Deno.test("A field that makes no sense costs its neighbours nothing, and ends nobody's call", () => {
+  const update = (rest: Record<string, unknown>) => event("participants", "update", { update: rest });
+  const listed = { kind: "participants", users: [], changed: [] };
+  const user = { sessionId: "s1", inCall: 3 };
+  const read = {
+    sessionId: "s1",
+    ncSessionId: undefined,
+    inCall: 3,
+    internal: false,
+    virtual: false,
+    lastPingS: undefined,
+  };
+  assert.deepEqual(update({ all: "?", users: [user] }), { ...listed, users: [read] });
+  assert.deepEqual(update({ incall: "?", users: [user] }), { ...listed, users: [read] });
+  assert.deepEqual(update({ users: { 0: user }, changed: [user] }), {
+    ...listed,
+    changed: [read],
+    invalidEntries: 1,
+  });
+  for (const incall of [undefined, null, "?"]) {
+    assert.deepEqual(update({ all: true, incall }), { kind: "ignored", reason: "invalid" });
+  }
+  assert.deepEqual(event("room", "join", { join: [{ sessionid: "s1", features: [7, "internal-incall"] }] }), {
+    kind: "sessions_joined",
+    sessions: [{ sessionId: "s1", ncSessionId: undefined, internal: true }],
+  });
+  const hello = { sessionid: "s", server: { features: [null, "transient-data"] } };
+  assert.deepEqual(decode(JSON.stringify({ type: "hello", hello })), {
+    kind: "hello",
+    id: undefined,
+    sessionId: "s",
+    resumeId: undefined,
+    features: ["transient-data"],
+  });
+});
+
+Deno.test("A list of nothing but nonsense is read to its bound, and all of it counted", () => {
+  const users = [...Array.from({ length: 25_000 }, () => ({ sessionId: 1 })), { sessionId: "s1", inCall: 3 }];
+  const message = event("participants", "update", { update: { users } });
+  assert.deepEqual(message, { kind: "participants", users: [], changed: [], invalidEntries: 25_001 });
+});

@@ -90,7 +90,9 @@ export class Roster {
   everyone(inCall: number): SignalingEvent {
     if (inCall === 0) return { type: "call_ended" };
     for (const member of this.#members.values()) {
-      if (!member.internal && !member.virtual) member.inCall = inCall;
+      // Only a list knows them, and not as in the call: they may not be there.
+      const isUncertain = !member.joined && !member.inCall;
+      if (!member.internal && !member.virtual && !isUncertain) member.inCall = inCall;
     }
     return this.#participants();
   }
