@@ -53,6 +53,11 @@ export class Framer {
     this.#pool = options.pool ?? new SamplePool(this.#chunkSamples);
   }
 
+  /** Whether part of a chunk is held. */
+  get isHolding(): boolean {
+    return this.#chunk !== undefined;
+  }
+
   /** Audio that completes the chunk being filled, ms. */
   get missingMs(): number {
     return this.#durationMs(this.#chunk ? this.#chunkSamples - this.#filled : this.#chunkSamples);
@@ -87,6 +92,12 @@ export class Framer {
   /** The audio has ended: what is held. */
   flush(): readonly PcmFrame[] {
     return this.#chunk ? [this.#take(false)] : NOTHING;
+  }
+
+  /** Forgets what is held. */
+  reset(): void {
+    if (this.#chunk) this.#pool.give(this.#chunk);
+    this.#chunk = undefined;
   }
 
   #begin(startMs: number): Samples {

@@ -16,8 +16,9 @@ import { BoundedQueue, Scope, systemClock } from "../flow/mod.ts";
 import { FakeClock } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { encodeOpus, padded } from "../../tests/fakes/speech.ts";
-import { toneSpeech } from "../../tests/fakes/tones.ts";
+import { ToneRecogniser, toneSpeech } from "../../tests/fakes/tones.ts";
 import { Captioner, chunkPool } from "./captioner.ts";
+import { SttSessions } from "./stt_sessions.ts";
 
 /** An inbox like the door's, filled by hand. */
 class Inbox implements AudioSource {
@@ -59,6 +60,7 @@ class HandStt implements SpeechToText {
   readonly name = "hand";
   readonly sampleRateHz = 16_000;
   readonly languages = [{ id: "en", name: "English", metadata: { separator: " ", rtl: false } }];
+  readonly features = { acknowledges: false, latencyMs: 500 };
   readonly frames: PcmFrame[] = [];
   /** The first session's; a later one has its own. */
   readonly events = new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
@@ -105,14 +107,13 @@ function chain(clock: Clock = systemClock) {
     speaker: { id: "s1" },
     languageId: "en",
     source,
-    stt,
+    sessions: new SttSessions({ stt, clock, log: new FakeLog(), meter }),
     chunkMs: 200,
     chunks: chunkPool(stt, 200),
     partials: true,
     ledger,
     scope,
     clock,
-    log: new FakeLog(),
     meter,
     onCaption: (caption) => captions.push(caption),
     onTrouble: () => {},
@@ -125,10 +126,7 @@ const speech = padded(toneSpeech(["red", "river", "train", "seven", "music", "co
 Deno.test("A drained chain has passed on all the audio of the voice, and its last words are final", async () => {
   const { scope, source, stt, ledger, captions, captioner } = chain();
   await using _scope = scope;
-  for (const payload of await encodeOpus(speech)) {
-    source.push(payload);
-    while (source.size > 32) await macrotask();
-  }
+  await speak(source, await encodeOpus(speech));
   stt.events.push({ type: "word", text: "hello" });
   await captioner.drain(AbortSignal.timeout(5_000));
   assert.deepEqual(captions.map(({ text, final }) => [text, final]), [["hello", false], ["hello", true]]);
@@ -146,10 +144,7 @@ Deno.test("Words that come 10 s behind the voice are captions; 20 s after it the
   const clock = new FakeClock();
   const { scope, source, stt, captions, meter } = chain(clock);
   await using _scope = scope;
-  for (const payload of await encodeOpus(speech)) {
-    source.push(payload);
-    while (source.size > 32) await macrotask();
-  }
+  await speak(source, await encodeOpus(speech));
   while (source.size > 0) await clock.advance(20);
   const texts = () => captions.filter(({ final }) => final).map(({ text }) => text);
   const later = async (ms: number, ...events: SttEvent[]) => {
@@ -175,10 +170,7 @@ Deno.test("Words that come 10 s behind the voice are captions; 20 s after it the
 
   // A hypothesis out of nothing stays out of what a voice adds to it.
   await later(0, { type: "partial", text: "Thank you." });
-  for (const payload of await encodeOpus(speech)) {
-    source.push(payload);
-    while (source.size > 32) await macrotask();
-  }
+  await speak(source, await encodeOpus(speech));
   while (source.size > 0) await clock.advance(20);
   await later(100, { type: "final", text: "Thank you. Hello all" });
   assert.deepEqual(texts(), ["late", "Hello all"]);
@@ -188,18 +180,12 @@ Deno.test("Words a session still owes after a language switch keep its language;
   const { scope, source, stt, captions, captioner } = chain();
   await using _scope = scope;
   const opened = stt.nextOpen();
-  for (const payload of await encodeOpus(speech)) {
-    source.push(payload);
-    while (source.size > 32) await macrotask();
-  }
+  await speak(source, await encodeOpus(speech));
   await opened;
   stt.lastWords = "owed";
   const reopened = stt.nextOpen();
   captioner.setLanguage("fr");
-  for (const payload of await encodeOpus(speech)) {
-    source.push(payload);
-    while (source.size > 32) await macrotask();
-  }
+  await speak(source, await encodeOpus(speech));
   await reopened;
   stt.lastWords = "bonjour";
   await captioner.drain(AbortSignal.timeout(5_000));
@@ -209,41 +195,68 @@ Deno.test("Words a session still owes after a language switch keep its language;
   ]);
 });
 
-Deno.test("While speech-to-text stalls, the chain holds a second at most and audio is dropped at the inbox alone", async () => {
-  const { scope, source, stt, ledger } = chain();
+Deno.test("While speech-to-text stalls ten seconds of speech wait, and what is older is dropped and counted once", async () => {
+  const { scope, source, stt, ledger, captioner, meter } = chain();
   await using _scope = scope;
   const packets = await encodeOpus(toneSpeech(Array.from({ length: 60 }, () => "red" as const)));
+  const saidMs = 20 * packets.length;
   stt.stall = Promise.withResolvers();
-  for (const payload of packets) {
-    source.push(payload);
-    await macrotask();
-  }
+  await speak(source, packets);
   assert.equal(stt.frames.length, 0);
-  assert.equal(source.size, 64);
-  const held = packets.length - source.dropped - 64;
-  assert.ok(held <= 50, `${held} packets inside the chain`);
-  assert.equal(ledger.late, 0);
+  assert.deepEqual([source.size, source.dropped], [0, 0], "nothing waits at the inbox");
+  const underWayMs = 200;
+  assert.ok(
+    Math.abs(ledger.droppedMs - (saidMs - 10_000 - underWayMs)) <= 200,
+    `${ledger.droppedMs} ms dropped`,
+  );
 
   stt.stall.resolve();
   stt.stall = undefined;
-  while (source.size > 0) await macrotask();
-  assert.equal(ledger.lost, 0, "what the inbox dropped is not counted a second time");
+  await captioner.drain(AbortSignal.timeout(5_000));
+  const passedMs = stt.frames.reduce((sum, { samples }) => sum + samples.length / 16, 0);
+  assert.equal(ledger.sentMs, passedMs);
+  assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs + ledger.droppedMs);
+  assert.deepEqual([ledger.lost, ledger.late, ledger.dropped, ledger.cutMs], [0, 0, 0, 0]);
+  await scope[Symbol.asyncDispose]();
+  assert.equal(meter.counted("tiro_queue_dropped_total", "speech"), ledger.droppedMs / 20);
+});
+
+Deno.test("A sentence said before a minute of silence survives a cold start of that minute, and nothing else is sent", async () => {
+  const { scope, source, stt, ledger, captioner } = chain();
+  await using _scope = scope;
+  stt.stall = Promise.withResolvers();
+  await speak(source, await encodeOpus(speech));
+  await speak(source, await encodeOpus({ samples: new Float32Array(60 * 16_000), sampleRateHz: 16_000 }));
+  assert.equal(ledger.droppedMs, 0);
+  stt.stall.resolve();
+  await captioner.drain(AbortSignal.timeout(5_000));
+  const passedMs = stt.frames.reduce((sum, { samples }) => sum + samples.length / 16, 0);
+  const voicedMs = 6 * 340 - 120;
+  assert.ok(passedMs >= voicedMs + 1_200 && passedMs <= voicedMs + 1_200 + 500, `${passedMs} ms passed on`);
+  const heard = new ToneRecogniser(16_000);
+  const words = stt.frames.flatMap(({ samples }) => heard.receive(samples)).map(({ word }) => word);
+  assert.deepEqual(words, ["red", "river", "train", "seven", "music", "coffee"]);
 });
 
 Deno.test("Disposing the scope ends the chain in the middle of a stall, and what was in it is told", async () => {
   const { scope, source, stt, ledger } = chain();
   stt.stall = Promise.withResolvers();
-  for (const payload of await encodeOpus(speech)) {
-    source.push(payload);
-    await macrotask();
-  }
+  await speak(source, await encodeOpus(speech));
   const disposed = scope[Symbol.asyncDispose]();
   stt.stall.resolve();
   await disposed;
   assert.equal(scope.size, 0);
-  assert.ok(ledger.cutMs > 0, "audio left in the chain is told");
-  assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs + ledger.cutMs);
+  assert.ok(ledger.cutMs > 0, "audio left in the chain is counted");
+  assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs + ledger.droppedMs + ledger.cutMs);
 });
+
+/** Packets come one after the other. */
+async function speak(source: Inbox, packets: readonly Uint8Array[]): Promise<void> {
+  for (const payload of packets) {
+    source.push(payload);
+    await macrotask();
+  }
+}
 
 /** Lets promises and stream callbacks run. */
 function macrotask(): Promise<void> {

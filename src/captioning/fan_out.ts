@@ -127,11 +127,11 @@ export class FanOut implements CaptionSink, Disposable {
     let sent = 0;
     for (const recipient of listeners()) {
       if (only ? !only.has(recipient.id) : except?.has(recipient.id)) continue;
-      if (!caption.final && this.#translates(recipient, caption)) continue;
+      if (!caption.final && !caption.isNotice && this.#translates(recipient, caption)) continue;
       send(recipient.id, caption);
       sent++;
     }
-    if (sent === 0) return;
+    if (sent === 0 || caption.isNotice) return;
     meter.count("transcription_transcripts_total", String(caption.final), sent);
     // What translation takes is a number of its own: tiro_translation_ms.
     if (!only) meter.observe("transcription_latency_ms", clock.now() - caption.heardAtMs);

@@ -1,178 +1,242 @@
 /**
- * The end of a speaker's audio chain: keeps a speech-to-text session where there is a voice, writes the audio to it
- * and tells what it says. Opens a session at the first audio, keeps it warm for 30 s, reopens it when it fails, and
- * sends again what a failed one had not answered for. It never drops audio to keep up: while it waits (an answer, a
- * cold start, a backoff) nothing is read, so the RTP inbox drops, and counts.
+ * The end of a speaker's audio chain: keeps a speech-to-text session where there is a voice, writes the speech to it and
+ * passes on what it recognises. Opens a session at the first speech, keeps it for 30 s after the last, opens another when
+ * it fails, and sends again what a failed one had not answered for. Meanwhile speech waits in `speech`, which is bounded.
  *
- *     none --audio--> opening --open--> live --30 s without audio--> finishing --> none
- *                      |  ^              |
- *                 failed  backoff <---failed
+ *     none --speech--> opening --open--> live --30 s without speech--> closed --> none
+ *                         |  ^            |  '--much voice, no word--> another is opened beside it, and takes its place
+ *                    failed  policy <--failed
+ *
+ * One loop does all that takes time, one thing after the other; a second task reads what the session says.
  */
 import {
-  type AudioLedger,
   type Clock,
   LIMITS,
-  type Log,
   type Meter,
   type PcmFrame,
   type SpeakerTrouble,
-  type SpeechToText,
   type SttEvent,
   type SttSession,
-  TiroError,
 } from "../domain/mod.ts";
-import { delay, RetryPolicy, Scope } from "../flow/mod.ts";
+import { RetryPolicy, type Scope } from "../flow/mod.ts";
 import { RecogniserTrouble } from "./recogniser_trouble.ts";
+import { codeOf, type SttSessions } from "./stt_sessions.ts";
+import { Tail } from "./tail.ts";
+import { WaitingNotice } from "./waiting_notice.ts";
+
+/** Where speech comes from; see speech_chunks.ts. */
+export interface SpeechSource {
+  onSpeech: () => void;
+  readonly hasEnded: boolean;
+  hasSpeech(nowMs: number): boolean;
+  take(markOf: (durationMs: number) => number): PcmFrame | undefined;
+  acknowledge(mark: number): void;
+  rewind(): void;
+}
 
 export interface SttFeedEvents {
-  /** Audio was handed to the session, what is said again included. */
+  /** Audio was handed to the session, what is sent again included. */
   sent(frame: PcmFrame): void;
   event(event: SttEvent): void;
   /** A session opened; what `event` tells from now on is in this language. */
   opened(languageId: string): void;
   /** The session is over; the words so far stand as they are. */
   sessionEnded(): void;
+  /** Speech has waited for a session for some seconds. */
+  waiting(): void;
   /** Why nothing can be recognised now, or (undefined) that it can again. */
   trouble(trouble: SpeakerTrouble | undefined): void;
 }
 
 export interface SttFeedOptions {
-  /** The speaker's. */
-  ledger: AudioLedger;
-  stt: SpeechToText;
+  speech: SpeechSource;
+  /** Shared by all speakers of a thread. */
+  sessions: SttSessions;
   languageId: string;
   /** The speaker's scope: aborting it ends everything at once. */
   scope: Scope;
   clock: Clock;
-  log: Log;
   meter: Meter;
+  /** Length of the silence sent at a time. */
+  chunkMs: number;
   events: SttFeedEvents;
+  /** Memory for silence of one chunk, zeros or not. */
+  samples: () => PcmFrame["samples"];
   /** A chunk is not needed any more: its memory may be used again. */
   release: (frame: PcmFrame) => void;
 }
 
 /** Without a frame for this long while a voice was heard, silence is put in its place to push the last words out. */
 const STARVED_MS = 600;
-/** Unanswered audio older than this is not worth saying again. */
-const REPLAY_MAX_AGE_MS = 5_000;
+/** A burst after a wait is recognised at twice the speed it was spoken at, or faster. */
+const CATCH_UP = 2;
+/** Longer than any sentence a recogniser waits for the end of (Whisper's are cut at 30 s). */
+const NEVER_SPOKE_MS = 30_000;
+/** Music and laughter are longer than a sentence; a session that did recognise something gets more time for them. */
+const STOPPED_SPEAKING_MS = 75_000;
 
 export class SttFeed {
   readonly #options: SttFeedOptions;
-  #languageId: string;
-  #session: LiveSession | undefined;
   readonly #retry: RetryPolicy;
   readonly #trouble: RecogniserTrouble;
-  /** Frames the session has not answered for, oldest first; at most LIMITS.sttInFlightMs of audio. */
-  #unanswered: PcmFrame[] = [];
-  #unansweredMs = 0;
-  /** Frames of a session that failed, to be said again to the next one; at most LIMITS.sttInFlightMs. */
-  #again: PcmFrame[] = [];
+  readonly #notice: WaitingNotice;
+  readonly #tail: Tail;
+  #languageId: string;
+  #session: LiveSession | undefined;
+  /** The last audio sent, silence included. */
+  #last: { endMs: number; heardAtMs: number; isOver: boolean } | undefined;
+  /** Time up to which audio was sent: silence follows in its pace. */
+  #coveredMs = 0;
+  #lastSpeechMs = 0;
+  /** When what was sent will have been recognised, were it sent as it was spoken. */
+  #recognisedAtMs = 0;
+  #isReplacing = false;
+  /** Whether the loop waits for speech, too. */
+  #isResting = false;
+  #woken: PromiseWithResolvers<void> | undefined;
   #timer: Disposable | undefined;
-  /** Writes, flushes and closes happen one after the other. */
-  #turn: Promise<void> = Promise.resolve();
 
   constructor(options: SttFeedOptions) {
     this.#options = options;
+    const { scope, clock, events, sessions, speech } = options;
     this.#languageId = options.languageId;
-    this.#retry = new RetryPolicy({ clock: options.clock });
-    this.#trouble = options.scope.use(
-      new RecogniserTrouble(options.clock, (trouble) => options.events.trouble(trouble)),
-    );
-    options.scope.defer(() => this.#disarm());
+    this.#retry = new RetryPolicy({ clock });
+    this.#tail = new Tail(sessions.stt.features.latencyMs);
+    this.#trouble = scope.use(new RecogniserTrouble(clock, (trouble) => events.trouble(trouble)));
+    this.#notice = scope.use(new WaitingNotice(clock, () => events.waiting()));
+    scope.defer(() => this.#disarm());
+    speech.onSpeech = () => {
+      if (this.#isResting) this.#wake();
+    };
   }
 
-  /** Where the chunks go. Closing it flushes the session; its backpressure is the session's. */
-  readonly writable: WritableStream<PcmFrame> = new WritableStream({
-    write: (frame) =>
-      this.#inTurn(async () => {
-        await this.#write(frame);
-        this.#options.ledger.add("sentMs", durationMs(frame));
-      }),
-    close: () => this.#inTurn(() => this.#finish()),
-    abort: () => this.#disarm(),
-  });
-
-  /** From the next frame on. */
+  /** From the next speech on. */
   setLanguage(languageId: string): void {
-    if (languageId === this.#languageId) return;
     this.#languageId = languageId;
-    if (this.#options.scope.signal.aborted) return;
-    this.#options.scope.run(() => this.#inTurn(() => this.#finish()));
+    this.#wake();
   }
 
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => {}); // its caller hears of it; the next one gets its turn all the same
-    return turn;
-  }
-
-  async #write(frame: PcmFrame): Promise<void> {
-    const { scope, events } = this.#options;
-    this.#disarm();
+  /** Resolves when the speech has ended and its last words are in; rejects with the scope's reason. */
+  async run(): Promise<void> {
+    const { scope, speech, clock } = this.#options;
     for (;;) {
-      const session = this.#session ?? await this.#open();
-      try {
-        for (let again = this.#again[0]; again !== undefined; again = this.#again[0]) {
-          await session.write(again);
-          if (this.#session !== session) break; // it ended meanwhile, and what it took is to be said again
-          this.#again.shift();
-          this.#remember(again);
-          events.sent(again);
-        }
-        if (this.#again.length > 0) continue;
-        await session.write(frame);
-        break;
-      } catch (error) {
-        scope.signal.throwIfAborted();
-        this.#lost(session, error);
-      }
-    }
-    this.#remember(frame);
-    events.sent(frame);
-    this.#arm(frame);
-  }
-
-  /** Opens a session however long it takes: a speaker without captions is never given up. */
-  async #open(): Promise<LiveSession> {
-    const { scope, stt, clock, meter, events } = this.#options;
-    for (;;) {
-      if (this.#retry.waitMs > 0) await delay(this.#retry.waitMs, scope.signal, clock);
       scope.signal.throwIfAborted();
-      const startMs = clock.now();
-      this.#trouble.opening();
-      try {
-        const languageId = this.#languageId;
-        const session = new LiveSession(await stt.open({ languageId }, scope.signal));
-        if (scope.signal.aborted) await session[Symbol.asyncDispose](); // it opened as we were told to stop
-        scope.signal.throwIfAborted();
-        meter.observe("tiro_stt_open_ms", clock.now() - startMs);
-        this.#retry.opened();
-        this.#trouble.opened();
-        this.#session = session;
-        events.opened(languageId);
-        scope.run(() => this.#listen(session));
-        return session;
-      } catch (error) {
-        scope.signal.throwIfAborted();
-        this.#retry.failed(error);
-        this.#trouble.notOpened(error);
-        this.#report("not_opened", error);
-        this.#complain("speech-to-text not available", error);
-      }
+      if (this.#session && this.#session.languageId !== this.#languageId) await this.#finish();
+      else if (speech.hasSpeech(clock.now())) await this.#send();
+      else if (speech.hasEnded) return await this.#finish();
+      else await this.#rest();
     }
+  }
+
+  async #send(): Promise<void> {
+    const { speech, clock, sessions } = this.#options;
+    const session = this.#session ?? await this.#open();
+    if (!session || session !== this.#session || session.languageId !== this.#languageId) return;
+    const nowMs = clock.now();
+    const chunk = speech.take((durationMs) => {
+      this.#recognisedAtMs = Math.max(nowMs, this.#recognisedAtMs + durationMs / CATCH_UP);
+      return sessions.stt.features.acknowledges ? session.sentMs + durationMs : this.#recognisedAtMs;
+    });
+    if (!chunk) return;
+    this.#lastSpeechMs = this.#coveredMs = nowMs;
+    await this.#write(session, chunk);
+    const patienceMs = session.hasSpoken ? STOPPED_SPEAKING_MS : NEVER_SPOKE_MS;
+    // What was sent again in a burst has had no time to be answered for.
+    if (session.unansweredMs >= patienceMs && nowMs >= session.openedAtMs + patienceMs) {
+      this.#replace(session);
+    }
+  }
+
+  async #write(session: LiveSession, frame: PcmFrame): Promise<void> {
+    const { scope, clock, events, release } = this.#options;
+    const { voiced, endOfVoice, heardAtMs } = frame;
+    const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
+    try {
+      await session.write(frame);
+      if (this.#session !== session) return; // it ended meanwhile, and what it took is to be sent again
+      this.#last = { endMs: frame.startMs + durationMs, heardAtMs, isOver: endOfVoice };
+      this.#tail.sent({ voiced, durationMs }, clock.now());
+      events.sent(frame);
+    } catch (error) {
+      scope.signal.throwIfAborted();
+      this.#lost(session, error);
+    } finally {
+      release(frame);
+    }
+  }
+
+  /** There is no speech: silence pushes the last words out, and in the end the session is closed. */
+  async #rest(): Promise<void> {
+    const { clock, speech, chunkMs, sessions, samples } = this.#options;
+    this.#notice.over();
+    const session = this.#session;
+    const last = this.#last;
+    if (!session) return await this.#untilSpeech(Infinity);
+    const nowMs = clock.now();
+    if (last && !this.#tail.isOver(nowMs)) {
+      const dueMs = this.#coveredMs + (last.isOver ? chunkMs : STARVED_MS);
+      if (nowMs < dueMs) return await this.#untilSpeech(dueMs);
+      this.#coveredMs += chunkMs;
+      return await this.#write(session, {
+        samples: samples().fill(0),
+        sampleRateHz: sessions.stt.sampleRateHz,
+        startMs: last.endMs,
+        heardAtMs: last.heardAtMs,
+        voiced: false,
+        endOfVoice: true,
+      });
+    }
+    speech.acknowledge(Infinity); // what had words has had them
+    const closeAtMs = this.#lastSpeechMs + LIMITS.sttWarmMs;
+    if (nowMs < closeAtMs) return await this.#untilSpeech(closeAtMs);
+    this.#over(session);
+    await session[Symbol.asyncDispose]();
+  }
+
+  /** Opens a session once it is this speaker's turn. Undefined when that failed, or nothing waits for it any more. */
+  async #open(): Promise<LiveSession | undefined> {
+    const { scope: { signal }, sessions, speech, clock } = this.#options;
+    this.#notice.waits();
+    if (this.#retry.waitMs > 0) {
+      await this.#until(clock.now() + this.#retry.waitMs);
+      return undefined;
+    }
+    if (sessions.fault !== undefined) this.#trouble.notOpened(sessions.fault);
+    const attempt = await sessions.turn(signal);
+    if (!speech.hasSpeech(clock.now())) {
+      attempt.abandoned();
+      return undefined;
+    }
+    this.#trouble.opening();
+    const languageId = this.#languageId;
+    try {
+      return this.#adopt(languageId, await sessions.open(attempt, { languageId }, signal));
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#trouble.notOpened(error);
+      return undefined;
+    }
+  }
+
+  #adopt(languageId: string, opened: SttSession): LiveSession {
+    const { scope, events } = this.#options;
+    const session = new LiveSession(opened, languageId, this.#options.clock.now());
+    this.#retry.opened();
+    this.#trouble.opened();
+    this.#notice.over();
+    this.#session = session;
+    this.#lastSpeechMs = session.openedAtMs;
+    events.opened(languageId);
+    scope.run(() => this.#listen(session));
+    return session;
   }
 
   async #listen(session: LiveSession): Promise<void> {
     const { events, meter, scope } = this.#options;
     try {
       for await (const event of session.events) {
-        if (this.#session !== session) continue; // retired: its words have had their final
-        for (const frame of this.#unanswered) this.#options.release(frame);
-        this.#forgetUnanswered();
-        if (event.type !== "progress") {
-          this.#retry.worked();
-          this.#trouble.recognised();
-        }
+        if (this.#session !== session) continue; // its words have had their final
+        this.#receive(session, event);
         events.event(event);
       }
       meter.count("tiro_stt_sessions_total", "closed");
@@ -184,122 +248,163 @@ export class SttFeed {
     }
   }
 
-  /** A session failed; told once, whether its reader or its writer noticed first. */
+  #receive(session: LiveSession, event: SttEvent): void {
+    const { speech, clock, sessions } = this.#options;
+    const { acknowledges } = sessions.stt.features;
+    session.spoke();
+    if (event.type === "progress") {
+      if (acknowledges) speech.acknowledge(event.processedMs);
+      return;
+    }
+    this.#retry.worked();
+    this.#trouble.recognised();
+    if (!("text" in event) || event.text.trim() === "") return;
+    const nowMs = clock.now();
+    this.#tail.word(nowMs);
+    if (!acknowledges) speech.acknowledge(nowMs - this.#tail.measuredMs);
+  }
+
+  /** A session failed; reported once, whether its reader or its writer noticed first. */
   #lost(session: LiveSession, error: unknown): void {
     if (!this.#over(session)) return;
+    const { sessions, meter } = this.#options;
     this.#retry.failed(error);
     this.#trouble.lost(error, this.#retry.failures);
-    this.#report("failed", error);
-    this.#complain("speech-to-text session lost", error);
+    meter.count("tiro_stt_sessions_total", "failed");
+    meter.count("transcription_errors_total", codeOf(error));
+    sessions.lost(error);
   }
 
-  #complain(message: string, error: unknown): void {
-    const { log, stt } = this.#options;
-    const fields = { provider: stt.name, failures: this.#retry.failures };
-    // What does not get better by itself needs the whole of its message: somebody has to act on it.
-    if (error instanceof TiroError && !error.retryable) log.error(message, error, fields);
-    else log.warn(message, { ...fields, code: codeOf(error) });
-  }
-
-  /** Takes leave of the session; what it did not answer for is said again to the next. False when already done. */
+  /** Takes leave of the session; what it did not answer for is sent to the next. False when that is done already. */
   #over(session: LiveSession): boolean {
     if (this.#session !== session) return false;
-    this.#session = undefined;
-    const oldestMs = this.#options.clock.now() - REPLAY_MAX_AGE_MS;
-    const again = [...this.#unanswered, ...this.#again].filter((frame) => frame.heardAtMs >= oldestMs);
-    this.#forgetUnanswered();
-    for (const frame of again) this.#remember(frame); // keeps the newest two seconds
-    this.#again = this.#unanswered;
-    this.#forgetUnanswered();
-    this.#options.events.sessionEnded();
+    const { speech, events } = this.#options;
+    this.#session = this.#last = undefined;
+    this.#tail.reset();
+    if (session.isFinishing) speech.acknowledge(Infinity);
+    else speech.rewind();
+    events.sessionEnded();
+    this.#wake();
     return true;
   }
 
-  #report(outcome: string, error: unknown): void {
-    this.#options.meter.count("tiro_stt_sessions_total", outcome);
-    this.#options.meter.count("transcription_errors_total", codeOf(error));
+  /**
+   * Much voice and no word: it may be music, or a server that takes audio and has no place for it. Opens another session
+   * beside this one, which gives way once that is open, with nothing lost: what it did not answer for is sent again.
+   */
+  #replace(session: LiveSession): void {
+    const { scope, sessions, meter } = this.#options;
+    if (this.#isReplacing || this.#retry.waitMs > 0) return;
+    this.#isReplacing = true;
+    session.suspect();
+    const { languageId } = session;
+    scope.run(async (signal) => {
+      try {
+        const opened = await sessions.open(await sessions.turn(signal), { languageId }, signal);
+        if (this.#session !== session || !session.isSuspected || session.isFinishing) {
+          return await opened[Symbol.asyncDispose]();
+        }
+        meter.count("tiro_stt_sessions_total", "silent");
+        sessions.silent(session.hasSpoken);
+        this.#over(session);
+        this.#adopt(languageId, opened);
+        await session[Symbol.asyncDispose]();
+      } catch {
+        signal.throwIfAborted(); // else it was reported, and this session goes on
+      } finally {
+        this.#isReplacing = false;
+      }
+    });
   }
 
   /** Pushes the last words out and closes; the session's events have all been handled when this resolves. */
   async #finish(): Promise<void> {
-    this.#disarm();
     const session = this.#session;
     if (!session) return;
+    session.isFinishing = true;
     try {
-      await session.finish();
+      await session.finish(this.#tail.behindMs);
     } catch (error) {
       this.#options.scope.signal.throwIfAborted();
       this.#lost(session, error);
     }
     await session.ended;
-    this.#again = [];
   }
 
-  /** Closes a session that has been idle: all it had to say was pushed out by the silence after the voice. */
-  async #retire(): Promise<void> {
-    const session = this.#session;
-    if (!session) return;
-    this.#over(session);
-    this.#again = [];
-    await session[Symbol.asyncDispose]();
+  /** Resolves at that time, with speech, or when something happened. */
+  async #untilSpeech(atMs: number): Promise<void> {
+    this.#isResting = true;
+    await this.#until(atMs);
+    this.#isResting = false;
   }
 
-  /** What happens when no audio follows this frame: first silence to push the last words out, in the end the close. */
-  #arm(frame: PcmFrame): void {
-    const { scope, clock } = this.#options;
-    const starving = !frame.endOfVoice;
-    // By then the frame's memory may be another's.
-    const { sampleRateHz, heardAtMs } = frame;
-    const end = { sampleRateHz, heardAtMs, startMs: frame.startMs + durationMs(frame) };
-    this.#timer = clock.timer(starving ? STARVED_MS : LIMITS.sttWarmMs, () => {
-      if (scope.signal.aborted) return;
-      scope.run(() => starving ? this.#inTurn(() => this.#flush(end)) : this.#retire());
-    });
+  /** Resolves at that time, or when something happened. */
+  async #until(atMs: number): Promise<void> {
+    const { scope: { signal }, clock } = this.#options;
+    signal.throwIfAborted();
+    const woken = this.#woken = Promise.withResolvers<void>();
+    if (atMs < Infinity) this.#timer = clock.timer(Math.max(0, atMs - clock.now()), () => this.#wake());
+    signal.addEventListener("abort", this.#wake, { once: true });
+    await woken.promise;
+    signal.removeEventListener("abort", this.#wake);
+    this.#disarm();
   }
 
-  #flush(end: Pick<PcmFrame, "sampleRateHz" | "heardAtMs" | "startMs">): Promise<void> {
-    const samples = new Float32Array(end.sampleRateHz * LIMITS.sttFlushMs / 1000);
-    return this.#write({ ...end, samples, voiced: false, endOfVoice: true });
-  }
+  readonly #wake = (): void => {
+    this.#woken?.resolve();
+    this.#woken = undefined;
+  };
 
   #disarm(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
   }
-
-  #remember(frame: PcmFrame): void {
-    this.#unanswered.push(frame);
-    this.#unansweredMs += durationMs(frame);
-    while (this.#unansweredMs > LIMITS.sttInFlightMs) {
-      const oldest = this.#unanswered.shift()!;
-      this.#unansweredMs -= durationMs(oldest);
-      this.#options.release(oldest);
-    }
-  }
-
-  #forgetUnanswered(): void {
-    this.#unanswered = [];
-    this.#unansweredMs = 0;
-  }
 }
 
-/** A session together with the news that its events have all been handled. */
+/** A session together with what was sent to it, what it said, and the news that its events have all been handled. */
 class LiveSession implements AsyncDisposable {
+  /** Audio sent, ms: session time. */
+  sentMs = 0;
+  /** Voice sent since it last said something, ms. */
+  unansweredMs = 0;
+  hasSpoken = false;
+  /** Another is being opened in its place. */
+  isSuspected = false;
+  isFinishing = false;
   readonly #ended = Promise.withResolvers<void>();
   readonly ended: Promise<void> = this.#ended.promise;
 
-  constructor(private readonly session: SttSession) {}
-
-  write(frame: PcmFrame): Promise<void> {
-    return this.session.write(frame);
-  }
-
-  finish(): Promise<void> {
-    return this.session.finish();
-  }
+  constructor(
+    private readonly session: SttSession,
+    readonly languageId: string,
+    readonly openedAtMs: number,
+  ) {}
 
   get events(): ReadableStream<SttEvent> {
     return this.session.events;
+  }
+
+  async write(frame: PcmFrame): Promise<void> {
+    const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
+    await this.session.write(frame);
+    this.sentMs += durationMs;
+    if (frame.voiced) this.unansweredMs += durationMs;
+  }
+
+  spoke(): void {
+    this.hasSpoken = true;
+    this.isSuspected = false;
+    this.unansweredMs = 0;
+  }
+
+  /** It says nothing. Should it stay, it gets as much time again. */
+  suspect(): void {
+    this.isSuspected = true;
+    this.unansweredMs = 0;
+  }
+
+  finish(behindMs: number): Promise<void> {
+    return this.session.finish({ behindMs });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -309,12 +414,4 @@ class LiveSession implements AsyncDisposable {
       this.#ended.resolve();
     }
   }
-}
-
-function durationMs(frame: PcmFrame): number {
-  return frame.samples.length / frame.sampleRateHz * 1000;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof TiroError ? error.code : "unexpected";
 }

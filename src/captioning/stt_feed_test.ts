@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import {
-  AudioLedger,
+  LIMITS,
   type PcmFrame,
   type SpeechToText,
   SttError,
@@ -10,13 +10,16 @@ import {
 import { BoundedQueue, Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { SttFeed } from "./stt_feed.ts";
+import { type SpeechSource, SttFeed } from "./stt_feed.ts";
+import { SttSessions } from "./stt_sessions.ts";
 
 const failure = (retryable = true) => new SttError("Cannot go on: test", { code: "stt_test", retryable });
 
 class FakeSession implements SttSession {
   readonly written: PcmFrame[] = [];
   finished = false;
+  /** What `finish` was told. */
+  behindMs: number | undefined;
   disposed = false;
   /** A write under way when it ends comes good all the same. */
   takesLate = false;
@@ -55,8 +58,9 @@ class FakeSession implements SttSession {
     this.#queue.close({ error });
     this.resume();
   }
-  finish(): Promise<void> {
+  finish({ behindMs = 0 } = {}): Promise<void> {
     this.finished = true;
+    this.behindMs = behindMs;
     if (!this.isSilent) this.say({ type: "word", text: "last" });
     this.#queue.close();
     return Promise.resolve();
@@ -72,6 +76,7 @@ class FakeStt implements SpeechToText {
   readonly name = "fake";
   readonly sampleRateHz = 16_000;
   readonly languages = [];
+  features = { acknowledges: false, latencyMs: 500 };
   readonly sessions: FakeSession[] = [];
   /** Errors of the next opens, in order; a pending promise delays one. */
   readonly nextOpens: (Error | Promise<void>)[] = [];
@@ -90,9 +95,33 @@ class FakeStt implements SpeechToText {
   }
 }
 
+/** Speech that waits, without bounds: those are speech_chunks.ts'. */
+class FakeSpeech implements SpeechSource {
+  onSpeech = () => {};
+  hasEnded = false;
+  readonly waiting: PcmFrame[] = [];
+  sent: { frame: PcmFrame; mark: number }[] = [];
+  hasSpeech(): boolean {
+    return this.waiting.length > 0;
+  }
+  take(markOf: (durationMs: number) => number): PcmFrame | undefined {
+    const frame = this.waiting.shift();
+    if (frame) this.sent.push({ frame, mark: markOf(frame.samples.length / 16) });
+    return frame;
+  }
+  acknowledge(mark: number): void {
+    this.sent = this.sent.filter((each) => each.mark > mark);
+  }
+  rewind(): void {
+    this.waiting.unshift(...this.sent.map(({ frame }) => frame));
+    this.sent = [];
+  }
+}
+
+/** 200 ms of voice. */
 function frame(startMs: number, nowMs: number, more: Partial<PcmFrame> = {}): PcmFrame {
   return {
-    samples: new Float32Array(3_200),
+    samples: new Float32Array(3_200).fill(0.1),
     sampleRateHz: 16_000,
     startMs,
     heardAtMs: nowMs,
@@ -102,228 +131,355 @@ function frame(startMs: number, nowMs: number, more: Partial<PcmFrame> = {}): Pc
   };
 }
 
-async function withFeed(test: (world: Awaited<ReturnType<typeof makeFeed>>) => Promise<void>) {
+const END = { voiced: false, endOfVoice: true };
+
+async function withFeed(test: (world: ReturnType<typeof makeFeed>) => Promise<void>) {
   const world = makeFeed();
   await test(world);
-  await world.writer.abort().catch(() => {});
   await world.scope[Symbol.asyncDispose]();
+  await world.ran;
   assert.equal(world.clock.pending, 0, "no timer outlives the scope");
   assert.ok(world.stt.sessions.every(({ disposed }) => disposed), "every session is disposed");
+  assert.equal(world.scope.size, 0);
 }
 
 function makeFeed() {
   const clock = new FakeClock();
   const scope = new Scope("speaker");
   const stt = new FakeStt();
+  const speech = new FakeSpeech();
   const meter = new FakeMeter();
   const said: string[] = [];
   const troubles: (string | undefined)[] = [];
   const log = new FakeLog();
   const released: number[] = [];
-  const ledger = new AudioLedger();
   const feed = new SttFeed({
-    ledger,
-    stt,
+    speech,
+    sessions: new SttSessions({ stt, clock, log, meter }),
     languageId: "en",
     scope,
     clock,
-    log,
     meter,
+    chunkMs: 200,
+    samples: () => new Float32Array(3_200).fill(0.7),
     events: {
       sent: () => {},
       event: (event) => said.push("text" in event ? event.text : event.type),
       opened: () => {},
       sessionEnded: () => said.push("|"),
+      waiting: () => said.push("..."),
       trouble: (trouble) => troubles.push(trouble),
     },
     release: ({ startMs }) => released.push(startMs),
   });
-  const writer = feed.writable.getWriter();
-  writer.closed.catch(() => {});
-  return { clock, scope, stt, meter, said, troubles, log, released, ledger, feed, writer };
+  let ended = false;
+  const running = feed.run();
+  scope.run(() => running);
+  const ran = running.then(() => ended = true, () => {});
+  /** Speech comes. */
+  const say = async (...frames: PcmFrame[]) => {
+    speech.waiting.push(...frames);
+    speech.onSpeech();
+    await settle();
+  };
+  /** Speech in real time, 200 ms a chunk. */
+  const talk = async (ms: number, more: Partial<PcmFrame> = {}) => {
+    for (let spokenMs = 0; spokenMs < ms; spokenMs += 200) {
+      await clock.advance(200);
+      await say(frame(clock.now() - 200, clock.now(), more));
+    }
+  };
+  /** The newest session's. */
+  const written = () => stt.sessions.at(-1)?.written.map(({ startMs }) => startMs) ?? [];
+  const word = async (text: string) => {
+    stt.sessions.at(-1)!.say({ type: "word", text });
+    await settle();
+  };
+  return {
+    clock,
+    scope,
+    stt,
+    speech,
+    meter,
+    said,
+    troubles,
+    log,
+    released,
+    feed,
+    ran,
+    say,
+    talk,
+    written,
+    word,
+    hasEnded: () => ended,
+  };
 }
 
-Deno.test("A session opens at the first audio, not before, and says what it hears", () =>
-  withFeed(async ({ stt, writer, said }) => {
+/** Lets everything run that waits for no clock. */
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Silence sent to a session, ms. */
+function silenceMs(session: FakeSession): number {
+  return session.written.filter(({ samples }) => samples.every((sample) => sample === 0)).length * 200;
+}
+
+Deno.test("A session opens at the first speech, not before, and what it says is passed on", () =>
+  withFeed(async ({ stt, say, said, word }) => {
     await settle();
     assert.equal(stt.opens, 0);
-    await writer.write(frame(0, 0));
+    await say(frame(0, 0));
     assert.equal(stt.opens, 1);
-    stt.sessions[0].say({ type: "word", text: "hello" });
-    await settle();
+    await word("hello");
     assert.deepEqual(said, ["hello"]);
   }));
 
-Deno.test("While speech-to-text waits, nothing is read from upstream", () =>
-  withFeed(async ({ stt, writer }) => {
-    await writer.write(frame(0, 0));
+Deno.test("While speech-to-text takes nothing, speech is left where it waits", () =>
+  withFeed(async ({ stt, speech, say, written }) => {
+    await say(frame(0, 0));
     stt.sessions[0].stall();
-    const second = writer.write(frame(200, 200));
-    await settle();
-    assert.equal(writer.desiredSize, 0);
-    assert.equal(stt.sessions[0].written.length, 1);
+    await say(frame(200, 200), frame(400, 400), frame(600, 600));
+    assert.equal(written().length, 1);
+    assert.equal(speech.waiting.length, 2, "one is under way");
     stt.sessions[0].resume();
-    await second;
-    assert.equal(stt.sessions[0].written.length, 2);
+    await settle();
+    assert.deepEqual(written(), [0, 200, 400, 600]);
   }));
 
-Deno.test("A session that fails mid-utterance is reopened at once and told again what it had not answered for", () =>
-  withFeed(async ({ clock, stt, writer, said, meter }) => {
-    await writer.write(frame(0, 0));
-    stt.sessions[0].say({ type: "word", text: "one" });
-    await settle();
-    await clock.advance(200);
-    await writer.write(frame(200, 200));
+Deno.test("A chunk's memory is given back as soon as it was written", () =>
+  withFeed(async ({ stt, say, released }) => {
+    await say(frame(0, 0), frame(200, 200));
+    assert.deepEqual(released, [0, 200]);
+    stt.sessions[0].stall();
+    await say(frame(400, 400));
+    assert.deepEqual(released, [0, 200]);
     stt.sessions[0].fail(failure());
     await settle();
-    await writer.write(frame(400, 400));
+    assert.equal(released.filter((startMs) => startMs === 400).length, 2, "once for each session");
+  }));
+
+Deno.test("A session that fails mid-utterance is followed at once, and what it had not answered for is sent again", () =>
+  withFeed(async ({ clock, stt, say, said, meter, word, written }) => {
+    await say(frame(0, 0));
+    await clock.advance(200);
+    await word("one");
+    await say(frame(200, 200));
+    stt.sessions[0].fail(failure());
+    await settle();
+    await say(frame(400, 400));
     assert.equal(stt.sessions.length, 2);
-    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs), [200, 400]);
+    assert.deepEqual(written(), [200, 400]);
     assert.deepEqual(said, ["one", "|"]);
     assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 1);
   }));
 
-Deno.test("A chunk's memory is given back once: when it is answered for, or when two seconds came after it", () =>
-  withFeed(async ({ stt, writer, released }) => {
-    for (let at = 0; at < 600; at += 200) await writer.write(frame(at, at));
-    assert.deepEqual(released, []);
-    stt.sessions[0].say({ type: "word", text: "one" });
-    await settle();
-    assert.deepEqual(released, [0, 200, 400]);
-    stt.sessions[0].say({ type: "word", text: "two" });
-    await settle();
-    for (let at = 600; at < 3_000; at += 200) await writer.write(frame(at, at));
-    assert.deepEqual(released, [0, 200, 400, 600, 800]);
-    stt.sessions[0].fail(failure());
-    await settle();
-    assert.deepEqual(released, [0, 200, 400, 600, 800], "what will be said again is kept");
-    await writer.write(frame(3_000, 3_000));
-    stt.sessions[1].say({ type: "word", text: "three" });
-    await settle();
-    assert.deepEqual(released.slice(5), [
-      1_000,
-      1_200,
-      1_400,
-      1_600,
-      1_800,
-      2_000,
-      2_200,
-      2_400,
-      2_600,
-      2_800,
-      3_000,
-    ]);
-  }));
-
-Deno.test("A session that ends while it is told again gives no memory back twice, and leaves nothing unsaid", () =>
-  withFeed(async ({ stt, writer, released }) => {
-    for (const at of [0, 200]) await writer.write(frame(at, at));
+Deno.test("A session that ends while it is sent audio again leaves nothing unsent", () =>
+  withFeed(async ({ stt, say, written }) => {
+    await say(frame(0, 0), frame(200, 200));
     stt.stallAfter = 1;
     stt.sessions[0].fail(failure());
-    await settle();
-    const third = writer.write(frame(400, 400));
-    await settle();
-    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs), [0], "the second waits");
+    await say(frame(400, 400));
+    assert.deepEqual(written(), [0], "the second waits");
     stt.stallAfter = Infinity;
     stt.sessions[1].takesLate = true;
     stt.sessions[1].close();
-    await third;
-    assert.deepEqual(stt.sessions[2].written.map(({ startMs }) => startMs), [0, 200, 400]);
-    stt.sessions[2].say({ type: "word", text: "all" });
     await settle();
-    assert.deepEqual(released.toSorted((a, b) => a - b), [0, 200, 400]);
+    stt.sessions[1].resume();
+    await settle();
+    assert.deepEqual(written(), [0, 200, 400]);
   }));
 
-Deno.test("Unanswered audio that is too old is not said again, and never more than two seconds of it", () =>
-  withFeed(async ({ clock, stt, writer }) => {
-    for (let at = 0; at < 4_000; at += 200) await writer.write(frame(at, at));
-    stt.sessions[0].fail(failure());
-    await writer.write(frame(4_000, 4_000));
-    assert.deepEqual(stt.sessions[1].written[0].startMs, 2_000);
-    await clock.advance(30_000);
-    stt.sessions[1].fail(failure());
-    await settle();
-    const write = writer.write(frame(34_000, 34_000));
-    await clock.advance(2_000);
-    await write;
-    assert.equal(stt.sessions[2].written[0].startMs, 34_000);
+Deno.test("What was sent again and not answered for is sent once more when that session fails too", () =>
+  withFeed(async ({ clock, stt, say, written }) => {
+    await say(frame(0, 0));
+    for (let session = 0; session < 2; session++) {
+      stt.sessions[session].fail(failure());
+      await settle();
+      await say(frame(200 + 200 * session, 200));
+      await clock.advance(2_000);
+    }
+    assert.deepEqual(written().slice(0, 3), [0, 200, 400]);
   }));
 
-Deno.test("Opens that fail are tried again with growing pauses, for as long as the speaker is there", () =>
-  withFeed(async ({ clock, stt, writer, meter }) => {
+Deno.test("A word answers for what was sent before it, and not for a burst that cannot have been recognised yet", () =>
+  withFeed(async ({ clock, speech, say, word }) => {
+    await say(...Array.from({ length: 50 }, (_, index) => frame(200 * index, 0)));
+    await clock.advance(500);
+    await word("one");
+    assert.equal(speech.sent[0].frame.startMs, 1_000, "twice the time that has passed");
+    await clock.advance(4_500);
+    await word("two");
+    assert.equal(speech.sent.length, 0);
+  }));
+
+Deno.test("A provider that acknowledges is believed to the millisecond, and its words answer for nothing", () =>
+  withFeed(async ({ stt, speech, say, word }) => {
+    stt.features = { acknowledges: true, latencyMs: 500 };
+    await say(frame(0, 0), frame(200, 200), frame(400, 400));
+    await word("one");
+    assert.equal(speech.sent.length, 3);
+    stt.sessions[0].say({ type: "progress", processedMs: 400 });
+    await settle();
+    assert.deepEqual(speech.sent.map(({ frame }) => frame.startMs), [400]);
+  }));
+
+Deno.test("A sign of life answers for nothing where the provider does not acknowledge", () =>
+  withFeed(async ({ stt, speech, say }) => {
+    await say(frame(0, 0));
+    stt.sessions[0].say({ type: "progress", processedMs: 200 });
+    await settle();
+    assert.equal(speech.sent.length, 1);
+  }));
+
+Deno.test("Opens that fail are tried again with growing pauses, for as long as speech waits", () =>
+  withFeed(async ({ clock, stt, say, meter }) => {
     stt.nextOpens.push(...Array.from({ length: 12 }, () => failure()));
-    const write = writer.write(frame(0, 0));
-    await settle();
+    await say(frame(0, 0));
     assert.equal(stt.opens, 2, "the second attempt follows at once");
     await clock.advance(3_500);
     assert.ok(stt.opens >= 4 && stt.opens <= 6, `${stt.opens} attempts in 3.5 s`);
     await clock.advance(200_000);
-    await write;
     assert.equal(stt.sessions.length, 1);
     assert.equal(meter.counted("tiro_stt_sessions_total", "not_opened"), 12);
   }));
 
 Deno.test("An error that cannot get better is tried again once a minute", () =>
-  withFeed(async ({ clock, stt, writer }) => {
+  withFeed(async ({ clock, stt, say }) => {
     stt.nextOpens.push(failure(false), failure(false));
-    const write = writer.write(frame(0, 0));
+    await say(frame(0, 0));
     await clock.advance(59_000);
     assert.equal(stt.opens, 1);
     await clock.advance(130_000);
-    await write;
     assert.equal(stt.opens, 3);
   }));
 
 Deno.test("Six failed sessions, ten quiet minutes, then speech: a session is asked for at once", () =>
-  withFeed(async ({ clock, stt, writer }) => {
+  withFeed(async ({ clock, stt, speech, say }) => {
     for (let session = 0; session < 6; session++) {
-      const write = writer.write(frame(clock.now(), clock.now(), { endOfVoice: true }));
+      await say(frame(clock.now(), clock.now(), { endOfVoice: true }));
       await clock.advance(16_000);
-      await write;
+      speech.acknowledge(Infinity);
       stt.sessions[session].fail(failure());
       await settle();
     }
     await clock.advance(600_000);
-    const write = writer.write(frame(clock.now(), clock.now()));
-    await settle();
+    await say(frame(clock.now(), clock.now()));
     assert.equal(stt.opens, 7);
-    await write;
+  }));
+
+Deno.test("Six failed opens, ten quiet minutes, then speech: a session is asked for at once", () =>
+  withFeed(async ({ clock, stt, speech, say }) => {
+    stt.nextOpens.push(...Array.from({ length: 6 }, () => failure()));
+    await say(frame(0, 0));
+    while (stt.opens < 6) await clock.advance(100);
+    speech.waiting.length = 0; // what waited was not worth saying any more
+    await clock.advance(600_000);
+    assert.equal(stt.opens, 6, "without speech nobody asks");
+    await say(frame(clock.now(), clock.now()));
+    assert.equal(stt.opens, 7);
   }));
 
 Deno.test("Sessions that lasted some seconds are followed at once, sessions that end at once more and more slowly", () =>
-  withFeed(async ({ clock, stt, writer }) => {
-    for (let session = 0; session < 6; session++) {
-      await writer.write(frame(clock.now(), clock.now(), { endOfVoice: true }));
-      await clock.advance(5_000);
+  withFeed(async ({ clock, stt, speech, say }) => {
+    const failing = async (session: number) => {
+      speech.acknowledge(Infinity);
       stt.sessions[session].fail(failure());
       await settle();
+    };
+    for (let session = 0; session < 6; session++) {
+      await say(frame(clock.now(), clock.now(), { endOfVoice: true }));
+      await clock.advance(5_000);
+      await failing(session);
     }
     assert.equal(stt.opens, 6, "each at once");
     for (let session = 6; session < 9; session++) {
-      const write = writer.write(frame(clock.now(), clock.now(), { endOfVoice: true }));
+      await say(frame(clock.now(), clock.now(), { endOfVoice: true }));
       await clock.advance(2_000);
-      await write;
-      stt.sessions[session].fail(failure());
-      await settle();
+      await failing(session);
     }
-    const write = writer.write(frame(clock.now(), clock.now()));
-    await settle();
+    await say(frame(clock.now(), clock.now()));
     assert.equal(stt.opens, 9, "the tenth waits");
     await clock.advance(4_000);
-    await write;
+    assert.equal(stt.opens, 10);
+  }));
+
+Deno.test("Half a minute of voice and never a word: another session takes its place at once, and nothing is lost", () =>
+  withFeed(async ({ stt, talk, meter, troubles, written }) => {
+    const cold = Promise.withResolvers<void>();
+    await talk(29_800);
+    assert.equal(stt.opens, 1);
+    stt.nextOpens.push(cold.promise);
+    await talk(2_000);
+    assert.equal(stt.opens, 2);
+    assert.equal(stt.sessions.length, 1, "the first goes on until the second is open");
+    assert.equal(written().length, 159);
+    cold.resolve();
+    await macrotask();
+    assert.equal(
+      written().length,
+      159,
+      "all it had not answered for; what is too old is forgotten elsewhere",
+    );
+    assert.ok(stt.sessions[0].disposed);
+    await talk(200);
+    assert.equal(written().length, 160);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "silent"), 1);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 0);
+    assert.deepEqual(troubles, []);
+  }));
+
+Deno.test("A session that speaks while another is opened beside it stays", () =>
+  withFeed(async ({ stt, talk, word, meter, said }) => {
+    const cold = Promise.withResolvers<void>();
+    await talk(29_800);
+    stt.nextOpens.push(cold.promise);
+    await talk(400);
+    stt.sessions[0].say({ type: "word", text: "late" });
+    await settle();
+    cold.resolve();
+    await settle();
+    assert.ok(stt.sessions[1].disposed);
+    assert.ok(!stt.sessions[0].disposed);
+    stt.sessions.pop();
+    await word("on");
+    assert.deepEqual(said, ["late", "on"]);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "silent"), 0);
+  }));
+
+Deno.test("A session in place of a silent one that cannot be opened costs nothing, and is tried again later", () =>
+  withFeed(async ({ stt, talk, meter }) => {
+    await talk(29_800);
+    stt.nextOpens.push(failure());
+    await talk(29_800);
+    assert.equal(stt.opens, 2);
+    assert.ok(!stt.sessions[0].disposed);
+    await talk(1_000);
+    assert.equal(stt.opens, 3);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "silent"), 1);
+  }));
+
+Deno.test("A session that did recognise something is given more than a minute of music", () =>
+  withFeed(async ({ stt, talk, word }) => {
+    await talk(1_000);
+    await word("one");
+    await talk(74_600);
+    assert.equal(stt.opens, 1);
+    await talk(1_000);
+    assert.equal(stt.opens, 2);
   }));
 
 Deno.test("A recogniser that is dead, cold, refuses or speaks another protocol is reported until it works", () =>
-  withFeed(async ({ clock, stt, writer, troubles, log }) => {
+  withFeed(async ({ clock, stt, say, troubles, log, word }) => {
     const cold = Promise.withResolvers<void>();
     const unauthorized = new SttError("Cannot open: test", { code: "stt_unauthorized", retryable: false });
     stt.nextOpens.push(failure(), unauthorized, cold.promise);
-    const write = writer.write(frame(0, 0));
+    await say(frame(0, 0));
     await clock.advance(60_000);
     assert.deepEqual(troubles, ["recogniser_unreachable", "recogniser_refused"]);
     assert.equal(stt.opens, 3);
     cold.resolve();
-    await write;
+    await settle();
     assert.deepEqual(troubles.at(-1), undefined);
     stt.sessions[0].fail(
       new SttError("Cannot go on: it looks like Vosk", { code: "stt_foreign", retryable: false }),
@@ -333,111 +489,185 @@ Deno.test("A recogniser that is dead, cold, refuses or speaks another protocol i
     const [line] = log.lines.slice(-1);
     assert.equal(line.level, "error");
     assert.match(line.error instanceof Error ? line.error.message : "", /Vosk/);
-    const next = writer.write(frame(60_000, 60_000));
+    await say(frame(60_000, 60_000));
     await clock.advance(60_000);
-    await next;
+    assert.equal(stt.sessions.length, 2);
     assert.equal(troubles.length, 4, "an open session is no proof");
-    stt.sessions[1].say({ type: "word", text: "one" });
-    await settle();
+    await word("one");
     assert.deepEqual(troubles.slice(3), ["recogniser_foreign", undefined]);
   }));
 
-Deno.test("A cold recogniser is reported as starting after three seconds", () =>
-  withFeed(async ({ clock, stt, writer, troubles }) => {
+Deno.test("A cold recogniser is reported as starting after three seconds, and readers are told after ten, once", () =>
+  withFeed(async ({ clock, stt, say, talk, said, troubles, word, written }) => {
     const cold = Promise.withResolvers<void>();
     stt.nextOpens.push(cold.promise);
-    const write = writer.write(frame(0, 0));
+    await say(frame(0, 0));
     await clock.advance(3_000);
     assert.deepEqual(troubles, ["recogniser_starting"]);
+    await talk(6_800);
+    assert.deepEqual(said, []);
+    await talk(50_000);
+    assert.deepEqual(said, ["..."]);
     cold.resolve();
-    await write;
+    await macrotask();
+    assert.equal(written().length, 285, "all that waited is sent");
+    await word("hello");
+    assert.deepEqual(said, ["...", "hello"]);
     assert.deepEqual(troubles, ["recogniser_starting", undefined]);
   }));
 
-Deno.test("A pause without end of voice is filled with silence once, so that the last words come out", () =>
-  withFeed(async ({ clock, stt, writer }) => {
-    await writer.write(frame(0, 0));
+Deno.test("Readers are not told of a session that opens within ten seconds, nor of one nobody waits for", () =>
+  withFeed(async ({ clock, stt, speech, say, said }) => {
+    const cold = Promise.withResolvers<void>();
+    stt.nextOpens.push(cold.promise, failure(), failure(), failure(), failure(), failure());
+    await say(frame(0, 0, { endOfVoice: true }));
+    await clock.advance(9_000);
+    cold.resolve();
+    await clock.advance(20_000);
+    assert.deepEqual(said, []);
+    stt.sessions[0].fail(failure());
+    await say(frame(clock.now(), clock.now()));
+    speech.waiting.length = 0;
+    await clock.advance(60_000);
+    assert.deepEqual(said, ["|"]);
+  }));
+
+Deno.test("A pause without end of voice is filled with silence, so that the last words come out", () =>
+  withFeed(async ({ clock, stt, say, word }) => {
+    await say(frame(0, 0));
     await clock.advance(590);
     assert.equal(stt.sessions[0].written.length, 1);
     await clock.advance(20);
-    const [, flush] = stt.sessions[0].written;
-    assert.equal(flush.samples.length, 16_000);
-    assert.ok(!flush.voiced && flush.samples.every((sample) => sample === 0));
+    assert.equal(silenceMs(stt.sessions[0]), 600, "the time that passed, at once");
+    await word("hello");
+    await clock.advance(2_000);
+    const enoughMs = silenceMs(stt.sessions[0]);
+    assert.ok(enoughMs >= 1_200 && enoughMs <= 2_000, `${enoughMs} ms`);
+    assert.ok(stt.sessions[0].written.slice(1).every(({ voiced }) => !voiced));
     await clock.advance(20_000);
-    assert.equal(stt.sessions[0].written.length, 2);
+    assert.equal(silenceMs(stt.sessions[0]), enoughMs, "and no more");
   }));
 
-Deno.test("A session without audio for 30 s is closed and the next voice opens a new one", () =>
-  withFeed(async ({ clock, stt, writer, said }) => {
-    await writer.write(frame(0, 0, { endOfVoice: true }));
+Deno.test("After a voice silence goes on for as long as words keep coming, at the pace of time", () =>
+  withFeed(async ({ clock, stt, talk, word }) => {
+    await talk(3_000);
+    await word("one");
+    await talk(1_200, { voiced: false });
+    for (let words = 0; words < 8; words++) {
+      await word("late");
+      await clock.advance(300);
+    }
+    const sentMs = silenceMs(stt.sessions[0]);
+    assert.ok(sentMs >= 2_200 && sentMs <= 2_600, `${sentMs} ms in 2.4 s`);
+    await clock.advance(10_000);
+    assert.ok(silenceMs(stt.sessions[0]) <= 5_000);
+  }));
+
+Deno.test("A voice without any word is followed by silence for as long as a recogniser may be behind", () =>
+  withFeed(async ({ clock, stt, talk }) => {
+    await talk(400);
+    await talk(1_200, { voiced: false });
+    await clock.advance(25_000);
+    const sentMs = silenceMs(stt.sessions[0]) + 1_200;
+    assert.ok(sentMs >= LIMITS.speechMs && sentMs <= LIMITS.speechMs + 400, `${sentMs} ms`);
+  }));
+
+Deno.test("New speech ends the silence at once", () =>
+  withFeed(async ({ clock, stt, talk }) => {
+    await talk(400);
+    await talk(1_200, { voiced: false });
+    await clock.advance(1_000);
+    const before = stt.sessions[0].written.length;
+    await talk(2_000);
+    assert.equal(
+      stt.sessions[0].written.length,
+      before + 10 + 1,
+      "one silence may have been due with the first",
+    );
+  }));
+
+Deno.test("A session without speech for 30 s is closed and the next speech opens a new one", () =>
+  withFeed(async ({ clock, stt, say, said, written }) => {
+    await say(frame(0, 0, { endOfVoice: true }));
     await clock.advance(29_900);
     assert.ok(!stt.sessions[0].disposed);
     await clock.advance(200);
     assert.ok(stt.sessions[0].disposed);
-    await writer.write(frame(31_000, 31_000));
+    await say(frame(31_000, 31_000));
     assert.equal(stt.sessions.length, 2);
-    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs), [31_000]);
+    assert.deepEqual(written(), [31_000]);
     assert.deepEqual(said, ["|"]);
   }));
 
 Deno.test("A provider that closes an idle session is not an error", () =>
-  withFeed(async ({ stt, writer, meter }) => {
-    await writer.write(frame(0, 0, { endOfVoice: true }));
-    await stt.sessions[0].finish();
+  withFeed(async ({ clock, stt, say, meter, written }) => {
+    await say(frame(0, 0, END));
+    await clock.advance(15_000);
+    stt.sessions[0].close();
     await settle();
-    await writer.write(frame(60_000, 60_000));
+    await say(frame(60_000, 60_000));
     assert.equal(stt.sessions.length, 2);
+    assert.deepEqual(written(), [60_000], "what had its time to be answered is not sent again");
     assert.equal(meter.counted("tiro_stt_sessions_total", "closed"), 1);
     assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 0);
   }));
 
 Deno.test("A new language finishes the session and opens one in that language", () =>
-  withFeed(async ({ stt, writer, feed, said }) => {
-    await writer.write(frame(0, 0));
+  withFeed(async ({ stt, say, feed, said }) => {
+    await say(frame(0, 0));
     feed.setLanguage("fr");
-    await writer.write(frame(200, 200));
+    await say(frame(200, 200));
     assert.deepEqual(stt.sessions.map(({ languageId }) => languageId), ["en", "fr"]);
     assert.ok(stt.sessions[0].finished);
     assert.deepEqual(said, ["last", "|"]);
   }));
 
-Deno.test("Audio a session in another language did not answer for is not said again in the new one", () =>
-  withFeed(async ({ stt, writer, feed }) => {
-    await writer.write(frame(0, 0));
+Deno.test("Audio a session in another language did not answer for is not sent again in the new one", () =>
+  withFeed(async ({ stt, say, feed, written }) => {
+    await say(frame(0, 0));
     stt.sessions[0].isSilent = true;
     feed.setLanguage("fr");
-    await writer.write(frame(200, 200));
-    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs), [200]);
+    await say(frame(200, 200));
+    assert.deepEqual(written(), [200]);
   }));
 
-Deno.test("What was said again and not answered for is said once more when that session fails too", () =>
-  withFeed(async ({ clock, stt, writer }) => {
-    await writer.write(frame(0, 0));
-    for (let session = 0; session < 2; session++) {
-      stt.sessions[session].fail(failure());
-      const write = writer.write(frame(200 + 200 * session, 200));
-      await clock.advance(2_000);
-      await write;
-    }
-    assert.deepEqual(stt.sessions[1].written.map(({ startMs }) => startMs).slice(0, 2), [0, 200]);
-    assert.deepEqual(stt.sessions[2].written.map(({ startMs }) => startMs).slice(0, 2), [0, 200]);
+Deno.test("A language that changes while a session is being opened opens another", () =>
+  withFeed(async ({ stt, say, feed, written }) => {
+    const cold = Promise.withResolvers<void>();
+    stt.nextOpens.push(cold.promise);
+    await say(frame(0, 0));
+    feed.setLanguage("fr");
+    cold.resolve();
+    await settle();
+    assert.deepEqual(stt.sessions.map(({ languageId }) => languageId), ["en", "fr"]);
+    assert.deepEqual(written(), [0]);
   }));
 
-Deno.test("Closing the stream pushes the last words out before it resolves", () =>
-  withFeed(async ({ stt, writer, said }) => {
-    await writer.write(frame(0, 0));
-    await writer.close();
+Deno.test("The end of the speech pushes the last words out before it resolves, for as long as speech-to-text is behind", () =>
+  withFeed(async ({ clock, stt, speech, talk, word, said, ran, hasEnded }) => {
+    await talk(1_000);
+    await talk(1_200, { voiced: false });
+    await clock.advance(1_300);
+    await word("one");
+    await clock.advance(8_000);
+    await talk(1_000);
+    await word("two");
+    assert.equal(hasEnded(), false);
+    speech.hasEnded = true;
+    speech.onSpeech();
+    await ran;
     assert.ok(stt.sessions[0].finished);
-    assert.deepEqual(said, ["last", "|"]);
+    assert.equal(stt.sessions[0].behindMs, 2_500, "as far as it was");
+    assert.deepEqual(said, ["one", "two", "last", "|"]);
   }));
 
 Deno.test("Aborting the scope while opening ends the wait and leaves nothing", () =>
-  withFeed(async ({ scope, stt, writer }) => {
+  withFeed(async ({ scope, stt, say, ran, hasEnded }) => {
     const cold = Promise.withResolvers<void>();
     stt.nextOpens.push(cold.promise);
-    const write = writer.write(frame(0, 0));
-    await settle();
+    await say(frame(0, 0));
     scope.abort();
     cold.resolve();
-    await assert.rejects(write);
+    await ran;
+    assert.equal(hasEnded(), false);
   }));

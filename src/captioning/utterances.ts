@@ -113,6 +113,12 @@ export class Utterances {
     }
   }
 
+  /** A line in place of the next utterance's first words; undefined while an utterance is in progress. */
+  notice(textIn: (languageId: string) => string): Caption | undefined {
+    if (this.#startedAtMs !== undefined) return undefined;
+    return { ...this.#caption(textIn(this.#languageId), false), isNotice: true };
+  }
+
   /** Words not shown since the last call, because no voice was behind them. */
   takeIgnoredWords(): number {
     const words = this.#ignoredWords;

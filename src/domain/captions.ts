@@ -23,6 +23,8 @@ export interface Caption {
   spoken: { startMs: number; endMs: number };
   /** Monotonic clock when the newest audio behind this caption was heard, ms. */
   heardAtMs: number;
+  /** Set on a line of the service's own in place of words it cannot have: no transcript, never final. */
+  isNotice?: true;
 }
 
 /** Where captions leave. */

@@ -2,14 +2,14 @@
  * Where every packet went, and every second of audio made of them. Per speaker:
  *
  *     received = decoded + silent + late + dropped (+ what is still on its way)
- *     decodedMs = sentMs + gatedMs + cutMs (+ what is still on its way)
+ *     decodedMs = sentMs + gatedMs + droppedMs + cutMs (+ what is still on its way)
  *
  * `lost` packets were expected and never received. One ledger per speaker, added into the process total when it changes.
  */
 export const LEDGER_ENTRIES = ["received", "decoded", "silent", "late", "lost", "dropped"] as const;
 export type LedgerEntry = (typeof LEDGER_ENTRIES)[number];
 
-export const AUDIO_ENTRIES = ["decodedMs", "sentMs", "gatedMs", "cutMs"] as const;
+export const AUDIO_ENTRIES = ["decodedMs", "sentMs", "gatedMs", "droppedMs", "cutMs"] as const;
 export type AudioEntry = (typeof AUDIO_ENTRIES)[number];
 
 /** All of a ledger, as plain data. */
@@ -26,7 +26,7 @@ export class AudioLedger {
   late = 0;
   /** Packets that never came. */
   lost = 0;
-  /** Packets pushed out of the full inbox. */
+  /** Packets pushed out of the full inbox: this thread did not come to them in time. */
   dropped = 0;
 
   /** Audio decoded, concealed or put in the place of silence between words. */
@@ -35,6 +35,8 @@ export class AudioLedger {
   sentMs = 0;
   /** Audio listened to while nobody spoke, and kept back. */
   gatedMs = 0;
+  /** Speech pushed out because speech-to-text did not take it in time: words that were lost. */
+  droppedMs = 0;
   /** Audio left in the chain when its speaker went. */
   cutMs = 0;
 
@@ -48,7 +50,7 @@ export class AudioLedger {
 
   /** Closes the account of a speaker's audio: what went nowhere else was cut off. */
   cut(): void {
-    this.add("cutMs", this.decodedMs - this.sentMs - this.gatedMs - this.cutMs);
+    this.add("cutMs", this.decodedMs - this.sentMs - this.gatedMs - this.droppedMs - this.cutMs);
   }
 
   snapshot(): LedgerSnapshot {
@@ -64,7 +66,7 @@ export class AudioLedger {
     >;
   }
 
-  /** Seconds of audio by what became of them: decoded, sent, gated, cut. */
+  /** Seconds of audio by what became of them: decoded, sent, gated, dropped, cut. */
   seconds(): Record<string, number> {
     return Object.fromEntries(AUDIO_ENTRIES.map((entry) => [entry.slice(0, -2), this[entry] / 1_000]));
   }

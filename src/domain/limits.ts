@@ -3,7 +3,7 @@
  * the environment change the few an operator has a reason to.
  */
 export const LIMITS = {
-  /** RTP packets waiting per speaker: 64 x 20 ms = 1.3 s. */
+  /** RTP packets waiting per speaker while its thread is busy: 64 x 20 ms = 1.3 s. */
   rtpInboxPackets: 64,
   /** Packets held back for a missing one before it is given up: 5 x 20 ms = 100 ms. */
   playoutTargetPackets: 5,
@@ -13,10 +13,17 @@ export const LIMITS = {
   preRollMs: 400,
   /** Audio passed on after a voice stops: lets the recogniser settle its last words. */
   voiceTailMs: 1_200,
-  /** Audio sent to speech-to-text and not yet answered for. */
-  sttInFlightMs: 2_000,
-  /** How far speech-to-text may be behind before words are lost. */
+  /**
+   * Speech kept per speaker until speech-to-text has answered for it: how far that may be behind before words are lost.
+   * The one place live audio is dropped. Encoded: 500 packets of 20 ms and 100 bytes are 50 KB.
+   */
   speechMs: 10_000,
+  /** Packets of that speech, for publishers who send shorter ones: 10 s of 10 ms. */
+  speechFrames: 1_000,
+  /** Bytes of that speech: 10 s at 100 kbit/s, three times what a call sends. */
+  speechBytes: 125_000,
+  /** Speech that has waited this long is not worth saying any more: a cold start of two minutes and a margin. */
+  speechAgeMs: 150_000,
   /** Bytes waiting in our own socket buffer towards speech-to-text: 2 s of 24 kHz float32 is 192 KB. */
   sttBufferedBytes: 192_000,
   /** Provider events waiting for the captioning engine. */

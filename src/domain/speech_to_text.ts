@@ -15,15 +15,15 @@ export type SttEvent =
   | { type: "final"; text: string; endMs?: number }
   /** The provider heard the speaker's turn end. */
   | { type: "end_of_utterance" }
-  /** Audio up to here has been processed; an acknowledgement without words. */
+  /** The provider is alive and has processed audio up to here: an acknowledgement, if it `acknowledges`. */
   | { type: "progress"; processedMs: number };
 
 /** One recognition in progress: PCM in, events out. */
 export interface SttSession extends AsyncDisposable {
   /**
-   * Sends a frame at the provider's rate. Resolves when the next may be written: while more than the in-flight
-   * bound is unanswered, it waits. Rejects with SttError once the session is over. The samples are not looked at any
-   * more once it has resolved: their memory is used again.
+   * Sends a frame at the provider's rate. Resolves when the next may be written: it waits while the provider takes no
+   * more, as far as it can tell. Rejects with SttError once the session is over. The samples are not looked at any more
+   * once it has resolved: their memory is used again.
    */
   write(frame: PcmFrame): Promise<void>;
   /**
@@ -31,13 +31,24 @@ export interface SttSession extends AsyncDisposable {
    * Bounded: a reader that falls behind ends the session with OverflowError.
    */
   readonly events: ReadableStream<SttEvent>;
-  /** No more audio: pushes the last words out (trailing silence, end of stream) and closes. `events` ends afterwards. */
-  finish(): Promise<void>;
+  /**
+   * No more audio: pushes the last words out (trailing silence, end of stream) and closes. `events` ends afterwards.
+   * `behindMs`: how far behind the audio the provider is known to be, if it is.
+   */
+  finish(options?: { behindMs?: number }): Promise<void>;
 }
 
 export interface SttOptions {
   /** One of the provider's language ids. */
   languageId: string;
+}
+
+/** What a provider is like. */
+export interface SttFeatures {
+  /** Whether `progress` acknowledges audio. Words alone do not: there are none in music, and late ones in long sentences. */
+  acknowledges: boolean;
+  /** How far its words are behind the audio when it is not busy, ms. */
+  latencyMs: number;
 }
 
 /** A speech-to-text provider. */
@@ -47,9 +58,15 @@ export interface SpeechToText {
   /** Rate the provider wants, Hz. One of 8000, 12000, 16000, 24000, 48000 (what Opus decodes to directly). */
   readonly sampleRateHz: number;
   readonly languages: readonly Language[];
+  readonly features: SttFeatures;
   /**
    * Opens one session; one attempt, no retries. Rejects with SttError, or the signal's reason when aborted. Aborting
    * the signal later ends the session: `events` end and writes reject.
    */
   open(options: SttOptions, signal: AbortSignal): Promise<SttSession>;
+  /**
+   * Has it start where it sleeps while nobody needs it, without holding a place there. Resolves when it answers, which
+   * may take as long as `open` does; rejects with SttError, or the signal's reason.
+   */
+  wake?(signal: AbortSignal): Promise<void>;
 }

@@ -2,7 +2,7 @@
  * The host that runs speakers on this thread. What it gives to and takes from its owner is what a worker would: plain
  * offers, answers, candidates and captions.
  */
-import { Captioner, type CaptionerOptions, chunkPool } from "../captioning/mod.ts";
+import { Captioner, type CaptionerOptions, chunkPool, SttSessions } from "../captioning/mod.ts";
 import {
   AudioLedger,
   type Clock,
@@ -37,18 +37,24 @@ export interface InProcessHostOptions {
 export class InProcessHost implements SpeakerHost {
   readonly #options: InProcessHostOptions;
   readonly #chunks: CaptionerOptions["chunks"];
+  readonly #sessions: SttSessions;
 
   constructor(options: InProcessHostOptions) {
     this.#options = options;
+    this.#sessions = new SttSessions(options);
     this.#chunks = chunkPool(options.stt, options.chunkMs);
   }
 
   open(speaker: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
-    return new InProcessSpeaker({ ...this.#options, chunks: this.#chunks }, speaker, events);
+    return new InProcessSpeaker(
+      { ...this.#options, chunks: this.#chunks, sessions: this.#sessions },
+      speaker,
+      events,
+    );
   }
 }
 
-type PipelineOptions = InProcessHostOptions & Pick<CaptionerOptions, "chunks">;
+type PipelineOptions = InProcessHostOptions & Pick<CaptionerOptions, "chunks" | "sessions">;
 
 class InProcessSpeaker implements HostedSpeaker {
   readonly #scope: Scope;
@@ -74,14 +80,13 @@ class InProcessSpeaker implements HostedSpeaker {
       speaker,
       languageId,
       source: this.#receiver.source,
-      stt: host.stt,
+      sessions: host.sessions,
       chunkMs: host.chunkMs,
       chunks: host.chunks,
       partials: host.partials,
       ledger,
       scope,
       clock,
-      log,
       meter,
       onCaption: (caption) => events.caption(caption),
       onTrouble: (trouble) => events.trouble(trouble),

@@ -1,6 +1,6 @@
 /**
- * The one place where live audio is lost: a bounded queue between the network, which cannot be slowed, and a reader
- * that may be. Late audio makes late captions, so the oldest packet is dropped, and every drop is counted.
+ * A bounded queue between the network, which cannot be slowed, and a reader that takes packets as they come: it fills
+ * only while this thread is busy. Then the oldest packet is dropped, and every drop is counted.
  */
 import { type AudioLedger, type AudioSource, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
 import { PacketRing } from "./packet_ring.ts";

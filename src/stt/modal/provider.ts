@@ -13,6 +13,7 @@ import {
   type SpeechToText,
   SttError,
   type SttEvent,
+  type SttFeatures,
   type SttOptions,
   type SttSession,
 } from "../../domain/mod.ts";
@@ -39,6 +40,8 @@ export const MODAL_LANGUAGES: readonly Language[] = [
   { id: "fr", name: "Français", metadata: { separator: " ", rtl: false } },
 ];
 
+/** The model waits half a second for what comes after a word. */
+const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500 };
 /** Silence goes out in the server's own step, 80 ms. */
 const FLUSH_CHUNK_MS = 80;
 const FLUSH_CHUNK = new Float32Array(MODAL_SAMPLE_RATE_HZ * FLUSH_CHUNK_MS / 1000);
@@ -55,6 +58,7 @@ export function modalStt(settings: ModalSettings): SpeechToText {
     name: NAME,
     sampleRateHz: MODAL_SAMPLE_RATE_HZ,
     languages: MODAL_LANGUAGES,
+    features: FEATURES,
     open: (options, signal) => open(settings, options, signal),
   };
 }
@@ -125,6 +129,8 @@ class ModalSession implements SttSession {
   /** Set while the peer is asked what it has read: it answers, or the connection ends. */
   #asking?: Promise<void>;
   #finishing?: Promise<void>;
+  /** While finishing: words may come until then even after a quiet, and until then at most. */
+  #owedUntilMs = 0;
   #finishByMs = 0;
   /** Why nothing can be written any more. */
   #over: unknown;
@@ -161,8 +167,8 @@ class ModalSession implements SttSession {
     return promise;
   }
 
-  finish(): Promise<void> {
-    return this.#finishing ??= this.#finish();
+  finish({ behindMs = 0 } = {}): Promise<void> {
+    return this.#finishing ??= this.#finish(behindMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -279,14 +285,16 @@ class ModalSession implements SttSession {
     this.#end(overflow, overflow);
   }
 
-  async #finish(): Promise<void> {
+  async #finish(behindMs: number): Promise<void> {
     if (this.#over === undefined) {
       this.#waiting?.reject(sessionOver());
       this.#waiting = undefined;
-      this.#finishByMs = this.#clock.now() + MODAL_LIMITS.finishMs;
+      const flushMs = behindMs + MODAL_LIMITS.flushMs;
+      this.#owedUntilMs = this.#clock.now() + behindMs;
+      this.#finishByMs = this.#owedUntilMs + MODAL_LIMITS.finishMs;
       if (this.#state.sentVoice) {
         const bytes = new Uint8Array(FLUSH_CHUNK.buffer);
-        for (let sentMs = 0; sentMs < MODAL_LIMITS.flushMs; sentMs += FLUSH_CHUNK_MS) {
+        for (let sentMs = 0; sentMs < flushMs; sentMs += FLUSH_CHUNK_MS) {
           this.#socket.send(bytes);
         }
         this.#awaitQuiet();
@@ -303,7 +311,8 @@ class ModalSession implements SttSession {
     if (this.#over !== undefined) return;
     const nowMs = this.#clock.now();
     const leftMs = Math.max(0, this.#finishByMs - nowMs);
-    const waitMs = this.#state.unanswered(nowMs) ? leftMs : Math.min(leftMs, MODAL_LIMITS.flushQuietMs);
+    const quietMs = Math.max(MODAL_LIMITS.flushQuietMs, this.#owedUntilMs - nowMs);
+    const waitMs = this.#state.unanswered(nowMs) ? leftMs : Math.min(leftMs, quietMs);
     this.#timer?.[Symbol.dispose]();
     this.#timer = this.#clock.timer(waitMs, () => this.#quiet.resolve());
   }

@@ -7,9 +7,6 @@
  * fails no session. What does is a connection that takes no bytes: our own socket's buffer fills, or the peer has not
  * read what was sent (it answers a ping when it has), so that a server that stalls leaves at most ten seconds in the
  * buffers of two kernels, and the rest waits where its loss is counted.
- *
- * One silence is suspicious: the server swallows "no free channels", so a session that never said anything to much
- * voice is given up, and another takes its place.
  */
 import { LIMITS, SttError } from "../../domain/mod.ts";
 
@@ -22,8 +19,6 @@ export const MODAL_LIMITS = {
   bufferedBytes: LIMITS.sttBufferedBytes,
   /** Words may still come for this long after the voice: the model is half a second behind, a loaded one 2. */
   answerWithinMs: 4_000,
-  /** Longer than any sentence a server waits for the end of (Whisper's are cut at 30 s). */
-  neverSpokeMs: 30_000,
   /** Less voice than this may hold no word: such a session may end without having spoken. */
   mayHoldNoWordMs: 1_000,
   /** A connection that takes no bytes for this long has failed; a server that stalls for a minute is still there. */
@@ -118,14 +113,8 @@ export class ModalSessionState {
     return this.#waitingSinceMs === undefined ? undefined : this.#waitingSinceMs + MODAL_LIMITS.stoppedMs;
   }
 
-  /** The session's failure: it never spoke, or its connection takes nothing any more. */
+  /** The session's failure: its connection takes nothing any more. */
   failure(nowMs: number): SttError | undefined {
-    if (!this.#hasSpoken && this.#voiceMs >= MODAL_LIMITS.neverSpokeMs) {
-      return new SttError("Cannot go on with STT session: the server never said anything", {
-        code: "stt_silent",
-        retryable: true,
-      });
-    }
     const deadlineMs = this.nextDeadline();
     if (deadlineMs === undefined || nowMs < deadlineMs) return undefined;
     return new SttError("Cannot go on with STT session: the server has stopped reading", {

@@ -36,11 +36,13 @@ class Talker {
 }
 
 Deno.test("A minute and a half of music that brings no word holds nothing back and fails nothing", () => {
-  const talker = new Talker();
-  talker.state.spoke();
-  talker.talk(90_000);
-  assert.equal(talker.failure, undefined);
-  assert.equal(talker.sentMs, 90_000);
+  for (const hasSpoken of [false, true]) {
+    const talker = new Talker();
+    if (hasSpoken) talker.state.spoke();
+    talker.talk(90_000);
+    assert.equal(talker.failure, undefined);
+    assert.equal(talker.sentMs, 90_000);
+  }
 });
 
 Deno.test("A server that answers sentence by sentence, late, gets all of it", () => {
@@ -97,20 +99,6 @@ Deno.test("A frame longer than the bound goes alone", () => {
   state.sent(VOICE, 0);
   state.delivered(state.sentMs);
   assert.equal(state.admits({ durationMs: 15_000 }, 0), true);
-});
-
-Deno.test("A session that never says anything fails after half a minute of voice, however scattered", () => {
-  const talker = new Talker();
-  talker.talk(300_000, TAIL);
-  assert.equal(talker.failure, undefined, "silence alone never fails one");
-  for (let turn = 0; turn < 31; turn++) {
-    talker.talk(960);
-    talker.nowMs += 10_000;
-  }
-  assert.equal(talker.failure, undefined);
-  talker.talk(960);
-  assert.equal(talker.failure?.code, "stt_silent");
-  assert.equal(talker.failure?.retryable, true);
 });
 
 Deno.test("A server that stops reading for a minute is not failed, and gets more at once when it returns", () => {

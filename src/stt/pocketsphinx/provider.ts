@@ -17,6 +17,7 @@ import {
   type SpeechToText,
   SttError,
   type SttEvent,
+  type SttFeatures,
   type SttOptions,
   type SttSession,
 } from "../../domain/mod.ts";
@@ -36,6 +37,9 @@ export const POCKETSPHINX_SAMPLE_RATE_HZ = 16_000;
 export const POCKETSPHINX_LANGUAGES: readonly Language[] = [
   { id: "en", name: "English", metadata: { separator: " ", rtl: false } },
 ];
+
+/** Its last word on an utterance comes half a second after it. */
+const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500 };
 
 const PACKAGES = "gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us";
 const MODEL = "/usr/share/pocketsphinx/model/en-us/en-us";
@@ -79,6 +83,7 @@ export function pocketsphinxStt(settings: PocketsphinxSettings): SpeechToText {
     name: NAME,
     sampleRateHz: POCKETSPHINX_SAMPLE_RATE_HZ,
     languages: POCKETSPHINX_LANGUAGES,
+    features: FEATURES,
     open: (options, signal) => open(settings, look, options, signal),
   };
 }
@@ -155,8 +160,8 @@ class PocketsphinxSession implements SttSession {
     return this.#send(toInt16(frame.samples));
   }
 
-  finish(): Promise<void> {
-    return this.#finishing ??= this.#finish();
+  finish({ behindMs = 0 } = {}): Promise<void> {
+    return this.#finishing ??= this.#finish(behindMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,12 +210,15 @@ class PocketsphinxSession implements SttSession {
     this.#end(overflow, overflow);
   }
 
-  async #finish(): Promise<void> {
+  async #finish(behindMs: number): Promise<void> {
     if (this.#over === undefined) {
       // Killed at the deadline; all that is waited for below then comes at once.
       using _deadline = this.#clock.timer(FINISH_MS, () => this.#end(sessionOver()));
       try {
-        await this.#send(new Uint8Array(POCKETSPHINX_SAMPLE_RATE_HZ * 2 * LIMITS.sttFlushMs / 1000));
+        const samples = Math.round(
+          POCKETSPHINX_SAMPLE_RATE_HZ * Math.max(LIMITS.sttFlushMs, behindMs) / 1000,
+        );
+        await this.#send(new Uint8Array(2 * samples));
         await this.#input.close();
       } catch {
         // It ended before it took everything: `events` has said so.

@@ -1,0 +1,145 @@
+import assert from "@std/assert";
+import { type SpeechToText, SttError, type SttSession } from "../domain/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { SttSessions } from "./stt_sessions.ts";
+
+const NEVER = new AbortController().signal;
+const error = (code: string, retryable = true) =>
+  new SttError("Cannot open STT session: test", { code, retryable });
+
+function setup() {
+  const clock = new FakeClock();
+  const log = new FakeLog();
+  const meter = new FakeMeter();
+  let asked = 0;
+  let disposed = 0;
+  const session: SttSession = {
+    write: () => Promise.resolve(),
+    events: new ReadableStream(),
+    finish: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(void disposed++),
+  };
+  let answer = (): Promise<SttSession> => Promise.resolve(session);
+  const stt: SpeechToText = {
+    name: "fake",
+    sampleRateHz: 16_000,
+    languages: [],
+    features: { acknowledges: false, latencyMs: 0 },
+    open: () => {
+      asked++;
+      return answer();
+    },
+  };
+  const sessions = new SttSessions({ stt, clock, log, meter });
+  return {
+    clock,
+    log,
+    meter,
+    sessions,
+    session,
+    answers: (how: () => Promise<SttSession>) => answer = how,
+    asked: () => asked,
+    disposed: () => disposed,
+    lines: () => log.lines.map(({ level, message }) => `${level} ${message}`),
+    open: async (signal = NEVER) =>
+      await sessions.open(await sessions.turn(signal), { languageId: "en" }, signal),
+  };
+}
+
+Deno.test("Five hundred speakers and a dead server: one asks, and what is wrong is one line, so is its end", async () => {
+  const world = setup();
+  const { clock, meter } = world;
+  world.answers(() => Promise.reject(error("stt_unreachable")));
+  let opened = 0;
+  const abort = new AbortController();
+  const speakers = Array.from({ length: 500 }, async () => {
+    while (!abort.signal.aborted) {
+      try {
+        await world.open(abort.signal);
+        opened++;
+        return;
+      } catch {
+        // again
+      }
+    }
+  });
+  await settle();
+  const atOnce = world.asked();
+  await clock.advance(60_000);
+  assert.ok(world.asked() - atOnce <= 12, `${world.asked() - atOnce} attempts in a minute`);
+  assert.deepEqual(world.lines(), ["warn speech-to-text not available"]);
+  assert.equal(meter.counted("transcription_errors_total", "stt_unreachable"), world.asked());
+  world.answers(() => Promise.resolve(world.session));
+  await clock.advance(20_000);
+  await Promise.all(speakers);
+  assert.equal(opened, 500);
+  assert.deepEqual(world.lines().slice(1), ["info speech-to-text is available"]);
+  assert.equal(world.sessions.fault, undefined);
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("A fault of another kind is a line of its own; one that somebody has to mend comes with its whole message", async () => {
+  const world = setup();
+  const refusing = async (code: string, retryable = true) => {
+    world.answers(() => Promise.reject(error(code, retryable)));
+    const refused = assert.rejects(world.open(), { code });
+    await world.clock.advance(60_000);
+    await refused;
+  };
+  await refusing("stt_unreachable");
+  await refusing("stt_unreachable");
+  await refusing("stt_unauthorized", false);
+  assert.deepEqual(world.lines(), [
+    "warn speech-to-text not available",
+    "error speech-to-text not available",
+  ]);
+  assert.ok(world.log.lines[1].error instanceof SttError);
+});
+
+Deno.test("A server that takes its time is one line, however many wait for it", async () => {
+  const world = setup();
+  const cold = Promise.withResolvers<SttSession>();
+  world.answers(() => cold.promise);
+  const opening = [world.open(), world.open(), world.open()];
+  await world.clock.advance(2_999);
+  assert.deepEqual(world.lines(), []);
+  await world.clock.advance(57_001);
+  assert.deepEqual(world.lines(), ["warn speech-to-text does not answer yet: it may be starting"]);
+  cold.resolve(world.session);
+  await Promise.all(opening);
+  assert.deepEqual(world.lines().slice(1), ["info speech-to-text is available"]);
+  assert.deepEqual(world.log.lines[1].fields, { provider: "fake", seconds: 60 });
+  assert.equal(world.clock.pending, 0);
+});
+
+Deno.test("A session that opens for nobody is closed, and that says nothing of the server", async () => {
+  const world = setup();
+  const cold = Promise.withResolvers<SttSession>();
+  world.answers(() => cold.promise);
+  const abort = new AbortController();
+  const opening = world.open(abort.signal);
+  await settle();
+  const reason = new Error("left");
+  abort.abort(reason);
+  cold.resolve(world.session);
+  await assert.rejects(opening, reason);
+  assert.equal(world.disposed(), 1);
+  assert.equal(world.sessions.fault, undefined);
+  assert.deepEqual(world.lines(), []);
+});
+
+Deno.test("Many sessions that are lost at once are one line; one of another protocol keeps everyone waiting", async () => {
+  const world = setup();
+  for (let speaker = 0; speaker < 500; speaker++) world.sessions.lost(error("stt_closed"));
+  assert.deepEqual(world.lines(), ["warn speech-to-text session lost"]);
+  await world.clock.advance(10_000);
+  world.sessions.lost(error("stt_closed"));
+  assert.equal(world.lines().length, 2);
+  world.sessions.lost(error("stt_foreign", false));
+  const opening = world.open();
+  await world.clock.advance(59_000);
+  assert.equal(world.asked(), 0);
+  await world.clock.advance(1_000);
+  await opening;
+});

@@ -1,0 +1,142 @@
+import assert from "@std/assert";
+import { LIMITS } from "../domain/mod.ts";
+import { Tail } from "./tail.ts";
+
+/** A recogniser that is so far behind, and says a word for each 400 ms of voice, once that much audio came after it. */
+class Scene {
+  nowMs = 1_000;
+  /** Voice whose words have not come. */
+  readonly due: number[] = [];
+  words = 0;
+  silenceMs = 0;
+
+  constructor(readonly tail: Tail, public behindMs: number) {}
+
+  /** Voice in real time. */
+  speak(ms: number, hasWords = true): void {
+    for (let spokenMs = 0; spokenMs < ms; spokenMs += 200) {
+      this.#pass();
+      this.tail.sent({ voiced: true, durationMs: 200 }, this.nowMs);
+      if (hasWords && spokenMs % 400 === 200) this.due.push(this.nowMs + this.behindMs);
+    }
+    this.silenceMs = 0;
+  }
+
+  /** Silence as long as it is wanted; how long that was. */
+  rest(): number {
+    for (;;) {
+      this.#pass();
+      if (this.tail.isOver(this.nowMs)) return this.silenceMs;
+      this.tail.sent({ voiced: false, durationMs: 200 }, this.nowMs);
+      this.silenceMs += 200;
+    }
+  }
+
+  #pass(): void {
+    this.nowMs += 200;
+    while (this.due.length > 0 && this.due[0] <= this.nowMs) {
+      this.due.shift();
+      this.words++;
+      this.tail.word(this.nowMs);
+    }
+  }
+}
+
+Deno.test("A recogniser half a second behind gets the silence after a voice that it always got", () => {
+  const scene = new Scene(new Tail(500), 500);
+  for (let voice = 0; voice < 5; voice++) {
+    scene.speak(4_000);
+    const silenceMs = scene.rest();
+    assert.ok(silenceMs >= LIMITS.voiceTailMs && silenceMs <= LIMITS.voiceTailMs + 800, `${silenceMs} ms`);
+    assert.equal(scene.due.length, 0);
+  }
+  assert.equal(scene.tail.measuredMs, 600, "500 ms, looked at each 200 ms");
+});
+
+Deno.test("However far it is behind, up to ten seconds, all words come, those of the first voice too", () => {
+  for (const behindMs of [0, 1_000, 2_500, 5_000, 9_600]) {
+    const scene = new Scene(new Tail(500), behindMs);
+    for (const voiceMs of [400, 4_000, 400, 12_000]) {
+      scene.speak(voiceMs);
+      scene.rest();
+      assert.equal(scene.due.length, 0, `${behindMs} ms behind, after ${voiceMs} ms of voice`);
+    }
+  }
+});
+
+Deno.test("A recogniser that becomes slow is noticed by the words that keep coming", () => {
+  const scene = new Scene(new Tail(500), 300);
+  scene.speak(4_000);
+  scene.rest();
+  scene.behindMs = 3_000;
+  scene.speak(4_000);
+  scene.rest();
+  assert.equal(scene.due.length, 0);
+  scene.speak(400);
+  scene.rest();
+  assert.equal(scene.due.length, 0);
+});
+
+Deno.test("Two voices with a pause too short for the first one's words are followed by what both need", () => {
+  const scene = new Scene(new Tail(500), 4_000);
+  scene.speak(1_000);
+  for (let pauseMs = 0; pauseMs < 2_000; pauseMs += 200) {
+    scene.nowMs += 200;
+    scene.tail.sent({ voiced: false, durationMs: 200 }, scene.nowMs);
+  }
+  scene.speak(1_000);
+  scene.rest();
+  assert.equal(scene.due.length, 0);
+});
+
+Deno.test("Noise without a word gets ten seconds of silence once, four from a recogniser known to be quick", () => {
+  const scene = new Scene(new Tail(500), 500);
+  scene.speak(600, false);
+  assert.equal(scene.rest(), 10_000);
+  scene.speak(4_000);
+  scene.rest();
+  scene.speak(600, false);
+  assert.equal(scene.rest(), 4_000);
+});
+
+Deno.test("Words that never stop end the silence all the same", () => {
+  const tail = new Tail(500);
+  tail.sent({ voiced: true, durationMs: 200 }, 0);
+  let nowMs = 0;
+  while (!tail.isOver(nowMs)) {
+    nowMs += 200;
+    tail.word(nowMs);
+    tail.sent({ voiced: false, durationMs: 200 }, nowMs);
+  }
+  assert.ok(nowMs <= 16_000, `${nowMs} ms`);
+});
+
+Deno.test("A sentence that comes after the silence was thought to be enough is learned from", () => {
+  const scene = new Scene(new Tail(500), 0);
+  scene.speak(4_000);
+  scene.rest();
+  scene.speak(4_000, false);
+  scene.rest();
+  scene.nowMs += 3_000;
+  scene.tail.word(scene.nowMs);
+  assert.ok(scene.tail.measuredMs >= 7_000, `${scene.tail.measuredMs} ms`);
+  scene.nowMs += 60_000;
+  const beforeMs = scene.tail.measuredMs;
+  scene.tail.word(scene.nowMs);
+  assert.equal(scene.tail.measuredMs, beforeMs, "a word out of nothing teaches nothing");
+});
+
+Deno.test("What it is behind is what was measured, or what the first word allows, or four seconds", () => {
+  const scene = new Scene(new Tail(500), 2_000);
+  assert.equal(scene.tail.behindMs, 0);
+  scene.speak(600);
+  assert.equal(scene.tail.behindMs, 4_000);
+  scene.speak(2_400);
+  assert.equal(scene.tail.behindMs, 2_200, "from the voice's beginning to the first word");
+  scene.rest();
+  assert.equal(scene.tail.behindMs, 0);
+  scene.speak(3_000);
+  assert.equal(scene.tail.behindMs, 2_000);
+  scene.tail.reset();
+  assert.equal(scene.tail.behindMs, 0);
+});

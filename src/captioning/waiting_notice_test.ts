@@ -1,0 +1,39 @@
+import assert from "@std/assert";
+import { FakeClock } from "../../tests/fakes/clock.ts";
+import { WaitingNotice, waitingText } from "./waiting_notice.ts";
+
+Deno.test("The notice comes ten seconds after speech began to wait, once, and not when the wait was over before", async () => {
+  const clock = new FakeClock();
+  let shown = 0;
+  const notice = new WaitingNotice(clock, () => shown++);
+  notice.waits();
+  await clock.advance(5_000);
+  notice.waits();
+  notice.over();
+  await clock.advance(60_000);
+  assert.equal(shown, 0);
+  notice.waits();
+  await clock.advance(9_999);
+  assert.equal(shown, 0);
+  await clock.advance(1);
+  assert.equal(shown, 1);
+  notice.waits();
+  await clock.advance(60_000);
+  assert.equal(shown, 1);
+  notice.over();
+  notice.waits();
+  notice[Symbol.dispose]();
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("The notice is in the language spoken, whatever its region, and in English where that is not known", () => {
+  assert.match(waitingText("fr"), /sous-titres/);
+  assert.equal(waitingText("fr_CA"), waitingText("fr"));
+  assert.equal(waitingText("DE"), waitingText("de"));
+  for (const unknown of ["tlh", "", "toString"]) assert.equal(waitingText(unknown), waitingText("en"));
+  for (const id of ["de", "en", "es", "fr", "it", "nl", "pt"]) {
+    const text = waitingText(id);
+    assert.equal(text, text.trim());
+    assert.ok(text.startsWith("… (") && text.length < 40, text);
+  }
+});
