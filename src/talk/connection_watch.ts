@@ -88,7 +88,7 @@ function isOfConnection(sign: Sign): boolean {
 function described(sign: Sign): Pick<NotConnected, "seen" | "check"> {
   if (typeof sign === "string") return { seen: sign, check: CHECKS[sign] };
   if ("unanswered" in sign) {
-    return { seen: sign.unanswered, check: "the SFU's offers cannot be answered, see the code" };
+    return { seen: sign.unanswered, check: UNANSWERED.get(sign.unanswered) ?? OFFER_UNANSWERED };
   }
   const isUnknown = sign.refused === "client_not_found";
   return { seen: sign.refused, check: isUnknown ? CLIENT_NOT_FOUND : OFFER_REFUSED };
@@ -104,6 +104,12 @@ const CHECKS: Record<AudioLoss, string> = {
     "no connectivity check is answered: UDP both ways between this service and the SFU's media ports, or Talk's TURN servers",
   dtls_failed: "the DTLS handshake fails: the SFU's certificate, and whether UDP packets of 1200 bytes pass",
 };
+/** By the code of the error. */
+const UNANSWERED = new Map([
+  ["no_port", "every port of MEDIA_PORTS is in use: one for each speaker, and some for those who join"],
+  ["no_address", "MEDIA_ADDRESS, or whether this machine has an address besides loopback"],
+]);
+const OFFER_UNANSWERED = "the SFU's offers cannot be answered, see the code";
 const CLIENT_NOT_FOUND =
   "the SFU has no stream of this speaker: whether their client is in the call and reaches the SFU";
 const OFFER_REFUSED = "the signalling server makes no offer: its log, and whether the SFU runs";

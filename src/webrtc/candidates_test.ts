@@ -14,6 +14,11 @@ Deno.test("IPv4, IPv6 and relayed candidates are usable", () => {
   ) assert.equal(usableCandidate({ candidate, sdpMid: "", sdpMLineIndex: 7 }), candidate);
 });
 
+Deno.test("An address of IPv6 is written as the kernel does", () => {
+  const written = (address: string) => `candidate:1 1 udp 1 ${address} 20000 typ host`;
+  assert.equal(usableCandidate({ candidate: written("2001:DB8:0:0:0:0:0:7") }), written("2001:db8::7"));
+});
+
 Deno.test("Names, TCP, the end of candidates and text that is none are not", () => {
   for (
     const candidate of [
@@ -23,6 +28,9 @@ Deno.test("Names, TCP, the end of candidates and text that is none are not", () 
       "candidate:1 1 udp 1 host.local 20000 typ host",
       "candidate:1 1 udp 1 example.org 20000 typ host",
       "candidate:1 1 udp 1 192.0.2.7 port typ host",
+      "candidate:1 1 udp 1 192.0.2.777 20000 typ host",
+      "candidate:1 1 udp 1 fe80::7 20000 typ host",
+      "candidate:1 1 udp 1 2001:db8::7::1 20000 typ host",
       "candidate:1 1 tcp 1 192.0.2.7 9 typ host tcptype active",
       HOST + " x".repeat(1_000),
     ]

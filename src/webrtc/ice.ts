@@ -4,7 +4,6 @@
  *
  * - Its user name fragments have 16 random bits and its passwords 88; 24 and 128 are the least (section 5.3).
  * - It keeps the credentials of every ICE restart, and the transaction id of every check, for the life of a connection.
- * - It makes another TURN allocation at every ICE restart.
  * - It checks no pairs after an ICE restart once DTLS is connected.
  * - It leaves a check unanswered that makes it change roles.
  */
@@ -18,7 +17,6 @@ const CREDENTIALS_MAX = 2;
 
 const werift = {
   restart: IceConnection.prototype.restart,
-  getCandidatePromises: IceConnection.prototype["getCandidatePromises"],
   noteIncomingRequest: CandidatePair.prototype.noteIncomingRequest,
 };
 
@@ -35,16 +33,6 @@ IceConnection.prototype.restart = function (this: IceConnection): Promise<void> 
     if (localCandidate) localCandidate.ufrag = this.localUsername;
   }
   return restarted;
-};
-
-IceConnection.prototype["getCandidatePromises"] = function (
-  this: IceConnection,
-  addresses: string[],
-  timeoutS?: number,
-): Promise<unknown>[] {
-  const protocols: Protocol[] = this["protocols"];
-  if (protocols.some(({ type }) => type === "turn")) this.turnServer = undefined;
-  return werift.getCandidatePromises.call(this, addresses, timeoutS);
 };
 
 CandidatePair.prototype.noteIncomingRequest = function (this: CandidatePair, transactionId: string): boolean {

@@ -1,3 +1,3 @@
 /** One speaker heard over WebRTC: SDP offers in, answers and Opus packets out. The only importer of werift. */
 export { WebRtcReceiver, type WebRtcReceiverOptions } from "./receiver.ts";
-export type { WebRtcNetwork } from "./peer.ts";
+export type { WebRtcNetwork } from "./local_addresses.ts";

@@ -16,10 +16,12 @@ import {
 } from "werift";
 import type { AudioLoss, Clock, IceServer } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
+import { GATHER_TIMEOUT_MS, Gatherer } from "./gather.ts";
 import { type DatagramRefusal, guardDatagrams } from "./guard.ts";
 import { extendHandshake } from "./handshake.ts";
 import { resumeChecks } from "./ice.ts";
 import { shareEvents, withoutHandshake, withoutSrtpSessions } from "./lean.ts";
+import type { WebRtcNetwork } from "./local_addresses.ts";
 import { demandPossession } from "./possession.ts";
 import { tapRtp } from "./rtp_tap.ts";
 import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
@@ -27,16 +29,6 @@ import type { SrtcpRefusal } from "./srtcp.ts";
 import "./consent.ts";
 import "./turn.ts";
 import "./udp.ts";
-
-/** Where the sockets of a connection are opened. */
-export interface WebRtcNetwork {
-  /** Local addresses to use instead of all the machine's own; loopback is used only when named here. */
-  interfaceAddresses?: readonly string[];
-  /** First and last local UDP port, inclusive. */
-  portRange?: readonly [number, number];
-  /** Default false: one socket per address, and the SFU is reached by IPv4. */
-  iceUseIpv6?: boolean;
-}
 
 export interface PeerOptions {
   iceServers: readonly IceServer[];
@@ -58,12 +50,11 @@ export interface PeerOptions {
 export const opusCodec = () =>
   new RTCRtpCodecParameters({ mimeType: "audio/opus", clockRate: 48_000, channels: 2, payloadType: 111 });
 
-/** An unreachable STUN server may hold an answer back this long, s; a reachable one answers in a tenth. */
-const STUN_TIMEOUT_S = 0.5;
-/** The same for everything there is to gather, ms: TURN takes a few round trips. A dead one would take eight seconds. */
-const GATHER_TIMEOUT_MS = 1_500;
-/** A TCP or TLS connection to TURN is given up after this, s. */
-const TURN_CONNECT_TIMEOUT_S = 2;
+/**
+ * What is not used for this long after the connection was made is closed. An SFU that nominates each pair that works
+ * (libnice does) has gone over to the best of them by then.
+ */
+const UNUSED_MS = 10_000;
 /** Longest timer werift sleeps on while it connects and cannot be told to stop: 100 ms before DTLS; and a margin. */
 const STARTUP_SLEEP_MS = 120;
 
@@ -75,7 +66,10 @@ export class Peer implements AsyncDisposable {
   readonly #onEnded: () => void;
   readonly #clock: Clock;
   readonly #taps: Disposable[] = [];
-  readonly #hasStun: boolean;
+  readonly #iceServers: readonly IceServer[];
+  readonly #network: WebRtcNetwork;
+  readonly #gatherers: Gatherer[] = [];
+  #unused: Disposable | undefined;
   readonly #transports = new Set<RTCDtlsTransport>();
   /** What werift still waits for and cannot be told to stop. */
   readonly #lingering = new Set<Promise<unknown>>();
@@ -86,36 +80,21 @@ export class Peer implements AsyncDisposable {
 
   constructor(options: PeerOptions) {
     const { iceServers, network, codecs, onRtp, onRefused, clock } = options;
-    const { interfaceAddresses: addresses, portRange, iceUseIpv6 = false } = network;
+    this.#iceServers = iceServers;
+    this.#network = network;
     this.#onRtp = onRtp;
     this.#onRefused = onRefused ?? (() => {});
     this.#onDatagramRefused = options.onDatagramRefused ?? (() => {});
     this.#onEnded = options.onEnded ?? (() => {});
     this.#clock = clock ?? systemClock;
-    this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url.trim())));
-    const only = (ipv6: boolean) => addresses?.filter((address) => address.includes(":") === ipv6) ?? [];
     this.connection = new RTCPeerConnection({
       codecs,
       headerExtensions: { audio: [], video: [] },
       bundlePolicy: "max-bundle",
-      // werift uses the first STUN and the first TURN URL it can: TURN over UDP, TCP where that fails, or TLS.
-      iceServers: iceServers.map(({ urls, username, credential }) => ({
-        urls: [...urls],
-        ...(username === undefined ? {} : { username }),
-        ...(credential === undefined ? {} : { credential }),
-      })),
-      iceStunGatherTimeout: STUN_TIMEOUT_S,
-      iceTurnConnectTimeout: TURN_CONNECT_TIMEOUT_S,
-      // werift skips internal addresses, and its own list cannot be replaced, only emptied and added to.
-      iceUseIpv4: !addresses,
-      iceUseIpv6: !addresses && iceUseIpv6,
-      ...(addresses ? { iceAdditionalHostAddresses: [...addresses] } : {}),
-      // One socket per address either way; with one address per family it can be bound to that address alone.
-      iceInterfaceAddresses: {
-        ...(only(false).length === 1 ? { udp4: only(false)[0] } : {}),
-        ...(only(true).length === 1 ? { udp6: only(true)[0] } : {}),
-      },
-      ...(portRange ? { icePortRange: [...portRange] as [number, number] } : {}),
+      // Sockets and servers are gather.ts' business.
+      iceServers: [],
+      iceUseIpv4: false,
+      iceUseIpv6: false,
     });
   }
 
@@ -143,6 +122,11 @@ export class Peer implements AsyncDisposable {
     this.#resumeChecks();
   }
 
+  /** Whether a socket could not be opened because no port of the range is free. */
+  get portsUsedUp(): boolean {
+    return this.#gatherers.some(({ portsUsedUp }) => portsUsedUp);
+  }
+
   /** How far it came, for when it does not work. */
   get failure(): AudioLoss {
     for (const { state, iceTransport } of this.#transports) {
@@ -166,10 +150,13 @@ export class Peer implements AsyncDisposable {
 
   async #close(): Promise<void> {
     for (const tap of this.#taps) tap[Symbol.dispose]();
+    this.#unused?.[Symbol.dispose]();
+    for (const gatherer of this.#gatherers) gatherer.abort();
     // Sockets that are being opened belong to the connection only once they are: closing earlier would leak them.
     await this.#gathered();
     // A DTLS flight sleeps and sends again until the handshake is past it; past everything ends it at its next look.
     for (const { dtls } of this.#transports) if (dtls) dtls.dtls.flight = Number.MAX_SAFE_INTEGER;
+    await Promise.all(this.#gatherers.map((gatherer) => gatherer.close()));
     await this.connection.close();
     await this.#closeIce(); // werift does not wait for its sockets
   }
@@ -200,9 +187,16 @@ export class Peer implements AsyncDisposable {
       if (this.#transports.has(transport)) continue;
       this.#transports.add(transport);
       const ice = iceOf(transport);
-      // Without a STUN server of ours werift asks a public one.
-      if (!this.#hasStun) ice.stunServer = undefined;
-      this.#boundGathering(ice);
+      // Without one of ours werift has a public STUN server.
+      ice.stunServer = undefined;
+      this.#gatherers.push(
+        new Gatherer(ice, {
+          iceServers: this.#iceServers,
+          network: this.#network,
+          linger: (work) => void this.#linger(work),
+          onLateRelay: () => {},
+        }),
+      );
       demandPossession(transport);
       this.#followHandshake(transport);
       this.#followEnd(transport);
@@ -223,21 +217,9 @@ export class Peer implements AsyncDisposable {
         if (state !== "connected") return;
         withoutHandshake(transport);
         shareEvents(this.connection);
+        this.#pruneLater();
       });
     }
-  }
-
-  /** werift waits for TURN as long as it takes. What comes after the bound is closed with the connection. */
-  #boundGathering(ice: IceConnection): void {
-    const gather: (addresses: string[], timeoutS?: number) => Promise<unknown>[] = ice["getCandidatePromises"]
-      .bind(ice);
-    ice["getCandidatePromises"] = (addresses: string[], timeoutS?: number): Promise<unknown>[] => {
-      const gathered = this.#linger(Promise.allSettled(gather(addresses, timeoutS)));
-      const bound = Promise.withResolvers<void>();
-      const timer = setTimeout(bound.resolve, GATHER_TIMEOUT_MS);
-      gathered.then(() => clearTimeout(timer));
-      return [Promise.race([gathered, bound.promise])];
-    };
   }
 
   /** Keeps hold of the handshake's flights: each sleeps half a second or more after it was answered. */
@@ -275,6 +257,16 @@ export class Peer implements AsyncDisposable {
     });
   }
 
+  #pruneLater(): void {
+    if (this.#closed) return; // a handshake may be past stopping
+    this.#unused?.[Symbol.dispose]();
+    for (const gatherer of this.#gatherers) gatherer.watchUse();
+    this.#unused = this.#clock.timer(UNUSED_MS, () => {
+      for (const gatherer of this.#gatherers) this.#linger(gatherer.prune());
+    });
+  }
+
+  /** Keeps hold of what goes on by itself until the end. */
   #linger<T>(work: Promise<T>): Promise<T> {
     const settled: Promise<void> = work.then(() => {}, () => {}).finally(() =>
       this.#lingering.delete(settled)

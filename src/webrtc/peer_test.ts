@@ -1,10 +1,12 @@
 import assert from "@std/assert";
+import { createSocket } from "node:dgram";
 import type { Connection } from "werift";
 import { ClaimedPorts } from "../../tests/fakes/ports.ts";
 import { SfuPublisher } from "../../tests/fakes/sfu.ts";
 import { openUdpPorts } from "../../tests/fakes/udp_ports.ts";
 import type { IceServer } from "../domain/mod.ts";
-import { opusCodec, Peer, type PeerOptions, type WebRtcNetwork } from "./peer.ts";
+import type { WebRtcNetwork } from "./local_addresses.ts";
+import { opusCodec, Peer, type PeerOptions } from "./peer.ts";
 
 const LOOPBACK: WebRtcNetwork = { interfaceAddresses: ["127.0.0.1"] };
 
@@ -18,6 +20,34 @@ function openPeer(options: Partial<PeerOptions> = {}): Peer {
   });
 }
 
+/** A STUN server that hears and says nothing. */
+class DeafServer implements AsyncDisposable {
+  readonly #socket = createSocket("udp4");
+  #asked = 0;
+
+  static async open(): Promise<DeafServer> {
+    const server = new DeafServer();
+    await new Promise<void>((bound) => server.#socket.bind(0, "127.0.0.1", bound));
+    server.#socket.on("message", () => server.#asked++);
+    return server;
+  }
+
+  get stun(): IceServer {
+    return { urls: [`stun:127.0.0.1:${this.#socket.address().port}`] };
+  }
+
+  /** Requests since the last call. */
+  takeAsked(): number {
+    const asked = this.#asked;
+    this.#asked = 0;
+    return asked;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await new Promise<void>((closed) => this.#socket.close(closed));
+  }
+}
+
 async function answer(peer: Peer, offer: string): Promise<string> {
   await peer.connection.setRemoteDescription({ type: "offer", sdp: offer });
   return await peer.setLocal(await peer.connection.createAnswer());
@@ -26,20 +56,24 @@ async function answer(peer: Peer, offer: string): Promise<string> {
 const candidates = (sdp: string) =>
   [...sdp.matchAll(/a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ (\S+)/g)].map((found) => found.slice(1));
 
-Deno.test("No STUN server is asked that was not given", async () => {
+Deno.test("No STUN server is asked that was not given, and each that was", async () => {
   await using publisher = await SfuPublisher.start();
   const offer = await publisher.offer("us", "s1");
+  await using first = await DeafServer.open();
+  await using second = await DeafServer.open();
   const turn = { urls: ["turn:127.0.0.1:9?transport=tcp"], username: "u", credential: "c" };
-  const given: [IceServer[], unknown][] = [
-    [[], undefined],
-    [[turn], undefined],
-    [[{ urls: ["stun:127.0.0.1:9"] }], ["127.0.0.1", 9]],
+  const given: [IceServer[], DeafServer[]][] = [
+    [[], []],
+    [[turn], []],
+    [[first.stun], [first]],
+    [[first.stun, turn, second.stun], [first, second]],
   ];
   for (const [iceServers, expected] of given) {
     await using peer = openPeer({ iceServers });
     await answer(peer, offer);
     const asked = peer.connection.iceTransports.map(({ connection }) => connection.stunServer);
-    assert.deepEqual(asked, [expected]);
+    assert.deepEqual(asked, [undefined], "werift's own");
+    assert.deepEqual([first, second].filter((server) => server.takeAsked() > 0), expected);
   }
 });
 

@@ -22,7 +22,8 @@ import {
 import { systemClock, untilAborted } from "../flow/mod.ts";
 import { EarlyCandidates, usableCandidate } from "./candidates.ts";
 import { RtpInbox } from "./inbox.ts";
-import { opusCodec, Peer, type WebRtcNetwork } from "./peer.ts";
+import type { WebRtcNetwork } from "./local_addresses.ts";
+import { opusCodec, Peer } from "./peer.ts";
 import { completeAnswer, type Offer, opusPayloadType, readOffer } from "./sdp.ts";
 import type { ReceivedRtp } from "./srtp.ts";
 import { SilenceWatchdog } from "./watchdog.ts";
@@ -282,10 +283,7 @@ export class WebRtcReceiver implements AsyncDisposable {
       connection.payloadType = opusPayloadType(answer.sdp);
       const sdp = await peer.setLocal(answer);
       if (!sdp.includes("\na=candidate:")) {
-        throw new NegotiationError("Cannot answer offer: there is no local address or port left to use", {
-          code: "no_address",
-          retryable: true,
-        });
+        throw noWay(peer);
       }
       this.#abort.signal.throwIfAborted();
       attempt.signal.throwIfAborted();
@@ -387,4 +385,17 @@ export class WebRtcReceiver implements AsyncDisposable {
     this.#heard = false;
     this.#options.onTrouble(reason);
   }
+}
+
+/** Why there is not one local candidate. */
+function noWay({ portsUsedUp }: Peer): NegotiationError {
+  return portsUsedUp
+    ? new NegotiationError("Cannot answer offer: every port of MEDIA_PORTS is in use", {
+      code: "no_port",
+      retryable: true,
+    })
+    : new NegotiationError("Cannot answer offer: there is no local address to use", {
+      code: "no_address",
+      retryable: true,
+    });
 }

@@ -6,7 +6,7 @@
  * Text only: nothing here opens, keeps or logs anything. No SDP leaves in an error.
  */
 import { LIMITS, NegotiationError } from "../domain/mod.ts";
-import { isIpAddress } from "./candidates.ts";
+import { usableCandidate } from "./candidates.ts";
 
 export interface Offer {
   /** The session's lines and those of the one audio section, without the ones werift must not see. */
@@ -49,7 +49,7 @@ export function readOffer(sdp: string, mid?: string): Offer {
     }
   }
   return {
-    sdp: joined([...session, ...audio.filter((line) => !isHarmful(line))]),
+    sdp: joined([...session, ...audio.flatMap(harmless)]),
     mid: midOf(audio),
     sendsAudio: sends(audio),
     sections,
@@ -96,13 +96,15 @@ function declined(section: Section): string[] {
 }
 
 /**
- * Candidates without an IP address would make werift ask multicast DNS, with a socket and a timer nobody closes in
- * time. `end-of-candidates` makes it give up as soon as no pair is left, though the peer may still reach us first
- * (RFC 8863); how long to wait is the watchdog's business.
+ * The line as werift may see it, or nothing. Candidates are looked at as those that come later are: of a name it would
+ * ask multicast DNS, with a socket and a timer nobody closes in time. `end-of-candidates` makes it give up as soon as no
+ * pair is left, though the peer may still reach us first (RFC 8863); how long to wait is the receiver's business.
  */
-function isHarmful(line: string): boolean {
-  if (line === "a=end-of-candidates") return true;
-  return line.startsWith("a=candidate:") && !isIpAddress(line.split(" ")[4] ?? "");
+function harmless(line: string): string[] {
+  if (line === "a=end-of-candidates") return [];
+  if (!line.startsWith("a=candidate:")) return [line];
+  const candidate = usableCandidate({ candidate: line.slice("a=".length) });
+  return candidate === undefined ? [] : [`a=${candidate}`];
 }
 
 function split(sdp: string): { session: string[]; sections: string[][] } {

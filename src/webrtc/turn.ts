@@ -6,7 +6,6 @@
  *   wrong password was repeated for eleven seconds. Where nonces go stale, as Talk's manual has coturn set up, no
  *   allocation was ever refreshed: it ended 1,100 s into the call (500 s to a first refresh with a good nonce, then 600 s).
  * - It signs a request that is sent again over its first signature, which no server accepts.
- * - It waits six seconds for UDP before it tries TCP; no answer can wait for that.
  * - It leaves its allocation to the server for the ten minutes that it lasts, and timers of requests under way.
  */
 import { classes, Message, methods, parseMessage, TurnProtocol } from "werift";
@@ -15,11 +14,8 @@ type Address = TurnProtocol["server"];
 type Bytes = NonNullable<TurnProtocol["integrityKey"]>;
 type RequestOptions = Parameters<TurnProtocol["request"]>[3];
 
-/**
- * Of the request for an allocation: at 50, 150 and 350 ms, and given up at 750 ms. That is half of what a gathering
- * has, and TCP needs the other.
- */
-const ALLOCATE_RETRANSMISSIONS = 3;
+/** Of the request for an allocation: at 50, 150, 350, 750 and 1,550 ms, and given up at 3,150 ms. */
+const ALLOCATE_RETRANSMISSIONS = 5;
 /** Giving an allocation back takes one round trip, or two. What is not given back by then expires by itself. */
 const RELEASE_TIMEOUT_MS = 300;
 

@@ -123,9 +123,9 @@ Deno.test("A server that fell silent is not waited for, and what was under way i
   assert.ok(server.asked.includes(methods.REFRESH));
 });
 
-Deno.test("A server that says nothing is given up in time for another way", async () => {
+Deno.test("A server that says nothing is given up before a connection is", async () => {
   await using server = await FakeTurnServer.start();
   server.silent = true;
   await assert.rejects(server.connect());
-  assert.deepEqual(server.asked, Array(4).fill(methods.ALLOCATE));
+  assert.deepEqual(server.asked, Array(6).fill(methods.ALLOCATE));
 });

@@ -44,6 +44,8 @@ export class DatagramTransport {
   readonly #socket: UdpSocket;
   /** Addresses of servers by their names. */
   readonly #names = new Map<string, string>();
+  /** Who takes what comes from a TURN server, by its address. */
+  #servers: Map<string, { address: Address; take: (data: Buffer, from: Address) => void }> | undefined;
   #from: Address | undefined;
 
   private constructor(socketType: SocketType, { portRange, interfaceAddresses }: SocketOptions) {
@@ -82,9 +84,22 @@ export class DatagramTransport {
     this.#socket.send(data, isIP(host) === 0 ? await this.#addressOf(host) : host, port);
   };
 
-  /** As UdpSocket's. */
+  /**
+   * Hands to `take` what comes from a server that is TURN: all but the answers of a STUN server at the same address.
+   * Throws when somebody has that server already: an allocation is known by the addresses of both ends.
+   */
+  takeFrom(address: Address, take: (data: Buffer, from: Address) => void): Disposable {
+    const servers = this.#servers ??= new Map();
+    const key = address.join(" ");
+    if (servers.has(key)) throw new Error("Cannot use a TURN server: this socket uses it already");
+    servers.set(key, { address, take });
+    return { [Symbol.dispose]: () => void servers.delete(key) };
+  }
+
+  /** As UdpSocket's; the TURN servers that are taken from are let in always. */
   admitOnly(addresses: readonly Address[] | undefined): boolean {
-    return this.#socket.admitOnly(addresses);
+    const servers = [...this.#servers?.values() ?? []].map(({ address }) => address);
+    return this.#socket.admitOnly(addresses && [...servers, ...addresses]);
   }
 
   /** As UdpSocket's. */
@@ -127,31 +142,58 @@ export class DatagramTransport {
       }
     }
     const from = received.from();
+    const server = this.#servers?.get(from.join(" "));
+    if (server && !isBinding(bytes)) {
+      this.#pass(server.take, bytes, from);
+      return "passed";
+    }
     const admitted = this.admit ? this.admit(bytes, from) : [bytes];
-    for (const part of admitted) this.#pass(part, from);
+    for (const part of admitted) {
+      this.#from = from;
+      this.#pass(this.onData, part, from);
+    }
     return admitted.length > 0 ? "passed" : "refused";
   }
 
-  #pass(bytes: Uint8Array, from: Address): void {
-    this.#from = from;
+  #pass(take: (data: Buffer, from: Address) => void, bytes: Uint8Array, from: Address): void {
     try {
-      this.onData(Buffer.from(bytes), from);
+      take(Buffer.from(bytes), from);
     } catch {
       // werift throws on some that are malformed.
     }
   }
 }
 
+/** STUN's Binding, in any class (RFC 8489, section 5). */
+function isBinding(data: Uint8Array): boolean {
+  return data.length >= 20 && (data[0] & 0xfe) === 0 && (data[1] & 0xef) === 1;
+}
+
+/** Where to look for a free port first: most of those before it are taken. */
+let nextPort = Math.random();
+
 function bind(options: Omit<UdpSocketOptions, "port">, portRange: SocketOptions["portRange"]): UdpSocket {
-  const [first, last] = portRange ?? [0, 0];
   const Socket = isLibcUdp ? LibcUdpSocket : DenoUdpSocket;
-  for (let port = first;; port++) {
+  if (!portRange) return new Socket({ ...options, port: 0 });
+  const [first, last] = portRange;
+  const ports = last - first + 1;
+  const start = Math.floor(nextPort * ports);
+  for (let tried = 0; tried < ports; tried++) {
+    const offset = (start + tried) % ports;
     try {
-      return new Socket({ ...options, port });
+      const socket = new Socket({ ...options, port: first + offset });
+      nextPort = (offset + 1) % ports / ports;
+      return socket;
     } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse) || port >= last) throw error;
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
+  throw new NoFreePort("Cannot bind a UDP socket: no port of the range is free");
+}
+
+/** Every port of the range is in use. */
+export class NoFreePort extends Error {
+  override name = "NoFreePort";
 }
 
 const werift: { init: unknown } = UdpTransport;

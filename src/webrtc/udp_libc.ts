@@ -50,6 +50,9 @@ const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
+/** That a route is looked up for; it needs one. */
+const ANY_PORT = 9;
+
 /** struct sockaddr_in6; sockaddr_in has 16, the port and the address in the same places but for IPv6's flow label. */
 const SOCKADDR_BYTES = 28;
 /** struct mmsghdr, in words of 32 bits: where in it is what the kernel writes, and what it is to be told each time. */
@@ -68,6 +71,7 @@ const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
@@ -108,10 +112,15 @@ export class LibcUdpSocket implements UdpSocket {
     if (family === 6) setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, yes, yes.byteLength);
     setsockopt(this.#fd, SOL_SOCKET, SO_TIMESTAMPNS, yes, yes.byteLength);
     setsockopt(this.#fd, SOL_SOCKET, SO_RCVBUF, Uint32Array.of(BUFFER_BYTES), 4);
-    if (!writeSockaddr(family, host, port) || bind(this.#fd, sockaddr, sockaddrBytes(family)) !== 0) {
+    const binds = (to: number) =>
+      writeSockaddr(family, host, to) && bind(this.#fd, sockaddr, sockaddrBytes(family)) === 0;
+    if (!binds(port)) {
+      // FFI keeps no errno: with another port it shows whether the address is the fault.
+      const isTaken = binds(0);
       close(this.#fd);
-      throw new Deno.errors.AddrInUse(
-        "Cannot bind a UDP socket: the address is not of this machine, or the port is taken",
+      if (isTaken) throw new Deno.errors.AddrInUse("Cannot bind a UDP socket: the port is taken");
+      throw new Deno.errors.AddrNotAvailable(
+        "Cannot bind a UDP socket: the address is not of this machine",
       );
     }
     getsockname(this.#fd, sockaddr, Uint32Array.of(SOCKADDR_BYTES));
@@ -304,6 +313,25 @@ function readWallMs(): number {
 /** Of a struct timespec's lower halves: seconds until 2106. */
 function toMs(seconds: number, nanoseconds: number): number {
   return seconds * 1_000 + nanoseconds / 1e6;
+}
+
+/**
+ * The address of this machine that datagrams to `host` leave from; undefined where there is no way to it. Sends nothing.
+ */
+export function sourceAddress(family: 4 | 6, host: string): string | undefined {
+  if (!libc) return undefined;
+  const { socket, connect, getsockname, close } = libc.symbols;
+  const fd = socket(afOf(family), SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
+  if (fd < 0) return undefined;
+  try {
+    if (!writeSockaddr(family, host, ANY_PORT) || connect(fd, sockaddr, sockaddrBytes(family)) !== 0) {
+      return undefined;
+    }
+    getsockname(fd, sockaddr, Uint32Array.of(SOCKADDR_BYTES));
+    return readSockaddr(family, sockaddr)[0];
+  } finally {
+    close(fd);
+  }
 }
 
 function sockaddrBytes(family: 4 | 6): number {

@@ -501,7 +501,7 @@ Deno.test("Without a free port there is no answer, and no connection either", as
   await using third = new Ears({ network });
   await first.receiver.answer(offer, []);
   await second.receiver.answer(offer, []);
-  assert.equal((await rejection(third.receiver.answer(offer, []))).code, "no_address");
+  assert.equal((await rejection(third.receiver.answer(offer, []))).code, "no_port");
   await second.receiver.hangUp();
   await third.receiver.answer(offer, []);
 });

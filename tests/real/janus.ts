@@ -60,6 +60,7 @@ ${
         : ""
     }media: {
   rtp_port_range = "${options.rtpPorts.first}-${options.rtpPorts.last}"
+  ipv6 = ${options.hostAddress.includes(":")}
 }
 nat: {
   full_trickle = true
@@ -101,11 +102,18 @@ export function startJanus(options: JanusOptions): Promise<ServerProcess> {
   });
 }
 
-/** This machine's own IPv4 address; rejects loopback. */
-export function ownAddress(): string {
-  const own = Deno.networkInterfaces().find(({ family, address }) =>
-    family === "IPv4" && !address.startsWith("127.")
-  );
-  if (!own) throw new Error("Cannot start Janus: this machine has no IPv4 address besides loopback");
-  return own.address;
+/** This machine's own address of a family; throws where there is none besides loopback and a link's. */
+export function ownAddress(family: 4 | 6 = 4): string {
+  const own = ownAddresses().find((address) => address.includes(":") === (family === 6));
+  if (!own) throw new Error(`Cannot start Janus: this machine has no IPv${family} address besides loopback`);
+  return own;
+}
+
+export function hasOwnIpv6(): boolean {
+  return ownAddresses().some((address) => address.includes(":"));
+}
+
+function ownAddresses(): string[] {
+  return Deno.networkInterfaces().map(({ address }) => address)
+    .filter((address) => !/^(127\.|::1$|fe80:)/i.test(address));
 }

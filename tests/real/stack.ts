@@ -27,6 +27,8 @@ export interface RealStackOptions {
   janusKey?: readonly string[];
   /** A second node of the HPB, and NATS between them: see `secondHpbUrl`. */
   cluster?: boolean;
+  /** Of the only address that Janus has for media. Default 4. */
+  mediaFamily?: 4 | 6;
 }
 
 export class RealStack implements TestStack {
@@ -46,7 +48,9 @@ export class RealStack implements TestStack {
   ) {}
 
   /** Ready when it resolves, in some hundred milliseconds. Rejects with the end of a server's log. */
-  static async start({ hpbVersion, janusKey, cluster = false }: RealStackOptions): Promise<RealStack> {
+  static async start(
+    { hpbVersion, janusKey, mediaFamily, cluster = false }: RealStackOptions,
+  ): Promise<RealStack> {
     await using resources = new AsyncDisposableStack();
     const ports = resources.use(ClaimedPorts.claim());
     const folder = await Deno.makeTempDir({ prefix: "tiro-real-" });
@@ -59,7 +63,7 @@ export class RealStack implements TestStack {
     const janusOptions: JanusOptions = {
       folder: `${folder}/janus`,
       port: ports.next(),
-      hostAddress: ownAddress(),
+      hostAddress: ownAddress(mediaFamily),
       rtpPorts: ports.rest(),
       logPath: `${folder}/janus.log`,
       admin,
