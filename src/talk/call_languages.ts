@@ -21,7 +21,7 @@ export interface CallLanguagesOptions {
 /** Null for captions as they are said. */
 export interface Target {
   targetId: string | null;
-  /** Why another language was asked for in vain. */
+  /** Why captions do not come in the language asked for, or not yet. */
   untranslated?: string;
 }
 
@@ -52,7 +52,10 @@ export class CallLanguages {
     });
   }
 
-  /** The same for captions that come in any case: the original where nothing else can be had, or is meant. */
+  /**
+   * The same for captions that come in any case: the original where nothing else can be had, or is meant. While the
+   * provider's languages are not known, the target is kept as it was asked for.
+   */
   targetOrOriginal(spokenId: string, wantedId: string | null): Target {
     if (wantedId === null || isSameLanguage(spokenId, wantedId)) return { targetId: null };
     try {
@@ -61,10 +64,13 @@ export class CallLanguages {
       if (!(error instanceof InvalidRequestError) && !(error instanceof TranslationError)) throw error;
       const { log, meter } = this.#options;
       meter.count("transcription_errors_total", "translation_target");
-      log.warn("captions asked for in a language they cannot be translated to", {
-        code: error.code,
-        language: languageCodeOf(wantedId),
-      });
+      const why = { code: error.code, language: languageCodeOf(wantedId) };
+      if (error.retryable) {
+        // Its languages are not known yet: who starts with the provider should not lose their own for it.
+        log.warn("captions asked for in another language before the translator answers", why);
+        return { targetId: wantedId, untranslated: error.message };
+      }
+      log.warn("captions asked for in a language they cannot be translated to", why);
       return { targetId: null, untranslated: error.message };
     }
   }

@@ -90,6 +90,19 @@ Deno.test("Captions start in the language spoken when they cannot be translated,
     assert.deepEqual(translations.requests, []);
   }));
 
+Deno.test("A target asked for before the provider's languages are known is honoured once they are", () =>
+  withRooms(async ({ call, ask, host, translations }) => {
+    const connection = await call();
+    const code = "translation_languages_unknown";
+    translations.fault = new TranslationError("Cannot translate: not known yet", { code, retryable: true });
+    const early = ask("room", "nc-l", { translationTargetId: "de" });
+    assert.equal(early.untranslated, "Cannot translate: not known yet");
+    translations.fault = undefined;
+    host.get("hpb-s").say("hello", true);
+    await translations.answer();
+    assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:hello-de!"]);
+  }));
+
 Deno.test("A target that is the language spoken, in any spelling, gives the originals and is no fault", () =>
   withRooms(async ({ call, ask, host, translations, log, meter }) => {
     const connection = await call();

@@ -135,12 +135,12 @@ export class TranslationDesk implements Translations {
   }
 
   translate(asked: TranslationRequest): Promise<string> {
-    if (this.#fault) return this.#refuse(this.#fault);
     if (this.#options.scope.signal.aborted) return this.#refuse(over());
     let request: TranslationRequest;
     try {
-      request = this.#asProviderHasIt(asked);
-    } catch {
+      request = { ...asked, ...pairOf(this.languages(), asked.originId, asked.targetId) };
+    } catch (error) {
+      if (error instanceof TranslationError) return this.#refuse(error);
       // The room's language has changed since, or the provider's list.
       return this.#refuse(translationError("not a pair of the provider", "translation_unsupported"));
     }
@@ -174,12 +174,6 @@ export class TranslationDesk implements Translations {
       flight.timer = clock.timer(timeoutMs, () => this.#giveUp(flight, tooLate(timeoutMs), "timeout"));
     }
     return flight.result.promise;
-  }
-
-  /** Throws InvalidRequestError. Before its languages are known, the provider is asked with the ids as they came. */
-  #asProviderHasIt(asked: TranslationRequest): TranslationRequest {
-    if (!this.#languages) return asked;
-    return { ...asked, ...pairOf(this.#languages, asked.originId, asked.targetId) };
   }
 
   #startNext(): void {

@@ -470,6 +470,17 @@ Deno.test("Languages are asked for in the background, again and again until know
     (translator) => translator.list = () => Promise.reject(statusError(503)),
   ));
 
+Deno.test("Nothing is asked of a provider whose languages are not known", () =>
+  withDesk(
+    async ({ ask, translator, outcomes }) => {
+      const asked = ask("hello", "de_DE");
+      await settle();
+      assert.deepEqual([asked.outcome, translator.calls.length], ["translation_languages_unknown", 0]);
+      assert.equal(outcomes("refused"), 1);
+    },
+    (translator) => translator.list = () => Promise.reject(statusError(503)),
+  ));
+
 Deno.test("Languages that do not come within 10 s are asked for again", () =>
   withDesk(
     async ({ translator, clock, desk }) => {
