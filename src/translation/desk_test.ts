@@ -391,6 +391,21 @@ Deno.test("Captions that fail together are one failure: a hiccup of the provider
     assert.equal(translator.calls.at(-1)!.text, "still asked");
   }));
 
+Deno.test("A pair nobody asks for any more is no trouble once its rest is over", () =>
+  withDesk(async (world) => {
+    const { ask, clock, desk, gauge } = world;
+    await failing(world, statusError(400), 3);
+    await clock.advance(60_100);
+    assert.deepEqual([desk.trouble, gauge()], [undefined, {}]);
+    ask("somebody does");
+    await settle();
+    assert.deepEqual(
+      [desk.trouble, gauge()],
+      ["translator_refused", { pair_refused: 1 }],
+      "while it is tried",
+    );
+  }));
+
 Deno.test("A rest is counted from the last failure, of those under way too", () =>
   withDesk(async ({ ask, translator, clock }) => {
     for (let n = 0; n < 4; n++) ask(`n${n}`);

@@ -42,8 +42,7 @@ export class PairRests {
 
   /** Why the pair is not to be asked for now, which is what the provider said last. */
   whyNot(pair: Pair): TranslationError | undefined {
-    const rest = this.#states.get(keyOf(pair))?.rest;
-    return rest && (rest.isTried || this.#clock.now() < rest.untilMs) ? rest.error : undefined;
+    return this.#whyRests(this.#states.get(keyOf(pair)));
   }
 
   /** The pair is asked for: where it rested, this is the one try. */
@@ -94,15 +93,22 @@ export class PairRests {
     return error !== undefined && isRefusal(error);
   }
 
-  /** Pairs that rest, by why; empty where none does. */
+  /** Pairs that rest, by why; empty where none does. A pair nobody has asked for since its rest ended is not counted. */
   counts(): { pair_refused?: number; pair_failing?: number } {
     const counts: { pair_refused?: number; pair_failing?: number } = {};
-    for (const { rest } of this.#states.values()) {
-      if (!rest) continue;
-      const why = isRefusal(rest.error) ? "pair_refused" : "pair_failing";
+    for (const state of this.#states.values()) {
+      const error = this.#whyRests(state);
+      if (!error) continue;
+      const why = isRefusal(error) ? "pair_refused" : "pair_failing";
       counts[why] = (counts[why] ?? 0) + 1;
     }
     return counts;
+  }
+
+  /** A rest lasts until its time is over and the one try after it has ended. */
+  #whyRests(state: State | undefined): TranslationError | undefined {
+    const rest = state?.rest;
+    return rest && (rest.isTried || this.#clock.now() < rest.untilMs) ? rest.error : undefined;
   }
 
   #shown({ originId, targetId }: Pair) {
