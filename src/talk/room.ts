@@ -109,7 +109,7 @@ export class Room {
       this.#listeners.release();
       this.#fanOut[Symbol.dispose]();
       this.#settleTimer?.[Symbol.dispose]();
-      this.#emptyTimer?.[Symbol.dispose]();
+      this.#stopEmptyTimer();
       this.#outboxTimer?.[Symbol.dispose]();
     });
   }
@@ -157,12 +157,14 @@ export class Room {
 
   addListener(ncSessionId: string): void {
     this.#listeners.add(ncSessionId);
+    this.#stopEmptyTimer(); // they get the whole time to come
     this.#watchListeners();
   }
 
   /** Whoever comes by this HPB session is a listener. */
   expectListener(sessionId: string): void {
     this.#listeners.expect(sessionId);
+    this.#stopEmptyTimer();
     this.#watchListeners();
   }
 
@@ -298,13 +300,17 @@ export class Room {
     const { scope, clock, emptyRoomMs } = this.#options;
     const isWanted = this.#listeners.wantedCount > 0;
     if (isWanted && (!this.#signaling.isJoined || this.#listeners.presentCount > 0)) {
-      this.#emptyTimer?.[Symbol.dispose]();
-      this.#emptyTimer = undefined;
+      this.#stopEmptyTimer();
     } else if (!this.#emptyTimer && !scope.signal.aborted) {
       const mayBeHere = isWanted && !this.#knowsListeners;
       const waitMs = mayBeHere ? Math.max(emptyRoomMs, ROSTER_WAIT_MS) : emptyRoomMs;
       this.#emptyTimer = clock.timer(waitMs, () => this.#end({ reason: "nobody_listens" }));
     }
+  }
+
+  #stopEmptyTimer(): void {
+    this.#emptyTimer?.[Symbol.dispose]();
+    this.#emptyTimer = undefined;
   }
 
   #end(end: RoomEnd): void {

@@ -37,6 +37,19 @@ Deno.test("A room nobody ever comes to is left too, and so is one whose last lis
     assert.equal(rooms.status().rooms, 0);
   }));
 
+Deno.test("Whoever asks just before an empty room is left has the whole time to come", () =>
+  withRooms(async ({ ask, call, clock, rooms, host }) => {
+    const connection = await call();
+    ask("room", "nc-l", { enable: false });
+    await clock.advance(59_900);
+    ask("room", "nc-new");
+    await clock.advance(59_900);
+    connection.session("hpb-new", "nc-new");
+    host.get("hpb-s").say("hello");
+    assert.deepEqual(connection.transcripts, ["hpb-new<hpb-s:hello"]);
+    assert.equal(rooms.status().rooms, 1);
+  }));
+
 Deno.test("A call still being joined is not empty, however long that takes", () =>
   withRooms(async ({ ask, clock, rooms, signaling, host }) => {
     ask("room", "nc-l");
