@@ -74,6 +74,7 @@ export async function startService(
       stt: { provider: config.stt.provider, modal: modalServer(config) },
       chunkMs: config.stt.chunkMs,
       partials: config.captions.partials,
+      network: { interfaceAddresses: config.media.addresses, portRange: config.media.ports },
       debugLog: config.log.level === "debug",
     },
     ledger,

@@ -120,6 +120,55 @@ export function wholeNumber(least: number, most: number) {
     .refine((value) => value >= least && value <= most, message);
 }
 
+/** First and last port, where at least `least` are needed, for what `use` says. */
+export function portRange(least: number, use: string) {
+  return z.string().transform((value, context): [number, number] => {
+    const [, first, last] = (/^(\d{1,5})\s*-\s*(\d{1,5})$/.exec(value) ?? []).map(Number);
+    if (!(first >= 1 && first <= last && last <= 65_535)) {
+      return fault(context, "must be two ports from 1 to 65535 with a hyphen between, the lower first");
+    }
+    const ports = last - first + 1;
+    if (ports < least) return fault(context, `has ${ports} ports and needs ${least}: ${use}`);
+    return [first, last];
+  });
+}
+
+const ANY_ADDRESS = ["0.0.0.0", "::"];
+
+/** IP addresses with commas between, each one that `own` has or that of a whole family, in the one way they are written. */
+export function localAddresses(most: number, own: () => readonly string[]) {
+  return z.string().transform((value, context): string[] => {
+    const found: string[] = [];
+    const machine = own().map(writtenAddress);
+    for (const entry of value.split(",")) {
+      const address = writtenAddress(entry.trim());
+      if (address === undefined) {
+        return fault(context, "must be IP addresses of this machine with commas between");
+      }
+      if (found.includes(address)) return fault(context, "names an address twice");
+      const isOwn = ANY_ADDRESS.includes(address) || /^127\./.test(address) || machine.includes(address);
+      if (!isOwn) return fault(context, "names an address that this machine does not have");
+      found.push(address);
+    }
+    const isIpv6 = (address: string) => address.includes(":");
+    for (const any of ANY_ADDRESS) {
+      if (found.includes(any) && found.filter((address) => isIpv6(address) === isIpv6(any)).length > 1) {
+        return fault(context, "names all addresses of a family and one of them");
+      }
+    }
+    return found.length <= most ? found : fault(context, `names more than ${most} addresses`);
+  });
+}
+
+/** Undefined for what is no address, or one of a link, which needs the link's name too. */
+function writtenAddress(address: string): string | undefined {
+  if (/^(\d{1,3}\.){3}\d{1,3}$/.test(address)) {
+    return address.split(".").every((byte) => Number(byte) <= 255) ? address : undefined;
+  }
+  if (!/^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(address) || /^fe[89ab]/i.test(address)) return undefined;
+  return URL.parse(`http://[${address}]`)?.hostname.slice(1, -1);
+}
+
 /** One of the names, which are lower-case, in any case; or what `aliases` has for one of them. */
 export function oneOf<const Names extends readonly [string, ...string[]]>(
   names: Names,

@@ -3,7 +3,7 @@
  * never part of a fault. Rooms do not import this: `app.ts` hands each what it needs.
  */
 import { z } from "zod";
-import { ConfigError, type ConfigFault } from "../domain/mod.ts";
+import { ConfigError, type ConfigFault, LIMITS } from "../domain/mod.ts";
 import * as fields from "./fields.ts";
 import type { Secret } from "./secret.ts";
 import {
@@ -80,7 +80,13 @@ export interface Config {
     readonly storage: string;
   };
   /** Threads that hear speakers, 0 for the main thread; undefined: as many as there are cores. */
-  readonly media: { readonly workers: number | undefined };
+  readonly media: {
+    readonly workers: number | undefined;
+    /** To bind media to: of this machine, or `0.0.0.0` and `::` for all of a family; undefined: all there are. */
+    readonly addresses: readonly string[] | undefined;
+    /** First and last UDP port for media; undefined: any. */
+    readonly ports: readonly [number, number] | undefined;
+  };
   readonly log: { readonly level: LogLevel };
   readonly tls: {
     /** PEM, one certificate each. */
@@ -110,18 +116,20 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The environment with its defaults. */
 type Given = Partial<Record<VariableName, string>>;
 
-/** What of the file system the configuration depends on. */
-export interface Files {
+/** What of the machine the configuration depends on. */
+export interface Machine {
   /** The text of the file LT_CA_CERTS names; throws. */
   read(path: string): string;
   /** Throws unless the folder APP_PERSISTENT_STORAGE names is there and can be written to. */
   probe(path: string): void;
+  /** Addresses of its network interfaces. */
+  addresses(): readonly string[];
 }
 
 /** Throws ConfigError with every fault. */
-export function loadConfig(env: Environment, files: Partial<Files> = {}): Config {
+export function loadConfig(env: Environment, machine: Partial<Machine> = {}): Config {
   const given = withDefaults(env);
-  const { values, faults } = parse(given, { ...FILES, ...files });
+  const { values, faults } = parse(given, { ...MACHINE, ...machine });
   if (!values) throw new ConfigError(Object.freeze(faults));
   return deepFreeze({
     talk: {
@@ -152,7 +160,11 @@ export function loadConfig(env: Environment, files: Partial<Files> = {}): Config
       storage: values.APP_PERSISTENT_STORAGE!,
       aaVersion: values.AA_VERSION,
     },
-    media: { workers: values.MEDIA_WORKERS },
+    media: {
+      workers: values.MEDIA_WORKERS,
+      addresses: values.MEDIA_ADDRESS,
+      ports: values.MEDIA_PORTS,
+    },
     log: { level: values.LOG_LEVEL },
     tls: { caCerts: values.LT_CA_CERTS ?? [], skipVerify: values.SKIP_CERT_VERIFY },
     proxies: {
@@ -223,9 +235,10 @@ const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] as const;
 
 const DEEPL_FREE_URL = "https://api-free.deepl.com";
 
-const FILES: Files = {
+const MACHINE: Machine = {
   read: Deno.readTextFileSync,
   probe: (folder) => Deno.removeSync(Deno.makeTempFileSync({ dir: folder, prefix: ".tiro" })),
+  addresses: () => Deno.networkInterfaces().map(({ address }) => address),
 };
 
 /** Callers show nothing at all, and others than this machine could be among them. */
@@ -235,7 +248,7 @@ function isOpenByAccident(given: Given): boolean {
   return !LT_API_TOKEN && !APP_SECRET && fields.isOn(LT_API_OPEN) === false && !fields.isLoopback(HOST);
 }
 
-function parse(given: Given, files: Files) {
+function parse(given: Given, machine: Machine) {
   const byModal = given.STT_PROVIDER?.toLowerCase() === "modal";
   const required = byModal && !given.STT_STREAM_URL;
   // A token is sent whole or not at all, so half of one is a fault even where none is needed.
@@ -277,13 +290,13 @@ function parse(given: Given, files: Files) {
       APP_PORT: fields.wholeNumber(0, 65_535).optional(),
       APP_PERSISTENT_STORAGE: requiredWhen(
         isExApp,
-        isExApp ? fields.writableFolder(files.probe) : z.string(),
+        isExApp ? fields.writableFolder(machine.probe) : z.string(),
       ),
       HP_SHARED_KEY: fields.secret.optional(),
       HP_EXAPP_SOCK: fields.socketPath,
       HP_FRP_ADDRESS: z.string().optional(),
       LOG_LEVEL: fields.oneOf(LOG_LEVELS, { warning: "warn" }),
-      LT_CA_CERTS: fields.certificates(files.read).optional(),
+      LT_CA_CERTS: fields.certificates(machine.read).optional(),
       SKIP_CERT_VERIFY: fields.choice("true", "false"),
       HTTPS_PROXY: fields.proxyUrl.optional(),
       HTTP_PROXY: fields.proxyUrl.optional(),
@@ -291,6 +304,11 @@ function parse(given: Given, files: Files) {
       NO_PROXY: z.string().transform((list) => list.split(/[\s,]+/).filter((entry) => entry !== ""))
         .optional(),
       MEDIA_WORKERS: fields.wholeNumber(0, 64).optional(),
+      MEDIA_ADDRESS: fields.localAddresses(LIMITS.mediaAddresses, machine.addresses).optional(),
+      MEDIA_PORTS: fields.portRange(
+        Number(given.MAX_SPEAKERS) + LIMITS.joinsAtOnce,
+        `one for each of MAX_SPEAKERS, and ${LIMITS.joinsAtOnce} for those who are connected anew`,
+      ).optional(),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),

@@ -4,10 +4,10 @@ import { ConfigError, LIMITS } from "../domain/mod.ts";
 import {
   type Config,
   type Environment,
-  type Files,
   formatConfigError,
   listenAddressIn,
   loadConfig,
+  type Machine,
   Secret,
   VARIABLES,
 } from "./mod.ts";
@@ -34,10 +34,10 @@ const EXAPP = {
 const WRITABLE = { probe: () => {} };
 const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
 
-function faultsOf(env: Environment, files?: Partial<Files>): ConfigError {
+function faultsOf(env: Environment, machine?: Partial<Machine>): ConfigError {
   let config: Config;
   try {
-    config = loadConfig(env, files);
+    config = loadConfig(env, machine);
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;
@@ -46,8 +46,8 @@ function faultsOf(env: Environment, files?: Partial<Files>): ConfigError {
 }
 
 /** The variables at fault, each with its problem. */
-function problems(env: Environment, files?: Partial<Files>): Record<string, string> {
-  return Object.fromEntries(faultsOf(env, files).faults.map((fault) => [fault.variable, fault.problem]));
+function problems(env: Environment, machine?: Partial<Machine>): Record<string, string> {
+  return Object.fromEntries(faultsOf(env, machine).faults.map((fault) => [fault.variable, fault.problem]));
 }
 
 Deno.test("The least an operator must set gives the documented defaults", () => {
@@ -309,6 +309,16 @@ Deno.test("What is wrong with a value is said without the value", () => {
     HTTPS_PROXY: ["ftp://proxy.example", "http://:3128", "a proxy"],
     ALL_PROXY: ["unix:///run/proxy.sock"],
     MAX_ROOMS: ["0", "10001", "many"],
+    MEDIA_ADDRESS: [
+      "eth0",
+      "192.0.2.300",
+      "fe80::1",
+      "224.0.0.1",
+      "[::1]",
+      "192.0.2.7;192.0.2.8",
+      "198.51.100.9",
+    ],
+    MEDIA_PORTS: ["20000", "20000-", "-20000", "30000-20000", "20000-66000", "0-65535", "20000-20100"],
     MAX_SPEAKERS: ["0", "10001"],
     MAX_SPEAKERS_PER_ROOM: ["0"],
     EMPTY_ROOM_SECONDS: ["0", "86401"],
@@ -322,6 +332,39 @@ Deno.test("What is wrong with a value is said without the value", () => {
       assert.match(problem, /^(is|must|has|holds|names) /);
     }
   }
+});
+
+Deno.test("Media has addresses of this machine, or all of a family", () => {
+  const machine = { addresses: () => ["127.0.0.1", "192.0.2.7", "::1", "2001:db8::7"] };
+  const addresses = (MEDIA_ADDRESS: string) =>
+    loadConfig({ ...COMPLETE, MEDIA_ADDRESS }, machine).media.addresses;
+  assert.deepEqual(addresses("192.0.2.7"), ["192.0.2.7"]);
+  assert.deepEqual(addresses("192.0.2.7, 2001:DB8:0::7"), ["192.0.2.7", "2001:db8::7"]);
+  assert.deepEqual(addresses("0.0.0.0"), ["0.0.0.0"]);
+  assert.deepEqual(addresses("::"), ["::"]);
+  assert.equal(addresses(""), undefined);
+  const problem = (MEDIA_ADDRESS: string) => problems({ ...COMPLETE, MEDIA_ADDRESS }, machine).MEDIA_ADDRESS;
+  assert.equal(problem("192.0.2.7,198.51.100.9"), "names an address that this machine does not have");
+  assert.equal(problem("192.0.2.7,192.0.2.7"), "names an address twice");
+  assert.equal(problem("0.0.0.0,192.0.2.7"), "names all addresses of a family and one of them");
+  assert.equal(
+    problem(Array(5).fill(0).map((_, i) => `127.0.0.${i + 1}`).join()),
+    "names more than 4 addresses",
+  );
+});
+
+Deno.test("Ports for media are enough for the speakers, or it is said how many are needed", () => {
+  const few = { ...COMPLETE, MAX_SPEAKERS: "50" };
+  assert.deepEqual(loadConfig({ ...few, MEDIA_PORTS: "20000-20069" }).media.ports, [20_000, 20_069]);
+  assert.deepEqual(loadConfig({ ...few, MEDIA_PORTS: " 20000 - 20100 " }).media.ports, [20_000, 20_100]);
+  assert.equal(loadConfig(few).media.ports, undefined);
+  assert.deepEqual(problems({ ...few, MEDIA_PORTS: "20000-20068" }), {
+    MEDIA_PORTS:
+      "has 69 ports and needs 70: one for each of MAX_SPEAKERS, and 20 for those who are connected anew",
+  });
+  assert.deepEqual(Object.keys(problems({ ...COMPLETE, MAX_SPEAKERS: "many", MEDIA_PORTS: "20000-20001" })), [
+    "MAX_SPEAKERS",
+  ]);
 });
 
 Deno.test("Modal's workspace and token are needed only where Modal is used", () => {
@@ -528,7 +571,7 @@ Deno.test("Every documented example is accepted, and every default", () => {
     if ("secret" in variable) continue; // their examples tell where to get one
     const needed = { LIBRETRANSLATE_URL: "http://lt:5000" };
     const env = { ...COMPLETE, ...needed, [variable.name]: variable.example };
-    loadConfig(env, { ...WRITABLE, read: () => PEM });
+    loadConfig(env, { ...WRITABLE, read: () => PEM, addresses: () => ["192.0.2.7", "2001:db8::7"] });
   }
   assert.equal(new Set(VARIABLES.map(({ name }) => name)).size, VARIABLES.length);
 });

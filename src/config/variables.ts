@@ -261,6 +261,17 @@ export const VARIABLES = [
     example: "2",
   },
   {
+    name: "MEDIA_ADDRESS",
+    meaning:
+      "Addresses of this machine that media is received at, with commas between; `0.0.0.0` is all of IPv4, `::` all of IPv6; unset: both, where there are any",
+    example: "192.0.2.7,2001:db8::7",
+  },
+  {
+    name: "MEDIA_PORTS",
+    meaning: "UDP ports that media is received at, one for each speaker and 20 more; unset: any",
+    example: "20000-21019",
+  },
+  {
     name: "MAX_ROOMS",
     default: String(LIMITS.rooms),
     meaning: "Calls captioned at once; each holds a connection to the HPB",

@@ -79,6 +79,8 @@ export const LIMITS = {
    * waiting: 20 at once are some 70 a second, so 100 are heard in 1.5 s, and at most 0.44 s of work is under way.
    */
   joinsAtOnce: 20,
+  /** Local addresses for media: bound to, a socket each until the SFU has chosen one; or offered, a check each. */
+  mediaAddresses: 4,
   /** An offer that comes comes within this; who does not send one costs no CPU, and keeps no other waiting. */
   joinOfferMs: 1_500,
   /** From the offer to the first packet, ICE over a relay included; who takes longer may, beside the next. */

@@ -18,7 +18,7 @@ import {
   type SpeechToText,
 } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
-import { WebRtcReceiver } from "../webrtc/mod.ts";
+import { type WebRtcNetwork, WebRtcReceiver } from "../webrtc/mod.ts";
 
 export interface InProcessHostOptions {
   stt: SpeechToText;
@@ -26,6 +26,8 @@ export interface InProcessHostOptions {
   chunkMs: number;
   /** False sends finals only. */
   partials: boolean;
+  /** Where media is received. */
+  network: WebRtcNetwork;
   /** The process' ledger; every speaker's adds into it. */
   ledger: AudioLedger;
   scope: Scope;
@@ -69,6 +71,7 @@ class InProcessSpeaker implements HostedSpeaker {
     this.#receiver = scope.use(
       new WebRtcReceiver({
         ledger,
+        network: host.network,
         clock,
         log,
         meter,

@@ -20,6 +20,7 @@ import type {
   SpeakerTrouble,
 } from "../domain/mod.ts";
 import type { SttSettings } from "../stt/mod.ts";
+import type { WebRtcNetwork } from "../webrtc/mod.ts";
 import type { PlainError } from "./plain_error.ts";
 
 /** A worker says this often that it is alive. */
@@ -30,6 +31,8 @@ export interface WorkerSettings {
   stt: { provider: string; modal?: SttSettings["modal"] };
   chunkMs: number;
   partials: boolean;
+  /** Where media is received. */
+  network: WebRtcNetwork;
   /** False keeps debug lines from crossing at all. */
   debugLog: boolean;
 }

@@ -18,12 +18,13 @@ export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptio
     promptSockets();
     return await WorkerHost.start({ workers, ...options });
   }
-  const { settings: { stt, chunkMs, partials }, ...parts } = options;
+  const { settings: { stt, chunkMs, partials, network }, ...parts } = options;
   const { InProcessHost } = await import("./in_process_host.ts");
   return new InProcessHost({
     stt: createSpeechToText(stt.provider, { modal: stt.modal, meter: parts.meter, clock: parts.clock }),
     chunkMs,
     partials,
+    network,
     ...parts,
   });
 }

@@ -72,7 +72,7 @@ class Told implements SpeakerEvents {
   }
 }
 
-const SETTINGS = { stt: { provider: "modal" }, chunkMs: 80, partials: true, debugLog: false };
+const SETTINGS = { stt: { provider: "modal" }, chunkMs: 80, partials: true, network: {}, debugLog: false };
 
 async function withHost(
   options: { workers: number; speakersPerWorkerMax?: number },

@@ -96,13 +96,14 @@ export class WorkerSide {
     }
   }
 
-  #start({ stt, chunkMs, partials, debugLog }: WorkerSettings): void {
+  #start({ stt, chunkMs, partials, network, debugLog }: WorkerSettings): void {
     const { clock } = this.#options;
     const { meter } = this.#forwarding;
     this.#host = new InProcessHost({
       stt: createSpeechToText(stt.provider, { modal: stt.modal, meter, clock }),
       chunkMs,
       partials,
+      network,
       ledger: this.#ledger,
       scope: this.#scope,
       clock,

@@ -10,6 +10,7 @@ const SETTINGS: WorkerSettings = {
   stt: { provider: "modal", modal: { url: "ws://127.0.0.1:1" } },
   chunkMs: 80,
   partials: true,
+  network: {},
   debugLog: false,
 };
 

@@ -4,6 +4,7 @@
  * who receives that learns the address from the packet (RFC 8445, section 7.3.1.3). So a machine with thirty bridges
  * opens no more than others, and what is not offered can still be used.
  */
+import { LIMITS } from "../domain/mod.ts";
 import { sourceAddress } from "./udp_libc.ts";
 
 /** Where the sockets of a connection are opened. */
@@ -38,7 +39,7 @@ export interface Machine {
  * Each offered one is checked by the SFU against each of its own. The default route's is enough, but where the SFU
  * reaches this machine in a way that it does not reach the SFU.
  */
-const OFFERED_MAX = 4;
+const OFFERED_MAX = LIMITS.mediaAddresses;
 const ANY: Record<4 | 6, string> = { 4: "0.0.0.0", 6: "::" };
 /** For documentation (RFC 5737, 3849): on nobody's network, so the way to them is the default route. */
 const ELSEWHERE: Record<4 | 6, string> = { 4: "192.0.2.1", 6: "2001:db8::1" };

@@ -50,6 +50,7 @@ export async function startTranslating(
     workers: 0,
     settings: {
       stt: { provider: "modal", modal: { url: sttUrl } },
+      network: {},
       chunkMs: 200,
       partials: true,
       debugLog: false,
