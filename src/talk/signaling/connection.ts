@@ -7,7 +7,8 @@ import { type Backoff, type Scope, systemClock, type TlsOptions, WebSocketDuplex
 import { type ClientMessage, decode, encode, type ServerMessage } from "./codec.ts";
 import type { SignalingEvent } from "./events.ts";
 import type { HelloAttempt, HelloGate } from "./hello_gate.ts";
-import { type SessionOutput, SignalingSession } from "./session.ts";
+import { SignalingSession } from "./session.ts";
+import type { SessionOutput } from "./session_state.ts";
 
 export interface SignalingOptions {
   /** The HPB: http(s) or ws(s), with or without `/spreed`. */

@@ -1,5 +1,5 @@
 /** What a connection asks before it says a full hello. All rooms share one: see `talk/breaker.ts`. */
-import type { AttemptOutcome } from "./session.ts";
+import type { AttemptOutcome } from "./session_state.ts";
 
 /** One hello on its way. Settled once, with what became of it; disposing it unsettled says that nothing did. */
 export interface HelloAttempt extends Disposable {

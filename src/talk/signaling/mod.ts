@@ -3,4 +3,4 @@ export { SignalingConnection, type SignalingOptions } from "./connection.ts";
 export { refusal } from "./error_codes.ts";
 export { isInCall, type Participant, type RoomSession, type SignalingEvent, speaks } from "./events.ts";
 export type { HelloAttempt, HelloGate } from "./hello_gate.ts";
-export type { AttemptOutcome } from "./session.ts";
+export type { AttemptOutcome } from "./session_state.ts";

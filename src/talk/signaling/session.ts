@@ -13,81 +13,25 @@
  * that a full hello goes out and the room is joined anew: on the same socket, unless others have a hello on its way and
  * it has to wait for what becomes of that (`hello_gate.ts`).
  */
-import { createHmac } from "node:crypto";
 import { LIMITS, SignalingError } from "../../domain/mod.ts";
-import { BACKOFF, type Backoff, backoffMs } from "../../flow/mod.ts";
-import type { ClientMessage, ServerMessage } from "./codec.ts";
+import { Attempts, ATTEMPTS_MAX, type AttemptsOptions } from "./attempts.ts";
+import type { ServerMessage } from "./codec.ts";
 import { isFinal, isFinalBye, isForgotten, isOldHello, isShutOut, refusal } from "./error_codes.ts";
 import type { SignalingEvent } from "./events.ts";
+import { hello, type HelloOptions } from "./hello.ts";
 import { OfferRequests } from "./offer_requests.ts";
 import { Roster } from "./roster.ts";
+import { NEXT, type SessionOutput, type State } from "./session_state.ts";
 
-export interface SessionOptions {
+export interface SessionOptions extends HelloOptions, AttemptsOptions {
   roomToken: string;
-  /** Shared with the HPB (its `internalsecret`). */
-  secret: string;
-  /** Nextcloud's signalling backend, which tells the HPB whose rooms these are. */
-  backendUrl: string;
-  backoff?: Backoff;
-  /** In [0, 1), for jitter. */
-  random?: () => number;
-  /** At least 32 characters nobody can guess. */
-  nonce?: () => string;
   /** Whether a full hello may go out on this socket now; if not, there will be another `connect` for it. */
   mayGreet?: () => boolean;
 }
 
-export type AttemptOutcome = "accepted" | "refused" | "failed";
-
-export type SessionOutput =
-  /** Open a socket; answer with `opened`, `lost` or `heldBack`. Without `resuming` it is for a full hello. */
-  | { type: "connect"; resuming: boolean }
-  /** `id` comes back in the answer. */
-  | { type: "send"; message: ClientMessage; id?: string }
-  /** Close the socket; say nothing more about it. */
-  | { type: "drop" }
-  | { type: "event"; event: SignalingEvent }
-  /** How far an attempt to connect got: an accepted hello, a hello refused for good, or neither. */
-  | { type: "attempt"; outcome: AttemptOutcome; code?: string }
-  /** An error message that is nobody's answer. */
-  | { type: "ignored"; code: string }
-  /** So many sessions of one message are not kept track of: there are too many. */
-  | { type: "overfull"; sessions: number };
-
-type State =
-  /** Not started. */
-  | { kind: "idle" }
-  /** A socket is being opened. */
-  | { kind: "connecting" }
-  /** A hello is out: the short one that resumes, or the full one. */
-  | { kind: "greeting"; resuming: boolean; id: string; deadlineMs: number }
-  /** Hello accepted, the room asked for. */
-  | { kind: "joining"; id: string; deadlineMs: number }
-  /** In the room. `probe`: we asked for a sign of life. */
-  | { kind: "joined"; heardMs: number; probe?: { deadlineMs: number } }
-  /** No socket; the next attempt comes by itself. */
-  | { kind: "waiting"; untilMs: number }
-  /** Our goodbye is out. */
-  | { kind: "leaving"; deadlineMs: number }
-  /** Over for good. */
-  | { kind: "ended" };
-
 /** What an HPB announces that answers our probes. */
 const PROBE_FEATURE = "transient-data";
 
-const NEXT: Record<State["kind"], readonly State["kind"][]> = {
-  idle: ["connecting", "ended"],
-  connecting: ["connecting", "greeting", "waiting", "ended"],
-  greeting: ["connecting", "greeting", "joining", "joined", "waiting", "ended"],
-  joining: ["joined", "waiting", "leaving", "ended"],
-  joined: ["joined", "joining", "waiting", "leaving", "ended"],
-  waiting: ["connecting", "ended"],
-  leaving: ["ended"],
-  ended: [],
-};
-
-/** In a row. With the backoff's 1, 2, 4, 8, 16 s they span the resume window. */
-const ATTEMPTS_MAX = 5;
 /**
  * The HPB holds its answer to a refused hello back, doubling to 25 s: who gave up before would not know that it was
  * refused, and try until it is shut out.
@@ -99,11 +43,9 @@ const QUIET_MS = 60_000;
 const PROBE_TIMEOUT_MS = 10_000;
 /** The HPB answers a goodbye at once. */
 const BYE_TIMEOUT_MS = 1_000;
-/** After ten failures the HPB shuts an address out for half an hour; asking again does not prolong it. */
-const SHUT_OUT_BACKOFF: Backoff = { baseMs: 5 * 60_000, maxMs: 10 * 60_000 };
-
 export class SignalingSession {
   readonly #options: SessionOptions;
+  readonly #attempts: Attempts;
   readonly #offers = new OfferRequests();
   readonly #roster = new Roster();
   #state: State = { kind: "idle" };
@@ -116,16 +58,12 @@ export class SignalingSession {
   #rejoinId?: string;
   /** Until when the HPB keeps the lost session, and whether it was in the room. */
   #resumable?: { untilMs: number; inRoom: boolean };
-  /** Attempts failed since the room was last joined. */
-  #failures = 0;
-  /** Waits begun since it was last joined for a while. */
-  #waits = 0;
-  #joinedAtMs = 0;
   #toldDisconnected = false;
   #requests = 0;
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    this.#attempts = new Attempts(options);
   }
 
   get isJoined(): boolean {
@@ -278,10 +216,7 @@ export class SignalingSession {
     if (this.#resumeId !== undefined) {
       return [{ type: "send", id, message: { kind: "resume", version, resumeId: this.#resumeId } }];
     }
-    const { secret, backendUrl } = this.#options;
-    const random = (this.#options.nonce ?? randomNonce)();
-    const token = createHmac("sha256", secret).update(random).digest("hex");
-    return [{ type: "send", id, message: { kind: "hello", version, random, token, backendUrl } }];
+    return [{ type: "send", id, message: hello(version, this.#options) }];
   }
 
   #greeted(state: State & { kind: "greeting" }, message: ServerMessage, nowMs: number): SessionOutput[] {
@@ -336,8 +271,7 @@ export class SignalingSession {
 
   #joined(resumed: boolean, nowMs: number): SessionOutput[] {
     this.#enter({ kind: "joined", heardMs: nowMs });
-    this.#joinedAtMs = nowMs;
-    this.#failures = 0;
+    this.#attempts.joined(nowMs);
     this.#toldDisconnected = false;
     if (!resumed) {
       this.#roster.reset(this.#sessionId);
@@ -445,14 +379,11 @@ export class SignalingSession {
     if (kind === "joined" || kind === "joining") {
       this.#resumable = { untilMs: nowMs + LIMITS.resumeWindowMs, inRoom: kind === "joined" };
     }
-    // Who is let in and thrown out at once waits longer each time: only a stay forgives what was before.
-    if (kind === "joined" && nowMs - this.#joinedAtMs >= LIMITS.signalingStayMs) this.#waits = 0;
-    if (kind !== "joined" && ++this.#failures >= ATTEMPTS_MAX) {
+    const delayMs = this.#attempts.failed(code, kind === "joined", nowMs);
+    if (delayMs === undefined) {
       const message = `Cannot reach the HPB: "${code}" after ${ATTEMPTS_MAX} attempts`;
       return [...outputs, ...this.#end(new SignalingError(message, { code, retryable: true }))];
     }
-    const backoff = isShutOut(code) ? SHUT_OUT_BACKOFF : this.#options.backoff ?? BACKOFF;
-    const delayMs = backoffMs(this.#waits++, backoff, this.#options.random);
     this.#enter({ kind: "waiting", untilMs: nowMs + delayMs });
     if (!this.#toldDisconnected) outputs.push(toOutput({ type: "disconnected" }));
     this.#toldDisconnected = true;
@@ -480,9 +411,4 @@ export class SignalingSession {
 
 function toOutput(event: SignalingEvent): SessionOutput {
   return { type: "event", event };
-}
-
-function randomNonce(): string {
-  return [...crypto.getRandomValues(new Uint8Array(32))].map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
 }

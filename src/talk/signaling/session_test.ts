@@ -2,7 +2,8 @@ import assert from "@std/assert";
 import { createHmac } from "node:crypto";
 import type { ClientMessage, ServerMessage } from "./codec.ts";
 import type { SignalingEvent } from "./events.ts";
-import { type SessionOutput, SignalingSession } from "./session.ts";
+import { SignalingSession } from "./session.ts";
+import type { SessionOutput } from "./session_state.ts";
 
 const TOKEN = "room";
 
