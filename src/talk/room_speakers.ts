@@ -98,7 +98,9 @@ export class RoomSpeakers {
   /** They joined the room; a list may have named them before. */
   joined(sessionId: string): void {
     const known = this.#participants.get(sessionId);
-    if (known) this.#participants.set(sessionId, { ...known, joined: true });
+    if (!known) return;
+    this.#participants.set(sessionId, { ...known, joined: true });
+    if (isGhost(known)) this.#openWaiting(); // it was not asked for until now
   }
 
   /** They left the room. */

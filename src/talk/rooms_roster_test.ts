@@ -196,3 +196,12 @@ Deno.test("Whoever gave no sign of life is left out unless the HPB has them, ask
     await settle();
     assert.ok(host.get("ghost"), "a sign of life");
   }));
+
+Deno.test("Who was taken for gone is asked for as soon as they join, without another list", () =>
+  withRooms(async ({ call, host }) => {
+    const connection = await call();
+    connection.participants({ sessionId: "hpb-s" }, { sessionId: "late", stale: true, joined: false });
+    assert.equal(host.get("late"), undefined);
+    connection.session("late", "nc-late");
+    assert.ok(connection.offersRequested.includes("late"), connection.offersRequested.join());
+  }));
