@@ -29,7 +29,7 @@ export async function apiMarkdown(): Promise<string> {
   return await formatted(`${blocks.join("\n\n")}\n`);
 }
 
-function section({ method, path, summary, isOpen, fields, example, replies }: Operation): string[] {
+function section({ method, path, summary, details, isOpen, fields, example, replies }: Operation): string[] {
   return [
     `### ${method} ${path}`,
     `${summary}.${isOpen ? " Needs no credentials." : ""}`,
@@ -54,6 +54,7 @@ function section({ method, path, summary, isOpen, fields, example, replies }: Op
         `\`${example ?? contentType}\``,
       ]),
     ),
+    ...(details.length === 0 ? [] : [details.map((entry) => `- ${entry}`).join("\n")]),
   ];
 }
 

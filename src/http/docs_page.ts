@@ -61,7 +61,7 @@ ${shown.join("\n")}
 `;
 }
 
-function section({ method, path, summary, isOpen, fields, example, replies }: Operation): string {
+function section({ method, path, summary, details, isOpen, fields, example, replies }: Operation): string {
   return [
     `<h3><code>${method} ${text(path)}</code></h3>`,
     `<p>${text(summary)}.${isOpen ? " Needs no credentials." : ""}</p>`,
@@ -77,6 +77,9 @@ function section({ method, path, summary, isOpen, fields, example, replies }: Op
         `<code>${text(example ?? contentType)}</code>`,
       ]),
     ),
+    ...(details.length === 0
+      ? []
+      : [`<ul>\n${details.map((entry) => `<li>${text(entry)}</li>`).join("\n")}\n</ul>`]),
   ].join("\n");
 }
 

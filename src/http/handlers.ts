@@ -13,6 +13,7 @@ import {
   UnavailableError,
 } from "../domain/mod.ts";
 import { apiDocument } from "./document.ts";
+import { DEGRADED_HEADER } from "./degraded.ts";
 import { CONTENT_SECURITY_POLICY, docsPage } from "./docs_page.ts";
 import { withSentNames } from "./errors.ts";
 import * as routes from "./routes.ts";
@@ -179,7 +180,7 @@ export function addOperationRoutes(app: OpenAPIHono, services: Services): void {
     if (reasons.length === 0) return c.json({ status: "healthy" as const, ...answer }, 200);
     // In a header: front ends refuse a field they do not know.
     return c.json({ status: "degraded" as const, ...answer }, 200, {
-      [routes.DEGRADED_HEADER]: reasons.join(", "),
+      [DEGRADED_HEADER]: reasons.join(", "),
     });
   });
 

@@ -17,6 +17,8 @@ export interface Operation {
   method: string;
   path: string;
   summary: string;
+  /** Entries of a list. */
+  details: string[];
   /** No credentials. */
   isOpen: boolean;
   fields: Field[];
@@ -61,7 +63,8 @@ const METHODS = ["get", "post", "put", "delete"] as const;
 type OperationObject = NonNullable<NonNullable<ApiDocument["paths"]>[string]["get"]>;
 
 function describe(method: string, path: string, operation: OperationObject, schemas: Schemas): Operation {
-  const { summary = "", parameters = [], requestBody, responses = {}, security } = operation;
+  const { summary = "", description = "", parameters = [], requestBody, responses = {}, security } =
+    operation;
   const bodySchema = requestBody && "content" in requestBody
     ? resolve(requestBody.content["application/json"]?.schema, schemas)
     : undefined;
@@ -70,6 +73,8 @@ function describe(method: string, path: string, operation: OperationObject, sche
     method: method.toUpperCase(),
     path,
     summary,
+    // The only descriptions operations have are lists in Markdown.
+    details: [...description.matchAll(/^- (.+)$/gm)].map(([, entry]) => entry),
     isOpen: security?.length === 0,
     fields: [
       ...parameters.flatMap((parameter) => "in" in parameter ? [parameterField(parameter, schemas)] : []),

@@ -1,8 +1,8 @@
 /** The routes of the API with their schemas. The OpenAPI document is made of these; handlers are in `handlers.ts`. */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { SPEAKER_TROUBLES } from "../domain/mod.ts";
 import { withJsonBody } from "./body.ts";
+import { DEGRADED_CODES, DEGRADED_HEADER } from "./degraded.ts";
 import { STATUS_FATAL } from "./errors.ts";
 import * as schemas from "./schemas.ts";
 
@@ -73,8 +73,6 @@ const noTranslation = {
     "Cannot translate captions: no provider",
   ),
 };
-/** Beside the status at /healthz: why. Not in the body, whose fields are those front ends know. */
-export const DEGRADED_HEADER = "x-tiro-degraded";
 /** For everyone: no credentials. */
 const open = { security: [] };
 
@@ -224,14 +222,13 @@ export const health = createRoute({
   path: "/healthz",
   tags: ["Operation"],
   summary: "Whether the service works",
+  description: DEGRADED_CODES,
   ...open,
   responses: {
     200: {
       ...json(
         schemas.healthReply,
-        `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` says why, codes with commas between: \`signaling\` (the HPB is out of reach), \`signaling_refused\` (it refuses the service; the log names the variable to look at), \`memory\` and \`speakers_max\` keep new calls or speakers out, and with ${
-          SPEAKER_TROUBLES.map((trouble) => `\`${trouble}\``).join(", ")
-        } somebody who speaks is not captioned; with \`translator_refused\` (the log says why) and \`translator_unreachable\` captions come in the language spoken only; \`media_worker_stuck\`: restart the service when no call needs it`,
+        `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` has one or more of these codes, with commas between`,
       ),
       headers: z.object({
         [DEGRADED_HEADER]: z.string().optional().openapi({
