@@ -226,7 +226,7 @@ function proxyRules({ proxies: { http, https, except } }: Config): ProxyRules {
   return { http: http?.reveal(), https: https?.reveal(), except };
 }
 
-/** Who is reached through a proxy is said once: where that was not meant, NO_PROXY is what to set. */
+/** Logs which peers are reached through a proxy: an operator who did not mean that sets NO_PROXY. */
 function reportProxies(config: Config, log: Log): void {
   const { talk, translation, proxies } = config;
   const peers = {
@@ -246,8 +246,6 @@ function reportProxies(config: Config, log: Log): void {
     log.info("reached through a proxy, see NO_PROXY", { peers: proxied.map(([peer]) => peer).join(", ") });
   }
   for (const variable of proxies.unusable) {
-    log.warn("not an HTTP proxy, so it is not used and connections are direct: name an http:// one", {
-      variable,
-    });
+    log.warn("not an HTTP proxy, so it is not used: name an http:// one", { variable });
   }
 }

@@ -49,9 +49,9 @@ export const LIMITS = {
   signalingReceivedBytes: 2 * 1024 * 1024,
   /** The HPB keeps a dropped session this long. */
   resumeWindowMs: 30_000,
-  /** Finals waiting per room; of the partials only each speaker's newest waits. */
-  /** Joined for this long, a room is past what it was let in after: the next failure is the first again. */
+  /** A room that stayed joined for this long has forgiven the failures before: the next one is the first again. */
   signalingStayMs: 10_000,
+  /** Finals waiting per room; of the partials only each speaker's newest waits. */
   outboxFinals: 128,
   /** Translations under way at once; a self-hosted translator seldom does more. */
   translationsAtOnce: 4,
@@ -99,14 +99,15 @@ export const LIMITS = {
   earlyCandidates: 32,
   /** REST body. */
   httpBodyBytes: 64 * 1024,
-  /** From SIGTERM to exit, whoever does not answer: last words, goodbyes, closing, and 0.6 s for a busy machine. */
+  /**
+   * From SIGTERM to exit, whoever does not answer: the two below, 1 s in which sockets and media workers close
+   * together, and 0.6 s for a busy machine.
+   */
   drainMs: 5_000,
-  /** Of it: what was heard is recognised and translated. */
+  /** To recognise and translate what was received. */
   drainWordsMs: 2_900,
-  /** ... calls are left. */
+  /** To leave the calls. */
   drainGoodbyeMs: 500,
-  /** ... connections and media workers are closed, each within a second. */
-  drainCloseMs: 1_000,
   /** Newest partial per speaker this often. */
   partialIntervalMs: 300,
   /** An utterance of settled words ends after this long without words while nobody speaks; one still revised gets more time. */

@@ -24,17 +24,20 @@ export interface IceCandidate {
   sdpMLineIndex?: number;
 }
 
-/**
- * Why a speaker cannot be captioned now. No media worker has a place for them, or theirs was lost. The recogniser's: it has not answered yet (a cold start), cannot be reached,
- * refuses our credentials or request, speaks another protocol, or fails session after session.
- */
+/** Why a speaker cannot be captioned now. */
 export const SPEAKER_TROUBLES = [
+  /** No audio can be received from them. */
   "not_connected",
+  /** No media worker has a place for them, or theirs was lost. */
   "no_media_worker",
+  /** The recogniser has not answered yet: a cold start. */
   "recogniser_starting",
   "recogniser_unreachable",
+  /** The recogniser refuses our credentials, or the request. */
   "recogniser_refused",
+  /** The recogniser speaks another protocol. */
   "recogniser_foreign",
+  /** Session after session fails. */
   "recogniser_failed",
 ] as const;
 export type SpeakerTrouble = (typeof SPEAKER_TROUBLES)[number];

@@ -1,7 +1,7 @@
 /**
- * The one way to the HPB's door: every full hello of every room passes here, and what became of one counts for all.
- * The HPB counts refused hellos by address and shuts an address out, so a herd of rooms (after a restart of the HPB with
- * another secret) must not find out each for itself.
+ * The gate before every full hello of every room: what becomes of one counts for all. The HPB counts refused hellos by
+ * address and shuts an address out, so many rooms at once (after a restart of the HPB with another secret) must not
+ * each try for themselves.
  *
  *     closed --hello--> probing --accepted--> closed; who waited goes at once
  *        ^                 |---- failed ----> closed; who waited has failed too. Twice in a row: no new joins for 10 s

@@ -66,7 +66,7 @@ export class CallLanguages {
       meter.count("transcription_errors_total", "translation_target");
       const why = { code: error.code, language: languageCodeOf(wantedId) };
       if (error.retryable) {
-        // Its languages are not known yet: who starts with the provider should not lose their own for it.
+        // Its languages are not known yet: a provider that starts late must not cost the translation of a whole call.
         log.warn("captions asked for in another language before the translator answers", why);
         return { targetId: wantedId, untranslated: error.message };
       }
@@ -75,7 +75,7 @@ export class CallLanguages {
     }
   }
 
-  /** Talk shows its users that it did not work, and no more; so the operator gets to see why. */
+  /** Talk shows its users only that it failed, so the reason is logged. */
   #reported(languageId: string, find: () => string): string {
     try {
       return find();

@@ -42,7 +42,7 @@ export class SignalingConnection {
   #socket?: WebSocketDuplex;
   #timer?: Disposable;
   #lostAtMs?: number;
-  /** What the gate is told of the attempt under way; undefined when it was told, or held the attempt back. */
+  /** The attempt under way, until its outcome is reported to the gate. */
   #attempt?: HelloAttempt;
   /** Whether that attempt may say a full hello. */
   #mayGreet = false;
@@ -199,7 +199,7 @@ export class SignalingConnection {
     );
   }
 
-  /** Waits for leave to say a full hello; false when there is none, which the session knows then. */
+  /** Waits until a full hello may go out; false when none may, which the session has been given then. */
   async #enter(signal: AbortSignal): Promise<boolean> {
     let attempt: HelloAttempt;
     try {
@@ -229,7 +229,7 @@ export class SignalingConnection {
     return this.#mayGreet = true;
   }
 
-  /** The attempt is over; where the gate was not told, nothing came of it. */
+  /** The attempt is over; one whose outcome was not reported came to nothing. */
   #abandon(): void {
     this.#attempt?.[Symbol.dispose]();
     this.#attempt = undefined;
