@@ -72,7 +72,7 @@ async function askThrough(
   const { tls } = options;
   if (url.protocol === "http:") {
     const authorization = proxyAuthorization(proxy);
-    return await ask(
+    const answer = await ask(
       { ...direct(proxy, options), path: `http://${url.host}${url.pathname}${url.search}` },
       {
         ...options,
@@ -85,6 +85,8 @@ async function askThrough(
       ending,
       "the proxy is out of reach",
     );
+    if (answer.status === 407) throw new Error("Cannot connect: the proxy answered 407"); // no server says that
+    return answer;
   }
   let socket: Socket;
   try {

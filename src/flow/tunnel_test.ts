@@ -153,6 +153,12 @@ Deno.test("A plain request shows the proxy its credentials too", async () => {
   assert.equal((await world.http()).status, 200);
 });
 
+Deno.test("A plain request whose credentials the proxy refuses is not the server's refusal", async () => {
+  await using world = await behindProxy({ proxy: { credentials: "user:secret" } });
+  const tls = { proxies: { http: `http://127.0.0.1:${world.proxy.port}`, except: [] } };
+  await assert.rejects(world.http({ tls }), /^Error: Cannot connect: the proxy answered 407$/);
+});
+
 Deno.test("A server's certificate is checked through the proxy as without it", async () => {
   await using world = await behindProxy({ secure: true });
   const untrusting = { proxies: world.route.proxies };
