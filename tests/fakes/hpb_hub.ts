@@ -1,10 +1,25 @@
 /**
  * What goes on inside the fake HPB: sessions, rooms, and who is told what. It knows sockets only as something to send
- * to and close, and Nextcloud only through `Backend`. Behaves as real servers were seen to: whole lists, replayed
+ * to and close, and Nextcloud only through `Backend`. Behaves as real servers were seen to: lists, replayed
  * messages, silence for unknown recipients, errors with the request's id.
  */
 import { createHmac, randomBytes } from "node:crypto";
+import {
+  deliver,
+  event,
+  type InCallEntry,
+  joinEntry,
+  type Json,
+  participantsUpdate,
+  type Peer,
+  type Room,
+  sendError,
+  type Session,
+  type VirtualSession,
+} from "./hpb_messages.ts";
 import type { Speech } from "./speech.ts";
+
+export type { Peer } from "./hpb_messages.ts";
 
 /** One speaker's microphone and the SFU behind it: what the fake HPB needs of either. */
 export interface FakePublisher {
@@ -26,12 +41,6 @@ export interface FakePublisher {
 
 export type PublisherFactory = (publisherId: string) => Promise<FakePublisher>;
 
-/** How the hub reaches whoever is connected. */
-export interface Peer {
-  send(text: string): void;
-  close(code?: number): void;
-}
-
 /** Nextcloud's answers to what the HPB asks it. */
 export interface Backend {
   /** The user id, or an error code. */
@@ -46,46 +55,6 @@ export interface HubOptions {
   resumeWindowMs: number;
   /** A requested offer waits this long for its speaker to publish. Default 10 s, as the real one. */
   offerWaitMs: number;
-}
-
-type Json = Record<string, unknown>;
-
-/** An entry of Nextcloud's in-call list, with HPB session ids by now. */
-type InCallEntry = Json & { sessionId: string; inCall: number };
-
-interface Session {
-  id: string;
-  resumeId: string;
-  internal: boolean;
-  features: string[];
-  userId: string;
-  /** What others are told of who it is. */
-  user?: Json;
-  inCall: number;
-  peer?: Peer;
-  room?: Room;
-  /** A virtual session: whose it is (a SIP bridge's caller), and what they call it. */
-  virtual?: { owner: Session; name: string };
-  ncSessionId: string;
-  /** Sent while no socket was there. */
-  missed: string[];
-  expiry?: ReturnType<typeof setTimeout>;
-}
-
-/** What an internal client says of one of its virtual sessions. */
-interface VirtualSession {
-  /** Its own name for it. */
-  sessionid: string;
-  roomid: string;
-  incall?: number;
-  user?: Json;
-}
-
-interface Room {
-  token: string;
-  sessions: Set<Session>;
-  /** As Nextcloud last sent it. */
-  users: InCallEntry[];
 }
 
 interface Subscription {
@@ -250,7 +219,7 @@ export class HpbHub implements AsyncDisposable {
         hello: { version: hello.version, sessionid: session.id },
       }));
       for (const text of session.missed.splice(0)) peer.send(text);
-      if (session.room) deliver(session, this.#participantsUpdate(session.room));
+      if (session.room) deliver(session, participantsUpdate(session.room));
       return;
     }
     if (!hello.auth) return refuse("invalid_format");
@@ -323,7 +292,7 @@ export class HpbHub implements AsyncDisposable {
     room.sessions.add(session);
     if (others.length > 0) deliver(session, event("room", "join", { join: others.map(joinEntry) }));
     for (const each of room.sessions) deliver(each, event("room", "join", { join: [joinEntry(session)] }));
-    if (session.internal) { for (const each of room.sessions) deliver(each, this.#participantsUpdate(room)); }
+    if (session.internal) { for (const each of room.sessions) deliver(each, participantsUpdate(room)); }
   }
 
   #internal(session: Session, message: Json): void {
@@ -345,7 +314,7 @@ export class HpbHub implements AsyncDisposable {
       return virtual && this.#run(this.#remove(virtual));
     } else return;
     const { room } = session;
-    for (const each of room?.sessions ?? []) deliver(each, this.#participantsUpdate(room!));
+    for (const each of room?.sessions ?? []) deliver(each, participantsUpdate(room!));
   }
 
   #addVirtual(owner: Session, { sessionid, roomid, incall, user }: VirtualSession): void {
@@ -367,7 +336,7 @@ export class HpbHub implements AsyncDisposable {
     this.#sessions.set(session.id, session);
     room.sessions.add(session);
     for (const each of room.sessions) deliver(each, event("room", "join", { join: [joinEntry(session)] }));
-    for (const each of room.sessions) deliver(each, this.#participantsUpdate(room));
+    for (const each of room.sessions) deliver(each, participantsUpdate(room));
   }
 
   #virtual(owner: Session, { sessionid }: VirtualSession): Session | undefined {
@@ -483,24 +452,7 @@ export class HpbHub implements AsyncDisposable {
       if (session) await this.#leaveCall(session);
     }
     const unlisted = left.filter(({ sessionId }) => !room.users.some((user) => user.sessionId === sessionId));
-    for (const each of room.sessions) deliver(each, this.#participantsUpdate(room, unlisted));
-  }
-
-  /** `left`: who left the call and is not among the users any more; told this once. */
-  #participantsUpdate(room: Room, left: readonly InCallEntry[] = []): Json {
-    const lastPing = Math.floor(Date.now() / 1000);
-    const internal = [...room.sessions].filter((s) => s.internal).map((s) => (
-      { inCall: s.inCall, sessionId: s.id, lastPing, internal: true, features: s.features }
-    ));
-    const virtual = [...room.sessions].filter((s) => s.virtual);
-    const named = room.users.map((user) => {
-      const caller = virtual.find(({ id }) => id === user.sessionId);
-      return caller ? { ...user, virtual: true, inCall: caller.inCall } : user;
-    });
-    const unnamed = virtual.filter(({ id }) => !room.users.some(({ sessionId }) => sessionId === id))
-      .map(({ id, inCall }) => ({ inCall, sessionId: id, lastPing, virtual: true }));
-    const update = { roomid: room.token, users: [...named, ...internal, ...unnamed, ...left] };
-    return event("participants", "update", { update });
+    for (const each of room.sessions) deliver(each, participantsUpdate(room, unlisted));
   }
 
   /** The microphone goes; connections to it stay up without audio. */
@@ -528,7 +480,7 @@ export class HpbHub implements AsyncDisposable {
     room.users = room.users.filter((user) => user.sessionId !== session.id);
     await this.#releaseMedia(session);
     for (const each of room.sessions) deliver(each, event("room", "leave", { leave: [session.id] }));
-    if (session.internal) { for (const each of room.sessions) deliver(each, this.#participantsUpdate(room)); }
+    if (session.internal) { for (const each of room.sessions) deliver(each, participantsUpdate(room)); }
     if (room.sessions.size === 0) this.#rooms.delete(room.token);
   }
 
@@ -543,25 +495,3 @@ export class HpbHub implements AsyncDisposable {
 }
 
 const pair = (subscriberId: string, publisherId: string) => `${subscriberId} ${publisherId}`;
-
-/** Features are told since 2.0. */
-function joinEntry({ id, userId, user, features, internal, ncSessionId }: Session): Json {
-  const who = internal ? { features } : { user: user ?? { displayname: userId } };
-  return { sessionid: id, userid: userId, ...who, roomsessionid: ncSessionId || undefined };
-}
-
-function event(target: string, type: string, rest: Json): Json {
-  return { type: "event", event: { target, type, ...rest } };
-}
-
-function sendError(peer: Peer, id: string | undefined, code: string): void {
-  peer.send(JSON.stringify({ id, type: "error", error: { code, message: "" } }));
-}
-
-/** Sends, or keeps for a resume. */
-function deliver(session: Session, message: Json | string): void {
-  const text = typeof message === "string" ? message : JSON.stringify(message);
-  if (session.virtual) return; // nobody is there
-  if (session.peer) session.peer.send(text);
-  else session.missed.push(text);
-}
