@@ -14,9 +14,7 @@ import {
   PreconditionError,
   type Rooms,
   type RoomsStatus,
-  SPEAKER_TROUBLES,
   type SpeakerHost,
-  type SpeakerTrouble,
   TiroError,
   type TranscribeOutcome,
   type TranscribeRequest,
@@ -26,6 +24,7 @@ import {
 import { type Scope, type TlsOptions, untilAborted } from "../flow/mod.ts";
 import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import { CallLanguages } from "./call_languages.ts";
+import { gaugeCalls, sumOf, troublesIn } from "./gauges.ts";
 import { Joining } from "./joining.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
@@ -95,35 +94,11 @@ export class TalkRooms implements Rooms {
         onGivenUp: () => this.#gaveUp(),
       }),
     );
-    scope.use(
-      meter.gauge("tiro_rooms_lost", "Calls lost with the HPB and tried again", () => this.#lost.size),
-    );
-    scope.use(meter.gauge("transcription_rooms_active", "Calls being captioned", () => this.#rooms.size));
-    scope.use(
-      meter.gauge(
-        "transcription_speakers_active",
-        "Speakers in these calls",
-        () => this.#sum("speakerCount"),
-      ),
-    );
-    scope.use(
-      meter.gauge("tiro_speakers_heard", "Speakers whose audio arrives", () => this.#sum("heardCount")),
-    );
-    scope.use(
-      meter.gaugeBy("tiro_speakers_in_trouble", "Speakers who cannot be captioned now", "reason", () => ({
-        ...Object.fromEntries(SPEAKER_TROUBLES.map((trouble) => [trouble, 0])),
-        ...this.#troubles(),
-      })),
-    );
-    scope.use(
-      meter.gauge("tiro_joins_waiting", "Speakers in line for an offer", () => this.#joining.waiting),
-    );
-    scope.use(
-      meter.gauge("tiro_joins_under_way", "Speakers being subscribed to", () => this.#joining.underWay),
-    );
-    scope.use(
-      meter.gauge("tiro_listeners", "Listeners who are in their call", () => this.#sum("listenerCount")),
-    );
+    gaugeCalls(meter, scope, {
+      rooms: () => this.#openRooms(),
+      lost: () => this.#lost.size,
+      joining: this.#joining,
+    });
   }
 
   get languages(): readonly Language[] {
@@ -191,14 +166,15 @@ export class TalkRooms implements Rooms {
   }
 
   status(): RoomsStatus {
+    const rooms = this.#openRooms();
     return {
-      rooms: this.#rooms.size,
-      speakers: this.#sum("speakerCount"),
-      listeners: this.#sum("listenerCount"),
+      rooms: rooms.length,
+      speakers: sumOf(rooms, "speakerCount"),
+      listeners: sumOf(rooms, "listenerCount"),
       signalingReachable: this.#breaker.refusal !== undefined || !this.#breaker.isOpen,
       signalingRefused: this.#breaker.trouble?.kind === "refused",
       refusal: this.#options.admission.refusal?.code,
-      troubles: { ...this.#options.host.faults, ...this.#troubles() },
+      troubles: { ...this.#options.host.faults, ...troublesIn(rooms) },
     };
   }
 
@@ -206,20 +182,12 @@ export class TalkRooms implements Rooms {
   async drain(signal: AbortSignal, goodbyes?: AbortSignal): Promise<void> {
     this.#draining = true;
     this.#lost.clear();
-    const draining = [...this.#rooms.values()].map(({ room }) => room.drain(signal, goodbyes));
+    const draining = this.#openRooms().map((room) => room.drain(signal, goodbyes));
     await Promise.all([...draining, untilAborted(Promise.all(this.#closing), signal).catch(() => {})]);
   }
 
-  #sum(count: "speakerCount" | "heardCount" | "listenerCount"): number {
-    let sum = 0;
-    for (const { room } of this.#rooms.values()) sum += room[count];
-    return sum;
-  }
-
-  #troubles(): Partial<Record<SpeakerTrouble, number>> {
-    const troubles = {};
-    for (const { room } of this.#rooms.values()) room.addTroubles(troubles);
-    return troubles;
+  #openRooms(): Room[] {
+    return [...this.#rooms.values()].map(({ room }) => room);
   }
 
   #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], lost?: LostRoom): Room {
