@@ -119,15 +119,17 @@ export class TalkRooms implements Rooms {
     const languageId = this.#languages.spoken(request.languageId);
     const open = this.#rooms.get(roomToken);
     const known = open?.room;
+    const lost = this.#lost.get(roomToken);
     if (open && turnServers.length > 0) open.turnServers = turnServers;
     if (this.#breaker.isOpen && !known?.isJoined) throw this.#unavailable();
     // A call that is being captioned, or was until the HPB went away, goes on.
     const { refusal } = this.#options.admission;
-    if (refusal && !known && !this.#lost.get(roomToken)) {
+    if (refusal && !known && !lost) {
       throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
     }
-    const room = known ?? this.#open(roomToken, languageId, turnServers);
-    const lost = this.#lost.take(roomToken);
+    const newestTurn = turnServers.length > 0 ? turnServers : lost?.turnServers ?? [];
+    const room = known ?? this.#open(roomToken, languageId, newestTurn);
+    this.#lost.take(roomToken);
     if (lost) this.#takeOver(lost.before, room);
     room.addListener(ncSessionId);
     const { translationTargetId } = request;

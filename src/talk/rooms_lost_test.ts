@@ -102,3 +102,17 @@ Deno.test("A call that was joined for a while counts as brought back: the next l
     }
     assert.equal(signaling.length, 41);
   }));
+
+Deno.test("A lost call that is asked for again without TURN servers keeps those Talk gave for it", () =>
+  withRooms(async ({ call, ask, host, signaling }) => {
+    const turnServers = [{ urls: ["turn:a"], username: "1", credential: "p" }];
+    const connection = await call();
+    ask("room", "nc-2", { turnServers });
+    connection.onEvent({ type: "closed", error: unreachable() });
+    ask("room", "nc-2");
+    signaling[1].join();
+    signaling[1].inCall("hpb-s");
+    signaling[1].onEvent({ type: "offer", from: "hpb-s", offer: { sid: "1", sdp: "sdp" } });
+    await settle();
+    assert.deepEqual(host.get("hpb-s").iceServers, turnServers);
+  }));
