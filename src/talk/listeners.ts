@@ -180,7 +180,7 @@ export class Listeners {
   /** Makes room for the session of someone who wants captions. */
   #forgetSession(): void {
     for (const [sessionId, ncSessionId] of this.#sessions) {
-      if (!this.#wanted.has(ncSessionId)) return void this.#sessions.delete(sessionId);
+      if (!this.#wanted.has(ncSessionId)) return this.sessionLeft(sessionId);
     }
   }
 

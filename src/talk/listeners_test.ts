@@ -1,6 +1,8 @@
 import assert from "@std/assert";
 import { LIMITS } from "../domain/mod.ts";
+import { FakeClock } from "../../tests/fakes/clock.ts";
 import { Listeners } from "./listeners.ts";
+import { TargetMemory } from "./target_memory.ts";
 
 const present = (listeners: Listeners) => [...listeners.present()].map(({ id }) => id);
 const wanted = (listeners: Listeners) => listeners.wanted().map(({ ncSessionId }) => ncSessionId);
@@ -62,6 +64,21 @@ Deno.test("A listener is remembered in a room of more sessions than are", () => 
   assert.ok(
     !listeners.knows("nc-other-0") && !listeners.knows("nc-late") && listeners.knows("nc-other-9999"),
   );
+});
+
+Deno.test("The language of someone who is not remembered any more is not held for ever", async () => {
+  const clock = new FakeClock();
+  const memory = new TargetMemory(clock);
+  const listeners = new Listeners(memory);
+  listeners.sessionJoined("hpb-old", "nc-old");
+  listeners.setTarget("nc-old", "de");
+  for (let i = 1; i < 10_000; i++) listeners.sessionJoined(`other-${i}`, `nc-other-${i}`);
+  listeners.add("nc-1");
+  listeners.sessionJoined("hpb-1", "nc-1");
+  assert.ok(!listeners.knows("nc-old"));
+  await clock.advance(11 * 60_000);
+  assert.equal(memory.recall("hpb-old"), undefined);
+  assert.equal(memory.size, 0);
 });
 
 Deno.test("A removed listener gets nothing, also after coming back", () => {
