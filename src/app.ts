@@ -16,7 +16,7 @@ import {
   type SpawnWorker,
   startSpeakerHost,
 } from "./speakers/mod.ts";
-import { createSpeechToText, modalUrl, type SttSettings } from "./stt/mod.ts";
+import { createSpeechToText, modalUrl, type SttSettings, SttWaker } from "./stt/mod.ts";
 import { SpokenLanguages, TalkRooms } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations, type TranslationSettings } from "./translation/mod.ts";
@@ -114,6 +114,7 @@ export async function startService(
     log,
     meter,
   });
+  const waker = new SttWaker({ stt, scope: scope.child("waking"), clock, log });
   const rooms = new TalkRooms({
     hpbUrl,
     internalSecret: internalSecret.reveal(),
@@ -131,6 +132,7 @@ export async function startService(
     clock,
     log,
     meter,
+    onWanted: () => waker.wake(),
   });
   const exApp = config.exApp && createExApp({
     ocs,

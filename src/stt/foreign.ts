@@ -57,7 +57,7 @@ export class ForeignProtocol {
     if (this.#understood || this.#name === undefined) return undefined;
     if (this.#voiceMs < (this.#isKnown ? KNOWN_VOICE_MS : UNKNOWN_VOICE_MS)) return undefined;
     const guess = this.#isKnown ? `it looks like ${this.#name}` : `its ${this.#name} messages are not known`;
-    return new SttError(`Cannot go on with STT session: the server speaks another protocol; ${guess}`, {
+    return new SttError(`Cannot go on with STT session: the server speaks another protocol, ${guess}`, {
       code: "stt_foreign",
       retryable: false,
     });

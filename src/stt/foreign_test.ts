@@ -56,7 +56,7 @@ Deno.test("Messages of no known protocol fail it after five seconds of voice, te
     talk(protocol, 200);
     assert.match(
       protocol.failure()?.message ?? "",
-      /another protocol; its (text|binary) messages are not known$/,
+      /another protocol, its (text|binary) messages are not known$/,
     );
   }
 });

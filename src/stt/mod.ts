@@ -2,3 +2,4 @@
 export { modalStt, modalUrl } from "./modal/provider.ts";
 export { pocketsphinxAvailable, pocketsphinxStt } from "./pocketsphinx/provider.ts";
 export * from "./registry.ts";
+export { SttWaker } from "./waker.ts";

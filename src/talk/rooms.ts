@@ -52,6 +52,8 @@ export interface TalkOptions {
   clock: Clock;
   log: Log;
   meter: Meter;
+  /** Captions were asked for: somebody is about to speak. */
+  onWanted?: () => void;
   /** For tests: signalling without a socket. */
   connect?: (roomToken: string, scope: Scope, onEvent: (event: SignalingEvent) => void) => RoomSignaling;
 }
@@ -132,6 +134,7 @@ export class TalkRooms implements Rooms {
     this.#lost.take(roomToken);
     if (lost) this.#takeOver(lost.before, room);
     room.addListener(ncSessionId);
+    this.#options.onWanted?.();
     const { translationTargetId } = request;
     if (translationTargetId === undefined) return {};
     const { targetId, untranslated } = this.#languages.targetOrOriginal(room.languageId, translationTargetId);

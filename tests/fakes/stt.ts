@@ -20,6 +20,8 @@ const VOICED_RMS = 0.01;
 /** The design's server hears a turn end after this much silence in the audio. */
 const TURN_END_MS = 700;
 const WINDOW_SAMPLES = SAMPLE_RATE_HZ / 50;
+/** A sentence is over after this much silence in the audio. */
+const SENTENCE_END_MS = 800;
 
 export interface FakeModalOptions {
   /** `deployed`: `{type:"token"}`. `design`: `{text, final, vad_end}`. */
@@ -36,6 +38,10 @@ export interface FakeModalOptions {
   closeAfterIdleMs?: number;
   /** From hearing a word to saying so: the stand-in's own delay. */
   delayMs?: number;
+  /** Words come when this much more audio came: the stand-in is behind, and goes on only while audio arrives. */
+  behindMs?: number;
+  /** Says nothing before a sentence is over, which a pause tells, and then all of it at once: a Whisper. */
+  bySentence?: boolean;
 }
 
 export interface FakeWord {
@@ -49,7 +55,13 @@ export interface FakeWord {
 
 /** What a session's audio held, and when. */
 interface Recogniser {
-  receive(samples: Float32Array): { word: string; endMs: number }[];
+  receive(samples: Float32Array): RecognisedWord[];
+}
+
+interface RecognisedWord {
+  /** Or several, with spaces between. */
+  word: string;
+  endMs: number;
 }
 
 /** One session, as the server saw it. */
@@ -100,7 +112,11 @@ export class FakeModalServer implements AsyncDisposable {
   readonly #server: WebSocketServer;
   readonly #live = new Set<ServerConnection>();
   readonly #watchers = new Set<() => void>();
+  /** Requests for /health: what wakes a container. */
+  healthRequests = 0;
   #coldMs = 0;
+  /** The container sleeps, or starts until then. */
+  #starting: { ms: number; done?: Promise<void> } | undefined;
   #stopped = false;
 
   private constructor(options: FakeModalOptions) {
@@ -108,6 +124,7 @@ export class FakeModalServer implements AsyncDisposable {
     this.delayMs = options.delayMs ?? 0;
     this.#server = new WebSocketServer({
       handshake: (request, signal) => this.#handshake(request, signal),
+      request: (request, signal) => this.#health(request, signal),
       open: (connection) => this.#open(connection),
     });
   }
@@ -139,6 +156,11 @@ export class FakeModalServer implements AsyncDisposable {
   /** From now on, the handshake is answered this late. */
   coldFor(ms: number): void {
     this.#coldMs = ms;
+  }
+
+  /** The container sleeps: whatever is asked first starts it, which takes so long, and all are answered then. */
+  sleep(startMs: number): void {
+    this.#starting = { ms: startMs };
   }
 
   /** Cuts every connection without a word. */
@@ -188,15 +210,33 @@ export class FakeModalServer implements AsyncDisposable {
     this.handshakes++;
     this.#happened();
     if (this.refuseConnections) return "hang_up";
-    const { requireHeaders } = this.#options;
-    if (
-      requireHeaders &&
-      (request.headers.get("modal-key") !== requireHeaders.key ||
-        request.headers.get("modal-secret") !== requireHeaders.secret)
-    ) return 401;
+    if (!this.#isAllowed(request)) return 401;
     if (new URL(request.url).pathname !== "/v1/stream") return 404;
+    await this.#started(signal);
     if (this.#coldMs > 0) await delay(this.#coldMs, signal).catch(() => {}); // a server that ends answers at once
     return undefined;
+  }
+
+  async #health(request: Request, signal: AbortSignal): Promise<number> {
+    this.healthRequests++;
+    this.#happened();
+    if (!this.#isAllowed(request)) return 401;
+    await this.#started(signal);
+    return new URL(request.url).pathname === "/health" ? 200 : 404;
+  }
+
+  #isAllowed({ headers }: Request): boolean {
+    const { requireHeaders } = this.#options;
+    return !requireHeaders ||
+      (headers.get("modal-key") === requireHeaders.key &&
+        headers.get("modal-secret") === requireHeaders.secret);
+  }
+
+  async #started(signal: AbortSignal): Promise<void> {
+    const starting = this.#starting;
+    if (!starting) return;
+    starting.done ??= delay(starting.ms, signal).catch(() => {});
+    await starting.done;
   }
 
   #open(connection: ServerConnection): void {
@@ -205,13 +245,16 @@ export class FakeModalServer implements AsyncDisposable {
     if (this.connections.length > REMEMBERED_CONNECTIONS) this.connections.shift();
     const { recogniser = "tones", shape = "deployed", design = "hypotheses", closeAfterIdleMs = 30_000 } =
       this.#options;
-    const ears: Recogniser = recogniser === "tones"
+    const quick: Recogniser = recogniser === "tones"
       ? new ToneRecogniser(SAMPLE_RATE_HZ)
       : new ScriptRecogniser(
         typeof recogniser.script === "function"
           ? recogniser.script(this.connections.length - 1)
           : recogniser.script,
       );
+    const { behindMs = 0, bySentence = false } = this.#options;
+    const whole = bySentence ? new BySentence(quick) : quick;
+    const ears = behindMs > 0 ? new Behind(whole, behindMs) : whole;
     const foreign = this.#options.foreign === undefined ? undefined : FOREIGN[this.#options.foreign];
     const voice = shape === "deployed" ? deployedVoice() : designVoice(design);
     const timers = new Set<ReturnType<typeof setTimeout>>();
@@ -297,6 +340,40 @@ class ScriptRecogniser implements Recogniser {
       this.#next = (this.#next + 1) % this.script.length;
     }
     return words;
+  }
+}
+
+/** Says of another what it heard this much audio ago. */
+class Behind implements Recogniser {
+  #heardMs = 0;
+  readonly #words: RecognisedWord[] = [];
+
+  constructor(private readonly recogniser: Recogniser, private readonly behindMs: number) {}
+
+  receive(samples: Float32Array): RecognisedWord[] {
+    this.#heardMs += samples.length / SAMPLE_RATE_HZ * 1000;
+    this.#words.push(...this.recogniser.receive(samples));
+    const due = this.#words.filter(({ endMs }) => endMs + this.behindMs <= this.#heardMs);
+    this.#words.splice(0, due.length);
+    return due;
+  }
+}
+
+/** Says of another the words of a whole sentence once silence has followed it. */
+class BySentence implements Recogniser {
+  #words: RecognisedWord[] = [];
+  #heardMs = 0;
+
+  constructor(private readonly recogniser: Recogniser) {}
+
+  receive(samples: Float32Array): RecognisedWord[] {
+    this.#heardMs += samples.length / SAMPLE_RATE_HZ * 1000;
+    this.#words.push(...this.recogniser.receive(samples));
+    const endMs = this.#words.at(-1)?.endMs;
+    if (endMs === undefined || this.#heardMs < endMs + SENTENCE_END_MS) return [];
+    const word = this.#words.map(({ word }) => word).join(" ");
+    this.#words = [];
+    return [{ word, endMs }];
   }
 }
 

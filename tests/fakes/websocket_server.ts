@@ -3,7 +3,7 @@
  * hang up without a word. HTTP is node's, the protocol is `ws`, as in the service; the tests of both sides meet Deno's
  * native implementation too. The listener and its TCP connections are Deno's: the port is known at once.
  */
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer as Protocol } from "ws";
 
@@ -12,6 +12,8 @@ export interface WebSocketServerOptions {
   handshake: (request: Request, signal: AbortSignal) => Promise<number | "hang_up" | undefined>;
   /** A client is there. */
   open: (connection: ServerConnection) => void;
+  /** Answers a request that is no handshake with a status. Default: 426. */
+  request?: (request: Request, signal: AbortSignal) => Promise<number>;
 }
 
 export interface ServerConnectionEvents {
@@ -71,13 +73,19 @@ export class ServerConnection {
 export class WebSocketServer implements AsyncDisposable {
   readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   readonly #abort = new AbortController();
-  readonly #http = createServer((_, response) => response.writeHead(426).end());
+  readonly #http: Server;
   readonly #protocol: Protocol;
   readonly #connections = new Map<Duplex, Promise<void>>();
   readonly #accepting: Promise<void>;
   #disposed?: Promise<void>;
 
-  constructor({ handshake, open }: WebSocketServerOptions) {
+  constructor({ handshake, open, request = () => Promise.resolve(426) }: WebSocketServerOptions) {
+    this.#http = createServer((message, response) => {
+      request(requestOf(message), this.#abort.signal).then(
+        (status) => response.writeHead(status).end(),
+        () => message.destroy(),
+      );
+    });
     this.#protocol = new Protocol({
       noServer: true,
       maxPayload: MESSAGE_BYTES_MAX,

@@ -17,7 +17,13 @@ import {
   type SttOptions,
   type SttSession,
 } from "../../domain/mod.ts";
-import { BoundedQueue, type TlsOptions, WebSocketDuplex, WebSocketOpenError } from "../../flow/mod.ts";
+import {
+  BoundedQueue,
+  httpRequest,
+  type TlsOptions,
+  WebSocketDuplex,
+  WebSocketOpenError,
+} from "../../flow/mod.ts";
 import { ForeignProtocol } from "../foreign.ts";
 import { ModalDecoder } from "./codec.ts";
 import { MODAL_LIMITS, ModalSessionState } from "./session.ts";
@@ -34,6 +40,8 @@ export interface ModalSettings {
 }
 
 const NAME = "modal";
+const STREAM_PATH = "/v1/stream";
+const HEALTH_PATH = "/health";
 export const MODAL_SAMPLE_RATE_HZ = 24_000;
 export const MODAL_LANGUAGES: readonly Language[] = [
   { id: "en", name: "English", metadata: { separator: " ", rtl: false } },
@@ -50,7 +58,7 @@ const DONE = Promise.resolve();
 
 /** The server's address for a Modal workspace. */
 export function modalUrl(workspace: string): string {
-  return `wss://${workspace}--kyutai-stt-rust-kyutaisttrustservice-serve.modal.run/v1/stream`;
+  return `wss://${workspace}--kyutai-stt-rust-kyutaisttrustservice-serve.modal.run${STREAM_PATH}`;
 }
 
 export function modalStt(settings: ModalSettings): SpeechToText {
@@ -60,6 +68,43 @@ export function modalStt(settings: ModalSettings): SpeechToText {
     languages: MODAL_LANGUAGES,
     features: FEATURES,
     open: (options, signal) => open(settings, options, signal),
+    wake: (signal) => wake(settings, signal),
+  };
+}
+
+/** Where the server of a stream says how it is, behind the same headers. */
+export function modalHealthUrl(streamUrl: string): string {
+  const url = new URL(streamUrl);
+  url.protocol = url.protocol.replace("ws", "http");
+  url.pathname = url.pathname.endsWith(STREAM_PATH)
+    ? url.pathname.slice(0, -STREAM_PATH.length) + HEALTH_PATH
+    : HEALTH_PATH;
+  url.search = "";
+  return url.href;
+}
+
+/** A request has a container started as a session would, but takes none of its channels. Any answer is one that woke. */
+async function wake(settings: ModalSettings, signal: AbortSignal): Promise<void> {
+  let status: number;
+  try {
+    ({ status } = await httpRequest(modalHealthUrl(settings.url), {
+      signal,
+      headers: headersOf(settings),
+      timeoutMs: MODAL_LIMITS.openTimeoutMs,
+      bodyBytesMax: MODAL_LIMITS.messageBytes,
+      tls: settings.tls,
+    }));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw openError(error);
+  }
+  if (isRefusal(status)) throw refused();
+}
+
+function headersOf({ key, secret }: ModalSettings): Record<string, string> {
+  return {
+    ...key !== undefined && { "Modal-Key": key },
+    ...secret !== undefined && { "Modal-Secret": secret },
   };
 }
 
@@ -71,13 +116,10 @@ async function open(settings: ModalSettings, options: SttOptions, signal: AbortS
       retryable: false,
     });
   }
-  const headers: Record<string, string> = {};
-  if (settings.key !== undefined) headers["Modal-Key"] = settings.key;
-  if (settings.secret !== undefined) headers["Modal-Secret"] = settings.secret;
   try {
     const socket = await WebSocketDuplex.open(settings.url, {
       signal,
-      headers,
+      headers: headersOf(settings),
       openTimeoutMs: MODAL_LIMITS.openTimeoutMs,
       inbox: { name: "stt_messages", capacity: LIMITS.sttEvents },
       maxMessageSize: MODAL_LIMITS.messageBytes,
@@ -92,15 +134,19 @@ async function open(settings: ModalSettings, options: SttOptions, signal: AbortS
   }
 }
 
+function isRefusal(status: number | undefined): boolean {
+  return status === 401 || status === 403;
+}
+
+function refused(cause?: unknown): SttError {
+  return new SttError(
+    "Cannot open STT session: the server refused the credentials (MODAL_KEY, MODAL_SECRET)",
+    { code: "stt_unauthorized", retryable: false, cause },
+  );
+}
+
 function openError(cause: unknown): SttError {
-  const status = cause instanceof WebSocketOpenError ? cause.status : undefined;
-  if (status === 401 || status === 403) {
-    return new SttError("Cannot open STT session: the server refused the credentials", {
-      code: "stt_unauthorized",
-      retryable: false,
-      cause,
-    });
-  }
+  if (cause instanceof WebSocketOpenError && isRefusal(cause.status)) return refused(cause);
   return new SttError("Cannot open STT session: the server is out of reach", {
     code: "stt_unreachable",
     retryable: true,

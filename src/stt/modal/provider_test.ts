@@ -11,7 +11,7 @@ import { systemClock } from "../../flow/mod.ts";
 import { FakeClock, settle } from "../../../tests/fakes/clock.ts";
 import { type FakeModalOptions, FakeModalServer } from "../../../tests/fakes/stt.ts";
 import { FakeMeter } from "../../../tests/fakes/telemetry.ts";
-import { modalStt } from "./provider.ts";
+import { modalHealthUrl, modalStt } from "./provider.ts";
 import { MODAL_LIMITS } from "./session.ts";
 
 const NEVER = new AbortController().signal;
@@ -287,6 +287,38 @@ Deno.test("A refusal for the credentials is not worth a retry, an unreachable se
       assert.doesNotMatch(cause.message, /127\.0\.0\.1|right|wrong/);
     }
   }
+});
+
+Deno.test("Waking asks for the server's health behind the same headers, and waits until it has started", async () => {
+  await using server = FakeModalServer.start({ requireHeaders: { key: "right", secret: "right" } });
+  const settings = { url: server.url, meter: new FakeMeter(), clock: systemClock };
+  const wake = (key: string, signal = NEVER) =>
+    modalStt({ ...settings, key, secret: "right" }).wake?.(signal) ??
+      Promise.reject(new Error("cannot wake"));
+  assert.equal((await sttErrorOf(wake("wrong"))).code, "stt_unauthorized");
+  server.sleep(200);
+  const startMs = performance.now();
+  await wake("right");
+  assert.ok(performance.now() - startMs >= 190);
+  assert.deepEqual([server.healthRequests, server.handshakes, server.live], [2, 0, 0]);
+  server.sleep(100_000);
+  const abort = new AbortController();
+  const waking = wake("right", abort.signal).catch((error: unknown) => error);
+  await server.until(() => server.healthRequests === 3);
+  const reason = new DOMException("left", "AbortError");
+  abort.abort(reason);
+  assert.equal(await waking, reason);
+  const nobody = modalStt({ ...settings, url: "ws://127.0.0.1:9/v1/stream" });
+  assert.equal((await sttErrorOf(nobody.wake?.(NEVER) ?? Promise.resolve())).code, "stt_unreachable");
+});
+
+Deno.test("The health of a server is asked beside its stream, wherever that is", () => {
+  const health = {
+    "wss://acme--kyutai.modal.run/v1/stream": "https://acme--kyutai.modal.run/health",
+    "ws://10.0.0.1:8080/stt/v1/stream?x=1": "http://10.0.0.1:8080/stt/health",
+    "wss://stt.example/asr": "https://stt.example/health",
+  };
+  for (const [stream, expected] of Object.entries(health)) assert.equal(modalHealthUrl(stream), expected);
 });
 
 Deno.test("A cold container is waited for, and an abort meanwhile leaves nothing behind", async () => {
