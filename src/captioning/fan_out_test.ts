@@ -31,6 +31,24 @@ function world(listeners: string[]) {
   return { fanOut, sent, state, meter };
 }
 
+Deno.test("A notice goes to everyone, those who read a translation too, and is counted nowhere", () => {
+  const sent: string[] = [];
+  const meter = new FakeMeter();
+  const fanOut = new FanOut({
+    listeners: () => [{ id: "l1", targetId: null }, { id: "l2", targetId: "fr" }],
+    isReady: () => true,
+    send: (listenerId, { text }) => sent.push(`${listenerId}:${text}`),
+    translate: () => Promise.reject(new Error("a notice is not translated")),
+    clock: new FakeClock(),
+    meter,
+  });
+  fanOut.deliver({ ...caption("a", "… (no captions yet)"), isNotice: true });
+  fanOut.deliver(caption("a", "hello"));
+  assert.deepEqual(sent, ["l1:… (no captions yet)", "l2:… (no captions yet)", "l1:hello"]);
+  assert.equal(meter.counted("transcription_transcripts_total", "false"), 1);
+  assert.equal(meter.observed("transcription_latency_ms").length, 1);
+});
+
 Deno.test("A caption goes to every listener, and to nobody when there is none", () => {
   const { fanOut, sent, meter } = world(["l1", "l2"]);
   fanOut.deliver(caption("a", "hello"));

@@ -18,6 +18,7 @@ export class RecogniserTrouble implements Disposable {
   constructor(
     private readonly clock: Clock,
     private readonly report: (trouble: SpeakerTrouble | undefined) => void,
+    private readonly ended: () => void = () => {},
   ) {}
 
   get current(): SpeakerTrouble | undefined {
@@ -33,8 +34,14 @@ export class RecogniserTrouble implements Disposable {
     });
   }
 
+  /** A session is open. */
   opened(): void {
     this.#disarm();
+    this.available();
+  }
+
+  /** Sessions can be opened, as somebody else found. */
+  available(): void {
     if (this.#trouble !== "recogniser_foreign" && this.#trouble !== "recogniser_failed") this.#set(undefined);
   }
 
@@ -44,13 +51,13 @@ export class RecogniserTrouble implements Disposable {
     this.#set(isRefused ? "recogniser_refused" : "recogniser_unreachable");
   }
 
-  /** A session failed; so many did in a row. */
+  /** A session failed; so many did in a row without recognising anything. */
   lost(error: unknown, failures: number): void {
     if (error instanceof TiroError && error.code === "stt_foreign") this.#set("recogniser_foreign");
     else if (failures >= FAILED_SESSIONS) this.#set("recogniser_failed");
   }
 
-  /** A session recognised something. */
+  /** A session recognised something, this speaker's or another's. */
   recognised(): void {
     this.#set(undefined);
   }
@@ -58,6 +65,7 @@ export class RecogniserTrouble implements Disposable {
   /** Reports nothing any more. */
   [Symbol.dispose](): void {
     this.#disarm();
+    this.ended();
   }
 
   #set(trouble: SpeakerTrouble | undefined): void {

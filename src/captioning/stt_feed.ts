@@ -19,7 +19,7 @@ import {
   type SttSession,
 } from "../domain/mod.ts";
 import { RetryPolicy, type Scope } from "../flow/mod.ts";
-import { RecogniserTrouble } from "./recogniser_trouble.ts";
+import type { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { codeOf, type SttSessions } from "./stt_sessions.ts";
 import { Tail } from "./tail.ts";
 import { WaitingNotice } from "./waiting_notice.ts";
@@ -91,6 +91,8 @@ export class SttFeed {
   /** When what was sent will have been recognised, were it sent as it was spoken. */
   #recognisedAtMs = 0;
   #isReplacing = false;
+  /** Sessions in a row that failed and never said anything. */
+  #uselessSessions = 0;
   /** Whether the loop waits for speech, too. */
   #isResting = false;
   #woken: PromiseWithResolvers<void> | undefined;
@@ -102,7 +104,7 @@ export class SttFeed {
     this.#languageId = options.languageId;
     this.#retry = new RetryPolicy({ clock });
     this.#tail = new Tail(sessions.stt.features.latencyMs);
-    this.#trouble = scope.use(new RecogniserTrouble(clock, (trouble) => events.trouble(trouble)));
+    this.#trouble = scope.use(sessions.trouble((trouble) => events.trouble(trouble)));
     this.#notice = scope.use(new WaitingNotice(clock, () => events.waiting()));
     scope.defer(() => this.#disarm());
     speech.onSpeech = () => {
@@ -257,7 +259,8 @@ export class SttFeed {
       return;
     }
     this.#retry.worked();
-    this.#trouble.recognised();
+    this.#uselessSessions = 0;
+    sessions.recognised();
     if (!("text" in event) || event.text.trim() === "") return;
     const nowMs = clock.now();
     this.#tail.word(nowMs);
@@ -269,7 +272,8 @@ export class SttFeed {
     if (!this.#over(session)) return;
     const { sessions, meter } = this.#options;
     this.#retry.failed(error);
-    this.#trouble.lost(error, this.#retry.failures);
+    if (!session.hasSpoken) this.#uselessSessions++;
+    this.#trouble.lost(error, this.#uselessSessions);
     meter.count("tiro_stt_sessions_total", "failed");
     meter.count("transcription_errors_total", codeOf(error));
     sessions.lost(error);

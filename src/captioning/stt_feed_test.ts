@@ -497,6 +497,20 @@ Deno.test("A recogniser that is dead, cold, refuses or speaks another protocol i
     assert.deepEqual(troubles.slice(3), ["recogniser_foreign", undefined]);
   }));
 
+Deno.test("Sessions that fail again and again without a word are reported, however long each lasts", () =>
+  withFeed(async ({ clock, stt, say, troubles, word }) => {
+    for (let session = 0; session < 3; session++) {
+      assert.deepEqual(troubles, []);
+      await say(frame(clock.now(), clock.now()));
+      await clock.advance(6_000);
+      stt.sessions[session].fail(failure());
+      await settle();
+    }
+    assert.deepEqual(troubles, ["recogniser_failed"]);
+    await word("at last");
+    assert.deepEqual(troubles, ["recogniser_failed", undefined]);
+  }));
+
 Deno.test("A cold recogniser is reported as starting after three seconds, and readers are told after ten, once", () =>
   withFeed(async ({ clock, stt, say, talk, said, troubles, word, written }) => {
     const cold = Promise.withResolvers<void>();

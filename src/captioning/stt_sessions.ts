@@ -7,12 +7,14 @@ import {
   type Clock,
   type Log,
   type Meter,
+  type SpeakerTrouble,
   type SpeechToText,
   type SttOptions,
   type SttSession,
   TiroError,
 } from "../domain/mod.ts";
 import { type SharedAttempt, SharedRetry } from "../flow/mod.ts";
+import { RecogniserTrouble } from "./recogniser_trouble.ts";
 
 export interface SttSessionsOptions {
   stt: SpeechToText;
@@ -34,6 +36,8 @@ export class SttSessions {
   #fault: { code: string; error: unknown; sinceMs: number } | undefined;
   /** Since when sessions take long to open. */
   #slowSinceMs: number | undefined;
+  /** Speakers in trouble: of what is over they hear from others, for they may not speak for long. */
+  readonly #troubled = new Set<RecogniserTrouble>();
   /** When each kind of line was written last. */
   readonly #loggedMs = new Map<string, number>();
 
@@ -65,6 +69,7 @@ export class SttSessions {
       meter.observe("tiro_stt_open_ms", clock.now() - startMs);
       attempt.worked();
       this.#works();
+      for (const trouble of this.#troubled) trouble.available();
       return session;
     } catch (error) {
       if (signal.aborted) attempt.abandoned();
@@ -76,6 +81,21 @@ export class SttSessions {
       }
       throw error;
     }
+  }
+
+  /** The trouble of one speaker, as it comes and goes. */
+  trouble(report: (trouble: SpeakerTrouble | undefined) => void): RecogniserTrouble {
+    const own: RecogniserTrouble = new RecogniserTrouble(this.#options.clock, (trouble) => {
+      if (trouble === undefined) this.#troubled.delete(own);
+      else this.#troubled.add(own);
+      report(trouble);
+    }, () => this.#troubled.delete(own));
+    return own;
+  }
+
+  /** Some speaker's session recognised something. */
+  recognised(): void {
+    for (const trouble of this.#troubled) trouble.recognised();
   }
 
   /** A session that was open failed. */

@@ -113,6 +113,24 @@ Deno.test("A server that takes its time is one line, however many wait for it", 
   assert.equal(world.clock.pending, 0);
 });
 
+Deno.test("Who was in trouble and says nothing more is out of it when others find that it is over", async () => {
+  const { clock, sessions, open, answers, session } = setup();
+  const reported: (string | undefined)[] = [];
+  using silent = sessions.trouble((trouble) => reported.push(trouble));
+  answers(() => Promise.reject(error("stt_unreachable")));
+  await assert.rejects(open());
+  silent.notOpened(sessions.fault);
+  answers(() => Promise.resolve(session));
+  await open();
+  assert.deepEqual(reported, ["recogniser_unreachable", undefined]);
+  silent.lost(error("stt_foreign", false), 1);
+  await clock.advance(60_000);
+  await open();
+  assert.equal(reported.length, 3, "another protocol opens well");
+  sessions.recognised();
+  assert.deepEqual(reported.slice(2), ["recogniser_foreign", undefined]);
+});
+
 Deno.test("A session that opens for nobody is closed, and that says nothing of the server", async () => {
   const world = setup();
   const cold = Promise.withResolvers<SttSession>();

@@ -53,6 +53,23 @@ Deno.test("Words grow into cumulative partials and end in one final after 700 ms
   assert.equal(world.texts.length, 4);
 });
 
+Deno.test("A notice stands in place of the next utterance's first words, and is never its final", () => {
+  const world = new World().hear(true);
+  const notice = world.utterances.notice((languageId) => `… (${languageId})`);
+  assert.deepEqual(
+    [notice?.text, notice?.final, notice?.isNotice, notice?.utterance, notice?.revision],
+    ["… (en)", false, true, 0, 0],
+  );
+  world.wait(60_000).end();
+  assert.deepEqual(world.texts, [], "nothing ends it but words");
+  world.words("hello");
+  assert.deepEqual(
+    world.captions.map(({ utterance, revision, isNotice }) => [utterance, revision, isNotice]),
+    [[0, 1, undefined]],
+  );
+  assert.equal(world.utterances.notice(() => "…"), undefined, "not between words");
+});
+
 Deno.test("Revisions count up from 0 within an utterance, utterances count up, and finals come once each", () => {
   const world = new World().hear(true).words("one two").say({ type: "end_of_utterance" }).words("three")
     .end();

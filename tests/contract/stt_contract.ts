@@ -121,6 +121,21 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
     assert.deepEqual([error.code, error.retryable], ["stt_language", false]);
   });
 
+  test("it says whether it acknowledges audio, and how far it is behind", ({ stt: { features } }) => {
+    assert.equal(typeof features.acknowledges, "boolean");
+    assert.ok(features.latencyMs >= 0 && features.latencyMs <= 10_000, `${features.latencyMs} ms`);
+    return Promise.resolve();
+  });
+
+  test("waking it, where it can sleep, leaves nothing open, and an aborted signal wakes nothing", async ({ stt }) => {
+    if (!stt.wake) return;
+    await stt.wake(NEVER);
+    await assert.rejects(
+      stt.wake(AbortSignal.abort(new DOMException("never mind", "AbortError"))),
+      isAbortError,
+    );
+  });
+
   test("what cannot be opened rejects with SttError and a code", async ({ unreachable }) => {
     const error = await sttErrorOf(unreachable.open({ languageId: "en" }, NEVER));
     assert.match(error.message, /^Cannot open STT session: .*[^.]$/);
