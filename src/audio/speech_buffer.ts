@@ -229,7 +229,7 @@ export class SpeechBuffer {
 
   /** Where so many bytes can be written: payloads lie one after the other, and are moved to the front when it is full. */
   #room(length: number): number {
-    if (this.#bytesHeld === 0) this.#bytesEnd = 0;
+    if (this.#size === 0) this.#bytesEnd = 0; // frames without a payload have a place, too
     if (this.#bytesEnd + length <= this.#bytes.length) return this.#bytesEnd;
     const { capacity, byteStarts } = this.#rows;
     const from = this.#size === 0 ? 0 : byteStarts[this.#head];

@@ -200,3 +200,16 @@ Deno.test("The bounds of the service hold ten seconds of what calls send", () =>
   assert.ok(LIMITS.speechFrames * 20 >= LIMITS.speechMs);
   assert.ok(LIMITS.speechBytes / 80 * 20 >= LIMITS.speechMs);
 });
+
+Deno.test("Payloads stay whole when all that was held before them was a pause", () => {
+  const { buffer } = setup();
+  for (let number = 0; number < 6; number++) buffer.push(packet(number), { ...PLAIN, isRead: true });
+  buffer.sent(120, 1);
+  const pause: OpusFrame = { kind: "silence", startMs: 120, durationMs: 400, heardAtMs: 0 };
+  buffer.push(pause, { voiced: false, endOfVoice: true, isRead: false });
+  buffer.acknowledge(1);
+  const packets = Array.from({ length: 40 }, (_, at) => packet(at, { startMs: 520 + 20 * at }));
+  for (const each of packets) buffer.push(each, PLAIN);
+  assert.deepEqual(buffer.read()?.frame, pause);
+  for (const each of packets) assert.deepEqual(buffer.read()?.frame, each);
+});
