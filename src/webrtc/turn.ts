@@ -6,6 +6,7 @@
  *   wrong password was repeated for eleven seconds. Where nonces go stale, as Talk's manual has coturn set up, no
  *   allocation was ever refreshed: it ended 1,100 s into the call (500 s to a first refresh with a good nonce, then 600 s).
  * - It signs a request that is sent again over its first signature, which no server accepts.
+ * - It keeps all that comes by TCP once something was no frame.
  * - It leaves its allocation to the server for the ten minutes that it lasts, and timers of requests under way.
  */
 import { classes, Message, methods, parseMessage, TurnProtocol } from "werift";
@@ -19,8 +20,12 @@ const ALLOCATE_RETRANSMISSIONS = 5;
 /** Giving an allocation back takes one round trip, or two. What is not given back by then expires by itself. */
 const RELEASE_TIMEOUT_MS = 300;
 
+/** The longest frame of a stream is a STUN message with 65,535 bytes of attributes: no more waits for its end. */
+const STREAM_BYTES_MAX = 65_560;
+
 const { prototype } = TurnProtocol;
 const werift = {
+  receive: prototype["dataReceived"],
   handle: prototype["handleSTUNMessage"],
   request: prototype.request,
   close: prototype.close,
@@ -29,6 +34,13 @@ const werift = {
 prototype["handleSTUNMessage"] = function (this: TurnProtocol, data: Bytes, address: Address): void {
   acceptUnsigned(this, data);
   werift.handle.call(this, data, address);
+};
+
+prototype["dataReceived"] = function (this: TurnProtocol, data: Bytes, address: Address): void {
+  werift.receive.call(this, data, address);
+  if (this["tcpBuffer"].length <= STREAM_BYTES_MAX) return;
+  this["tcpBuffer"] = data.subarray(0, 0);
+  this.transport.close().catch(() => {});
 };
 
 prototype.request = function (

@@ -129,3 +129,22 @@ Deno.test("A server that says nothing is given up before a connection is", async
   await assert.rejects(server.connect());
   assert.deepEqual(server.asked, Array(6).fill(methods.ALLOCATE));
 });
+
+Deno.test("A stream that is no TURN any more is closed after the length of a frame", async () => {
+  await using server = await FakeTurnServer.start();
+  const turn = await server.connect();
+  const { transport } = turn;
+  Object.assign(transport, { type: "tcp", remoteAddress: turn.server });
+  const receive = (bytes: number, first: number) => {
+    const data = Buffer.alloc(bytes);
+    data[0] = first;
+    turn["dataReceived"](data, turn.server);
+  };
+  receive(40_000, 0xff);
+  assert.equal(turn["tcpBuffer"].length, 40_000);
+  assert.ok(!transport.closed);
+  receive(40_000, 0);
+  assert.equal(turn["tcpBuffer"].length, 0);
+  assert.ok(transport.closed);
+  await turn.close();
+});
