@@ -2,7 +2,17 @@
 import assert from "@std/assert";
 import { Buffer } from "node:buffer";
 import { createSocket, type Socket } from "node:dgram";
-import { classes, type Connection, Message, methods, type RTCDtlsTransport, RtpHeader } from "werift";
+import {
+  classes,
+  type Connection,
+  Event,
+  Message,
+  methods,
+  type RTCDtlsTransport,
+  RtpHeader,
+  StunOverTurnProtocol,
+  type TurnProtocol,
+} from "werift";
 import { ALERT, CLOSE_NOTIFY, dtlsRecord, HANDSHAKE } from "../../tests/fakes/dtls.ts";
 import type { DatagramRefusal } from "./guard.ts";
 import { opusCodec, Peer } from "./peer.ts";
@@ -333,6 +343,34 @@ Deno.test("Of fragments 64 KB are kept while keys are agreed on, and nothing of 
   }
   const bytes = bufferedBytes(pair.listening);
   assert.ok(bytes > 60_000 && bytes <= 65_536, `${bytes} bytes are kept`);
+});
+
+Deno.test("What comes by a relay is judged as well", async () => {
+  await using pair = await Pair.connect();
+  const turn = { onData: new Event<[Buffer, Address]>(), transactions: {}, close: () => Promise.resolve() };
+  const relay = new StunOverTurnProtocol(turn as unknown as TurnProtocol);
+  const passed: string[] = [];
+  pair.ice["ensureProtocol"](relay);
+  relay.onRequestReceived.subscribe(() => passed.push("a check"));
+  relay.onDataReceived.subscribe(() => passed.push("data"));
+  const { localUsername: ufrag, localPassword: password } = pair.ice;
+  const stranger: Address = ["192.0.2.9", 9];
+  const datagrams = [...Object.values(ENDINGS), check({ ufrag }), Uint8Array.of(99)];
+  for (const datagram of datagrams) turn.onData.execute(Buffer.from(datagram), stranger);
+  assert.deepEqual(passed, []);
+  assert.deepEqual(
+    [pair.count("dtls_stranger"), pair.count("stun_unauthenticated"), pair.count("unknown_protocol")],
+    [4, 1, 1],
+  );
+  // The nominated pair is another's: once there are keys DTLS does not come this way.
+  const { nominated = assert.fail("no pair") } = pair.ice;
+  turn.onData.execute(Buffer.from(fragment(0)), nominated.remoteAddr);
+  assert.equal(pair.count("dtls_stranger"), 5);
+  relay.sendStun = () => Promise.resolve();
+  relay.request = () => new Promise(() => {});
+  relay.localCandidate = nominated.localCandidate;
+  turn.onData.execute(Buffer.from(check({ ufrag, password })), stranger);
+  assert.deepEqual(passed, ["a check"]);
 });
 
 Deno.test("Of fragments nothing is kept once there are keys", async () => {
