@@ -140,7 +140,7 @@ class Guard {
     const { dtls, state } = this.transport;
     const isOver = state === "closed" || state === "failed";
     const phase = isOver ? "ended" : dtls?.connected ? "connected" : "handshake";
-    const isPeer = phase === "connected" ? ice.isNominated(from) : ice.isPeer(from);
+    const isPeer = ice.isPeer(from);
     if (isPeer && !dtls) return [datagram]; // the peer begins before we do; there is nobody yet who could keep it
     const verdict = this.#dtls.judge(datagram, this.options.clock.now(), {
       phase,
@@ -174,11 +174,6 @@ class WeriftIce implements IceView {
 
   isPeer(from: Address): boolean {
     return this.ice.remoteCandidates.some(({ host, port }) => isSameAddress([host, port], from));
-  }
-
-  isNominated(from: Address): boolean {
-    const { nominated } = this.ice;
-    return nominated?.protocol === this.protocol && isSameAddress(nominated.remoteAddr, from);
   }
 
   /** Who may send something that is not nothing: the peer, and who was asked. */

@@ -33,7 +33,7 @@ export interface IceView {
 
 /**
  * Checks a second that are looked into, for addresses of the peer's and for others. An agent sends one every 20 ms
- * while it connects (RFC 8445, section 14.2), and repeats those that are lost; one takes 20 us here, and 100 in werift.
+ * while it connects (RFC 8445, section 14.2), and repeats those that are lost.
  */
 const PEER_CHECKS_PER_SECOND = 100;
 const STRANGER_CHECKS_PER_SECOND = 50;
