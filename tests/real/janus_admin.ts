@@ -19,19 +19,39 @@ export interface ReportedAudio {
 
 /** Of every subscription there is. */
 export async function reportedAudio(options: JanusAdminOptions): Promise<ReportedAudio[]> {
+  const media = (await subscriptions(options)).flatMap(({ media }) => Object.values(media ?? {}));
+  return media.flatMap(({ type, rtcp }) => {
+    if (type !== "audio" || !rtcp) return [];
+    const { rtt, "lost-by-remote": packetsLost, "jitter-remote": jitterMs } = rtcp.main;
+    return [{ rttMs: rtt, packetsLost, jitterMs }];
+  });
+}
+
+/** Where the two ends of a subscription's media are. */
+export interface MediaPath {
+  janus: readonly [host: string, port: number];
+  subscriber: readonly [host: string, port: number];
+}
+
+/** Of every subscription that is connected. */
+export async function mediaPaths(options: JanusAdminOptions): Promise<MediaPath[]> {
+  return (await subscriptions(options)).flatMap(({ ice }) => {
+    const ends = [...(ice?.["selected-pair"] ?? "").matchAll(/(\S+):(\d+) \[/g)];
+    if (ends.length !== 2) return [];
+    const [janus, subscriber] = ends.map(([, host, port]) => [host, Number(port)] as const);
+    return [{ janus, subscriber }];
+  });
+}
+
+async function subscriptions(options: JanusAdminOptions): Promise<NonNullable<HandleInfo["webrtc"]>[]> {
   await using admin = await Admin.connect(options);
-  const found: ReportedAudio[] = [];
+  const found: NonNullable<HandleInfo["webrtc"]>[] = [];
   const { sessions } = await admin.ask<{ sessions: number[] }>({ janus: "list_sessions" });
   for (const session_id of sessions) {
     const { handles } = await admin.ask<{ handles: number[] }>({ janus: "list_handles", session_id });
     for (const handle_id of handles) {
       const { info } = await admin.ask<{ info: HandleInfo }>({ janus: "handle_info", session_id, handle_id });
-      if (info.plugin_specific?.type !== "subscriber") continue;
-      for (const { type, rtcp } of Object.values(info.webrtc?.media ?? {})) {
-        if (type !== "audio" || !rtcp) continue;
-        const { rtt, "lost-by-remote": packetsLost, "jitter-remote": jitterMs } = rtcp.main;
-        found.push({ rttMs: rtt, packetsLost, jitterMs });
-      }
+      if (info.plugin_specific?.type === "subscriber" && info.webrtc) found.push(info.webrtc);
     }
   }
   return found;
@@ -41,6 +61,7 @@ export async function reportedAudio(options: JanusAdminOptions): Promise<Reporte
 interface HandleInfo {
   plugin_specific?: { type?: string };
   webrtc?: {
+    ice?: { "selected-pair"?: string };
     media?: Record<
       string,
       { type: string; rtcp?: { main: { rtt: number; "lost-by-remote": number; "jitter-remote": number } } }
