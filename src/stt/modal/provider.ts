@@ -245,7 +245,7 @@ class ModalSession implements SttSession {
     this.#asking = this.#socket.delivered().then(() => {
       this.#asking = undefined;
       this.#state.delivered(sentMs);
-      if (!this.#finishing) this.#pump();
+      this.#pump();
     });
   }
 
@@ -255,6 +255,7 @@ class ModalSession implements SttSession {
 
   /** Looks again whether the waiting frame may go, the session has failed, or when to look next. */
   #pump(): void {
+    if (this.#finishing) return; // the timer is for its end now
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     const waiting = this.#waiting;

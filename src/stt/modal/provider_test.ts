@@ -50,11 +50,11 @@ async function stateOf(promise: Promise<unknown>): Promise<string> {
   return state;
 }
 
-/** Writes until the session takes no more, and gives back the write that waits. */
-async function fill(session: SttSession): Promise<{ waiting: Promise<void> }> {
+/** Writes until the session takes no more. Returns how much it took, and the write that waits. */
+async function fill(session: SttSession): Promise<{ takenMs: number; waiting: Promise<void> }> {
   for (let sentMs = 0; sentMs < 600_000; sentMs += FRAME_MS) {
     const waiting = session.write(frame());
-    if (await stateOf(waiting) === "waits") return { waiting };
+    if (await stateOf(waiting) === "waits") return { takenMs: sentMs, waiting };
     await macrotask(); // the peer's answers come in
   }
   throw new Error("Cannot fill the session: it takes everything");
@@ -221,6 +221,23 @@ Deno.test("Finish sends as much more silence as the server is behind, and waits 
   await clock.advance(700);
   await finished;
   assert.deepEqual(await heard, [{ type: "word", text: "two" }, { type: "word", text: "last" }]);
+});
+
+Deno.test("Finish ends in its time though the connection takes bytes again only meanwhile", async () => {
+  const clock = new FakeClock();
+  await using call = await connect({ clock });
+  call.server.stopReading();
+  const { takenMs, waiting } = await fill(call.session);
+  const rejected = sttErrorOf(waiting);
+  const finished = call.session.finish();
+  assert.equal((await rejected).code, "stt_over");
+  call.server.resumeReading();
+  await call.server.until(() => call.record.receivedMs >= takenMs + LIMITS.sttFlushMs);
+  await macrotask();
+  assert.equal(clock.pending, 1, "it waits no longer than for the last words");
+  await clock.advance(MODAL_LIMITS.finishMs);
+  await finished;
+  assert.equal(clock.pending, 0);
 });
 
 Deno.test("Finish gives up on a server that says nothing, and does not wait where no voice was sent", async () => {
