@@ -1,9 +1,10 @@
-/** `tiro serve`: the service until SIGTERM or SIGINT, which drain it. A second signal ends it at once. */
+/** `tiro serve`: the service until SIGTERM or SIGINT, which drain it. A second signal, half a second later or more, ends it at once. */
 import { type Seams, startService } from "../app.ts";
 import { type Config, formatConfigError, loadConfig } from "../config/mod.ts";
 import { ConfigError, LIMITS, type Log } from "../domain/mod.ts";
 import { createLog } from "../telemetry/mod.ts";
 import { fail } from "./output.ts";
+import { StopSignals } from "./stop_signals.ts";
 
 export function run(): Promise<number> {
   return serve();
@@ -41,13 +42,15 @@ export async function serve(seams: Seams = {}): Promise<number> {
 /** What ending the process takes itself. */
 const EXIT_MS = 100;
 
-/** Resolves with the first signal to stop. The second one, or the end of the time to stop in, ends the process. */
+/** Resolves with the first signal to stop. A second one that is no echo of it, or the end of the time to stop in, ends the process. */
 function firstSignal(): Promise<string> {
   const first = Promise.withResolvers<string>();
-  let signals = 0;
+  const signals = new StopSignals();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     Deno.addSignalListener(signal, () => {
-      if (++signals > 1) Deno.exit(1);
+      const asked = signals.receive(performance.now());
+      if (asked === "exit") Deno.exit(1);
+      if (asked === "echo") return;
       setTimeout(() => Deno.exit(1), LIMITS.drainMs - EXIT_MS);
       first.resolve(signal);
     });
