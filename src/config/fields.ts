@@ -120,12 +120,18 @@ export function wholeNumber(least: number, most: number) {
     .refine((value) => value >= least && value <= most, message);
 }
 
+/** Below it a port is taken by who may bind privileged ones only. */
+const FIRST_OPEN_PORT = 1_024;
+
 /** First and last port, where at least `least` are needed, for what `use` says. */
 export function portRange(least: number, use: string) {
   return z.string().transform((value, context): [number, number] => {
     const [, first, last] = (/^(\d{1,5})\s*-\s*(\d{1,5})$/.exec(value) ?? []).map(Number);
     if (!(first >= 1 && first <= last && last <= 65_535)) {
-      return fault(context, "must be two ports from 1 to 65535 with a hyphen between, the lower first");
+      return fault(context, "must be two ports from 1024 to 65535 with a hyphen between, the lower first");
+    }
+    if (first < FIRST_OPEN_PORT) {
+      return fault(context, "has privileged ports: the first must be 1024 or above");
     }
     const ports = last - first + 1;
     if (ports < least) return fault(context, `has ${ports} ports and needs ${least}: ${use}`);

@@ -79,7 +79,7 @@ export interface Config {
     /** A folder that is there and can be written to. */
     readonly storage: string;
   };
-  /** Threads that hear speakers, 0 for the main thread; undefined: as many as there are cores. */
+  /** Threads that receive speakers' audio, 0 for the main thread; undefined: as many as there are cores. */
   readonly media: {
     readonly workers: number | undefined;
     /** To bind media to: of this machine, or `0.0.0.0` and `::` for all of a family; undefined: all there are. */
@@ -248,6 +248,19 @@ function isOpenByAccident(given: Given): boolean {
   return !LT_API_TOKEN && !APP_SECRET && fields.isOn(LT_API_OPEN) === false && !fields.isLoopback(HOST);
 }
 
+/** Most speakers at once; the least there can be where MAX_SPEAKERS cannot be read, which is a fault of its own. */
+function speakersMax({ MAX_SPEAKERS, MEDIA_WORKERS }: Given): number {
+  const speakers = SPEAKERS.safeParse(MAX_SPEAKERS).data ?? 1;
+  const workers = WORKERS.safeParse(MEDIA_WORKERS).data;
+  // How many there are without MEDIA_WORKERS is up to the machine.
+  return workers === undefined
+    ? speakers
+    : Math.min(speakers, Math.max(workers, 1) * LIMITS.speakersPerWorker);
+}
+
+const SPEAKERS = fields.wholeNumber(1, 10_000);
+const WORKERS = fields.wholeNumber(0, 64);
+
 function parse(given: Given, machine: Machine) {
   const byModal = given.STT_PROVIDER?.toLowerCase() === "modal";
   const required = byModal && !given.STT_STREAM_URL;
@@ -303,14 +316,14 @@ function parse(given: Given, machine: Machine) {
       ALL_PROXY: fields.proxyUrl.optional(),
       NO_PROXY: z.string().transform((list) => list.split(/[\s,]+/).filter((entry) => entry !== ""))
         .optional(),
-      MEDIA_WORKERS: fields.wholeNumber(0, 64).optional(),
+      MEDIA_WORKERS: WORKERS.optional(),
       MEDIA_ADDRESS: fields.localAddresses(LIMITS.mediaAddresses, machine.addresses).optional(),
       MEDIA_PORTS: fields.portRange(
-        Number(given.MAX_SPEAKERS) + LIMITS.joinsAtOnce,
-        `one for each of MAX_SPEAKERS, and ${LIMITS.joinsAtOnce} for those who are connected anew`,
+        speakersMax(given) + LIMITS.joinsAtOnce,
+        `one for each of MAX_SPEAKERS (${LIMITS.speakersPerWorker} a media worker at most), and ${LIMITS.joinsAtOnce} for those who are connected anew`,
       ).optional(),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
-      MAX_SPEAKERS: fields.wholeNumber(1, 10_000),
+      MAX_SPEAKERS: SPEAKERS,
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),
       EMPTY_ROOM_SECONDS: fields.wholeNumber(1, 86_400),
     } satisfies Record<VariableName, z.ZodType>,

@@ -360,11 +360,19 @@ Deno.test("Ports for media are enough for the speakers, or it is said how many a
   assert.equal(loadConfig(few).media.ports, undefined);
   assert.deepEqual(problems({ ...few, MEDIA_PORTS: "20000-20068" }), {
     MEDIA_PORTS:
-      "has 69 ports and needs 70: one for each of MAX_SPEAKERS, and 20 for those who are connected anew",
+      "has 69 ports and needs 70: one for each of MAX_SPEAKERS (350 a media worker at most), and 20 for those who are connected anew",
   });
   assert.deepEqual(Object.keys(problems({ ...COMPLETE, MAX_SPEAKERS: "many", MEDIA_PORTS: "20000-20001" })), [
+    "MEDIA_PORTS",
     "MAX_SPEAKERS",
   ]);
+  assert.deepEqual(Object.keys(problems({ ...COMPLETE, MAX_SPEAKERS: "many", MEDIA_PORTS: "20000-20020" })), [
+    "MAX_SPEAKERS",
+  ]);
+  const oneWorker = { ...COMPLETE, MEDIA_WORKERS: "1" };
+  assert.deepEqual(loadConfig({ ...oneWorker, MEDIA_PORTS: "20000-20369" }).media.ports, [20_000, 20_369]);
+  assert.match(problems({ ...oneWorker, MEDIA_PORTS: "20000-20368" }).MEDIA_PORTS, /needs 370/);
+  assert.match(problems({ ...few, MEDIA_PORTS: "1023-20000" }).MEDIA_PORTS, /^has privileged ports/);
 });
 
 Deno.test("Modal's workspace and token are needed only where Modal is used", () => {
