@@ -104,6 +104,11 @@ export async function startService(
   const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
   const identity = config.exApp && { ...config.exApp, secret: config.exApp.secret.reveal() };
   const tls = { ...config.tls, proxies: proxyRules(config) };
+  if (config.tls.skipVerify) {
+    log.warn(
+      "SKIP_CERT_VERIFY is on: any certificate is accepted from the HPB and Nextcloud, see LT_CA_CERTS",
+    );
+  }
   reportProxies(config, log);
   const ocs = createOcs({ nextcloudUrl, exApp: identity, tls, clock, log, meter });
   const { provider } = config.translation;

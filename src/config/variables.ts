@@ -257,7 +257,7 @@ export const VARIABLES = [
   {
     name: "MEDIA_WORKERS",
     meaning:
-      "Threads that hear speakers, 350 each, `0` for the main thread; unset: one for each core at most",
+      "Threads that receive speakers' audio, at most 350 speakers each; `0` for the main thread; unset: one for each core at most",
     example: "2",
   },
   {
@@ -280,8 +280,7 @@ export const VARIABLES = [
   {
     name: "MAX_SPEAKERS",
     default: String(LIMITS.speakers),
-    meaning:
-      "Speakers captioned in all calls together, and 350 a media worker; who comes later waits for others to leave",
+    meaning: "Most speakers at once in all calls; each media worker takes at most 350. Later ones wait",
     example: "200",
   },
   {
@@ -293,7 +292,7 @@ export const VARIABLES = [
   {
     name: "EMPTY_ROOM_SECONDS",
     default: String(LIMITS.emptyRoomMs / 1_000),
-    meaning: "A call nobody wants captions in any more is left after this",
+    meaning: "Seconds until Tiro leaves a call in which nobody wants captions any more",
     example: "300",
   },
 ] as const satisfies readonly Variable[];

@@ -16,7 +16,9 @@ const MEANINGS: Record<DegradedCode, string> = {
   signaling: "the HPB is out of reach",
   signaling_refused: "the HPB refuses the service; the log names the variable to look at",
   memory: "memory is short: no new call or speaker is taken",
-  speakers_max: "`MAX_SPEAKERS` are captioned: no new call or speaker is taken",
+  speakers_max:
+    "all places for speakers are taken (`MAX_SPEAKERS`, or 350 a media worker): raise `MAX_SPEAKERS` or `MEDIA_WORKERS`; " +
+    "no new call or speaker is taken",
   not_connected: "somebody who speaks cannot be connected to; the log says what was seen and what to look at",
   no_media_worker: "somebody who speaks is not captioned: their media worker was lost, or all are full",
   recogniser_starting: "somebody's recogniser has not answered yet (a cold start)",

@@ -145,7 +145,10 @@ export const translationLanguages = createRoute({
     200: json(schemas.translationLanguagesReply, "By language id"),
     ...invalid,
     ...unauthorised,
-    ...unavailable("The translator has not told its languages yet"),
+    ...unavailable(
+      "The translator has not told its languages yet",
+      "Cannot translate: the provider's languages are not known yet",
+    ),
     ...noTranslation,
   },
 });
@@ -212,7 +215,7 @@ export const setEnabled = createRoute({
   request: { query: schemas.enabledQuery },
   responses: {
     200: json(schemas.setEnabledReply, "Done, or why not"),
-    ...invalid,
+    400: failure(invalid[400].description, "enabled: must be 0 or 1"),
     ...unauthorised,
   },
 });
@@ -238,7 +241,15 @@ export const health = createRoute({
         }),
       }),
     },
-    503: json(schemas.healthReply, "Unhealthy: shutting down"),
+    503: {
+      content: {
+        "application/json": {
+          schema: schemas.healthReply,
+          example: { ...schemas.HEALTH, status: "unhealthy" as const },
+        },
+      },
+      description: "Unhealthy: shutting down",
+    },
   },
 });
 

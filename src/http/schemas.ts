@@ -138,21 +138,21 @@ export const initReply = z.object({}).openapi("Init", { example: {} });
 export const heartbeatReply = z.object({ status: z.literal("ok") })
   .openapi("Heartbeat", { example: { status: "ok" } });
 
+export const HEALTH = {
+  status: "healthy" as const,
+  rooms: 2,
+  speakers: 7,
+  memory_mb: 120,
+  timestamp: "2026-01-31T09:30:00.000Z",
+};
+
 export const healthReply = z.object({
   status: z.enum(["healthy", "degraded", "unhealthy"]),
   rooms: z.number().int().openapi({ description: "Calls being captioned" }),
   speakers: z.number().int(),
   memory_mb: z.number(),
   timestamp: z.iso.datetime(),
-}).openapi("Health", {
-  example: {
-    status: "healthy",
-    rooms: 2,
-    speakers: 7,
-    memory_mb: 120,
-    timestamp: "2026-01-31T09:30:00.000Z",
-  },
-});
+}).openapi("Health", { example: HEALTH });
 
 /** The first thing wrong, as `field: what`; the value itself is never part of it. */
 export function describeIssues(error: z.core.$ZodError): string {

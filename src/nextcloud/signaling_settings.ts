@@ -81,7 +81,7 @@ export class SignalingSettings implements IceServerSource, AsyncDisposable {
       if (this.#ending.signal.aborted) return;
       // What we have stays good until it expires.
       this.#refreshAtMs = this.#clock.now() + RETRY_MS;
-      log.warn("no STUN and TURN servers from Nextcloud, trying again later", {
+      log.warn("no STUN and TURN servers from Nextcloud, trying again later; check NEXTCLOUD_URL", {
         reason: error instanceof Error ? error.message : "unknown",
       });
     }

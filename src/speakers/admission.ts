@@ -40,8 +40,9 @@ export class AdmittingHost implements SpeakerHost, Admission {
     this.#options = options;
     this.#full = {
       code: "speakers_max",
-      cause: `${options.speakersMax} speakers are being captioned already; ` +
-        "wait until calls have ended, or raise MAX_SPEAKERS",
+      cause: `all ${options.speakersMax} places for speakers are taken ` +
+        `(MAX_SPEAKERS, or ${LIMITS.speakersPerWorker} a media worker); ` +
+        "wait until calls have ended, or raise MAX_SPEAKERS or MEDIA_WORKERS",
     };
     options.scope.use(
       options.meter.gauge("tiro_speakers_admitted", "Speakers the service has taken", () => this.#speakers),

@@ -81,7 +81,10 @@ Deno.test("Past the most there may be a speaker is refused, until one has wholly
   assert.equal(host.refusal, undefined);
   open();
   assert.equal(host.refusal?.code, "speakers_max");
-  const isFull = refusedAs("speakers_max", /^Cannot caption a speaker: 2 speakers .* raise MAX_SPEAKERS$/);
+  const isFull = refusedAs(
+    "speakers_max",
+    /^Cannot caption a speaker: all 2 places .* raise MAX_SPEAKERS or MEDIA_WORKERS$/,
+  );
   assert.throws(() => open(), isFull);
   const closed = first[Symbol.asyncDispose]();
   assert.throws(() => open(), isFull);
