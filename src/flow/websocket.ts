@@ -15,6 +15,7 @@ import { type ClientOptions, WebSocket } from "ws";
 import { OverflowError } from "../domain/mod.ts";
 import { fitsBinaryFrame, writeBinaryFrame } from "./binary_frame.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
+import { connectFailure } from "./connect_failure.ts";
 import { proxyFor } from "./proxy.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
 import { openTunnel, ProxyError } from "./tunnel.ts";
@@ -43,10 +44,10 @@ export interface CloseInfo {
 /** The connection was not opened. Names no URL and no header. */
 export class WebSocketOpenError extends Error {
   constructor(
-    cause: string,
+    /** For the end of another message. */ readonly failure: string,
     /** What the server answered instead of 101, if it did. */ readonly status?: number,
   ) {
-    super(`Cannot open WebSocket: ${cause}`);
+    super(`Cannot open WebSocket: ${failure}`);
     this.name = "WebSocketOpenError";
   }
 }
@@ -270,8 +271,9 @@ function shakeHands<T>(
   };
   const onAbort = () => fail(ending.reason);
   ending.addEventListener("abort", onAbort, { once: true });
-  // The error's own message can carry the address; that it could not connect is enough.
-  socket.on("error", () => {});
+  // The error's own message can carry the address; its code says enough.
+  let code: string | undefined;
+  socket.on("error", (error: Error & { code?: string }) => code ??= error.code);
   socket.once("unexpected-response", (_, { statusCode }) => {
     fail(new WebSocketOpenError(`the server answered ${statusCode}`, statusCode));
   });
@@ -282,7 +284,7 @@ function shakeHands<T>(
   });
   socket.once("close", () => {
     ending.removeEventListener("abort", onAbort);
-    const cause = transport ? "the server's handshake is not WebSocket's" : "connection refused or lost";
+    const cause = transport ? "the server's handshake is not WebSocket's" : connectFailure(code);
     reject(failure ?? new WebSocketOpenError(cause));
   });
   return promise;

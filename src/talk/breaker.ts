@@ -87,17 +87,17 @@ export class Breaker implements HelloGate {
   }
 
   resume(): HelloAttempt {
-    return this.#attempt((outcome, code) => {
-      if (outcome === "failed") this.#failed(code);
+    return this.#attempt((outcome, code, cause) => {
+      if (outcome === "failed") this.#failed(code, cause);
       // It shows that the HPB is there, not that it would take another hello.
       if (outcome === "accepted" && this.#trouble?.kind !== "refused") this.#over();
     });
   }
 
   #newProbe(): HelloAttempt {
-    const probe = this.#attempt((outcome, code) => {
+    const probe = this.#attempt((outcome, code, cause) => {
       this.#probe = undefined;
-      this.#hello(outcome, code);
+      this.#hello(outcome, code, cause);
     }, () => {
       this.#probe = undefined;
       const [next] = this.#waiting;
@@ -106,16 +106,16 @@ export class Breaker implements HelloGate {
     return this.#probe = probe;
   }
 
-  #hello(outcome: AttemptOutcome, code = "unknown"): void {
+  #hello(outcome: AttemptOutcome, code = "unknown", cause?: string): void {
     switch (outcome) {
       case "accepted":
         this.#over();
         for (const waiting of [...this.#waiting]) {
-          this.#admit(waiting, this.#attempt((outcome, code) => this.#hello(outcome, code)));
+          this.#admit(waiting, this.#attempt((outcome, code, cause) => this.#hello(outcome, code, cause)));
         }
         return;
       case "failed": {
-        const error = this.#failed(code);
+        const error = this.#failed(code, cause);
         return this.#reject(error);
       }
       case "refused": {
@@ -127,11 +127,9 @@ export class Breaker implements HelloGate {
     }
   }
 
-  #failed(code = "unknown"): SignalingError {
-    const error = new SignalingError(`Cannot reach the HPB: "${code}"; is LT_HPB_URL its address?`, {
-      code,
-      retryable: true,
-    });
+  #failed(code = "unknown", cause = `"${code}"`): SignalingError {
+    const advice = "check LT_HPB_URL, and HTTPS_PROXY where one is used";
+    const error = new SignalingError(`Cannot reach the HPB: ${cause}; ${advice}`, { code, retryable: true });
     if (++this.#failures < FAILURES_TO_OPEN) return error;
     this.#openUntilMs = Math.max(this.#openUntilMs, this.#options.clock.now() + FAILED_COOL_DOWN_MS);
     // A HPB that refused us is not forgiven for being away.
@@ -166,15 +164,15 @@ export class Breaker implements HelloGate {
   }
 
   #attempt(
-    onSettled: (outcome: AttemptOutcome, code?: string) => void,
+    onSettled: HelloAttempt["settle"],
     onAbandoned: () => void = () => {},
   ): HelloAttempt {
     let isOver = false;
     return {
-      settle(outcome, code) {
+      settle(outcome, code, cause) {
         if (isOver) return;
         isOver = true;
-        onSettled(outcome, code);
+        onSettled(outcome, code, cause);
       },
       [Symbol.dispose]() {
         if (isOver) return;

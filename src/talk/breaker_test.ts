@@ -149,3 +149,13 @@ Deno.test("An outage is reported when it begins, when it turns out to be another
   breaker.resume().settle("failed", "unreachable");
   assert.deepEqual(troubles.map((trouble) => trouble?.kind), ["unreachable", "refused"]);
 });
+
+Deno.test("An outage names the kind of its cause where no connection was opened, and the variables to check", () => {
+  const { breaker, troubles } = makeBreaker();
+  breaker.enterNow()!.settle("failed", "unreachable", "connection refused");
+  breaker.enterNow()!.settle("failed", "unreachable", "connection refused");
+  assert.deepEqual(
+    troubles.map((trouble) => trouble?.error.message),
+    ["Cannot reach the HPB: connection refused; check LT_HPB_URL, and HTTPS_PROXY where one is used"],
+  );
+});

@@ -75,6 +75,7 @@ export class Room {
   #languageId: string;
   #joinedAtMs: number | undefined;
   #hasStayed = false;
+  #hasJoined = false;
   /** False from a full (re-)join until the HPB has named listeners: until then captions would reach nobody. */
   #knowsListeners = false;
   /** Listeners who were here before a full re-join and have not been named since. */
@@ -122,6 +123,11 @@ export class Room {
   get hasStayed(): boolean {
     const joinedAtMs = this.#joinedAtMs ?? Infinity;
     return this.#hasStayed || this.#options.clock.now() - joinedAtMs >= LIMITS.signalingStayMs;
+  }
+
+  /** Whether the call was ever joined. */
+  get hasJoined(): boolean {
+    return this.#hasJoined;
   }
 
   get isJoined(): boolean {
@@ -211,6 +217,7 @@ export class Room {
     switch (event.type) {
       case "joined":
         this.#joinedAtMs = this.#options.clock.now();
+        this.#hasJoined = true;
         if (event.resumed) this.#speakers.resumed();
         else this.#joinedAnew();
         this.#watchListeners();

@@ -252,7 +252,7 @@ export class TalkRooms implements Rooms {
   }
 
   #ended(roomToken: string, room: Room, end: RoomEnd): void {
-    if (end.reason === "signaling") this.#signalingLost(end.error ?? new Error("signalling closed"));
+    if (end.reason === "signaling") this.#signalingLost(room, end.error ?? new Error("signalling closed"));
     else this.#options.log.info("leaving a call", { reason: end.reason });
     const open = this.#rooms.get(roomToken);
     this.#close(roomToken);
@@ -308,10 +308,11 @@ export class TalkRooms implements Rooms {
   }
 
   /** An outage is logged once, and each call lost in it counted. */
-  #signalingLost(error: unknown): void {
-    if (!this.#breaker.trouble) return this.#complain("call lost", "signaling", error);
+  #signalingLost(room: Room, error: unknown): void {
+    const what = room.hasJoined ? "call lost" : "call not joined";
+    if (!this.#breaker.trouble) return this.#complain(what, "signaling", error);
     this.#options.meter.count("transcription_errors_total", "signaling");
-    this.#options.log.info("call lost", { code: error instanceof TiroError ? error.code : undefined });
+    this.#options.log.info(what, { code: error instanceof TiroError ? error.code : undefined });
   }
 
   #signalingChanged(trouble: SignalingTrouble | undefined): void {

@@ -123,6 +123,16 @@ Deno.test("A call lost to signalling is counted and told with its error; one tha
     assert.deepEqual(log.lines.filter(({ level }) => level === "error").map(({ error }) => error), [error]);
   }));
 
+Deno.test("A call that was never joined is logged as that, and not as lost", () =>
+  withRooms(async ({ ask, call, signaling, log }) => {
+    (await call("a")).onEvent({ type: "closed", error: unreachable() });
+    ask("b", "nc-l");
+    signaling.at(-1)!.onEvent({ type: "closed", error: unreachable() });
+    await settle();
+    const messages = log.lines.map(({ message }) => message).filter((message) => message.startsWith("call "));
+    assert.deepEqual(messages, ["call lost", "call not joined"]);
+  }));
+
 for (
   const event of [
     { type: "call_ended" },

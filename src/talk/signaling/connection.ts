@@ -3,7 +3,14 @@
  * knows by itself is how to open a socket, and that a full queue or a refused connection is a lost one.
  */
 import { type Clock, LIMITS, type Log, type Meter, OverflowError, SignalingError } from "../../domain/mod.ts";
-import { type Backoff, type Scope, systemClock, type TlsOptions, WebSocketDuplex } from "../../flow/mod.ts";
+import {
+  type Backoff,
+  type Scope,
+  systemClock,
+  type TlsOptions,
+  WebSocketDuplex,
+  WebSocketOpenError,
+} from "../../flow/mod.ts";
 import { type ClientMessage, decode, encode, type ServerMessage } from "./codec.ts";
 import type { SignalingEvent } from "./events.ts";
 import type { HelloAttempt, HelloGate } from "./hello_gate.ts";
@@ -42,6 +49,9 @@ export class SignalingConnection {
   #socket?: WebSocketDuplex;
   #timer?: Disposable;
   #lostAtMs?: number;
+  #hasJoined = false;
+  /** Why the last attempt opened no socket, if it did not. */
+  #notOpened?: string;
   /** The attempt under way, until its outcome is reported to the gate. */
   #attempt?: HelloAttempt;
   /** Whether that attempt may say a full hello. */
@@ -147,7 +157,7 @@ export class SignalingConnection {
           this.#drop();
           break;
         case "attempt":
-          this.#attempt?.settle(output.outcome, output.code);
+          this.#attempt?.settle(output.outcome, output.code, this.#notOpened);
           this.#abandon();
           break;
         case "overfull":
@@ -167,6 +177,7 @@ export class SignalingConnection {
   async #connect(resuming: boolean, signal: AbortSignal): Promise<void> {
     const { log, tls, url, gate } = this.#options;
     this.#abandon();
+    this.#notOpened = undefined;
     if (resuming) this.#attempt = gate.resume();
     else if (!await this.#enter(signal)) return;
     let socket: WebSocketDuplex;
@@ -180,6 +191,7 @@ export class SignalingConnection {
       });
     } catch (error) {
       if (signal.aborted) return;
+      this.#notOpened = error instanceof WebSocketOpenError ? error.failure : undefined;
       log.debug("signalling not opened", { reason: error instanceof Error ? error.message : "unknown" });
       return this.#apply(this.#session.lost("unreachable", this.#clock.now()));
     }
@@ -268,16 +280,19 @@ export class SignalingConnection {
     const { log, meter, onEvent } = this.#options;
     if (event.type === "disconnected") {
       this.#lostAtMs = this.#clock.now();
-      log.warn("signalling lost, trying again");
+      log.warn(
+        this.#hasJoined ? "signalling lost, trying again" : "signalling not connected yet, trying again",
+      );
     } else if (event.type === "joined") {
       if (this.#lostAtMs !== undefined) {
         meter.count("tiro_signaling_reconnects_total", event.resumed ? "resumed" : "rejoined");
-        log.info("signalling back", {
+        log.info(this.#hasJoined ? "signalling back" : "signalling connected", {
           resumed: event.resumed,
           afterMs: Math.round(this.#clock.now() - this.#lostAtMs),
         });
       }
       this.#lostAtMs = undefined;
+      this.#hasJoined = true;
     }
     onEvent(event);
     if (event.type === "closed") this.#stop();

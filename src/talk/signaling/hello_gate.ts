@@ -3,8 +3,8 @@ import type { AttemptOutcome } from "./session_state.ts";
 
 /** One hello on its way. Settled once, with what became of it; disposing it unsettled says that nothing did. */
 export interface HelloAttempt extends Disposable {
-  /** `code` is the HPB's where it answered with one, else ours. */
-  settle(outcome: AttemptOutcome, code?: string): void;
+  /** `code` is the HPB's where it answered with one, else ours; `cause` says why no socket was opened. */
+  settle(outcome: AttemptOutcome, code?: string, cause?: string): void;
 }
 
 export interface HelloGate {
