@@ -9,7 +9,7 @@
  *                                                         --failed--> open, with a longer wait
  *
  * A probe that is still on its way after a few seconds has reached something that starts (a cold container): then the
- * others connect as well, since such a peer starts more of itself for more of them. Attempts that hang cannot come often.
+ * others connect as well, since such a peer starts more of itself for more of them. When one of those fails, all wait again.
  */
 import { RetryPolicy, type RetryPolicyOptions } from "./retry.ts";
 
@@ -29,8 +29,8 @@ export class SharedRetry {
   readonly #policy: RetryPolicy;
   /** Who is told that something changed. */
   readonly #waiting = new Set<() => void>();
-  /** When the probe began; undefined without one. */
-  #probeSinceMs: number | undefined;
+  /** The attempt that the others wait for. */
+  #probe: { readonly sinceMs: number } | undefined;
   #failedAtMs = -Infinity;
 
   constructor(options: RetryPolicyOptions) {
@@ -67,28 +67,30 @@ export class SharedRetry {
 
   #waitMs(): number {
     if (this.#policy.failures === 0) return 0;
-    if (this.#probeSinceMs === undefined) return this.#policy.waitMs;
-    return this.#probeSinceMs + SLOW_PROBE_MS - this.#options.clock.now();
+    if (!this.#probe) return this.#policy.waitMs;
+    return this.#probe.sinceMs + SLOW_PROBE_MS - this.#options.clock.now();
   }
 
   #attempt(): SharedAttempt {
     const startedAtMs = this.#options.clock.now();
-    const isProbe = this.#policy.failures > 0 && this.#probeSinceMs === undefined;
-    if (isProbe) this.#probeSinceMs = startedAtMs;
+    const probe = this.#policy.failures > 0 && !this.#probe ? { sinceMs: startedAtMs } : undefined;
+    if (probe) this.#probe = probe;
     let isSettled = false;
-    const settle = (what?: () => void) => {
+    const settle = (what?: (isProbe: boolean) => void) => {
       if (isSettled) return;
       isSettled = true;
-      if (isProbe) this.#probeSinceMs = undefined;
-      what?.();
+      const isProbe = probe !== undefined && this.#probe === probe;
+      if (isProbe) this.#probe = undefined;
+      what?.(isProbe);
       this.#changed();
     };
     return {
       worked: () => settle(() => this.#policy.worked()),
       failed: (error) =>
-        settle(() => {
+        settle((isProbe) => {
           // Who set out before the last failure was known brings no news by failing too.
           if (!isProbe && startedAtMs <= this.#failedAtMs) return;
+          this.#probe = undefined; // one that hangs is not waited for: the peer refuses
           this.#failedAtMs = this.#options.clock.now();
           this.#policy.failed(error);
         }),

@@ -127,3 +127,34 @@ Deno.test("After quiet minutes nobody waits for a failure of long ago", async ()
   await settle();
   assert.equal(attempts.length, 1);
 });
+
+Deno.test("A probe that hangs lets nobody hammer a peer that refuses the others", async () => {
+  const { clock, shared } = setup();
+  await failTwice(shared);
+  const abort = new AbortController();
+  const attempts = callers(shared, 1);
+  await clock.advance(1_000);
+  assert.equal(attempts.length, 1, "the probe, which hangs");
+  let refused = 0;
+  const calling = Array.from({ length: 500 }, async () => {
+    while (!abort.signal.aborted) {
+      const attempt = await shared.turn(abort.signal);
+      await Promise.resolve();
+      attempt.failed(failure());
+      if (++refused > 5_000) abort.abort();
+    }
+  });
+  const ended = Promise.allSettled(calling);
+  await clock.advance(4_999);
+  assert.equal(refused, 0);
+  await clock.advance(1);
+  const atOnce = refused;
+  assert.ok(atOnce >= 1 && atOnce <= 500, `${atOnce} asked: nobody twice`);
+  await clock.advance(60_000);
+  assert.ok(refused - atOnce <= 10, `${refused - atOnce} attempts in the minute after that`);
+  const { failures } = shared;
+  attempts[0].failed(failure());
+  assert.equal(shared.failures, failures, "what the others found is newer");
+  abort.abort();
+  await ended;
+});
