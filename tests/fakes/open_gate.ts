@@ -3,6 +3,8 @@ import type { AttemptOutcome, HelloAttempt, HelloGate } from "../../src/talk/sig
 
 export class OpenGate implements HelloGate {
   readonly outcomes: AttemptOutcome[] = [];
+  /** Why no connection was opened, of each attempt that opened none. */
+  readonly causes: string[] = [];
 
   constructor(private readonly onSettled: () => void = () => {}) {}
 
@@ -12,8 +14,9 @@ export class OpenGate implements HelloGate {
 
   enterNow(): HelloAttempt {
     return {
-      settle: (outcome) => {
+      settle: (outcome, _code, cause) => {
         this.outcomes.push(outcome);
+        if (cause !== undefined) this.causes.push(cause);
         this.onSettled();
       },
       [Symbol.dispose]() {},

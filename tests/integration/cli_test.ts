@@ -117,6 +117,30 @@ Deno.test("As an ExApp behind HaRP the process serves its Unix socket alone, and
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("One Ctrl-C that comes twice, as under a task runner, drains; trust in any certificate is warned of", async () => {
+  await using hpb = await FakeHpb.start();
+  using ports = ClaimedPorts.claim();
+  const port = String(ports.next());
+  const service = command(["serve"], {
+    LT_HPB_URL: hpb.hpbUrl,
+    LT_INTERNAL_SECRET: hpb.internalSecret,
+    NEXTCLOUD_URL: hpb.nextcloudUrl,
+    STT_STREAM_URL: "ws://127.0.0.1:9",
+    SKIP_CERT_VERIFY: "true",
+    PORT: port,
+  }).spawn();
+  const output = Promise.all([new Response(service.stdout).text(), new Response(service.stderr).text()]);
+  const health = `http://127.0.0.1:${port}/healthz`;
+  await eventually("the service listens", () => fetch(health).then(drained, () => false), 30_000);
+  service.kill("SIGINT");
+  service.kill("SIGTERM");
+  const { code } = await service.status;
+  const [, err] = await output;
+  assert.equal(code, 0, err);
+  assert.match(err, /stopped/);
+  assert.equal(err.match(/SKIP_CERT_VERIFY is on/g)?.length, 1);
+});
+
 Deno.test("SIGTERM drains: the words heard become finals, the service says bye and exits 0 within 5 s", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
   await using stt = FakeModalServer.start();

@@ -93,6 +93,7 @@ async function rig(options: RigOptions = {}) {
     connection,
     events,
     attempts: gate.outcomes,
+    causes: gate.causes,
     until,
     next,
     async [Symbol.asyncDispose]() {
@@ -253,6 +254,7 @@ Deno.test("Refused connections are tried five times, then closed with a signalli
   assert.equal(r.hpb.connections, 5);
   assert.deepEqual(r.events.map((event) => event.type), ["disconnected", "closed"]);
   assert.deepEqual(r.attempts, Array(5).fill("failed"));
+  assert.deepEqual(r.causes, Array(5).fill("the server answered 503"));
 });
 
 Deno.test("An HPB that comes back within the attempts is joined, and the count starts anew", async () => {
