@@ -4,7 +4,7 @@
  */
 import project from "../deno.json" with { type: "json" };
 import type { Config } from "./config/mod.ts";
-import { AudioLedger, LIMITS, type Log, type Ocs, type SpeechToText } from "./domain/mod.ts";
+import { AudioLedger, type Clock, LIMITS, type Log, type Ocs, type SpeechToText } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp, watchTunnel } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
@@ -37,6 +37,8 @@ export interface Seams {
   readSystemFile?: ReadSystemFile;
   /** How media workers are started. */
   spawnWorker?: SpawnWorker;
+  /** The main thread's time. */
+  clock?: Clock;
 }
 
 /** Starts the service; rejects when it cannot listen, and with ConfigError for what only its parts can check. */
@@ -46,7 +48,7 @@ export async function startService(
   seams: Seams = {},
 ): Promise<Service> {
   const scope = new Scope("service");
-  const clock = systemClock;
+  const clock = seams.clock ?? systemClock;
   const meter = scope.use(createMeter());
   const ledger = new AudioLedger();
   scope.use(

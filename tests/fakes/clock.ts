@@ -40,6 +40,45 @@ export class FakeClock implements Clock {
   }
 }
 
+/** Time as it goes by, of which the timers can be held: what waits for one of them waits until it is released. */
+export class HeldClock implements Clock {
+  #isHeld = false;
+  /** Came due while held. */
+  readonly #due = new Set<() => void>();
+
+  constructor(private readonly clock: Clock) {}
+
+  now(): number {
+    return this.clock.now();
+  }
+
+  timer(delayMs: number, callback: () => void): Disposable {
+    const fire = () => {
+      if (this.#isHeld) this.#due.add(callback);
+      else callback();
+    };
+    const timer = this.clock.timer(delayMs, fire);
+    return {
+      [Symbol.dispose]: () => {
+        timer[Symbol.dispose]();
+        this.#due.delete(callback);
+      },
+    };
+  }
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    for (const callback of this.#due) {
+      this.#due.delete(callback);
+      callback();
+    }
+  }
+}
+
 /** Lets everything that waits only on promises run. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();

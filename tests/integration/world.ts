@@ -114,7 +114,11 @@ export function baseUrl(service: Service): string {
 }
 
 export function post(base: string, path: string, body: unknown): Promise<Response> {
-  return fetch(base + path, {
+  return fetch(posting(base, path, body));
+}
+
+export function posting(base: string, path: string, body: unknown): Request {
+  return new Request(base + path, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
