@@ -59,18 +59,18 @@ Deno.test("A timer set by a callback does not make those late that wait already"
   const wheel = new TimerWheel();
   const startMs = performance.now();
   const later: Disposable[] = [];
-  wheel.timer(30, () => later.push(wheel.timer(5_000, () => assert.fail("too early"))));
+  wheel.timer(30, () => later.push(wheel.timer(60_000, () => assert.fail("too early"))));
   await new Promise<void>((resolve) => wheel.timer(60, resolve));
-  assert.ok(performance.now() - startMs < 2_000);
+  assert.ok(performance.now() - startMs < 30_000, "a busy machine is not as slow as the other timer");
   for (const timer of later) timer[Symbol.dispose]();
 });
 
 Deno.test("One that is set while another waits, but sooner, is not late for it", async () => {
   const wheel = new TimerWheel();
-  using _late = wheel.timer(5_000, () => assert.fail("too early"));
+  using _late = wheel.timer(60_000, () => assert.fail("too early"));
   const startMs = performance.now();
   await new Promise<void>((resolve) => wheel.timer(30, resolve));
-  assert.ok(performance.now() - startMs < 2_000);
+  assert.ok(performance.now() - startMs < 30_000, "a busy machine is not as slow as the other timer");
 });
 
 Deno.test("After the thread was busy for longer than several ticks, all that is due fires", async () => {

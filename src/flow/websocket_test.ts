@@ -98,6 +98,9 @@ async function collect<T>(stream: ReadableStream<T>): Promise<T[]> {
   return items;
 }
 
+/** ws alone waits 30 s for a peer to hang up; ours is about one, and more on a busy machine. */
+const ALONE_MS = 25_000;
+
 async function elapsedMs(work: Promise<unknown>): Promise<number> {
   const startMs = performance.now();
   await work;
@@ -298,7 +301,7 @@ Deno.test("A peer that never answers the close frame is cut off within about a s
   });
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   const tookMs = await elapsedMs(duplex.close());
-  assert.ok(tookMs > 500 && tookMs < 5_000, `took ${tookMs} ms`);
+  assert.ok(tookMs > 500 && tookMs < ALONE_MS, `took ${tookMs} ms`);
   assert.deepEqual(await duplex.closed, { code: 1006, reason: "", clean: false });
 });
 
@@ -310,7 +313,7 @@ Deno.test("A peer that said goodbye and does not hang up is left within about a 
   });
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   const tookMs = await elapsedMs(duplex.closed);
-  assert.ok(tookMs < 5_000, `took ${tookMs} ms`);
+  assert.ok(tookMs < ALONE_MS, `took ${tookMs} ms`);
   assert.deepEqual(await duplex.closed, { code: 1001, reason: "leaving", clean: true });
   stuck.resolve();
 });
@@ -346,7 +349,7 @@ Deno.test("A peer that hung up on its side and reads no more is cut off, althoug
   const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
   for (let sent = 0; sent < 200; sent++) duplex.send(new Uint8Array(80_000));
   const tookMs = await elapsedMs(duplex.closed);
-  assert.ok(tookMs < 5_000, `took ${tookMs} ms`);
+  assert.ok(tookMs < ALONE_MS, `took ${tookMs} ms`);
   assert.equal(duplex.bufferedAmount, 0);
   stuck.resolve();
 });

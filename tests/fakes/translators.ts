@@ -40,6 +40,8 @@ export abstract class FakeTranslationServer implements AsyncDisposable {
   languagesMood: Mood = "well";
   /** A translation takes this long. */
   delayMs = 0;
+  /** Translations asked for from now on wait for this too. */
+  held: Promise<void> | undefined;
   /** Every translation asked for, the newest 10,000. */
   readonly asked: AskedTranslation[] = [];
   /** Addresses asked for, with their queries, as many. */
@@ -83,6 +85,7 @@ export abstract class FakeTranslationServer implements AsyncDisposable {
   /** Remembers what was asked, waits as long as a translation takes, and gives it. */
   protected async translate(asked: AskedTranslation): Promise<string> {
     this.remember(asked);
+    await this.held;
     if (this.delayMs > 0) await this.#wait(this.delayMs);
     return inOtherWords(asked.text, asked.targetId);
   }

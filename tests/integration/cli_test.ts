@@ -170,18 +170,15 @@ Deno.test("SIGTERM drains: the words heard become finals, the service says bye a
     padded(toneSpeech(["red", "river", "train", "seven", "music", "coffee"]), 300, 0),
   );
   await listener.until(({ message }) => message.includes("train"), 10_000);
-  const atMs = performance.now();
   service.kill("SIGTERM");
   const { code } = await service.status;
-  const tookMs = performance.now() - atMs;
   await saying;
   const [out, err] = await output;
-  assert.equal(code, 0, err);
-  assert.ok(tookMs < 5_000, `${Math.round(tookMs)} ms to exit`);
-  const final = await listener.until((transcript) => transcript.final, 1_000);
+  assert.equal(code, 0, `a guard of its own ends it with 1 five seconds after the signal: ${err}`);
+  const final = await listener.until((transcript) => transcript.final, 10_000);
   assert.match(final.message, /^red river train/);
   assert.deepEqual(hpb.hub.internalSessions(call.roomToken), []);
-  await stt.until(() => stt.live === 0, 2_000);
+  await stt.until(() => stt.live === 0, 10_000);
   for (const secret of [hpb.internalSecret, call.roomToken, "river"]) {
     assert.ok(!(out + err).includes(secret));
   }

@@ -75,7 +75,7 @@ Deno.test("Draining mid-utterance delivers the words heard so far as a final and
   await world.service.drain();
   await world.service[Symbol.asyncDispose]();
   await saying;
-  const final = await listener.until(({ final }) => final, 1_000);
+  const final = await listener.until(({ final }) => final, 10_000);
   assert.ok(final.message.startsWith("morning coffee window"), "the words heard are there");
   assert.deepEqual(world.hpb.hub.internalSessions(call.roomToken), [], "the service has left the room");
 });

@@ -117,10 +117,10 @@ Deno.test("A missing program says which packages to install, and that trying aga
 });
 
 Deno.test("A process the recogniser leaves behind does not keep the session from ending", async () => {
-  const session = await open("sleep 3 & cat > /dev/null");
+  const session = await open("sleep 30 & cat > /dev/null");
   const startMs = performance.now();
   await session[Symbol.asyncDispose]();
-  assert.ok(performance.now() - startMs < 2_500);
+  assert.ok(performance.now() - startMs < 25_000, "the other process lives for 30 s");
 });
 
 Deno.test("Audio at another rate is a fault of the caller", async () => {
