@@ -185,6 +185,25 @@ export class LoadScene implements AsyncDisposable {
     return await (await fetch(`http://${this.sttUrl}/numbers`)).json();
   }
 
+  /** Speech-to-text reads nothing more; what is sent to it waits in the kernel. */
+  stopStt(): void {
+    Deno.kill(this.pids.stt, "SIGSTOP");
+  }
+
+  resumeStt(): void {
+    Deno.kill(this.pids.stt, "SIGCONT");
+  }
+
+  /** How long the service takes over a request that Talk makes in a call, ms. */
+  async answerMs(): Promise<number> {
+    const { token: roomToken, listeners: [{ ncSessionId }] } = this.rooms[0];
+    const startMs = performance.now();
+    const body = { roomToken, ncSessionId, enable: true, langId: "en" };
+    const response = await post(this.service.baseUrl, "/api/v1/call/transcribe", body);
+    await response.body?.cancel();
+    return performance.now() - startMs;
+  }
+
   async resetStt(): Promise<void> {
     await (await fetch(`http://${this.sttUrl}/reset`, { method: "POST" })).text();
   }

@@ -1,12 +1,15 @@
 /**
  * `deno task soak`: days of coming and going in minutes. Speakers join and leave by the dozen; in between microphones
  * are switched off and on, the SFU offers again, speech-to-text and signalling break. Now and then everyone but a few
- * leaves, and what the service holds is measured. Fails when descriptors or timers are not back, or packets are
- * unaccounted for; slopes of memory are told with their confidence and judged by who reads them.
+ * leaves, and what the service holds is measured. At the end speech-to-text stops reading for a minute. Fails when
+ * descriptors or timers are not back, or packets are unaccounted for; slopes of memory are told with their confidence and
+ * judged by who reads them, as are times: both depend on what else the machine does, so no test asserts them.
  */
 import { DISTURBANCES, exitOnSignals, LoadScene, pause } from "./load_scene.ts";
 import { loadMachine } from "./machine.ts";
+import { type Percentiles, percentiles } from "./latency.ts";
 import { type Slope, slopeOf } from "./slope.ts";
+import { stall, STALL_S_MAX, STALL_S_MIN, type StallResults } from "./soak_stall.ts";
 
 const HELP = `Usage: deno task soak [OPTION..]
 Thousands of speaker sessions through the service in a process of its own (see deno task load). Needs the package janus.
@@ -14,6 +17,7 @@ Thousands of speaker sessions through the service in a process of its own (see d
   --sessions N    speakers who join, in all (default 2000; some 15 a second)
   --together N    joining at once (default 24)
   --samples N     measurements, evenly spread (default 12); the first quarter is warm-up
+  --stall SECONDS how long speech-to-text reads nothing at the end (${STALL_S_MIN} to ${STALL_S_MAX}, default 60; 0: not at all)
   --json FILE     write the numbers to FILE too
   --help          this page
 `;
@@ -46,6 +50,7 @@ interface Options {
   sessions: number;
   together: number;
   samples: number;
+  stall: number;
   json?: string;
 }
 
@@ -63,6 +68,9 @@ interface SoakResults {
   /** After the warm-up, bytes per 1,000 sessions. */
   heapSlope: Slope;
   rssSlope: Slope;
+  /** Of Talk's requests while speakers join, ms. */
+  answersMs: Percentiles;
+  stalled?: StallResults;
   unaccountedPackets: number;
   counters: Record<string, number>;
 }
@@ -83,8 +91,11 @@ async function soak(options: Options): Promise<SoakResults> {
   const samples = [await sample(scene, 0)];
   let sessions = 0;
   let incompleteJoins = 0;
+  const answersMs: number[] = [];
   for (let round = 0; sessions < options.sessions; round++) {
-    const { heard } = await scene.join(options.together, JOIN_TIMEOUT_MS);
+    const joining = scene.join(options.together, JOIN_TIMEOUT_MS);
+    answersMs.push(await scene.answerMs());
+    const { heard } = await joining;
     if (heard < scene.speakers) incompleteJoins++;
     sessions += options.together;
     await scene.disturb(DISTURBANCES[round % DISTURBANCES.length]);
@@ -93,6 +104,13 @@ async function soak(options: Options): Promise<SoakResults> {
     if (sessions < samples.length * options.sessions / options.samples) continue;
     samples.push(await sample(scene, sessions));
     tell(samples.at(-1)!, performance.now() - startMs);
+  }
+  let stalled: StallResults | undefined;
+  if (options.stall > 0) {
+    await scene.join(options.together, JOIN_TIMEOUT_MS);
+    say(`speech-to-text reads nothing for ${options.stall} s`);
+    stalled = await stall(scene, options.stall);
+    await scene.leave(options.together);
   }
   await scene.leave(CONSTANT);
   await scene.settled(SETTLE_TIMEOUT_MS);
@@ -113,6 +131,8 @@ async function soak(options: Options): Promise<SoakResults> {
     samples,
     heapSlope: slope("heapBytes"),
     rssSlope: slope("rssBytes"),
+    answersMs: percentiles(answersMs),
+    stalled,
     unaccountedPackets: metrics.packets("received") - fates.reduce((sum, count) => sum + count, 0),
     counters: metrics.counters([
       "transcription_errors_total",
@@ -166,12 +186,33 @@ function report(results: SoakResults): string {
       "resident",
       `${mebibytes(first.rssBytes)} -> ${mebibytes(last.rssBytes)} MiB; ${slope(results.rssSlope)}`,
     ],
+    ...stallRows(results),
+    [
+      "answers to Talk, ms",
+      `median ${results.answersMs.median.toFixed(0)}, p99 ${results.answersMs.p99.toFixed(0)}, ` +
+      `longest ${results.answersMs.max.toFixed(0)}; 300 are promised`,
+    ],
     ["descriptors", samples.map(({ fds }) => fds).join(" ")],
     ["timers", samples.map(({ timers }) => timers).join(" ")],
     ["packets unaccounted for", String(results.unaccountedPackets)],
     ...Object.entries(results.counters).map(([name, count]) => [`  ${name}`, String(count)]),
   ];
   return rows.map(([name, value]) => `${name.padEnd(28)} ${value}`).join("\n") + "\n";
+}
+
+function stallRows({ stalled }: SoakResults): [string, string][] {
+  if (!stalled) return [];
+  const { seconds, speakers, heldBytes, rssSlope: { perUnit, plusMinus }, captionAfterMs, sessionsLost } =
+    stalled;
+  const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
+  const caption = captionAfterMs === undefined ? "no caption" : `a caption ${captionAfterMs.toFixed(0)} ms`;
+  return [[
+    "speech-to-text stalled",
+    `${seconds} s, ${speakers} speakers: ${mebibytes(heldBytes)} MiB more, ${mebibytes(perUnit)} +- ` +
+    `${
+      mebibytes(plusMinus)
+    } MiB a minute (95 % confidence); ${caption} after it; ${sessionsLost} sessions lost`,
+  ]];
 }
 
 function tell({ sessions, heapBytes, rssBytes, fds, timers, settled }: Sample, elapsedMs: number): void {
@@ -183,12 +224,18 @@ function tell({ sessions, heapBytes, rssBytes, fds, timers, settled }: Sample, e
 }
 
 function optionsOf(args: readonly string[]): Options {
-  const options: Options = { sessions: 2_000, together: 24, samples: 12 };
+  const options: Options = { sessions: 2_000, together: 24, samples: 12, stall: 60 };
   for (let at = 0; at < args.length; at += 2) {
     const [name, value] = [args[at], args[at + 1]];
     if (value === undefined) throw new RangeError(`${name} takes a value`);
     if (name === "--json") options.json = value;
-    else if (name === "--sessions" || name === "--together" || name === "--samples") {
+    else if (name === "--stall") {
+      const seconds = Number(value);
+      if (seconds !== 0 && !(seconds >= STALL_S_MIN && seconds <= STALL_S_MAX)) {
+        throw new RangeError(`${name} takes ${STALL_S_MIN} to ${STALL_S_MAX}, or 0`);
+      }
+      options.stall = seconds;
+    } else if (name === "--sessions" || name === "--together" || name === "--samples") {
       const number = Number(value);
       if (!Number.isInteger(number) || number < 1) {
         throw new RangeError(`${name} takes a whole number above 0`);
@@ -217,7 +264,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const rounds = Math.ceil(options.sessions / options.together);
-  const longestMs = 60_000 + rounds * JOIN_TIMEOUT_MS + options.samples * SETTLE_TIMEOUT_MS;
+  const longestMs = 60_000 + rounds * JOIN_TIMEOUT_MS + options.samples * SETTLE_TIMEOUT_MS +
+    options.stall * 3_000;
   const timer = setTimeout(() => {
     say("it hangs: everything is killed");
     Deno.exit(3);

@@ -120,26 +120,6 @@ function wordOf(word: string): Speech {
   return speech;
 }
 
-/** Resident memory once a second for so many seconds, bytes. */
-export async function sampleRss(
-  service: ServiceProcess,
-  seconds: number,
-  options: { collect?: boolean } = {},
-): Promise<number[]> {
-  const samples: number[] = [];
-  while (samples.length < seconds) {
-    await pause(1_000);
-    if (options.collect) await (await service.inspector()).collectGarbage();
-    samples.push(service.rssBytes());
-  }
-  return samples;
-}
-
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? NaN;
 }
