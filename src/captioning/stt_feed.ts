@@ -91,7 +91,7 @@ export class SttFeed {
   /** When what was sent will have been recognised, were it sent as it was spoken. */
   #recognisedAtMs = 0;
   #isReplacing = false;
-  /** Sessions in a row that failed and never said anything. */
+  /** Sessions in a row that failed and recognised nothing. */
   #uselessSessions = 0;
   /** Whether the loop waits for speech, too. */
   #isResting = false;
@@ -258,10 +258,11 @@ export class SttFeed {
       if (acknowledges) speech.acknowledge(event.processedMs);
       return;
     }
+    if (!("text" in event) || event.text.trim() === "") return;
+    session.hasRecognised = true;
     this.#retry.worked();
     this.#uselessSessions = 0;
     sessions.recognised();
-    if (!("text" in event) || event.text.trim() === "") return;
     const nowMs = clock.now();
     this.#tail.word(nowMs);
     if (!acknowledges) speech.acknowledge(nowMs - this.#tail.measuredMs);
@@ -272,7 +273,7 @@ export class SttFeed {
     if (!this.#over(session)) return;
     const { sessions, meter } = this.#options;
     this.#retry.failed(error);
-    if (!session.hasSpoken) this.#uselessSessions++;
+    if (!session.hasRecognised) this.#uselessSessions++;
     this.#trouble.lost(error, this.#uselessSessions);
     meter.count("tiro_stt_sessions_total", "failed");
     meter.count("transcription_errors_total", codeOf(error));
@@ -371,7 +372,9 @@ class LiveSession implements AsyncDisposable {
   sentMs = 0;
   /** Voice sent since it last said something, ms. */
   unansweredMs = 0;
+  /** It said anything; and words. */
   hasSpoken = false;
+  hasRecognised = false;
   /** Another is being opened in its place. */
   isSuspected = false;
   isFinishing = false;

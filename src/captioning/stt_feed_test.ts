@@ -404,6 +404,22 @@ Deno.test("Sessions that lasted some seconds are followed at once, sessions that
     assert.equal(stt.opens, 10);
   }));
 
+Deno.test("Sessions that end at once after an event without words are followed more and more slowly, and reported", () =>
+  withFeed(async ({ clock, stt, say, troubles }) => {
+    await say(frame(0, 0));
+    for (let session = 0; session < 4; session++) {
+      stt.sessions[session].say({ type: "end_of_utterance" });
+      await settle();
+      stt.sessions[session].fail(failure());
+      await clock.advance(4_000);
+    }
+    assert.deepEqual(troubles, ["recogniser_failed"]);
+    stt.sessions[4].say({ type: "end_of_utterance" });
+    stt.sessions[4].fail(failure());
+    await settle();
+    assert.equal(stt.opens, 5, "the sixth waits");
+  }));
+
 Deno.test("Half a minute of voice and never a word: another session takes its place at once, and nothing is lost", () =>
   withFeed(async ({ stt, talk, meter, troubles, written }) => {
     const cold = Promise.withResolvers<void>();
