@@ -17,7 +17,7 @@ import {
   type SpeakerOptions,
   UnavailableError,
 } from "../domain/mod.ts";
-import { type Backoff, backoffMs, type Scope } from "../flow/mod.ts";
+import { type Backoff, RetryPolicy, type Scope } from "../flow/mod.ts";
 import { LostWorkers } from "./lost_workers.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "./protocol.ts";
 import { type SpawnWorker, WorkerLink } from "./worker_link.ts";
@@ -48,9 +48,7 @@ const LOST_MAX = 8;
 /** The place of one worker and its replacements. */
 interface Slot {
   link: WorkerLink | undefined;
-  startedMs: number;
-  /** Workers lost in a row, each after a short life. */
-  lost: number;
+  readonly retry: RetryPolicy;
   timer: Disposable | undefined;
 }
 
@@ -65,8 +63,11 @@ export class WorkerHost implements SpeakerHost {
     this.#lost = scope.use(new LostWorkers(options));
     this.#slots = Array.from({ length: workers }, () => ({
       link: undefined,
-      startedMs: 0,
-      lost: 0,
+      retry: new RetryPolicy({
+        clock: options.clock,
+        backoff: REPLACE_BACKOFF,
+        goodLifeMs: GOOD_LIFE_MS,
+      }),
       timer: undefined,
     }));
     scope.defer(() => this.#stop());
@@ -109,7 +110,7 @@ export class WorkerHost implements SpeakerHost {
 
   #start(slot: Slot): void {
     const { settings, ledger, clock, log, meter, spawn = spawnMediaWorker } = this.#options;
-    slot.startedMs = clock.now();
+    slot.retry.opened();
     slot.link = new WorkerLink({
       ...{ spawn, settings, ledger, clock, log, meter },
       onLost: (reason, error) => this.#replace(slot, reason, error),
@@ -117,15 +118,13 @@ export class WorkerHost implements SpeakerHost {
   }
 
   #replace(slot: Slot, reason: "broken" | "stuck", error: Error): void {
-    const { scope, clock, log, meter } = this.#options;
+    const { scope, log, meter } = this.#options;
     meter.count("tiro_media_workers_lost_total", reason);
     log.error("media worker lost", error, { reason });
-    if (clock.now() - slot.startedMs >= GOOD_LIFE_MS) slot.lost = 0;
-    const waitMs = slot.lost === 0 ? 0 : backoffMs(slot.lost - 1, REPLACE_BACKOFF);
-    slot.lost++;
+    slot.retry.failed(error);
     if (slot.link) this.#lost.add(slot.link);
     slot.link = undefined;
-    if (!scope.signal.aborted) this.#startAfter(slot, waitMs);
+    if (!scope.signal.aborted) this.#startAfter(slot, slot.retry.waitMs);
   }
 
   #startAfter(slot: Slot, waitMs: number): void {
