@@ -104,7 +104,7 @@ export class SpeechBuffer {
     this.#heldMs += frame.durationMs;
     const rows = this.#rows;
     const at = (this.#head + this.#size++) % rows.capacity;
-    rows.kinds[at] = KINDS.indexOf(frame.kind);
+    rows.kinds[at] = frame.kind === "opus" ? 0 : KINDS.indexOf(frame.kind);
     rows.flags[at] = (flags.voiced ? VOICED : 0) | (flags.endOfVoice ? END_OF_VOICE : 0);
     rows.startsMs[at] = frame.startMs;
     rows.durationsMs[at] = frame.durationMs;

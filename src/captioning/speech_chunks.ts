@@ -81,6 +81,8 @@ export class SpeechChunks implements TimedCore<RtpPacket, never>, Disposable {
   #hasEnded = false;
   /** Packets dropped and not in the metric yet. */
   #dropped = 0;
+  /** What is known of the frame that is kept: one object, for there are fifty a second. */
+  readonly #flags = { voiced: false, endOfVoice: false, isRead: false };
   /** What is known of the frame that is decoded again. */
   readonly #again: PcmFrame;
 
@@ -207,9 +209,11 @@ export class SpeechChunks implements TimedCore<RtpPacket, never>, Disposable {
   /** Audio of a voice, with the frame it was made of. */
   readonly #heard: EmitAudio = (audio, frame) => {
     if (this.#isLive && this.#ready.length > READY_CHUNKS_MAX) this.#fallBehind();
-    const { voiced, endOfVoice } = audio;
-    const isUntouched = this.#buffer.push(frame, { voiced, endOfVoice, isRead: this.#isLive });
-    if (!isUntouched) this.#startOver();
+    const flags = this.#flags;
+    flags.voiced = audio.voiced;
+    flags.endOfVoice = audio.endOfVoice;
+    flags.isRead = this.#isLive;
+    if (!this.#buffer.push(frame, flags)) this.#startOver();
     if (this.#isLive) this.#framed(audio);
   };
 
