@@ -15,10 +15,11 @@ import {
   type Meter,
   type PcmFrame,
   type SpeakerTrouble,
+  SttError,
   type SttEvent,
   type SttSession,
 } from "../domain/mod.ts";
-import { RetryPolicy, type Scope } from "../flow/mod.ts";
+import { GOOD_LIFE_MS, RetryPolicy, type Scope } from "../flow/mod.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { codeOf, type SttSessions } from "./stt_sessions.ts";
 import { Tail } from "./tail.ts";
@@ -103,7 +104,7 @@ export class SttFeed {
     const { scope, clock, events, sessions, speech } = options;
     this.#languageId = options.languageId;
     this.#retry = new RetryPolicy({ clock });
-    this.#tail = new Tail(sessions.stt.features.latencyMs);
+    this.#tail = new Tail(sessions.stt.features.latencyMs, sessions.lag);
     this.#trouble = scope.use(sessions.trouble((trouble) => events.trouble(trouble)));
     this.#notice = scope.use(new WaitingNotice(clock, () => events.waiting()));
     scope.defer(() => this.#disarm());
@@ -161,7 +162,8 @@ export class SttFeed {
       events.sent(frame);
     } catch (error) {
       scope.signal.throwIfAborted();
-      this.#lost(session, error);
+      if (codeOf(error) === "stt_over") this.#closed(session);
+      else this.#lost(session, error);
     } finally {
       release(frame);
     }
@@ -242,7 +244,7 @@ export class SttFeed {
         events.event(event);
       }
       meter.count("tiro_stt_sessions_total", "closed");
-      this.#over(session);
+      this.#closed(session);
     } catch (error) {
       if (!scope.signal.aborted) this.#lost(session, error);
     } finally {
@@ -266,6 +268,17 @@ export class SttFeed {
     const nowMs = clock.now();
     this.#tail.word(nowMs);
     if (!acknowledges) speech.acknowledge(nowMs - this.#tail.measuredMs);
+  }
+
+  /** The provider closed it in good order. One that does so at once is of no more use than one that fails. */
+  #closed(session: LiveSession): void {
+    const lastedMs = this.#options.clock.now() - session.openedAtMs;
+    const error = new SttError("Cannot go on with STT session: the server closes each at once", {
+      code: "stt_closed",
+      retryable: true,
+    });
+    if (session.hasSpoken || session.isFinishing || lastedMs >= GOOD_LIFE_MS) this.#over(session);
+    else this.#lost(session, error);
   }
 
   /** A session failed; reported once, whether its reader or its writer noticed first. */

@@ -275,7 +275,7 @@ Deno.test("A session that fails mid-utterance is followed at once, and what it h
   }));
 
 Deno.test("A session that ends while it is sent audio again leaves nothing unsent", () =>
-  withFeed(async ({ stt, say, written }) => {
+  withFeed(async ({ clock, stt, say, written }) => {
     await say(frame(0, 0), frame(200, 200));
     stt.stallAfter = 1;
     stt.sessions[0].fail(failure());
@@ -286,7 +286,7 @@ Deno.test("A session that ends while it is sent audio again leaves nothing unsen
     stt.sessions[1].close();
     await settle();
     stt.sessions[1].resume();
-    await settle();
+    await clock.advance(1_000); // two that ended at once
     assert.deepEqual(written(), [0, 200, 400]);
   }));
 
@@ -640,6 +640,34 @@ Deno.test("A provider that closes an idle session is not an error", () =>
     assert.deepEqual(written(), [60_000], "what had its time to be answered is not sent again");
     assert.equal(meter.counted("tiro_stt_sessions_total", "closed"), 1);
     assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 0);
+  }));
+
+Deno.test("A provider that closes a session as speech comes is not an error, and the speech goes to the next", () =>
+  withFeed(async ({ clock, stt, say, meter, log, written }) => {
+    await say(frame(0, 0));
+    stt.sessions[0].stall();
+    await say(frame(200, 200));
+    await clock.advance(6_000);
+    stt.sessions[0].fail(new SttError("Cannot write: it is over", { code: "stt_over", retryable: true }));
+    await settle();
+    assert.equal(stt.sessions.length, 2);
+    assert.deepEqual(written(), [0, 200]);
+    assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 0);
+    assert.deepEqual(log.lines, []);
+  }));
+
+Deno.test("A provider that admits and closes in good order, again and again, is asked more and more slowly, and reported", () =>
+  withFeed(async ({ clock, stt, say, troubles }) => {
+    const open = stt.open.bind(stt);
+    stt.open = async (options, signal) => {
+      const session = await open(options, signal);
+      stt.sessions.at(-1)?.close();
+      return session;
+    };
+    await say(frame(0, 0));
+    await clock.advance(60_000);
+    assert.ok(stt.opens <= 12, `${stt.opens} sessions in a minute`);
+    assert.deepEqual(troubles, ["recogniser_failed"]);
   }));
 
 Deno.test("A new language finishes the session and opens one in that language", () =>

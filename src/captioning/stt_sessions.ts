@@ -15,6 +15,7 @@ import {
 } from "../domain/mod.ts";
 import { type SharedAttempt, SharedRetry } from "../flow/mod.ts";
 import { RecogniserTrouble } from "./recogniser_trouble.ts";
+import { Lag } from "./tail.ts";
 
 export interface SttSessionsOptions {
   stt: SpeechToText;
@@ -30,6 +31,8 @@ const SLOW_MS = 3_000;
 
 export class SttSessions {
   readonly stt: SpeechToText;
+  /** How far behind it is found to be. */
+  readonly lag = new Lag();
   readonly #options: SttSessionsOptions;
   readonly #retry: SharedRetry;
   /** What is known to be wrong, since when. */

@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { LIMITS } from "../domain/mod.ts";
-import { Tail } from "./tail.ts";
+import { Lag, Tail } from "./tail.ts";
 
 /** A recogniser that is so far behind, and says a word for each 400 ms of voice, once that much audio came after it. */
 class Scene {
@@ -43,7 +43,7 @@ class Scene {
 }
 
 Deno.test("A recogniser half a second behind gets the silence after a voice that it always got", () => {
-  const scene = new Scene(new Tail(500), 500);
+  const scene = new Scene(new Tail(500, new Lag()), 500);
   for (let voice = 0; voice < 5; voice++) {
     scene.speak(4_000);
     const silenceMs = scene.rest();
@@ -55,7 +55,7 @@ Deno.test("A recogniser half a second behind gets the silence after a voice that
 
 Deno.test("However far it is behind, up to ten seconds, all words come, those of the first voice too", () => {
   for (const behindMs of [0, 1_000, 2_500, 5_000, 9_600]) {
-    const scene = new Scene(new Tail(500), behindMs);
+    const scene = new Scene(new Tail(500, new Lag()), behindMs);
     for (const voiceMs of [400, 4_000, 400, 12_000]) {
       scene.speak(voiceMs);
       scene.rest();
@@ -65,7 +65,7 @@ Deno.test("However far it is behind, up to ten seconds, all words come, those of
 });
 
 Deno.test("A recogniser that becomes slow is noticed by the words that keep coming", () => {
-  const scene = new Scene(new Tail(500), 300);
+  const scene = new Scene(new Tail(500, new Lag()), 300);
   scene.speak(4_000);
   scene.rest();
   scene.behindMs = 3_000;
@@ -78,7 +78,7 @@ Deno.test("A recogniser that becomes slow is noticed by the words that keep comi
 });
 
 Deno.test("Two voices with a pause too short for the first one's words are followed by what both need", () => {
-  const scene = new Scene(new Tail(500), 4_000);
+  const scene = new Scene(new Tail(500, new Lag()), 4_000);
   scene.speak(1_000);
   for (let pauseMs = 0; pauseMs < 2_000; pauseMs += 200) {
     scene.nowMs += 200;
@@ -90,7 +90,7 @@ Deno.test("Two voices with a pause too short for the first one's words are follo
 });
 
 Deno.test("Noise without a word gets ten seconds of silence once, four from a recogniser known to be quick", () => {
-  const scene = new Scene(new Tail(500), 500);
+  const scene = new Scene(new Tail(500, new Lag()), 500);
   scene.speak(600, false);
   assert.equal(scene.rest(), 10_000);
   scene.speak(4_000);
@@ -99,8 +99,19 @@ Deno.test("Noise without a word gets ten seconds of silence once, four from a re
   assert.equal(scene.rest(), 4_000);
 });
 
+Deno.test("What one speaker's words have shown is known of the next speaker's", () => {
+  const lag = new Lag();
+  const first = new Scene(new Tail(500, lag), 3_000);
+  first.speak(4_000);
+  first.rest();
+  const second = new Scene(new Tail(500, lag), 3_000);
+  second.speak(600, false);
+  assert.equal(second.rest(), 4_000, "noise gets what a word would need, and no more");
+  assert.equal(second.tail.measuredMs, 3_000);
+});
+
 Deno.test("Words that never stop end the silence all the same", () => {
-  const tail = new Tail(500);
+  const tail = new Tail(500, new Lag());
   tail.sent({ voiced: true, durationMs: 200 }, 0);
   let nowMs = 0;
   while (!tail.isOver(nowMs)) {
@@ -112,7 +123,7 @@ Deno.test("Words that never stop end the silence all the same", () => {
 });
 
 Deno.test("A sentence that comes after the silence was thought to be enough is learned from", () => {
-  const scene = new Scene(new Tail(500), 0);
+  const scene = new Scene(new Tail(500, new Lag()), 0);
   scene.speak(4_000);
   scene.rest();
   scene.speak(4_000, false);
@@ -127,7 +138,7 @@ Deno.test("A sentence that comes after the silence was thought to be enough is l
 });
 
 Deno.test("What it is behind is what was measured, or what the first word allows, or four seconds", () => {
-  const scene = new Scene(new Tail(500), 2_000);
+  const scene = new Scene(new Tail(500, new Lag()), 2_000);
   assert.equal(scene.tail.behindMs, 0);
   scene.speak(600);
   assert.equal(scene.tail.behindMs, 4_000);

@@ -27,8 +27,8 @@ export type OpusFrame =
   | { kind: "silence"; startMs: number; durationMs: number; heardAtMs: number };
 
 /**
- * Decoded audio, mono. The samples may be changed by who receives the frame, and are lent: once speech-to-text has
- * answered for them, or is no longer asked to, they are another frame's.
+ * Decoded audio, mono. The samples may be changed by who receives the frame, and are lent: once speech-to-text has taken
+ * them they are another frame's.
  */
 export interface PcmFrame {
   /** In [-1, 1]. */

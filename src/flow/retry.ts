@@ -19,7 +19,7 @@ export const BACKOFF: Backoff = { baseMs: 1_000, maxMs: 16_000 };
 /** An error that does not get better by itself (a wrong key, a missing package) is tried again this seldom. */
 const HOPELESS_WAIT_MS = 60_000;
 /** A peer that admits and ejects does so at once; a connection that lasted this long was a good one. */
-const GOOD_LIFE_MS = 5_000;
+export const GOOD_LIFE_MS = 5_000;
 
 /** Delay before retry number `retry` (0 is the first), ms: between half and all of the doubled base. */
 export function backoffMs(
