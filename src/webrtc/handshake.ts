@@ -18,8 +18,11 @@ import { joined } from "./possession.ts";
 
 /** An extension of the ClientHello (RFC 8422, section 5.1). */
 const SUPPORTED_GROUPS = 10;
-/** Handshake messages (RFC 5246, section 7.4). */
+/** Handshake messages (RFC 5246, section 7.4; RFC 6347, section 4.3.2). */
+const HELLO_VERIFY_REQUEST = 3;
 const SERVER_KEY_EXCHANGE = 12;
+/** Of the ClientHello that answers a HelloVerifyRequest (RFC 6347, section 4.2.4). */
+const COOKIE_FLIGHT = 3;
 /** Where werift keeps what a server sent before it is answered. */
 const SERVER_FLIGHT = 4;
 
@@ -46,20 +49,63 @@ const SIGNATURES = [
 // werift's own list, which it offers as client and asks for as server.
 Object.assign(signatures, SIGNATURES);
 
+/** Part of a flight of werift's. */
+interface Flight {
+  send: (records: Buffer[]) => Promise<unknown>;
+}
+
 /** To be called before the handshake starts. */
 export function extendHandshake(dtls: DtlsClient): void {
   for (const extension of dtls.extensions) {
     if (extension.type === SUPPORTED_GROUPS) extension.data = listOf(GROUPS);
   }
   const handle = dtls.onHandleHandshakes;
-  dtls.onHandleHandshakes = async (messages) => {
+  let flight: Flight | undefined;
+  const receive: typeof handle = (messages) => {
+    const handled = handle(messages);
+    // werift makes it when the server's flight begins, and has not sent it before this.
+    if (flight !== dtls["flight5"] && dtls["flight5"]) renewFinished(dtls, flight = dtls["flight5"]);
+    return handled;
+  };
+  dtls.onHandleHandshakes = async (received) => {
+    // A second one answers our repeated ClientHello, where the way there and back is over half a second; werift gives up.
+    const messages = received.filter(({ msg_type }) =>
+      msg_type !== HELLO_VERIFY_REQUEST || dtls.dtls.flight < COOKIE_FLIGHT
+    );
     const at = messages.findIndex(({ msg_type, fragment }) =>
       msg_type === SERVER_KEY_EXCHANGE && CURVES.has(fragment.readUInt16BE(1))
     );
-    if (at < 0) return await handle(messages);
-    await handle(messages.slice(0, at));
+    if (at < 0) return await receive(messages);
+    await receive(messages.slice(0, at));
     await agree(dtls, messages[at]);
-    await handle(messages.slice(at + 1));
+    await receive(messages.slice(at + 1));
+  };
+}
+
+/**
+ * werift repeats its last flight record for record, which a server that has it all drops as replayed. It is connected,
+ * and would send its own last flight again only for a Finished that it can decrypt (RFC 6347, section 4.2.4): where
+ * that was lost the handshake never ended. So the repeated Finished is encrypted anew, under the next number.
+ */
+function renewFinished({ cipher }: DtlsClient, flight: Flight): void {
+  let renewed: (() => Buffer) | undefined;
+  // The first that is encrypted at all.
+  cipher.encryptPacket = (packet) => {
+    Reflect.deleteProperty(cipher, "encryptPacket");
+    const { fragment } = packet;
+    renewed = () => {
+      packet.fragment = fragment;
+      packet.recordLayerHeader.sequenceNumber++;
+      return cipher.encryptPacket(packet).serialize();
+    };
+    return cipher.encryptPacket(packet);
+  };
+  const { send } = flight;
+  let isRepeated = false;
+  flight.send = (records) => {
+    const repeated = isRepeated && renewed ? [...records.slice(0, -1), renewed()] : records;
+    isRepeated = true;
+    return send(repeated);
   };
 }
 

@@ -10,6 +10,8 @@ import { DatagramTransport } from "./udp.ts";
 /** Generous: a key of 4096 bits may take seconds to make. */
 const DEADLINE_MS = 60_000;
 const AES128_CM_HMAC_SHA1_80 = 1;
+/** Content type of a record (RFC 5246, section 6.2.1); the first byte of a message is the fourteenth of its datagram. */
+const HANDSHAKE = 22;
 
 const CERTIFICATES = {
   "P-256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
@@ -46,6 +48,16 @@ Deno.test("A server that knows no extended master secret is connected, whatever 
   });
 });
 
+Deno.test("A server whose last flight is lost sends it again", async () => {
+  const losing = { key: CERTIFICATES["P-256"], losesLastFlight: true };
+  assert.deepEqual(await shakeHands(losing), { proven: true, connected: true });
+});
+
+Deno.test("A server whose request for a cookie comes twice is connected", async () => {
+  const twice = { key: CERTIFICATES["P-256"], options: ["-listen"], doubles: 3 };
+  assert.deepEqual(await shakeHands(twice), { proven: true, connected: true });
+});
+
 /** P-256 is the curve of our own certificate. */
 const preferring = (group: string) => [
   "-serverpref",
@@ -58,8 +70,12 @@ const preferring = (group: string) => [
  * that the server, too, has taken what the client finished with: it answers with its own end of the handshake.
  */
 async function shakeHands(
-  { key, options = [], prepare = () => {} }: {
+  { key, options = [], prepare = () => {}, losesLastFlight = false, doubles }: {
     key: readonly string[];
+    /** Whether what comes between our Finished and its repetition is lost. */
+    losesLastFlight?: boolean;
+    /** The type of handshake message whose datagrams come twice. */
+    doubles?: number;
     options?: readonly string[];
     prepare?: (dtls: DtlsClient) => void;
   },
@@ -73,18 +89,26 @@ async function shakeHands(
   ]);
   const socket = DatagramTransport.init("udp4", { interfaceAddresses: { udp4: "127.0.0.1" } });
   const { certPem, privateKey, signatureHash } = await RTCDtlsTransport.SetupCertificate();
+  let finished = 0;
   const dtls = new DtlsClient({
     cert: certPem,
     key: privateKey,
     signatureHash,
     transport: Object.assign(Object.create(socket), {
       onData: () => {},
-      send: (data: Uint8Array) => socket.send(data, ["127.0.0.1", port]),
+      send: (data: Uint8Array) => {
+        if (epochOf(data) === 1) finished++;
+        return socket.send(data, ["127.0.0.1", port]);
+      },
     }),
     srtpProfiles: [AES128_CM_HMAC_SHA1_80],
     extendedMasterSecret: true,
   });
-  socket.onData = (data, from) => dtls.transport.socket.onData(data, [...from]);
+  socket.onData = (data, from) => {
+    if (losesLastFlight && finished === 1) return;
+    const times = data[0] === HANDSHAKE && data[13] === doubles ? 2 : 1;
+    for (let time = 0; time < times; time++) dtls.transport.socket.onData(data, [...from]);
+  };
   extendHandshake(dtls);
   const handle = dtls.onHandleHandshakes;
   const handling: Promise<void>[] = [];
@@ -110,6 +134,9 @@ async function shakeHands(
     await socket.close();
   }
 }
+
+/** Of the first record of a datagram: 1 once it is encrypted (RFC 6347, section 4.1). */
+const epochOf = (datagram: Uint8Array) => datagram[3] << 8 | datagram[4];
 
 function startServer(port: number, args: readonly string[]): AsyncDisposable {
   const server = new Deno.Command("openssl", {

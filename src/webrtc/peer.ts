@@ -26,6 +26,7 @@ import { demandPossession } from "./possession.ts";
 import { tapRtp } from "./rtp_tap.ts";
 import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
 import type { SrtcpRefusal } from "./srtcp.ts";
+import "./checks.ts";
 import "./consent.ts";
 import "./turn.ts";
 import "./udp.ts";
@@ -42,6 +43,8 @@ export interface PeerOptions {
   onDatagramRefused?: (reason: DatagramRefusal, count?: number) => void;
   /** The other end has closed the connection, once it was made. */
   onEnded?: () => void;
+  /** While it is being made it came a step further; how far away the other end is, ms, once that is known. */
+  onProgress?: (roundTripMs: number | undefined) => void;
   /** For when packets came, and when to report that. */
   clock?: Clock;
 }
@@ -64,6 +67,7 @@ export class Peer implements AsyncDisposable {
   readonly #onRefused: (reason: SrtpRefusal | SrtcpRefusal) => void;
   readonly #onDatagramRefused: (reason: DatagramRefusal, count?: number) => void;
   readonly #onEnded: () => void;
+  readonly #onProgress: (roundTripMs: number | undefined) => void;
   readonly #clock: Clock;
   readonly #taps: Disposable[] = [];
   readonly #iceServers: readonly IceServer[];
@@ -86,6 +90,7 @@ export class Peer implements AsyncDisposable {
     this.#onRefused = onRefused ?? (() => {});
     this.#onDatagramRefused = options.onDatagramRefused ?? (() => {});
     this.#onEnded = options.onEnded ?? (() => {});
+    this.#onProgress = options.onProgress ?? (() => {});
     this.#clock = clock ?? systemClock;
     this.connection = new RTCPeerConnection({
       codecs,
@@ -112,7 +117,9 @@ export class Peer implements AsyncDisposable {
       shareEvents(this.connection);
       this.#resumeChecks();
     }
-    return this.connection.localDescription?.sdp ?? "";
+    const { sdp = "" } = this.connection.localDescription ?? {};
+    // A peer that is told so gives up once the pairs it has have failed (RFC 8863), before a relay could come.
+    return this.isAsking ? sdp.replaceAll("a=end-of-candidates\r\n", "") : sdp;
   }
 
   /** Applies the answer to our offer; connecting starts. */
@@ -125,6 +132,12 @@ export class Peer implements AsyncDisposable {
   /** Whether a socket could not be opened because no port of the range is free. */
   get portsUsedUp(): boolean {
     return this.#gatherers.some(({ portsUsedUp }) => portsUsedUp);
+  }
+
+  /** Whether no pair of candidates was found yet, and a relay that was asked for could make one. */
+  get isAsking(): boolean {
+    const isChecking = [...this.#transports].some(({ state }) => state === "new");
+    return isChecking && this.#gatherers.some(({ isAsking }) => isAsking);
   }
 
   /** How far it came, for when it does not work. */
@@ -194,7 +207,7 @@ export class Peer implements AsyncDisposable {
           iceServers: this.#iceServers,
           network: this.#network,
           linger: (work) => void this.#linger(work),
-          onLateRelay: () => {},
+          onLateRelay: () => this.#onProgress(undefined),
         }),
       );
       demandPossession(transport);
@@ -226,13 +239,21 @@ export class Peer implements AsyncDisposable {
   #followHandshake(transport: RTCDtlsTransport): void {
     transport.onStateChange.subscribe((state) => {
       if (state !== "connecting") return;
+      const roundTripMs = () => 1_000 * (iceOf(transport).nominated?.rtt ?? 0);
+      const seen = new Set<number>();
+      this.#onProgress(roundTripMs());
       queueMicrotask(() => { // the DTLS socket is made right after the state is told
         const { dtls } = transport;
         if (!dtls) return;
         if (dtls instanceof DtlsClient) extendHandshake(dtls);
         const handle = dtls.onHandleHandshakes;
-        dtls.onHandleHandshakes = (messages) =>
-          this.#closed ? Promise.resolve() : this.#linger(handle(messages));
+        dtls.onHandleHandshakes = (messages) => {
+          if (this.#closed) return Promise.resolve();
+          // What is only repeated is no progress.
+          if (messages.some(({ msg_type }) => !seen.has(msg_type))) this.#onProgress(roundTripMs());
+          for (const { msg_type } of messages) seen.add(msg_type);
+          return this.#linger(handle(messages));
+        };
         if (!(dtls instanceof DtlsClient)) return;
         const connect = dtls.connect.bind(dtls);
         dtls.connect = () => this.#closed ? Promise.resolve() : this.#linger(connect());

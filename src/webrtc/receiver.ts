@@ -20,6 +20,7 @@ import {
   type SdpOffer,
 } from "../domain/mod.ts";
 import { systemClock, untilAborted } from "../flow/mod.ts";
+import { ConnectDeadline } from "./connect_deadline.ts";
 import { EarlyCandidates, usableCandidate } from "./candidates.ts";
 import { RtpInbox } from "./inbox.ts";
 import type { WebRtcNetwork } from "./local_addresses.ts";
@@ -42,14 +43,8 @@ export interface WebRtcReceiverOptions {
   rtpSilenceMs?: number;
 }
 
-/** A re-offer that comes while the connection is still being made waits for it this long: half a second is usual. */
-const RENEGOTIATE_WAIT_MS = 3_000;
-
-/**
- * Half a second is usual. werift repeats its last flight of DTLS with the old record numbers, which the other side drops
- * as replayed: where the answer to it is lost, one handshake in some hundreds when a crowd joins, it never ends.
- */
-const CONNECT_MS = 3_000;
+/** A re-offer that comes while the connection is still being made waits for it this long, or until it is given up. */
+const RENEGOTIATE_WAIT_MS = 8_000;
 
 /** For an answer, once it is its turn. Half a second is usual, three with servers that say nothing; more never comes. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -82,8 +77,8 @@ export class WebRtcReceiver implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #inbox: RtpInbox;
   readonly #watchdog: SilenceWatchdog;
-  /** Fires unless the connection is made by then. */
-  #connecting: Disposable | undefined;
+  /** While the connection is being made. */
+  #connecting: ConnectDeadline | undefined;
   readonly #early = new EarlyCandidates();
   readonly #abort = new AbortController();
   /** Closed connections whose last timers have not run out. */
@@ -268,6 +263,9 @@ export class WebRtcReceiver implements AsyncDisposable {
         onDatagramRefused: (reason, count) =>
           this.#options.meter.count("tiro_datagrams_refused_total", reason, count),
         onEnded: () => this.#onEnded(connection),
+        onProgress: (roundTripMs) => {
+          if (connection === this.#current) this.#connecting?.progressed(roundTripMs);
+        },
         clock: this.#clock,
       }),
       settled: Promise.withResolvers(),
@@ -354,12 +352,16 @@ export class WebRtcReceiver implements AsyncDisposable {
     this.#options.onHeard();
   }
 
-  /** Whoever is not connected by then will not be. */
   #awaitConnection(): void {
-    this.#connecting = this.#clock.timer(
-      CONNECT_MS,
-      () => this.#trouble(this.#current?.peer.failure ?? "transport_failed"),
-    );
+    const connection = this.#current;
+    this.#connecting = new ConnectDeadline({
+      clock: this.#clock,
+      isAsking: () => connection?.peer.isAsking ?? false,
+      onLate: () => {
+        connection?.settled.resolve();
+        this.#trouble(connection?.peer.failure ?? "transport_failed");
+      },
+    });
   }
 
   #onState(connection: Connection, state: string): void {
