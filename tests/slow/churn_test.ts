@@ -16,6 +16,10 @@ const SPARE_FDS = 2;
 const SPARE_TIMERS = 4;
 /** A leak is one object a round or more; a buffer that happens to be fuller is less. */
 const GROWN_MAX = ROUNDS / 2;
+/** What is being closed is gone by then, also beside other work; what leaks stays. */
+const SETTLE_MS = 60_000;
+
+type Grown = Record<string, number>;
 
 Deno.test("Rounds of churn on one process: sessions, sockets, timers and objects are back where they were", async () => {
   await using world = await ProcessWorld.start(["--inspect=127.0.0.1:0"]);
@@ -58,22 +62,35 @@ Deno.test("Rounds of churn on one process: sessions, sockets, timers and objects
   };
 
   for (let index = 0; index < WARM_UP_ROUNDS; index++) await round(index);
-  const before = await whatIsHeld();
-  for (let index = 0; index < ROUNDS; index++) await round(index);
-  const after = await whatIsHeld();
+  let before = await whatIsHeld();
+  // Whoever left has last words to come, and werift sleeps beside a connection that was being made: closing takes seconds.
+  const oneIsLeft = async () => (before = await whatIsHeld()).objects.get("Captioner") === 1;
+  await eventually("objects of all threads are seen, of one speaker alone", oneIsLeft, SETTLE_MS);
 
-  assert.equal(await world.metric("transcription_rooms_active"), 1);
-  const { descriptors, timers } = before;
-  assert.ok(
-    after.descriptors <= descriptors + SPARE_FDS,
-    `${after.descriptors} descriptors, ${descriptors} before`,
+  for (let index = 0; index < ROUNDS; index++) await round(index);
+  let grown: Grown = {};
+  const nothingGrew = async () => {
+    grown = grownSince(before, await whatIsHeld());
+    return Object.keys(grown).length === 0;
+  };
+  await eventually("no more is held than before", nothingGrew, SETTLE_MS).catch(() =>
+    assert.deepEqual(grown, {})
   );
-  assert.ok(after.timers <= timers + SPARE_TIMERS, `${after.timers} timers, ${timers} before`);
-  assert.equal(before.objects.get("Captioner"), 1, "objects of all threads are seen");
-  assert.deepEqual(grownClasses(before, after, GROWN_MAX), {});
+  assert.equal(await world.metric("transcription_rooms_active"), 1);
   // The speaker who stayed is captioned as before.
   const seen = listener.transcripts.length;
   await eventually("captions", () => listener.transcripts.length > seen, 30_000);
   await talker[Symbol.asyncDispose]();
   assert.equal(await world.service.stop(), 0);
 });
+
+/** What there is more of now, past what may be there at the moment of looking. */
+function grownSince(before: Held, after: Held): Grown {
+  const descriptors = after.descriptors - before.descriptors;
+  const timers = after.timers - before.timers;
+  return {
+    ...grownClasses(before, after, GROWN_MAX),
+    ...descriptors > SPARE_FDS && { descriptors },
+    ...timers > SPARE_TIMERS && { timers },
+  };
+}
