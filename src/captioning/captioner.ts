@@ -91,7 +91,7 @@ export class Captioner {
       release: ({ samples }) => pool.give(samples),
       events: {
         sent: (frame) => this.#sent(frame),
-        event: (event) => this.#receive(event),
+        event: (event, stalledUntilMs) => this.#receive(event, stalledUntilMs),
         opened: (languageId) => {
           this.#voice.opened();
           this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId)));
@@ -134,9 +134,9 @@ export class Captioner {
     if (notice) onCaption(notice);
   }
 
-  #receive(event: SttEvent): void {
+  #receive(event: SttEvent, stalledUntilMs?: number): void {
     const { clock, meter, sessions } = this.#options;
-    const unvoiced = !this.#voice.supports(event, clock.now());
+    const unvoiced = !this.#voice.supports(event, clock.now(), stalledUntilMs);
     this.#say({ type: "stt", event, unvoiced });
     const ignored = this.#utterances.takeIgnoredWords();
     if (ignored > 0) meter.count("tiro_stt_unvoiced_words_total", sessions.stt.name, ignored);

@@ -38,7 +38,8 @@ export interface SpeechSource {
 export interface SttFeedEvents {
   /** Audio was handed to the session, what is sent again included. */
   sent(frame: PcmFrame): void;
-  event(event: SttEvent): void;
+  /** `stalledUntilMs`: see SttSession. */
+  event(event: SttEvent, stalledUntilMs?: number): void;
   /** A session opened; what `event` tells from now on is in this language. */
   opened(languageId: string): void;
   /** The session is over; the words so far stand as they are. */
@@ -241,7 +242,7 @@ export class SttFeed {
       for await (const event of session.events) {
         if (this.#session !== session) continue; // its words have had their final
         this.#receive(session, event);
-        events.event(event);
+        events.event(event, session.stalledUntilMs);
       }
       meter.count("tiro_stt_sessions_total", "closed");
       this.#closed(session);
@@ -402,6 +403,10 @@ class LiveSession implements AsyncDisposable {
 
   get events(): ReadableStream<SttEvent> {
     return this.session.events;
+  }
+
+  get stalledUntilMs(): number | undefined {
+    return this.session.stalledUntilMs;
   }
 
   async write(frame: PcmFrame): Promise<void> {

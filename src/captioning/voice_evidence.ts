@@ -4,7 +4,8 @@
  * time is an argument.
  *
  * Where the recogniser says when a word begins, in session time, the voice has to have reached that far. Where it does
- * not, the last voice has to have been sent no longer ago than a recogniser may be behind. So words out of nothing that
+ * not, the last voice has to have been sent no longer ago than a recogniser may be behind; time in which it left what was
+ * sent unread does not count. So words out of nothing that
  * come sooner are shown: they cannot be told from late ones, and a late word is not to be lost.
  */
 import { LIMITS, type PcmFrame, type SttEvent } from "../domain/mod.ts";
@@ -32,11 +33,12 @@ export class VoiceEvidence {
   }
 
   /** True also for what carries no words. */
-  supports(event: SttEvent, nowMs: number): boolean {
+  supports(event: SttEvent, nowMs: number, stalledUntilMs = -Infinity): boolean {
     if (!("text" in event) || event.text.trim() === "") return true;
     if (event.type === "word" && event.startMs !== undefined) {
       return event.startMs <= this.#voiceEndMs + PLACED_WITHIN_MS;
     }
-    return nowMs <= this.#voiceSentAtMs + LIMITS.sttWordsBehindMs;
+    if (this.#voiceSentAtMs === -Infinity) return false;
+    return nowMs <= Math.max(this.#voiceSentAtMs, stalledUntilMs) + LIMITS.sttWordsBehindMs;
   }
 }

@@ -29,6 +29,15 @@ Deno.test("Words are supported while a recogniser may still be behind the last v
   assert.ok(evidence.supports(word, 21_000));
 });
 
+Deno.test("Time in which a recogniser left the voice unread does not count", () => {
+  const evidence = new VoiceEvidence();
+  assert.ok(!evidence.supports(word, 60_000, 60_000), "there was no voice to leave unread");
+  evidence.sent(frame(true), 1_000);
+  assert.ok(evidence.supports(word, 60_000, 60_000), "it is stalled");
+  assert.ok(evidence.supports(word, 70_000, 60_000), "it was until ten seconds ago");
+  assert.ok(!evidence.supports(word, 80_000, 60_000));
+});
+
 Deno.test("Without any voice sent in the session no words are supported", () => {
   const evidence = new VoiceEvidence();
   for (const event of EVENTS) assert.ok(!evidence.supports(event, 0));

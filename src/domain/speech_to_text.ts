@@ -32,6 +32,11 @@ export interface SttSession extends AsyncDisposable {
    */
   readonly events: ReadableStream<SttEvent>;
   /**
+   * The last time the server was seen to leave what was sent to it unread for seconds, by the clock: words of that may
+   * come as late. Absent or -Infinity: never seen.
+   */
+  readonly stalledUntilMs?: number;
+  /**
    * No more audio: pushes the last words out (trailing silence, end of stream) and closes. `events` ends afterwards.
    * `behindMs`: how far behind the audio the provider is known to be, if it is.
    */

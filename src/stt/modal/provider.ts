@@ -174,6 +174,8 @@ class ModalSession implements SttSession {
   #draining?: Promise<void>;
   /** Set while the peer is asked what it has read: it answers, or the connection ends. */
   #asking?: Promise<void>;
+  #askedAtMs = 0;
+  #stalledUntilMs = -Infinity;
   #finishing?: Promise<void>;
   /** While finishing: words may come until then even after a quiet, and until then at most. */
   #owedUntilMs = 0;
@@ -189,6 +191,12 @@ class ModalSession implements SttSession {
     this.events = this.#events.readable();
     signal.addEventListener("abort", this.#onAbort, { once: true });
     this.#reading = this.#read();
+  }
+
+  get stalledUntilMs(): number {
+    const nowMs = this.#clock.now();
+    const isStalled = this.#asking !== undefined && nowMs >= this.#askedAtMs + MODAL_LIMITS.stalledMs;
+    return isStalled ? nowMs : this.#stalledUntilMs;
   }
 
   write(frame: PcmFrame): Promise<void> {
@@ -242,7 +250,9 @@ class ModalSession implements SttSession {
   /** Asks the peer what it has read, and looks again at what waits when it answers. */
   #ask(): void {
     const { sentMs } = this.#state;
+    this.#askedAtMs = this.#clock.now();
     this.#asking = this.#socket.delivered().then(() => {
+      this.#stalledUntilMs = this.stalledUntilMs;
       this.#asking = undefined;
       this.#state.delivered(sentMs);
       this.#pump();
@@ -268,6 +278,8 @@ class ModalSession implements SttSession {
       waiting.resolve();
       return;
     }
+    // Before its first answer a peer is sent more than it may leave unread: then one answer is not enough.
+    if (!this.#asking && this.#state.asks()) this.#ask();
     if (this.#socket.bufferedAmount > MODAL_LIMITS.bufferedBytes && !this.#draining) {
       this.#draining = this.#socket.drained().then(() => {
         this.#draining = undefined;

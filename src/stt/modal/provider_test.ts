@@ -102,6 +102,52 @@ Deno.test("A peer that has stopped reading gets ten seconds more, and what waits
   assert.ok(undeliveredMs <= LIMITS.speechMs + 2_000, `${undeliveredMs} ms were on their way`);
 });
 
+Deno.test("A server that stalls before it has ever answered is asked again when it reads, and spoken to at once", async () => {
+  const clock = new FakeClock();
+  await using call = await connect({ clock });
+  call.server.stopReading();
+  const { waiting } = await fill(call.session); // until the kernel takes no more
+  call.server.resumeReading();
+  const deadline = setTimeout(() => call.session[Symbol.asyncDispose](), 20_000);
+  await waiting;
+  clearTimeout(deadline);
+});
+
+Deno.test("A stall is told from audio on its way, while it lasts and by when it ended", async () => {
+  const clock = new FakeClock();
+  await using call = await connect({ clock });
+  const reader = call.session.events.getReader();
+  let writtenMs = 0;
+  const write = async (ms: number) => {
+    for (const endMs = writtenMs + ms; writtenMs < endMs; writtenMs += FRAME_MS) {
+      await call.session.write(frame());
+    }
+  };
+  /** What the server says after it has read a frame comes after its answers to all that was asked before that frame. */
+  const allAnswered = async () => {
+    for (let times = 0; times < 2; times++) {
+      await write(FRAME_MS);
+      await call.server.until(() => call.record.receivedMs === writtenMs);
+      call.server.sendRaw('{"type":"token","text":"hello"}');
+      await reader.read();
+    }
+  };
+  await write(2_000);
+  await allAnswered();
+  await clock.advance(30_000);
+  assert.equal(call.session.stalledUntilMs, -Infinity, "it has read all there was");
+  call.server.stopReading();
+  await write(2_000);
+  assert.equal(call.session.stalledUntilMs, -Infinity, "it may be on its way");
+  await clock.advance(30_000);
+  assert.equal(call.session.stalledUntilMs, clock.now());
+  const resumedAtMs = clock.now();
+  call.server.resumeReading();
+  await allAnswered();
+  await clock.advance(5_000);
+  assert.equal(call.session.stalledUntilMs, resumedAtMs);
+});
+
 Deno.test("A server that stops reading holds audio back at the writer, and is spoken to at once when it returns", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock, recogniser: { script: ["back"] } });

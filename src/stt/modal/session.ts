@@ -23,6 +23,8 @@ export const MODAL_LIMITS = {
   mayHoldNoWordMs: 1_000,
   /** A connection that takes no bytes for this long has failed; a server that stalls for a minute is still there. */
   stoppedMs: 75_000,
+  /** Audio unread for this long was not on its way: the server stalls. */
+  stalledMs: 2_000,
   /** A cold container. */
   openTimeoutMs: LIMITS.sttOpenTimeoutMs,
   /** Silence that pushes the last word out. */
