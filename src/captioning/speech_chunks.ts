@@ -150,6 +150,11 @@ export class SpeechChunks implements TimedCore<RtpPacket, never>, Disposable {
 
   // The reader's side.
 
+  /** Whether audio is taken as it is decoded, and not decoded again from what waited. */
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
   /** Whether nothing more will come; what waits can still be taken. */
   get hasEnded(): boolean {
     return this.#hasEnded;
@@ -170,6 +175,8 @@ export class SpeechChunks implements TimedCore<RtpPacket, never>, Disposable {
     if (this.#ready.length === 0 && this.#hasEnded) this.#ready.push(...this.#framer.flush());
     const chunk = this.#ready.shift();
     if (!chunk) return undefined;
+    // Packets come in the numbers that make a chunk, so that none may be left to show that all was taken.
+    if (this.#ready.length === 0 && this.#buffer.unread === 0) this.#takeWaiting();
     const durationMs = chunk.samples.length / chunk.sampleRateHz * 1_000;
     this.#sentToMs = chunk.startMs + durationMs;
     this.#buffer.sent(this.#sentToMs, markOf(durationMs));

@@ -111,6 +111,22 @@ Deno.test("Chunks that are taken at the end, all at once, are the same audio", (
   assert.equal(world.speech.hasSpeech(0), false);
 });
 
+Deno.test("A taker that has caught up takes audio as it is decoded, though nobody pauses", () => {
+  using world = setup();
+  const { speech } = world;
+  const endless = [1, 2, 3].flatMap(() => PACKETS.slice(30, 190));
+  let next = 0;
+  while (next < 200) world.hear(endless[next++]);
+  assert.equal(speech.isLive, false);
+  /** As the feed does: as many packets as are wanted, then all that they made. */
+  while (next < 300) {
+    for (let wanted = speech.inputsWanted; wanted > 0; wanted--) world.hear(endless[next++]);
+    while (speech.hasSpeech(20 * next)) world.take(1);
+  }
+  assert.equal(speech.isLive, true);
+  assertContinuous(world.chunks);
+});
+
 Deno.test("However a taker comes and goes, each piece of the speech is taken once and in its place", () => {
   const expected = undisturbed();
   for (let seed = 1; seed <= 40; seed++) {
