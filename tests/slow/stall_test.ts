@@ -4,6 +4,7 @@
  */
 import assert from "@std/assert";
 import { delay } from "../../src/flow/mod.ts";
+import { PACKET_MS } from "../fakes/speech.ts";
 import { eventually } from "../integration/world.ts";
 import { grownObjects, heldBy } from "./held.ts";
 import { ProcessWorld, Talker } from "./process_world.ts";
@@ -29,6 +30,9 @@ Deno.test("Speech-to-text stops reading for a minute: nothing grows, speech is d
   for (const { sessionId } of speakers) {
     await listener.until(({ speakerSessionId }) => speakerSessionId === sessionId, 30_000);
   }
+  // By then each has told how much it has read.
+  const isKnown = () => world.stt.connections.every(({ receivedMs }) => receivedMs > 5_000);
+  await world.stt.until(isKnown, 30_000);
   assert.equal(await droppedSeconds(), 0, "nothing is dropped while the server reads");
 
   world.stt.stopReading();
@@ -60,8 +64,10 @@ Deno.test("Speech-to-text stops reading for a minute: nothing grows, speech is d
   );
   await eventually(
     "every drop in the metric",
-    async () =>
-      await world.metric('tiro_queue_dropped_total{queue="speech"}') === await droppedSeconds() * 50,
+    async () => {
+      const packets = await world.metric('tiro_queue_dropped_total{queue="speech"}');
+      return packets === Math.round(await droppedSeconds() * 1_000 / PACKET_MS);
+    },
     30_000,
   );
   assert.deepEqual(Object.keys(await world.counts("tiro_queue_dropped_total")), ["speech"]);
