@@ -57,6 +57,11 @@ export class RecogniserTrouble implements Disposable {
     else if (failures >= FAILED_SESSIONS) this.#set("recogniser_failed");
   }
 
+  /** The session takes no audio. */
+  stalled(): void {
+    this.#set("recogniser_failed");
+  }
+
   /** A session recognised something, this speaker's or another's. */
   recognised(): void {
     this.#set(undefined);

@@ -44,7 +44,7 @@ export interface SttFeedEvents {
   opened(languageId: string): void;
   /** The session is over; the words so far stand as they are. */
   sessionEnded(): void;
-  /** Speech has waited for a session for some seconds. */
+  /** Speech has waited for some seconds: for a session, or for one to take it. */
   waiting(): void;
   /** Why nothing can be recognised now, or (undefined) that it can again. */
   trouble(trouble: SpeakerTrouble | undefined): void;
@@ -70,6 +70,8 @@ export interface SttFeedOptions {
 
 /** Without a frame for this long while a voice was heard, silence is put in its place to push the last words out. */
 const STARVED_MS = 600;
+/** A chunk is taken at once, or when the one before it was read; readers wait as long for a session to open. */
+const STALLED_MS = 10_000;
 /** A burst after a wait is recognised at twice the speed it was spoken at, or faster. */
 const CATCH_UP = 2;
 /** Longer than any sentence a recogniser waits for the end of (Whisper's are cut at 30 s). */
@@ -142,8 +144,8 @@ export class SttFeed {
       return sessions.stt.features.acknowledges ? session.sentMs + durationMs : this.#recognisedAtMs;
     });
     if (!chunk) return;
-    this.#lastSpeechMs = this.#coveredMs = nowMs;
     await this.#write(session, chunk);
+    this.#lastSpeechMs = this.#coveredMs = clock.now();
     const patienceMs = session.hasSpoken ? STOPPED_SPEAKING_MS : NEVER_SPOKE_MS;
     // What was sent again in a burst has had no time to be answered for.
     if (session.unansweredMs >= patienceMs && nowMs >= session.openedAtMs + patienceMs) {
@@ -156,6 +158,7 @@ export class SttFeed {
     const { voiced, endOfVoice, heardAtMs } = frame;
     const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
     try {
+      using _stalled = clock.timer(STALLED_MS, () => this.#stalled());
       await session.write(frame);
       if (this.#session !== session) return; // it ended meanwhile, and what it took is to be sent again
       this.#last = { endMs: frame.startMs + durationMs, heardAtMs, isOver: endOfVoice };
@@ -170,6 +173,12 @@ export class SttFeed {
     }
   }
 
+  /** The session takes nothing: it may go on, or fail. */
+  #stalled(): void {
+    this.#trouble.stalled();
+    this.#options.events.waiting();
+  }
+
   /** There is no speech: silence pushes the last words out, and in the end the session is closed. */
   async #rest(): Promise<void> {
     const { clock, speech, chunkMs, sessions, samples } = this.#options;
@@ -181,7 +190,8 @@ export class SttFeed {
     if (last && !this.#tail.isOver(nowMs)) {
       const dueMs = this.#coveredMs + (last.isOver ? chunkMs : STARVED_MS);
       if (nowMs < dueMs) return await this.#untilSpeech(dueMs);
-      this.#coveredMs += chunkMs;
+      // As much as time has passed; but none for the time in which nothing was taken.
+      this.#coveredMs = Math.max(this.#coveredMs, nowMs - STARVED_MS) + chunkMs;
       return await this.#write(session, {
         samples: samples().fill(0),
         sampleRateHz: sessions.stt.sampleRateHz,

@@ -247,6 +247,22 @@ Deno.test("While speech-to-text takes nothing, speech is left where it waits", (
     assert.deepEqual(written(), [0, 200, 400, 600]);
   }));
 
+Deno.test("A session that takes nothing for ten seconds is reported, readers are told, and both end with the next word", () =>
+  withFeed(async ({ clock, stt, say, word, said, troubles }) => {
+    await say(frame(0, 0));
+    await word("one");
+    stt.sessions[0].stall();
+    await say(frame(200, 200));
+    await clock.advance(9_900);
+    assert.deepEqual([said, troubles], [["one"], []]);
+    await clock.advance(60_000);
+    assert.deepEqual([said, troubles], [["one", "..."], ["recogniser_failed"]]);
+    stt.sessions[0].resume();
+    await settle();
+    await word("two");
+    assert.deepEqual([said, troubles], [["one", "...", "two"], ["recogniser_failed", undefined]]);
+  }));
+
 Deno.test("A chunk's memory is given back as soon as it was written", () =>
   withFeed(async ({ stt, say, released }) => {
     await say(frame(0, 0), frame(200, 200));

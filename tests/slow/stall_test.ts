@@ -43,6 +43,7 @@ Deno.test("Speech-to-text stops reading for a minute: nothing grows, speech is d
   const filled = await heldBy(world.service);
   await stalledFor(LAST_LOOK_MS);
   const stalled = await heldBy(world.service);
+  assert.equal(await world.metric('tiro_speakers_in_trouble{reason="recogniser_failed"}'), 3);
   await stalledFor(STALL_MS);
   world.stt.resumeReading();
   talkers.forEach((talker, index) => talker.say(AFTER[index]));
