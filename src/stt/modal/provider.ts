@@ -243,19 +243,22 @@ class ModalSession implements SttSession {
     }
     this.#state.sent(audio, nowMs);
     this.#foreign.sent({ ...audio, bytes: samples.byteLength });
-    if (!this.#asking && this.#state.asks()) this.#ask();
+    this.#ask();
     return true;
   }
 
-  /** Asks the peer what it has read, and looks again at what waits when it answers. */
+  /** Asks the peer what it has read, if it is time to, and looks again at what waits when it answers. */
   #ask(): void {
+    if (this.#asking || !this.#state.asks()) return;
     const { sentMs } = this.#state;
     this.#askedAtMs = this.#clock.now();
     this.#asking = this.#socket.delivered().then(() => {
       this.#stalledUntilMs = this.stalledUntilMs;
       this.#asking = undefined;
+      if (this.#over !== undefined || this.#finishing) return;
       this.#state.delivered(sentMs);
       this.#pump();
+      this.#ask(); // of what was sent since
     });
   }
 

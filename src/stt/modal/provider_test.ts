@@ -171,6 +171,22 @@ Deno.test("A server that stops reading holds audio back at the writer, and is sp
   await drained;
 });
 
+Deno.test("A server that stalled before it answered anything, with much more on its way, is spoken to again when it returns", async () => {
+  await using call = await connect({ clock: new FakeClock() });
+  call.server.stopReading();
+  for (let sentMs = 0; sentMs < 20_000; sentMs += FRAME_MS) {
+    await call.session.write(frame());
+    await macrotask();
+  }
+  call.server.resumeReading();
+  await call.server.until(() => call.record.receivedMs === 20_000);
+  for (let sentMs = 0; sentMs < 5_000; sentMs += FRAME_MS) {
+    await call.session.write(frame());
+    await macrotask();
+  }
+  await call.server.until(() => call.record.receivedMs >= 25_000);
+});
+
 Deno.test("A server that never reads on fails the session, its writer and its reader alike", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock });

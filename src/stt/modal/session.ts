@@ -13,7 +13,7 @@ import { LIMITS, SttError } from "../../domain/mod.ts";
 export const MODAL_LIMITS = {
   /** Audio sent that the peer has not read. */
   undeliveredMs: LIMITS.speechMs,
-  /** After this much audio the peer is asked whether it has read it. */
+  /** After this much audio the peer is asked whether it has read it, beginning with the first. */
   askEveryMs: 1_000,
   /** Bytes our own socket holds; more means that the kernel takes no more. */
   bufferedBytes: LIMITS.sttBufferedBytes,
@@ -52,7 +52,7 @@ export class ModalSessionState {
   #lastVoiceAtMs = -Infinity;
   /** Audio the peer has read; undefined until it answers a ping for the first time. */
   #deliveredMs: number | undefined;
-  #askedMs = 0;
+  #askedMs = -Infinity;
   /** Set while a frame waits at the gate. */
   #waitingSinceMs: number | undefined;
 
@@ -84,7 +84,9 @@ export class ModalSessionState {
 
   /** Whether it is time to ask the peer what it has read. True once for each question: the caller asks. */
   asks(): boolean {
-    if (this.#sentMs - this.#askedMs < MODAL_LIMITS.askEveryMs) return false;
+    const unaskedMs = this.#sentMs - this.#askedMs;
+    const isWaitingForIt = this.#waitingSinceMs !== undefined && unaskedMs > 0;
+    if (unaskedMs < MODAL_LIMITS.askEveryMs && !isWaitingForIt) return false;
     this.#askedMs = this.#sentMs;
     return true;
   }
