@@ -258,7 +258,6 @@ class ModalSession implements SttSession {
       if (this.#over !== undefined || this.#finishing) return;
       this.#state.delivered(sentMs);
       this.#pump();
-      this.#ask(); // of what was sent since
     });
   }
 
@@ -282,7 +281,7 @@ class ModalSession implements SttSession {
       return;
     }
     // Before its first answer a peer is sent more than it may leave unread: then one answer is not enough.
-    if (!this.#asking && this.#state.asks()) this.#ask();
+    this.#ask();
     if (this.#socket.bufferedAmount > MODAL_LIMITS.bufferedBytes && !this.#draining) {
       this.#draining = this.#socket.drained().then(() => {
         this.#draining = undefined;
