@@ -13,6 +13,7 @@ export class FarServer implements AsyncDisposable {
   readonly #delayMs: number;
   /** Datagrams of each client leave from a port of their own. */
   readonly #clients = new Map<number, Socket>();
+  #isClosed = false;
 
   private constructor(readonly port: number, private readonly serverPort: number, roundTripMs: number) {
     this.#delayMs = roundTripMs / 2;
@@ -32,12 +33,14 @@ export class FarServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     await this.#stack.disposeAsync();
   }
 
   #later(what: () => void, delayMs = this.#delayMs): void {
+    if (this.#isClosed) return; // its sockets are closing, and one more datagram came meanwhile
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       what();
@@ -48,6 +51,7 @@ export class FarServer implements AsyncDisposable {
   async #receive(): Promise<void> {
     const socket = await this.#bind(this.port);
     socket.on("message", async (data, client) => {
+      if (this.#isClosed) return;
       const own = Buffer.from(data);
       const upstream = this.#clients.get(client.port) ?? await this.#bind(0);
       if (!this.#clients.has(client.port)) {
