@@ -19,6 +19,8 @@ export interface CoturnOptions {
   args?: readonly string[];
   /** Seconds a nonce lasts. Default what it is for Talk. */
   staleNonceS?: number;
+  /** Of its relays. Default: loopback, which libnice has nothing to do with. */
+  relayAddress?: string;
 }
 
 export class Coturn implements AsyncDisposable {
@@ -27,7 +29,9 @@ export class Coturn implements AsyncDisposable {
     private readonly resources: AsyncDisposableStack,
   ) {}
 
-  static async start({ args = [], staleNonceS = 600 }: CoturnOptions = {}): Promise<Coturn> {
+  static async start(
+    { args = [], staleNonceS = 600, relayAddress = ADDRESS }: CoturnOptions = {},
+  ): Promise<Coturn> {
     await using resources = new AsyncDisposableStack();
     const ports = resources.use(ClaimedPorts.claim());
     const folder = await Deno.makeTempDir({ prefix: "coturn-" });
@@ -45,7 +49,7 @@ export class Coturn implements AsyncDisposable {
           "--no-dtls",
           `--listening-ip=${ADDRESS}`,
           `--listening-port=${port}`,
-          `--relay-ip=${ADDRESS}`,
+          `--relay-ip=${relayAddress}`,
           `--min-port=${relayPorts.first}`,
           `--max-port=${relayPorts.last}`,
           "--allow-loopback-peers",

@@ -4,8 +4,15 @@
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { packetsOf } from "../fakes/packets.ts";
-import { AudioLedger, type Clock, type IceCandidate, type RtpPacket } from "../../src/domain/mod.ts";
-import { WebRtcReceiver } from "../../src/webrtc/mod.ts";
+import {
+  AudioLedger,
+  type AudioLoss,
+  type Clock,
+  type IceCandidate,
+  type IceServer,
+  type RtpPacket,
+} from "../../src/domain/mod.ts";
+import { type WebRtcNetwork, WebRtcReceiver } from "../../src/webrtc/mod.ts";
 import type { HpbMessage } from "../fakes/participant.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 
@@ -16,6 +23,9 @@ export interface InternalClientOptions {
   roomToken: string;
   /** Of what it hears. */
   clock?: Clock;
+  /** Default: none. */
+  iceServers?: readonly IceServer[];
+  network?: WebRtcNetwork;
   /** Called with every participant list. */
   onList?: (users: unknown[]) => void;
 }
@@ -28,6 +38,7 @@ export class InternalClient implements AsyncDisposable {
   /** Every packet of the subscription, the newest minute of them. */
   readonly heard: RtpPacket[] = [];
   readonly #socket: WebSocket;
+  readonly troubles: AudioLoss[] = [];
   /** What was refused of what came. */
   readonly meter = new FakeMeter();
   readonly #receiver: WebRtcReceiver;
@@ -36,13 +47,17 @@ export class InternalClient implements AsyncDisposable {
   readonly #closed = Promise.withResolvers<void>();
   #requests = 0;
 
-  private constructor({ hpbUrl, clock, onList }: InternalClientOptions) {
+  readonly #iceServers: readonly IceServer[];
+
+  private constructor({ hpbUrl, clock, iceServers = [], network, onList }: InternalClientOptions) {
+    this.#iceServers = iceServers;
     if (onList) this.#watchers.add((message) => onListed(message, onList));
     this.#receiver = new WebRtcReceiver({
       ledger: new AudioLedger(),
       log: new FakeLog(),
       meter: this.meter,
-      onTrouble: () => {},
+      onTrouble: (reason) => this.troubles.push(reason),
+      network,
       onHeard: () => {},
       clock,
     });
@@ -85,7 +100,7 @@ export class InternalClient implements AsyncDisposable {
     const offered = this.#message((message) => dataOf(message).type === "offer");
     this.#send({ type: "message", message: { recipient, data: asked } });
     const { sid, payload: offer } = dataOf(await offered) as { sid: string; payload: { sdp: string } };
-    const { sdp } = await this.#receiver.answer({ sid, sdp: offer.sdp }, []);
+    const { sdp } = await this.#receiver.answer({ sid, sdp: offer.sdp }, this.#iceServers);
     const payload = { type: "answer", sdp, nick: "" };
     const data = { to: sessionId, type: "answer", roomType: "video", sid, payload };
     this.#send({ type: "message", message: { recipient, data } });
