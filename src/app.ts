@@ -76,7 +76,11 @@ export async function startService(
       stt: { provider: config.stt.provider, modal: modalServer(config) },
       chunkMs: config.stt.chunkMs,
       partials: config.captions.partials,
-      network: { interfaceAddresses: config.media.addresses, portRange: config.media.ports },
+      network: {
+        interfaceAddresses: config.media.addresses,
+        portRange: config.media.ports,
+        caCerts: config.tls.caCerts,
+      },
       debugLog: config.log.level === "debug",
     },
     ledger,

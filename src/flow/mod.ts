@@ -7,5 +7,5 @@ export * from "./retry.ts";
 export * from "./scope.ts";
 export * from "./shared_retry.ts";
 export * from "./timed_source.ts";
-export type { TlsOptions } from "./tls.ts";
+export { type TlsOptions, tlsRequestOptions } from "./tls.ts";
 export * from "./websocket.ts";

@@ -223,7 +223,8 @@ export class Gatherer {
       const sockets = [4, 6].flatMap((family) =>
         this.#sockets.map(transportOf).find(({ addressFamily }) => addressFamily === family) ?? []
       );
-      const turn = await connectRelay(server, sockets, { signal, linger: this.#options.linger });
+      const { linger, network: { caCerts } } = this.#options;
+      const turn = await connectRelay(server, sockets, { signal, caCerts, linger });
       if (signal.aborted || ice.nominated) {
         await turn.close();
         return false;

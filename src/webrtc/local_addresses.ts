@@ -16,6 +16,8 @@ export interface WebRtcNetwork {
   interfaceAddresses?: readonly string[];
   /** First and last local UDP port, inclusive. */
   portRange?: readonly [number, number];
+  /** PEM, trusted besides the public ones: for TURN over TLS. */
+  caCerts?: readonly string[];
 }
 
 export interface LocalSocket {

@@ -7,6 +7,7 @@
 import { lookup } from "node:dns/promises";
 import { isIPv6, SocketAddress } from "node:net";
 import { classes, Message, methods, TcpTransport, TlsTransport, TurnProtocol } from "werift";
+import { tlsRequestOptions } from "../flow/mod.ts";
 import type { TurnServer, TurnWay } from "./ice_servers.ts";
 import { TurnSocket } from "./turn_socket.ts";
 import "./turn.ts";
@@ -33,7 +34,12 @@ const UDP = 0x11_000_000;
 export async function connectRelay(
   server: TurnServer,
   sockets: readonly DatagramTransport[],
-  { signal, linger }: { signal: AbortSignal; linger: (work: Promise<unknown>) => void },
+  { signal, caCerts = [], linger }: {
+    signal: AbortSignal;
+    /** PEM, trusted besides the public ones. */
+    caCerts?: readonly string[];
+    linger: (work: Promise<unknown>) => void;
+  },
 ): Promise<TurnProtocol> {
   const over = new AbortController();
   const ends = AbortSignal.any([signal, over.signal]);
@@ -60,7 +66,7 @@ export async function connectRelay(
       .flatMap((way) => sockets.map((socket) => () => overUdp(way, server, socket, ends))),
   );
   const second = headStart(first, ends).then(() =>
-    tries(ends.aborted ? [] : streams.map((way) => () => overStream(way, server, ends)))
+    tries(ends.aborted ? [] : streams.map((way) => () => overStream(way, server, caCerts, ends)))
   );
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(ends.reason);
@@ -103,12 +109,13 @@ async function overUdp(
 async function overStream(
   { transport: kind, host, port }: TurnWay,
   server: TurnServer,
+  caCerts: readonly string[],
   signal: AbortSignal,
 ): Promise<TurnProtocol> {
   const options = { connectTimeoutMs: RELAY_TIMEOUT_MS };
   // werift's constructors are private, and what it makes of them cannot be given up while it connects.
   const transport: TcpTransport | TlsTransport = kind === "tls"
-    ? Reflect.construct(TlsTransport, [[host, port], {}, options])
+    ? Reflect.construct(TlsTransport, [[host, port], tlsRequestOptions({ caCerts }), options])
     : Reflect.construct(TcpTransport, [[host, port], options]);
   const close = () => void transport.close();
   signal.addEventListener("abort", close, { once: true });

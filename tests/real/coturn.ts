@@ -21,22 +21,32 @@ export interface CoturnOptions {
   staleNonceS?: number;
   /** Of its relays. Default: loopback, which libnice has nothing to do with. */
   relayAddress?: string;
+  /** It is reached over TLS as well, with this certificate (PEM) and its key. */
+  tls?: { cert: string; key: string };
+  /** Where it listens. Default 127.0.0.1. */
+  address?: string;
 }
 
 export class Coturn implements AsyncDisposable {
   private constructor(
     readonly port: number,
+    readonly tlsPort: number,
+    private readonly address: string,
     private readonly resources: AsyncDisposableStack,
   ) {}
 
-  static async start(
-    { args = [], staleNonceS = 600, relayAddress = ADDRESS }: CoturnOptions = {},
-  ): Promise<Coturn> {
+  static async start(options: CoturnOptions = {}): Promise<Coturn> {
+    const { args = [], staleNonceS = 600, relayAddress = ADDRESS, address = ADDRESS, tls } = options;
     await using resources = new AsyncDisposableStack();
     const ports = resources.use(ClaimedPorts.claim());
     const folder = await Deno.makeTempDir({ prefix: "coturn-" });
     resources.defer(() => Deno.remove(folder, { recursive: true }));
     const port = await freeForUdpToo(ports);
+    const tlsPort = ports.next();
+    if (tls) {
+      await Deno.writeTextFile(`${folder}/cert.pem`, tls.cert);
+      await Deno.writeTextFile(`${folder}/key.pem`, tls.key);
+    }
     const relayPorts = ports.rest();
     resources.use(
       await ServerProcess.start({
@@ -45,9 +55,11 @@ export class Coturn implements AsyncDisposable {
         args: [
           "-n", // no configuration file
           "--no-cli",
-          "--no-tls",
           "--no-dtls",
-          `--listening-ip=${ADDRESS}`,
+          ...(tls
+            ? [`--tls-listening-port=${tlsPort}`, `--cert=${folder}/cert.pem`, `--pkey=${folder}/key.pem`]
+            : ["--no-tls"]),
+          `--listening-ip=${address}`,
           `--listening-port=${port}`,
           `--relay-ip=${relayAddress}`,
           `--min-port=${relayPorts.first}`,
@@ -66,10 +78,13 @@ export class Coturn implements AsyncDisposable {
           ...args,
         ],
         logPath: `${folder}/log`,
-        isReady: async () => await acceptsTcp(port) && (args.includes("--no-udp") || await answersStun(port)),
+        isReady: async () => {
+          if (address !== ADDRESS) return await acceptsTcp(port, address);
+          return await acceptsTcp(port) && (args.includes("--no-udp") || await answersStun(port));
+        },
       }),
     );
-    return new Coturn(port, resources.move());
+    return new Coturn(port, tlsPort, address, resources.move());
   }
 
   get stun(): IceServer {
@@ -77,10 +92,14 @@ export class Coturn implements AsyncDisposable {
   }
 
   /** With credentials as Nextcloud makes them; each user has some of its own. */
-  turn(transport: "udp" | "tcp", { user = "talk", secret = SECRET } = {}): IceServer {
+  turn(transport: "udp" | "tcp" | "tls", { user = "talk", secret = SECRET } = {}): IceServer {
     const username = `${Math.floor(Date.now() / 1000) + CREDENTIAL_LIFE_S}:${user}`;
     const credential = createHmac("sha1", secret).update(username).digest("base64");
-    return { urls: [`turn:${ADDRESS}:${this.port}?transport=${transport}`], username, credential };
+    const host = this.address.includes(":") ? `[${this.address}]` : this.address;
+    const url = transport === "tls"
+      ? `turns:${host}:${this.tlsPort}?transport=tcp`
+      : `turn:${host}:${this.port}?transport=${transport}`;
+    return { urls: [url], username, credential };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -103,9 +103,9 @@ export async function tailOf(logPath: string): Promise<string> {
 }
 
 /** Whether something accepts TCP connections there. */
-export async function acceptsTcp(port: number): Promise<boolean> {
+export async function acceptsTcp(port: number, hostname = "127.0.0.1"): Promise<boolean> {
   try {
-    using _connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    using _connection = await Deno.connect({ hostname, port });
     return true;
   } catch {
     return false;

@@ -1,5 +1,6 @@
 /** A speaker heard through a real relay: see relayed.ts for how that is the only way. */
 import assert from "@std/assert";
+import { makeCertificates } from "../fakes/certificates.ts";
 import { SfuPublisher } from "../fakes/sfu.ts";
 import { encodeOpus, readSpeech, type Speech } from "../fakes/speech.ts";
 import { Coturn } from "./coturn.ts";
@@ -10,6 +11,7 @@ import { polled } from "./server_process.ts";
 const ANSWER_MS = 2_500;
 /** What gathering may take when one server answers nothing, and a bit less. */
 const GATHER_MS = 1_200;
+const hasIpv6 = Deno.networkInterfaces().some(({ address }) => address === "::1");
 /** Well under what werift alone takes to be through with a server that refuses. */
 const DISPOSE_MS = 1_500;
 
@@ -146,6 +148,35 @@ Deno.test("Servers that are down hide none that works, and hold the answer up fo
   assert.deepEqual(typesOf(sdp), ["host", "srflx", "relay"]);
   assert.ok(tookMs < GATHER_MS, `the answer took ${tookMs} ms`);
 });
+
+Deno.test("A relay is reached over TLS, by a certificate that is trusted and by no other", async () => {
+  const { ca, cert, key } = await makeCertificates("IP:127.0.0.1");
+  await using coturn = await Coturn.start({ tls: { cert, key } });
+  const interfaceAddresses = ["127.0.0.1"];
+  for (const [caCerts, types] of [[[ca], ["host", "relay"]], [[], ["host"]]] as const) {
+    await using publisher = await SfuPublisher.start();
+    await using ears = new Ears({ network: { interfaceAddresses, caCerts } });
+    const { sdp } = await ears.answer("s1", await publisher.offer("ears", "s1"), [coturn.turn("tls")]);
+    assert.deepEqual(typesOf(sdp), types);
+  }
+});
+
+Deno.test(
+  "A relay is reached over UDP of IPv6, where an SFU has IPv4 alone",
+  { ignore: !hasIpv6 },
+  async () => {
+    await using coturn = await Coturn.start({ address: "::1" });
+    await using publisher = await SfuPublisher.start();
+    await using ears = new Ears({ network: { interfaceAddresses: ["::1"] } });
+    const { sdp } = await ears.answer("s1", await publisher.offer("ears", "s1"), [coturn.turn("udp")]);
+    assert.deepEqual(candidates(sdp).map(({ address, type }) => [address, type]), [
+      ["::1", "host"],
+      ["127.0.0.1", "relay"],
+    ]);
+    await publisher.answer("s1", sdp);
+    await ears.readUntil(({ sequence }) => sequence >= 20);
+  },
+);
 
 Deno.test("The relay is kept while nonces go stale, allocations run out and permissions lapse", async () => {
   // A call of an hour in eight seconds.
