@@ -122,6 +122,24 @@ Deno.test("A connection without audio is reported after a minute: it may be the 
     assert.deepEqual(rooms.status().troubles, { not_connected: 1 });
   }));
 
+Deno.test("A speaker for whom no port is left is reported with the variable to look at", () =>
+  withRooms(async (world) => {
+    const { call, clock, host } = world;
+    const connection = await call();
+    host.get("hpb-s").answerFault = new NegotiationError("Cannot answer offer: no port", {
+      code: "no_port",
+      retryable: true,
+    });
+    for (let offers = 0; offers < 3; offers++) {
+      connection.onEvent({ type: "offer", from: "hpb-s", offer: { sid: `${offers}`, sdp: "offer" } });
+      await settle();
+      await clock.advance(16_000);
+    }
+    const [{ seen, check }] = lines(world);
+    assert.equal(seen, "no_port");
+    assert.match(String(check), /MEDIA_PORTS/);
+  }));
+
 Deno.test("Offers that cannot be answered are a speaker who is not connected; each is told of once", () =>
   withRooms(async (world) => {
     const { call, clock, host, rooms, log, meter } = world;

@@ -78,6 +78,32 @@ for (const address of ["127.0.0.1", "::1"]) {
   });
 }
 
+Deno.test("A connection that keeps one socket can be restarted, and names that one again", {
+  ignore: !hasIpv6,
+}, async () => {
+  const clock = new FakeClock();
+  await using offerer = open();
+  await using answerer = open({ network: { interfaceAddresses: ["127.0.0.1", "::1"] }, clock });
+  await connect(offerer, answerer);
+  await clock.advance(10_000);
+  await until(() => socketsOf(answerer).length === 1);
+  const ice = answerer.connection.iceTransports[0].connection as Connection;
+  const before = ice.localUsername;
+  offerer.connection.restartIce();
+  const offer = await offerer.setLocal(await offerer.connection.createOffer());
+  await answerer.connection.setRemoteDescription({ type: "offer", sdp: offer });
+  const sdp = await answerer.setLocal(await answerer.connection.createAnswer());
+  await offerer.setRemoteAnswer(sdp);
+  assert.notEqual(ice.localUsername, before);
+  assert.deepEqual(candidatesOf(sdp).map(({ address }) => address), ["127.0.0.1"]);
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!ice.nominated && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.ok(ice.nominated, "a pair is found again");
+  assert.deepEqual(socketsOf(answerer), [4]);
+});
+
 Deno.test("A socket that media comes to stays, though another was chosen", async () => {
   const clock = new FakeClock();
   await using offerer = open();
