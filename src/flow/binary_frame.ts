@@ -20,7 +20,7 @@ const FIN_BINARY = 0x82;
 const MASK_LENGTH_16 = 0x80 | 126;
 
 /** Free buffers kept, 640 KiB: as many frames as one turn of the event loop sends. More are left to the collector. */
-const FREE_BUFFERS_MAX = 32;
+export const FREE_BUFFERS_MAX = 32;
 const free: FrameBuffer[] = [];
 
 /** Masks are fetched a thousand at a time; each is used once, for none may be guessed (RFC 6455 section 10.3). */

@@ -2,11 +2,13 @@
  * What a service process holds, in counts. Memory in bytes is the machine's mood: allocators keep, the collector waits,
  * compiled code comes and goes; these are the same on a busy machine.
  */
+import { FREE_BUFFERS_MAX } from "../../src/flow/binary_frame.ts";
 import type { ServiceProcess } from "../load/service_process.ts";
 
 export interface Held {
   /** Open descriptors. */
   descriptors: number;
+  threads: number;
   /** Timers of Deno, in all threads. */
   timers: number;
   /** Objects that are left after a collection, in all threads, by the name of what constructed them. */
@@ -20,6 +22,7 @@ export async function heldBy(service: ServiceProcess): Promise<Held> {
   const inspector = await service.inspector();
   const timers = await inspector.evaluateInAll(TIMERS);
   return {
+    threads: timers.length,
     timers: timers.reduce((sum: number, count) => sum + Number(count), 0),
     objects: await inspector.countObjects(),
     descriptors: service.fdCount(),
@@ -39,11 +42,15 @@ export function grownObjects(before: Held, after: Held, more: number): Record<st
 /** "system / Context", "Object (prototype) / ". */
 const OF_THE_ENGINE = / \/|^\W/;
 
+/** Most that a thread keeps to use again. How full a pool is depends on how much was under way at once, some time ago. */
+const POOLED: Record<string, number> = { FrameBuffer: FREE_BUFFERS_MAX };
+
 function grown(before: Held, after: Held, more: number, counts: (name: string) => boolean) {
   const grown: Record<string, number> = {};
   for (const [name, count] of after.objects) {
     const difference = count - (before.objects.get(name) ?? 0);
-    if (difference >= more && counts(name)) grown[name] = difference;
+    const isPooled = count <= (POOLED[name] ?? 0) * after.threads;
+    if (difference >= more && counts(name) && !isPooled) grown[name] = difference;
   }
   return grown;
 }
