@@ -59,13 +59,9 @@ export function loadReport(results: LoadResults): string {
     ],
     ...Object.entries(counters).map(([name, count]) => [`  ${name}`, String(count)]),
     [],
-    ["memory, 1 speaker", held(memory.one)],
+    ["memory, 1 speaker", `${mebibytes(memory.oneRssBytes)} MiB resident`],
     [`memory, ${options.speakers} speakers`, held(memory.all)],
-    [
-      "memory, each further speaker",
-      `${mebibytes(memory.perSpeakerRssBytes, 2)} MiB resident, ` +
-      `${mebibytes(memory.perSpeakerHeldBytes, 2)} MiB once the garbage is collected`,
-    ],
+    ["memory, each further speaker", `${mebibytes(memory.perSpeakerRssBytes, 2)} MiB resident`],
   ];
   return tableOf(rows);
 }
@@ -97,7 +93,7 @@ export function cores(count: number): string {
   return `${count.toFixed(2)} cores`;
 }
 
-function held({ rssBytes, heldBytes, heapBytes }: LoadResults["memory"]["one"]): string {
+function held({ rssBytes, heldBytes, heapBytes }: LoadResults["memory"]["all"]): string {
   return `${mebibytes(rssBytes)} MiB resident, ${mebibytes(heldBytes)} MiB once the garbage is collected ` +
     `(heap ${mebibytes(heapBytes)} MiB)`;
 }
