@@ -111,6 +111,8 @@ export class SttFeed {
     this.#trouble = scope.use(sessions.trouble((trouble) => events.trouble(trouble)));
     this.#notice = scope.use(new WaitingNotice(clock, () => events.waiting()));
     scope.defer(() => this.#disarm());
+    // Once, not for each wait: there are five a second.
+    scope.signal.addEventListener("abort", this.#wake, { once: true });
     speech.onSpeech = () => {
       if (this.#isResting) this.#wake();
     };
@@ -157,8 +159,8 @@ export class SttFeed {
     const { scope, clock, events, release } = this.#options;
     const { voiced, endOfVoice, heardAtMs } = frame;
     const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
+    const stalled = clock.timer(STALLED_MS, this.#stalled);
     try {
-      using _stalled = clock.timer(STALLED_MS, () => this.#stalled());
       await session.write(frame);
       if (this.#session !== session) return; // it ended meanwhile, and what it took is to be sent again
       this.#last = { endMs: frame.startMs + durationMs, heardAtMs, isOver: endOfVoice };
@@ -169,15 +171,16 @@ export class SttFeed {
       if (codeOf(error) === "stt_over") this.#closed(session);
       else this.#lost(session, error);
     } finally {
+      stalled[Symbol.dispose]();
       release(frame);
     }
   }
 
   /** The session takes nothing: it may go on, or fail. */
-  #stalled(): void {
+  readonly #stalled = (): void => {
     this.#trouble.stalled();
     this.#options.events.waiting();
-  }
+  };
 
   /** There is no speech: silence pushes the last words out, and in the end the session is closed. */
   async #rest(): Promise<void> {
@@ -372,10 +375,8 @@ export class SttFeed {
     const { scope: { signal }, clock } = this.#options;
     signal.throwIfAborted();
     const woken = this.#woken = Promise.withResolvers<void>();
-    if (atMs < Infinity) this.#timer = clock.timer(Math.max(0, atMs - clock.now()), () => this.#wake());
-    signal.addEventListener("abort", this.#wake, { once: true });
+    if (atMs < Infinity) this.#timer = clock.timer(Math.max(0, atMs - clock.now()), this.#wake);
     await woken.promise;
-    signal.removeEventListener("abort", this.#wake);
     this.#disarm();
   }
 
