@@ -45,7 +45,10 @@ export const LIMITS = {
   signalingMessageBytes: 64 * 1024,
   /** Bytes waiting in our own socket buffer towards the HPB: seven sentences of 300 bytes to 500 listeners. */
   signalingBufferedBytes: 1024 * 1024,
-  /** The largest message accepted from the HPB: 500 users x 0.5 KB, with a margin of eight. */
+  /**
+   * The largest message read of the HPB: 500 users x 0.5 KB, with a margin of eight. A larger one is skipped: guests
+   * choose up to 64 KB of what the first list of a room says of each.
+   */
   signalingReceivedBytes: 2 * 1024 * 1024,
   /** The HPB keeps a dropped session this long. */
   resumeWindowMs: 30_000,

@@ -16,6 +16,7 @@ import { OverflowError } from "../domain/mod.ts";
 import { fitsBinaryFrame, writeBinaryFrame } from "./binary_frame.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
 import { connectFailure } from "./connect_failure.ts";
+import { MessageLimit } from "./message_limit.ts";
 import { proxyFor } from "./proxy.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
 import { openTunnel, ProxyError } from "./tunnel.ts";
@@ -28,8 +29,10 @@ export interface WebSocketOptions {
   openTimeoutMs: number;
   /** Name of the receive queue in errors and metrics, and how many messages it holds. */
   inbox: { name: string; capacity: number };
-  /** A larger message ends the connection with OverflowError. Bytes. */
+  /** A larger message ends the connection with OverflowError, unless `onTooLarge` says otherwise. Bytes. */
   maxMessageSize: number;
+  /** What is received in the place of a message larger than that: it alone is lost, and never held in memory. */
+  onTooLarge?: (bytes: number) => Uint8Array<ArrayBuffer>;
   tls?: TlsOptions;
 }
 
@@ -82,6 +85,9 @@ export class WebSocketDuplex implements AsyncDisposable {
   #delivery?: PromiseWithResolvers<void>;
   #pings = 0;
   #killTimer?: ReturnType<typeof setTimeout>;
+  #received = 0;
+  /** What stands in the place of messages that were too large, by their number. One read of the socket holds few. */
+  readonly #standIns = new Map<number, Uint8Array<ArrayBuffer>>();
 
   private constructor(socket: WebSocket, transport: Socket, options: WebSocketOptions) {
     this.#socket = socket;
@@ -89,6 +95,11 @@ export class WebSocketDuplex implements AsyncDisposable {
     this.#inboxName = options.inbox.name;
     this.#inbox = new BoundedQueue({ capacity: options.inbox.capacity, whenFull: "refuse" });
     this.messages = this.#inbox.readable();
+    const { maxMessageSize, onTooLarge } = options;
+    if (onTooLarge) {
+      const onSkipped = (number: number, bytes: number) => this.#standIns.set(number, onTooLarge(bytes));
+      limitMessages(transport, new MessageLimit({ maxBytes: maxMessageSize, onSkipped }));
+    }
     socket.on(
       "message",
       (data) => this.#receive(data instanceof ArrayBuffer ? new Uint8Array(data) : `${data}`),
@@ -200,7 +211,9 @@ export class WebSocketDuplex implements AsyncDisposable {
     this.#delivery = undefined;
   }
 
-  #receive(message: string | Uint8Array<ArrayBuffer>): void {
+  #receive(received: string | Uint8Array<ArrayBuffer>): void {
+    const message = this.#standIns.get(++this.#received) ?? received;
+    this.#standIns.delete(this.#received);
     if (this.#state !== "open" || this.#inbox.push(message)) return;
     this.#inbox.close({ error: this.#overflow() });
     this.#goodbye(CLOSE_OVERFLOW, "overflow");
@@ -216,6 +229,24 @@ export class WebSocketDuplex implements AsyncDisposable {
     this.#socket.close(code, reason);
     this.#state = "closing";
   }
+}
+
+/**
+ * Puts the limit between the socket and `ws`, which reads by one listener, and at the socket's end what is left in it.
+ * Called before a byte was read.
+ */
+function limitMessages(transport: Socket, limit: MessageLimit): void {
+  const [read, ...others] = transport.listeners("data");
+  if (!read || others.length > 0) throw new Error("Cannot limit messages: the socket has another reader");
+  const receive = (chunk: Uint8Array<ArrayBuffer>) => {
+    for (const bytes of limit.receive(chunk)) Reflect.apply(read, transport, [bytes]);
+  };
+  transport.removeAllListeners("data");
+  transport.on("data", receive);
+  transport.prependListener("close", () => {
+    const rest: Uint8Array<ArrayBuffer> | null = transport.read();
+    if (rest) receive(rest);
+  });
 }
 
 /** The opening handshake. `opened` gets the socket at once, before an event of it can be missed. */

@@ -500,6 +500,39 @@ Deno.test("A message over size is an OverflowError before it is held in memory",
   await duplex.closed;
 });
 
+const STAND_IN = new Uint8Array();
+const skipping = (sizes: number[]): WebSocketOptions => ({
+  ...OPTIONS,
+  onTooLarge: (bytes) => {
+    sizes.push(bytes);
+    return STAND_IN;
+  },
+});
+
+for (const secure of [false, true]) {
+  Deno.test(`A message over size may cost itself alone, in its place${secure ? " TLS" : ""}`, async () => {
+    const certificates = secure ? await makeCertificates("IP:127.0.0.1") : undefined;
+    const large = (first: number) =>
+      concat(Uint8Array.of(first, 127, 0, 0, 0, 0, 0, 2, 0, 0), new Uint8Array(0x20000));
+    const pieces = concat(large(0x01), frame(0x89), large(0x00), frame(0x80, "end"));
+    const stream = concat(text("a"), large(0x81), text("b"), pieces, text(""), text("c"), close(1000));
+    await using server = rawServer(async (conn, head) => {
+      await acceptUpgrade(conn, head, stream);
+      await untilEnd(conn);
+    }, certificates);
+    const sizes: number[] = [];
+    const tls = certificates && { caCerts: [certificates.ca] };
+    const duplex = await WebSocketDuplex.open(server.url, {
+      ...skipping(sizes),
+      tls,
+      inbox: { name: "test", capacity: 10 },
+    });
+    assert.deepEqual(await collect(duplex.messages), ["a", STAND_IN, "b", STAND_IN, "", "c"]);
+    assert.deepEqual(sizes, [0x20000 + 10, 2 * (0x20000 + 10) + 5]);
+    assert.equal((await duplex.closed).code, 1000);
+  });
+}
+
 Deno.test("A message in too many pieces is an OverflowError, however short they are", async () => {
   const crumbs = new Uint8Array(40_000); // continuation frames of no payload: 0x00 0x00
   await using server = rawServer(async (conn, head) => {

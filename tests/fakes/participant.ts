@@ -19,6 +19,8 @@ export interface ParticipantOptions {
   /** Empty: a guest. */
   userId?: string;
   ticket?: string;
+  /** What a browser says in its hello that it can do; the HPB passes it on to everybody in the room. */
+  features?: readonly string[];
   /** A service: lets itself in with the HPB's internal secret. */
   internal?: { secret: string; features: string[] };
 }
@@ -171,11 +173,15 @@ export class HpbParticipant implements TestParticipant {
   }
 }
 
-function helloOf({ nextcloudUrl, userId = "", ticket = "ticket", internal }: ParticipantOptions) {
+function helloOf({ nextcloudUrl, userId = "", ticket = "ticket", features, internal }: ParticipantOptions) {
   const url = `${nextcloudUrl}/ocs/v2.php/apps/spreed/api/v3/signaling/backend`;
-  if (!internal) return { version: "1.0", auth: { url, params: { userid: userId, ticket } } };
-  const { secret, features } = internal;
+  if (!internal) return { version: "1.0", features, auth: { url, params: { userid: userId, ticket } } };
+  const { secret } = internal;
   const random = randomBytes(32).toString("hex");
   const token = createHmac("sha256", secret).update(random).digest("hex");
-  return { version: "2.0", features, auth: { type: "internal", params: { random, token, backend: url } } };
+  return {
+    version: "2.0",
+    features: internal.features,
+    auth: { type: "internal", params: { random, token, backend: url } },
+  };
 }

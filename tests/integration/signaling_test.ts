@@ -1,7 +1,7 @@
 /** The signalling shell against the fake HPB: real sockets, real reconnects. */
 import assert from "@std/assert";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
-import type { Clock, Log } from "../../src/domain/mod.ts";
+import { type Clock, LIMITS, type Log } from "../../src/domain/mod.ts";
 import { SignalingConnection, type SignalingEvent } from "../../src/talk/signaling/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { makeCertificates } from "../fakes/certificates.ts";
@@ -28,6 +28,7 @@ type EventOf<T extends SignalingEvent["type"]> = Extract<SignalingEvent, { type:
 interface RigOptions extends FakeHpbOptions {
   secret?: string;
   clock?: Clock;
+  log?: Log;
   tls?: { cert: string; key: string };
   trust?: { caCerts?: string[]; skipVerify?: boolean };
 }
@@ -55,7 +56,7 @@ async function rig(options: RigOptions = {}) {
       for (const look of waiting) look();
     },
     gate,
-    log: silentLog,
+    log: options.log ?? silentLog,
     meter,
     clock: options.clock,
     backoff: FAST,
@@ -378,20 +379,34 @@ Deno.test("One odd entry costs the others of its list nothing, and is counted", 
   assert.equal(r.meter.counted("tiro_signaling_ignored_total", "entry"), 3);
 });
 
-Deno.test("A message too large to take is an overflow: the room is joined anew, because a resume would not make it good", async () => {
-  await using r = await rig();
+Deno.test("A message that is too large costs itself alone: it is counted, reported once, and the lists tell who is there", async () => {
+  const warned: unknown[] = [];
+  const log: Log = { ...silentLog, warn: (_message, fields) => warned.push(fields) };
+  await using r = await rig({ log });
+  const speaker = await r.call.addSpeaker();
   r.connection.start();
   await r.next("joined");
-  r.hpb.hub.sendToInternal(
-    r.call.roomToken,
-    JSON.stringify({ type: "event", filler: "x".repeat(2 * 1024 * 1024) }),
-  );
-  await r.next("disconnected");
-  assert.deepEqual(await r.next("joined"), { type: "joined", resumed: false });
-  assert.equal(r.meter.counted("tiro_queue_dropped_total", "signaling"), 1);
-  assert.equal(r.hpb.hub.seen.resumes, 0);
-  await r.call.addListener();
-  await r.next("sessions_joined");
+  await r.next("participants");
+  const filler = "x".repeat(LIMITS.signalingReceivedBytes);
+  for (let i = 0; i < 3; i++) {
+    r.hpb.hub.sendToInternal(r.call.roomToken, JSON.stringify({ type: "event", filler }));
+  }
+  const user = { sessionId: "late", nextcloudSessionId: "nc-late", inCall: 1 };
+  const event = { target: "participants", type: "update", update: { users: [user] } };
+  r.hpb.hub.sendToInternal(r.call.roomToken, JSON.stringify({ type: "event", event }));
+  const { sessions } = await r.next("sessions_joined");
+  assert.deepEqual(sessions, [{ sessionId: "late", ncSessionId: "nc-late", internal: false }]);
+  const { users } = await r.next("participants");
+  assert.deepEqual(users.map(({ sessionId, joined }) => [sessionId, joined]), [
+    [speaker.sessionId, true],
+    ["late", true],
+  ]);
+  assert.equal(r.meter.counted("tiro_signaling_ignored_total", "too_large"), 3);
+  const [{ code, limit, ...rest }, ...others] = warned as Record<string, unknown>[];
+  assert.deepEqual([code, limit, others], ["signaling_message_too_large", LIMITS.signalingReceivedBytes, []]);
+  assert.ok(Number(rest.bytes) > LIMITS.signalingReceivedBytes);
+  assert.ok(r.connection.isJoined);
+  assert.deepEqual(r.attempts, ["accepted"]);
 });
 
 Deno.test("A connection whose other end went away without a word is noticed, and resumed", async () => {

@@ -255,6 +255,11 @@ export class RealCall implements TestCall {
     return this.#people.use(await seat.enter());
   }
 
+  /** Someone whose hello announces these features, whatever they are. */
+  async addGuest(features: readonly string[]): Promise<TestParticipant> {
+    return this.#people.use(await this.#seat(IN_CALL.joined, features).enter());
+  }
+
   /** Someone whose client says that it sends audio, and sends none to the SFU. */
   async addMute(): Promise<TestParticipant> {
     return this.#people.use(await this.#seat(IN_CALL.withAudio).enter());
@@ -284,7 +289,7 @@ export class RealCall implements TestCall {
     return this.#disposed ??= this.#people.disposeAsync();
   }
 
-  #seat(inCall: number): Seat {
+  #seat(inCall: number, features?: readonly string[]): Seat {
     const user: CallUser = { ncSessionId: `nc-${randomText(32)}`, inCall };
     return {
       enter: async () => {
@@ -293,6 +298,7 @@ export class RealCall implements TestCall {
           nextcloudUrl: this.stack.nextcloudUrl,
           roomToken: this.roomToken,
           ncSessionId: user.ncSessionId,
+          features,
         });
         this.#inCall.set(user.ncSessionId, user);
         try {

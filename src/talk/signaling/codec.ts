@@ -29,7 +29,9 @@ export type ServerMessage =
   | { kind: "candidate"; from: string; sid: string; candidate: IceCandidate }
   /** Known and of no use here: welcome, chat, flags, screen shares. */
   | { kind: "unneeded" }
-  | { kind: "ignored"; reason: IgnoredReason };
+  | { kind: "ignored"; reason: IgnoredReason }
+  /** Larger than any that is read, and skipped: what it said is not known. Never decoded. */
+  | { kind: "too_large" };
 
 export interface JoinedSession {
   sessionId: string;

@@ -39,6 +39,8 @@ export interface SignalingOptions {
 
 /** TCP, TLS and the upgrade; a HPB under load takes a second. */
 const OPEN_TIMEOUT_MS = 10_000;
+/** Received in the place of a message that is too large; told by its identity from what the HPB sends. */
+const TOO_LARGE = new Uint8Array(0);
 
 export class SignalingConnection {
   readonly #options: SignalingOptions;
@@ -50,6 +52,7 @@ export class SignalingConnection {
   #timer?: Disposable;
   #lostAtMs?: number;
   #hasJoined = false;
+  #hasSkipped = false;
   /** Why the last attempt opened no socket, if it did not. */
   #notOpened?: string;
   /** The attempt under way, until its outcome is reported to the gate. */
@@ -187,6 +190,10 @@ export class SignalingConnection {
         openTimeoutMs: OPEN_TIMEOUT_MS,
         inbox: { name: "signaling", capacity: LIMITS.signalingInboxMessages },
         maxMessageSize: LIMITS.signalingReceivedBytes,
+        onTooLarge: (bytes) => {
+          this.#skipped(bytes);
+          return TOO_LARGE;
+        },
         tls,
       });
     } catch (error) {
@@ -256,7 +263,7 @@ export class SignalingConnection {
       try {
         const { done, value } = await reader.read();
         if (done) return undefined;
-        message = decode(value);
+        message = value === TOO_LARGE ? { kind: "too_large" } : decode(value);
       } catch (error) {
         if (!(error instanceof OverflowError)) throw error;
         this.#options.meter.count("tiro_queue_dropped_total", error.queue);
@@ -301,6 +308,19 @@ export class SignalingConnection {
   #ignored(reason: string, code?: string, count = 1): void {
     this.#options.meter.count("tiro_signaling_ignored_total", reason, count);
     this.#options.log.debug("HPB message ignored", { reason, code });
+  }
+
+  /** Logged once a room: what makes one message too large makes others too. */
+  #skipped(bytes: number): void {
+    const { meter, log } = this.#options;
+    meter.count("tiro_signaling_ignored_total", "too_large");
+    log[this.#hasSkipped ? "debug" : "warn"]("HPB message skipped: it is too large", {
+      code: "signaling_message_too_large",
+      bytes,
+      limit: LIMITS.signalingReceivedBytes,
+      check: "the call goes on by the lists of participants; look for clients with oversized hello features",
+    });
+    this.#hasSkipped = true;
   }
 
   #arm(): void {

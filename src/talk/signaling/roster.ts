@@ -6,7 +6,7 @@
  * the room anew.
  */
 import type { JoinedSession, ListedUser } from "./codec.ts";
-import type { Participant, SignalingEvent } from "./events.ts";
+import type { Participant, RoomSession, SignalingEvent } from "./events.ts";
 
 /** Several times the largest call; beyond it whoever joined is kept before those only lists know. */
 const SESSIONS_MAX = 5_000;
@@ -39,12 +39,21 @@ export class Roster {
   readonly #left = new Set<string>();
   #ownId = "";
   #dropped = 0;
+  /** Whether a message was skipped that may have reported joins. */
+  #missedJoins = false;
 
   /** A room entered anew: nobody known before counts. */
   reset(ownId: string): void {
     this.#ownId = ownId;
     this.#members.clear();
     this.#left.clear();
+    this.#missedJoins = false;
+  }
+
+  /** A message was skipped. From here on the lists also tell who is in the room: the HPB lists nobody else as in the call. */
+  skipped(): SignalingEvent[] {
+    this.#missedJoins = true;
+    return this.#joinedByList();
   }
 
   joined(entries: readonly JoinedSession[]): SignalingEvent[] {
@@ -79,11 +88,11 @@ export class Roster {
   }
 
   /** Updates those named; `changed` is newer than `users`. */
-  listed(users: readonly ListedUser[], changed: readonly ListedUser[]): SignalingEvent {
+  listed(users: readonly ListedUser[], changed: readonly ListedUser[]): SignalingEvent[] {
     const newestS = newestPing([...users, ...changed]);
     this.#merge(users, newestS);
     this.#merge(changed, newestS);
-    return this.#participants();
+    return [...this.#joinedByList(), this.#participants()];
   }
 
   /** The same flags for everyone; 0 ends the call. */
@@ -143,6 +152,19 @@ export class Roster {
       if (!member.joined) return this.#members.delete(sessionId);
     }
     return false;
+  }
+
+  /** Where joins were missed, those in the call: with the Nextcloud session the HPB itself found them by. */
+  #joinedByList(): SignalingEvent[] {
+    if (!this.#missedJoins) return [];
+    const sessions: RoomSession[] = [];
+    for (const [sessionId, member] of this.#members) {
+      const { ncSessionId, internal, joined, virtual, stale, inCall = 0 } = member;
+      if (joined || internal || virtual || stale || ncSessionId === undefined || inCall === 0) continue;
+      member.joined = true;
+      sessions.push({ sessionId, ncSessionId, internal });
+    }
+    return sessions.length === 0 ? [] : [{ type: "sessions_joined", sessions }];
   }
 
   #participants(): SignalingEvent {

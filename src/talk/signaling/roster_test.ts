@@ -1,26 +1,33 @@
 import assert from "@std/assert";
 import type { ListedUser } from "./codec.ts";
+import type { SignalingEvent } from "./events.ts";
 import { Roster } from "./roster.ts";
 
 const entry = (sessionId: string, inCall?: number, more: Partial<ListedUser> = {}): ListedUser => (
   { sessionId, inCall, internal: false, virtual: false, ...more }
 );
 
+function only([event, ...others]: SignalingEvent[]): SignalingEvent {
+  assert.deepEqual(others, []);
+  return event;
+}
+
 /** A roster of our session `me`, and who is in the call after each event, with their flags. */
 function rig() {
   const roster = new Roster();
   roster.reset("me");
-  const flags = (event: ReturnType<Roster["listed"]>) =>
+  const flags = (event: SignalingEvent) =>
     event.type === "participants"
       ? Object.fromEntries(event.users.map(({ sessionId, inCall }) => [sessionId, inCall]))
       : event.type;
+  const listed = (users: ListedUser[], changed: ListedUser[]) => only(roster.listed(users, changed));
   return {
     roster,
     join: (...ids: string[]) =>
       roster.joined(ids.map((sessionId) => ({ sessionId, ncSessionId: `nc-${sessionId}`, internal: false }))),
-    users: (...users: ListedUser[]) => flags(roster.listed(users, [])),
-    changed: (...changed: ListedUser[]) => flags(roster.listed([], changed)),
-    lists: (users: ListedUser[], changed: ListedUser[]) => flags(roster.listed(users, changed)),
+    users: (...users: ListedUser[]) => flags(listed(users, [])),
+    changed: (...changed: ListedUser[]) => flags(listed([], changed)),
+    lists: (users: ListedUser[], changed: ListedUser[]) => flags(listed(users, changed)),
     everyone: (inCall: number) => flags(roster.everyone(inCall)),
   };
 }
@@ -76,7 +83,7 @@ Deno.test("A list may come before the join of whom it names", () => {
   const { roster, users, join } = rig();
   users(entry("a", 3, { ncSessionId: "from the list" }));
   join("a");
-  const event = roster.listed([], []);
+  const event = only(roster.listed([], []));
   assert.deepEqual(event, {
     type: "participants",
     users: [{
@@ -128,7 +135,7 @@ Deno.test("Who dials in is virtual for good: by the HPB's mark, or by the flag o
   const { roster, join, everyone } = rig();
   join("person", "marked", "phone");
   const virtual = (...users: ListedUser[]) => {
-    const event = roster.listed(users, []);
+    const event = only(roster.listed(users, []));
     return event.type === "participants" ? event.users.filter((each) => each.virtual) : [];
   };
   const ids = (...users: ListedUser[]) => virtual(...users).map(({ sessionId }) => sessionId);
@@ -142,11 +149,11 @@ Deno.test("Who dials in is virtual for good: by the HPB's mark, or by the flag o
 Deno.test("Stale is who is two minutes behind the newest sign of life of the same list, whatever our clock says", () => {
   const { roster, join } = rig();
   join("a", "b", "c", "d");
-  const staleOf = (event: ReturnType<Roster["listed"]>) =>
+  const staleOf = (event: SignalingEvent) =>
     event.type === "participants"
       ? event.users.filter((each) => each.stale).map(({ sessionId }) => sessionId)
       : [];
-  const stale = (...users: ListedUser[]) => staleOf(roster.listed(users, []));
+  const stale = (...users: ListedUser[]) => staleOf(only(roster.listed(users, [])));
   const at = (sessionId: string, lastPingS?: number, more: Partial<ListedUser> = {}) =>
     entry(sessionId, 3, { lastPingS, ...more });
   const now = { internal: true, lastPingS: 9_000_000 };
@@ -156,8 +163,45 @@ Deno.test("Stale is who is two minutes behind the newest sign of life of the sam
   assert.deepEqual(stale(at("b", 2_000)), ["c"], "as the list that named them had it");
   assert.deepEqual(stale(at("c", 2_000), at("a", 2_000), at("c", 880)), [], "of two entries the newer");
   assert.deepEqual(
-    staleOf(roster.listed([at("a", 1_000)], [at("b", 5_000)])),
+    staleOf(only(roster.listed([at("a", 1_000)], [at("b", 5_000)]))),
     ["a"],
     "what changed is of the list",
   );
+});
+
+Deno.test("Once a message was skipped, lists tell who of those in the call has joined", () => {
+  const { roster, join, users } = rig();
+  const at = (id: string, inCall: number, more: Partial<ListedUser> = {}) =>
+    entry(id, inCall, { ncSessionId: `nc-${id}`, lastPingS: 1_000, ...more });
+  const listed = (...users: ListedUser[]) => roster.listed(users, []).map(({ type }) => type);
+  join("before");
+  users(at("early", 3), at("before", 3));
+  roster.left(["gone"]);
+  assert.deepEqual(roster.skipped(), [
+    { type: "sessions_joined", sessions: [{ sessionId: "early", ncSessionId: "nc-early", internal: false }] },
+  ]);
+  const events = roster.listed([
+    at("me", 3),
+    at("early", 3),
+    at("listener", 1),
+    at("speaker", 3),
+    at("not in the call", 0),
+    at("gone", 3),
+    at("stale", 3, { lastPingS: 800 }),
+    at("caller", 9),
+    at("recorder", 1, { internal: true, ncSessionId: undefined }),
+    entry("unknown to Nextcloud", 3),
+  ], []);
+  assert.deepEqual(events[0], {
+    type: "sessions_joined",
+    sessions: ["listener", "speaker"].map((id) => ({
+      sessionId: id,
+      ncSessionId: `nc-${id}`,
+      internal: false,
+    })),
+  });
+  assert.deepEqual(listed(at("listener", 1), at("not in the call", 1)), ["sessions_joined", "participants"]);
+  assert.deepEqual(listed(at("listener", 1)), ["participants"]);
+  roster.reset("me");
+  assert.deepEqual(listed(at("listener", 1)), ["participants"], "the room was joined anew");
 });

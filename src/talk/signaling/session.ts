@@ -287,7 +287,9 @@ export class SignalingSession {
       case "sessions_left":
         return this.#roster.left(message.sessionIds).map(toOutput);
       case "participants":
-        return [toOutput(this.#roster.listed(message.users, message.changed)), ...this.#overfull()];
+        return [...this.#roster.listed(message.users, message.changed).map(toOutput), ...this.#overfull()];
+      case "too_large":
+        return this.#roster.skipped().map(toOutput);
       case "everyone":
         return [toOutput(this.#roster.everyone(message.inCall))];
       case "switch_to":
