@@ -7,17 +7,21 @@
  *                                      waited `targetPackets` x 20 ms; what is missing then becomes `lost`
  *     behind the timeline -----------> late
  *     impossible (new publisher) ----> restart: media time goes on, plus the wall time that passed
+ *     more than time has passed -----> pauses are skipped, packets dropped: see media_budget.ts
  *
  * Sans-IO: the clock is an argument. Knows nothing of what is in a packet but how long it lasts.
  * Not followed: RFC 3550 A.1 keeps a new source on probation for two packets; SRTP has authenticated ours already.
  */
 import { type AudioLedger, LIMITS, type OpusFrame, type RtpPacket } from "../domain/mod.ts";
+import { MediaBudget } from "./media_budget.ts";
 import { LONGEST_PACKET_TICKS, opusPacketTicks, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
 
 export interface PlayoutOptions {
   ledger: AudioLedger;
   /** Packets the inbox dropped since the last call; it has counted them, so they are not counted lost again. */
   takeDropped: () => number;
+  /** A packet was dropped, because there is more audio than time has passed; it is in the ledger. */
+  onTooFast?: () => void;
   /** Packets held back for a missing one before it is given up. */
   targetPackets?: number;
   /** Longest run of missing packets marked lost one by one; a longer one becomes silence. */
@@ -54,6 +58,7 @@ const NOTHING: readonly OpusFrame[] = Object.freeze([]);
 export class Playout {
   readonly #ledger: AudioLedger;
   readonly #takeDropped: () => number;
+  readonly #onTooFast: () => void;
   readonly #targetPackets: number;
   readonly #maxPackets: number;
 
@@ -66,6 +71,7 @@ export class Playout {
   #nextTimestamp = 0;
   /** The end of the timeline, 1/48000 s of media time. Always whole 2.5 ms, so that ms are exact. */
   #endTicks = 0;
+  readonly #budget = new MediaBudget();
   /** Arrival of the newest packet played, ms. */
   #playedMs = 0;
   /** Length of the last packet played: what a missing one is taken for. */
@@ -83,6 +89,7 @@ export class Playout {
   constructor(options: PlayoutOptions) {
     this.#ledger = options.ledger;
     this.#takeDropped = options.takeDropped;
+    this.#onTooFast = options.onTooFast ?? (() => {});
     this.#targetPackets = options.targetPackets ?? LIMITS.playoutTargetPackets;
     this.#maxPackets = options.maxPackets ?? LIMITS.playoutMaxPackets;
     if (!(this.#targetPackets >= 1)) {
@@ -188,8 +195,13 @@ export class Playout {
       }
       // A packet arrives when its last sample was spoken: its own length is not part of the pause.
       const ticks = opusPacketTicks(packet.payload) ?? USUAL_TICKS;
-      const elapsedMs = packet.arrivedMs - this.#playedMs - ticks / TICKS_PER_MS;
-      this.#silence(Math.min(elapsedMs, RESTART_SILENCE_MS) * TICKS_PER_MS, packet, out);
+      const elapsedMs = Math.min(
+        packet.arrivedMs - this.#playedMs,
+        RESTART_SILENCE_MS + ticks / TICKS_PER_MS,
+      );
+      this.#budget.arrived(packet.arrivedMs);
+      // Media time that is ahead waits for the clock: what has come in bursts does not add up.
+      this.#silence(Math.min(elapsedMs * TICKS_PER_MS, this.#budget.behindTicks) - ticks, packet, out);
     }
     this.#started = true;
     this.#ssrc = packet.ssrc;
@@ -244,6 +256,7 @@ export class Playout {
     const { packet } = this.#held[0];
     const missing = packet.sequence - this.#nextSequence & 0xffff;
     this.#countLost(missing);
+    this.#budget.arrived(packet.arrivedMs);
     if (missing <= this.#maxPackets) {
       // A packet that claims no time of its own (the sender shortened its packets) is counted and not marked.
       for (let i = 0; i < missing; i++) {
@@ -266,7 +279,10 @@ export class Playout {
   #play(packet: RtpPacket, out: OpusFrame[]): void {
     const ticks = opusPacketTicks(packet.payload);
     this.#nextSequence = packet.sequence + 1 & 0xffff;
+    this.#budget.arrived(packet.arrivedMs);
+    if (packet.arrivedMs > this.#playedMs) this.#playedMs = packet.arrivedMs;
     if (ticks === undefined) return this.#playMalformed(packet, out);
+    if (ticks > this.#budget.packetTicks) return this.#drop(packet, ticks);
     this.#silence(packet.timestamp - this.#nextTimestamp | 0, packet, out);
     this.#packetTicks = ticks;
     out.push({
@@ -276,8 +292,14 @@ export class Playout {
       payload: packet.payload,
       heardAtMs: packet.arrivedMs,
     });
-    this.#skip(ticks);
-    if (packet.arrivedMs > this.#playedMs) this.#playedMs = packet.arrivedMs;
+    this.#goOn(ticks, ticks);
+  }
+
+  /** More audio than time has passed. The next packet goes on from here, as if this one had lasted no time. */
+  #drop({ timestamp }: RtpPacket, ticks: number): void {
+    this.#ledger.add("dropped");
+    this.#onTooFast();
+    this.#nextTimestamp = timestamp + ticks >>> 0;
   }
 
   /** Not Opus: lost in its place. One whose time was played already (padding, bandwidth probes) is only late. */
@@ -301,19 +323,25 @@ export class Playout {
     if (ticks > 0) this.#advance("silence", ticks, cause, out);
   }
 
+  /** The timestamps went on by `ticks`; media time does by no more than there is time for. */
   #advance(kind: "lost" | "silence", ticks: number, cause: RtpPacket, out: OpusFrame[]): void {
-    out.push({
-      kind,
-      startMs: this.#endTicks / TICKS_PER_MS,
-      durationMs: ticks / TICKS_PER_MS,
-      heardAtMs: cause.arrivedMs,
-    });
-    this.#skip(ticks);
+    const taken = Math.max(0, Math.min(ticks, wholeFrames(this.#budget.gapTicks)));
+    if (taken > 0) {
+      out.push({
+        kind,
+        startMs: this.#endTicks / TICKS_PER_MS,
+        durationMs: taken / TICKS_PER_MS,
+        heardAtMs: cause.arrivedMs,
+      });
+    }
+    if (taken < ticks) this.#ledger.add("skippedMs", (ticks - taken) / TICKS_PER_MS);
+    this.#goOn(taken, ticks);
   }
 
-  #skip(ticks: number): void {
-    this.#endTicks += ticks;
-    this.#nextTimestamp = this.#nextTimestamp + ticks >>> 0;
+  #goOn(mediaTicks: number, timestampTicks: number): void {
+    this.#endTicks += mediaTicks;
+    this.#budget.spend(mediaTicks);
+    this.#nextTimestamp = this.#nextTimestamp + timestampTicks >>> 0;
   }
 }
 

@@ -79,8 +79,9 @@ export class SpeechChunks implements TimedCore<RtpPacket, never>, Disposable {
   #sentToMs = -Infinity;
   #packetMs = USUAL_PACKET_MS;
   #hasEnded = false;
-  /** Packets dropped and not in the metric yet. */
+  /** Packets of speech that waited too long, and of audio there was no time for: dropped and not in a metric yet. */
   #dropped = 0;
+  #tooFast = 0;
   /** What is known of the frame that is kept: one object, for there are fifty a second. */
   readonly #flags = { voiced: false, endOfVoice: false, isRead: false };
   /** What is known of the frame that is decoded again. */
@@ -89,7 +90,10 @@ export class SpeechChunks implements TimedCore<RtpPacket, never>, Disposable {
   constructor(options: SpeechChunksOptions) {
     this.#options = options;
     const { sampleRateHz, chunkMs, pool, ledger, takeDropped } = options;
-    this.#playout = new Playout({ ledger, takeDropped });
+    const onTooFast = () => {
+      if (++this.#tooFast >= REPORT_EVERY) this.#report();
+    };
+    this.#playout = new Playout({ ledger, takeDropped, onTooFast });
     this.#voice = VoiceDecoder.create({ sampleRateHz, ledger });
     this.#framer = new Framer({ sampleRateHz, chunkMs, pool });
     this.#buffer = new SpeechBuffer({
@@ -295,7 +299,9 @@ export class SpeechChunks implements TimedCore<RtpPacket, never>, Disposable {
 
   /** Moves drops to the metric. */
   #report(): void {
-    if (this.#dropped > 0) this.#options.meter.count("tiro_queue_dropped_total", "speech", this.#dropped);
-    this.#dropped = 0;
+    const { meter } = this.#options;
+    if (this.#dropped > 0) meter.count("tiro_queue_dropped_total", "speech", this.#dropped);
+    if (this.#tooFast > 0) meter.count("tiro_rtp_refused_total", "too_fast", this.#tooFast);
+    this.#dropped = this.#tooFast = 0;
   }
 }

@@ -4,12 +4,13 @@
  *     received = decoded + silent + late + dropped (+ what is still on its way)
  *     decodedMs = sentMs + gatedMs + droppedMs + cutMs (+ what is still on its way)
  *
- * `lost` packets were expected and never received. One ledger per speaker, added into the process total when it changes.
+ * `lost` packets were expected and never received, or are no Opus. What was skipped was never decoded. One ledger per
+ * speaker, added into the process total when it changes.
  */
 export const LEDGER_ENTRIES = ["received", "decoded", "silent", "late", "lost", "dropped"] as const;
 export type LedgerEntry = (typeof LEDGER_ENTRIES)[number];
 
-export const AUDIO_ENTRIES = ["decodedMs", "sentMs", "gatedMs", "droppedMs", "cutMs"] as const;
+export const AUDIO_ENTRIES = ["decodedMs", "sentMs", "gatedMs", "droppedMs", "cutMs", "skippedMs"] as const;
 export type AudioEntry = (typeof AUDIO_ENTRIES)[number];
 
 /** All of a ledger, as plain data. */
@@ -26,7 +27,7 @@ export class AudioLedger {
   late = 0;
   /** Packets that never came. */
   lost = 0;
-  /** Packets pushed out of the full inbox: this thread did not come to them in time. */
+  /** Packets pushed out of the full inbox (this thread did not come to them in time), or more than time has passed for. */
   dropped = 0;
 
   /** Audio decoded, concealed or put in the place of silence between words. */
@@ -39,6 +40,8 @@ export class AudioLedger {
   droppedMs = 0;
   /** Audio left in the chain when its speaker went. */
   cutMs = 0;
+  /** Pauses and losses that a sender's timestamps tell of, and for which no time has passed: left out of media time. */
+  skippedMs = 0;
 
   constructor(private readonly total?: AudioLedger) {}
 
@@ -66,7 +69,7 @@ export class AudioLedger {
     >;
   }
 
-  /** Seconds of audio by what became of them: decoded, sent, gated, dropped, cut. */
+  /** Seconds of audio by what became of them: decoded, sent, gated, dropped, cut, skipped. */
   seconds(): Record<string, number> {
     return Object.fromEntries(AUDIO_ENTRIES.map((entry) => [entry.slice(0, -2), this[entry] / 1_000]));
   }

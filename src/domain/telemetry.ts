@@ -33,7 +33,8 @@ export const METRICS = {
   tiro_queue_dropped_total: { kind: "counter", help: "Items dropped by a full queue", label: "queue" },
   tiro_rtp_refused_total: {
     kind: "counter",
-    help: "RTP and RTCP packets not let in: forged, repeated or broken; those of RTCP begin with rtcp_",
+    help:
+      "RTP and RTCP packets not let in: forged, repeated, broken, or (too_fast) more than a voice has time for; those of RTCP begin with rtcp_",
     label: "reason",
   },
   tiro_datagrams_refused_total: {

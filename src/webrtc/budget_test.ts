@@ -18,3 +18,19 @@ Deno.test("A clock that stands or goes back gives nothing", () => {
   assert.equal(spent(budget, 5, 0), 0);
   assert.equal(spent(budget, 5, 0), 0);
 });
+
+Deno.test("A clock that goes forth and back gives no more than one that only goes forth", () => {
+  const budget = new Budget(10);
+  assert.equal(spent(budget, 30, 1_000), 10);
+  for (let round = 0; round < 10; round++) {
+    assert.equal(spent(budget, 30, 500), 0);
+    assert.equal(spent(budget, 30, 1_000), 0);
+  }
+});
+
+Deno.test("More may come at once than in a second", () => {
+  const budget = new Budget(1, 8);
+  assert.equal(spent(budget, 30, 0), 8);
+  assert.equal(spent(budget, 30, 2_000), 2);
+  assert.equal(spent(budget, 30, 90_000), 8);
+});

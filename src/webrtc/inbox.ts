@@ -1,17 +1,22 @@
 /**
  * A bounded queue between the network, which cannot be slowed, and a reader that takes packets as they come: it fills
- * only while this thread is busy. Then the oldest packet is dropped, and every drop is counted.
+ * only while this thread is busy. Then the oldest packet is dropped. So is what comes faster than anybody speaks, from
+ * whom it may: every drop is counted.
  */
 import { type AudioLedger, type AudioSource, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
+import { Budget } from "./budget.ts";
 import { PacketRing } from "./packet_ring.ts";
 
 export class RtpInbox implements AudioSource, Disposable {
   onArrival: () => void = () => {};
   readonly #waiting = new PacketRing(LIMITS.rtpInboxPackets);
+  readonly #budget = new Budget(LIMITS.rtpPacketsPerSecond);
   #ended = false;
   #dropped = 0;
   #taken = 0;
-  #metered = 0;
+  /** Dropped and not in a metric yet. */
+  #overflowed = 0;
+  #tooFast = 0;
 
   constructor(private readonly ledger: AudioLedger, private readonly meter: Meter) {}
 
@@ -27,7 +32,11 @@ export class RtpInbox implements AudioSource, Disposable {
   push(packet: RtpPacket): void {
     if (this.#ended) return; // nobody counts on it any more
     this.ledger.add("received");
-    if (!this.#waiting.push(packet)) this.#drop(1);
+    if (!this.#budget.spend(packet.arrivedMs)) {
+      this.#tooFast++;
+      return this.#drop(1);
+    }
+    if (!this.#waiting.push(packet)) this.#overflow(1);
     this.onArrival();
   }
 
@@ -41,12 +50,11 @@ export class RtpInbox implements AudioSource, Disposable {
     return since;
   }
 
-  /** Moves drops since the last call to the metric; not per packet, where the labels would cost more than the drop. */
+  /** Moves drops since the last call to the metrics; not per packet, where the labels would cost more than the drop. */
   report(): void {
-    const since = this.#dropped - this.#metered;
-    if (since === 0) return;
-    this.#metered += since;
-    this.meter.count("tiro_queue_dropped_total", "rtp_inbox", since);
+    if (this.#overflowed > 0) this.meter.count("tiro_queue_dropped_total", "rtp_inbox", this.#overflowed);
+    if (this.#tooFast > 0) this.meter.count("tiro_rtp_refused_total", "too_fast", this.#tooFast);
+    this.#overflowed = this.#tooFast = 0;
   }
 
   end(): void {
@@ -59,8 +67,13 @@ export class RtpInbox implements AudioSource, Disposable {
   /** Ends it; what nobody took is dropped. */
   [Symbol.dispose](): void {
     this.end();
-    this.#drop(this.#waiting.clear());
+    this.#overflow(this.#waiting.clear());
     this.report();
+  }
+
+  #overflow(packets: number): void {
+    this.#overflowed += packets;
+    this.#drop(packets);
   }
 
   #drop(packets: number): void {

@@ -67,3 +67,26 @@ Deno.test("What still waits when it is disposed is dropped, and told", () => {
   assert.deepEqual([ledger.received, ledger.dropped], [3, 2]);
   assert.equal(meter.counted("tiro_queue_dropped_total", "rtp_inbox"), 2);
 });
+
+Deno.test("A sender of more packets than a voice has is cut to that, whoever reads; a second's worth may come at once", () => {
+  const ledger = new AudioLedger();
+  const meter = new FakeMeter();
+  const inbox = new RtpInbox(ledger, meter);
+  let taken = 0;
+  const push = (sequence: number, arrivedMs: number) => {
+    inbox.push({ ...packet(sequence & 0xff), sequence: sequence & 0xffff, arrivedMs });
+    while (inbox.take()) taken++;
+  };
+  for (let sequence = 0; sequence < 400; sequence++) push(sequence, 1_000);
+  assert.equal(taken, 400, "a second of the shortest packets");
+  for (let sequence = 0; sequence < 4_000; sequence++) push(sequence, 2_000 + 2.5 * sequence);
+  assert.equal(taken, 4_400, "and ten seconds of them");
+  for (let sequence = 0; sequence < 20_000; sequence++) push(sequence, 12_000 + sequence / 2);
+  assert.ok(taken <= 4_400 + 500 * 11, `${taken} taken`);
+  assert.equal(ledger.dropped, 24_400 - taken);
+  assert.equal(inbox.takeDropped(), ledger.dropped, "no hole of theirs is counted lost");
+  inbox.report();
+  inbox.report();
+  assert.equal(meter.counted("tiro_rtp_refused_total", "too_fast"), ledger.dropped);
+  assert.equal(meter.counted("tiro_queue_dropped_total", "rtp_inbox"), 0);
+});

@@ -3,6 +3,7 @@
  * because it is done fifty times a second for every speaker: the header is read where it lies, and all that a packet
  * leaves behind is its payload. Nothing of a packet is believed, and nothing remembered, before it is authenticated.
  */
+import { Budget } from "./budget.ts";
 import { Reception } from "./reception.ts";
 import { PACKET_BYTES_MAX, type SrtpTransform } from "./srtp_transform.ts";
 
@@ -36,6 +37,9 @@ export type SrtpRefusal =
  * its packets be replayed. The connection then goes silent, and whoever watches it gets a new one.
  */
 const SOURCES_MAX = 64;
+/** New ones: a publisher that starts over may be another source, and nobody starts over more often than this for long. */
+const NEW_SOURCES_PER_SECOND = 1;
+const NEW_SOURCES_AT_ONCE = 8;
 const FIXED_HEADER_BYTES = 12;
 
 /** Has the transform for its own: disposing ends both. */
@@ -43,6 +47,7 @@ export class SrtpReceiver implements Disposable {
   readonly #transform: SrtpTransform;
   /** By SSRC; only sources that sent an authentic packet. */
   readonly #sources = new Map<number, Reception>();
+  readonly #newSources = new Budget(NEW_SOURCES_PER_SECOND, NEW_SOURCES_AT_ONCE);
   readonly #received = {
     payloadType: 0,
     sequence: 0,
@@ -80,7 +85,10 @@ export class SrtpReceiver implements Disposable {
     }
     const payload = this.#transform.open(packet, headerBytes, ssrc, rollovers);
     if (!payload) return isOld ? "replayed" : "forged";
-    if (!source) this.#sources.set(ssrc, source = new Reception(ssrc, sequence));
+    if (!source) {
+      if (!this.#newSources.spend(arrivedMs)) return "too_many_sources"; // forged ones cost nothing of this
+      this.#sources.set(ssrc, source = new Reception(ssrc, sequence));
+    }
     const timestamp = readUint32(packet, 4);
     source.index.add(rollovers, sequence);
     source.arrived(timestamp, arrivedMs);

@@ -43,8 +43,8 @@ function sealed({ index = 1, ssrc = SSRC, payload = [7, 8, 9], flags = 0, more =
 
 const receiver = () => new SrtpReceiver(new GcmTransform(KEY, SALT));
 
-function opened(srtp: SrtpReceiver, packet: Uint8Array): ReceivedRtp {
-  const received = srtp.receive(packet, 0);
+function opened(srtp: SrtpReceiver, packet: Uint8Array, arrivedMs = 0): ReceivedRtp {
+  const received = srtp.receive(packet, arrivedMs);
   if (typeof received === "string") throw new Error(`The packet was refused: ${received}`);
   return received;
 }
@@ -192,10 +192,25 @@ Deno.test("Forged packets make no sources; after 64 true ones no other is let in
   for (let ssrc = 1_000; ssrc < 1_200; ssrc++) {
     assert.equal(srtp.receive(sealed({ ssrc, key: new Uint8Array(16) }), 0), "forged");
   }
-  for (let ssrc = 0; ssrc < 64; ssrc++) opened(srtp, sealed({ ssrc }));
-  assert.equal(srtp.receive(sealed({ ssrc: 64 }), 0), "too_many_sources");
+  for (let ssrc = 0; ssrc < 64; ssrc++) opened(srtp, sealed({ ssrc }), 1_000 * ssrc);
+  assert.equal(srtp.receive(sealed({ ssrc: 64 }), 3_600_000), "too_many_sources");
   opened(srtp, sealed({ ssrc: 0, index: 2 }));
   assert.equal(srtp.receive(sealed({ ssrc: 0, index: 1 }), 0), "replayed");
+});
+
+Deno.test("A new source for each packet: eight at once and one a second are let in, and those go on", () => {
+  const srtp = receiver();
+  const letIn = new Set<number>();
+  for (let index = 0; index < 500; index++) {
+    for (let forged = 0; forged < 3; forged++) {
+      srtp.receive(sealed({ ssrc: 10_000 + 3 * index + forged, key: new Uint8Array(16) }), 20 * index);
+    }
+    const received = srtp.receive(sealed({ ssrc: index }), 20 * index);
+    if (typeof received !== "string") letIn.add(index);
+    else assert.equal(received, "too_many_sources");
+  }
+  assert.equal(letIn.size, 8 + 9);
+  for (const ssrc of letIn) opened(srtp, sealed({ ssrc, index: 2 }), 10_000);
 });
 
 Deno.test("STUN, DTLS, TURN channels and every kind of SRTCP are not taken for SRTP", () => {

@@ -1,0 +1,116 @@
+/** However a sender numbers, stamps and fills their packets: speech-to-text gets no more audio than time has passed. */
+import assert from "@std/assert";
+import { chunkSamples, SamplePool } from "../audio/mod.ts";
+import { AudioLedger, type RtpPacket } from "../domain/mod.ts";
+import { encodeOpus } from "../../tests/fakes/speech.ts";
+import { FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { TONE_WORDS, toneSpeech } from "../../tests/fakes/tones.ts";
+import { SpeechChunks } from "./speech_chunks.ts";
+
+const RATE = 16_000;
+const CHUNK_MS = 200;
+/** How long each sender sends. */
+const SENDING_MS = 60_000;
+/** "A few seconds", and what a clock may be wrong by. */
+const SENT_MAX_MS = SENDING_MS * 1.01 + 6_000;
+/** A voice without a pause. */
+const VOICE = (await encodeOpus(toneSpeech(TONE_WORDS.slice(0, 10)))).slice(10, 110);
+
+/** An Opus packet of several of 20 ms (RFC 6716, section 3.2.5). */
+function packed(payloads: readonly Uint8Array[]): Uint8Array {
+  const frames = payloads.map((payload) => payload.subarray(1));
+  const lengths = frames.slice(0, -1).flatMap(({ length }) =>
+    length < 252 ? [length] : [252 + (length & 3), (length - 252 - (length & 3)) / 4]
+  );
+  return Uint8Array.from([
+    payloads[0][0] & 0xfc | 3,
+    0x80 | frames.length,
+    ...lengths,
+    ...frames.flatMap((frame) => [...frame]),
+  ]);
+}
+
+const LONG = Array.from({ length: 16 }, (_, at) => packed(VOICE.slice(at * 6, at * 6 + 6)));
+const usual = (index: number) => VOICE[index % VOICE.length];
+const long = (index: number) => LONG[index % LONG.length];
+
+interface Sender {
+  perSecond: number;
+  /** The packet's audio; default 20 ms. */
+  payload?: (index: number) => Uint8Array;
+  /** Of the RTP clock, from packet to packet. */
+  stepMs: (index: number) => number;
+  ssrc?: (index: number) => number;
+  sequence?: (index: number) => number;
+}
+
+/** Sends to a reader that takes all there is. */
+function send(sender: Sender, sendingMs = SENDING_MS) {
+  const ledger = new AudioLedger();
+  const pool = new SamplePool(chunkSamples(RATE, CHUNK_MS));
+  const options = { sampleRateHz: RATE, chunkMs: CHUNK_MS, pool, ledger, meter: new FakeMeter() };
+  using speech = new SpeechChunks({ ...options, takeDropped: () => 0 });
+  let sentMs = 0;
+  const take = () => {
+    for (let chunk = speech.take(() => 0); chunk; chunk = speech.take(() => 0)) {
+      sentMs += chunk.samples.length / RATE * 1_000;
+      pool.give(chunk.samples);
+    }
+  };
+  const packets = sendingMs / 1_000 * sender.perSecond;
+  let timestamp = 0;
+  for (let index = 0; index < packets; index++) {
+    const arrivedMs = 1_000 + index * 1_000 / sender.perSecond;
+    timestamp = (timestamp + 48 * sender.stepMs(index)) >>> 0;
+    const packet: RtpPacket = {
+      sequence: (sender.sequence ?? ((index) => index))(index) & 0xffff,
+      timestamp,
+      ssrc: sender.ssrc?.(index) ?? 1,
+      payload: (sender.payload ?? usual)(index),
+      arrivedMs,
+    };
+    ledger.add("received");
+    speech.receive(packet, arrivedMs);
+    take();
+  }
+  speech.flush(1_000 + sendingMs);
+  take();
+  return { ledger, sentMs };
+}
+
+const HOSTILE: Record<string, Sender> = {
+  "timestamps 1.1 s apart": { perSecond: 50, stepMs: () => 1_100 },
+  "timestamps 1.1 s apart, 500 packets a second": { perSecond: 500, stepMs: () => 1_100 },
+  "a new SSRC for each packet": { perSecond: 500, stepMs: () => 20, ssrc: (index) => index },
+  "a new SSRC for each packet, timestamps 1.1 s apart": {
+    perSecond: 500,
+    stepMs: () => 1_100,
+    ssrc: (index) => index,
+  },
+  "three SSRCs in turn": { perSecond: 500, stepMs: () => 1_100, ssrc: (index) => index % 3 },
+  "two packets of each SSRC": { perSecond: 500, stepMs: () => 1_100, ssrc: (index) => index >> 1 },
+  "120 ms in each of 500 packets a second": { perSecond: 500, payload: long, stepMs: () => 120 },
+  "timestamps that stand still": { perSecond: 500, payload: long, stepMs: () => 0 },
+  "timestamps that run backwards": { perSecond: 500, payload: long, stepMs: () => -20 },
+  "timestamps that jump forth and back": {
+    perSecond: 500,
+    stepMs: (index) => index % 2 === 0 ? 4_000 : -3_900,
+  },
+  "sequence numbers 50 apart": { perSecond: 50, stepMs: () => 1_100, sequence: (index) => index * 50 },
+  "sequence numbers that jump": {
+    perSecond: 500,
+    payload: long,
+    stepMs: () => 60,
+    sequence: (index) => index * 4_001,
+  },
+};
+
+for (const [name, sender] of Object.entries(HOSTILE)) {
+  Deno.test(`Hostile: ${name}: no more audio is sent than time passes`, () => {
+    const { ledger, sentMs } = send(sender);
+    assert.ok(sentMs <= SENT_MAX_MS, `${sentMs} ms were sent in ${SENDING_MS}`);
+    assert.equal(ledger.sentMs + ledger.droppedMs <= SENT_MAX_MS, true);
+    const { received, decoded, silent, late, dropped } = ledger;
+    assert.equal(received, decoded + silent + late + dropped, "every packet is accounted for");
+  });
+}
