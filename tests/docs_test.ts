@@ -4,6 +4,7 @@ import { apiMarkdown } from "../scripts/api_docs.ts";
 import { STT_PROVIDERS, TRANSLATION_PROVIDERS, type Variable, VARIABLES } from "../src/config/mod.ts";
 import { STT_PROVIDER_NAMES } from "../src/stt/mod.ts";
 import { TRANSLATION_PROVIDERS as TRANSLATORS } from "../src/translation/mod.ts";
+import { flagsOf } from "./load/start_flags.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
@@ -38,6 +39,37 @@ Deno.test("docs/API.md is what the routes say (deno task api-docs writes it)", a
 Deno.test("The providers the configuration knows are those there are", () => {
   assert.deepEqual([...STT_PROVIDERS].sort(), [...STT_PROVIDER_NAMES].sort());
   assert.deepEqual([...TRANSLATION_PROVIDERS].sort(), ["none", ...Object.keys(TRANSLATORS)].sort());
+});
+
+/** The rows of the table of permissions: what each flag is for, by the flag. */
+async function documentedPermissions(): Promise<Map<string, string[]>> {
+  const rows = (await read("docs/THREATS.md")).matchAll(/^\| `(--[\w-]+)` +\| ([^|]*)\|/gm);
+  const listed = [...rows].map(([, flag, values]): [string, string[]] => [
+    flag,
+    [...values.matchAll(/`([^`]+)`/g)].map(([, value]) => value),
+  ]);
+  const variables = (VARIABLES as readonly Variable[])
+    .flatMap(({ name, lowerCase }) => lowerCase ? [name, name.toLowerCase()] : [name]);
+  return new Map(listed.map(([flag, values]) => [
+    flag,
+    (flag === "--allow-env" ? [...variables, ...values] : values).toSorted(),
+  ]));
+}
+
+Deno.test("The permissions of the tasks start and compile are those docs/THREATS.md gives reasons for", async () => {
+  const { tasks } = JSON.parse(await read("deno.json"));
+  const permissions = (task: string) =>
+    new Map(
+      flagsOf(task).map((word): [string, string[]] => {
+        const [flag, values] = word.split("=");
+        return [flag, values?.split(",").toSorted() ?? []];
+      }),
+    );
+  const [start, compile] = [permissions(tasks.start), permissions(tasks.compile)];
+  assert.deepEqual(compile, await documentedPermissions());
+  // The executable holds its modules itself.
+  compile.set("--allow-read", [...compile.get("--allow-read") ?? [], "src"].toSorted());
+  assert.deepEqual(start, compile);
 });
 
 Deno.test("What is kept out of the binary is there to be kept out", async () => {

@@ -101,6 +101,9 @@ export const version = z.string().regex(/^[0-9A-Za-z.+-]{1,64}$/, "must be a ver
 export const socketPath = z.string().regex(/^\//, "must be an absolute path")
   .refine((path) => new TextEncoder().encode(path).length < 108, "must be shorter than 108 bytes");
 
+/** Deno keeps the program from it, whoever owns the file. */
+const NOT_CAPABLE = "that Tiro's permissions leave out; docs/THREATS.md lists those they include";
+
 /** A folder that can be written to; `probe` throws where it cannot. */
 export function writableFolder(probe: (path: string) => void) {
   return z.string().transform((path, context) => {
@@ -108,6 +111,7 @@ export function writableFolder(probe: (path: string) => void) {
       probe(path);
       return path;
     } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) return fault(context, `names a folder ${NOT_CAPABLE}`);
       const why = error instanceof Error ? error.name : "unknown";
       return fault(context, `names a folder that cannot be written to (${why})`);
     }
@@ -210,6 +214,7 @@ export function certificates(readFile: (path: string) => string) {
     try {
       pem = readFile(path);
     } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) return fault(context, `names a file ${NOT_CAPABLE}`);
       return fault(
         context,
         `names a file that cannot be read (${error instanceof Error ? error.name : "unknown"})`,

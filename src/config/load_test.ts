@@ -506,6 +506,18 @@ Deno.test("A certificate file must be there and hold a certificate", async () =>
   });
 });
 
+Deno.test("Where Deno's permissions do not reach is told apart from what is not there", () => {
+  const refuse = () => {
+    throw new Deno.errors.NotCapable("Requires read access");
+  };
+  const env = { ...COMPLETE, ...EXAPP, LT_CA_CERTS: "/srv/ca.pem" };
+  const why = "that Tiro's permissions leave out; docs/THREATS.md lists those they include";
+  assert.deepEqual(problems(env, { read: refuse, probe: refuse }), {
+    APP_PERSISTENT_STORAGE: `names a folder ${why}`,
+    LT_CA_CERTS: `names a file ${why}`,
+  });
+});
+
 Deno.test("The configuration cannot be changed, at any depth", () => {
   const config = loadConfig({ ...COMPLETE, ...EXAPP, LT_CA_CERTS: "x" }, { ...WRITABLE, read: () => PEM });
   const visit = (value: object) => {

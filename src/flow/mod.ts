@@ -2,10 +2,12 @@
 export * from "./bounded_queue.ts";
 export * from "./clock.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
+export { LIBC_PATHS, openLibc } from "./libc.ts";
 export { proxyFor, type ProxyRules } from "./proxy.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";
 export * from "./shared_retry.ts";
 export * from "./timed_source.ts";
+export { readSystemFile } from "./system_file.ts";
 export { type TlsOptions, tlsRequestOptions } from "./tls.ts";
 export * from "./websocket.ts";

@@ -3,7 +3,7 @@
  * it is free again. Reads files and decides nothing; what they mean is in admission_memory.ts.
  */
 import { type Clock, LIMITS, type Log, type Meter } from "../domain/mod.ts";
-import { delay, type Scope } from "../flow/mod.ts";
+import { delay, readSystemFile, type Scope } from "../flow/mod.ts";
 import {
   memoryGroups,
   MemoryPressure,
@@ -87,13 +87,4 @@ export async function readMemory(readFile: ReadSystemFile): Promise<MemoryUse | 
     if (usedBytes !== undefined) limits.push({ usedBytes, limitBytes });
   }
   return tightest(limits) ?? machine;
-}
-
-/** Not there, not Linux, not permitted: the caller does without. */
-export async function readSystemFile(path: string): Promise<string | undefined> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,8 @@ import { LIMITS } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { MemoryWatch, readMemory, readSystemFile } from "./admission_watch.ts";
+import { readSystemFile } from "../flow/mod.ts";
+import { MemoryWatch, readMemory } from "./admission_watch.ts";
 
 const MIB = 1024 * 1024;
 

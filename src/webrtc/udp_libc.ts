@@ -7,6 +7,7 @@
  * descriptor is used, and closed, by one object alone: it is the process', and its number another's once it is closed.
  * The layouts are those of Linux on 64-bit processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
  */
+import { openLibc } from "../flow/mod.ts";
 import { StampClock } from "./stamp_clock.ts";
 import { FILTER_INSTRUCTION_BYTES, filterOf } from "./udp_filter.ts";
 import {
@@ -80,9 +81,10 @@ const SYMBOLS = {
   inet_ntop: { parameters: ["i32", "buffer", "buffer", "u32"], result: "pointer" },
   close: { parameters: ["i32"], result: "i32" },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+  memmove: { parameters: ["buffer", "buffer", "usize"], result: "usize" },
 } as const;
 
-const libc = openLibc();
+const libc = openLibc(SYMBOLS);
 
 /** Whether there is a libc to ask, and leave to. */
 export const isLibcUdp = libc !== undefined;
@@ -365,20 +367,11 @@ function afOf(family: 4 | 6): number {
   return family === 4 ? AF_INET : AF_INET6;
 }
 
-function addressOf(memory: ArrayBufferView<ArrayBuffer>): bigint {
-  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory));
-}
-
-/** Open for the life of the thread. */
-function openLibc(): Deno.DynamicLibrary<typeof SYMBOLS> | undefined {
-  const { os, arch } = Deno.build;
-  if (os !== "linux" || (arch !== "x86_64" && arch !== "aarch64")) return undefined;
-  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return undefined;
-  try {
-    return Deno.dlopen("libc.so.6", SYMBOLS);
-  } catch {
-    return undefined; // another libc, of which nothing is known here
-  }
+/** memmove returns where it moved to. Deno.UnsafePointer would take permission for every library there is. */
+function addressOf(
+  memory: Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | BigUint64Array<ArrayBuffer>,
+): bigint {
+  return symbols().memmove(memory, memory, 0n);
 }
 
 function symbols(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {

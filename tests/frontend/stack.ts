@@ -40,6 +40,7 @@ async function run(): Promise<void> {
   const listener = await call.addListener();
   const service = stack.use(
     await ServiceProcess.start({
+      paths: [storage],
       environment: {
         LT_HPB_URL: hpb.hpbUrl,
         LT_INTERNAL_SECRET: hpb.internalSecret,

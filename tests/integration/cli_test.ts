@@ -6,6 +6,7 @@ import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { padded } from "../fakes/speech.ts";
 import { FakeModalServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
+import { startFlags } from "../load/start_flags.ts";
 import { enable, eventually, metric } from "./world.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
@@ -16,10 +17,14 @@ const BARE = {
   DENO_DIR: Deno.env.get("DENO_DIR") ?? "",
 };
 
-function command(args: string[], env: Record<string, string> = {}): Deno.Command {
+const ROOT = new URL("../../", import.meta.url);
+
+/** With the permissions of `deno task start`; `paths` are the test's own, which it may use too. */
+function command(args: string[], env: Record<string, string> = {}, paths: string[] = []): Deno.Command {
   const given = Object.fromEntries(Object.entries({ ...BARE, ...env }).filter(([, value]) => value !== ""));
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", MAIN, ...args],
+    args: ["run", ...startFlags(paths), "--quiet", MAIN, ...args],
+    cwd: ROOT,
     clearEnv: true,
     env: { ...given, NO_COLOR: "1" },
     stdin: "null",
@@ -28,8 +33,8 @@ function command(args: string[], env: Record<string, string> = {}): Deno.Command
   });
 }
 
-async function run(args: string[], env?: Record<string, string>) {
-  const { code, stdout, stderr } = await command(args, env).output();
+async function run(args: string[], env?: Record<string, string>, paths?: string[]) {
+  const { code, stdout, stderr } = await command(args, env, paths).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: text(stdout), err: text(stderr) };
 }
@@ -100,12 +105,12 @@ Deno.test("As an ExApp behind HaRP the process serves its Unix socket alone, and
     HP_SHARED_KEY: "key",
     HP_EXAPP_SOCK: `${folder}/exapp.sock`,
   };
-  const service = command(["serve"], environment).spawn();
+  const service = command(["serve"], environment, [folder]).spawn();
   const output = Promise.all([new Response(service.stdout).text(), new Response(service.stderr).text()]);
   using client = Deno.createHttpClient({ proxy: { transport: "unix", path: environment.HP_EXAPP_SOCK } });
   const get = (path: string) => fetch(`http://tiro${path}`, { client });
   await eventually("the service listens", () => get("/heartbeat").then(drained, () => false), 30_000);
-  assert.equal((await run(["healthcheck"], environment)).out, "tiro is healthy\n");
+  assert.equal((await run(["healthcheck"], environment, [folder])).out, "tiro is healthy\n");
   const refused = await get("/enabled");
   assert.deepEqual([refused.status, await refused.json()], [401, { error: "not authorised" }]);
   service.kill("SIGTERM");

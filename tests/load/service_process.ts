@@ -1,18 +1,21 @@
 /**
- * The service as a process of its own, as operators run it: `deno run -A main.ts serve` with an environment, ready once
- * it says that it listens, ended by SIGTERM. Tells what the kernel knows of it: memory, processor time, descriptors.
+ * The service as a process of its own, as operators run it: `main.ts serve` with the permissions of `deno task start` and
+ * an environment, ready once it says that it listens, ended by SIGTERM. Tells what the kernel knows of it: memory, processor time, descriptors.
  * It dies with whoever started it (`setpriv --pdeathsig`), so that a killed run leaves nothing behind.
  */
 import { Inspector } from "./inspector.ts";
 import { cpuMsOf, fdCountOf, rssBytesOf } from "./proc.ts";
+import { startFlags } from "./start_flags.ts";
 
 export interface ServiceProcessOptions {
   /** On top of an address on loopback and any port. */
   environment: Record<string, string>;
   /** For Deno itself, before the script: profilers and the like. */
   denoArgs?: readonly string[];
-  /** Default: `main.ts serve`. From the root of the repository. */
+  /** Default: `main.ts serve`. From the root of the repository, with all permissions. */
   script?: readonly string[];
+  /** Files and folders that it may read and write besides. */
+  paths?: readonly string[];
 }
 
 const ROOT = new URL("../../", import.meta.url);
@@ -35,13 +38,22 @@ export class ServiceProcess implements AsyncDisposable {
   #ended = false;
   #stopped?: Promise<number>;
 
-  private constructor({ environment, denoArgs = [], script = ["main.ts", "serve"] }: ServiceProcessOptions) {
+  private constructor({ environment, denoArgs = [], script, paths }: ServiceProcessOptions) {
+    const permissions = script ? ["-A"] : startFlags(paths);
     const passedOn = PASSED_ON.flatMap((name) => {
       const value = Deno.env.get(name);
       return value === undefined ? [] : [[name, value]];
     });
     this.#child = new Deno.Command("setpriv", {
-      args: ["--pdeathsig", "KILL", Deno.execPath(), "run", "-A", ...denoArgs, ...script],
+      args: [
+        "--pdeathsig",
+        "KILL",
+        Deno.execPath(),
+        "run",
+        ...permissions,
+        ...denoArgs,
+        ...(script ?? ["main.ts", "serve"]),
+      ],
       cwd: ROOT,
       clearEnv: true,
       env: {

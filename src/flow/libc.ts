@@ -1,0 +1,29 @@
+/**
+ * libc through FFI, where it is glibc on 64-bit Linux. With permission for all libraries it is opened by its name; with
+ * permission for some, by the first of `LIBC_PATHS` that is among them, for Deno takes a bare name for a file of the
+ * working directory then.
+ */
+
+/** Debian and Ubuntu by their architectures, then Fedora, SUSE and Arch. The flags in deno.json name the same. */
+export const LIBC_PATHS = [
+  "/lib/x86_64-linux-gnu/libc.so.6",
+  "/lib/aarch64-linux-gnu/libc.so.6",
+  "/lib64/libc.so.6",
+] as const;
+
+/** Undefined where there is none that is known, or no permission. The library stays open for the life of the thread. */
+export function openLibc<Symbols extends Deno.ForeignLibraryInterface>(
+  symbols: Symbols,
+): Deno.DynamicLibrary<Symbols> | undefined {
+  const { os, arch } = Deno.build;
+  if (os !== "linux" || (arch !== "x86_64" && arch !== "aarch64")) return undefined;
+  const isGranted = (path?: string) => Deno.permissions.querySync({ name: "ffi", path }).state === "granted";
+  for (const path of isGranted() ? ["libc.so.6"] : LIBC_PATHS.filter(isGranted)) {
+    try {
+      return Deno.dlopen(path, symbols);
+    } catch {
+      // not there, or another libc, of which nothing is known here
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,39 @@
+/** What the process that runs this may do, as one line of JSON. */
+import { readSystemFile } from "../../src/flow/mod.ts";
+import { isLibcUdp } from "../../src/webrtc/udp_libc.ts";
+
+async function refused(attempt: () => unknown): Promise<boolean> {
+  try {
+    await attempt();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotCapable;
+  }
+}
+
+const cannotImport = (host: string) =>
+  import(`https://${host}/nothing.ts`).then(
+    () => false,
+    (error) => /--no-remote is specified/.test(String(error)),
+  );
+
+await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({
+  libcSockets: isLibcUdp,
+  memory: /^MemTotal:/.test(await readSystemFile("/proc/meminfo") ?? ""),
+  groups: await readSystemFile("/proc/self/cgroup") !== undefined,
+  notThere: await readSystemFile("/proc/not/there") ?? null,
+  interfaces: Deno.networkInterfaces().length > 0,
+  ownVariable: Deno.env.get("LT_HPB_URL"),
+  otherVariables: Object.keys(Deno.env.toObject()).filter((name) => name === "HOME" || name === "PATH"),
+  refused: {
+    readingOtherFiles: await refused(() => Deno.readTextFile("/etc/passwd")),
+    readingTheFolderAbove: await refused(() => Deno.readDirSync("/etc").next()),
+    writingOtherFiles: await refused(() => Deno.writeTextFile("/tmp/tiro-permitted", "")),
+    writingItself: await refused(() => Deno.writeTextFile("src/domain/limits.ts", "", { append: true })),
+    otherPrograms: await refused(() => new Deno.Command("sh", { args: ["-c", "true"] }).output()),
+    otherLibraries: await refused(() => Deno.dlopen("libm.so.6", {})),
+    pointers: await refused(() => Deno.UnsafePointer.of(new Uint8Array(1))),
+    systemInformation: await refused(() => Deno.hostname()),
+    remoteModules: await cannotImport("jsr.io"),
+  },
+})));
