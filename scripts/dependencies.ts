@@ -1,0 +1,177 @@
+/**
+ * What Tiro is made of (`scripts/dependencies`): every package of deno.lock and every crate of the committed WebAssembly,
+ * with its exact version and licence, and the advisories known for the packages. The licences come from the installed
+ * packages and the NOTICE files, so that part needs no network.
+ */
+const ROOT = new URL("../", import.meta.url);
+
+export interface Dependency {
+  name: string;
+  version: string;
+  /** SPDX, as its author has it; undefined where none is given. */
+  licence: string | undefined;
+  /** `service`: loaded by the service. `tests`: used by tests and checks alone. */
+  use: "service" | "tests";
+}
+
+/** Licences that let the service be passed on. MPL-2.0 asks for the sources of its own files, which npm has. */
+const ACCEPTED = new Set([
+  "0BSD",
+  "Apache-2.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "ISC",
+  "MIT",
+  "MPL-2.0",
+  "Unlicense",
+]);
+
+const USAGE = `Usage: scripts/dependencies [--offline]
+Lists the packages and crates Tiro is made of, with exact versions and licences, then the advisories known for the
+packages (deno audit, which asks the npm registry).
+  --offline  licences only; asks nobody
+Exit codes: 0 nothing to do, 1 a licence is missing or not accepted, or there is an advisory, 2 wrong usage,
+3 the source of advisories could not be reached: then nothing is known about them.
+`;
+
+/** Every package that deno.lock names, by name and version. */
+export async function packages(): Promise<Dependency[]> {
+  const { npm } = await readJson("deno.lock") as { npm: Record<string, { dependencies?: string[] }> };
+  const { imports } = await readJson("deno.json") as { imports: Record<string, string> };
+  const loaded = new Set<string>();
+  /** The lock writes a dependency by its name alone where there is one version of it. */
+  const keyOf = (name: string) => npm[name] ? name : Object.keys(npm).find((key) => nameOf(key) === name);
+  const load = (name: string): void => {
+    const key = keyOf(name);
+    if (key === undefined || loaded.has(key)) return;
+    loaded.add(key);
+    npm[key].dependencies?.forEach(load);
+  };
+  const used = await specifiersOfSources();
+  for (const [specifier, target] of Object.entries(imports)) {
+    if (used.has(specifier) && target.startsWith("npm:")) load(nameOf(target.slice(4)));
+  }
+  const found = await Promise.all(
+    Object.keys(npm).map(async (key): Promise<Dependency> => ({
+      name: nameOf(key),
+      version: versionOf(key),
+      licence: await licenceOf(nameOf(key), versionOf(key)),
+      use: loaded.has(key) ? "service" : "tests",
+    })),
+  );
+  return found.toSorted((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+}
+
+/** What the committed WebAssembly is built from, by the NOTICE files beside its sources. */
+export async function builtIn(): Promise<Dependency[]> {
+  const lock = await read("src/webrtc/srtp_crypto/Cargo.lock");
+  const notice = await read("src/webrtc/srtp_crypto/NOTICE");
+  const build = await read("scripts/build-opus");
+  const crates = [...lock.matchAll(/name = "(.+)"\nversion = "(.+)"\nsource = /g)]
+    // Crates that only build others, or that other platforms take, are not in the file, and not in its NOTICE.
+    .flatMap(([, name, version]): Dependency[] => {
+      const at = notice.search(new RegExp(`^  ${name} ${version.replaceAll(".", "\\.")}\\b`, "m"));
+      if (at < 0) return [];
+      const licence = notice.slice(0, at).match(/^(MIT|3-clause BSD) licence:$(?![\s\S]*^\S.* licence:$)/m)
+        ?.[1];
+      const spdx = licence === "3-clause BSD" ? "BSD-3-Clause" : licence;
+      return [{ name, version, licence: spdx, use: "service" }];
+    });
+  const libopus = build.match(/has libopus ([\d.]+) in it/)?.[1] ?? "unknown";
+  return [...crates, { name: "libopus", version: libopus, licence: "BSD-3-Clause", use: "service" }];
+}
+
+/** Those whose licence somebody has to look at. */
+export function doubtful(dependencies: readonly Dependency[]): Dependency[] {
+  return dependencies.filter(({ licence }) => licence === undefined || !ACCEPTED.has(licence));
+}
+
+export type Audit = "none" | "found" | "unreachable";
+
+/** What the output of `deno audit` says. It ends with 1 both when there are advisories and when it cannot ask. */
+export function auditOutcome(code: number, output: string): Audit {
+  if (code === 0) return "none";
+  return /^error: /m.test(output) ? "unreachable" : "found";
+}
+
+export function listing(dependencies: readonly Dependency[]): string {
+  const rows = dependencies.map((
+    { name, version, licence = "none given", use },
+  ) => [name, version, licence, use]);
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ")).join("\n");
+}
+
+function nameOf(key: string): string {
+  return key.replace(/(?<=.)@.*$/, "");
+}
+
+/** Without the peers it was resolved with: `1.6.3_hono@4.13.19`. */
+function versionOf(key: string): string {
+  return key.slice(nameOf(key).length + 1).replace(/_.*$/, "");
+}
+
+async function licenceOf(name: string, version: string): Promise<string | undefined> {
+  const folder = `node_modules/.deno/${name.replace("/", "+")}@${version}/node_modules/${name}`;
+  const { license } = await readJson(`${folder}/package.json`) as { license?: unknown };
+  return typeof license === "string" ? license : undefined;
+}
+
+/** The bare specifiers that files of src import, tests beside them left out. */
+async function specifiersOfSources(): Promise<Set<string>> {
+  const found = new Set<string>();
+  const visit = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
+      if (isDirectory) await visit(`${folder}${name}/`);
+      else if (name.endsWith(".ts") && !name.endsWith("_test.ts")) {
+        const source = await read(`${folder}${name}`);
+        for (const [, specifier] of source.matchAll(/(?:\bfrom|\bimport\(|^import)\s*"([^"./][^"]*)"/gm)) {
+          found.add(specifier);
+        }
+      }
+    }
+  };
+  await visit("src/");
+  return found;
+}
+
+const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
+const readJson = async (path: string): Promise<unknown> => JSON.parse(await read(path));
+const print = (text: string) => Deno.stdout.write(new TextEncoder().encode(`${text}\n`));
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    await print(USAGE);
+    return 0;
+  }
+  if (args.some((arg) => arg !== "--offline")) {
+    await print(USAGE);
+    return 2;
+  }
+  const all = [...await packages(), ...await builtIn()];
+  await print(listing(all));
+  const open = doubtful(all);
+  await print(
+    open.length === 0
+      ? `\n${all.length} dependencies, every licence accepted`
+      : `\nLicences to look at: ${open.map(({ name }) => name).join(", ")}`,
+  );
+  if (args.includes("--offline")) return open.length === 0 ? 0 : 1;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["audit"], cwd: ROOT })
+    .output();
+  const output = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+  const outcome = auditOutcome(code, output);
+  if (outcome === "none") await print("Known advisories: none");
+  else if (outcome === "found") await print(`Known advisories:\n${output}`);
+  else {
+    await print(
+      `Known advisories: NOT KNOWN, the npm registry could not be asked\n${
+        output.match(/^error: .*/m)?.[0] ?? ""
+      }`,
+    );
+  }
+  if (open.length > 0 || outcome === "found") return 1;
+  return outcome === "unreachable" ? 3 : 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
