@@ -26,9 +26,11 @@ export function usableCandidate({ candidate }: IceCandidate): string | undefined
 
 /**
  * As the kernel writes it: werift compares texts of addresses. Undefined for a name, which nothing a candidate says may
- * make us look up (`.local` above all), and for IPv6 of one link.
+ * make us look up (`.local` above all), and for IPv6 of one link or with a zone, of which Deno's isIP takes anything for
+ * its name that SocketAddress then throws on.
  */
 function canonical(address: string): string | undefined {
+  if (address.includes("%")) return undefined;
   switch (isIP(address)) {
     case 4:
       return address;

@@ -31,6 +31,8 @@ Deno.test("Names, TCP, the end of candidates and text that is none are not", () 
       "candidate:1 1 udp 1 192.0.2.777 20000 typ host",
       "candidate:1 1 udp 1 fe80::7 20000 typ host",
       "candidate:1 1 udp 1 2001:db8::7::1 20000 typ host",
+      "candidate:1 1 udp 1 2001:db8::7%eth0 20000 typ host",
+      "candidate:1 1 udp 1 2001:db8::1%eth0::7 20000 typ host",
       "candidate:1 1 tcp 1 192.0.2.7 9 typ host tcptype active",
       HOST + " x".repeat(1_000),
     ]
