@@ -1,0 +1,118 @@
+/** What recognisers say, and what a server says in their place. */
+import fc from "fast-check";
+import { SttError, type SttEvent } from "../../../src/domain/mod.ts";
+import { ForeignProtocol } from "../../../src/stt/foreign.ts";
+import { ModalDecoder } from "../../../src/stt/modal/codec.ts";
+import { PocketsphinxDecoder } from "../../../src/stt/pocketsphinx/codec.ts";
+import { defineTarget } from "../batch.ts";
+import { assertQuotesNothing, byteChanges, CANARY, changedBytes, mutatedJson } from "../mutations.ts";
+
+const MODAL = [
+  { type: "token", text: " hello" },
+  { type: "token", text: "lo" },
+  { type: "vad_end" },
+  { type: "ping" },
+  { type: "error", message: `no free channels ${CANARY}` },
+  { text: "hello world", final: false, vad_end: false },
+  { text: "hello world, how are", final: true },
+  { text: "", vad_end: true },
+  { text: "only text" },
+  { partial: "vosk" },
+  { type: "Results", channel: { alternatives: [{ transcript: CANARY }] } },
+  { text: "and", final: false },
+  { text: "a", final: false },
+];
+const WORDS = [
+  "hello",
+  "hello world",
+  " ",
+  ",",
+  "forty",
+  "for",
+  "text",
+  "final",
+  "type",
+  "token",
+  "日本",
+  "\u0301",
+  CANARY,
+];
+/** Of one world, joined: what a recogniser that never ends a turn could say. */
+const HYPOTHESIS_CHARS_MAX = 1_000_000;
+
+export const modal = defineTarget({
+  name: "modal",
+  about: "messages of the Kyutai server: never throws, an event's text is text, errors quote nothing",
+  inputs: fc.array(
+    fc.oneof(
+      { weight: 9, arbitrary: mutatedJson(MODAL, WORDS) },
+      { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }) },
+    ),
+    { minLength: 1, maxLength: 12 },
+  ),
+  open: () => ({
+    run(messages) {
+      const decoder = new ModalDecoder();
+      const foreign = new ForeignProtocol();
+      for (const message of messages) {
+        foreign.sent({ bytes: 40, durationMs: 100, voiced: true });
+        const decoded = decoder.receive(message);
+        if (decoded.kind === "events") checkEvents(decoded.events);
+        else if (decoded.kind === "failed") checkError(decoded.error);
+        else if (decoded.kind === "ignored") foreign.received(message);
+        const failure = foreign.failure();
+        if (failure) checkError(failure);
+      }
+    },
+    close() {},
+  }),
+});
+
+const line = (fields: string) => `Got message #7 from element "sphinx" (element): pocketsphinx, ${fields};\n`;
+const LINES = [
+  line(
+    String.raw`timestamp=(guint64)1200000000, final=(boolean)false, hypothesis=(string)"hello\ w\303\266rld"`,
+  ),
+  line(`timestamp=(guint64)18446744073709551615, final=(boolean)true, hypothesis=(string)yes`),
+  line(String.raw`final=(boolean)true, hypothesis=(string)"\\\"\\"`),
+  "Setting pipeline to PLAYING ...\n",
+].map((text) => new TextEncoder().encode(text));
+
+export const pocketsphinx = defineTarget({
+  name: "pocketsphinx",
+  about:
+    "standard output of gst-launch, in any pieces: never throws, an event's text is text, times are numbers",
+  inputs: fc.array(fc.tuple(fc.nat(LINES.length - 1), byteChanges, fc.nat(200)), {
+    minLength: 1,
+    maxLength: 10,
+  }),
+  open: () => ({
+    run(pieces) {
+      const decoder = new PocketsphinxDecoder();
+      for (const [index, list, cut] of pieces) {
+        const bytes = changedBytes(LINES[index], list);
+        const at = cut % (bytes.length + 1);
+        checkEvents(decoder.receive(bytes.subarray(0, at)));
+        checkEvents(decoder.receive(bytes.subarray(at)));
+      }
+    },
+    close() {},
+  }),
+});
+
+function checkEvents(events: readonly SttEvent[]): void {
+  for (const event of events) {
+    if ("text" in event) {
+      if (typeof event.text !== "string") throw new Error("An event's text is none");
+      if (event.text.length > HYPOTHESIS_CHARS_MAX) throw new Error("A hypothesis grows without a bound");
+    }
+    if ("endMs" in event && event.endMs !== undefined && !Number.isFinite(event.endMs)) {
+      throw new Error("An event's time is no number");
+    }
+  }
+}
+
+function checkError(error: unknown): void {
+  if (!(error instanceof SttError)) throw new Error("An error is of another kind", { cause: error });
+  assertQuotesNothing(error.message, "An error");
+}
