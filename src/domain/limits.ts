@@ -88,7 +88,9 @@ export const LIMITS = {
   mediaAddresses: 4,
   /** An offer that comes comes within this; who does not send one costs no CPU, and keeps no other waiting. */
   joinOfferMs: 1_500,
-  /** From the offer to the first packet, ICE over a relay included; who takes longer may, beside the next. */
+  /** The same of who was asked before in vain: an SFU with a publisher offers at once, and one without is asked again. */
+  joinOfferAgainMs: 500,
+  /** From the offer to the connection, ICE over a relay included; who takes longer may, beside the next. */
   joinConnectMs: 4_000,
   /** Past this share of the memory there is, no new speaker is taken ... */
   memoryTightShare: 0.8,

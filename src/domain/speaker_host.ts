@@ -60,6 +60,8 @@ export interface SpeakerEvents {
   caption(caption: Caption): void;
   /** There is no audio, or no more: ask the SFU for a new offer. */
   needsOffer(reason: AudioLoss): void;
+  /** The connection to the SFU stands, whether audio comes over it or not. */
+  connected(): void;
   /** First RTP packet after connecting or reconnecting. */
   heard(): void;
   /** The pipeline cannot caption what it receives, or (undefined) can again. Reported when it changes. */

@@ -10,7 +10,14 @@ import { Scope } from "../flow/mod.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { AdmittingHost } from "./admission.ts";
 
-const NOBODY: SpeakerEvents = { caption() {}, needsOffer() {}, heard() {}, trouble() {}, failed() {} };
+const NOBODY: SpeakerEvents = {
+  caption() {},
+  needsOffer() {},
+  connected() {},
+  heard() {},
+  trouble() {},
+  failed() {},
+};
 
 class FakeHost implements SpeakerHost {
   fault: Error | undefined;

@@ -75,6 +75,7 @@ class InProcessSpeaker implements HostedSpeaker {
         clock,
         log,
         meter,
+        onConnected: () => events.connected(),
         onHeard: () => events.heard(),
         onTrouble: (reason) => events.needsOffer(reason),
       }),

@@ -57,6 +57,7 @@ export type FromWorker =
   | Beat
   | LogLine
   | { type: "caption"; id: number; caption: Caption }
+  | { type: "connected"; id: number }
   | { type: "heard"; id: number }
   | { type: "needs_offer"; id: number; reason: Parameters<SpeakerEvents["needsOffer"]>[0] }
   | { type: "trouble"; id: number; trouble?: SpeakerTrouble }

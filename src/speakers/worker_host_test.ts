@@ -61,6 +61,9 @@ class Told implements SpeakerEvents {
   needsOffer(reason: string) {
     this.said.push(`needs offer: ${reason}`);
   }
+  connected() {
+    this.said.push("connected");
+  }
   heard() {
     this.said.push("heard");
   }

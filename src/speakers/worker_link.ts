@@ -196,6 +196,8 @@ export class WorkerLink {
         const heardAtMs = message.caption.heardAtMs + this.#clockOffsetMs;
         return this.#speakers.get(message.id)?.events?.caption({ ...message.caption, heardAtMs });
       }
+      case "connected":
+        return this.#speakers.get(message.id)?.events?.connected();
       case "heard":
         return this.#speakers.get(message.id)?.events?.heard();
       case "needs_offer":

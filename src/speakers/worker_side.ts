@@ -121,6 +121,7 @@ export class WorkerSide {
         id,
         this.#host.open({ speaker, languageId }, {
           caption: (caption) => post({ type: "caption", id, caption }),
+          connected: () => post({ type: "connected", id }),
           heard: () => post({ type: "heard", id }),
           needsOffer: (reason) => post({ type: "needs_offer", id, reason }),
           trouble: (trouble) => post({ type: "trouble", id, trouble }),

@@ -1,31 +1,64 @@
 /**
  * The line in which speakers wait to be subscribed to: setting up a connection costs as much CPU as some
  * seconds of listening, so a crowd that joins at once would starve those who talk, and itself. Only LIMITS.joinsAtOnce are under
- * way, whatever rooms they are in; the others wait, first come, first served. Who is over with it, or takes too long,
- * makes room for the next. Asks nobody for anything itself.
+ * way, whatever rooms they are in; the others wait. Who is over with it, or takes too long, makes room for the next.
+ * Asks nobody for anything itself.
  *
- *     idle --wait--> waiting --turn--> under way --done, or too long--> idle
+ *     idle --wait--> waiting --turn--> under way --connected, done, or too long--> idle
+ *
+ * Whose turn comes: who was never asked for, then who was received before, then who was asked for in vain; each of them
+ * now and then, however many the others are. Among those the rooms by turns (`join_line.ts`).
  */
 import { type Clock, LIMITS } from "../domain/mod.ts";
+import { JoinLine } from "./join_line.ts";
+
+/** Why somebody waits for a turn, in the order in which they are called. */
+const JOIN_REASONS = ["first", "lost", "in_vain"] as const;
+export type JoinReason =
+  /** Was never asked for. */
+  | "first"
+  /** Was received since the last turn. */
+  | "lost"
+  /** The last turn brought no audio. */
+  | "in_vain";
+
+/** So often in a row those behind are passed over. */
+const PASSED_OVER_MAX = 3;
 
 /** One speaker's place: in the line once, or not at all. */
 export interface JoinTurn {
   readonly isWaiting: boolean;
-  /** To the end of the line, unless it waits already. Its turn may come at once, within this call. */
-  wait(): void;
+  /** To the line, unless it waits already. Its turn may come at once, within this call. */
+  wait(reason: JoinReason): void;
   /** The SFU sent its offer: from here on it costs something, and gets the time that takes. */
   offered(): void;
+  /** The connection stands: whether audio comes over it costs nobody else anything. */
+  connected(): void;
   /** It has come to its end, good or bad, or waits no more. */
   done(): void;
 }
 
 interface Place {
+  readonly room: object;
   readonly onTurn: () => void;
 }
 
+interface Line {
+  readonly reason: JoinReason;
+  readonly places: JoinLine<Place>;
+  /** Turns of those before it since its last, while somebody waited. */
+  passedOver: number;
+}
+
 export class Joining {
-  /** In the order they came. Bounded by the speakers of all rooms: each has one place. */
-  readonly #waiting = new Set<Place>();
+  /** Bounded by the speakers of all rooms: each has one place. */
+  readonly #lines: readonly Line[] = JOIN_REASONS.map((reason) => ({
+    reason,
+    places: new JoinLine(),
+    passedOver: 0,
+  }));
+  /** Who waits, and in which line. */
+  readonly #waiting = new Map<Place, Line>();
   /** With the timer that ends each. */
   readonly #underWay = new Map<Place, Disposable>();
 
@@ -39,36 +72,60 @@ export class Joining {
     return this.#underWay.size;
   }
 
-  /** A place of one's own, not in the line yet. `onTurn` must not throw: others' turns come behind it. */
-  turn(onTurn: () => void): JoinTurn {
-    const place: Place = { onTurn };
+  /**
+   * A place of one's own, not in the line yet. `room` is the same for all who are in one. `onTurn` must not throw:
+   * others' turns come behind it.
+   */
+  turn(room: object, onTurn: () => void): JoinTurn {
+    const place: Place = { room, onTurn };
     const isWaiting = () => this.#waiting.has(place);
     return {
       get isWaiting() {
         return isWaiting();
       },
-      wait: () => {
+      wait: (reason) => {
         this.#end(place);
-        this.#waiting.add(place);
+        if (!isWaiting()) this.#add(place, reason);
         this.#callNext();
       },
       offered: () => {
         if (this.#underWay.has(place)) this.#allow(place, LIMITS.joinConnectMs);
       },
+      connected: () => this.#end(place),
       done: () => {
+        this.#waiting.get(place)?.places.delete(room, place);
         this.#waiting.delete(place);
         this.#end(place);
       },
     };
   }
 
+  #add(place: Place, reason: JoinReason): void {
+    for (const line of this.#lines) {
+      if (line.reason !== reason) continue;
+      line.places.add(place.room, place);
+      this.#waiting.set(place, line);
+    }
+  }
+
   #callNext(): void {
-    for (const place of this.#waiting) {
-      if (this.#underWay.size >= LIMITS.joinsAtOnce) return;
+    while (this.#underWay.size < LIMITS.joinsAtOnce) {
+      const line = this.#nextLine();
+      const place = line?.places.take();
+      if (!line || !place) return;
       this.#waiting.delete(place);
-      this.#allow(place, LIMITS.joinOfferMs);
+      this.#allow(place, line.reason === "in_vain" ? LIMITS.joinOfferAgainMs : LIMITS.joinOfferMs);
       place.onTurn();
     }
+  }
+
+  #nextLine(): Line | undefined {
+    const lines = this.#lines.filter(({ places }) => places.size > 0);
+    const next = lines.findLast(({ passedOver }) => passedOver >= PASSED_OVER_MAX) ?? lines[0];
+    if (!next) return undefined;
+    for (const line of lines.slice(lines.indexOf(next) + 1)) line.passedOver++;
+    next.passedOver = 0;
+    return next;
   }
 
   #allow(place: Place, timeMs: number): void {

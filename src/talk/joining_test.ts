@@ -1,21 +1,36 @@
 import assert from "@std/assert";
 import { LIMITS } from "../domain/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
-import { Joining, type JoinTurn } from "./joining.ts";
+import { Joining, type JoinReason, type JoinTurn } from "./joining.ts";
 
-const { joinsAtOnce, joinOfferMs, joinConnectMs } = LIMITS;
+const { joinsAtOnce, joinOfferMs, joinOfferAgainMs, joinConnectMs } = LIMITS;
+
+const ROOM = {};
+
+/** The order in which those who wait in one room are called. */
+function byTurns<T>(waiting: readonly T[]): T[] {
+  const rest = [...waiting];
+  return waiting.map((_, at) => at % 2 === 0 ? rest.shift()! : rest.pop()!);
+}
 
 function makeLine() {
   const clock = new FakeClock();
   const joining = new Joining(clock);
   /** Those whose turn came, in order. */
   const called: string[] = [];
-  const enter = (name: string, onTurn: (turn: JoinTurn) => void = () => {}): JoinTurn => {
-    const turn = joining.turn(() => {
+  const enter = (
+    name: string,
+    { room = ROOM, reason = "first", onTurn = () => {} }: {
+      room?: object;
+      reason?: JoinReason;
+      onTurn?: (turn: JoinTurn) => void;
+    } = {},
+  ): JoinTurn => {
+    const turn = joining.turn(room, () => {
       called.push(name);
       onTurn(turn);
     });
-    turn.wait();
+    turn.wait(reason);
     return turn;
   };
   /** Fills the line: as many as may be under way at once. */
@@ -23,17 +38,19 @@ function makeLine() {
   return { clock, joining, called, enter, crowd };
 }
 
-Deno.test("A crowd is called first come, first served, never more at once than the limit, and wholly", async () => {
+Deno.test("A crowd is called the oldest and the newest by turns, never more at once than the limit, and wholly", async () => {
   const { clock, joining, called, crowd } = makeLine();
   const turns = crowd(100);
   assert.equal(joining.underWay, joinsAtOnce);
   assert.equal(joining.waiting, 100 - joinsAtOnce);
-  for (const turn of turns) {
+  const order = turns.map((turn, i) => ({ turn, name: `crowd ${i}` }));
+  const expected = [...order.slice(0, joinsAtOnce), ...byTurns(order.slice(joinsAtOnce))];
+  for (const { turn } of expected) {
     turn.done();
     await settle();
     assert.ok(joining.underWay <= joinsAtOnce);
   }
-  assert.deepEqual(called, turns.map((_, i) => `crowd ${i}`));
+  assert.deepEqual(called, expected.map(({ name }) => name));
   assert.deepEqual([joining.underWay, joining.waiting, clock.pending], [0, 0, 0]);
 });
 
@@ -103,8 +120,8 @@ Deno.test("Who asks again goes behind those who wait; who waits already keeps th
   const [again, other] = crowd();
   const first = enter("first");
   enter("second");
-  first.wait();
-  again.wait(); // it was under way: its slot is free, and goes to the first
+  first.wait("in_vain");
+  again.wait("in_vain"); // it was under way: its slot is free, and goes to the first
   assert.equal(called.at(-1), "first");
   other.done();
   await settle();
@@ -115,12 +132,13 @@ Deno.test("Who asks again goes behind those who wait; who waits already keeps th
   assert.equal(called.at(-1), "crowd 0");
 });
 
-Deno.test("Those who end at once when called let the whole line pass", () => {
+Deno.test("Those who end at once when called let the whole line pass", async () => {
   const { clock, joining, called, enter, crowd } = makeLine();
   const turns = crowd();
-  for (let i = 0; i < 500; i++) enter(`refused ${i}`, (turn) => turn.done());
-  turns[0].wait();
-  assert.equal(called.length, joinsAtOnce + 500 + 1);
+  for (let i = 0; i < 500; i++) enter(`refused ${i}`, { onTurn: (turn) => turn.done() });
+  turns[0].done();
+  await settle();
+  assert.equal(called.length, joinsAtOnce + 500);
   for (const turn of turns) turn.done();
   assert.deepEqual([joining.underWay, joining.waiting, clock.pending], [0, 0, 0]);
 });
@@ -131,4 +149,85 @@ Deno.test("Of those who leave together nobody is called", async () => {
   await settle();
   assert.equal(called.length, joinsAtOnce);
   assert.equal(joining.underWay, 0);
+});
+
+/** Ends the turn of the one called last, so that the next is called; who that is. */
+async function next({ called }: ReturnType<typeof makeLine>, turn: JoinTurn): Promise<string | undefined> {
+  turn.done();
+  await settle();
+  return called.at(-1);
+}
+
+Deno.test("Rooms are called by turns, whatever each has waiting", async () => {
+  const line = makeLine();
+  const { enter, crowd, called } = line;
+  const turns = crowd(joinsAtOnce + 500);
+  const [small, other] = [{}, {}];
+  enter("small 0", { room: small });
+  enter("small 1", { room: small });
+  enter("other", { room: other });
+  for (const turn of turns.slice(0, 7)) await next(line, turn);
+  assert.deepEqual(called.slice(joinsAtOnce), [
+    `crowd ${joinsAtOnce}`,
+    "small 0",
+    "other",
+    `crowd ${joinsAtOnce + 499}`,
+    "small 1",
+    `crowd ${joinsAtOnce + 1}`,
+    `crowd ${joinsAtOnce + 498}`,
+  ]);
+});
+
+Deno.test("Who comes after a crowd is called within two turns, in the crowd's room too", async () => {
+  const line = makeLine();
+  const turns = line.crowd(joinsAtOnce + 500);
+  line.enter("late");
+  await next(line, turns[0]);
+  assert.equal(await next(line, turns[1]), "late");
+});
+
+Deno.test("Who was never asked for goes first, then who was received before, and each reason has its turns", async () => {
+  const line = makeLine();
+  const { enter, crowd, called } = line;
+  const turns = crowd();
+  for (let i = 0; i < 30; i++) enter(`vain ${i}`, { reason: "in_vain" });
+  enter("lost", { reason: "lost" });
+  enter("new", { room: {} });
+  assert.equal(await next(line, turns[0]), "new");
+  assert.equal(await next(line, turns[1]), "lost");
+  assert.equal(await next(line, turns[2]), "vain 0");
+  for (let i = 0; i < 30; i++) enter(`lost ${i}`, { reason: "lost" });
+  for (let i = 0; i < 30; i++) enter(`new ${i}`);
+  called.length = 0;
+  for (const turn of turns.slice(3, 15)) await next(line, turn);
+  const reasons = called.map((name) => name.split(" ")[0]).join(" ");
+  assert.equal(reasons, "new new new vain lost new new vain new lost new vain");
+});
+
+Deno.test("Who is connected makes room, waits no more or again, and keeps a place taken meanwhile", async () => {
+  const line = makeLine();
+  const { enter, crowd, called, joining } = line;
+  const turns = crowd();
+  for (const turn of turns) turn.offered();
+  enter("next");
+  turns[0].connected();
+  await settle();
+  assert.equal(called.at(-1), "next");
+  turns[0].wait("in_vain");
+  turns[0].connected(); // again: renegotiated
+  assert.ok(turns[0].isWaiting);
+  assert.equal(joining.waiting, 1);
+});
+
+Deno.test("Who was asked in vain gets less time for an offer, and as much as all others once it is there", async () => {
+  const { clock, called, enter, crowd } = makeLine();
+  for (const turn of crowd()) turn.done();
+  await settle();
+  const again = Array.from({ length: joinsAtOnce }, (_, i) => enter(`vain ${i}`, { reason: "in_vain" }));
+  again[0].offered();
+  for (let i = 0; i < joinsAtOnce; i++) enter(`next ${i}`, { reason: "in_vain" });
+  await clock.advance(joinOfferAgainMs);
+  assert.equal(called.filter((name) => name.startsWith("next")).length, joinsAtOnce - 1);
+  await clock.advance(joinConnectMs);
+  assert.equal(called.filter((name) => name.startsWith("next")).length, joinsAtOnce);
 });

@@ -20,11 +20,13 @@ import type {
 import { NegotiationError, TiroError, UnavailableError } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
 import { ConnectionWatch, type Sign } from "./connection_watch.ts";
-import type { Joining, JoinTurn } from "./joining.ts";
+import type { Joining, JoinReason, JoinTurn } from "./joining.ts";
 
 export interface RoomSpeakerOptions {
   sessionId: string;
   languageId: string;
+  /** The same for all speakers of one room. */
+  room: object;
   host: SpeakerHost;
   /** The line all rooms' speakers wait in. */
   joining: Joining;
@@ -67,6 +69,10 @@ export class RoomSpeaker implements AsyncDisposable {
   /** Whether the last request could not leave, since signalling was away. */
   #isCutOff = false;
   readonly #turn: JoinTurn;
+  /** What the next turn is waited for with. */
+  #joinReason: JoinReason = "first";
+  /** What the last turn was waited for with. */
+  #askedAs: JoinReason = "first";
   /** Why the next offer is asked for. */
   #reason = "joined";
   /** True once nothing new is to be heard. */
@@ -75,7 +81,7 @@ export class RoomSpeaker implements AsyncDisposable {
   constructor(options: RoomSpeakerOptions) {
     this.#options = options;
     this.#languageId = options.languageId;
-    this.#turn = options.joining.turn(() => this.#ask());
+    this.#turn = options.joining.turn(options.room, () => this.#ask());
     options.scope.defer(() => this.#rest());
     options.scope.defer(() => this.#hosted?.[Symbol.asyncDispose]());
   }
@@ -94,6 +100,7 @@ export class RoomSpeaker implements AsyncDisposable {
   /** Asks the SFU for an offer, now or when its turn comes. */
   subscribe(reason: "joined" | "rejoined"): void {
     this.#tries = 0;
+    if (reason === "joined") this.#joinReason = "first";
     this.#connection.suspended();
     this.#request(reason);
   }
@@ -133,6 +140,7 @@ export class RoomSpeaker implements AsyncDisposable {
   refused(code: string): void {
     this.#options.log.debug("offer refused", { code });
     this.#isCutOff = code === "disconnected";
+    if (this.#isCutOff) this.#joinReason = this.#askedAs; // it was not asked for
     const isAbsent = code === "client_not_found" && !this.#options.isInRoom();
     if (isAbsent || code === "disconnected" || code === "busy") this.#connection.suspended();
     else this.#notConnected({ refused: code });
@@ -166,8 +174,10 @@ export class RoomSpeaker implements AsyncDisposable {
     const pipeline: { trouble?: SpeakerTrouble } = this.#pipeline = {};
     return host.open({ speaker: { id: sessionId }, languageId: this.#languageId }, {
       caption: onCaption,
+      connected: () => this.#turn.connected(),
       heard: () => {
         this.#heard = true;
+        this.#joinReason = "lost";
         this.#tries = 0;
         this.#connected();
         this.#rest(); // a new offer would replace what works again
@@ -233,13 +243,15 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#disarm();
     this.#isCutOff = false;
     this.#reason = reason;
-    this.#turn.wait();
+    this.#turn.wait(this.#joinReason);
   }
 
   /** Its turn has come. Another speaker may have made way for it, so nothing is thrown. */
   #ask(): void {
     const { scope, log, meter, requestOffer } = this.#options;
     if (scope.signal.aborted || this.#leaving) return this.#turn.done();
+    this.#askedAs = this.#joinReason;
+    this.#joinReason = "in_vain"; // until audio comes
     try {
       this.#hosted ??= this.#openHosted();
       this.#isUnplaced = false;

@@ -209,6 +209,7 @@ export class RoomSpeakers {
     const speaker = new RoomSpeaker({
       ...this.#options,
       sessionId,
+      room: this,
       languageId: this.#languageId,
       requestOffer: () => requestOffer(sessionId),
       sendAnswer: (sid, sdp) => sendAnswer(sessionId, sid, sdp),

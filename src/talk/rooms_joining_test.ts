@@ -2,13 +2,20 @@
 import assert from "@std/assert";
 import { LIMITS, type Refusal } from "../domain/mod.ts";
 import { settle } from "../../tests/fakes/clock.ts";
-import { unreachable, withRooms } from "./testing_test.ts";
+import { type FakeSignaling, type makeRooms, unreachable, withRooms } from "./testing_test.ts";
 
 const names = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
+/** The order in which a crowd of one call is asked for, of which so many are under way at once. */
+function byTurns(crowd: readonly string[], atOnce: number): string[] {
+  const rest = crowd.slice(atOnce);
+  const turns = crowd.slice(atOnce).map((_, at) => at % 2 === 0 ? rest.shift()! : rest.pop()!);
+  return [...crowd.slice(0, atOnce), ...turns];
+}
+
 const CROWD = { speakersPerRoomMax: 500 };
 
-Deno.test("Of a hundred who join at once twenty are subscribed to at a time, in order, and in the end all", () =>
+Deno.test("Of a hundred who join at once twenty are subscribed to at a time, by turns, and in the end all", () =>
   withRooms(async ({ call, host, meter }) => {
     const connection = await call();
     host.get("hpb-s").events.heard();
@@ -18,19 +25,20 @@ Deno.test("Of a hundred who join at once twenty are subscribed to at a time, in 
     const underWay = meter.gauges.get("tiro_joins_under_way")!;
     assert.deepEqual([underWay(), waiting()], [LIMITS.joinsAtOnce, 100 - LIMITS.joinsAtOnce]);
     assert.equal(host.opened.length, 1 + LIMITS.joinsAtOnce, "who waits costs nothing yet");
-    for (const id of crowd) {
+    const order = byTurns(crowd, LIMITS.joinsAtOnce);
+    for (const id of order) {
       connection.onEvent({ type: "offer", from: id, offer: { sid: id, sdp: "offer" } });
       await settle();
       assert.ok(underWay() <= LIMITS.joinsAtOnce);
       host.get(id).events.heard();
       await settle();
     }
-    assert.deepEqual(connection.offersRequested, ["hpb-s", ...crowd]);
-    assert.deepEqual(connection.answers, crowd.map((id) => `${id}/${id}`));
+    assert.deepEqual(connection.offersRequested, ["hpb-s", ...order]);
+    assert.deepEqual(connection.answers, order.map((id) => `${id}/${id}`));
     assert.deepEqual([underWay(), waiting()], [0, 0]);
   }, CROWD));
 
-Deno.test("All calls share one line", () =>
+Deno.test("All calls share one line, and take turns in it", () =>
   withRooms(async ({ call, host }) => {
     const small = await call("small");
     host.get("hpb-s").events.heard();
@@ -39,12 +47,12 @@ Deno.test("All calls share one line", () =>
     small.inCall("hpb-s", "late");
     assert.deepEqual(small.offersRequested, ["hpb-s"]);
     assert.equal(large.offersRequested.length, LIMITS.joinsAtOnce);
-    for (const id of names("l", 11)) host.get(id).events.heard();
+    host.get("l0").events.heard();
     await settle();
-    assert.deepEqual(small.offersRequested, ["hpb-s"], "eleven of the other call were there before");
-    host.get("l11").events.heard();
+    assert.equal(large.offersRequested.length, LIMITS.joinsAtOnce + 1);
+    host.get("l1").events.heard();
     await settle();
-    assert.deepEqual(small.offersRequested, ["hpb-s", "late"]);
+    assert.deepEqual(small.offersRequested, ["hpb-s", "late"], "nine of the other call were there before");
   }, CROWD));
 
 Deno.test("Who leaves while waiting is not asked for, and who leaves while joining makes room", () =>
@@ -57,12 +65,14 @@ Deno.test("Who leaves while waiting is not asked for, and who leaves while joini
     connection.inCall("hpb-s", ...stay);
     await settle();
     assert.equal(connection.offersRequested.length, asked + 1);
-    for (const id of stay) {
-      host.get(id).events.heard();
+    for (let joined = 0; joined < stay.length; joined++) {
+      host.get(connection.offersRequested.filter((id) => stay.includes(id))[joined]).events.heard();
       await settle();
     }
     assert.ok(!connection.offersRequested.includes("s25"));
-    assert.deepEqual(connection.offersRequested, ["hpb-s", ...crowd.filter((id) => id !== "s25")]);
+    const [first, ...others] = connection.offersRequested;
+    assert.equal(first, "hpb-s");
+    assert.deepEqual(others.toSorted(), crowd.filter((id) => id !== "s25").toSorted());
   }, CROWD));
 
 Deno.test("Nobody is asked for on the way out of a call, and the others' speakers are", () =>
@@ -107,7 +117,7 @@ Deno.test("Those the SFU never offers, and those who never connect, keep nobody 
     await clock.advance(LIMITS.joinOfferMs);
     assert.deepEqual(
       connection.offersRequested,
-      ["hpb-s", ...crowd],
+      byTurns(["hpb-s", ...crowd], LIMITS.joinsAtOnce),
       "each once: they are late, not refused",
     );
     await clock.advance(LIMITS.joinOfferMs);
@@ -150,9 +160,9 @@ Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody th
     host.get("s20").events.failed(new Error("broken"));
     connection.onEvent({ type: "offer_failed", sessionId: "s21", code: "timeout" });
     await clock.advance(1_000);
-    for (const id of crowd.slice(0, 3)) host.get(id).events.heard();
+    for (const id of crowd.slice(0, 5)) host.get(id).events.heard();
     await settle();
-    assert.deepEqual(connection.offersRequested.slice(45), ["s19", "s20", "s21"]);
+    assert.deepEqual(connection.offersRequested.slice(45), ["s19", "s23", "s20", "s22", "s21"]);
     assert.deepEqual(host.opened.slice(25).map(({ id }) => id), ["s20"], "opened anew when its turn came");
   }, CROWD));
 
@@ -225,3 +235,81 @@ Deno.test("A call that goes elsewhere, or was lost with the HPB, is no new one",
     ask("breakout", "nc-l");
     assert.equal(signaling.length, 4);
   }));
+
+Deno.test("A connection that stands makes room for the next, whether audio comes over it or not", () =>
+  withRooms(async ({ call, host, meter }) => {
+    const connection = await call();
+    connection.inCall("hpb-s", ...names("s", 60));
+    for (let at = 0; at < 61; at++) {
+      const id = connection.offersRequested[at];
+      connection.onEvent({ type: "offer", from: id, offer: { sid: id, sdp: "offer" } });
+      await settle();
+      host.get(id).events.connected();
+      await settle();
+    }
+    assert.equal(new Set(connection.offersRequested).size, 61);
+    assert.equal(meter.gauges.get("tiro_joins_under_way")!(), 0);
+  }, CROWD));
+
+/** Publishers the SFU offers and connects, and who send nothing, in steps of 100 ms. */
+class SilentCrowd {
+  readonly #due: { inSteps: number; act: () => void }[] = [];
+  #seen: number;
+
+  constructor(
+    private readonly world: ReturnType<typeof makeRooms>,
+    private readonly connection: FakeSignaling,
+  ) {
+    this.#seen = connection.offersRequested.length;
+  }
+
+  async pass(steps: number, isOver: () => boolean = () => false): Promise<void> {
+    const { clock, host } = this.world;
+    for (let step = 0; step < steps && !isOver(); step++) {
+      for (const id of this.connection.offersRequested.slice(this.#seen)) {
+        const offer = { type: "offer" as const, from: id, offer: { sid: id, sdp: "offer" } };
+        this.#due.push({ inSteps: 1, act: () => this.connection.onEvent(offer) });
+        this.#due.push({ inSteps: 3, act: () => host.get(id).events.connected() });
+        this.#due.push({ inSteps: 53, act: () => host.get(id).events.needsOffer("rtp_silent") });
+      }
+      this.#seen = this.connection.offersRequested.length;
+      await clock.advance(100);
+      const now = this.#due.splice(0).filter((each) => --each.inSteps === 0 || !this.#due.push(each));
+      for (const { act } of now) act();
+      await settle();
+    }
+  }
+}
+
+for (const where of ["another call", "their own call"]) {
+  Deno.test(`Five hundred who publish and send nothing let a newcomer to ${where} go before them`, () =>
+    withRooms(async (world) => {
+      const { call, host } = world;
+      const crowded = await call("crowded");
+      host.get("hpb-s").events.heard();
+      const silent = new SilentCrowd(world, crowded);
+      const other = where === "another call" ? await call("other") : crowded;
+      host.get("hpb-s").events.heard();
+      const names500 = names("silent", 490);
+      crowded.inCall("hpb-s", ...names500);
+      const present = other === crowded ? ["hpb-s", ...names500] : ["hpb-s"];
+      /** At most three of the crowd have a turn before them. */
+      const assertGoesBefore = async (newcomer: string, when: string): Promise<void> => {
+        let turns = NaN;
+        const before = crowded.offersRequested.length;
+        other.requestOffer = (id) => {
+          if (id === newcomer) turns = crowded.offersRequested.length - before;
+          other.offersRequested.push(id);
+        };
+        present.push(newcomer);
+        other.inCall(...present);
+        await silent.pass(50, () => !Number.isNaN(turns));
+        assert.ok(turns <= 3, `${when}: ${turns}`);
+        host.get(newcomer).events.heard();
+      };
+      await assertGoesBefore("early", "while each of the crowd waits for the first turn");
+      await silent.pass(1_000);
+      assert.ok(crowded.offersRequested.length > 490 * 4, "each was asked for again and again");
+      await assertGoesBefore("late", "while the crowd is asked for again");
+    }, CROWD));
+}

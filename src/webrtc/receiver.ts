@@ -36,6 +36,8 @@ export interface WebRtcReceiverOptions {
   meter: Meter;
   /** The audio is gone: once per trouble. */
   onTrouble: (reason: AudioLoss) => void;
+  /** A connection stands that was asked for, or was asked about again; audio may come over it or not. */
+  onConnected?: () => void;
   /** First audio packet of a connection, and first after a trouble. */
   onHeard: () => void;
   network?: WebRtcNetwork;
@@ -213,6 +215,7 @@ export class WebRtcReceiver implements AsyncDisposable {
     const isConnected = this.#current?.peer.connection.connectionState === "connected";
     this.#watchdog.disarm();
     this.#connecting?.[Symbol.dispose]();
+    if (isConnected) this.#options.onConnected?.();
     if (offer.sendsAudio && isConnected) this.#watchdog.arm();
     else if (offer.sendsAudio) this.#awaitConnection();
     return { sdp: completeAnswer(offer, answer) };
@@ -369,7 +372,10 @@ export class WebRtcReceiver implements AsyncDisposable {
       this.#connecting?.[Symbol.dispose]();
     }
     if (state === "connected" || state === "failed" || state === "closed") connection.settled.resolve();
-    if (connection === this.#current && state === "connected" && this.#audioDue) this.#watchdog.arm();
+    if (connection === this.#current && state === "connected") {
+      if (this.#audioDue) this.#watchdog.arm();
+      this.#options.onConnected?.();
+    }
     if (connection !== this.#current || (state !== "failed" && state !== "closed")) return;
     this.#watchdog.disarm();
     this.#trouble(connection.peer.failure);

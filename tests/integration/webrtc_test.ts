@@ -32,6 +32,8 @@ class Ears implements AsyncDisposable {
   readonly log = new FakeLog();
   readonly meter = new FakeMeter();
   readonly troubles: string[] = [];
+  /** How often a connection stood, and how much was heard by then. */
+  readonly connected: number[] = [];
   heard = 0;
   readonly receiver: WebRtcReceiver;
   readonly #watchers = new Set<() => void>();
@@ -43,6 +45,7 @@ class Ears implements AsyncDisposable {
       log: this.log,
       meter: this.meter,
       onTrouble: (reason) => this.#told(() => this.troubles.push(reason)),
+      onConnected: () => this.#told(() => this.connected.push(this.heard)),
       onHeard: () => this.#told(() => this.heard++),
       network: { interfaceAddresses: ["127.0.0.1"] },
       ...options,
@@ -165,6 +168,7 @@ Deno.test("Speech arrives byte for byte, in order, with silence before and after
   assert.equal(first.sequence, 1);
   assert.equal(first.timestamp, 0);
   assert.equal(ears.heard, 1);
+  assert.deepEqual(ears.connected, [0], "reported once, before any audio");
 
   const said = publisher.say(speech);
   const packets = [first, ...await ears.readUntil(({ payload }) => equal(payload, sent[0]))];
@@ -234,6 +238,7 @@ Deno.test("A re-offer on the same sid keeps the audio going on the same stream",
   assert.equal(ears.heard, 1);
   const ufrags = answers.map((sdp) => /a=ice-ufrag:(\S+)/.exec(sdp)?.[1]);
   assert.equal(new Set(ufrags).size, 1, "one ICE session");
+  assert.deepEqual(ears.connected, [0, 1, 1], "reported again for each offer");
 });
 
 Deno.test("A re-offer during the first handshake waits for it", async () => {
@@ -417,6 +422,7 @@ Deno.test("A handshake that fails is told at once, and the next offer makes a ne
   await ears.until(() => ears.troubles.length === 1, "trouble");
   assert.deepEqual(ears.troubles, ["dtls_failed"]);
   assert.equal(ears.heard, 0, "what another certificate sent is not heard");
+  assert.deepEqual(ears.connected, []);
   await ears.subscribe(publisher, "s2");
   await ears.until(() => ears.heard === 1, "audio");
   assert.deepEqual(ears.troubles, ["dtls_failed"]);
