@@ -24,16 +24,31 @@ const WIDE =
 /** Drawn on the character before. */
 const WIDTHLESS = /[\p{M}\p{Cf}]/u;
 const ASCII = /^[\x20-\x7e]*$/;
+/**
+ * What may not reach a screen: control characters but white space, halves of a surrogate pair, bidirectional overrides,
+ * embeddings and isolates (they turn around what stands beside them: UTR #36, section 2.1; UTS #55), the deprecated format
+ * characters, interlinear annotation, and tags, which carry text that nobody sees. Marks that scripts need stay: joiners,
+ * left-to-right and right-to-left marks.
+ */
+const UNPRINTABLE = /(?!\s)[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+/** Combining characters on one letter: Hebrew and Tibetan have up to six. More grow over the lines around them. */
+const STACKED_MARKS = /(\p{M}{8})\p{M}+/gu;
 const ORDINARY_SPACE = " ";
 /** Marks that French sets off with a space at which no line may break. */
 const SET_OFF = /[;:!?»%]/;
 
+/** The text without what may not reach a screen. White space stays as it is. */
+export function printable(text: string): string {
+  if (ASCII.test(text)) return text;
+  return text.replace(UNPRINTABLE, "").replace(STACKED_MARKS, "$1");
+}
+
 /**
- * Single spaces inside, none at the ends. A no-break space stays where a line must not break: before `; : ! ? » %`,
+ * Single spaces inside, none at the ends, and what is `printable`. A no-break space stays where a line must not break: before `; : ! ? » %`,
  * after `«`, and within a number. Anywhere else it would keep a caption from being broken into lines.
  */
 export function tidy(text: string): string {
-  return text.trim().replace(/\s+/g, (run, at: number, whole: string) => {
+  return printable(text).trim().replace(/\s+/g, (run, at: number, whole: string) => {
     if (!/[\u00a0\u202f]/.test(run)) return ORDINARY_SPACE;
     const [before, after] = [whole[at - 1], whole[at + run.length]];
     const holds = SET_OFF.test(after) || before === "«" || (/\d/.test(before) && /\d/.test(after));

@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import { columnsOf, isSpaceless, lastWordAt, tidy } from "./text.ts";
+import { columnsOf, isSpaceless, lastWordAt, printable, tidy } from "./text.ts";
 
 Deno.test("Tidy text has single spaces, none at the ends, and no-break ones only where a line must not break", () => {
   assert.equal(tidy(" \n a  b\t"), "a b");
@@ -39,4 +39,32 @@ Deno.test("The last word is found in every script, and the marks behind it are p
     "これは OK": "OK",
   };
   for (const [text, word] of Object.entries(lastWords)) assert.equal(text.slice(lastWordAt(text)), word);
+});
+
+Deno.test("What may not reach a screen is left out: controls, overrides, halves of characters, towers of marks", () => {
+  const cases = [
+    ["a\0b\u0007c\u001b[31m\u009b\u007fd", "abc[31md"],
+    ["\u202eevil\u202c \u2066x\u2069 \u206a", "evil x "],
+    ["half \ud83d, \ude00 and whole \ud83d\ude00", "half ,  and whole \ud83d\ude00"],
+    [`z${"\u0301".repeat(1_000)}a`, `z${"\u0301".repeat(8)}a`],
+    ["\ufff9a\ufffab\ufffb \u{e0041}\u{e007f}", "ab "],
+  ];
+  for (const [text, wanted] of cases) {
+    assert.equal(printable(text), wanted);
+    assert.equal(tidy(text), wanted.trim().replace(/ +/g, " "));
+  }
+});
+
+Deno.test("What scripts are written with stays: joiners, direction marks, stacked marks, white space, emoji", () => {
+  const texts = [
+    "می\u200cخواهم",
+    "שלום\u200f!",
+    "क्\u200dष",
+    "บทที่",
+    "བསྒྲུབས",
+    "a\tb\n",
+    "👩\u200d👩\u200d👧",
+    "cafe\u0301",
+  ];
+  for (const text of texts) assert.equal(printable(text), text);
 });

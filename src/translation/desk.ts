@@ -18,6 +18,7 @@ import {
   LIMITS,
   type Log,
   type Meter,
+  printable,
   TranslationError,
   type TranslationLanguages,
   type TranslationRequest,
@@ -28,7 +29,7 @@ import {
 import { backoffMs, type Scope, untilAborted } from "../flow/mod.ts";
 import { TranslationCache } from "./cache.ts";
 import { isAboutText, switchesOff, translationError, unreadableAnswer } from "./errors.ts";
-import { pairOf } from "./languages.ts";
+import { bounded, pairOf } from "./languages.ts";
 import { type Pair, PairRests } from "./pair_rests.ts";
 
 export interface DeskOptions {
@@ -52,8 +53,11 @@ const LANGUAGES_TIMEOUT_MS = 10_000;
 const BUSY_PAUSE_MS = 5_000;
 /** What a look translates: nobody's words, and few. */
 const TRIAL_TEXT = "Hello";
-/** A caption has 1,000 characters at most, and no language needs eight times as many: that is not a translation. */
-const TEXT_CHARS_MAX = 8_000;
+/**
+ * No language needs eight times as many characters as another: that is not a translation. What the HPB takes holds so
+ * many, three bytes each or escaped: 24 KB or 48 KB of 64.
+ */
+const TEXT_CHARS_MAX = 8 * LIMITS.utteranceChars;
 
 /** One request to the provider, for everyone who wants the same. */
 interface Flight {
@@ -274,10 +278,8 @@ export class TranslationDesk implements Translations {
     this.#looking = true;
     const fault = this.#fault;
     try {
-      const languages = await this.#bounded(
-        (signal) => translator.languages(signal),
-        LANGUAGES_TIMEOUT_MS,
-        scope.signal,
+      const languages = bounded(
+        await this.#bounded((signal) => translator.languages(signal), LANGUAGES_TIMEOUT_MS, scope.signal),
       );
       // A server that is still loading its models has none yet.
       if (languages.target.length === 0) throw unreadableAnswer();
@@ -348,5 +350,5 @@ function tooLate(timeoutMs: number): TranslationError {
 }
 
 function clean(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
+  return printable(text).replace(/\s+/g, " ").trim();
 }

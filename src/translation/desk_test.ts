@@ -168,6 +168,27 @@ Deno.test("A call that fails is not tried again, remembered, or anybody else's t
     assert.equal(meter.counted("transcription_errors_total", "translation_server"), 1);
   }));
 
+Deno.test("A translation reaches screens without control characters and overrides", () =>
+  withDesk(async ({ ask, translator }) => {
+    const asked = ask("hello");
+    await settle();
+    translator.calls[0].resolve("hal\0lo\u202e \u009bWelt\ud83d\n");
+    await settle();
+    assert.equal(asked.outcome, "hallo Welt");
+  }));
+
+Deno.test("Of a provider's languages so many are known as there can be, and none with an id that is no tag", () =>
+  withDesk(({ desk }) => {
+    const { origin, target } = desk.languages();
+    assert.deepEqual([origin.length, target.length], [1, 1_000]);
+    assert.equal(target[0].name.length, 100);
+    return Promise.resolve();
+  }, (translator) => {
+    const many = Array.from({ length: 5_000 }, (_, at) => languageOf(`l${at}`, "x".repeat(10_000)));
+    const target = [languageOf("y".repeat(200_000), "long"), languageOf("d\u202ee", "turned"), ...many];
+    translator.list = () => Promise.resolve({ origin: [languageOf("en", "English")], target });
+  }));
+
 Deno.test("An empty or endless translation is none", () =>
   withDesk(async ({ ask, translator }) => {
     const asked = [ask("hello"), ask("world")];
@@ -238,7 +259,7 @@ for (const status of [403, 412, 456]) {
       await settle();
       assert.ok(desk.isAvailable);
       assert.equal(desk.trouble, undefined);
-      assert.equal(desk.languages(), LANGUAGES);
+      assert.deepEqual(desk.languages(), LANGUAGES);
       assert.deepEqual(log.lines.map(({ level, message }) => `${level}: ${message}`), [
         "info: translation works",
         "warn: translation switched off",
@@ -472,12 +493,12 @@ Deno.test("Languages are asked for in the background, again and again until know
       assert.throws(() => desk.languages(), TranslationError, "a server that has none yet");
       translator.list = () => Promise.resolve(LANGUAGES);
       await clock.advance(60_000);
-      assert.equal(desk.languages(), LANGUAGES);
+      assert.deepEqual(desk.languages(), LANGUAGES);
       const known = translator.looks;
       translator.list = () => Promise.reject(statusError(503));
       await clock.advance(60 * 60_000 + 500);
       assert.ok(translator.looks > known);
-      assert.equal(desk.languages(), LANGUAGES, "what is known stays good");
+      assert.deepEqual(desk.languages(), LANGUAGES, "what is known stays good");
       assert.ok(desk.isAvailable);
       const warnings = log.lines.filter(({ level }) => level === "warn");
       assert.equal(warnings.length, 2, "one line a spell of bad luck");
@@ -503,7 +524,7 @@ Deno.test("Languages that do not come within 10 s are asked for again", () =>
       await clock.advance(9_990);
       assert.equal(translator.looks, 1);
       await clock.advance(1_100);
-      assert.equal(desk.languages(), LANGUAGES);
+      assert.deepEqual(desk.languages(), LANGUAGES);
     },
     (translator) => translator.list = () => new Promise(() => {}),
   ));

@@ -8,6 +8,8 @@ import {
   InvalidRequestError,
   isSameLanguage,
   type Language,
+  printable,
+  tidy,
   type TranslationLanguages,
 } from "../domain/mod.ts";
 
@@ -30,6 +32,25 @@ export function languageOf(id: string, name: string): Language {
   const rtl = script ? RTL_SCRIPTS.has(script) : RTL_LANGUAGES.has(language);
   const spaceless = script ? SPACELESS_SCRIPTS.has(script) : SPACELESS_LANGUAGES.has(language);
   return { id, name, metadata: { separator: spaceless ? "" : " ", rtl } };
+}
+
+/** Past any provider's list: DeepL has 40, NLLB 200. Every request for the languages is answered with all of them. */
+const LANGUAGES_MAX = 1_000;
+/** The longest BCP 47 tag in use (RFC 5646, section 4.4.1). */
+const ID_CHARS_MAX = 35;
+const NAME_CHARS_MAX = 100;
+
+/** What a provider lists, as far as it makes sense: it goes to every front end. */
+export function bounded({ origin, target }: TranslationLanguages): TranslationLanguages {
+  return { origin: boundedList(origin), target: boundedList(target) };
+}
+
+function boundedList(languages: readonly Language[]): Language[] {
+  return languages.filter(({ id }) => id.length <= ID_CHARS_MAX && printable(id) === id).slice(
+    0,
+    LANGUAGES_MAX,
+  )
+    .map((language) => ({ ...language, name: tidy(language.name.slice(0, NAME_CHARS_MAX)) }));
 }
 
 /** The language without its region and script. */
