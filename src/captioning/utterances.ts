@@ -9,6 +9,7 @@
  *     because a provider that revises its words is about to send better ones,
  *   - when words stop for 2 s although something is still heard (noise),
  *   - at a clause end past 84 columns: 84 letters, 42 Chinese characters,
+ *   - at 1,000 characters, what follows being the next one,
  *   - at 7 s of speech. Its last word may not be complete ("trans", "for" of "forty", "do" of "don't"), so that one
  *     is carried over into the next utterance.
  */
@@ -16,6 +17,7 @@ import {
   type Caption,
   columnsOf,
   gapBetween,
+  isSpaceless,
   lastWordAt,
   LIMITS,
   PieceJoiner,
@@ -41,16 +43,14 @@ export interface UtterancesOptions {
 
 /** A hypothesis may still be revised: the provider gets this long after the last voice to settle it. */
 const SETTLE_MS = 2_000;
-/**
- * Longest text of one caption, far past what a window shows. A provider that sends more is cut into utterances; what a
- * single event says past it was never said by a person.
- */
-const TEXT_CHARS_MAX = 1_000;
+/** Settled pieces held for one utterance, what is not shown of them included: white space and marks without end. */
+const HELD_CHARS_MAX = 2 * LIMITS.utteranceChars;
 /** Not behind a digit: "3." may become "3.5". */
 const CLAUSE_END = /(?:(?<!\d)[.,:]|[;!?…。、！？；：，．｡､،؛؟۔।॥။၊។៕།])["'”’»」』）】》)\]]*$/;
 /** Marks that came after the utterance they belong to had its final. */
 const STRAY_MARKS = /^(?:[,.;:!?…%'"\p{Pe}\p{Pf}]+(?=\s|$)|[、。！？；：，．｡､」』）】》]+)\s*/u;
-const ONLY_MARKS = /^[\p{P}\s]*$/u;
+/** Nothing to read: marks, and characters that are drawn on others or not at all. */
+const ONLY_MARKS = /^[\p{P}\p{M}\p{Cf}\s]*$/u;
 const NONE: readonly Caption[] = Object.freeze([]);
 
 export class Utterances {
@@ -67,6 +67,7 @@ export class Utterances {
   #hypothesis = "";
 
   #ignoredWords = 0;
+  #cutWords = 0;
 
   #utterance = 0;
   #revision = 0;
@@ -126,6 +127,13 @@ export class Utterances {
     return words;
   }
 
+  /** Words not shown since the last call, because they are as long as a caption. */
+  takeCutWords(): number {
+    const words = this.#cutWords;
+    this.#cutWords = 0;
+    return words;
+  }
+
   #receiveEvent(event: SttEvent, nowMs: number): readonly Caption[] {
     switch (event.type) {
       case "progress":
@@ -144,7 +152,7 @@ export class Utterances {
         const said = this.#say(nowMs);
         const captions = this.#end();
         this.#forgetHypothesis();
-        return captions.length > 0 ? captions : said;
+        return captions.length > 0 ? [...said.filter(({ final }) => final), ...captions] : said;
       }
     }
   }
@@ -202,24 +210,65 @@ export class Utterances {
   /** What of it is shown. */
   get #text(): string {
     const text = this.#whole;
-    if (ONLY_MARKS.test(text)) return "";
-    return text.length < TEXT_CHARS_MAX ? text : text.slice(0, TEXT_CHARS_MAX).trimEnd();
+    return ONLY_MARKS.test(text) ? "" : text;
   }
 
   /** A partial for the text as it now stands, or its final where the text itself says that it is over. */
   #say(nowMs: number): readonly Caption[] {
+    const finals = this.#endLong(nowMs);
     const text = this.#text;
-    if (text === "" || text === this.#lastText) return NONE;
+    if (text === "" || text === this.#lastText) return [...finals, ...this.#endHeld()];
+    this.#begun(nowMs);
+    const clauseIsOver = columnsOf(text) >= LIMITS.utteranceClauseColumns && CLAUSE_END.test(text);
+    if (clauseIsOver) return [...finals, ...this.#end()];
+    this.#lastText = text;
+    this.#lastStanding = this.#standing;
+    const partial = this.#caption(text, false);
+    return finals.length === 0 && this.#settled.length < HELD_CHARS_MAX
+      ? [partial]
+      : [...finals, partial, ...this.#endHeld()];
+  }
+
+  #begun(nowMs: number): void {
     if (this.#startedAtMs === undefined) {
       this.#startedAtMs = nowMs;
       this.#startMs = this.#endMs;
     }
     this.#lastWordsAtMs = nowMs;
-    const clauseIsOver = columnsOf(text) >= LIMITS.utteranceClauseColumns && CLAUSE_END.test(text);
-    if (clauseIsOver || this.#whole.length >= TEXT_CHARS_MAX) return this.#end();
-    this.#lastText = text;
-    this.#lastStanding = this.#standing;
-    return [this.#caption(text, false)];
+  }
+
+  /** Text past the longest caption ends as so many utterances; the rest of it is the one in progress. */
+  #endLong(nowMs: number): Caption[] {
+    const finals: Caption[] = [];
+    for (let whole = this.#whole; whole.length >= LIMITS.utteranceChars; whole = this.#whole) {
+      const settledChars = whole.length - this.#hypothesis.length;
+      const isMixed = this.#hypothesis !== "" && settledChars > 0;
+      const at = isMixed ? settledChars : wordEndBefore(whole, LIMITS.utteranceChars);
+      const rest = whole.slice(at).trimStart();
+      const text = whole.slice(0, at).trimEnd();
+      this.#begun(nowMs);
+      if (at === 0) {
+        this.#cutWords += wordCount(whole);
+        finals.push(...this.#lastText === "" ? NONE : [this.#caption(this.#lastText, true)]);
+        if (this.#standing !== "") this.#shown.cover(this.#standing);
+        this.#begin("", "");
+        break;
+      }
+      if (!ONLY_MARKS.test(text)) finals.push(this.#caption(text, true));
+      if (this.#hypothesis !== "" && !isMixed) {
+        this.#shown.cover(this.#standing.slice(0, this.#standing.length - rest.length).trimEnd());
+      }
+      this.#begin(this.#hypothesis === "" ? rest : "", this.#hypothesis === "" ? "" : rest);
+    }
+    return finals;
+  }
+
+  /** Pieces that add nothing to read are not kept without end. */
+  #endHeld(): readonly Caption[] {
+    if (this.#settled.length < HELD_CHARS_MAX) return NONE;
+    const captions = this.#end();
+    if (captions.length === 0) this.#settled.restart();
+    return captions;
   }
 
   #end(): readonly Caption[] {
@@ -283,6 +332,14 @@ export class Utterances {
     this.#standing = this.#hypothesis = "";
     this.#shown.forget();
   }
+}
+
+/** Where the last whole word of the text's first `chars` ends; 0 where they are no words. */
+function wordEndBefore(text: string, chars: number): number {
+  const head = text.slice(0, chars);
+  const space = head.lastIndexOf(" ");
+  if (space > 0 || !isSpaceless(head.at(-1)!)) return Math.max(0, space);
+  return chars;
 }
 
 function wordCount(text: string): number {

@@ -422,3 +422,68 @@ function seeded(state: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+Deno.test("Pieces without end that show nothing new cost no more each than the first", () => {
+  for (const piece of [" ", ",", "\u0301", "\u200b", "\u202e", "\0", ", "]) {
+    const world = new World().hear(true).say({ type: "word", text: "hello" });
+    const send = () => {
+      for (let sent = 0; sent < 5_000; sent++) world.say({ type: "word", text: piece });
+    };
+    const chars = charsRead(send);
+    assert.ok(chars < 5_000 * 6_000, `${JSON.stringify(piece)}: ${chars} characters read`);
+    world.words("again").end();
+    assert.match(world.texts.at(-1)!, /again!$/);
+    assert.ok(world.captions.every(({ text }) => text.length <= 1_000));
+    assert.ok(world.captions.every(({ text }) => !/[\0\u202e]/.test(text)));
+  }
+});
+
+Deno.test("Long texts of words end as utterances of whole words, and none is lost", () => {
+  const words = Array.from({ length: 600 }, (_, at) => `word${at}`);
+  const spaceless = "今日は良い天気です".repeat(400);
+  for (const type of ["word", "partial", "final"] as const) {
+    const world = new World().hear(true).say({ type: "word", text: " before" }).say({
+      type: "word",
+      text: " it",
+    }).say({ type, text: ` ${words.join(" ")}` })
+      .end();
+    assert.deepEqual(finalsOf(world).join(" ").split(" "), ["before", "it", ...words], type);
+    const chinese = new World().hear(true).say({ type, text: spaceless }).end();
+    assert.equal(finalsOf(chinese).join(""), spaceless, type);
+    for (const { text } of [...world.captions, ...chinese.captions]) assert.ok(text.length <= 1_000);
+    assert.equal(world.utterances.takeCutWords(), 0);
+  }
+});
+
+Deno.test("A word as long as a caption is none: it is left out and counted, and what was shown of it stands", () => {
+  const world = new World().hear(true).say({ type: "word", text: ` so ${"y".repeat(3_000)}` });
+  assert.deepEqual(world.texts, ["so!"]);
+  assert.equal(world.utterances.takeCutWords(), 1);
+  assert.equal(world.utterances.takeCutWords(), 0);
+  const growing = new World().hear(true);
+  growing.say({ type: "word", text: " x" });
+  for (let at = 0; at < 3; at++) growing.say({ type: "word", text: "x".repeat(450) });
+  assert.deepEqual(growing.captions.map(({ text, final }) => [text.length, final]), [
+    [1, false],
+    [451, false],
+    [901, false],
+    [901, true],
+  ]);
+  assert.equal(growing.utterances.takeCutWords(), 1);
+});
+
+/** Characters of the texts that were looked at from end to end meanwhile: work, whatever time it takes. */
+function charsRead(work: () => void): number {
+  const { trim } = String.prototype;
+  let chars = 0;
+  String.prototype.trim = function () {
+    chars += this.length;
+    return trim.call(this);
+  };
+  try {
+    work();
+  } finally {
+    String.prototype.trim = trim;
+  }
+  return chars;
+}

@@ -31,6 +31,26 @@ export const LIMITS = {
   /** Provider events waiting for the captioning engine. */
   sttEvents: 50,
   /**
+   * Text of one provider event, characters: a hypothesis of 18 minutes at 15 a second that was never settled. A session
+   * that sends a longer one is replaced.
+   */
+  sttTextChars: 16_000,
+  /**
+   * Provider events of one speaker: an acknowledgement every 80 ms and 12 pieces of words are 25 a second, and four times
+   * that is nobody's speech. At once: those of 40 s, ten of them kept here, the others in a server that stalled.
+   */
+  sttEventsPerS: 100,
+  sttEventsAtOnce: 1_000,
+  /** Characters of these events: a hypothesis of nine minutes every 80 ms; and at once, for those of a stall. */
+  sttCharsPerS: 100_000,
+  sttCharsAtOnce: 500_000,
+  /**
+   * Utterances of one speaker: two a second are one word each, and every one is sent to every listener. At once: what
+   * was said in 40 s, caught up with.
+   */
+  sttFinalsPerS: 3,
+  sttFinalsAtOnce: 100,
+  /**
    * Words that come longer than this after the last voice was sent are of no voice: a recogniser may be 10 s behind
    * (a sentence-at-a-time model on a busy GPU), and 2 s are for the network and the rest of the sentence.
    */
@@ -124,6 +144,8 @@ export const LIMITS = {
    * Chinese, Japanese or Korean character counts as two, which makes 42 of them.
    */
   utteranceClauseColumns: 84,
+  /** Longest text of one caption, characters, far past what a window shows: a minute of speech without a pause. */
+  utteranceChars: 1_000,
   /** An utterance ends at this age while its speaker goes on; afterwards the silence ends it. */
   utteranceMaxMs: 7_000,
 } as const;

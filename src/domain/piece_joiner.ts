@@ -12,7 +12,7 @@
  * word, and words of more than eight pieces are rare; a whole-word stream has a stray one at the most. White space
  * before a punctuation mark says nothing: a French recogniser of whole words sends " ?".
  */
-import { isSpaceless, tidy } from "./text.ts";
+import { isSpaceless, printable, tidy } from "./text.ts";
 
 /** Fewer boundaries with white space than one in so many are strays. */
 const BOUNDARIES_PER_SPACE_MAX = 8;
@@ -40,7 +40,13 @@ export class PieceJoiner {
     return tidy(bringsSpaces ? this.#asItIs : this.#byWords);
   }
 
-  add(piece: string): void {
+  /** Characters held. Those that `text` leaves out count too: who adds without end ends the utterance by this. */
+  get length(): number {
+    return Math.max(this.#asItIs.length, this.#byWords.length);
+  }
+
+  add(sent: string): void {
+    const piece = printable(sent);
     if (piece === "") return;
     const word = piece.trim();
     const startsInSpace = this.#endedInSpace || /^\s/.test(piece);

@@ -65,6 +65,11 @@ export const METRICS = {
     help: "Words speech-to-text sent although no voice had been sent to it: not shown",
     label: "provider",
   },
+  tiro_stt_words_cut_total: {
+    kind: "counter",
+    help: "Words speech-to-text sent that no person says, being as long as a caption: not shown",
+    label: "provider",
+  },
   tiro_translations_total: {
     kind: "counter",
     help: "Translations by outcome; cached ones cost no call to the provider, refused ones were not tried",
