@@ -22,11 +22,14 @@
  * taken for a revision until a text comes that can only be a piece; then both stand. The one reading this gets wrong:
  * a piece-by-piece server whose utterance opens with the same word twice shows it once.
  *
+ * A hypothesis joined of pieces is settled at the length of the longest caption, whether the server ends the turn or not:
+ * each message is compared with what stands.
+ *
  * Anything else is ignored and left to the caller to count. Never throws: a stranger on the wire must not end a call.
  *
  * Read by hand and not by zod: zod is 3 MB, and every media worker would hold it for five members.
  */
-import { PieceJoiner, SttError, type SttEvent, tidy } from "../../domain/mod.ts";
+import { LIMITS, PieceJoiner, SttError, type SttEvent, tidy } from "../../domain/mod.ts";
 
 export type ModalMessage =
   /**
@@ -64,6 +67,8 @@ export class ModalDecoder {
   #standing = "";
   /** The hypothesis by the reading that every text is a piece of it. The languages of the server have spaces. */
   readonly #pieces = new PieceJoiner(" ");
+  /** Whether the hypothesis is joined of several texts. */
+  #isJoined = false;
   #newest = "";
   /** Two texts of one word came, of which the second begins as the first: a hypothesis that grew, or two pieces. */
   #mayBePieces = false;
@@ -107,7 +112,7 @@ export class ModalDecoder {
       events.push({ type: "word", text });
     } else {
       if (text !== "") this.#merge(text);
-      if (final) events.push(...this.#settle());
+      if (final || this.#isLong) events.push(...this.#settle());
       else if (text.trim() !== "") events.push({ type: "partial", text: this.#standing });
     }
     if (turnIsOver) events.push(...this.#settle(), { type: "end_of_utterance" });
@@ -123,6 +128,7 @@ export class ModalDecoder {
     const replaces = standing.length === 0 || this.#sendsWholeHypotheses || replacesWords(standing, words) ||
       saysAgain(wordsOf(this.#newest), words);
     this.#newest = text;
+    this.#isJoined = !replaces;
     if (!replaces) {
       this.#standing = this.#pieces.text;
       return;
@@ -134,13 +140,17 @@ export class ModalDecoder {
     if (!mayBePiece) this.#pieces.restart(this.#standing);
   }
 
+  /** Whether pieces have been joined for as long as a caption may be. Whole hypotheses are as long as their messages. */
+  get #isLong(): boolean {
+    return this.#pieces.length >= LIMITS.utteranceChars && (this.#isJoined || this.#standing === "");
+  }
+
   #settle(): SttEvent[] {
-    if (this.#standing === "") return [];
     const text = this.#standing;
     this.#standing = this.#newest = "";
-    this.#mayBePieces = false;
+    this.#mayBePieces = this.#isJoined = false;
     this.#pieces.restart();
-    return [{ type: "final", text }];
+    return text === "" ? [] : [{ type: "final", text }];
   }
 }
 

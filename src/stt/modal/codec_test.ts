@@ -178,3 +178,45 @@ Deno.test("What is not understood is ignored and never thrown", () => {
     assert.deepEqual(decoder.receive(message), { kind: "ignored" }, String(message));
   }
 });
+
+Deno.test("A turn that is never ended is settled at the length of a caption, so that a message costs what it is long", () => {
+  const decoder = new ModalDecoder();
+  const words = Array.from({ length: 10_000 }, (_, at) => `word${at}`);
+  const finals: string[] = [];
+  for (const word of words) {
+    const message = decoder.receive(JSON.stringify({ text: ` ${word}`, final: false }));
+    for (const event of message.kind === "events" ? message.events : []) {
+      if (!("text" in event)) continue;
+      assert.ok(event.text.length <= 1_100, `${event.text.length} characters`);
+      if (event.type === "final") finals.push(event.text);
+    }
+  }
+  const rest = decoder.receive(JSON.stringify({ vad_end: true }));
+  if (rest.kind === "events" && rest.events[0].type === "final") finals.push(rest.events[0].text);
+  assert.deepEqual(finals.join(" ").split(" "), words, "every word is settled once");
+});
+
+Deno.test("Messages of 64 KB that go on for ever are each handed on once", () => {
+  const decoder = new ModalDecoder();
+  let said = 0;
+  for (let at = 0; at < 40; at++) {
+    const text = ` ${String.fromCharCode(97 + at % 26).repeat(9)}`.repeat(6_500);
+    const message = decoder.receive(JSON.stringify({ text, final: false }));
+    for (const event of message.kind === "events" ? message.events : []) {
+      if ("text" in event) said += event.text.length;
+    }
+  }
+  assert.ok(said <= 3 * 40 * 65_000, `${said} characters`);
+});
+
+Deno.test("White space and marks without end are not kept", () => {
+  for (const text of [" ", "\u0301", "\0", "..."]) {
+    const decoder = new ModalDecoder();
+    for (let at = 0; at < 20_000; at++) decoder.receive(JSON.stringify({ text, final: false }));
+    const message = decoder.receive(JSON.stringify({ text: " hello", final: true }));
+    const [event] = message.kind === "events" ? message.events : [];
+    const said = "text" in event ? event.text : "";
+    assert.ok(said.length <= 1_100);
+    assert.match(said, /hello$/);
+  }
+});
