@@ -22,6 +22,7 @@ import {
 } from "../domain/mod.ts";
 import { type Scope, timedSource, untilAborted } from "../flow/mod.ts";
 import { Pacing } from "./pacing.ts";
+import { RecogniserBudget } from "./recogniser_budget.ts";
 import { SpeechChunks } from "./speech_chunks.ts";
 import { SttFeed } from "./stt_feed.ts";
 import type { SttSessions } from "./stt_sessions.ts";
@@ -60,6 +61,7 @@ export class Captioner {
   readonly #options: CaptionerOptions;
   readonly #utterances: Utterances;
   readonly #voice = new VoiceEvidence();
+  readonly #budget = new RecogniserBudget();
   readonly #pacing: Pacing;
   readonly #speech: SpeechChunks;
   readonly #feed: SttFeed;
@@ -134,12 +136,19 @@ export class Captioner {
     if (notice) onCaption(notice);
   }
 
+  /** Throws SttError when the recogniser has said too much. */
   #receive(event: SttEvent, stalledUntilMs?: number): void {
     const { clock, meter, sessions } = this.#options;
-    const unvoiced = !this.#voice.supports(event, clock.now(), stalledUntilMs);
-    this.#say({ type: "stt", event, unvoiced });
+    const nowMs = clock.now();
+    this.#budget.event(event, nowMs);
+    const unvoiced = !this.#voice.supports(event, nowMs, stalledUntilMs);
+    const captions = this.#utterances.receive({ type: "stt", event, unvoiced }, nowMs);
+    this.#budget.ended(captions.filter(({ final }) => final).length);
+    this.#deliver(captions);
     const ignored = this.#utterances.takeIgnoredWords();
     if (ignored > 0) meter.count("tiro_stt_unvoiced_words_total", sessions.stt.name, ignored);
+    const cut = this.#utterances.takeCutWords();
+    if (cut > 0) meter.count("tiro_stt_words_cut_total", sessions.stt.name, cut);
   }
 
   #sent(frame: PcmFrame): void {

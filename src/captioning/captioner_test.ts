@@ -5,6 +5,7 @@ import {
   type AudioSource,
   type Caption,
   type Clock,
+  LIMITS,
   type PcmFrame,
   type RtpPacket,
   type SpeechToText,
@@ -251,6 +252,40 @@ Deno.test("Disposing the scope ends the chain in the middle of a stall, and what
   assert.equal(scope.size, 0);
   assert.ok(ledger.cutMs > 0, "audio left in the chain is counted");
   assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs + ledger.droppedMs + ledger.cutMs);
+});
+
+Deno.test("A recogniser that says more than anybody speaks loses its session, and readers get no more than a bounded part", async () => {
+  const clock = new FakeClock();
+  const { scope, source, stt, captions, captioner, meter } = chain(clock);
+  await using _scope = scope;
+  await speak(source, await encodeOpus(speech));
+  while (source.size > 0) await clock.advance(20);
+  for (let sent = 0; sent < 3 * LIMITS.sttEventsAtOnce; sent += 40) {
+    for (let at = 0; at < 40; at++) stt.events.push({ type: "final", text: `sentence ${sent + at}.` });
+    await macrotask();
+  }
+  assert.equal(meter.counted("transcription_errors_total", "stt_flood"), 1);
+  assert.equal(captions.filter(({ final }) => final).length, LIMITS.sttFinalsAtOnce);
+
+  // The next session is given what this one had no words for.
+  await clock.advance(60_000);
+  await speak(source, await encodeOpus(speech));
+  while (source.size > 0) await clock.advance(20);
+  stt.lastWords = "after all";
+  const drained = captioner.drain(AbortSignal.timeout(5_000));
+  await clock.advance(10_000);
+  await drained;
+  assert.equal(captions.at(-1)?.text, "after all");
+});
+
+Deno.test("Words as long as a caption are not shown, and counted", async () => {
+  const { scope, source, stt, captions, captioner, meter } = chain();
+  await using _scope = scope;
+  await speak(source, await encodeOpus(speech));
+  stt.events.push({ type: "word", text: `so ${"y".repeat(3_000)}` });
+  await captioner.drain(AbortSignal.timeout(5_000));
+  assert.deepEqual(captions.map(({ text, final }) => [text, final]), [["so", true]]);
+  assert.equal(meter.counted("tiro_stt_words_cut_total", "hand"), 1);
 });
 
 /** Packets come one after the other. */

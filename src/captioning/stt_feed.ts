@@ -38,7 +38,7 @@ export interface SpeechSource {
 export interface SttFeedEvents {
   /** Audio was handed to the session, what is sent again included. */
   sent(frame: PcmFrame): void;
-  /** `stalledUntilMs`: see SttSession. */
+  /** `stalledUntilMs`: see SttSession. Throws SttError where the session is to be replaced for it. */
   event(event: SttEvent, stalledUntilMs?: number): void;
   /** A session opened; what `event` tells from now on is in this language. */
   opened(languageId: string): void;
@@ -254,8 +254,8 @@ export class SttFeed {
     try {
       for await (const event of session.events) {
         if (this.#session !== session) continue; // its words have had their final
-        this.#receive(session, event);
         events.event(event, session.stalledUntilMs);
+        this.#receive(session, event);
       }
       meter.count("tiro_stt_sessions_total", "closed");
       this.#closed(session);
