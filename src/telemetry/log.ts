@@ -1,8 +1,9 @@
 /**
- * One line per event: JSON for machines, words for a terminal. Writing is synchronous and never throws; what must
- * not be logged is hidden by `redact.ts` should a caller pass it.
+ * One line per event: JSON for machines, words for a terminal. Logging never waits and never throws: line_writer.ts writes
+ * behind it. What must not be logged is hidden by `redact.ts` should a caller pass it.
  */
 import { type Log, type LogFields, TiroError } from "../domain/mod.ts";
+import { standardError, WRITE_BYTES_MAX } from "./line_writer.ts";
 import { showErrorMessage, showField, showMessage } from "./redact.ts";
 
 const SEVERITY = { debug: 0, info: 1, warn: 2, error: 3 } as const;
@@ -13,7 +14,7 @@ export interface LogOptions {
   /** Default: text on a terminal, JSON lines elsewhere. */
   format?: "text" | "json";
   /** Takes one line, with its end. Default: standard error. */
-  write?: (line: string) => void;
+  write?: (line: string, level: Level) => void;
   /** Wall clock; default: the machine's. */
   now?: () => Date;
   /** Default: on a terminal, unless NO_COLOR is set. */
@@ -37,6 +38,10 @@ interface Event {
   stack?: string;
 }
 
+/** Of lines that did not fit while nobody read the log. */
+const LOST = "log lines lost: they were not read in time";
+/** Of UTF-16, each takes three bytes of UTF-8 at most: a line of so many is one write. */
+const LINE_CHARS_MAX = Math.floor(WRITE_BYTES_MAX / 3);
 /** Causes of causes are followed this far; a chain may be a ring. */
 const CAUSES_MAX = 5;
 const STACK_CHARS_MAX = 4_000;
@@ -45,22 +50,31 @@ export function createLog(options: LogOptions): Log {
   const onTerminal = options.write === undefined && Deno.stderr.isTerminal();
   const asText = (options.format ?? (onTerminal ? "text" : "json")) === "text";
   const colours = options.colours ?? (onTerminal && !Deno.noColor);
-  const write = options.write ?? writeToStandardError;
+  const write = options.write ?? ((line, level) => standardError.write(line, level));
   const now = options.now ?? (() => new Date());
-  const render = asText ? (event: Event) => renderText(event, colours) : renderJson;
+  const show = asText ? (event: Event) => renderText(event, colours) : renderJson;
+  const render = (event: Event) => shortened(event, show);
+  const time = () => now().toISOString();
+  if (!options.write) {
+    standardError.notice = (lines) =>
+      show({ time: time(), level: "warn", message: LOST, fields: [["lines", lines]], errors: [] });
+  }
   const isOn = (level: Level) => SEVERITY[level] >= SEVERITY[options.level];
 
   const emit = (level: Level, message: string, fields: LogFields, error?: { thrown: unknown }) => {
     if (!isOn(level)) return;
     try {
-      write(render({
-        time: now().toISOString(),
+      write(
+        render({
+          time: time(),
+          level,
+          message: showMessage(message),
+          fields: shownFields(fields),
+          errors: error ? chain(error.thrown) : [],
+          stack: error && isOn("debug") && error.thrown instanceof Error ? stackOf(error.thrown) : undefined,
+        }),
         level,
-        message: showMessage(message),
-        fields: shownFields(fields),
-        errors: error ? chain(error.thrown) : [],
-        stack: error && isOn("debug") && error.thrown instanceof Error ? stackOf(error.thrown) : undefined,
-      }));
+      );
     } catch {
       // A log that cannot be written is no reason to end a call.
     }
@@ -80,6 +94,23 @@ export function createSilentLog(): Log {
   const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
   return silent;
 }
+
+/** The line; without what is least missed where it is longer than one write. */
+function shortened(event: Event, show: (event: Event) => string): string {
+  const line = show(event);
+  if (fits(line)) return line;
+  const withoutStack = show({ ...event, stack: undefined });
+  if (fits(withoutStack)) return withoutStack;
+  const { errors, ...rest } = event;
+  const first = show({ ...rest, errors: errors.slice(0, 1), stack: undefined });
+  return fits(first) ? first : show({ ...rest, fields: [], errors: [], stack: undefined });
+}
+
+function fits(line: string): boolean {
+  return line.length <= LINE_CHARS_MAX || ENCODER.encode(line).length <= WRITE_BYTES_MAX;
+}
+
+const ENCODER = new TextEncoder();
 
 function shownFields(fields: LogFields): Event["fields"] {
   return Object.entries(fields).flatMap(([name, value]) =>
@@ -158,11 +189,4 @@ function quoted(value: string | number | boolean): string {
   return typeof value === "string" && !/^[\w.:\/-]+$/.test(value)
     ? JSON.stringify(plain(value))
     : String(value);
-}
-
-const ENCODER = new TextEncoder();
-
-function writeToStandardError(line: string): void {
-  let bytes = ENCODER.encode(line);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
 }

@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { InvalidRequestError, type LogFields, UnavailableError } from "../domain/mod.ts";
-import { createLog, createSilentLog, type LogOptions } from "./mod.ts";
+import { createLog, createSilentLog, type LogOptions, standardError } from "./mod.ts";
 
 const AT = "2026-03-04T05:06:07.890Z";
 
@@ -177,6 +177,23 @@ Deno.test("Lines are bounded, whatever is logged", () => {
   assert.ok(last().field.endsWith("..."));
 });
 
+Deno.test("A line is never longer than one write to a pipe, whatever it is made of", () => {
+  const { log, lines } = setup({ level: "debug" });
+  const wide = "\u4e2d".repeat(1_000);
+  let error = new Error(wide);
+  for (let depth = 0; depth < 6; depth++) error = new Error(wide, { cause: error });
+  error.stack = `Error\n${`    at ${"a".repeat(100)}\n`.repeat(200)}`;
+  const fields = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`field_${at}`, wide]));
+  log.error("with all", error, fields);
+  log.error("without fields", error);
+  log.error("with a stack", Object.assign(new Error("short"), { stack: error.stack }));
+  for (const line of lines) assert.ok(new TextEncoder().encode(line).length <= 4_096, line.slice(0, 60));
+  const events = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(events.map(({ message }) => message), ["with all", "without fields", "with a stack"]);
+  assert.equal(events[1].error.name, "Error");
+  assert.equal(events[2].error.message, "short");
+});
+
 Deno.test("Nothing logged can forge a second line or drive the terminal", () => {
   for (const format of ["json", "text"] as const) {
     const { log, lines } = setup({ format });
@@ -196,8 +213,8 @@ Deno.test("A field cannot take the place of the event's own", () => {
   assert.equal(last().number, "NaN");
 });
 
-Deno.test("A silent log takes everything and writes nothing, nor do its children", () => {
-  const written = writtenBy(() => {
+Deno.test("A silent log takes everything and writes nothing, nor do its children", async () => {
+  const written = await writtenBy(() => {
     const logs = [createSilentLog(), createSilentLog().child({ a: 1 }).child({ b: 2 })];
     for (const log of logs) {
       log.debug("x");
@@ -208,25 +225,27 @@ Deno.test("A silent log takes everything and writes nothing, nor do its children
   });
   assert.deepEqual(written, []);
   assert.equal(
-    writtenBy(() => createLog({ level: "info" }).info("x")).length,
+    (await writtenBy(() => createLog({ level: "info" }).info("x"))).length,
     1,
     "what is written is seen here",
   );
 });
 
 /** What reaches standard output and standard error meanwhile. */
-function writtenBy(work: () => void): string[] {
+async function writtenBy(work: () => void): Promise<string[]> {
   const written: string[] = [];
   const restore = [Deno.stdout, Deno.stderr].map((stream) => {
-    const { writeSync } = stream;
+    const { write, writeSync } = stream;
     stream.writeSync = (bytes) => {
       written.push(new TextDecoder().decode(bytes));
       return bytes.length;
     };
-    return () => stream.writeSync = writeSync;
+    stream.write = (bytes) => Promise.resolve(stream.writeSync(bytes));
+    return () => Object.assign(stream, { write, writeSync });
   });
   try {
     work();
+    await standardError.flush(10_000);
   } finally {
     for (const undo of restore) undo();
   }

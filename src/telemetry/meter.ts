@@ -5,6 +5,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type Clock, type CounterName, type HistogramName, type Meter, METRICS } from "../domain/mod.ts";
 import { EventLoopLag } from "./event_loop_lag.ts";
+import { standardError } from "./line_writer.ts";
 
 /** Series per metric: a label with more values than this has stopped being a label. */
 const LABEL_VALUES_MAX = 50;
@@ -118,6 +119,12 @@ export function createMeter(options: MeterOptions = {}): PrometheusMeter {
   meter.gauge("process_resident_memory_bytes", "Resident memory", () => Deno.memoryUsage().rss);
   meter.gauge("tiro_heap_used_bytes", "JavaScript heap in use", () => Deno.memoryUsage().heapUsed);
   meter.gauge("tiro_uptime_seconds", "Time since the start", () => (clock.now() - startedMs) / 1_000);
+  meter.totals(
+    "tiro_log_lines_dropped_total",
+    "Log lines dropped because the log was not read",
+    "level",
+    () => ({ debug: 0, info: 0, warn: 0, error: 0, ...standardError.dropped }),
+  );
   meter.gauge("tiro_event_loop_lag_ms", "Longest delay of the event loop lately", () => lag.worstMs());
 
   return {

@@ -16,10 +16,17 @@ export interface ServiceProcessOptions {
   script?: readonly string[];
   /** Files and folders that it may read and write besides. */
   paths?: readonly string[];
+  /**
+   * A port of 127.0.0.1 that is free. With it nobody reads what the service logs until `readLog`: it is ready once it
+   * is healthy, and its standard error is a pipe that fills.
+   */
+  unreadLogPort?: number;
 }
 
 const ROOT = new URL("../../", import.meta.url);
 const READY_TIMEOUT_MS = 20_000;
+/** A service whose log is not read is asked this often whether it is healthy. */
+const LOOK_MS = 50;
 /** A service that does not end within its own drain time and a margin is killed. */
 const STOP_TIMEOUT_MS = 10_000;
 /** Log lines kept to show why it ended. */
@@ -30,7 +37,7 @@ const PASSED_ON = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME", "NO_COLOR"];
 export class ServiceProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #listening = Promise.withResolvers<number>();
-  readonly #reading: Promise<void>;
+  #reading: Promise<void> | undefined;
   readonly #lines: string[] = [];
   #port = 0;
   #inspectorUrl: string | undefined;
@@ -38,7 +45,8 @@ export class ServiceProcess implements AsyncDisposable {
   #ended = false;
   #stopped?: Promise<number>;
 
-  private constructor({ environment, denoArgs = [], script, paths }: ServiceProcessOptions) {
+  private constructor(options: ServiceProcessOptions) {
+    const { environment, denoArgs = [], script, paths, unreadLogPort } = options;
     const permissions = script ? ["-A"] : startFlags(paths);
     const passedOn = PASSED_ON.flatMap((name) => {
       const value = Deno.env.get(name);
@@ -59,7 +67,7 @@ export class ServiceProcess implements AsyncDisposable {
       env: {
         ...Object.fromEntries(passedOn),
         HOST: "127.0.0.1",
-        PORT: "0",
+        PORT: String(unreadLogPort ?? 0),
         LOG_LEVEL: "info",
         ...environment,
       },
@@ -67,7 +75,11 @@ export class ServiceProcess implements AsyncDisposable {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    this.#reading = this.#read();
+    void this.#child.status.then(() => this.#ended = true);
+    if (unreadLogPort === undefined) this.readLog();
+    else {
+      this.#isHealthy(unreadLogPort).then(this.#listening.resolve, this.#listening.reject);
+    }
   }
 
   /** Resolves once the service listens; rejects with the end of its log when it does not. */
@@ -93,6 +105,16 @@ export class ServiceProcess implements AsyncDisposable {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** Reads the log from now on, if it is not read already. */
+  readLog(): void {
+    this.#reading ??= this.#read();
+  }
+
+  /** Sends a signal. */
+  signal(signal: Deno.Signal): void {
+    if (!this.#ended) this.#child.kill(signal);
+  }
+
   /** The newest lines of its log. */
   get log(): readonly string[] {
     return this.#lines;
@@ -101,6 +123,11 @@ export class ServiceProcess implements AsyncDisposable {
   /** False once the process ended, whoever ended it. */
   get isRunning(): boolean {
     return !this.#ended;
+  }
+
+  /** Resolves with the exit code once the process ended, whoever ended it, and its log is read. */
+  get ended(): Promise<number> {
+    return this.#end();
   }
 
   /** Resident memory, bytes. */
@@ -141,28 +168,40 @@ export class ServiceProcess implements AsyncDisposable {
   async #stop(): Promise<number> {
     const inspector = await this.#inspector?.catch(() => undefined);
     await inspector?.[Symbol.asyncDispose]();
-    const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_TIMEOUT_MS);
+    const timer = setTimeout(() => this.signal("SIGKILL"), STOP_TIMEOUT_MS);
     try {
-      this.#signal("SIGTERM");
-      const [{ code }] = await Promise.all([this.#child.status, this.#reading]);
-      return code;
+      this.signal("SIGTERM");
+      return await this.#end();
     } finally {
       clearTimeout(timer);
     }
   }
 
   async #kill(): Promise<void> {
-    this.#signal("SIGKILL");
-    await Promise.all([this.#child.status, this.#reading]);
+    this.signal("SIGKILL");
+    await this.#end();
   }
 
-  #signal(signal: Deno.Signal): void {
-    if (!this.#ended) this.#child.kill(signal);
+  async #end(): Promise<number> {
+    const { code } = await this.#child.status;
+    this.readLog();
+    await this.#reading;
+    return code;
+  }
+
+  /** Resolves with the port once the service answers there. Rejects when the process has ended. */
+  async #isHealthy(port: number): Promise<number> {
+    for (;;) {
+      if (this.#ended) throw new Error("it ended");
+      const response = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
+      await response?.body?.cancel();
+      if (response?.ok) return port;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
   }
 
   /** Follows the log until the process ends. */
   async #read(): Promise<void> {
-    void this.#child.status.then(() => this.#ended = true);
     for await (const line of linesOf(this.#child.stderr)) {
       this.#lines.push(line);
       if (this.#lines.length > LINES_KEPT) this.#lines.shift();
