@@ -13,7 +13,10 @@ interface Rule {
 
 const ROOMS: Record<string, Rule> = {
   domain: { rooms: [], packages: [] },
-  flow: { rooms: ["domain"], packages: ["node:http", "node:https", "node:net", "node:tls", "ws"] },
+  flow: {
+    rooms: ["domain"],
+    packages: ["node:worker_threads", "node:http", "node:https", "node:net", "node:tls", "ws"],
+  },
   audio: { rooms: ["domain"], packages: [] },
   captioning: { rooms: ["domain", "flow", "audio"], packages: [] },
   // No zod: it is 3 MB of heap in each media worker.
@@ -32,7 +35,7 @@ const ROOMS: Record<string, Rule> = {
   http: { rooms: ["domain"], packages: ["zod", "hono", "@hono/zod-openapi", "node:crypto"] },
   config: { rooms: ["domain"], packages: ["zod"] },
   telemetry: { rooms: ["domain"], packages: ["prom-client"] },
-  cli: { rooms: ["domain", "config", "telemetry", "demo", "app.ts"], packages: [] },
+  cli: { rooms: ["domain", "flow", "config", "telemetry", "demo", "app.ts"], packages: [] },
   demo: { rooms: ["config", "flow", "stt", "app.ts"], packages: [] },
 };
 

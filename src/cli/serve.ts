@@ -1,10 +1,13 @@
-/** `tiro serve`: the service until SIGTERM or SIGINT, which drain it. A second signal, half a second later or more, ends it at once. */
+/**
+ * `tiro serve`: the service until SIGTERM, SIGINT or SIGQUIT, which drain it. A second one, half a second later or more,
+ * ends it at once.
+ */
 import { type Seams, startService } from "../app.ts";
 import { type Config, formatConfigError, loadConfig } from "../config/mod.ts";
 import { ConfigError, LIMITS, type Log } from "../domain/mod.ts";
-import { createLog } from "../telemetry/mod.ts";
+import { IGNORED_SIGNALS, startHardEnd, STOP_SIGNALS } from "../flow/mod.ts";
+import { createLog, standardError } from "../telemetry/mod.ts";
 import { fail } from "./output.ts";
-import { StopSignals } from "./stop_signals.ts";
 
 export function run(): Promise<number> {
   return serve();
@@ -22,7 +25,14 @@ export async function serve(seams: Seams = {}): Promise<number> {
   }
   const log = createLog({ level: config.log.level });
   surviveStrays(log);
-  const stop = firstSignal();
+  const stop = firstSignal(log);
+  using _hardEnd = await startHardEnd();
+  const code = await runUntil(stop, config, log, seams);
+  await standardError.flush(FLUSH_MS);
+  return code;
+}
+
+async function runUntil(stop: Promise<string>, config: Config, log: Log, seams: Seams): Promise<number> {
   try {
     await using service = await startService(config, log, seams);
     log.info("stopping", { signal: await stop, withinMs: LIMITS.drainMs });
@@ -39,21 +49,15 @@ export async function serve(seams: Seams = {}): Promise<number> {
   return 0;
 }
 
-/** What ending the process takes itself. */
-const EXIT_MS = 100;
+/** What is queued for a log that nobody reads is given up after this, within what drainMs leaves. */
+const FLUSH_MS = 200;
 
-/** Resolves with the first signal to stop. A second one that is no echo of it, or the end of the time to stop in, ends the process. */
-function firstSignal(): Promise<string> {
+/** Resolves with the first signal to stop. What a second one means, and the end of the time to stop in, is the other thread's. */
+function firstSignal(log: Log): Promise<string> {
   const first = Promise.withResolvers<string>();
-  const signals = new StopSignals();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    Deno.addSignalListener(signal, () => {
-      const asked = signals.receive(performance.now());
-      if (asked === "exit") Deno.exit(1);
-      if (asked === "echo") return;
-      setTimeout(() => Deno.exit(1), LIMITS.drainMs - EXIT_MS);
-      first.resolve(signal);
-    });
+  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, () => first.resolve(signal));
+  for (const signal of IGNORED_SIGNALS) {
+    Deno.addSignalListener(signal, () => log.info("signal ignored", { signal }));
   }
   return first.promise;
 }

@@ -1,12 +1,14 @@
 /** Structured lifetimes, bounded queues and the shells that own sockets and timers. No product rules. */
 export * from "./bounded_queue.ts";
 export * from "./clock.ts";
+export { startHardEnd } from "./hard_end.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
 export { LIBC_PATHS, openLibc } from "./libc.ts";
 export { proxyFor, type ProxyRules } from "./proxy.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";
 export * from "./shared_retry.ts";
+export { IGNORED_SIGNALS, STOP_SIGNALS } from "./stop_signals.ts";
 export * from "./timed_source.ts";
 export { readSystemFile } from "./system_file.ts";
 export { type TlsOptions, tlsRequestOptions } from "./tls.ts";

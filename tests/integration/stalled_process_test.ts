@@ -69,8 +69,9 @@ Deno.test("SIGTERM ends a service whose main thread is blocked, its media worker
   await using stt = FakeModalServer.start();
   await using blocking = await BlockFile.create();
   await using service = await ServiceProcess.start({
-    script: ["tests/integration/blocked_main.ts"],
-    environment: { ...peersOf(hpb, stt), BLOCK_FILE: blocking.path },
+    script: ["tests/integration/blocked_main.ts", blocking.path],
+    paths: [blocking.folder],
+    environment: peersOf(hpb, stt),
   });
   const child = Number(await blocking.block());
   assert.ok(await runs(child), "it has a child that its pipes do not end");
@@ -83,8 +84,9 @@ Deno.test("A second signal ends a service at once though its main thread is bloc
   await using stt = FakeModalServer.start();
   await using blocking = await BlockFile.create();
   await using service = await ServiceProcess.start({
-    script: ["tests/integration/blocked_main.ts"],
-    environment: { ...peersOf(hpb, stt), BLOCK_FILE: blocking.path },
+    script: ["tests/integration/blocked_main.ts", blocking.path],
+    paths: [blocking.folder],
+    environment: peersOf(hpb, stt),
   });
   await blocking.block();
   service.signal("SIGINT");

@@ -12,7 +12,7 @@ export interface ServiceProcessOptions {
   environment: Record<string, string>;
   /** For Deno itself, before the script: profilers and the like. */
   denoArgs?: readonly string[];
-  /** Default: `main.ts serve`. From the root of the repository, with all permissions. */
+  /** Default: `main.ts serve`. From the root of the repository, with all permissions unless `paths` are named. */
   script?: readonly string[];
   /** Files and folders that it may read and write besides. */
   paths?: readonly string[];
@@ -47,7 +47,7 @@ export class ServiceProcess implements AsyncDisposable {
 
   private constructor(options: ServiceProcessOptions) {
     const { environment, denoArgs = [], script, paths, unreadLogPort } = options;
-    const permissions = script ? ["-A"] : startFlags(paths);
+    const permissions = script && !paths ? ["-A"] : startFlags(paths);
     const passedOn = PASSED_ON.flatMap((name) => {
       const value = Deno.env.get(name);
       return value === undefined ? [] : [[name, value]];
