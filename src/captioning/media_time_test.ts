@@ -2,7 +2,7 @@
 import assert from "@std/assert";
 import { chunkSamples, SamplePool } from "../audio/mod.ts";
 import { AudioLedger, type RtpPacket } from "../domain/mod.ts";
-import { encodeOpus } from "../../tests/fakes/speech.ts";
+import { encodeOpus, packedOpus } from "../../tests/fakes/speech.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { TONE_WORDS, toneSpeech } from "../../tests/fakes/tones.ts";
 import { SpeechChunks } from "./speech_chunks.ts";
@@ -16,21 +16,7 @@ const SENT_MAX_MS = SENDING_MS * 1.01 + 6_000;
 /** A voice without a pause. */
 const VOICE = (await encodeOpus(toneSpeech(TONE_WORDS.slice(0, 10)))).slice(10, 110);
 
-/** An Opus packet of several of 20 ms (RFC 6716, section 3.2.5). */
-function packed(payloads: readonly Uint8Array[]): Uint8Array {
-  const frames = payloads.map((payload) => payload.subarray(1));
-  const lengths = frames.slice(0, -1).flatMap(({ length }) =>
-    length < 252 ? [length] : [252 + (length & 3), (length - 252 - (length & 3)) / 4]
-  );
-  return Uint8Array.from([
-    payloads[0][0] & 0xfc | 3,
-    0x80 | frames.length,
-    ...lengths,
-    ...frames.flatMap((frame) => [...frame]),
-  ]);
-}
-
-const LONG = Array.from({ length: 16 }, (_, at) => packed(VOICE.slice(at * 6, at * 6 + 6)));
+const LONG = Array.from({ length: 16 }, (_, at) => packedOpus(VOICE.slice(at * 6, at * 6 + 6)));
 const usual = (index: number) => VOICE[index % VOICE.length];
 const long = (index: number) => LONG[index % LONG.length];
 

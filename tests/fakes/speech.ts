@@ -78,3 +78,17 @@ export async function encodeOpus(
   }
   return packets;
 }
+
+/** One Opus packet of the audio of several that are alike, 120 ms at the most (RFC 6716, section 3.2.5). */
+export function packedOpus(payloads: readonly Uint8Array[]): Uint8Array {
+  const frames = payloads.map((payload) => payload.subarray(1));
+  const lengths = frames.slice(0, -1).flatMap(({ length }) =>
+    length < 252 ? [length] : [252 + (length & 3), (length - 252 - (length & 3)) / 4]
+  );
+  return Uint8Array.from([
+    payloads[0][0] & 0xfc | 3,
+    0x80 | frames.length,
+    ...lengths,
+    ...frames.flatMap((frame) => [...frame]),
+  ]);
+}

@@ -58,6 +58,11 @@ export class WeriftSpeaker implements TestSpeaker {
     this.publisher.losing = packets;
   }
 
+  /** Packets are sent in another way from now on; undefined: as they should be. */
+  disguise(as: Disguise | undefined): void {
+    this.publisher.disguise = as;
+  }
+
   async rejoin(): Promise<void> {
     await this.publisher.close();
     await this.seat.leave();
@@ -86,6 +91,14 @@ async function sitDown(seat: Seat) {
 const CONNECT_TIMEOUT_MS = 15_000;
 const TIMESTAMP_STEP = 48 * PACKET_MS;
 
+/** How somebody sends who does harm. */
+export interface Disguise {
+  /** So many packets for each that is due; default 1. */
+  times?: number;
+  /** Changes the header of a packet, the first of which has the number 0. */
+  change(header: RtpHeader, packet: number): void;
+}
+
 /** The microphone alone, of anybody who may publish. */
 export class WeriftPublisher {
   readonly #peer = new Peer({
@@ -100,6 +113,8 @@ export class WeriftPublisher {
   readonly #queue: { payload: Uint8Array; sent?: () => void }[] = [];
   /** Packets to count and not to send. */
   losing = 0;
+  disguise: Disguise | undefined;
+  #disguised = 0;
   #startedMs = 0;
   #packets = 0;
   #timer?: ReturnType<typeof setTimeout>;
@@ -192,7 +207,18 @@ export class WeriftPublisher {
       timestamp: (this.#packets * TIMESTAMP_STEP) >>> 0,
       payloadType: opusCodec().payloadType,
     });
-    this.#track.writeRtp(new RtpPacket(header, Buffer.from(payload)));
+    if (this.disguise) this.#sendDisguised(payload, header, this.disguise);
+    else this.#track.writeRtp(new RtpPacket(header, Buffer.from(payload)));
+  }
+
+  /** Past werift's sender, which writes its own SSRC. */
+  #sendDisguised(payload: Uint8Array, header: RtpHeader, { times = 1, change }: Disguise): void {
+    const [{ sender }] = this.#peer.connection.getTransceivers();
+    for (let i = 0; i < times; i++) {
+      header.ssrc = sender.ssrc;
+      change(header, this.#disguised++);
+      void sender.dtlsTransport.sendRtp(Buffer.from(payload), header).catch(() => {});
+    }
   }
 }
 
