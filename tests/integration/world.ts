@@ -88,7 +88,7 @@ const MEDIA_WORKERS = Deno.env.get("TEST_MEDIA_WORKERS") ?? "0";
 
 /** The service in this process, joined to a stack. */
 export function serviceFor(
-  stack: TestStack,
+  stack: Pick<TestStack, "hpbUrl" | "internalSecret" | "nextcloudUrl">,
   environment: Record<string, string>,
   seams: Seams = {},
   log: Log = createSilentLog(),

@@ -52,6 +52,8 @@ export class CallHpb implements AsyncDisposable {
   transcripts = 0;
   /** From a word said by speech-to-text to its first transcript here, ms; to each room's first listener. */
   wordDelaysMs: number[] = [];
+  /** Each transcript, to all listeners. */
+  onTranscript: (speakerSessionId: string, message: string, final: boolean) => void = () => {};
   /** Hellos: more than there are rooms means that signalling came back. */
   hellos = 0;
   requests = 0;
@@ -197,7 +199,7 @@ export class CallHpb implements AsyncDisposable {
         return this.#transcript(
           session,
           to,
-          data as unknown as { message: string; speakerSessionId: string },
+          data as unknown as { message: string; speakerSessionId: string; final: boolean },
         );
       case "requestoffer":
         return this.#run(
@@ -213,9 +215,14 @@ export class CallHpb implements AsyncDisposable {
     }
   }
 
-  #transcript(session: Session, to: string, data: { message: string; speakerSessionId: string }): void {
+  #transcript(
+    session: Session,
+    to: string,
+    data: { message: string; speakerSessionId: string; final: boolean },
+  ): void {
     const nowMs = wallMs();
     this.transcripts++;
+    this.onTranscript(data.speakerSessionId, data.message, data.final === true);
     if (session.room?.listeners[0].sessionId !== to) return;
     const word = data.message.slice(data.message.lastIndexOf(" ") + 1);
     if (this.#newestWords.get(data.speakerSessionId) === word) return; // the final says it again

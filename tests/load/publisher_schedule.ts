@@ -21,6 +21,8 @@ export interface PublisherScheduleOptions {
   packets: { talk: readonly Uint8Array[][]; pause: readonly Uint8Array[] };
   talkPercent: number;
   impairments: Impairments;
+  /** RTP's, from one packet of a publisher to its next; default what a packet lasts. */
+  timestampSteps?: readonly number[];
   /** `packet` counts what the publisher sent from 1, lost ones too; `timestamp` is RTP's. Neither wraps. */
   publish: (publisher: number, payload: Buffer, packet: number, timestamp: number) => void;
 }
@@ -79,11 +81,11 @@ export class PublisherSchedule implements Disposable {
   }
 
   #publish(publisher: number, beat: number): void {
-    const { talkPercent, impairments: { loss, reorder, jitterMs }, publish } = this.#options;
+    const { talkPercent, impairments: { loss, reorder, jitterMs }, timestampSteps, publish } = this.#options;
     const isTalk = isTalking(publisher, Math.floor(beat / TURN_PACKETS), talkPercent);
     const payload = (isTalk ? this.#talk[publisher] : this.#pause)[beat % TURN_PACKETS];
     const packet = ++this.#counts[publisher];
-    const timestamp = beat * TIMESTAMP_STEP;
+    const timestamp = beat * (timestampSteps?.[publisher] ?? TIMESTAMP_STEP);
     if (Math.random() < loss) return;
     const heldBackMs = Math.random() < reorder ? 1.5 * PACKET_MS : jitterMs * Math.random();
     if (heldBackMs === 0) return publish(publisher, payload, packet, timestamp);
