@@ -180,6 +180,7 @@ export async function startService(
       ...config.http,
       scope: http,
       log,
+      meter,
     });
     log.info("listening", { ...address, stt: stt.name });
     return {

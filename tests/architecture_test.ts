@@ -32,7 +32,10 @@ const ROOMS: Record<string, Rule> = {
     packages: ["node:v8", "node:vm", "node:worker_threads"],
   },
   talk: { rooms: ["domain", "flow", "captioning"], packages: ["zod", "node:crypto"] },
-  http: { rooms: ["domain"], packages: ["zod", "hono", "@hono/zod-openapi", "node:crypto"] },
+  http: {
+    rooms: ["domain"],
+    packages: ["zod", "hono", "@hono/zod-openapi", "node:crypto", "node:http", "node:stream"],
+  },
   config: { rooms: ["domain"], packages: ["zod"] },
   telemetry: { rooms: ["domain"], packages: ["prom-client"] },
   cli: { rooms: ["domain", "flow", "config", "telemetry", "demo", "app.ts"], packages: [] },

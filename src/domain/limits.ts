@@ -126,6 +126,16 @@ export const LIMITS = {
   earlyCandidates: 32,
   /** REST body. */
   httpBodyBytes: 64 * 1024,
+  /** Head of a REST request: what nginx and Node take. */
+  httpHeadBytes: 16 * 1024,
+  /** Connections to the REST API at once, some 50 KB each: callers hold one for a request, and no longer. */
+  httpConnections: 256,
+  /** From the connection to the end of the request's head, which is one packet. */
+  httpHeadMs: 10_000,
+  /** For the caller to read an answer: the largest is some 100 KB. */
+  httpSendMs: 30_000,
+  /** For the caller to hang up after the answer. */
+  httpLingerMs: 2_000,
   /**
    * From SIGTERM to exit, whoever does not answer: the two below, 1 s in which sockets and media workers close
    * together, and 0.6 s for a busy machine.

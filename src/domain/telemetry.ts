@@ -88,6 +88,16 @@ export const METRICS = {
   },
   tiro_media_workers_lost_total: { kind: "counter", help: "Media workers replaced", label: "reason" },
   tiro_http_requests_total: { kind: "counter", help: "HTTP answers", label: "status" },
+  tiro_http_connections_closed_total: {
+    kind: "counter",
+    help: "HTTP connections closed because there were too many, or the caller took too long",
+    label: "reason",
+  },
+  tiro_http_accept_failures_total: {
+    kind: "counter",
+    help: "HTTP connections that could not be accepted; EMFILE: no descriptor was left",
+    label: "reason",
+  },
 } as const;
 
 export type CounterName = {

@@ -14,9 +14,15 @@ export interface HttpAppOptions extends handlers.Services {
   auth: Auth;
 }
 
+/** Who calls, as far as the connection tells. */
+export interface Caller {
+  /** An address, or a network of them; all callers behind one proxy have one. */
+  source: string;
+}
+
 export interface HttpApp {
   /** Answers any request; never rejects. */
-  fetch(request: Request): Promise<Response>;
+  fetch(request: Request, caller: Caller): Promise<Response>;
 }
 
 export function createHttpApp(options: HttpAppOptions): HttpApp {
@@ -36,10 +42,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.onError(fail);
 
   return {
-    async fetch(request) {
+    async fetch(request, caller) {
       let response: Response;
       try {
-        response = await app.fetch(request);
+        response = await app.fetch(request, caller);
       } catch (error) {
         response = fail(error);
       }

@@ -1,9 +1,14 @@
 /**
  * The listening socket, an address or a Unix socket: opened here, closed with its owner. A socket file that nobody
- * listens on any more is taken over; anything else in its place is left alone.
+ * listens on any more is taken over; anything else in its place is left alone. `node:http` reads the requests and not
+ * `Deno.serve`, which has no bound on the time of a head, on idle connections or their number, and ends for good with
+ * the first connection it cannot accept: docs/decisions/0022-http-server.md.
  */
-import { type Log, TiroError } from "../domain/mod.ts";
+import { type Log, type Meter, TiroError } from "../domain/mod.ts";
+import { Accepting } from "./accepting.ts";
 import type { HttpApp } from "./app.ts";
+import type { ConnectionBounds } from "./connections.ts";
+import { HttpConnections } from "./http_connections.ts";
 
 /** The address could not be listened on; the message says what to change. */
 export class ListenError extends TiroError {}
@@ -15,9 +20,12 @@ export interface ServeOptions {
   port: number;
   /** Absolute path; listened on instead of the address. */
   unixSocket?: string;
+  /** Where they are not to be those of LIMITS. */
+  bounds?: Partial<ConnectionBounds>;
   /** Owns the server: what is deferred to it runs when it ends (a Scope of `flow/`). */
   scope: { defer(cleanup: () => Promise<void>): void };
   log: Log;
+  meter: Pick<Meter, "count" | "gauge">;
 }
 
 /** Where the service listens; with a Unix socket there only. */
@@ -32,63 +40,56 @@ export interface HttpServer {
   readonly address: ListenAddress;
 }
 
-/** Answers under way get this long when the server closes, well inside the 5 s from SIGTERM to exit. */
-const CLOSE_GRACE_MS = 1_000;
-
 /** The owner and the group: the proxy beside us (HaRP's frpc) may run as another user. */
 const SOCKET_MODE = 0o660;
 
 /** Listens until the scope ends. Rejects with ListenError. */
 export async function serveHttp(options: ServeOptions): Promise<HttpServer> {
-  const { app, host, port, unixSocket, scope, log } = options;
-  const closed = new AbortController();
-  const underWay = new Set<Promise<void>>();
-  let isClosing = false;
-  const common = {
-    signal: closed.signal,
-    onListen: () => {},
-    onError: (error: unknown) => {
-      log.error("Request failed", error);
-      return Response.json({ error: "internal error" }, { status: 500 });
-    },
-  };
-  const handler = (request: Request, { completed }: { completed: Promise<void> }) => {
-    if (isClosing) return Response.json({ error: "shutting down" }, { status: 503 });
-    const sent = completed.catch(() => {}).finally(() => underWay.delete(sent)); // rejects when the caller left
-    underWay.add(sent);
-    return app.fetch(request);
-  };
-  let server: Deno.HttpServer<Deno.NetAddr | Deno.UnixAddr>;
+  const { host, port, unixSocket, scope, log, meter } = options;
+  let listener: Listener;
   try {
-    if (unixSocket === undefined) server = Deno.serve({ ...common, hostname: host, port }, handler);
-    else {
-      await removeStale(unixSocket);
-      server = Deno.serve({ ...common, path: unixSocket }, handler);
-      await Deno.chmod(unixSocket, SOCKET_MODE);
-    }
+    listener = unixSocket === undefined ? listenAt(host, port) : await listenOnSocket(unixSocket);
   } catch (error) {
-    closed.abort(); // where it listens, but the socket could not be opened to the group
     throw listenError(error, unixSocket ?? `${host}:${port}`);
   }
+  const { addr } = listener;
+  const address = "path" in addr
+    ? { host, port: 0, unixSocket: addr.path }
+    : { host: addr.hostname, port: addr.port };
+  const server = new HttpConnections(options);
+  const accepting = new Accepting({
+    listener,
+    reopen: async () =>
+      unixSocket === undefined ? listenAt(host, address.port) : await listenOnSocket(unixSocket),
+    onConnection: (connection) => server.take(connection),
+    onExhausted: () => server.shed(),
+    log,
+    meter,
+  });
   scope.defer(async () => {
-    isClosing = true;
-    const grace = Promise.withResolvers<"late">();
-    const timer = setTimeout(() => grace.resolve("late"), CLOSE_GRACE_MS);
-    const end = await Promise.race([Promise.all(underWay), grace.promise]);
-    clearTimeout(timer);
-    // `shutdown` puts the last bytes on the wire, but waits for as long as a caller cares to send its request, and
-    // cannot be hurried once called; so whoever is late is cut off instead.
-    if (end === "late") closed.abort();
-    else await server.shutdown();
-    await server.finished;
+    await accepting.close();
+    await server.close();
     if (unixSocket !== undefined) await Deno.remove(unixSocket).catch(() => {}); // somebody tidied up before us
   });
-  const { addr } = server;
-  return {
-    address: "path" in addr
-      ? { host, port: 0, unixSocket: addr.path }
-      : { host: addr.hostname, port: addr.port },
-  };
+  return { address };
+}
+
+type Listener = Deno.TcpListener | Deno.UnixListener;
+
+function listenAt(hostname: string, port: number): Deno.TcpListener {
+  return Deno.listen({ hostname, port });
+}
+
+async function listenOnSocket(path: string): Promise<Deno.UnixListener> {
+  await removeStale(path);
+  const listener = Deno.listen({ transport: "unix", path });
+  try {
+    await Deno.chmod(path, SOCKET_MODE);
+    return listener;
+  } catch (error) {
+    listener.close(); // it listens, but could not be opened to the group
+    throw error;
+  }
 }
 
 /** Removes the socket of a process that ended without doing so itself. Rejects with AddrInUse where one still listens. */

@@ -31,13 +31,13 @@ export function watchTunnel(app: HttpApp, { scope, clock, log }: TunnelWatchOpti
   });
   scope.defer(() => timer[Symbol.dispose]());
   return {
-    fetch(request) {
+    fetch(request, caller) {
       if (!hasArrived && new URL(request.url).pathname !== OWN_PATH) {
         hasArrived = true;
         timer[Symbol.dispose]();
         log.info("HaRP's tunnel works");
       }
-      return app.fetch(request);
+      return app.fetch(request, caller);
     },
   };
 }

@@ -15,7 +15,7 @@ import {
   type TranslationTrouble,
 } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/scope.ts";
-import { type Auth, createHttpApp, serveHttp } from "../../src/http/mod.ts";
+import { type Auth, createHttpApp, serveHttp, type ServeOptions } from "../../src/http/mod.ts";
 import { createLog, createMeter } from "../../src/telemetry/mod.ts";
 
 export const ENGLISH: Language = { id: "en", name: "English", metadata: { separator: " ", rtl: false } };
@@ -138,10 +138,11 @@ export interface ApiOptions {
   auth?: Auth;
   exApp?: ExApp;
   translations?: Translations;
+  bounds?: ServeOptions["bounds"];
 }
 
 export async function startApi(
-  { auth = {}, exApp, translations, port: asked = 0 }: ApiOptions = {},
+  { auth = {}, exApp, translations, port: asked = 0, bounds }: ApiOptions = {},
 ): Promise<Api> {
   const scope = new Scope("test");
   const rooms = new RecordingRooms();
@@ -160,7 +161,15 @@ export async function startApi(
     log,
     acceptingWork,
   });
-  const { address: { port } } = await serveHttp({ app, host: "127.0.0.1", port: asked, scope, log });
+  const { address: { port } } = await serveHttp({
+    app,
+    host: "127.0.0.1",
+    port: asked,
+    bounds,
+    scope,
+    log,
+    meter,
+  });
   return {
     rooms,
     meter,

@@ -3,6 +3,7 @@ import assert from "@std/assert";
 import { NextcloudError, TranslationError } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/mod.ts";
 import { ListenError, serveHttp } from "../../src/http/mod.ts";
+import { FakeMeter } from "../fakes/telemetry.ts";
 import { createSilentLog } from "../../src/telemetry/mod.ts";
 import { ListedTranslations, LISTENER, RecordingExApp, startApi, TRANSCRIBE } from "./api.ts";
 
@@ -135,7 +136,15 @@ async function socketFolder(): Promise<OnSocket> {
   return {
     path,
     listen: (scope, unixSocket = path) =>
-      serveHttp({ app, host: "127.0.0.1", port: 0, unixSocket, scope, log: createSilentLog() }),
+      serveHttp({
+        app,
+        host: "127.0.0.1",
+        port: 0,
+        unixSocket,
+        scope,
+        log: createSilentLog(),
+        meter: new FakeMeter(),
+      }),
     async get() {
       using client = Deno.createHttpClient({ proxy: { transport: "unix", path } });
       return await (await fetch("http://tiro/", { client })).text();

@@ -12,6 +12,7 @@ import {
 import { ListenError, serveHttp } from "../../src/http/mod.ts";
 import { createLog } from "../../src/telemetry/mod.ts";
 import { ClaimedPorts } from "../fakes/ports.ts";
+import { FakeMeter } from "../fakes/telemetry.ts";
 import { ListedTranslations, LISTENER, RecordingExApp, startApi, TRANSCRIBE } from "./api.ts";
 
 const SET_TARGET = "/api/v1/translation/set-target-language";
@@ -569,7 +570,8 @@ Deno.test("An address that cannot be listened on is told with what to change", a
   await using api = await startApi();
   const log = createLog({ level: "error", write: () => {} });
   const app = { fetch: () => Promise.resolve(new Response()) };
-  const listen = (host: string, port: number) => serveHttp({ app, host, port, scope: api.scope, log });
+  const listen = (host: string, port: number) =>
+    serveHttp({ app, host, port, scope: api.scope, log, meter: new FakeMeter() });
   await assert.rejects(listen("127.0.0.1", api.port), (error: unknown) => {
     if (!(error instanceof ListenError)) return false;
     assert.equal(error.code, "address_in_use");

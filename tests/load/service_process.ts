@@ -21,6 +21,8 @@ export interface ServiceProcessOptions {
    * is healthy, and its standard error is a pipe that fills.
    */
   unreadLogPort?: number;
+  /** RLIMIT_NOFILE, soft and hard. Default: this process's. */
+  descriptorsMax?: number;
 }
 
 const ROOT = new URL("../../", import.meta.url);
@@ -46,7 +48,7 @@ export class ServiceProcess implements AsyncDisposable {
   #stopped?: Promise<number>;
 
   private constructor(options: ServiceProcessOptions) {
-    const { environment, denoArgs = [], script, paths, unreadLogPort } = options;
+    const { environment, denoArgs = [], script, paths, unreadLogPort, descriptorsMax } = options;
     const permissions = script && !paths ? ["-A"] : startFlags(paths);
     const passedOn = PASSED_ON.flatMap((name) => {
       const value = Deno.env.get(name);
@@ -56,6 +58,7 @@ export class ServiceProcess implements AsyncDisposable {
       args: [
         "--pdeathsig",
         "KILL",
+        ...(descriptorsMax === undefined ? [] : ["prlimit", `--nofile=${descriptorsMax}`]),
         Deno.execPath(),
         "run",
         ...permissions,
@@ -143,6 +146,14 @@ export class ServiceProcess implements AsyncDisposable {
   /** Open descriptors: sockets, pipes, files. */
   fdCount(): number {
     return fdCountOf(this.pid);
+  }
+
+  /** Changes RLIMIT_NOFILE of the running process; below what is open, nothing more can be opened. */
+  async limitDescriptors(most: number): Promise<void> {
+    const { success } = await new Deno.Command("prlimit", {
+      args: [`--pid=${this.pid}`, `--nofile=${most}:`],
+    }).output();
+    if (!success) throw new Error("Cannot change the limit of descriptors");
   }
 
   /**

@@ -1,0 +1,133 @@
+/** From accepted connections to the app and back: `node:http` reads the requests, `Connections` keeps the bounds. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { LIMITS, type Log, type Meter } from "../domain/mod.ts";
+import type { HttpApp } from "./app.ts";
+import { type Accepted, ConnectionStream } from "./connection_stream.ts";
+import {
+  type Connection,
+  CONNECTION_BOUNDS,
+  type ConnectionBounds,
+  Connections,
+  sourceOf,
+} from "./connections.ts";
+import { sendResponse, toRequest } from "./node_request.ts";
+
+export interface HttpConnectionsOptions {
+  app: HttpApp;
+  bounds?: Partial<ConnectionBounds>;
+  log: Log;
+  meter: Pick<Meter, "count" | "gauge">;
+}
+
+/** Answers under way get this long when the server closes, well inside the 5 s from SIGTERM to exit. */
+const CLOSE_GRACE_MS = 1_000;
+
+export class HttpConnections {
+  readonly #options: HttpConnectionsOptions;
+  readonly #connections: Connections;
+  /** One for each stream that is not gone. */
+  readonly #gone = new Set<Promise<void>>();
+  readonly #answering = new Set<Promise<void>>();
+  readonly #gauge: Disposable;
+  readonly #http = createServer(
+    { maxHeaderSize: LIMITS.httpHeadBytes },
+    (incoming, outgoing) => this.#receive(incoming, outgoing),
+  );
+  #isClosing = false;
+
+  constructor(options: HttpConnectionsOptions) {
+    const { bounds, meter } = options;
+    this.#options = options;
+    this.#connections = new Connections(
+      { ...CONNECTION_BOUNDS, ...bounds },
+      (reason) => meter.count("tiro_http_connections_closed_total", reason),
+    );
+    this.#gauge = meter.gauge(
+      "tiro_http_connections",
+      "Connections to the REST API",
+      () => this.#connections.size,
+    );
+    this.#http.on("clientError", (error, socket) => this.#refuse(error, socket));
+  }
+
+  take(accepted: Accepted): void {
+    const stream = new ConnectionStream(accepted);
+    const gone = stream.gone.finally(() => this.#gone.delete(gone));
+    this.#gone.add(gone);
+    if (this.#connections.add(stream, sourceOf(accepted.remoteAddr))) this.#http.emit("connection", stream);
+    else stream.destroy();
+  }
+
+  /** Closes a connection that waits, so that there is a descriptor for another. */
+  shed(): void {
+    this.#connections.shed();
+  }
+
+  /** Lets the answers under way out, as long as that may take, and closes all connections. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, CLOSE_GRACE_MS);
+    await Promise.race([Promise.all(this.#answering), late.promise]);
+    clearTimeout(timer);
+    this.#connections.closeAll();
+    await Promise.all([...this.#gone, ...this.#answering]);
+    this.#gauge[Symbol.dispose]();
+  }
+
+  #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const connection = this.#connections.of(incoming.socket);
+    if (connection?.state !== "head") return; // the first request is the only one
+    const answering = this.#answer(connection, incoming, outgoing).finally(() =>
+      this.#answering.delete(answering)
+    );
+    this.#answering.add(answering);
+  }
+
+  /** Never rejects. Resolves when the answer is out, or the caller has gone. */
+  async #answer(connection: Connection, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const { stream } = connection;
+    const out = new Promise<void>((resolve) => {
+      outgoing.once("close", resolve);
+      stream.once("close", resolve);
+    });
+    this.#connections.working(connection);
+    outgoing.shouldKeepAlive = false;
+    try {
+      const response = await this.#responseTo(incoming, connection);
+      this.#connections.sending(connection);
+      await sendResponse(response, outgoing);
+    } catch (error) {
+      this.#options.log.error("Request failed", error);
+      stream.destroy();
+    }
+    await out;
+    // What the caller still sends is thrown away until they have read the answer and hang up.
+    incoming.removeAllListeners("data").resume();
+    this.#connections.lingering(connection);
+  }
+
+  async #responseTo(incoming: IncomingMessage, { source }: Connection): Promise<Response> {
+    if (this.#isClosing) return Response.json({ error: "shutting down" }, { status: 503 });
+    const request = toRequest(incoming);
+    if (request) return await this.#options.app.fetch(request, { source });
+    const { meter } = this.#options;
+    meter.count("tiro_http_requests_total", "400");
+    return Response.json({ error: "not a request to this service" }, { status: 400 });
+  }
+
+  /** What is no HTTP, or has too large a head. Nothing of it is repeated. */
+  #refuse(error: Error & { code?: string }, socket: Duplex): void {
+    const connection = this.#connections.of(socket);
+    if (!connection) return;
+    const isParsed = error.code?.startsWith("HPE_");
+    if (!isParsed || !socket.writable) return void connection.stream.destroy();
+    const status = error.code === "HPE_HEADER_OVERFLOW"
+      ? "431 Request Header Fields Too Large"
+      : "400 Bad Request";
+    this.#options.meter.count("tiro_http_requests_total", status.slice(0, 3));
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    this.#connections.lingering(connection);
+  }
+}

@@ -1,0 +1,52 @@
+/** HTTP by hand: connections that say what a test wants, when it wants, and tell what came back. */
+
+const ENCODER = new TextEncoder();
+
+export class RawHttp implements Disposable {
+  private constructor(private readonly connection: Deno.Conn) {}
+
+  static async open(port: number): Promise<RawHttp> {
+    return new RawHttp(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  /** Opens `count` connections that each send the first half of a request. */
+  static async openHalves(port: number, count: number): Promise<RawHttp[]> {
+    const halves: RawHttp[] = [];
+    for (let n = 0; n < count; n++) {
+      const half = await RawHttp.open(port);
+      halves.push(half);
+      await half.send("GET /healthz HTTP/1.1\r\nHost: a\r\n").catch(() => {}); // closed already
+    }
+    return halves;
+  }
+
+  async send(text: string): Promise<void> {
+    let bytes = ENCODER.encode(text);
+    while (bytes.length > 0) bytes = bytes.subarray(await this.connection.write(bytes));
+  }
+
+  /** What comes until the other side hangs up, at most `charsMax` of it. */
+  async readAll(charsMax = 1_000_000): Promise<string> {
+    const decoder = new TextDecoder();
+    const buffer = new Uint8Array(16_384);
+    let text = "";
+    try {
+      while (text.length < charsMax) {
+        const count = await this.connection.read(buffer);
+        if (count === null) break;
+        text += decoder.decode(buffer.subarray(0, count), { stream: true });
+      }
+    } catch {
+      // Hung up without a goodbye.
+    }
+    return text;
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.connection.close();
+    } catch {
+      // Closed already.
+    }
+  }
+}
