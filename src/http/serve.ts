@@ -2,7 +2,7 @@
  * The listening socket, an address or a Unix socket: opened here, closed with its owner. A socket file that nobody
  * listens on any more is taken over; anything else in its place is left alone. `node:http` reads the requests and not
  * `Deno.serve`, which has no bound on the time of a head, on idle connections or their number, and ends for good with
- * the first connection it cannot accept: docs/decisions/0022-http-server.md.
+ * the first connection it cannot accept: docs/decisions/0023-http-server.md.
  */
 import { type Log, type Meter, TiroError } from "../domain/mod.ts";
 import { Accepting } from "./accepting.ts";

@@ -22,7 +22,8 @@ async function withTunnel(
     await test({
       clock,
       log,
-      ask: async (path) => await (await app.fetch(new Request(`http://tiro${path}`))).text(),
+      ask: async (path) =>
+        await (await app.fetch(new Request(`http://tiro${path}`), { source: "unix" })).text(),
       warnings: () => log.lines.filter(({ level }) => level === "warn").map(({ message }) => message),
     });
   }
