@@ -28,8 +28,10 @@ export const LIMITS = {
   speechAgeMs: 150_000,
   /** Bytes waiting in our own socket buffer towards speech-to-text: 2 s of 24 kHz float32 is 192 KB. */
   sttBufferedBytes: 192_000,
-  /** Provider events waiting for the captioning engine. */
+  /** Provider events waiting for the captioning engine; messages waiting to become some. */
   sttEvents: 50,
+  /** Memory of either: four of the largest messages (64 KB), at two bytes a character. Most have a word. */
+  sttEventBytes: 512 * 1024,
   /**
    * Text of one provider event, characters: a hypothesis of 18 minutes at 15 a second that was never settled. A session
    * that sends a longer one is replaced.
@@ -63,6 +65,8 @@ export const LIMITS = {
   sttFlushMs: 1_000,
   /** HPB messages received and not yet handled. */
   signalingInboxMessages: 100,
+  /** Memory of those: two of the largest, at two bytes a character. Most have some hundred bytes. */
+  signalingInboxBytes: 8 * 1024 * 1024,
   /** HPB messages towards the server are refused above this (its own limit is 64 KiB). */
   signalingMessageBytes: 64 * 1024,
   /** Bytes waiting in our own socket buffer towards the HPB: seven sentences of 300 bytes to 500 listeners. */

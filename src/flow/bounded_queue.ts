@@ -3,28 +3,36 @@
  * oldest item is dropped and counted (live audio: late audio makes late captions), or the push is refused and the
  * producer decides.
  */
-export interface BoundedQueueOptions {
+export interface BoundedQueueOptions<T> {
+  /** Items. */
   capacity: number;
+  /** A second bound, where items differ in size. An item larger than all of it gets in where it is alone. */
+  bytes?: { max: number; of: (item: T) => number };
   whenFull: "drop_oldest" | "refuse";
 }
 
 export class BoundedQueue<T> {
   readonly #items: (T | undefined)[];
-  readonly #whenFull: BoundedQueueOptions["whenFull"];
+  readonly #whenFull: BoundedQueueOptions<T>["whenFull"];
+  readonly #bytesMax: number;
+  readonly #bytesOf: (item: T) => number;
   #head = 0;
   #size = 0;
+  #bytes = 0;
   #dropped = 0;
   #closed = false;
   #error: unknown;
   #waiting?: PromiseWithResolvers<T | undefined>;
 
-  constructor(options: BoundedQueueOptions) {
+  constructor(options: BoundedQueueOptions<T>) {
     if (!Number.isInteger(options.capacity) || options.capacity < 1) {
       throw new RangeError(
         `Cannot make a queue of capacity ${options.capacity}: it must be a positive integer`,
       );
     }
     this.#items = new Array<T | undefined>(options.capacity);
+    this.#bytesMax = options.bytes?.max ?? Infinity;
+    this.#bytesOf = options.bytes?.of ?? (() => 0);
     this.#whenFull = options.whenFull;
   }
 
@@ -34,6 +42,11 @@ export class BoundedQueue<T> {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Bytes of what is queued; 0 where they are not bounded. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Items pushed out or refused since the start. */
@@ -49,11 +62,13 @@ export class BoundedQueue<T> {
       this.#waiting = undefined;
       return true;
     }
-    if (this.#size === this.capacity) {
+    const bytes = this.#bytesOf(item);
+    while (this.#size === this.capacity || (this.#size > 0 && this.#bytes + bytes > this.#bytesMax)) {
       this.#dropped++;
       if (this.#whenFull === "refuse") return false;
       this.#shift();
     }
+    this.#bytes += bytes;
     this.#items[(this.#head + this.#size) % this.capacity] = item;
     this.#size++;
     return true;
@@ -75,7 +90,7 @@ export class BoundedQueue<T> {
   close(options: { error?: unknown; clear?: boolean } = {}): void {
     if (options.clear) {
       this.#items.fill(undefined);
-      this.#size = 0;
+      this.#size = this.#bytes = 0;
     }
     if (this.#closed) return;
     this.#closed = true;
@@ -102,6 +117,7 @@ export class BoundedQueue<T> {
     this.#items[this.#head] = undefined;
     this.#head = (this.#head + 1) % this.capacity;
     this.#size--;
+    this.#bytes -= this.#bytesOf(item);
     return item;
   }
 }

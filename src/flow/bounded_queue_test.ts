@@ -26,6 +26,23 @@ Deno.test("A full queue that refuses keeps what it has", async () => {
   assert.deepEqual(await drain(queue), [2, 5]);
 });
 
+Deno.test("Bytes are a bound of their own; an item larger than it gets in alone", async () => {
+  const of = (text: string) => text.length;
+  const refusing = new BoundedQueue<string>({ capacity: 9, bytes: { max: 5, of }, whenFull: "refuse" });
+  assert.deepEqual(["aaa", "bb", "c"].map((item) => refusing.push(item)), [true, true, false]);
+  assert.deepEqual([refusing.bytes, refusing.size, refusing.dropped], [5, 2, 1]);
+  assert.equal(await refusing.next(), "aaa");
+  assert.deepEqual([refusing.push("ddd"), refusing.bytes], [true, 5]);
+  refusing.close({ clear: true });
+  assert.equal(refusing.bytes, 0);
+
+  const dropping = new BoundedQueue<string>({ capacity: 9, bytes: { max: 5, of }, whenFull: "drop_oldest" });
+  for (const item of ["aaa", "bb", "larger", "cc"]) assert.equal(dropping.push(item), true);
+  assert.deepEqual([dropping.dropped, dropping.bytes], [3, 2]);
+  dropping.close();
+  assert.deepEqual(await drain(dropping), ["cc"]);
+});
+
 Deno.test("Order holds while the ring turns many times", async () => {
   const queue = new BoundedQueue<number>({ capacity: 4, whenFull: "refuse" });
   const read: number[] = [];

@@ -30,6 +30,9 @@ export interface HttpAnswer {
   body: string;
 }
 
+/** Most answers have less. */
+const BODY_BYTES_FIRST = 4_096;
+
 /** Rejects with an Error that names no address, or with the signal's reason. Any status is an answer. */
 export async function httpRequest(address: string, options: HttpRequestOptions): Promise<HttpAnswer> {
   options.signal.throwIfAborted();
@@ -133,19 +136,26 @@ function ask(
     request.destroy();
   };
   request.on("response", (response) => {
-    const chunks: Uint8Array[] = [];
+    // One buffer: a piece of one byte is an object of a hundred.
+    let body = new Uint8Array(BODY_BYTES_FIRST);
     let bytes = 0;
     response.on("data", (chunk: Uint8Array) => {
+      const start = bytes;
       bytes += chunk.length;
-      if (bytes > options.bodyBytesMax) fail(new Error("Cannot read the answer: it is too long"));
-      else chunks.push(chunk);
+      if (bytes > options.bodyBytesMax) return fail(new Error("Cannot read the answer: it is too long"));
+      if (bytes > body.length) {
+        const larger = new Uint8Array(Math.max(bytes, 2 * body.length));
+        larger.set(body);
+        body = larger;
+      }
+      body.set(chunk, start);
     });
     response.on("end", () => {
       outcome ??= {
         answer: {
           status: response.statusCode ?? 0,
           headers: new Headers(pairs(response.rawHeaders)),
-          body: new TextDecoder().decode(concat(chunks, bytes)),
+          body: new TextDecoder().decode(body.subarray(0, bytes)),
         },
       };
       request.destroy();
@@ -167,14 +177,4 @@ function ask(
 /** Node lists names and values in turn. */
 function pairs(raw: readonly string[]): [string, string][] {
   return Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index], raw[2 * index + 1]]);
-}
-
-function concat(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

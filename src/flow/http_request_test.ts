@@ -83,3 +83,19 @@ Deno.test("A certificate is checked against the CAs given, unless this request s
   assert.equal((await httpRequest(server.url, options({ tls: { caCerts: [ca] } }))).body, "secret");
   assert.equal((await httpRequest(server.url, options({ tls: { skipVerify: true } }))).body, "secret");
 });
+
+Deno.test("An answer in pieces of one byte is read whole, and too long a one is not", async () => {
+  const pieces = (count: number) =>
+    new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (let at = 0; at < count; at++) controller.enqueue(Uint8Array.of(97 + at % 26));
+        controller.close();
+      },
+    });
+  let length = 9_000;
+  await using server = serve(() => new Response(pieces(length)));
+  const { body } = await httpRequest(server.url, options({ bodyBytesMax: 10_000 }));
+  assert.equal(body, Array.from({ length }, (_, at) => String.fromCharCode(97 + at % 26)).join(""));
+  length = 10_001;
+  await assert.rejects(httpRequest(server.url, options({ bodyBytesMax: 10_000 })), /it is too long/);
+});

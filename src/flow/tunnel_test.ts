@@ -51,7 +51,7 @@ async function behindProxy(options: { secure?: boolean; proxy?: Partial<FakeProx
       WebSocketDuplex.open(`${ws}://${HOST}/spreed`, {
         signal: NEVER,
         openTimeoutMs: 10_000,
-        inbox: { name: "test", capacity: 10 },
+        inbox: { name: "test", capacity: 10, bytesMax: 1_000_000 },
         maxMessageSize: 1_000_000,
         tls: route,
         ...extra,

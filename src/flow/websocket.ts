@@ -27,8 +27,8 @@ export interface WebSocketOptions {
   headers?: Record<string, string>;
   /** From the call to the open socket, ms. */
   openTimeoutMs: number;
-  /** Name of the receive queue in errors and metrics, and how many messages it holds. */
-  inbox: { name: string; capacity: number };
+  /** Name of the receive queue in errors and metrics, how many messages it holds, and how many bytes of memory. */
+  inbox: { name: string; capacity: number; bytesMax: number };
   /** A larger message ends the connection with OverflowError, unless `onTooLarge` says otherwise. Bytes. */
   maxMessageSize: number;
   /** What is received in the place of a message larger than that: it alone is lost, and never held in memory. */
@@ -93,7 +93,15 @@ export class WebSocketDuplex implements AsyncDisposable {
     this.#socket = socket;
     this.#transport = transport;
     this.#inboxName = options.inbox.name;
-    this.#inbox = new BoundedQueue({ capacity: options.inbox.capacity, whenFull: "refuse" });
+    this.#inbox = new BoundedQueue({
+      capacity: options.inbox.capacity,
+      // A character outside of Latin-1 makes all of a text take two bytes each.
+      bytes: {
+        max: options.inbox.bytesMax,
+        of: (message) => typeof message === "string" ? 2 * message.length : message.length,
+      },
+      whenFull: "refuse",
+    });
     this.messages = this.#inbox.readable();
     const { maxMessageSize, onTooLarge } = options;
     if (onTooLarge) {

@@ -6,7 +6,7 @@ import { WebSocketDuplex, WebSocketOpenError, type WebSocketOptions } from "./we
 const OPTIONS: WebSocketOptions = {
   signal: new AbortController().signal,
   openTimeoutMs: 5_000,
-  inbox: { name: "test", capacity: 4 },
+  inbox: { name: "test", capacity: 4, bytesMax: 1_000_000 },
   maxMessageSize: 100_000,
 };
 
@@ -491,6 +491,24 @@ Deno.test("A reader that falls behind gets what fitted, then OverflowError, and 
   await duplex.closed;
 });
 
+Deno.test("A reader that falls behind by the inbox' bytes gets what fitted, then OverflowError", async () => {
+  await using server = nativeServer((socket) => {
+    socket.onopen = () => {
+      for (let number = 0; number < 5; number++) socket.send(String(number).repeat(200));
+    };
+  });
+  const duplex = await WebSocketDuplex.open(server.url, {
+    ...OPTIONS,
+    inbox: { name: "test", capacity: 100, bytesMax: 1_000 },
+  });
+  assert.equal((await duplex.closed).code, 4008);
+  const received: unknown[] = [];
+  await assert.rejects(async () => {
+    for await (const message of duplex.messages) received.push(message);
+  }, OverflowError);
+  assert.deepEqual(received, ["0".repeat(200), "1".repeat(200)]);
+});
+
 Deno.test("A message over size is an OverflowError before it is held in memory", async () => {
   await using server = nativeServer((socket) => {
     socket.onopen = () => socket.send(new Uint8Array(100_001));
@@ -525,7 +543,7 @@ for (const secure of [false, true]) {
     const duplex = await WebSocketDuplex.open(server.url, {
       ...skipping(sizes),
       tls,
-      inbox: { name: "test", capacity: 10 },
+      inbox: { name: "test", capacity: 10, bytesMax: 1_000_000 },
     });
     assert.deepEqual(await collect(duplex.messages), ["a", STAND_IN, "b", STAND_IN, "", "c"]);
     assert.deepEqual(sizes, [0x20000 + 10, 2 * (0x20000 + 10) + 5]);

@@ -41,7 +41,7 @@ async function greeting(
   await using duplex = await WebSocketDuplex.open(url, {
     signal: new AbortController().signal,
     openTimeoutMs: 10_000,
-    inbox: { name: "test", capacity: 10 },
+    inbox: { name: "test", capacity: 10, bytesMax: 1_000_000 },
     maxMessageSize: 1_000,
     tls,
     ...options,

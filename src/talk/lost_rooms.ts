@@ -29,13 +29,15 @@ export interface LostRoomsOptions {
   clock: Clock;
   /** Opens the room, or adds it again. */
   bringBack: (roomToken: string, lost: LostRoom) => void;
-  /** It was tried too often, or for too long. */
+  /** So many are kept; of more, those lost first are given up. As many as may be open. */
+  roomsMax: number;
+  /** It was tried too often, or for too long, or there are too many. */
   onGivenUp: () => void;
 }
 
 export class LostRooms implements Disposable {
   readonly #options: LostRoomsOptions;
-  /** Bounded like the rooms that were open: each was one. */
+  /** In the order they were lost. */
   readonly #lost = new Map<string, LostRoom & { timer: Disposable }>();
 
   constructor(options: LostRoomsOptions) {
@@ -43,9 +45,15 @@ export class LostRooms implements Disposable {
   }
 
   add(roomToken: string, lost: LostRoom, waitMs = WAIT_MS): void {
-    const { clock, bringBack, onGivenUp } = this.#options;
+    const { clock, bringBack, onGivenUp, roomsMax } = this.#options;
     this.take(roomToken);
     if (lost.tries > TRIES_MAX || clock.now() - lost.sinceMs > KEEP_MS) return onGivenUp();
+    // Others were opened meanwhile, and lost too.
+    for (const oldest of this.#lost.keys()) {
+      if (this.#lost.size < roomsMax) break;
+      this.take(oldest);
+      onGivenUp();
+    }
     const timer = clock.timer(waitMs, () => {
       this.#lost.delete(roomToken);
       bringBack(roomToken, lost);

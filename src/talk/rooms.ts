@@ -92,6 +92,7 @@ export class TalkRooms implements Rooms {
     this.#lost = scope.use(
       new LostRooms({
         clock,
+        roomsMax: options.roomsMax,
         bringBack: (roomToken, lost) => this.#bringBack(roomToken, lost),
         onGivenUp: () => this.#gaveUp(),
       }),

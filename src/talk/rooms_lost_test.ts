@@ -23,6 +23,16 @@ Deno.test("A lost call there is no place for is tried again until there is", () 
     assert.deepEqual([back.roomToken, back.transcripts], ["lost", ["hpb-l<hpb-s:back"]]);
   }));
 
+Deno.test("No more lost calls are kept than may be open: those lost first are given up", () =>
+  withRooms(async ({ call, rooms, meter }) => {
+    for (const token of ["a", "b", "c", "d"]) {
+      (await call(token)).onEvent({ type: "closed", error: unreachable() });
+      await settle();
+    }
+    assert.equal(meter.counted("transcription_errors_total", "call_given_up"), 2);
+    assert.equal(rooms.status().rooms, 0);
+  }));
+
 Deno.test("A breakout room there is no place for is followed once there is", () =>
   withRooms(async ({ call, clock, rooms, signaling }) => {
     await call("other");

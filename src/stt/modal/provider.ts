@@ -17,13 +17,8 @@ import {
   type SttOptions,
   type SttSession,
 } from "../../domain/mod.ts";
-import {
-  BoundedQueue,
-  httpRequest,
-  type TlsOptions,
-  WebSocketDuplex,
-  WebSocketOpenError,
-} from "../../flow/mod.ts";
+import { httpRequest, type TlsOptions, WebSocketDuplex, WebSocketOpenError } from "../../flow/mod.ts";
+import { sttEventQueue } from "../event_queue.ts";
 import { ForeignProtocol } from "../foreign.ts";
 import { ModalDecoder } from "./codec.ts";
 import { MODAL_LIMITS, ModalSessionState } from "./session.ts";
@@ -121,7 +116,7 @@ async function open(settings: ModalSettings, options: SttOptions, signal: AbortS
       signal,
       headers: headersOf(settings),
       openTimeoutMs: MODAL_LIMITS.openTimeoutMs,
-      inbox: { name: "stt_messages", capacity: LIMITS.sttEvents },
+      inbox: { name: "stt_messages", capacity: LIMITS.sttEvents, bytesMax: LIMITS.sttEventBytes },
       maxMessageSize: MODAL_LIMITS.messageBytes,
       tls: settings.tls,
     });
@@ -163,7 +158,7 @@ class ModalSession implements SttSession {
   readonly #state = new ModalSessionState();
   readonly #decoder = new ModalDecoder();
   readonly #foreign = new ForeignProtocol();
-  readonly #events = new BoundedQueue<SttEvent>({ capacity: LIMITS.sttEvents, whenFull: "refuse" });
+  readonly #events = sttEventQueue();
   /** Settles when the last words are in, or will not come. */
   readonly #quiet = Promise.withResolvers<void>();
   readonly #reading: Promise<void>;

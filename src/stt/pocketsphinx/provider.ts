@@ -21,7 +21,7 @@ import {
   type SttOptions,
   type SttSession,
 } from "../../domain/mod.ts";
-import { BoundedQueue } from "../../flow/mod.ts";
+import { sttEventQueue } from "../event_queue.ts";
 import { PocketsphinxDecoder } from "./codec.ts";
 
 export interface PocketsphinxSettings {
@@ -132,7 +132,7 @@ class PocketsphinxSession implements SttSession {
   readonly #output: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
-  readonly #events = new BoundedQueue<SttEvent>({ capacity: LIMITS.sttEvents, whenFull: "refuse" });
+  readonly #events = sttEventQueue();
   readonly #running: Promise<void>;
   #finishing?: Promise<void>;
   #over: unknown;

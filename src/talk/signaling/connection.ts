@@ -188,7 +188,11 @@ export class SignalingConnection {
       socket = await WebSocketDuplex.open(signalingUrl(url), {
         signal,
         openTimeoutMs: OPEN_TIMEOUT_MS,
-        inbox: { name: "signaling", capacity: LIMITS.signalingInboxMessages },
+        inbox: {
+          name: "signaling",
+          capacity: LIMITS.signalingInboxMessages,
+          bytesMax: LIMITS.signalingInboxBytes,
+        },
         maxMessageSize: LIMITS.signalingReceivedBytes,
         onTooLarge: (bytes) => {
           this.#skipped(bytes);
