@@ -52,7 +52,7 @@ export class DatagramTransport {
     this.#socketType = socketType;
     const host = interfaceAddress(socketType, interfaceAddresses) ??
       (socketType === "udp4" ? "0.0.0.0" : "::");
-    const onReceived = (received: ReceivedDatagram) => this.#receive(received);
+    const onReceived = (received: ReceivedDatagram) => this.receive(received);
     this.#socket = bind({ family: this.addressFamily, host, onReceived }, portRange);
   }
 
@@ -125,9 +125,9 @@ export class DatagramTransport {
 
   /**
    * Media may come many in a turn; what werift makes of a datagram it may need for the next one. One's trouble is not the
-   * next one's: it is told as a stray error.
+   * next one's: it is told as a stray error. The socket calls this, as may who has datagrams from elsewhere.
    */
-  #receive(received: ReceivedDatagram): Taken {
+  receive(received: ReceivedDatagram): Taken {
     const { bytes, waitedMs } = received;
     if (this.onMedia && isMedia(bytes)) {
       try {
