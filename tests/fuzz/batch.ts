@@ -4,15 +4,16 @@
  */
 import process from "node:process";
 import fc from "fast-check";
-import type { Failure, FuzzTarget, Target, World } from "./target.ts";
+import type { Failure, FuzzTarget, Signs, Target, World } from "./target.ts";
 import { Strays } from "./strays.ts";
 
 /** Processor time of one input, ms. Nothing that one message holds takes a tenth of it, on any machine. */
 const INPUT_CPU_MS_MAX = 2_000;
 /** What took less by the clock on the wall cannot have taken more of the processor. */
 const INPUT_WALL_MS_MAX = INPUT_CPU_MS_MAX;
-/** Worlds opened to find out which inputs it takes. */
-const ATTEMPTS_MAX = 300;
+/** Worlds opened to find out which inputs it takes, and time for them, ms: some take a second to open. */
+const ATTEMPTS_MAX = 2_000;
+const SHRINKING_MS_MAX = 60_000;
 const INPUTS_PER_WORLD = 1_000;
 
 export function defineTarget<Input>(target: Target<Input>): FuzzTarget {
@@ -21,7 +22,7 @@ export function defineTarget<Input>(target: Target<Input>): FuzzTarget {
     name,
     about,
     inputsPerWorld,
-    batch: (seed, runs, onInput) => batch(target, seed, runs, onInput),
+    batch: (seed, runs, signs) => batch(target, seed, runs, signs),
     async replay(inputs) {
       const error = await errorOf(target, inputs as readonly Input[]);
       if (error) throw error.thrown;
@@ -38,16 +39,18 @@ async function batch<Input>(
   target: Target<Input>,
   seed: number,
   runs: number,
-  onInput: () => void,
+  { onInput, onShrinking }: Signs,
 ): Promise<Failure | undefined> {
   const taken: Input[] = [];
   let first: Thrown | undefined;
   let newest: Thrown | undefined;
   let smallest: readonly Input[] | undefined;
+  const search = new Search(onShrinking);
   using strays = new Strays();
   const world = await target.open();
   const property = fc.asyncProperty(target.inputs, async (input) => {
     if (first) { // fast-check tries whether a smaller one fails too
+      if (!search.goesOn()) return;
       newest = await errorOf(target, [input]);
       if (!newest) return;
       smallest = [input];
@@ -66,7 +69,7 @@ async function batch<Input>(
   const atEnd = await closing(world, strays);
   const found = first ?? atEnd;
   if (!found) return undefined;
-  if (!smallest) smallest = await fewest(target, first ? taken : [...taken]);
+  if (!smallest) smallest = await fewest(target, taken, search);
   const again = await errorOf(target, smallest);
   return {
     error: (again ?? found).thrown,
@@ -115,24 +118,42 @@ async function closing<Input>(world: World<Input>, strays: Strays): Promise<Thro
 }
 
 /** The last of the inputs alone, or as few of them as are found to fail. Half of them goes at a time, then less. */
-async function fewest<Input>(target: Target<Input>, inputs: readonly Input[]): Promise<readonly Input[]> {
+async function fewest<Input>(
+  target: Target<Input>,
+  inputs: readonly Input[],
+  search: Search,
+): Promise<readonly Input[]> {
   const last = inputs.slice(-1);
   if (await errorOf(target, last)) return last;
   let kept = inputs;
-  let attempts = 0;
-  for (let size = Math.ceil(kept.length / 2); size >= 1;) {
+  for (let size = Math.ceil(kept.length / 2);;) {
     let isShorter = false;
-    for (let at = 0; at < kept.length && attempts < ATTEMPTS_MAX; attempts++) {
+    for (let at = 0; at < kept.length;) {
+      if (!search.goesOn()) return kept;
       const without = [...kept.slice(0, at), ...kept.slice(at + size)];
       if (without.length > 0 && await errorOf(target, without)) {
         kept = without;
         isShorter = true;
       } else at += size;
     }
-    if (attempts >= ATTEMPTS_MAX || size === 1 && !isShorter) break;
-    size = size === 1 ? 1 : Math.ceil(size / 2);
+    if (size === 1 && !isShorter) return kept;
+    size = Math.ceil(size / 2);
   }
-  return kept;
+}
+
+/** For the smallest inputs that fail; it has an end. */
+class Search {
+  #attempts = 0;
+  #endMs: number | undefined;
+
+  constructor(private readonly onAttempt: () => void) {}
+
+  /** Whether one more may be tried. */
+  goesOn(): boolean {
+    this.onAttempt();
+    this.#endMs ??= performance.now() + SHRINKING_MS_MAX;
+    return this.#attempts++ < ATTEMPTS_MAX && performance.now() < this.#endMs;
+  }
 }
 
 function processorMs(): number {

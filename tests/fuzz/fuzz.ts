@@ -109,9 +109,12 @@ async function fuzz(target: FuzzTarget, options: Options, watchdog: Watchdog): P
   ) {
     const before = inputs;
     watchdog.begin(name, seed);
-    const failure = await target.batch(seed, Math.min(inputsPerWorld, options.runs - inputs), () => {
-      inputs++;
-      watchdog.input();
+    const failure = await target.batch(seed, Math.min(inputsPerWorld, options.runs - inputs), {
+      onInput: () => {
+        inputs++;
+        watchdog.input();
+      },
+      onShrinking: watchdog.shrinking,
     });
     if (failure) {
       const command = `deno task fuzz --target ${name} --seed ${seed} --runs ${inputs - before}`;

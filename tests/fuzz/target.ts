@@ -21,7 +21,7 @@ export interface World<Input> {
   /** Throws, or rejects, when something that has to hold does not. */
   run(input: Input): void | Promise<void>;
   /** Ends everything. Throws when something is left. */
-  close(): void | Promise<void>;
+  close(): void | PromiseLike<void>;
 }
 
 /** A target whose inputs nobody outside needs to know the type of. */
@@ -30,9 +30,17 @@ export interface FuzzTarget {
   readonly about: string;
   readonly inputsPerWorld: number;
   /** Runs `runs` inputs that follow from the seed in one world. */
-  batch(seed: number, runs: number, onInput: () => void): Promise<Failure | undefined>;
+  batch(seed: number, runs: number, signs: Signs): Promise<Failure | undefined>;
   /** Runs inputs that were kept, in a world of their own. */
   replay(inputs: readonly unknown[]): Promise<void>;
+}
+
+/** Of life, to who waits for a batch. */
+export interface Signs {
+  /** An input is about to be taken. */
+  onInput: () => void;
+  /** One failed, and another is about to be tried to make it smaller. */
+  onShrinking: () => void;
 }
 
 export interface Failure {

@@ -7,7 +7,8 @@ const LOOK_MS = 5_000;
 
 /** What this thread is doing: counts in shared memory, and a name. */
 export class Watchdog implements Disposable {
-  readonly #count = new Int32Array(new SharedArrayBuffer(4));
+  /** Inputs, and tries to make one smaller. */
+  readonly #count = new Int32Array(new SharedArrayBuffer(8));
   readonly #worker: Worker;
 
   constructor() {
@@ -25,6 +26,8 @@ export class Watchdog implements Disposable {
 
   /** The next input is about to be taken. */
   readonly input = (): void => void Atomics.add(this.#count, 0, 1);
+
+  readonly shrinking = (): void => void Atomics.add(this.#count, 1, 1);
 
   [Symbol.dispose](): void {
     this.#worker.terminate();
@@ -48,8 +51,9 @@ function watch(
   setInterval(() => {
     if (!count) return;
     const now = Atomics.load(count, 0);
-    unchangedMs = now === seen ? unchangedMs + lookMs : 0;
-    seen = now;
+    const signs = now + Atomics.load(count, 1);
+    unchangedMs = signs === seen ? unchangedMs + lookMs : 0;
+    seen = signs;
     if (unchangedMs < hangMs) return;
     const { target, seed, first } = batch;
     const text = `\nFAILED: ${target} hangs in an input. To repeat it: ` +

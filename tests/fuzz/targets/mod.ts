@@ -1,8 +1,25 @@
 /** All targets, in the order they run. */
 import type { FuzzTarget } from "../target.ts";
+import { opus, rtp } from "./audio.ts";
 import { candidate } from "./candidate.ts";
 import { hpb } from "./hpb.ts";
+import { http, httpBytes } from "./http.ts";
 import { modal, pocketsphinx } from "./recognisers.ts";
+import { udp } from "./udp.ts";
+import { room, signaling } from "./room.ts";
 import { sdp } from "./sdp.ts";
 
-export const TARGETS: readonly FuzzTarget[] = [sdp, candidate, hpb, modal, pocketsphinx];
+export const TARGETS: readonly FuzzTarget[] = [
+  udp,
+  sdp,
+  candidate,
+  hpb,
+  signaling,
+  room,
+  modal,
+  pocketsphinx,
+  opus,
+  rtp,
+  http,
+  httpBytes,
+];
