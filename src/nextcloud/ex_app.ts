@@ -115,9 +115,19 @@ class NextcloudExApp implements ExApp {
   }
 
   #keep(enabled: boolean): Promise<void> {
-    const write = this.#kept.then(() => this.#file?.write({ enabled }));
+    const write = this.#kept.then(() => this.#write(enabled));
     this.#kept = write.catch(() => {});
     return write;
+  }
+
+  async #write(enabled: boolean): Promise<void> {
+    try {
+      await this.#file?.write({ enabled });
+    } catch (error) {
+      // Nothing remembered is asked of Nextcloud; the old word would enable the app again with the next start.
+      if (!enabled) await this.#file?.forget();
+      throw error;
+    }
   }
 
   async #initialise(signal: AbortSignal): Promise<void> {

@@ -289,6 +289,20 @@ Deno.test("Where nothing can be kept, enabling fails, and disabling fails but is
     assert.equal(app.isEnabled, true);
   }));
 
+Deno.test("Disabled while nothing can be written, the app is disabled after a restart too, until Nextcloud is asked", () =>
+  withRig(async (rig) => {
+    const app = rig.open();
+    await app.setEnabled(true);
+    await Deno.mkdir(`${rig.folder}/state.json.new`); // in the way of the fresh file, as a full disk is
+    await assert.rejects(app.setEnabled(false), /Cannot keep the enabled state/);
+    assert.equal(app.isEnabled, false);
+    rig.ocs.onState = () => Promise.reject(unreachable());
+    const restarted = rig.open();
+    await settle();
+    assert.equal(restarted.isEnabled, false);
+    assert.ok(rig.ocs.stateRequests > 0, "Nextcloud is asked");
+  }));
+
 Deno.test("A damaged state is disabled until Nextcloud says otherwise, and is then kept whole", () =>
   withRig(async (r) => {
     await r.keep('{"enabled":tr');

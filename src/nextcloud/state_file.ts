@@ -47,6 +47,20 @@ export class StateFile {
       });
     }
   }
+
+  /** Removes what was kept, which takes no room on the disk and no descriptor. Rejects with StateError. */
+  async forget(): Promise<void> {
+    try {
+      await Deno.remove(this.#path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw new StateError(
+        `Cannot keep the enabled state: ${reason(error)}, and what was kept cannot be removed: ` +
+          "the next start takes the app for enabled",
+        { code: "state", retryable: true, cause: error },
+      );
+    }
+  }
 }
 
 /** The platform's own messages carry the path. */
