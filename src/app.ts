@@ -11,6 +11,8 @@ import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
 import {
   AdmittingHost,
   collectGarbage,
+  DescriptorWatch,
+  type DescriptorWatchOptions,
   MemoryWatch,
   type ReadSystemFile,
   type SpawnWorker,
@@ -35,6 +37,8 @@ export interface Service extends AsyncDisposable {
 export interface Seams {
   /** How much memory there is. */
   readSystemFile?: ReadSystemFile;
+  /** How many file descriptors there are. */
+  readDescriptors?: DescriptorWatchOptions["read"];
   /** How media workers are started. */
   spawnWorker?: SpawnWorker;
   /** The main thread's time. */
@@ -94,9 +98,20 @@ export async function startService(
       await scope[Symbol.asyncDispose]();
       throw error;
     });
+  const speakersMax = Math.min(config.limits.speakers, Math.max(workers, 1) * LIMITS.speakersPerWorker);
+  const descriptors = new DescriptorWatch({
+    scope: scope.child("descriptors"),
+    clock,
+    log,
+    meter,
+    rooms: config.limits.rooms,
+    speakers: speakersMax,
+    read: seams.readDescriptors,
+  });
   const host = new AdmittingHost({
     host: pipelines,
-    speakersMax: Math.min(config.limits.speakers, Math.max(workers, 1) * LIMITS.speakersPerWorker),
+    speakersMax,
+    descriptors,
     memory: new MemoryWatch({
       scope: scope.child("memory"),
       clock,
@@ -178,6 +193,7 @@ export async function startService(
     const { address } = await serveHttp({
       app: isTunnelled ? watchTunnel(app, { scope: http, clock, log }) : app,
       ...config.http,
+      bounds: { most: descriptors.httpConnections },
       scope: http,
       log,
       meter,

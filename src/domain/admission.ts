@@ -2,7 +2,7 @@
 
 export interface Refusal {
   /** The code of the UnavailableError, the label of the metric, the reason /healthz gives. */
-  code: "memory" | "speakers_max";
+  code: "memory" | "descriptors" | "speakers_max";
   /** What is short and what to do about it: the second half of an error's message. */
   cause: string;
 }

@@ -122,6 +122,17 @@ export const LIMITS = {
   memoryFreeShare: 0.75,
   /** Time between two looks at the memory: 100 speakers who join within it are 60 MB. */
   memoryLookMs: 1_500,
+  /** Time between two looks at the file descriptors: a call of 500 microseconds. */
+  descriptorsLookMs: 1_500,
+  /** A speaker who is in: two UDP sockets (IPv4 and IPv6; one once the SFU has chosen) and speech-to-text. */
+  descriptorsPerSpeakerIn: 3,
+  /** A speaker who joins: a UDP socket for each of mediaAddresses, a connection to a TURN server, speech-to-text. */
+  descriptorsPerSpeaker: 6,
+  /**
+   * Descriptors no new speaker is taken for: 25 of Deno and its threads, and 75 for speakers who are connected anew, the
+   * HPB, translators, Nextcloud, names to look up and the state file.
+   */
+  descriptorsKeptBack: 100,
   /** A room without listeners is left after this. */
   emptyRoomMs: 60_000,
   /** RTP missing this long means trouble: a muted track still sends packets. */

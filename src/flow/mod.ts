@@ -1,6 +1,7 @@
 /** Structured lifetimes, bounded queues and the shells that own sockets and timers. No product rules. */
 export * from "./bounded_queue.ts";
 export * from "./clock.ts";
+export { type DescriptorUse, readDescriptors } from "./descriptors.ts";
 export { startHardEnd } from "./hard_end.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
 export { LIBC_PATHS, openLibc } from "./libc.ts";

@@ -16,6 +16,7 @@ const MEANINGS: Record<DegradedCode, string> = {
   signaling: "the HPB is out of reach",
   signaling_refused: "the HPB refuses the service; the log names the variable to look at",
   memory: "memory is short: no new call or speaker is taken",
+  descriptors: "file descriptors are few: no new call or speaker is taken; raise the limit of open files",
   speakers_max:
     "all places for speakers are taken (`MAX_SPEAKERS`, or 350 a media worker): raise `MAX_SPEAKERS` or `MEDIA_WORKERS`; " +
     "no new call or speaker is taken",

@@ -1,6 +1,6 @@
 /**
- * The host that lets a new speaker in or not, before the one that runs them: not while memory is tight, nor past the
- * most the service takes. Speakers who are in stay in, whatever happens. Who is refused may ask again.
+ * The host that lets a new speaker in or not, before the one that runs them: not while memory is tight
+ * or file descriptors are few, nor past the most the service takes. Speakers who are in stay in, whatever happens. Who is refused may ask again.
  */
 import {
   type Admission,
@@ -21,6 +21,8 @@ export interface AdmittingHostOptions {
   /** Most speakers at once. */
   speakersMax: number;
   memory: { readonly isTight: boolean };
+  /** Told of each speaker who is let in. */
+  descriptors: { readonly isTight: boolean; take(): void };
   scope: Scope;
   meter: Meter;
 }
@@ -29,6 +31,12 @@ const TIGHT: Refusal = {
   code: "memory",
   cause: `more than ${LIMITS.memoryTightShare * 100} % of the memory is used; ` +
     "wait until calls have ended, or give the service more memory",
+};
+
+const NO_DESCRIPTORS: Refusal = {
+  code: "descriptors",
+  cause: "file descriptors are few; wait until calls have ended, or raise the limit of open files " +
+    "(systemd: LimitNOFILE, Docker: --ulimit nofile)",
 };
 
 export class AdmittingHost implements SpeakerHost, Admission {
@@ -50,9 +58,10 @@ export class AdmittingHost implements SpeakerHost, Admission {
   }
 
   get refusal(): Refusal | undefined {
-    const { memory, speakersMax } = this.#options;
+    const { memory, descriptors, speakersMax } = this.#options;
     // With nobody in there is nothing to lose, and nothing that would give memory back.
     if (memory.isTight && this.#speakers > 0) return TIGHT;
+    if (descriptors.isTight && this.#speakers > 0) return NO_DESCRIPTORS;
     return this.#speakers >= speakersMax ? this.#full : undefined;
   }
 
@@ -60,14 +69,15 @@ export class AdmittingHost implements SpeakerHost, Admission {
     return this.#options.host.faults;
   }
 
-  /** Throws UnavailableError: "memory", "speakers_max", or what the host behind it throws. */
+  /** Throws UnavailableError: "memory", "descriptors", "speakers_max", or what the host behind it throws. */
   open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
-    const { host, meter } = this.#options;
+    const { host, meter, descriptors } = this.#options;
     try {
       const { refusal } = this;
       if (refusal) throw new UnavailableError(`Cannot caption a speaker: ${refusal.cause}`, refusal.code);
       const hosted = host.open(options, events);
       this.#speakers++;
+      descriptors.take();
       return counted(hosted, () => this.#speakers--);
     } catch (error) {
       if (error instanceof UnavailableError) meter.count("tiro_speakers_refused_total", error.code);

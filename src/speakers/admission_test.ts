@@ -51,12 +51,15 @@ class FakeHost implements SpeakerHost {
 function makeHost(speakersMax = 2) {
   const inner = new FakeHost();
   const memory = { isTight: false };
+  const descriptors = { isTight: false, taken: 0, take: () => void descriptors.taken++ };
   const meter = new FakeMeter();
-  const host = new AdmittingHost({ host: inner, speakersMax, memory, scope: new Scope("test"), meter });
+  const host = new AdmittingHost({
+    ...{ host: inner, speakersMax, memory, descriptors, scope: new Scope("test"), meter },
+  });
   const open = (id = "s") => host.open({ speaker: { id }, languageId: "en" }, NOBODY);
   const refused = (code: string) => meter.counted("tiro_speakers_refused_total", code);
   const admitted = () => meter.gauges.get("tiro_speakers_admitted")!();
-  return { inner, memory, host, open, refused, admitted };
+  return { inner, memory, descriptors, host, open, refused, admitted };
 }
 
 const refusedAs = (code: string, text: RegExp) => (error: unknown) =>
@@ -116,6 +119,21 @@ Deno.test("While memory is tight nobody new is let in, and nobody is put out", a
   assert.deepEqual(inner.asked, ["answer 7 0"]);
   memory.isTight = false;
   assert.equal(host.refusal, undefined);
+  open();
+});
+
+Deno.test("While descriptors are few nobody new is let in; the first is, for whom there may be enough", () => {
+  const { descriptors, host, open, refused } = makeHost();
+  descriptors.isTight = true;
+  open();
+  assert.equal(descriptors.taken, 1);
+  assert.throws(
+    () => open(),
+    refusedAs("descriptors", /^Cannot caption a speaker: file descriptors are few.*$/),
+  );
+  assert.equal(host.refusal?.code, "descriptors");
+  assert.deepEqual([refused("descriptors"), descriptors.taken], [1, 1]);
+  descriptors.isTight = false;
   open();
 });
 

@@ -1,5 +1,6 @@
 /** Runs a speaker's whole pipeline behind the SpeakerHost port: WebRTC in, captions out, here or on worker threads. */
 export { AdmittingHost, type AdmittingHostOptions } from "./admission.ts";
+export { DescriptorWatch, type DescriptorWatchOptions } from "./admission_descriptors.ts";
 export { MemoryWatch, type MemoryWatchOptions, type ReadSystemFile } from "./admission_watch.ts";
 export { collectGarbage } from "./heap.ts";
 export { type SpeakerHostOptions, startSpeakerHost } from "./start_host.ts";

@@ -80,6 +80,31 @@ Deno.test("Past 80 % of its memory the service keeps its calls and joins no othe
   assert.deepEqual(finals(listener.transcripts, late.sessionId).join(" "), "morning coffee");
 });
 
+Deno.test("While file descriptors are few the service keeps its calls and joins no other, until there are some", async () => {
+  const use = { open: 100, limit: 4_000 };
+  await using world = await startWorld({ seams: { readDescriptors: () => ({ ...use }) } });
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  await using other = await world.hpb.startCall();
+  assert.deepEqual(await health(world), { status: 200, says: "healthy", reasons: null });
+
+  use.open = 3_950;
+  await becomes(world, "degraded");
+  assert.deepEqual(await health(world), { status: 200, says: "degraded", reasons: "descriptors" });
+  assert.equal(await world.metric("tiro_descriptors_open"), 3_950);
+  assert.equal(await world.metric("tiro_descriptors_limit"), 4_000);
+  const refused = await ask(world, other.roomToken);
+  assert.equal(refused.status, 503);
+  assert.match((await refused.json()).error, /^Cannot join the call: file descriptors are few.*LimitNOFILE/);
+  await say(speaker, ["red", "river"]);
+  await listener.until(isFinal(["river"]), 10_000);
+
+  use.open = 100;
+  await becomes(world, "healthy");
+  const taken = await ask(world, other.roomToken);
+  assert.equal(taken.status, 200, await taken.text());
+});
+
 Deno.test("Past MAX_SPEAKERS the service keeps its calls and joins no other, until a speaker has left", async () => {
   await using world = await startWorld({ environment: { MAX_SPEAKERS: "1" } });
   const { call, listener, speaker } = await callOf(world);

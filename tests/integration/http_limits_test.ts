@@ -50,6 +50,7 @@ Deno.test("2,000 half requests keep no honest caller waiting, and are few at any
     assert.ok(await isHealthy(service));
     const closed = await metric(service.baseUrl, 'tiro_http_connections_closed_total{reason="too_many"}');
     assert.ok(closed >= 2_000 - LIMITS.httpConnections, `${closed} closed`);
+    assert.equal(await metric(service.baseUrl, "tiro_descriptors_limit"), 4_000);
   } finally {
     for (const half of halves) half[Symbol.dispose]();
   }

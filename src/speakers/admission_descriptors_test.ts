@@ -1,0 +1,100 @@
+import assert from "@std/assert";
+import { LIMITS } from "../domain/mod.ts";
+import { type DescriptorUse, readDescriptors, Scope } from "../flow/mod.ts";
+import { FakeClock } from "../../tests/fakes/clock.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { descriptorsFor, DescriptorWatch } from "./admission_descriptors.ts";
+
+const LIMIT = 1_000;
+/** Open at which one speaker more is the last. */
+const FULL = LIMIT - LIMIT / 8 - LIMITS.descriptorsKeptBack - LIMITS.descriptorsPerSpeaker;
+
+function watch(first: DescriptorUse | undefined, { rooms = 1, speakers = 1 } = {}) {
+  const state = { use: first };
+  const clock = new FakeClock();
+  const scope = new Scope("descriptors");
+  const log = new FakeLog();
+  const meter = new FakeMeter();
+  const descriptors = new DescriptorWatch({
+    ...{ scope, clock, log, meter, rooms, speakers },
+    read: () => state.use,
+  });
+  const look = async (open: number) => {
+    state.use = { open, limit: LIMIT };
+    await clock.advance(LIMITS.descriptorsLookMs);
+  };
+  return { clock, scope, log, meter, descriptors, look };
+}
+
+Deno.test("Descriptors are few when what is kept back would be used, and logged once each way", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { scope, log, meter, descriptors, look } = watch({ open: FULL, limit: LIMIT });
+  stack.use(scope);
+  assert.ok(!descriptors.isTight);
+  await look(FULL + 1);
+  assert.ok(descriptors.isTight);
+  await look(FULL);
+  assert.ok(descriptors.isTight, "not for a moment only");
+  await look(FULL - 2 * LIMITS.descriptorsPerSpeaker);
+  assert.ok(!descriptors.isTight);
+  assert.deepEqual(log.lines.map(({ level, message, fields }) => [level, message, fields]), [
+    ["warn", "file descriptors are few: no new speakers are taken", { open: FULL + 1, limit: LIMIT }],
+    [
+      "info",
+      "file descriptors are there again: new speakers are taken",
+      { open: FULL - 2 * LIMITS.descriptorsPerSpeaker, limit: LIMIT },
+    ],
+  ]);
+  assert.equal(meter.gauges.get("tiro_descriptors_limit")!(), LIMIT);
+});
+
+Deno.test("Speakers taken since a look count before their sockets are open, and until they must be", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { scope, descriptors, look } = watch({ open: FULL - LIMITS.descriptorsPerSpeaker, limit: LIMIT });
+  stack.use(scope);
+  descriptors.take();
+  assert.ok(!descriptors.isTight, "room for two");
+  descriptors.take();
+  assert.ok(descriptors.isTight);
+  for (let looks = 0; looks < 2; looks++) {
+    await look(FULL - LIMITS.descriptorsPerSpeaker);
+    assert.ok(descriptors.isTight, "not open yet");
+  }
+  for (let looks = 0; looks < 4; looks++) await look(FULL - 2 * LIMITS.descriptorsPerSpeaker);
+  assert.ok(!descriptors.isTight);
+});
+
+Deno.test("Too few for all there may be is warned of at the start, with how many are needed", async () => {
+  await using stack = new AsyncDisposableStack();
+  const enough = { rooms: 10, speakers: 20 };
+  const few = watch({ open: 30, limit: descriptorsFor(enough) - 1 }, enough);
+  stack.use(few.scope);
+  assert.deepEqual(few.log.lines.map(({ level, fields }) => [level, fields]), [
+    ["warn", { limit: descriptorsFor(enough) - 1, needed: descriptorsFor(enough) }],
+  ]);
+  const many = watch({ open: 30, limit: descriptorsFor(enough) }, enough);
+  stack.use(many.scope);
+  assert.deepEqual(many.log.lines, []);
+});
+
+Deno.test("Where descriptors cannot be counted everybody is let in", async () => {
+  const { clock, scope, log, meter, descriptors } = watch(undefined);
+  for (let taken = 0; taken < 5_000; taken++) descriptors.take();
+  assert.ok(!descriptors.isTight);
+  assert.equal(descriptors.httpConnections, LIMITS.httpConnections);
+  assert.deepEqual(log.lines, []);
+  await scope[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+  assert.equal(meter.gauges.size, 0);
+});
+
+Deno.test("Open descriptors are counted, and counting them takes none", async () => {
+  const before = readDescriptors();
+  if (!before) return assert.notEqual(Deno.build.os, "linux");
+  const files = [await Deno.open("/dev/null"), await Deno.open("/dev/null")];
+  assert.equal(readDescriptors()?.open, before.open + 2);
+  assert.equal(readDescriptors()?.open, before.open + 2);
+  for (const file of files) file.close();
+  assert.equal(readDescriptors()?.open, before.open);
+  assert.ok(before.limit > before.open);
+});
