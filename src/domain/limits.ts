@@ -139,6 +139,24 @@ export const LIMITS = {
   rtpSilenceMs: 5_000,
   /** ICE candidates kept for an offer that has not come. */
   earlyCandidates: 32,
+  /**
+   * Addresses of one ICE generation that are checked, and trickled candidates that are taken for one offer. An SFU has
+   * one or two on each of its networks. Each address costs at most seven checks of 120 bytes from each of our own.
+   */
+  candidatesPerOffer: 16,
+  /** A candidate line with every extension in use is under 300 characters. */
+  candidateChars: 1_024,
+  /** An SFU's offer with every codec of audio and video and its candidates is under 10 KB. */
+  sdpChars: 32 * 1024,
+  /** Media sections of an offer: audio, video, data, and as many again that were removed. Each is declined by a copy. */
+  sdpSections: 16,
+  /** The name of a subscription: Janus' has up to 20 digits. */
+  sidChars: 64,
+  /**
+   * Between two renegotiations of a speaker's connection. Who toggles the camera makes one or two; audio goes on
+   * meanwhile. Renegotiating costs some ms, so whoever does it all the time takes some thousandths of a core.
+   */
+  renegotiateMs: 1_000,
   /** REST body. */
   httpBodyBytes: 64 * 1024,
   /** Head of a REST request: what nginx and Node take. */

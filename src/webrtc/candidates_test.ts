@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { LIMITS } from "../domain/mod.ts";
-import { EarlyCandidates, usableCandidate } from "./candidates.ts";
+import { EarlyCandidates, PeerAddresses, usableCandidate } from "./candidates.ts";
 
 const HOST = "candidate:1 1 udp 2015363327 192.0.2.7 20000 typ host";
 
@@ -37,6 +37,47 @@ Deno.test("Names, TCP, the end of candidates and text that is none are not", () 
       HOST + " x".repeat(1_000),
     ]
   ) assert.equal(usableCandidate({ candidate }), undefined, candidate);
+});
+
+Deno.test("Addresses that are nobody's own are not, nor ports that are none", () => {
+  const of = (address: string, port = "20000") =>
+    usableCandidate({ candidate: `candidate:1 1 udp 1 ${address} ${port} typ host` });
+  for (
+    const address of [
+      "0.0.0.0",
+      "0.1.2.3",
+      "224.0.0.251",
+      "239.255.255.250",
+      "255.255.255.255",
+      "::",
+      "::ffff:192.0.2.7",
+      "::ffff:224.0.0.1",
+      "ff02::fb",
+      "FF05::1",
+    ]
+  ) assert.equal(of(address), undefined, address);
+  assert.ok(of("223.255.255.254"));
+  assert.equal(of("192.0.2.7", "0"), undefined);
+  assert.equal(of("192.0.2.7", "65536"), undefined);
+});
+
+Deno.test("Sixteen addresses of a peer are checked, of an offer and after it, and again after an ICE restart", () => {
+  const candidates = (first: number, count: number) =>
+    Array.from({ length: count }, (_, i) => `candidate:1 1 udp 1 192.0.2.${first + i} 20000 typ host`);
+  const checked = (sdp: string) => sdp.split("\r\n").filter((line) => line.startsWith("a=candidate:")).length;
+  const addresses = new PeerAddresses();
+  const offer = (ufrag: string, of: string[]) =>
+    addresses.describe({ sdp: "v=0\r\n", ufrag, candidates: of });
+  assert.equal(offer("u", candidates(1, 2)), `v=0\r\na=${candidates(1, 2).join("\r\na=")}\r\n`);
+  assert.equal(checked(offer("u", candidates(3, 10))), 10);
+  assert.deepEqual(candidates(20, 6).map((each) => addresses.admits(each)), [
+    ...Array(4).fill(true),
+    false,
+    false,
+  ]);
+  assert.equal(checked(offer("u", candidates(1, 2))), 2, "those it has go on");
+  assert.equal(checked(offer("u", candidates(100, 1))), 0);
+  assert.equal(checked(offer("v", candidates(100, 100))), 16);
 });
 
 Deno.test("Early candidates wait by sid, in order, and are handed out once", () => {

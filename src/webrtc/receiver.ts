@@ -21,7 +21,7 @@ import {
 } from "../domain/mod.ts";
 import { systemClock, untilAborted } from "../flow/mod.ts";
 import { ConnectDeadline } from "./connect_deadline.ts";
-import { EarlyCandidates, usableCandidate } from "./candidates.ts";
+import { EarlyCandidates, PeerAddresses, usableCandidate } from "./candidates.ts";
 import { RtpInbox } from "./inbox.ts";
 import type { WebRtcNetwork } from "./local_addresses.ts";
 import { opusCodec, Peer } from "./peer.ts";
@@ -60,10 +60,11 @@ interface Connection {
   /** Of the audio section. */
   readonly mid: string;
   readonly peer: Peer;
+  readonly addresses: PeerAddresses;
   /** Resolves once connected or failed. */
   readonly settled: PromiseWithResolvers<void>;
   payloadType: number;
-  /** The SFU has closed it: no offer can renegotiate it. */
+  /** The SFU has closed it, or we are about to: no offer can renegotiate it. */
   isOver: boolean;
 }
 
@@ -145,10 +146,19 @@ export class WebRtcReceiver implements AsyncDisposable {
     else this.#early.add(sid, usable);
   }
 
-  /** Closes the connection, if any, after the negotiation in progress; the source stays open for the next one. */
-  hangUp(): Promise<void> {
+  /**
+   * Closes the connection, if any, after the negotiation in progress; the source stays open for the next one. With a
+   * `sid` only the connection of that.
+   */
+  hangUp(sid?: string): Promise<void> {
+    const standing = this.#current;
+    if (sid !== undefined && standing?.sid === sid) {
+      standing.isOver = true;
+      standing.settled.resolve(); // no renegotiation waits for it to be made
+    }
     return this.#inTurn(async () => {
       const connection = this.#current;
+      if (sid !== undefined && connection?.sid !== sid) return;
       this.#current = undefined;
       this.#watchdog.disarm();
       this.#connecting?.[Symbol.dispose]();
@@ -228,8 +238,15 @@ export class WebRtcReceiver implements AsyncDisposable {
     using _timer = this.#clock.timer(RENEGOTIATE_WAIT_MS, () => settled.resolve());
     await settled.promise;
     this.#abort.signal.throwIfAborted();
+    if (connection.isOver) {
+      throw new NegotiationError("Cannot answer offer: its connection is over", {
+        code: "closed",
+        retryable: true,
+      });
+    }
     try {
-      await peer.connection.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+      const sdp = connection.addresses.describe(offer);
+      await peer.connection.setRemoteDescription({ type: "offer", sdp });
       const answer = await peer.connection.createAnswer();
       // An SFU that stops sending audio may take the section away; then the old payload type does no harm.
       if (offer.sendsAudio) connection.payloadType = opusPayloadType(answer.sdp);
@@ -272,6 +289,7 @@ export class WebRtcReceiver implements AsyncDisposable {
         clock: this.#clock,
       }),
       settled: Promise.withResolvers(),
+      addresses: new PeerAddresses(),
       payloadType: -1,
       isOver: false,
     };
@@ -279,7 +297,8 @@ export class WebRtcReceiver implements AsyncDisposable {
     const { peer } = connection;
     try {
       peer.connection.connectionStateChange.subscribe((state) => this.#onState(connection, state));
-      await peer.connection.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+      const offered = connection.addresses.describe(offer);
+      await peer.connection.setRemoteDescription({ type: "offer", sdp: offered });
       const answer = await peer.connection.createAnswer();
       connection.payloadType = opusPayloadType(answer.sdp);
       const sdp = await peer.setLocal(answer);
@@ -338,6 +357,7 @@ export class WebRtcReceiver implements AsyncDisposable {
   }
 
   #give(connection: Connection, candidate: string): void {
+    if (!connection.addresses.admits(candidate)) return;
     connection.peer.connection.addIceCandidate({ candidate, sdpMLineIndex: 0 }).catch((error: unknown) => {
       const kind = error instanceof Error ? error.name : typeof error;
       this.#options.log.debug("Candidate not taken", { sid: connection.sid, kind });

@@ -3,14 +3,22 @@
  * it would open data channels, which Talk's publishers have and it cannot decline, and it fails on kinds of media it
  * does not know. The sections it did not see are declined here, with port 0 (RFC 3264, section 6).
  *
+ * Candidates are looked at as those that come later are: of a name werift would ask multicast DNS, with a socket and a
+ * timer nobody closes in time. `end-of-candidates` makes it give up as soon as no pair is left, though the peer may still
+ * reach us first (RFC 8863); how long to wait is the receiver's business.
+ *
  * Text only: nothing here opens, keeps or logs anything. No SDP leaves in an error.
  */
 import { LIMITS, NegotiationError } from "../domain/mod.ts";
 import { usableCandidate } from "./candidates.ts";
 
 export interface Offer {
-  /** The session's lines and those of the one audio section, without the ones werift must not see. */
+  /** The session's lines and those of the one audio section, without candidates and what werift must not see. */
   sdp: string;
+  /** Names the credentials of the other end's ICE; others are an ICE restart. */
+  ufrag: string;
+  /** Usable ones of the audio, as they go after `a=`. */
+  candidates: readonly string[];
   /** Identifies the audio section across re-offers; empty when the offer names none. */
   mid: string;
   /** Whether the SFU says it will send audio now; false while the publisher has taken the audio away. */
@@ -21,6 +29,9 @@ export interface Offer {
   audioIndex: number;
 }
 
+/** Of a user name fragment and a password (RFC 8839, section 5.4), which each check carries; fingerprints are shorter. */
+const CREDENTIAL_CHARS_MAX = 256;
+
 /** Lines from one `m=` to the next. */
 type Section = readonly string[];
 
@@ -29,10 +40,10 @@ type Section = readonly string[];
  * `bad_sdp`, `no_audio`.
  */
 export function readOffer(sdp: string, mid?: string): Offer {
-  // An SDP travels in one HPB message, and the HPB itself refuses larger ones from a publisher.
-  if (sdp.length > LIMITS.signalingMessageBytes) throw badSdp("it is too large");
+  if (sdp.length > LIMITS.sdpChars) throw badSdp("it is too large");
   if (!sdp.startsWith("v=0")) throw badSdp("it is not SDP");
   const { session, sections } = split(sdp);
+  if (sections.length > LIMITS.sdpSections) throw badSdp("it has too many sections");
   const sends = (section: Section) =>
     portOf(section) !== 0 && /^send/.test(directionOf(section) ?? directionOf(session) ?? "sendrecv");
   const isAudio = (section: Section) => section[0].startsWith("m=audio ");
@@ -42,14 +53,23 @@ export function readOffer(sdp: string, mid?: string): Offer {
   if (!audio) {
     throw new NegotiationError("Cannot answer offer: it has no audio", { code: "no_audio", retryable: true });
   }
+  const lines = [...session, ...audio];
   for (const attribute of ["ice-ufrag", "ice-pwd", "fingerprint"]) {
     const prefix = `a=${attribute}:`;
-    if (![...session, ...audio].some((line) => line.startsWith(prefix))) {
-      throw badSdp(`its audio has no ${attribute}`);
+    const found = lines.filter((line) => line.startsWith(prefix));
+    if (found.length === 0) throw badSdp(`its audio has no ${attribute}`);
+    if (found.some((line) => line.length > prefix.length + CREDENTIAL_CHARS_MAX)) {
+      throw badSdp(`its ${attribute} is too long`);
     }
   }
   return {
-    sdp: joined([...session, ...audio.flatMap(harmless)]),
+    sdp: joined(lines.filter((line) => line !== "a=end-of-candidates" && !isCandidate(line))),
+    // The audio's own come last, and count.
+    ufrag: lines.findLast((line) => line.startsWith("a=ice-ufrag:")) ?? "",
+    candidates: audio.filter(isCandidate).flatMap((line) => {
+      const usable = usableCandidate({ candidate: line.slice("a=".length) });
+      return usable === undefined ? [] : [usable];
+    }),
     mid: midOf(audio),
     sendsAudio: sends(audio),
     sections,
@@ -95,17 +115,7 @@ function declined(section: Section): string[] {
   ];
 }
 
-/**
- * The line as werift may see it, or nothing. Candidates are looked at as those that come later are: of a name it would
- * ask multicast DNS, with a socket and a timer nobody closes in time. `end-of-candidates` makes it give up as soon as no
- * pair is left, though the peer may still reach us first (RFC 8863); how long to wait is the receiver's business.
- */
-function harmless(line: string): string[] {
-  if (line === "a=end-of-candidates") return [];
-  if (!line.startsWith("a=candidate:")) return [line];
-  const candidate = usableCandidate({ candidate: line.slice("a=".length) });
-  return candidate === undefined ? [] : [`a=${candidate}`];
-}
+const isCandidate = (line: string) => line.startsWith("a=candidate:");
 
 function split(sdp: string): { session: string[]; sections: string[][] } {
   const session: string[] = [];

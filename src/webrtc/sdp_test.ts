@@ -39,8 +39,9 @@ function codeOf(work: () => unknown): string {
 
 Deno.test("Only the audio goes on, without named candidates and the end of candidates", () => {
   const offer = readOffer(OFFER);
-  const harmful = (line: string) => line.includes(".local") || line === "a=end-of-candidates";
-  assert.equal(offer.sdp, sdpOf(SESSION, AUDIO.filter((line) => !harmful(line))));
+  assert.equal(offer.sdp, sdpOf(SESSION, AUDIO.filter((line) => !line.includes("candidate"))));
+  assert.deepEqual(offer.candidates.map((candidate) => `a=${candidate}`), AUDIO.slice(3, 5));
+  assert.equal(offer.ufrag, "a=ice-ufrag:ufrg");
   assert.equal(offer.mid, "a");
   assert.equal(offer.sendsAudio, true);
   assert.equal(readOffer(OFFER.replaceAll("\r\n", "\n")).sdp, offer.sdp);
@@ -95,6 +96,25 @@ Deno.test("What is no usable offer has a code that says why", () => {
     assert.equal(codeOf(() => readOffer(sdpOf(SESSION, inSession, without))), "");
   }
   assert.equal(codeOf(() => readOffer(sdpOf(SESSION, DATA, VIDEO))), "no_audio");
+});
+
+Deno.test("What an offer may make us send has bounds: credentials in each check, sections in the answer", () => {
+  for (const attribute of ["ice-ufrag", "ice-pwd", "fingerprint"]) {
+    const of = (chars: number) =>
+      sdpOf(
+        SESSION,
+        AUDIO.map((line) =>
+          line.startsWith(`a=${attribute}:`) ? `a=${attribute}:${"x".repeat(chars)}` : line
+        ),
+      );
+    assert.equal(codeOf(() => readOffer(of(256))), "");
+    assert.equal(codeOf(() => readOffer(of(257))), "bad_sdp", attribute);
+    const session = sdpOf([...SESSION, `a=${attribute}:${"x".repeat(257)}`], AUDIO);
+    assert.equal(codeOf(() => readOffer(session)), "bad_sdp", attribute);
+  }
+  const sections = (count: number) => sdpOf(SESSION, AUDIO, ...Array(count - 1).fill(["m=video 0 x 0"]));
+  assert.equal(codeOf(() => readOffer(sections(16))), "");
+  assert.equal(codeOf(() => readOffer(sections(17))), "bad_sdp");
 });
 
 Deno.test("The Opus payload type is read from the audio that was accepted", () => {

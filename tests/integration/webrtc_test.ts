@@ -6,7 +6,7 @@ import { createSocket } from "node:dgram";
 import { RTCPeerConnection } from "werift";
 import { AudioLedger, LIMITS, NegotiationError, type RtpPacket } from "../../src/domain/mod.ts";
 import { type WebRtcNetwork, WebRtcReceiver, type WebRtcReceiverOptions } from "../../src/webrtc/mod.ts";
-import { FakeClock } from "../fakes/clock.ts";
+import { FakeClock, settle } from "../fakes/clock.ts";
 import { ClaimedPorts, type PortRange } from "../fakes/ports.ts";
 import { SfuPublisher, watchBeats } from "../fakes/sfu.ts";
 import { encodeOpus, readSpeech, type Speech } from "../fakes/speech.ts";
@@ -654,6 +654,67 @@ Deno.test("A disposed receiver ends its source and refuses offers", async () => 
   ears.receiver.addCandidate("s2", { candidate: "candidate:1 1 udp 1 127.0.0.1 5000 typ host" });
   await ears.receiver.hangUp();
   assert.deepEqual(ears.troubles, []);
+});
+
+Deno.test("Hanging up on a subscription closes that one, also while it is renegotiated, and no other", async () => {
+  using claimed = ClaimedPorts.claim();
+  const ports = claimed.rest();
+  await using publisher = await SfuPublisher.start();
+  await using ears = new Ears({ network: networkIn(ports) });
+  await ears.subscribe(publisher, "s1");
+  await ears.until(() => ears.heard === 1, "audio");
+  await within(ears.receiver.hangUp("other"), "nothing");
+  const { length } = openUdpPorts(ports);
+  assert.ok(length > 0);
+  await within(ears.receiver.hangUp("s1"), "hanging up");
+  assert.deepEqual(openUdpPorts(ports), []);
+
+  // Its answer never gets there, so that a renegotiation waits for the connection to be made.
+  const offer = { sid: "s2", sdp: await publisher.offer("ears", "s2") };
+  await ears.receiver.answer(offer, []);
+  const renegotiated = rejection(ears.receiver.answer(offer, []));
+  await settle();
+  await within(ears.receiver.hangUp("s2"), "hanging up");
+  assert.equal((await renegotiated).code, "closed");
+  assert.deepEqual(openUdpPorts(ports), []);
+  await ears.subscribe(publisher, "s3");
+  await ears.until(() => ears.heard === 2, "audio");
+});
+
+Deno.test("An offer with a thousand candidates, and a thousand after it, has sixteen addresses checked", async () => {
+  const strangers = Array.from({ length: 40 }, () => createSocket("udp4"));
+  const received = strangers.map(() => 0);
+  await Promise.all(strangers.map((socket, i) => {
+    socket.on("message", () => received[i]++);
+    return new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  }));
+  const ports = strangers.map((socket) => socket.address().port);
+  const candidate = (port: number) => `candidate:1 1 udp 2130706431 127.0.0.1 ${port} typ host`;
+  const nobody = Array.from({ length: 960 }, () => 9);
+  {
+    await using publisher = await SfuPublisher.start();
+    await using ears = new Ears();
+    const sdp = (await publisher.offer("ears", "s1"))
+      .replaceAll(/a=candidate:.*\r\n/g, "")
+      .replace(
+        "m=video",
+        `${[...ports.slice(0, 10), ...nobody].map((each) => `a=${candidate(each)}\r\n`).join("")}m=video`,
+      );
+    assert.equal(
+      (await rejection(ears.receiver.answer({ sid: "s1", sdp }, []))).code,
+      "bad_sdp",
+      "it is too large",
+    );
+    const shorter = sdp.replaceAll(new RegExp(`a=${candidate(9)}\r\n`, "g"), "");
+    await ears.receiver.answer({ sid: "s1", sdp: shorter }, []);
+    for (const port of [...ports, ...nobody]) {
+      ears.receiver.addCandidate("s1", { candidate: candidate(port) });
+    }
+    // Whoever is checked is checked again and again, so that by the second time everybody's turn has come.
+    await eventually("checks", () => received.slice(0, 16).every((checks) => checks >= 2), DEADLINE_MS);
+  }
+  assert.deepEqual(received.slice(16), Array(24).fill(0));
+  await Promise.all(strangers.map((socket) => new Promise<void>((resolve) => socket.close(resolve))));
 });
 
 Deno.test("Only the STUN servers that were given are asked", async () => {
