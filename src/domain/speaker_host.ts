@@ -84,6 +84,8 @@ export interface HostedSpeaker extends AsyncDisposable {
   answer(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }>;
   /** Adds a remote candidate; one that comes before its offer is kept until the offer does. */
   addCandidate(sid: string, candidate: IceCandidate): void;
+  /** Closes the connection `sid`, if that is the one there is; captions carry on with the next. */
+  hangUp(sid: string): void;
   /** From the next audio on, recognise this language. The utterance in progress ends. */
   setLanguage(languageId: string): void;
   /** Flushes audio already heard, delivers the finals, or gives up when the signal aborts. */

@@ -99,6 +99,7 @@ function counted(hosted: HostedSpeaker, onClosed: () => void): HostedSpeaker {
   return {
     answer: (offer, iceServers) => hosted.answer(offer, iceServers),
     addCandidate: (sid, candidate) => hosted.addCandidate(sid, candidate),
+    hangUp: (sid) => hosted.hangUp(sid),
     setLanguage: (languageId) => hosted.setLanguage(languageId),
     drain: (signal) => hosted.drain(signal),
     [Symbol.asyncDispose]: () => closed ??= close(),

@@ -35,6 +35,7 @@ class FakeHost implements SpeakerHost {
         return Promise.resolve({ sdp: "answer" });
       },
       addCandidate: (sid, { candidate }) => void this.asked.push(`candidate ${sid} ${candidate}`),
+      hangUp: (sid) => void this.asked.push(`hang up ${sid}`),
       setLanguage: (languageId) => void this.asked.push(`language ${languageId}`),
       drain: (signal) => {
         this.asked.push(`drain ${signal.aborted}`);
@@ -77,10 +78,18 @@ Deno.test("A speaker who is let in is the inner host's in everything", async () 
     sdp: "answer",
   });
   speaker.addCandidate("7", { candidate: "c" });
+  speaker.hangUp("7");
   speaker.setLanguage("fr");
   await speaker.drain(AbortSignal.abort());
   await speaker[Symbol.asyncDispose]();
-  assert.deepEqual(inner.asked, ["answer 7 1", "candidate 7 c", "language fr", "drain true", "dispose"]);
+  assert.deepEqual(inner.asked, [
+    "answer 7 1",
+    "candidate 7 c",
+    "hang up 7",
+    "language fr",
+    "drain true",
+    "dispose",
+  ]);
 });
 
 Deno.test("Past the most there may be a speaker is refused, until one has wholly gone", async () => {

@@ -106,6 +106,10 @@ class InProcessSpeaker implements HostedSpeaker {
     this.#receiver.addCandidate(sid, candidate);
   }
 
+  hangUp(sid: string): void {
+    void this.#receiver.hangUp(sid); // disposing waits for it
+  }
+
   setLanguage(languageId: string): void {
     this.#captioner.setLanguage(languageId);
   }

@@ -43,6 +43,7 @@ export type ToWorker =
   | { type: "open"; id: number; speaker: Speaker; languageId: string }
   | { type: "answer"; id: number; call: number; offer: SdpOffer; iceServers: readonly IceServer[] }
   | { type: "candidate"; id: number; sid: string; candidate: IceCandidate }
+  | { type: "hang_up"; id: number; sid: string }
   | { type: "language"; id: number; languageId: string }
   | { type: "drain"; id: number; call: number }
   /** The drain with this number is awaited no longer. */

@@ -327,6 +327,10 @@ class RemoteSpeaker implements HostedSpeaker {
     this.link.send({ type: "candidate", id: this.id, sid, candidate: plain });
   }
 
+  hangUp(sid: string): void {
+    this.link.send({ type: "hang_up", id: this.id, sid });
+  }
+
   setLanguage(languageId: string): void {
     this.link.send({ type: "language", id: this.id, languageId });
   }

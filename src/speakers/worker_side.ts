@@ -62,6 +62,8 @@ export class WorkerSide {
         return this.#open(message);
       case "candidate":
         return this.#speakers.get(message.id)?.addCandidate(message.sid, message.candidate);
+      case "hang_up":
+        return this.#speakers.get(message.id)?.hangUp(message.sid);
       case "language":
         return this.#speakers.get(message.id)?.setLanguage(message.languageId);
       case "answer":

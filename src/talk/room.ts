@@ -246,6 +246,8 @@ export class Room {
         return this.#speakers.get(event.from)?.candidate(event.sid, event.candidate);
       case "offer_failed":
         return this.#speakers.get(event.sessionId)?.refused(event.code);
+      case "answer_refused":
+        return this.#speakers.get(event.sessionId)?.answerRefused(event.sid);
       case "call_ended":
       case "room_deleted":
         return this.#end({ reason: event.type });

@@ -21,6 +21,7 @@ import { NegotiationError, TiroError, UnavailableError } from "../domain/mod.ts"
 import { type Scope, untilAborted } from "../flow/mod.ts";
 import { ConnectionWatch, type Sign } from "./connection_watch.ts";
 import type { Joining, JoinReason, JoinTurn } from "./joining.ts";
+import { OfferLine } from "./offer_line.ts";
 
 export interface RoomSpeakerOptions {
   sessionId: string;
@@ -69,6 +70,7 @@ export class RoomSpeaker implements AsyncDisposable {
   /** Whether the last request could not leave, since signalling was away. */
   #isCutOff = false;
   readonly #turn: JoinTurn;
+  readonly #offers: OfferLine;
   /** What the next turn is waited for with. */
   #joinReason: JoinReason = "first";
   /** What the last turn was waited for with. */
@@ -82,6 +84,7 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#options = options;
     this.#languageId = options.languageId;
     this.#turn = options.joining.turn(options.room, () => this.#ask());
+    this.#offers = new OfferLine({ ...options, answer: (offer) => this.#answer(offer) });
     options.scope.defer(() => this.#rest());
     options.scope.defer(() => this.#hosted?.[Symbol.asyncDispose]());
   }
@@ -113,23 +116,22 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   offered(offer: SdpOffer): void {
-    const { scope, iceServers, sendAnswer } = this.#options;
-    const hosted = this.#hosted;
-    if (scope.signal.aborted || !hosted) return;
+    if (this.#options.scope.signal.aborted || !this.#hosted) return;
     this.#turn.offered();
-    scope.run(async () => {
-      try {
-        const servers = await untilAborted(iceServers(), scope.signal);
-        const { sdp } = await untilAborted(hosted.answer(offer, servers), scope.signal);
-        sendAnswer(offer.sid, sdp);
-      } catch (error) {
-        scope.signal.throwIfAborted();
-        if (hosted !== this.#hosted) return; // it broke meanwhile, which is told
-        this.#complain("offer not answered", error, this.#tries === 0 ? "warn" : "debug");
-        if (error instanceof NegotiationError) this.#notConnected({ unanswered: error.code });
-        this.#askAgain("not_answered");
-      }
-    });
+    this.#offers.add(offer);
+  }
+
+  /**
+   * The SFU knows no subscription `sid`: a participant wrote that offer, or it was void before it was answered. Whoever is
+   * at the other end of the connection is left.
+   */
+  answerRefused(sid: string): void {
+    const { log, meter } = this.#options;
+    this.#hosted?.hangUp(sid);
+    meter.count("transcription_errors_total", "answer_refused");
+    log[this.#tries === 0 ? "warn" : "debug"]("answer refused by the SFU");
+    this.#notConnected({ refused: "answer_refused" });
+    this.#askAgain("refused");
   }
 
   candidate(sid: string, candidate: IceCandidate): void {
@@ -167,6 +169,24 @@ export class RoomSpeaker implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#options.scope[Symbol.asyncDispose]();
+  }
+
+  /** Rejects when the scope is aborted only. */
+  async #answer(offer: SdpOffer): Promise<void> {
+    const { scope, iceServers, sendAnswer } = this.#options;
+    const hosted = this.#hosted;
+    if (!hosted) return;
+    try {
+      const servers = await untilAborted(iceServers(), scope.signal);
+      const { sdp } = await untilAborted(hosted.answer(offer, servers), scope.signal);
+      sendAnswer(offer.sid, sdp);
+    } catch (error) {
+      scope.signal.throwIfAborted();
+      if (hosted !== this.#hosted) return; // it broke meanwhile, which is told
+      this.#complain("offer not answered", error, this.#tries === 0 ? "warn" : "debug");
+      if (error instanceof NegotiationError) this.#notConnected({ unanswered: error.code });
+      this.#askAgain("not_answered");
+    }
   }
 
   #openHosted(): HostedSpeaker {
@@ -214,6 +234,7 @@ export class RoomSpeaker implements AsyncDisposable {
     if (scope.signal.aborted || !broken) return;
     this.#complain("speaker failed", error);
     this.#hosted = undefined;
+    this.#offers.clear();
     this.#pipeline = {};
     scope.run(async () => {
       try {

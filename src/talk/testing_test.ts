@@ -109,6 +109,10 @@ export class FakeSpeaker implements HostedSpeaker {
   addCandidate(sid: string, { candidate }: IceCandidate) {
     this.candidates.push(`${sid} ${candidate}`);
   }
+  readonly hungUp: string[] = [];
+  hangUp(sid: string) {
+    this.hungUp.push(sid);
+  }
   setLanguage(languageId: string) {
     this.languageId = languageId;
   }

@@ -360,11 +360,22 @@ export class HpbHub implements AsyncDisposable {
     };
     const refuse = (code: string) =>
       deliver(sender, { id: message.id, type: "error", error: { code, message: "" } });
-    if (data.type === "requestoffer") {
+    const { id: sessionid, userId } = sender;
+    const relayed = {
+      type: "message",
+      message: { sender: { type: recipient.type, sessionid, userid: userId || undefined }, data },
+    };
+    if (recipient.type === "room") {
+      for (const each of sender.room?.sessions ?? []) if (each !== sender) deliver(each, relayed);
+      return;
+    }
+    // What the real one cannot read as a message for its SFU it relays, whatever else it is.
+    const isForSfu = ["number", "undefined"].includes(typeof data.bitrate);
+    if (isForSfu && data.type === "requestoffer") {
       this.offersRequested.push(recipient.sessionid);
       return this.#run(this.#requestOffer(sender, recipient.sessionid, message.id));
     }
-    if (data.type === "answer" || data.type === "candidate") {
+    if (isForSfu && (data.type === "answer" || data.type === "candidate")) {
       const subscription = this.#subscriptions.get(pair(sender.id, recipient.sessionid));
       if (!subscription) return refuse("client_not_found");
       if (subscription.sid !== data.sid) return refuse("processing_failed");
@@ -385,13 +396,7 @@ export class HpbHub implements AsyncDisposable {
     if (data.type === "transcript" && data.roomType !== "video") return refuse("invalid_format");
     const to = this.#sessions.get(recipient.sessionid);
     if (!to || to === sender) return;
-    deliver(to, {
-      type: "message",
-      message: {
-        sender: { type: "session", sessionid: sender.id, userid: sender.userId || undefined },
-        data,
-      },
-    });
+    deliver(to, relayed);
   }
 
   async #requestOffer(subscriber: Session, publisherId: string, id: string | undefined): Promise<void> {

@@ -6,8 +6,14 @@
 import { z } from "zod";
 import { type IceCandidate, LIMITS, SignalingError } from "../../domain/mod.ts";
 
-/** Why a message was not understood: few values, the label of a counter. */
-export type IgnoredReason = "not_text" | "not_json" | "unknown_type" | "invalid";
+/** Why a message was not taken: few values, the label of a counter. */
+export type IgnoredReason =
+  | "not_text"
+  | "not_json"
+  | "unknown_type"
+  | "invalid"
+  /** An offer or a candidate that a participant addressed to others, and the HPB passed on. */
+  | "relayed";
 
 export type ServerMessage =
   | { kind: "hello"; id?: string; sessionId: string; resumeId?: string; features?: string[] }
@@ -140,18 +146,27 @@ const Relayed = z.object({
     data: z.object({ type: z.string(), roomType: z.string().optional() }),
   }),
 });
-const From = z.object({ message: z.object({ sender: z.object({ sessionid: name }) }) });
+const From = z.object({
+  message: z.object({
+    sender: z.object({ type: z.string(), sessionid: name }),
+    recipient: z.unknown().optional(),
+  }),
+});
+/** An empty one is none, and the HPB takes an answer without one for whatever subscription there is. */
+const sid = z.string().min(1).max(LIMITS.sidChars);
 const Offer = z.object({
-  message: z.object({ data: z.object({ sid: z.string(), payload: z.object({ sdp: z.string().min(1) }) }) }),
+  message: z.object({
+    data: z.object({ sid, payload: z.object({ sdp: z.string().min(1).max(LIMITS.sdpChars) }) }),
+  }),
 });
 const Candidate = z.object({
   message: z.object({
     data: z.object({
-      sid: z.string().default(""),
+      sid,
       payload: z.object({
         candidate: z.object({
-          candidate: z.string(),
-          sdpMid: z.string().nullish(),
+          candidate: z.string().max(LIMITS.candidateChars),
+          sdpMid: z.string().max(LIMITS.sidChars).nullish(),
           sdpMLineIndex: z.number().int().nullish(),
         }),
       }),
@@ -258,11 +273,20 @@ function decodeEvent(event: string, json: unknown): ServerMessage {
   return { kind: "ignored", reason: "unknown_type" };
 }
 
-/** Messages of the SFU and of other participants; `from` is who the HPB says sent it, not what they say themselves. */
+/**
+ * Messages of the SFU and of other participants; `from` is who the HPB says sent it, not what they say themselves. What
+ * the SFU has to say of a publisher comes in that publisher's name, with sender type "session" and without recipient (in
+ * HPB 1.2 and 2.0). A message that a participant addressed to the room or to a user has that as sender type. One to our
+ * session is kept by the HPB for the SFU, unless it cannot read it: then it is relayed and looks like the SFU's, but
+ * from another node it has a recipient. `subscriptions.ts` looks further.
+ */
 function decodeRelayed(type: string, roomType: string | undefined, json: unknown): ServerMessage {
   if (type !== "offer" && type !== "candidate") return { kind: "unneeded" };
   if ((roomType ?? "video") !== "video") return { kind: "unneeded" }; // a screen share
-  return read(From, json, ({ message: { sender: { sessionid: from } } }) => {
+  return read(From, json, ({ message: { sender: { type: senderType, sessionid: from }, recipient } }) => {
+    if (senderType !== "session" || (recipient ?? null) !== null) {
+      return { kind: "ignored", reason: "relayed" };
+    }
     if (type === "offer") {
       return read(Offer, json, ({ message: { data } }) => (
         { kind: "offer", from, sid: data.sid, sdp: data.payload.sdp }
@@ -270,6 +294,7 @@ function decodeRelayed(type: string, roomType: string | undefined, json: unknown
     }
     return read(Candidate, json, ({ message: { data } }) => {
       const { candidate, sdpMid, sdpMLineIndex } = data.payload.candidate;
+      if (!isUdp(candidate)) return { kind: "unneeded" };
       return {
         kind: "candidate",
         from,
@@ -279,6 +304,11 @@ function decodeRelayed(type: string, roomType: string | undefined, json: unknown
       };
     });
   });
+}
+
+/** Of the others none is checked: the end of candidates, TCP, and what is no candidate. */
+function isUdp(candidate: string): boolean {
+  return /^\s*candidate:\S+\s+\S+\s+udp\s/i.test(candidate);
 }
 
 function read<T>(schema: z.ZodType<T>, json: unknown, then: (value: T) => ServerMessage): ServerMessage {

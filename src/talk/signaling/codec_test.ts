@@ -3,9 +3,12 @@ import { decode, encode } from "./codec.ts";
 
 const event = (target: string, type: string, rest: Record<string, unknown> = {}) =>
   decode(JSON.stringify({ type: "event", event: { target, type, ...rest } }));
-const relayed = (data: Record<string, unknown>) =>
+const relayed = (data: Record<string, unknown>, more: Record<string, unknown> = {}) =>
   decode(
-    JSON.stringify({ type: "message", message: { sender: { type: "session", sessionid: "s1" }, data } }),
+    JSON.stringify({
+      type: "message",
+      message: { sender: { type: "session", sessionid: "s1" }, data, ...more },
+    }),
   );
 
 Deno.test("Replies carry the id of what they answer", () => {
@@ -179,13 +182,52 @@ Deno.test("Offers and candidates are from whoever the HPB says sent them; an emp
   };
   assert.deepEqual(relayed(offer), { kind: "offer", from: "s1", sid: "7", sdp: "v=0" });
   assert.deepEqual(relayed({ ...offer, roomType: "screen" }), { kind: "unneeded" });
-  const candidate = { candidate: "candidate:1", sdpMid: "", sdpMLineIndex: 0 };
+  const candidate = { candidate: HOST_CANDIDATE, sdpMid: "", sdpMLineIndex: 0 };
   assert.deepEqual(relayed({ type: "candidate", sid: "7", roomType: "video", payload: { candidate } }), {
     kind: "candidate",
     from: "s1",
     sid: "7",
-    candidate: { candidate: "candidate:1", sdpMid: undefined, sdpMLineIndex: 0 },
+    candidate: { candidate: HOST_CANDIDATE, sdpMid: undefined, sdpMLineIndex: 0 },
   });
+});
+
+const HOST_CANDIDATE = "candidate:1 1 udp 2015363327 192.0.2.7 20000 typ host";
+
+Deno.test("Offers and candidates that a participant addressed to others are not the SFU's", () => {
+  const offer = { type: "offer", roomType: "video", sid: "7", payload: { sdp: "v=0" } };
+  const candidate = { ...offer, type: "candidate", payload: { candidate: { candidate: HOST_CANDIDATE } } };
+  for (const data of [offer, candidate]) {
+    for (const type of ["room", "call", "user", ""]) {
+      const more = { sender: { type, sessionid: "s1" } };
+      assert.deepEqual(relayed(data, more), { kind: "ignored", reason: "relayed" }, type);
+    }
+    const recipient = { type: "session", sessionid: "me" };
+    assert.deepEqual(relayed(data, { recipient }), { kind: "ignored", reason: "relayed" }, "by another node");
+    assert.deepEqual(relayed(data, { recipient: null }), relayed(data));
+    assert.deepEqual(relayed(data, { sender: { sessionid: "s1" } }), { kind: "ignored", reason: "invalid" });
+    assert.equal(relayed(data).kind, data.type);
+  }
+});
+
+Deno.test("What an offer and a candidate may have has bounds", () => {
+  const offer = (sid: unknown, sdp: unknown) => relayed({ type: "offer", sid, payload: { sdp } }).kind;
+  assert.equal(offer("s".repeat(64), "v".repeat(32 * 1024)), "offer");
+  assert.equal(offer("s".repeat(65), "v=0"), "ignored");
+  assert.equal(offer("7", "v".repeat(32 * 1024 + 1)), "ignored");
+  // The HPB takes an answer without one for any subscription.
+  assert.equal(offer("", "v=0"), "ignored");
+  assert.equal(offer(undefined, "v=0"), "ignored");
+
+  const trickled = (candidate: unknown, sid: unknown = "7", more = {}) =>
+    relayed({ type: "candidate", sid, payload: { candidate: { candidate, ...more } } }).kind;
+  assert.equal(trickled(HOST_CANDIDATE.padEnd(1_024, " x")), "candidate");
+  assert.equal(trickled(HOST_CANDIDATE.padEnd(1_025, " x")), "ignored");
+  assert.equal(trickled(HOST_CANDIDATE, ""), "ignored");
+  assert.equal(trickled(HOST_CANDIDATE, "s".repeat(65)), "ignored");
+  assert.equal(trickled(HOST_CANDIDATE, "7", { sdpMid: "m".repeat(65) }), "ignored");
+  for (const none of ["", "candidate:1 1 tcp 1 192.0.2.7 9 typ host tcptype active", "end-of-candidates"]) {
+    assert.equal(trickled(none), "unneeded", none);
+  }
 });
 
 Deno.test("What is not needed is known, and what makes no sense is ignored with a reason, never thrown", () => {

@@ -102,7 +102,7 @@ export class SignalingConnection {
 
   /** Answers the offer `sid`. Not sent when not in the room: the offer is void by then. */
   sendAnswer(sessionId: string, sid: string, sdp: string): void {
-    this.#sendInRoom({ kind: "answer", to: sessionId, sid, sdp });
+    if (this.isJoined) this.#apply(this.#session.sendAnswer(sessionId, sid, sdp));
   }
 
   /** Sends a caption to one listener; false when not in the room or too large. */
@@ -168,6 +168,9 @@ export class SignalingConnection {
           break;
         case "ignored":
           this.#ignored("error", output.code);
+          break;
+        case "unasked":
+          this.#ignored("unasked");
           break;
         case "event":
           this.#tell(output.event);

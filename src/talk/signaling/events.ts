@@ -48,11 +48,13 @@ export type SignalingEvent =
   | { type: "switch_to"; roomToken: string }
   /** The room is no more; `closed` follows. */
   | { type: "room_deleted" }
-  /** Asked for or not: the SFU renegotiates with an offer of its own. */
+  /** Asked for, or a renegotiation by the SFU of what was. */
   | { type: "offer"; from: string; offer: SdpOffer }
   | { type: "candidate"; from: string; sid: string; candidate: IceCandidate }
   /** No offer will come of the request: the HPB's error code, or `timeout`, `busy`, `disconnected`. */
   | { type: "offer_failed"; sessionId: string; code: string }
+  /** The SFU has no subscription that our answer fits: the offer was not its own, or is void by now. */
+  | { type: "answer_refused"; sessionId: string; sid: string }
   /** Trying again by itself. Told once, until the next `joined`. */
   | { type: "disconnected" }
   /** Final, nothing follows. With an error unless it was asked for or the room is gone. */

@@ -19,9 +19,9 @@ import type { ServerMessage } from "./codec.ts";
 import { isFinal, isFinalBye, isForgotten, isOldHello, isShutOut, refusal } from "./error_codes.ts";
 import type { SignalingEvent } from "./events.ts";
 import { hello, type HelloOptions } from "./hello.ts";
-import { OfferRequests } from "./offer_requests.ts";
 import { Roster } from "./roster.ts";
 import { NEXT, type SessionOutput, type State } from "./session_state.ts";
+import { Subscriptions } from "./subscriptions.ts";
 
 export interface SessionOptions extends HelloOptions, AttemptsOptions {
   roomToken: string;
@@ -46,7 +46,7 @@ const BYE_TIMEOUT_MS = 1_000;
 export class SignalingSession {
   readonly #options: SessionOptions;
   readonly #attempts: Attempts;
-  readonly #offers = new OfferRequests();
+  readonly #subscriptions = new Subscriptions();
   readonly #roster = new Roster();
   #state: State = { kind: "idle" };
   #helloVersion: "1.0" | "2.0" = "2.0";
@@ -135,8 +135,21 @@ export class SignalingSession {
    */
   requestOffer(sessionId: string, nowMs: number): SessionOutput[] {
     const id = this.#nextId();
-    const asked = this.#offers.add(sessionId, id, this.isJoined ? undefined : "disconnected", nowMs);
+    const failed = this.isJoined ? undefined : "disconnected";
+    const asked = this.#subscriptions.request(sessionId, id, failed, nowMs);
     return asked ? [{ type: "send", message: { kind: "request_offer", to: sessionId }, id }] : [];
+  }
+
+  /** Answers the offer `sid`; nothing leaves when not in the room, where the offer is void by then. */
+  sendAnswer(sessionId: string, sid: string, sdp: string): SessionOutput[] {
+    if (!this.isJoined) return [];
+    const id = this.#nextId();
+    const message = { kind: "answer", to: sessionId, sid, sdp } as const;
+    return [{
+      type: "send",
+      message,
+      id: this.#subscriptions.answering(sessionId, sid, id) ? id : undefined,
+    }];
   }
 
   /** Says goodbye, so that the HPB does not keep the session, and ends with `closed`. */
@@ -151,14 +164,14 @@ export class SignalingSession {
   /** Called when `nextDeadline` has passed. */
   due(nowMs: number): SessionOutput[] {
     if (this.#state.kind === "ended") return [];
-    const failed = this.#offers.due(nowMs, this.isJoined ? undefined : "disconnected").map(toOutput);
+    const failed = this.#subscriptions.due(nowMs, this.isJoined ? undefined : "disconnected").map(toOutput);
     return [...failed, ...this.#due(nowMs)];
   }
 
   nextDeadline(): number | undefined {
     const state = this.#state;
     if (state.kind === "ended") return undefined;
-    const offers = this.#offers.nextDeadline();
+    const offers = this.#subscriptions.nextDeadline();
     const own = state.kind === "waiting"
       ? state.untilMs
       : state.kind === "joined"
@@ -275,7 +288,7 @@ export class SignalingSession {
     this.#toldDisconnected = false;
     if (!resumed) {
       this.#roster.reset(this.#sessionId);
-      this.#offers.clear();
+      this.#subscriptions.clear();
     }
     return [toOutput({ type: "joined", resumed })];
   }
@@ -285,6 +298,7 @@ export class SignalingSession {
       case "sessions_joined":
         return [...this.#roster.joined(message.sessions).map(toOutput), ...this.#overfull()];
       case "sessions_left":
+        this.#subscriptions.left(message.sessionIds);
         return this.#roster.left(message.sessionIds).map(toOutput);
       case "participants":
         return [...this.#roster.listed(message.users, message.changed).map(toOutput), ...this.#overfull()];
@@ -304,11 +318,12 @@ export class SignalingSession {
         return message.id !== undefined && message.id === this.#rejoinId ? this.#joined(false, nowMs) : [];
       case "offer": {
         const { from, sid, sdp } = message;
-        this.#offers.settle(from);
+        if (!this.#subscriptions.offered(from, sid)) return [{ type: "unasked" }];
         return [toOutput({ type: "offer", from, offer: { sid, sdp } })];
       }
       case "candidate": {
         const { from, sid, candidate } = message;
+        if (!this.#subscriptions.trickled(from, sid)) return [{ type: "unasked" }];
         return [toOutput({ type: "candidate", from, sid, candidate })];
       }
       case "bye":
@@ -327,7 +342,7 @@ export class SignalingSession {
 
   /** An error while in the room: about one request, about us, or about nothing that matters. */
   #complained(id: string | undefined, code: string, nowMs: number): SessionOutput[] {
-    const failed = id === undefined ? undefined : this.#offers.fail(id, code);
+    const failed = id === undefined ? undefined : this.#subscriptions.fail(id, code);
     if (failed) return [toOutput(failed)];
     if (code === "already_joined" || code === "ignored") return []; // the answer to a probe
     if (code === "not_in_room") return this.#join(nowMs);
@@ -398,7 +413,7 @@ export class SignalingSession {
     if (kind === "joined" || kind === "joining") outputs.push({ type: "send", message: { kind: "bye" } });
     if (kind !== "idle" && kind !== "waiting") outputs.push({ type: "drop" });
     this.#enter({ kind: "ended" });
-    this.#offers.clear();
+    this.#subscriptions.clear();
     return [...outputs, toOutput({ type: "closed", error })];
   }
 

@@ -16,6 +16,8 @@ export type SessionOutput =
   | { type: "attempt"; outcome: AttemptOutcome; code?: string }
   /** An error message that is nobody's answer. */
   | { type: "ignored"; code: string }
+  /** An offer or a candidate that nobody asked for. */
+  | { type: "unasked" }
   /** So many sessions of one message are not kept track of: there are too many. */
   | { type: "overfull"; sessions: number };
 

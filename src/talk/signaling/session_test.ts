@@ -33,6 +33,7 @@ class Rig {
   receive = (message: ServerMessage) => this.#note(this.session.receive(message, this.nowMs));
   leave = () => this.#note(this.session.leave(this.nowMs));
   requestOffer = (sessionId: string) => this.#note(this.session.requestOffer(sessionId, this.nowMs));
+  answer = (sessionId: string, sid: string) => this.#note(this.session.sendAnswer(sessionId, sid, "sdp"));
 
   /** The id of the newest request. */
   get id(): string {
@@ -525,6 +526,44 @@ Deno.test("Session asks for an offer once until it is answered, and tells of eve
   rig.lost();
   assert.deepEqual(rig.requestOffer("c"), []);
   assert.deepEqual(events(rig.wait(0)), [{ type: "offer_failed", sessionId: "c", code: "disconnected" }]);
+});
+
+Deno.test("Session takes the offer it asked for, renegotiations of that, and no other", () => {
+  const rig = new Rig().join();
+  const offer = (from: string, sid: string) => kinds(rig.receive({ kind: "offer", from, sid, sdp: "v=0" }));
+  const host = { candidate: "candidate:1" };
+  const candidate = (from: string, sid: string) =>
+    kinds(rig.receive({ kind: "candidate", from, sid, candidate: host }));
+  assert.deepEqual(offer("a", "1"), ["unasked"]);
+  assert.deepEqual(candidate("a", "1"), ["unasked"]);
+  rig.requestOffer("a");
+  assert.deepEqual(offer("b", "1"), ["unasked"], "not of whom it was asked");
+  assert.deepEqual(candidate("a", "1"), ["candidate"], "it may come before its offer");
+  assert.deepEqual(offer("a", "1"), ["offer"]);
+  assert.deepEqual(offer("a", "2"), ["unasked"]);
+  assert.deepEqual(candidate("a", "2"), ["unasked"]);
+  assert.deepEqual(candidate("a", "1"), ["candidate"]);
+  assert.deepEqual(offer("a", "1"), ["offer"], "renegotiated");
+  rig.receive({ kind: "sessions_left", sessionIds: ["a"] });
+  assert.deepEqual(offer("a", "1"), ["unasked"]);
+});
+
+Deno.test("Session tells of an answer that the SFU refuses, and forgets that subscription", () => {
+  const rig = new Rig().join();
+  rig.requestOffer("a");
+  const offer = () => kinds(rig.receive({ kind: "offer", from: "a", sid: "1", sdp: "v=0" }));
+  offer();
+  const answer = { kind: "answer", to: "a", sid: "1", sdp: "sdp" } as const;
+  const outputs = rig.answer("a", "1");
+  assert.deepEqual(outputs, [{ type: "send", message: answer, id: rig.id }]);
+  assert.deepEqual(rig.answer("a", "1"), [{ type: "send", message: answer, id: undefined }], "renegotiated");
+  assert.deepEqual(events(rig.refuse("processing_failed")), [
+    { type: "answer_refused", sessionId: "a", sid: "1" },
+  ]);
+  assert.deepEqual(offer(), ["unasked"]);
+  assert.deepEqual(kinds(rig.refuse("processing_failed")), ["ignored"], "once");
+  rig.lost();
+  assert.deepEqual(rig.answer("a", "1"), []);
 });
 
 Deno.test("Session whose offer does not come while the HPB is away blames that, and not the speaker", () => {

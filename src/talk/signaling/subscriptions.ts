@@ -1,0 +1,132 @@
+/**
+ * What the SFU was asked for, and which offers and candidates count. The HPB answers a request with an offer that names
+ * only the speaker, with an error that names only the request, after up to 10 s, or, while Janus is down, not at all:
+ * here every request ends. And it relays what a participant wrote as an offer of the SFU for themselves, so that an
+ * offer counts once for a request, and after that for the subscription that came of it, whose sid only the SFU and we
+ * know. A participant who comes before the SFU is found out when the HPB refuses our answer: it knows no such sid.
+ *
+ *     none --request--> asked --offer--> standing --offer with its sid--> standing
+ *                         '-- refused, or no offer in time --> none, or what stood before
+ */
+import { LIMITS } from "../../domain/mod.ts";
+import type { SignalingEvent } from "./events.ts";
+
+type OfferFailed = SignalingEvent & { type: "offer_failed" };
+type AnswerRefused = SignalingEvent & { type: "answer_refused" };
+
+/** The HPB gives up at 10 s. */
+const OFFER_TIMEOUT_MS = 15_000;
+/** Those who left without a word are forgotten once there are so many. */
+const STANDING_MAX = 2 * LIMITS.speakersPerRoom;
+
+interface Request {
+  id: string;
+  deadlineMs: number;
+  code: string;
+  /** Candidates taken before the offer. */
+  candidates: number;
+  /** What stood before was renegotiated meanwhile, which may have been the SFU's answer. */
+  isRenewed: boolean;
+}
+
+interface Standing {
+  sid: string;
+  candidates: number;
+  /** Of the first answer, which tells whether the SFU knows this subscription. */
+  answerId?: string;
+}
+
+export class Subscriptions {
+  /** By speaker: one each, since a second offer would void the answer to the first. */
+  readonly #requests = new Map<string, Request>();
+  /** By speaker, the newest last. */
+  readonly #standing = new Map<string, Standing>();
+
+  /**
+   * False when nothing is to be sent: an offer of this speaker is on its way, or the request has failed before it
+   * began (`failedCode`, or too many), which `due` tells at once.
+   */
+  request(sessionId: string, id: string, failedCode: string | undefined, nowMs: number): boolean {
+    if (this.#requests.has(sessionId)) return false;
+    const code = failedCode ?? (this.#requests.size >= LIMITS.speakersPerRoom ? "busy" : "timeout");
+    const asked = code === "timeout";
+    const deadlineMs = asked ? nowMs + OFFER_TIMEOUT_MS : nowMs;
+    this.#requests.set(sessionId, { id, code, deadlineMs, candidates: 0, isRenewed: false });
+    return asked;
+  }
+
+  /** Whether the offer counts. */
+  offered(sessionId: string, sid: string): boolean {
+    const request = this.#requests.get(sessionId);
+    if (this.#standing.get(sessionId)?.sid === sid) {
+      if (request) request.isRenewed = true;
+      return true;
+    }
+    if (!request) return false;
+    this.#requests.delete(sessionId);
+    this.#standing.delete(sessionId);
+    for (const oldest of this.#standing.keys()) {
+      if (this.#standing.size < STANDING_MAX) break;
+      this.#standing.delete(oldest);
+    }
+    this.#standing.set(sessionId, { sid, candidates: 0 });
+    return true;
+  }
+
+  /** Whether the candidate counts; before an offer that was asked for, any sid may be that offer's. */
+  trickled(sessionId: string, sid: string): boolean {
+    const standing = this.#standing.get(sessionId);
+    const of = standing?.sid === sid ? standing : this.#requests.get(sessionId);
+    return of !== undefined && ++of.candidates <= LIMITS.candidatesPerOffer;
+  }
+
+  /** Our answer leaves under this id. False when the HPB's opinion of it does not matter: the subscription works. */
+  answering(sessionId: string, sid: string, id: string): boolean {
+    const standing = this.#standing.get(sessionId);
+    if (standing?.sid !== sid || standing.answerId !== undefined) return false;
+    standing.answerId = id;
+    return true;
+  }
+
+  /** An error came; undefined when it answers nothing of ours. */
+  fail(id: string, code: string): OfferFailed | AnswerRefused | undefined {
+    for (const [sessionId, request] of this.#requests) {
+      if (request.id !== id) continue;
+      this.#requests.delete(sessionId);
+      return { type: "offer_failed", sessionId, code };
+    }
+    for (const [sessionId, { sid, answerId }] of this.#standing) {
+      if (answerId !== id) continue;
+      this.#standing.delete(sessionId);
+      return { type: "answer_refused", sessionId, sid };
+    }
+  }
+
+  /** What fails now; `why` stands for a timeout whose reason is known. */
+  due(nowMs: number, why?: string): OfferFailed[] {
+    const failed: OfferFailed[] = [];
+    for (const [sessionId, { deadlineMs, code, isRenewed }] of this.#requests) {
+      if (nowMs < deadlineMs) continue;
+      this.#requests.delete(sessionId);
+      if (isRenewed) continue;
+      failed.push({ type: "offer_failed", sessionId, code: code === "timeout" ? why ?? code : code });
+    }
+    return failed;
+  }
+
+  nextDeadline(): number | undefined {
+    let next: number | undefined;
+    for (const { deadlineMs } of this.#requests.values()) next = Math.min(next ?? deadlineMs, deadlineMs);
+    return next;
+  }
+
+  /** They left the room, and their subscriptions with them. What was asked for still ends. */
+  left(sessionIds: readonly string[]): void {
+    for (const sessionId of sessionIds) this.#standing.delete(sessionId);
+  }
+
+  clear(): void {
+    this.#requests.clear();
+    this.#standing.clear();
+  }
+}

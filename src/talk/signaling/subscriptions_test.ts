@@ -1,0 +1,97 @@
+import assert from "@std/assert";
+import { LIMITS } from "../../domain/mod.ts";
+import { Subscriptions } from "./subscriptions.ts";
+
+const TIMEOUT_MS = 15_000;
+
+/** Who was asked at 0, and offered `sid`. */
+function standing(sessionId: string, sid: string): Subscriptions {
+  const subscriptions = new Subscriptions();
+  subscriptions.request(sessionId, "t1", undefined, 0);
+  assert.ok(subscriptions.offered(sessionId, sid));
+  return subscriptions;
+}
+
+Deno.test("A request takes one offer, from whom it was asked", () => {
+  const subscriptions = new Subscriptions();
+  assert.equal(subscriptions.offered("a", "1"), false);
+  assert.ok(subscriptions.request("a", "t1", undefined, 0));
+  assert.equal(subscriptions.offered("b", "1"), false);
+  assert.ok(subscriptions.offered("a", "1"));
+  assert.equal(subscriptions.offered("a", "2"), false);
+  assert.ok(subscriptions.offered("a", "1"), "renegotiated");
+  assert.deepEqual(subscriptions.due(TIMEOUT_MS), []);
+});
+
+Deno.test("A request that failed takes none", () => {
+  const subscriptions = new Subscriptions();
+  subscriptions.request("a", "t1", undefined, 0);
+  assert.deepEqual(subscriptions.fail("t1", "client_not_found"), {
+    type: "offer_failed",
+    sessionId: "a",
+    code: "client_not_found",
+  });
+  assert.equal(subscriptions.offered("a", "1"), false);
+  subscriptions.request("a", "t2", undefined, 0);
+  assert.equal(subscriptions.due(TIMEOUT_MS).length, 1);
+  assert.equal(subscriptions.offered("a", "1"), false);
+});
+
+Deno.test("A renegotiation of what stands leaves a request its offer, and lets it end without a word", () => {
+  const subscriptions = standing("a", "1");
+  subscriptions.request("a", "t2", undefined, 0);
+  assert.ok(subscriptions.offered("a", "1"));
+  assert.ok(subscriptions.offered("a", "2"), "what was asked for");
+  assert.equal(subscriptions.offered("a", "1"), false, "what stood before is void");
+
+  subscriptions.request("a", "t3", undefined, 0);
+  assert.ok(subscriptions.offered("a", "2"));
+  assert.deepEqual(subscriptions.due(TIMEOUT_MS), [], "that may have been the SFU's answer");
+  assert.equal(subscriptions.nextDeadline(), undefined);
+});
+
+Deno.test("Sixteen candidates are taken before an offer, and sixteen for it", () => {
+  const subscriptions = new Subscriptions();
+  const taken = (sid: string) => {
+    let taken = 0;
+    for (let i = 0; i < 100; i++) taken += Number(subscriptions.trickled("a", sid));
+    return taken;
+  };
+  assert.equal(taken("1"), 0);
+  subscriptions.request("a", "t1", undefined, 0);
+  assert.equal(taken("1"), LIMITS.candidatesPerOffer);
+  assert.equal(taken("2"), 0, "of whatever sid");
+  subscriptions.offered("a", "1");
+  assert.equal(taken("2"), 0);
+  assert.equal(taken("1"), LIMITS.candidatesPerOffer);
+  subscriptions.request("a", "t2", undefined, 0);
+  assert.equal(taken("2"), LIMITS.candidatesPerOffer);
+});
+
+Deno.test("The first answer of a subscription tells whether the SFU knows it", () => {
+  const subscriptions = standing("a", "1");
+  assert.equal(subscriptions.answering("a", "2", "t2"), false);
+  assert.ok(subscriptions.answering("a", "1", "t3"));
+  assert.equal(subscriptions.answering("a", "1", "t4"), false, "it works by then");
+  assert.equal(subscriptions.fail("t4", "processing_failed"), undefined);
+  assert.deepEqual(subscriptions.fail("t3", "processing_failed"), {
+    type: "answer_refused",
+    sessionId: "a",
+    sid: "1",
+  });
+  assert.equal(subscriptions.offered("a", "1"), false);
+});
+
+Deno.test("Who has left is forgotten; of those who left without a word the oldest are", () => {
+  const subscriptions = standing("a", "1");
+  subscriptions.left(["a", "b"]);
+  assert.equal(subscriptions.offered("a", "1"), false);
+  const people = Array.from({ length: 2 * LIMITS.speakersPerRoom + 1 }, (_, i) => `p${i}`);
+  for (const person of people) {
+    subscriptions.request(person, "t", undefined, 0);
+    subscriptions.offered(person, "1");
+  }
+  assert.equal(subscriptions.offered("p0", "1"), false);
+  assert.ok(subscriptions.offered("p1", "1"));
+  assert.ok(subscriptions.offered(people.at(-1)!, "1"));
+});

@@ -1,0 +1,71 @@
+/** A participant writes offers in the SFU's place as fast as they can: what is kept of them, and what others hear. */
+import assert from "@std/assert";
+import { createSocket } from "node:dgram";
+import type { PublisherFactory } from "../fakes/hpb_hub.ts";
+import { weriftPublisherFactory } from "../fakes/sfu.ts";
+import { forgedOffer, Stranger } from "../hostile/forged_offers.ts";
+import { callOf, eventually, isFinal, say, startWorld } from "./world.ts";
+
+/** Twenty seconds of 300 a second. */
+const OFFERS = 6_000;
+/** Nearly as long as an offer may be. */
+const BYTES = 32_000;
+const WORDS = ["red", "river", "morning", "train"];
+
+Deno.test("A flood of offers beside a silent STUN server: two are kept, and the speaker beside it loses no word", async () => {
+  let isSilent = false;
+  const over = Promise.withResolvers<string>();
+  const publishers: PublisherFactory = async (id) => {
+    const publisher = await weriftPublisherFactory(id);
+    // The SFU's own offer never comes.
+    const offer = publisher.offer.bind(publisher);
+    publisher.offer = (...subscription) => isSilent ? over.promise : offer(...subscription);
+    return publisher;
+  };
+  const stun = createSocket("udp4");
+  await new Promise<void>((resolve) => stun.bind(0, "127.0.0.1", resolve));
+  {
+    await using world = await startWorld({ publishers });
+    const { hpb, metric } = world;
+    hpb.nextcloud.settings.stunservers = [{ urls: [`stun:127.0.0.1:${stun.address().port}`] }];
+    await using ends = new AsyncDisposableStack();
+    const { call, listener, speaker } = await callOf(world);
+    ends.use(call);
+    ends.defer(() => over.reject(new Error("Cannot offer: the test is over")));
+    isSilent = true;
+    const guest = await call.addSpeaker();
+    await eventually("the guest is asked for", () => hpb.hub.offersRequested.includes(guest.sessionId));
+    using stranger = new Stranger("127.0.0.1");
+    const text = JSON.stringify({
+      type: "message",
+      message: {
+        sender: { type: "session", sessionid: guest.sessionId },
+        data: forgedOffer({ from: guest.sessionId, stranger, bytes: BYTES }),
+      },
+    });
+    const spoken = say(speaker, WORDS);
+    for (let sent = 0; sent < OFFERS; sent++) {
+      hpb.hub.sendToInternal(call.roomToken, text);
+      // The HPB's socket sends, and the service's receives.
+      if (sent % 50 === 49) await new Promise((resolve) => setTimeout(resolve));
+    }
+    await spoken;
+    await listener.until(isFinal(WORDS), 20_000);
+    const dropped = async () =>
+      await metric('tiro_queue_dropped_total{queue="offers"}') +
+      await metric('tiro_signaling_ignored_total{reason="unasked"}');
+    await eventually("all offers came", async () => await dropped() >= OFFERS - 3);
+    const answered = OFFERS - await dropped();
+    assert.ok(
+      answered <= 3,
+      `${answered} of them were answered: the first, the newest, and one of a second request`,
+    );
+    await eventually(
+      "the answer is refused",
+      async () => await metric('transcription_errors_total{type="answer_refused"}') >= 1,
+    );
+    assert.equal(await metric("tiro_speakers_heard"), 1);
+    assert.equal(await metric('tiro_signaling_reconnects_total{kind="rejoined"}'), 0);
+  }
+  await new Promise<void>((resolve) => stun.close(resolve));
+});
