@@ -9,6 +9,8 @@ import type { TargetMemory } from "./target_memory.ts";
 
 /** Sessions of one room known by both names. Far past any call; of more only those who want captions are remembered. */
 const SESSIONS_MAX = 10_000;
+/** HPB sessions of one Nextcloud session: a reload makes another, the one before is gone within half a minute. */
+const SESSIONS_EACH_MAX = 16;
 
 /** Someone who asked for captions, by their Nextcloud session. */
 export interface Wanted {
@@ -28,6 +30,8 @@ export class Listeners {
   readonly #expected = new Set<string>();
   /** HPB session -> Nextcloud session, of everyone in the room. */
   readonly #sessions = new Map<string, string>();
+  /** Nextcloud session -> its HPB sessions, the oldest first. */
+  readonly #sessionsOf = new Map<string, string[]>();
   /** Languages asked for, by Nextcloud session: of those who want captions, or are in the room and may yet. */
   readonly #targets = new Map<string, string | null>();
   /** Listeners in the room, by Nextcloud session; their `id` is the HPB's. */
@@ -41,7 +45,8 @@ export class Listeners {
     if (!this.#wanted.has(ncSessionId) && this.#wanted.size >= LIMITS.pendingListeners) this.#forgetOldest();
     this.#wanted.add(ncSessionId);
     this.#recall(ncSessionId, ncSessionId);
-    for (const sessionId of this.#sessionsOf(ncSessionId)) this.#enter(ncSessionId, sessionId);
+    const newest = this.#sessionsOf.get(ncSessionId)?.at(-1);
+    if (newest !== undefined) this.#enter(ncSessionId, newest);
     return this.#present.has(ncSessionId);
   }
 
@@ -50,7 +55,7 @@ export class Listeners {
     this.#seenAs.delete(ncSessionId);
     this.#targets.delete(ncSessionId);
     this.#present.delete(ncSessionId);
-    for (const id of [ncSessionId, ...this.#sessionsOf(ncSessionId)]) this.memory?.forget(id);
+    for (const id of [ncSessionId, ...this.#sessionsOf.get(ncSessionId) ?? []]) this.memory?.forget(id);
   }
 
   /** Whoever comes by this HPB session wants captions: they did in the room they come from. */
@@ -62,7 +67,7 @@ export class Listeners {
 
   /** Whether they want captions or are in the room. */
   knows(ncSessionId: string): boolean {
-    return this.#wanted.has(ncSessionId) || this.#isHere(ncSessionId);
+    return this.#wanted.has(ncSessionId) || this.#sessionsOf.has(ncSessionId);
   }
 
   /**
@@ -72,7 +77,7 @@ export class Listeners {
   setTarget(ncSessionId: string, targetId: string | null): string | undefined {
     if (!this.knows(ncSessionId)) return undefined;
     this.#targets.set(ncSessionId, targetId);
-    for (const id of [ncSessionId, ...this.#sessionsOf(ncSessionId)]) {
+    for (const id of [ncSessionId, ...this.#sessionsOf.get(ncSessionId) ?? []]) {
       if (targetId === null) this.memory?.forget(id);
       else this.memory?.hold(id, targetId, this);
     }
@@ -87,7 +92,7 @@ export class Listeners {
       if (!this.#wanted.has(ncSessionId) && !this.#expected.has(sessionId)) return;
       this.#forgetSession();
     }
-    this.#sessions.set(sessionId, ncSessionId);
+    this.#name(sessionId, ncSessionId);
     this.#recall(ncSessionId, sessionId);
     if (this.#expected.delete(sessionId)) this.add(ncSessionId);
     else if (this.#wanted.has(ncSessionId)) this.#enter(ncSessionId, sessionId);
@@ -96,10 +101,10 @@ export class Listeners {
   /** Someone left; a listener who comes back with the same Nextcloud session (a reload) is still one. */
   sessionLeft(sessionId: string): void {
     const ncSessionId = this.#sessions.get(sessionId);
-    this.#sessions.delete(sessionId);
     if (ncSessionId === undefined) return;
+    this.#unname(sessionId, ncSessionId);
     this.memory?.release(sessionId, this);
-    const other = this.#sessionsOf(ncSessionId).at(-1);
+    const other = this.#sessionsOf.get(ncSessionId)?.at(-1);
     if (other === undefined) this.memory?.release(ncSessionId, this);
     if (this.#present.get(ncSessionId)?.id === sessionId) {
       if (other === undefined) this.#present.delete(ncSessionId);
@@ -113,6 +118,7 @@ export class Listeners {
     const wereHere = [...this.#present.keys()];
     this.release();
     this.#sessions.clear();
+    this.#sessionsOf.clear();
     this.#present.clear();
     for (const ncSessionId of this.#targets.keys()) {
       if (!this.#wanted.has(ncSessionId)) this.#targets.delete(ncSessionId);
@@ -166,15 +172,22 @@ export class Listeners {
     for (const id of [ncSessionId, sessionId]) this.memory?.hold(id, targetId, this);
   }
 
-  #sessionsOf(ncSessionId: string): string[] {
-    return [...this.#sessions].flatMap(([sessionId, known]) => known === ncSessionId ? [sessionId] : []);
+  #name(sessionId: string, ncSessionId: string): void {
+    const before = this.#sessions.get(sessionId);
+    if (before === ncSessionId) return;
+    if (before !== undefined) this.#unname(sessionId, before);
+    this.#sessions.set(sessionId, ncSessionId);
+    const own = this.#sessionsOf.get(ncSessionId);
+    if (own) own.push(sessionId);
+    else this.#sessionsOf.set(ncSessionId, [sessionId]);
+    if (own && own.length > SESSIONS_EACH_MAX) this.sessionLeft(own[0]);
   }
 
-  #isHere(ncSessionId: string): boolean {
-    for (const known of this.#sessions.values()) {
-      if (known === ncSessionId) return true;
-    }
-    return false;
+  #unname(sessionId: string, ncSessionId: string): void {
+    this.#sessions.delete(sessionId);
+    const others = this.#sessionsOf.get(ncSessionId)?.filter((id) => id !== sessionId) ?? [];
+    if (others.length > 0) this.#sessionsOf.set(ncSessionId, others);
+    else this.#sessionsOf.delete(ncSessionId);
   }
 
   /** Makes room for the session of someone who wants captions. */

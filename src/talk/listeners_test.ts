@@ -1,6 +1,7 @@
 import assert from "@std/assert";
 import { LIMITS } from "../domain/mod.ts";
 import { FakeClock } from "../../tests/fakes/clock.ts";
+import { stepsOf } from "../../tests/fakes/steps.ts";
 import { Listeners } from "./listeners.ts";
 import { TargetMemory } from "./target_memory.ts";
 
@@ -174,4 +175,18 @@ Deno.test("Languages of people nobody knows, or who left without listening, are 
   listeners.sessionJoined("hpb-3", "nc-1");
   listeners.add("nc-1");
   assert.deepEqual(targets(listeners), ["hpb-3:null"]);
+});
+
+Deno.test("Comings and goings cost a few steps each, however many share a Nextcloud session, and the newest stays", () => {
+  for (const ncSessionOf of [(id: number) => `nc-${id}`, () => "nc-1"]) {
+    const listeners = new Listeners();
+    listeners.add("nc-1");
+    listeners.sessionJoined("hpb-first", "nc-1");
+    const steps = stepsOf(() => {
+      for (let i = 0; i < 5_000; i++) listeners.sessionJoined(`hpb-${i}`, ncSessionOf(i));
+      for (let i = 0; i < 4_999; i++) listeners.sessionLeft(`hpb-${i}`);
+    });
+    assert.ok(steps < 10 * 5_000, `${steps} steps`);
+    assert.deepEqual(present(listeners), [ncSessionOf(2) === "nc-1" ? "hpb-4999" : "hpb-first"]);
+  }
 });

@@ -89,15 +89,25 @@ export type ClientMessage =
   }
   | { kind: "bye" };
 
+/** Entries read of one list: several times the largest call, and what a room's roster holds. */
+const ENTRIES_MAX = 5_000;
+/** Services announce a handful; people choose what their clients announce. */
+const FEATURES_MAX = 100;
+
 const id = z.string().optional();
 /** Ids, tokens and codes; an empty one is none. */
 const name = z.string().min(1).max(1024);
 /** Older Talk releases send booleans. */
 const callFlags = z.union([z.number().int(), z.boolean()]).transform(Number);
 
-/** Of a list, what is text. */
-const texts = z.array(z.unknown()).transform((entries) => entries.filter((each) => typeof each === "string"))
-  .optional().catch(undefined);
+/** A list whatever is in it: its entries are read one by one, and not all of a long one. */
+const list = z.custom<readonly unknown[]>(Array.isArray);
+/** Of a list of features, those of the first that are text. */
+const texts = list.transform((entries) =>
+  entries.slice(0, FEATURES_MAX).filter((each) => typeof each === "string")
+).optional().catch(undefined);
+/** Session ids of Nextcloud; a longer one is none of its. */
+const ncSession = z.string().max(512).optional().catch(undefined);
 
 const Envelope = z.object({ id, type: z.string() });
 const Hello = z.object({
@@ -113,14 +123,14 @@ const Bye = z.object({ bye: z.object({ reason: z.string().optional() }).optional
 const Event = z.object({ event: z.object({ target: z.string(), type: z.string() }) });
 const Joined = z.object({
   sessionid: name,
-  roomsessionid: z.string().optional().catch(undefined),
+  roomsessionid: ncSession,
   features: texts,
 });
-const Join = z.object({ event: z.object({ join: z.array(z.unknown()) }) });
-const Leave = z.object({ event: z.object({ leave: z.array(z.unknown()) }) });
+const Join = z.object({ event: z.object({ join: list }) });
+const Leave = z.object({ event: z.object({ leave: list }) });
 const User = z.object({
   sessionId: name,
-  nextcloudSessionId: z.string().optional().catch(undefined),
+  nextcloudSessionId: ncSession,
   // Flags that make no sense say nothing: they end nobody's captions.
   inCall: callFlags.optional().catch(undefined),
   internal: z.boolean().catch(false),
@@ -174,8 +184,6 @@ const Candidate = z.object({
   }),
 });
 
-/** Entries read of one list: several times the largest call. Reading these takes 50 ms at most, whatever they are. */
-const ENTRIES_MAX = 20_000;
 /** What only services announce in their hello. */
 const INTERNAL_FEATURES = ["internal-incall", "start-dialout"];
 

@@ -382,3 +382,33 @@ Deno.test("A list of nothing but nonsense is read to its bound, and all of it co
   const message = event("participants", "update", { update: { users } });
   assert.deepEqual(message, { kind: "participants", users: [], changed: [], invalidEntries: 25_001 });
 });
+
+Deno.test("Of a list no more is read than the largest call has, and of features no more than services have", () => {
+  const join = Array.from({ length: 6_000 }, (_, i) => ({ sessionid: `s${i}` }));
+  const message = event("room", "join", { join });
+  const sessions = join.slice(0, 5_000).map(({ sessionid }) => (
+    { sessionId: sessionid, ncSessionId: undefined, internal: false }
+  ));
+  assert.deepEqual(message, { kind: "sessions_joined", sessions, invalidEntries: 1_000 });
+  const features = [...Array(20_000).fill("x"), "internal-incall"];
+  assert.deepEqual(event("room", "join", { join: [{ sessionid: "s", features }] }), {
+    kind: "sessions_joined",
+    sessions: [{ sessionId: "s", ncSessionId: undefined, internal: false }],
+  });
+  for (const join of [{ length: 1 }, "s", 1, null]) {
+    assert.deepEqual(event("room", "join", { join }), { kind: "ignored", reason: "invalid" });
+  }
+});
+
+Deno.test("A Nextcloud session id that is longer than Nextcloud's is none", () => {
+  const long = "n".repeat(513);
+  const joined = event("room", "join", { join: [{ sessionid: "s", roomsessionid: long }] });
+  const named = event("participants", "update", {
+    update: { users: [{ sessionId: "s", nextcloudSessionId: long }] },
+  });
+  assert.deepEqual(joined, {
+    kind: "sessions_joined",
+    sessions: [{ sessionId: "s", ncSessionId: undefined, internal: false }],
+  });
+  assert.ok(named.kind === "participants" && !JSON.stringify(named).includes("nn"));
+});

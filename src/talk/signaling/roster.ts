@@ -36,6 +36,8 @@ interface Member {
 
 export class Roster {
   readonly #members = new Map<string, Member>();
+  /** Those of them only lists know, the oldest first. */
+  readonly #listedOnly = new Set<string>();
   readonly #left = new Set<string>();
   #ownId = "";
   #dropped = 0;
@@ -46,6 +48,7 @@ export class Roster {
   reset(ownId: string): void {
     this.#ownId = ownId;
     this.#members.clear();
+    this.#listedOnly.clear();
     this.#left.clear();
     this.#missedJoins = false;
   }
@@ -77,6 +80,7 @@ export class Roster {
     const sessionIds = ids.filter((sessionId) => sessionId !== this.#ownId);
     for (const sessionId of sessionIds) {
       this.#members.delete(sessionId);
+      this.#listedOnly.delete(sessionId);
       this.#left.delete(sessionId);
       this.#left.add(sessionId);
     }
@@ -135,6 +139,8 @@ export class Roster {
   #put(sessionId: string, member: Member): void {
     if (this.#members.has(sessionId) || this.#members.size < SESSIONS_MAX || this.#makeRoom(member)) {
       this.#members.set(sessionId, member);
+      if (member.joined) this.#listedOnly.delete(sessionId);
+      else this.#listedOnly.add(sessionId);
     } else this.#dropped++;
   }
 
@@ -148,8 +154,9 @@ export class Roster {
   /** Who has joined takes the place of one whom only a list knows. */
   #makeRoom({ joined }: Member): boolean {
     if (!joined) return false;
-    for (const [sessionId, member] of this.#members) {
-      if (!member.joined) return this.#members.delete(sessionId);
+    for (const sessionId of this.#listedOnly) {
+      this.#listedOnly.delete(sessionId);
+      return this.#members.delete(sessionId);
     }
     return false;
   }
@@ -158,10 +165,13 @@ export class Roster {
   #joinedByList(): SignalingEvent[] {
     if (!this.#missedJoins) return [];
     const sessions: RoomSession[] = [];
-    for (const [sessionId, member] of this.#members) {
-      const { ncSessionId, internal, joined, virtual, stale, inCall = 0 } = member;
-      if (joined || internal || virtual || stale || ncSessionId === undefined || inCall === 0) continue;
+    for (const sessionId of this.#listedOnly) {
+      const member = this.#members.get(sessionId);
+      if (!member) continue;
+      const { ncSessionId, internal, virtual, stale, inCall = 0 } = member;
+      if (internal || virtual || stale || ncSessionId === undefined || inCall === 0) continue;
       member.joined = true;
+      this.#listedOnly.delete(sessionId);
       sessions.push({ sessionId, ncSessionId, internal });
     }
     return sessions.length === 0 ? [] : [{ type: "sessions_joined", sessions }];

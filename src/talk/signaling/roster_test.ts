@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { stepsOf } from "../../../tests/fakes/steps.ts";
 import type { ListedUser } from "./codec.ts";
 import type { SignalingEvent } from "./events.ts";
 import { Roster } from "./roster.ts";
@@ -204,4 +205,21 @@ Deno.test("Once a message was skipped, lists tell who of those in the call has j
   assert.deepEqual(listed(at("listener", 1)), ["participants"]);
   roster.reset("me");
   assert.deepEqual(listed(at("listener", 1)), ["participants"], "the room was joined anew");
+});
+
+Deno.test("A list costs as many steps as it has entries, in a full room too", () => {
+  const ids = (prefix: string) => Array.from({ length: 5_000 }, (_, i) => `${prefix}${i}`);
+  const { roster, join, users } = rig();
+  const lists = [
+    () => void users(...ids("a").map((id) => entry(id, 3))),
+    () => void join(...ids("b")),
+    () => void join(...ids("c")),
+    () => void users(...ids("d").map((id) => entry(id, 3))),
+    () => void roster.skipped(),
+    () => void roster.left(ids("b")),
+  ];
+  for (const [at, list] of lists.entries()) {
+    const steps = stepsOf(list);
+    assert.ok(steps < 10 * 5_000, `list ${at}: ${steps} steps`);
+  }
 });
