@@ -25,14 +25,21 @@ const KEPT_MAX_MS = 60 * 60_000;
 const RETRY_MS = 30_000;
 const PATH = "/ocs/v2.php/apps/spreed/api/v3/signaling/settings";
 
-const Urls = z.union([z.string().transform((url) => [url]), z.array(z.string())])
+/** Servers of one kind that are looked at, and addresses of one; operators have a handful. */
+const SERVERS_MAX = 32;
+const URLS_MAX = 16;
+
+/** A list whatever is in it: an entry that makes no sense is no error of its own. */
+const list = z.custom<readonly unknown[]>(Array.isArray);
+const Urls = z.union([z.string().transform((url) => [url]), list])
+  .transform((urls) => urls.slice(0, URLS_MAX).filter((url) => typeof url === "string"))
   .transform((urls) => urls.filter((url) => /^(stun|turn)s?:/.test(url)))
   .refine((urls) => urls.length > 0);
 const Stun = z.object({ urls: Urls });
 const Turn = z.object({ urls: Urls, username: z.string(), credential: z.string() });
 const Settings = z.object({
-  stunservers: z.array(z.unknown()).nullish(),
-  turnservers: z.array(z.unknown()).nullish(),
+  stunservers: list.nullish(),
+  turnservers: list.nullish(),
 });
 
 export class SignalingSettings implements IceServerSource, AsyncDisposable {
@@ -126,7 +133,7 @@ function expiryMs(servers: readonly IceServer[]): number | undefined {
 
 /** One entry that makes no sense does not cost the others their place. */
 function valid<T>(schema: z.ZodType<T>, entries: readonly unknown[]): T[] {
-  return entries.flatMap((entry) => {
+  return entries.slice(0, SERVERS_MAX).flatMap((entry) => {
     const result = schema.safeParse(entry);
     return result.success ? [result.data] : [];
   });

@@ -137,3 +137,16 @@ Deno.test("Disposing gives up a request under way", async () => {
   assert.deepEqual(r.warnings, []);
   gate.resolve();
 });
+
+Deno.test("Of lists without end the first servers and addresses are looked at, and no others", async () => {
+  await using r = await rig();
+  const nonsense = Array<unknown>(30).fill(1);
+  const urls = [...Array<unknown>(14).fill(1), "stun:a.example", "stun:b.example", "stun:c.example"];
+  r.nextcloud.settings = {
+    stunservers: [...nonsense, { urls }, STUN, ...Array(20_000).fill(STUN)],
+    turnservers: Array(5_000).fill({ urls: nonsense }),
+  };
+  const servers = await r.settings.iceServers();
+  assert.equal(servers.length, 2);
+  assert.deepEqual(servers, [{ urls: ["stun:a.example", "stun:b.example"] }, STUN]);
+});

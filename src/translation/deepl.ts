@@ -9,6 +9,7 @@ import type { TlsOptions } from "../flow/mod.ts";
 import { unreadableAnswer } from "./errors.ts";
 import { callJson } from "./http_json.ts";
 import { baseOf, languageOf } from "./languages.ts";
+import { listOf } from "./lists.ts";
 
 export interface DeeplSettings {
   /** https://api.deepl.com, or https://api-free.deepl.com for a free key. */
@@ -17,8 +18,8 @@ export interface DeeplSettings {
   tls?: TlsOptions;
 }
 
-const Languages = z.array(z.object({ language: z.string(), name: z.string() }));
-const Translation = z.object({ translations: z.array(z.object({ text: z.string() })) });
+const Languages = listOf(z.object({ language: z.string(), name: z.string() }));
+const Translation = z.object({ translations: listOf(z.object({ text: z.string() })) });
 
 export function deeplTranslator({ url, key, tls }: DeeplSettings): Translator {
   const base = url.replace(/\/+$/, "");

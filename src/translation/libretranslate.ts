@@ -5,6 +5,7 @@ import type { TlsOptions } from "../flow/mod.ts";
 import { statusError, textTooLong } from "./errors.ts";
 import { callJson } from "./http_json.ts";
 import { languageOf } from "./languages.ts";
+import { listOf, texts } from "./lists.ts";
 
 export interface LibreTranslateSettings {
   /** http(s)://... */
@@ -15,9 +16,7 @@ export interface LibreTranslateSettings {
 }
 
 /** `targets` is missing on servers before 1.3.12, which translate any pair of their list. */
-const Languages = z.array(
-  z.object({ code: z.string(), name: z.string(), targets: z.array(z.string()).optional() }),
-);
+const Languages = listOf(z.object({ code: z.string(), name: z.string(), targets: texts.optional() }));
 const Translation = z.object({ translatedText: z.string() });
 
 export function libreTranslateTranslator({ url, apiKey, tls }: LibreTranslateSettings): Translator {

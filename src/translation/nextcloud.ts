@@ -8,6 +8,7 @@ import { type Clock, type Ocs, type OcsReply, TiroError, type Translator } from 
 import { delay, type Scope } from "../flow/mod.ts";
 import { callError, statusError, translationError, unreadableAnswer } from "./errors.ts";
 import { languageOf, originAmong } from "./languages.ts";
+import { listOf, unknownMap } from "./lists.ts";
 
 export interface TaskProcessingSettings {
   ocs: Ocs;
@@ -26,12 +27,9 @@ const LOOKS_APART_MAX_MS = 1_000;
 /** One request; a task takes several. */
 const REQUEST_TIMEOUT_MS = 5_000;
 
-/** PHP writes an empty map as a list. */
-const mapOf = <T extends z.ZodType>(value: T) =>
-  z.union([z.array(z.unknown()).length(0).transform(() => ({})), z.record(z.string(), value)]);
-const Choices = z.array(z.object({ name: z.string(), value: z.string() }));
-const TaskTypes = z.object({ types: mapOf(z.unknown()) });
-const TranslateType = z.object({ inputShapeEnumValues: mapOf(Choices) });
+const Choices = listOf(z.object({ name: z.string(), value: z.string() }));
+const TaskTypes = z.object({ types: unknownMap });
+const TranslateType = z.object({ inputShapeEnumValues: unknownMap });
 const TaskReply = z.object({ task: z.object({ id: z.number(), status: z.string(), output: z.unknown() }) });
 const Output = z.object({ output: z.string() });
 type Task = z.infer<typeof TaskReply>["task"];
@@ -93,16 +91,13 @@ export function taskProcessingTranslator({ ocs, appId, scope, clock }: TaskProce
           { method: "GET", path: `/ocs/v2.php/${CONSUMER}/tasktypes` },
           signal,
         );
-        const { [TASK_TYPE]: type } = read(TaskTypes, data).types as Record<string, unknown>;
+        const { [TASK_TYPE]: type } = read(TaskTypes, data).types;
         if (type === undefined) {
           throw translationError("Nextcloud has no translation app", "translation_no_provider");
         }
-        const choices = read(TranslateType, type).inputShapeEnumValues as Record<
-          string,
-          z.infer<typeof Choices>
-        >;
+        const choices = read(TranslateType, type).inputShapeEnumValues;
         const list = (slot: string) =>
-          (choices[slot] ?? []).map(({ name, value }) => languageOf(value, name));
+          read(Choices, choices[slot] ?? []).map(({ name, value }) => languageOf(value, name));
         const languages = { origin: list("origin_language"), target: list("target_language") };
         origins = new Set(languages.origin.map(({ id }) => id));
         return languages;
