@@ -3,7 +3,7 @@
  * part does is in its room.
  */
 import project from "../deno.json" with { type: "json" };
-import type { Config } from "./config/mod.ts";
+import { type Config, isEasilyGuessed } from "./config/mod.ts";
 import { AudioLedger, type Clock, LIMITS, type Log, type Ocs, type SpeechToText } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp, watchTunnel } from "./http/mod.ts";
@@ -125,6 +125,11 @@ export async function startService(
   const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
   const identity = config.exApp && { ...config.exApp, secret: config.exApp.secret.reveal() };
   const tls = { ...config.tls, proxies: proxyRules(config) };
+  if (isEasilyGuessed(internalSecret.reveal())) {
+    log.warn(
+      "LT_INTERNAL_SECRET is easily guessed, and who has it may join every call: set a longer one, here and in the HPB",
+    );
+  }
   if (config.tls.skipVerify) {
     log.warn(
       "SKIP_CERT_VERIFY is on: any certificate is accepted from the HPB and Nextcloud, see LT_CA_CERTS",

@@ -64,14 +64,45 @@ export const proxyUrl = z.string().transform((value, context) => {
 });
 
 /** White space at the ends is a copying accident that no server forgives. */
-export const secret = z.string()
+const secretText = z.string()
   .refine((value) => value === value.trim(), "has white space at its start or end")
-  .refine((value) => !/\p{Cc}/u.test(value), "holds control characters")
-  .transform((value) => new Secret(value));
+  .refine((value) => !/\p{Cc}/u.test(value), "holds control characters");
+
+const headerText = z.string()
+  .refine((value) => /^[\x21-\x7e]+$/.test(value), "must be printable ASCII without spaces");
+
+export const secret = secretText.transform((value) => new Secret(value));
 
 /** A secret that travels in an HTTP header. */
-export const headerSecret = z.string()
-  .refine((value) => /^[\x21-\x7e]+$/.test(value), "must be printable ASCII without spaces")
+export const headerSecret = headerText.transform((value) => new Secret(value));
+
+/**
+ * Random hexadecimal digits of this many are 64 bits: a million guesses a second, which is more than the API answers,
+ * find one in 300,000 years on average. AppAPI makes secrets of 128 characters, `openssl rand -hex 16` of 32.
+ */
+const GUESSED_CHARS = 16;
+/** Of 16 random hexadecimal digits there are fewer different ones once in some thousands. */
+const GUESSED_DIFFERENT = 6;
+
+/** Whether who tries out what people type would find it. */
+export function isEasilyGuessed(secret: string): boolean {
+  return secret.length < GUESSED_CHARS || new Set(secret).size < GUESSED_DIFFERENT;
+}
+
+const EASILY_GUESSED =
+  `is easily guessed: it must have ${GUESSED_CHARS} characters or more, ${GUESSED_DIFFERENT} of them different`;
+
+/** What callers show to be let in. */
+export const apiToken = headerText
+  .refine((value) => !isEasilyGuessed(value), EASILY_GUESSED)
+  .transform((value) => new Secret(value));
+
+/** What AppAPI shows to be let in, and we to Nextcloud. */
+export const appSecret = secretText
+  .refine(
+    (value) => !isEasilyGuessed(value),
+    `${EASILY_GUESSED}; register the app anew with such a one, or with none: then AppAPI makes it`,
+  )
   .transform((value) => new Secret(value));
 
 /** Becomes part of a host name, where case makes no difference. */

@@ -291,11 +291,11 @@ function parse(given: Given, machine: Machine) {
       PORT: fields.wholeNumber(0, 65_535),
       LT_API_TOKEN: requiredWhen(
         isOpenByAccident(given),
-        fields.headerSecret,
+        fields.apiToken,
         "is not set, and HOST is no loopback address (LT_API_OPEN=true serves everyone)",
       ),
       LT_API_OPEN: fields.choice("true", "false"),
-      APP_SECRET: requiredWhen(needsSecret, fields.secret),
+      APP_SECRET: requiredWhen(needsSecret, fields.appSecret),
       APP_ID: fields.appId,
       APP_VERSION: requiredWhen(isExApp, fields.version),
       AA_VERSION: fields.version,

@@ -24,7 +24,8 @@ const COMPLETE = {
   MODAL_WORKSPACE: "my-workspace",
 };
 /** What AppAPI sets, and the secrets that go with it. */
-const APP_SECRET = "app-5ecret-4714";
+const APP_SECRET = "app-5ecret-4714-0f1e2d3c";
+const TOKEN = "t0ken-4715-0f1e2d3c";
 const EXAPP = {
   APP_SECRET,
   APP_VERSION: "2.1.3",
@@ -95,7 +96,7 @@ Deno.test("Every variable can be set", () => {
     DEEPL_URL: "https://deepl.example.org/",
     HOST: "0.0.0.0",
     PORT: "0",
-    LT_API_TOKEN: "t0ken",
+    LT_API_TOKEN: TOKEN,
     LT_API_OPEN: "false",
     LOG_LEVEL: "debug",
     LT_CA_CERTS: "ca.pem",
@@ -117,7 +118,7 @@ Deno.test("Every variable can be set", () => {
   ]);
   assert.deepEqual([deepl.url, deepl.apiKey?.reveal()], ["https://deepl.example.org", "dl-5ecret"]);
   assert.deepEqual(config.http, { host: "0.0.0.0", port: 0 });
-  assert.equal(config.auth.token?.reveal(), "t0ken");
+  assert.equal(config.auth.token?.reveal(), TOKEN);
   assert.equal(config.log.level, "debug");
   assert.deepEqual(config.tls, { caCerts: [PEM, PEM], skipVerify: true });
   assert.deepEqual(config.limits, { rooms: 5, speakers: 8, speakersPerRoom: 6, emptyRoomMs: 7_000 });
@@ -159,7 +160,7 @@ Deno.test("Only loopback is listened on without credentials, unless that is wish
     assert.deepEqual(problems(env), refused, HOST);
     assert.deepEqual(problems({ ...env, LT_API_OPEN: "false", LT_API_TOKEN: "" }), refused, HOST);
     assert.equal(loadConfig({ ...env, LT_API_OPEN: "true" }).http.host, HOST);
-    assert.equal(loadConfig({ ...env, LT_API_TOKEN: "t0ken" }).http.host, HOST);
+    assert.equal(loadConfig({ ...env, LT_API_TOKEN: TOKEN }).http.host, HOST);
     assert.equal(loadConfig({ ...env, ...EXAPP }, WRITABLE).http.host, HOST);
   }
   for (const HOST of ["127.0.0.1", "127.1.2.3", "::1", "localhost"]) {
@@ -194,6 +195,27 @@ Deno.test("AppAPI's environment makes an ExApp that listens where AppAPI says", 
   assert.equal(loadConfig(noSecret).exApp, undefined);
   const { APP_HOST: _1, APP_PORT: _2, ...ownAddress } = env;
   assert.deepEqual(loadConfig(ownAddress, WRITABLE).http, { host: "127.0.0.1", port: 8080 });
+});
+
+Deno.test("A secret that callers show must be hard to guess; the fault says how to make one", () => {
+  const easy = "is easily guessed: it must have 16 characters or more, 6 of them different";
+  for (const weak of ["a", "12345", "0123456789abcde", "a".repeat(128), "abcde".repeat(10)]) {
+    const error = faultsOf({ ...COMPLETE, LT_API_TOKEN: weak });
+    assert.deepEqual(error.faults, [{
+      variable: "LT_API_TOKEN",
+      problem: easy,
+      example: "the output of: openssl rand -hex 32",
+    }]);
+    assert.deepEqual(problems({ ...COMPLETE, ...EXAPP, APP_SECRET: weak }, WRITABLE), {
+      APP_SECRET: `${easy}; register the app anew with such a one, or with none: then AppAPI makes it`,
+    });
+  }
+  const fromAppApi = "Zk3v+/aQ".repeat(16); // 128 characters of base64's
+  for (const strong of [fromAppApi, "0123456789abcdef", "f".repeat(10) + "0123456"]) {
+    assert.equal(loadConfig({ ...COMPLETE, LT_API_TOKEN: strong }).auth.token?.reveal(), strong);
+    const env = { ...COMPLETE, ...EXAPP, APP_SECRET: strong };
+    assert.equal(loadConfig(env, WRITABLE).exApp?.secret.reveal(), strong);
+  }
 });
 
 Deno.test("An ExApp is told everything AppAPI should have set", () => {
@@ -295,7 +317,15 @@ Deno.test("What is wrong with a value is said without the value", () => {
     LIBRETRANSLATE_URL: ["libretranslate", "ws://lt:5000"],
     DEEPL_URL: ["https://key@api.deepl.com"],
     DEEPL_API_KEY: ["with space"],
-    LT_API_TOKEN: ["with space", "new\nline", "ümlaut"],
+    LT_API_TOKEN: [
+      "with space",
+      "new\nline",
+      "ümlaut",
+      "a",
+      "password",
+      "x".repeat(64),
+      "aabbccddeeaabbccddee",
+    ],
     LT_API_OPEN: ["maybe", "truee"],
     HOST: ["not a host", "http://0.0.0.0"],
     APP_ID: ["Live Transcription", "a/b"],
@@ -397,7 +427,7 @@ Deno.test("A switch is set in every spelling operators use", () => {
       assert.equal(value(config), true, `${variable}=${on}`);
     }
     for (const off of ["0", "false", "False", "no", "NO", "off", "Off", "f", "n", " off "]) {
-      const env = { ...COMPLETE, LT_API_TOKEN: "t0ken", [variable]: off };
+      const env = { ...COMPLETE, LT_API_TOKEN: TOKEN, [variable]: off };
       assert.equal(value(loadConfig(env)), false, `${variable}=${off}`);
     }
   }
@@ -532,7 +562,7 @@ Deno.test("No secret can be seen in the configuration or in its faults", () => {
   const config = loadConfig({
     ...COMPLETE,
     ...EXAPP,
-    LT_API_TOKEN: "api-5ecret",
+    LT_API_TOKEN: "api-5ecret-0f1e2d3c",
     DEEPL_API_KEY: "dl-5ecret",
     LIBRETRANSLATE_API_KEY: "lt-5ecret",
     HP_SHARED_KEY: "harp-5ecret",

@@ -2,3 +2,4 @@
 export * from "./load.ts";
 export * from "./secret.ts";
 export * from "./variables.ts";
+export { isEasilyGuessed } from "./fields.ts";

@@ -144,7 +144,7 @@ export const VARIABLES = [
   {
     name: "LT_API_TOKEN",
     secret: true,
-    meaning: "Who calls the API shows this: `Authorization: Bearer <token>`",
+    meaning: "Who calls the API shows this: `Authorization: Bearer <token>`; 16 characters or more",
     example: "the output of: openssl rand -hex 32",
   },
   {

@@ -10,7 +10,12 @@ import { FakeLibreTranslate } from "../fakes/translators.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 
 const TOKEN = "the token of the API".replaceAll(" ", "-");
-const EX_APP = { id: "live_transcription", secret: "the secret", version: "2.1.3", aaVersion: "32.0.0" };
+const EX_APP = {
+  id: "live_transcription",
+  secret: "the secret of the ExApp",
+  version: "2.1.3",
+  aaVersion: "32.0.0",
+};
 /** What a caller sends, by kind of credentials; a guest has no user id. */
 const HEADERS: Record<string, Record<string, string>> = {
   token: { Authorization: `Bearer ${TOKEN}` },

@@ -99,7 +99,7 @@ Deno.test("As an ExApp behind HaRP the process serves its Unix socket alone, and
     LT_INTERNAL_SECRET: "secret",
     NEXTCLOUD_URL: "http://127.0.0.1:9",
     STT_STREAM_URL: "ws://127.0.0.1:9/",
-    APP_SECRET: "app-secret",
+    APP_SECRET: "secret-of-the-exapp",
     APP_VERSION: "2.1.3",
     APP_PERSISTENT_STORAGE: folder,
     HP_SHARED_KEY: "key",
@@ -117,7 +117,7 @@ Deno.test("As an ExApp behind HaRP the process serves its Unix socket alone, and
   const { code } = await service.status;
   const [out, err] = await output;
   assert.equal(code, 0, err);
-  assert.doesNotMatch(out + err, /app-secret/);
+  assert.doesNotMatch(out + err, /secret-of-the-exapp/);
   await assert.rejects(Deno.lstat(environment.HP_EXAPP_SOCK), Deno.errors.NotFound);
   await Deno.remove(folder, { recursive: true });
 });

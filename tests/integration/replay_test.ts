@@ -9,7 +9,12 @@ import { FakeLibreTranslate } from "../fakes/translators.ts";
 import { PromptAnswers } from "./prompt_answers.ts";
 import { baseUrl, eventually, serviceFor } from "./world.ts";
 
-const EX_APP = { id: "live_transcription", secret: "app-secret", version: "2.1.3", aaVersion: "32.0.0" };
+const EX_APP = {
+  id: "live_transcription",
+  secret: "secret-of-the-exapp",
+  version: "2.1.3",
+  aaVersion: "32.0.0",
+};
 const NO_AUTH = {};
 /** A guest: AppAPI sends no user id. */
 const HEADERS = {
