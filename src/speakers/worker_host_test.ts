@@ -139,6 +139,20 @@ const CAPTION: Caption = {
   heardAtMs: 1_700,
 };
 
+Deno.test("However often a language changes, a worker gets one message a speaker and beat, and the newest at last", () =>
+  withHost({ workers: 1 }, ({ host, threads: [thread] }) => {
+    const speaker = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    const languages = () => thread.sent.flatMap((each) => each.type === "language" ? [each.languageId] : []);
+    for (let at = 0; at < 50; at++) speaker.setLanguage(`l${at}`);
+    assert.deepEqual(languages(), ["l0"]);
+    thread.beat();
+    assert.deepEqual(languages(), ["l0", "l49"]);
+    thread.beat();
+    speaker.setLanguage("fr");
+    thread.beat();
+    assert.deepEqual(languages(), ["l0", "l49", "fr"]);
+  }));
+
 Deno.test("A worker gets its settings in a message, once it listens", () =>
   withHost({ workers: 1 }, ({ threads: [thread] }) => {
     assert.deepEqual(thread.sent, [{ type: "start", settings: SETTINGS }]);

@@ -76,6 +76,8 @@ export class WorkerLink {
   readonly #ended = Promise.withResolvers<boolean>();
   readonly #speakers = new Map<number, RemoteSpeaker>();
   readonly #calls = new Map<number, PromiseWithResolvers<Reply>>();
+  /** Speakers whose language was sent since the last beat, with a newer one that waits for the next. */
+  readonly #languages = new Map<number, string | undefined>();
   #state: "starting" | "serving" | "stopping" | "gone" = "starting";
   /** Ids of speakers and calls alike. */
   #lastId = 0;
@@ -154,7 +156,15 @@ export class WorkerLink {
     return { number, reply: reply.promise };
   }
 
+  /** The newest counts: one message a speaker and beat, however often it changes. */
+  setLanguage(id: number, languageId: string): void {
+    if (this.#languages.has(id)) return void this.#languages.set(id, languageId);
+    this.#languages.set(id, undefined);
+    this.send({ type: "language", id, languageId });
+  }
+
   forget(id: number): void {
+    this.#languages.delete(id);
     this.#speakers.delete(id);
   }
 
@@ -242,7 +252,16 @@ export class WorkerLink {
     this.#counted = ledger;
     for (const { name, label, by } of counts) meter.count(name, label, by);
     for (const [name, value] of observations) meter.observe(name, value);
+    this.#sendLanguages();
     if (this.#sent - handled > UNHANDLED_MAX) this.#lose("stuck", "it does not keep up");
+  }
+
+  #sendLanguages(): void {
+    const waiting = [...this.#languages];
+    this.#languages.clear();
+    for (const [id, languageId] of waiting) {
+      if (languageId !== undefined) this.setLanguage(id, languageId);
+    }
   }
 
   #log({ level, message, fields, error }: LogLine): void {
@@ -284,6 +303,7 @@ export class WorkerLink {
     this.#look[Symbol.dispose]();
     this.#ready.reject(error);
     this.#speakers.clear();
+    this.#languages.clear();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     if (!stopped) return calls;
@@ -332,7 +352,7 @@ class RemoteSpeaker implements HostedSpeaker {
   }
 
   setLanguage(languageId: string): void {
-    this.link.send({ type: "language", id: this.id, languageId });
+    this.link.setLanguage(this.id, languageId);
   }
 
   async drain(signal: AbortSignal): Promise<void> {
