@@ -7,6 +7,9 @@
  *                         |  ^            |  '--much voice, no word--> another is opened beside it, and takes its place
  *                    failed  policy <--failed
  *
+ * Another language is recognised by another session, opened beside the one in use, which takes the audio until that is
+ * open and the voice pauses: so no word is cut in two, and none is lost however often the language changes.
+ *
  * One loop does all that takes time, one thing after the other; a second task reads what the session says.
  */
 import {
@@ -20,6 +23,7 @@ import {
   type SttSession,
 } from "../domain/mod.ts";
 import { GOOD_LIFE_MS, RetryPolicy, type Scope } from "../flow/mod.ts";
+import { LiveSession } from "./live_session.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { codeOf, type SttSessions } from "./stt_sessions.ts";
 import { Tail } from "./tail.ts";
@@ -76,6 +80,10 @@ const STALLED_MS = 10_000;
 const CATCH_UP = 2;
 /** Longer than any sentence a recogniser waits for the end of (Whisper's are cut at 30 s). */
 const NEVER_SPOKE_MS = 30_000;
+/** A voice pauses within this; one that does not has its word cut where it is. */
+const PAUSE_WITHIN_MS = 3_000;
+/** Sessions in other languages are opened this far apart: as long as it takes to change to one. */
+const LANGUAGES_APART_MS = 3_000;
 /** Music and laughter are longer than a sentence; a session that did recognise something gets more time for them. */
 const STOPPED_SPEAKING_MS = 75_000;
 
@@ -87,8 +95,14 @@ export class SttFeed {
   readonly #tail: Tail;
   #languageId: string;
   #session: LiveSession | undefined;
+  /** A session in another language that is to take the place of the one in use. */
+  #next: { opened: SttSession; languageId: string; atMs: number } | undefined;
+  /** When one was last opened for another language. */
+  #changedAtMs = -Infinity;
+  /** The session opened last was of no use, since the language had changed. */
+  #isUnused = false;
   /** The last audio sent, silence included. */
-  #last: { endMs: number; heardAtMs: number; isOver: boolean } | undefined;
+  #last: { endMs: number; heardAtMs: number; isOver: boolean; isPause: boolean } | undefined;
   /** Time up to which audio was sent: silence follows in its pace. */
   #coveredMs = 0;
   #lastSpeechMs = 0;
@@ -97,6 +111,7 @@ export class SttFeed {
   #isReplacing = false;
   /** Sessions in a row that failed and recognised nothing. */
   #uselessSessions = 0;
+  #hasRun = false;
   /** Whether the loop waits for speech, too. */
   #isResting = false;
   #woken: PromiseWithResolvers<void> | undefined;
@@ -118,7 +133,7 @@ export class SttFeed {
     };
   }
 
-  /** From the next speech on. */
+  /** From the next pause in the voice on. The newest counts: of those before, one may be on its way. */
   setLanguage(languageId: string): void {
     this.#languageId = languageId;
     this.#wake();
@@ -127,19 +142,61 @@ export class SttFeed {
   /** Resolves when the speech has ended and its last words are in; rejects with the scope's reason. */
   async run(): Promise<void> {
     const { scope, speech, clock } = this.#options;
-    for (;;) {
-      scope.signal.throwIfAborted();
-      if (this.#session && this.#session.languageId !== this.#languageId) await this.#finish();
-      else if (speech.hasSpeech(clock.now())) await this.#send();
-      else if (speech.hasEnded) return await this.#finish();
-      else await this.#rest();
+    try {
+      for (;;) {
+        scope.signal.throwIfAborted();
+        if (this.#isChangeDue()) await this.#change();
+        else if (speech.hasSpeech(clock.now())) await this.#send();
+        else if (speech.hasEnded) return await this.#finish();
+        else await this.#rest();
+      }
+    } finally {
+      this.#hasRun = true;
+      await this.#next?.opened[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Whether the session in use is to end for another language, or the one opened beside it is not needed any more. */
+  #isChangeDue(): boolean {
+    const { speech, clock } = this.#options;
+    const [session, next] = [this.#session, this.#next];
+    if (next && (!session || next.languageId !== this.#languageId)) return true;
+    if (!session || session.languageId === this.#languageId) return next !== undefined;
+    const nowMs = clock.now();
+    const isPause = this.#last?.isPause !== false;
+    // Where nobody speaks nothing is lost while another is opened.
+    if (!next) return isPause && nowMs >= this.#mayChangeAtMs && !speech.hasSpeech(nowMs);
+    return isPause || nowMs >= next.atMs + PAUSE_WITHIN_MS;
+  }
+
+  /** Languages that change without end open and end no more sessions than this lets them. */
+  get #mayChangeAtMs(): number {
+    return this.#changedAtMs + LANGUAGES_APART_MS;
+  }
+
+  /** Ends the session in use; its last words come first, and what is said meanwhile waits for the next one. */
+  async #change(): Promise<void> {
+    const next = this.#next;
+    this.#next = undefined;
+    let unused = next?.opened;
+    try {
+      const isWanted = this.#session?.languageId !== this.#languageId;
+      if (next && (next.languageId !== this.#languageId || !isWanted)) return;
+      if (!next) this.#changedAtMs = this.#options.clock.now();
+      await this.#finish();
+      if (!next) return;
+      unused = undefined;
+      this.#adopt(next.languageId, next.opened);
+    } finally {
+      await unused?.[Symbol.asyncDispose]();
     }
   }
 
   async #send(): Promise<void> {
     const { speech, clock, sessions } = this.#options;
     const session = this.#session ?? await this.#open();
-    if (!session || session !== this.#session || session.languageId !== this.#languageId) return;
+    if (!session || session !== this.#session) return;
+    if (session.languageId !== this.#languageId) this.#openNext();
     const nowMs = clock.now();
     const chunk = speech.take((durationMs) => {
       this.#recognisedAtMs = Math.max(nowMs, this.#recognisedAtMs + durationMs / CATCH_UP);
@@ -147,6 +204,7 @@ export class SttFeed {
     });
     if (!chunk) return;
     await this.#write(session, chunk);
+    this.#isUnused = false;
     this.#lastSpeechMs = this.#coveredMs = clock.now();
     const patienceMs = session.hasSpoken ? STOPPED_SPEAKING_MS : NEVER_SPOKE_MS;
     // What was sent again in a burst has had no time to be answered for.
@@ -163,7 +221,8 @@ export class SttFeed {
     try {
       await session.write(frame);
       if (this.#session !== session) return; // it ended meanwhile, and what it took is to be sent again
-      this.#last = { endMs: frame.startMs + durationMs, heardAtMs, isOver: endOfVoice };
+      const isPause = endOfVoice || !voiced;
+      this.#last = { endMs: frame.startMs + durationMs, heardAtMs, isOver: endOfVoice, isPause };
       this.#tail.sent({ voiced, durationMs }, clock.now());
       events.sent(frame);
     } catch (error) {
@@ -228,7 +287,12 @@ export class SttFeed {
     this.#trouble.opening();
     const languageId = this.#languageId;
     try {
-      return this.#adopt(languageId, await sessions.open(attempt, { languageId }, signal));
+      const opened = await sessions.open(attempt, { languageId }, signal);
+      // What waits was said in the newest language, as far as is known. Once: whoever changes it without end is recognised.
+      if (languageId === this.#languageId || this.#isUnused) return this.#adopt(languageId, opened);
+      this.#isUnused = true;
+      await opened[Symbol.asyncDispose]();
+      return undefined;
     } catch (error) {
       signal.throwIfAborted();
       this.#trouble.notOpened(error);
@@ -325,24 +389,44 @@ export class SttFeed {
    * beside this one, which gives way once that is open, with nothing lost: what it did not answer for is sent again.
    */
   #replace(session: LiveSession): void {
-    const { scope, sessions, meter } = this.#options;
+    const { sessions, meter } = this.#options;
     if (this.#isReplacing || this.#retry.waitMs > 0) return;
-    this.#isReplacing = true;
     session.suspect();
     const { languageId } = session;
+    this.#openBeside(languageId, async (opened) => {
+      if (this.#session !== session || !session.isSuspected || session.isFinishing) {
+        return await opened[Symbol.asyncDispose]();
+      }
+      meter.count("tiro_stt_sessions_total", "silent");
+      sessions.silent(session.hasSpoken);
+      this.#over(session);
+      this.#adopt(languageId, opened);
+      await session[Symbol.asyncDispose]();
+    });
+  }
+
+  /** Opens a session in the newest language beside the one in use, unless one is. */
+  #openNext(): void {
+    const nowMs = this.#options.clock.now();
+    if (this.#isReplacing || this.#next || nowMs < this.#mayChangeAtMs || this.#retry.waitMs > 0) return;
+    this.#changedAtMs = nowMs;
+    const languageId = this.#languageId;
+    this.#openBeside(languageId, async (opened) => {
+      if (this.#hasRun) return await opened[Symbol.asyncDispose]();
+      this.#next = { opened, languageId, atMs: this.#options.clock.now() };
+      this.#wake();
+    });
+  }
+
+  /** One at a time. */
+  #openBeside(languageId: string, use: (opened: SttSession) => Promise<void>): void {
+    const { scope, sessions } = this.#options;
+    this.#isReplacing = true;
     scope.run(async (signal) => {
       try {
-        const opened = await sessions.open(await sessions.turn(signal), { languageId }, signal);
-        if (this.#session !== session || !session.isSuspected || session.isFinishing) {
-          return await opened[Symbol.asyncDispose]();
-        }
-        meter.count("tiro_stt_sessions_total", "silent");
-        sessions.silent(session.hasSpoken);
-        this.#over(session);
-        this.#adopt(languageId, opened);
-        await session[Symbol.asyncDispose]();
+        await use(await sessions.open(await sessions.turn(signal), { languageId }, signal));
       } catch {
-        signal.throwIfAborted(); // else it was reported, and this session goes on
+        signal.throwIfAborted(); // else it was reported, and the session in use goes on
       } finally {
         this.#isReplacing = false;
       }
@@ -365,8 +449,11 @@ export class SttFeed {
 
   /** Resolves at that time, with speech, or when something happened. */
   async #untilSpeech(atMs: number): Promise<void> {
+    const mayChangeAtMs = this.#mayChangeAtMs;
+    const isInAnother = this.#session !== undefined && this.#session.languageId !== this.#languageId;
+    const isLater = mayChangeAtMs > this.#options.clock.now();
     this.#isResting = true;
-    await this.#until(atMs);
+    await this.#until(isInAnother && isLater ? Math.min(atMs, mayChangeAtMs) : atMs);
     this.#isResting = false;
   }
 
@@ -388,66 +475,5 @@ export class SttFeed {
   #disarm(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
-  }
-}
-
-/** A session together with what was sent to it, what it said, and the news that its events have all been handled. */
-class LiveSession implements AsyncDisposable {
-  /** Audio sent, ms: session time. */
-  sentMs = 0;
-  /** Voice sent since it last said something, ms. */
-  unansweredMs = 0;
-  /** It said anything; and words. */
-  hasSpoken = false;
-  hasRecognised = false;
-  /** Another is being opened in its place. */
-  isSuspected = false;
-  isFinishing = false;
-  readonly #ended = Promise.withResolvers<void>();
-  readonly ended: Promise<void> = this.#ended.promise;
-
-  constructor(
-    private readonly session: SttSession,
-    readonly languageId: string,
-    readonly openedAtMs: number,
-  ) {}
-
-  get events(): ReadableStream<SttEvent> {
-    return this.session.events;
-  }
-
-  get stalledUntilMs(): number | undefined {
-    return this.session.stalledUntilMs;
-  }
-
-  async write(frame: PcmFrame): Promise<void> {
-    const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
-    await this.session.write(frame);
-    this.sentMs += durationMs;
-    if (frame.voiced) this.unansweredMs += durationMs;
-  }
-
-  spoke(): void {
-    this.hasSpoken = true;
-    this.isSuspected = false;
-    this.unansweredMs = 0;
-  }
-
-  /** It says nothing. Should it stay, it gets as much time again. */
-  suspect(): void {
-    this.isSuspected = true;
-    this.unansweredMs = 0;
-  }
-
-  finish(behindMs: number): Promise<void> {
-    return this.session.finish({ behindMs });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.session[Symbol.asyncDispose]();
-    } finally {
-      this.#ended.resolve();
-    }
   }
 }

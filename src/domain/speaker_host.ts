@@ -86,7 +86,7 @@ export interface HostedSpeaker extends AsyncDisposable {
   addCandidate(sid: string, candidate: IceCandidate): void;
   /** Closes the connection `sid`, if that is the one there is; captions carry on with the next. */
   hangUp(sid: string): void;
-  /** From the next audio on, recognise this language. The utterance in progress ends. */
+  /** From the next pause in the voice on, recognise this language; the newest counts. The utterance in progress ends. */
   setLanguage(languageId: string): void;
   /** Flushes audio already heard, delivers the finals, or gives up when the signal aborts. */
   drain(signal: AbortSignal): Promise<void>;
