@@ -62,7 +62,14 @@ export class PreconditionError extends TiroError {
 export class UnavailableError extends TiroError {
   constructor(
     message: string,
-    code: "signaling_unreachable" | "signaling_refused" | "draining" | "busy" | "disabled" | Refusal["code"],
+    code:
+      | "signaling_unreachable"
+      | "signaling_refused"
+      | "draining"
+      | "busy"
+      | "listeners_max"
+      | "disabled"
+      | Refusal["code"],
     cause?: unknown,
   ) {
     super(message, { code, retryable: true, cause });

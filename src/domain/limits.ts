@@ -93,8 +93,13 @@ export const LIMITS = {
   translationsPending: 32,
   /** A final waits this long for its translation, then goes as it was said: the slowest provider's 10 s and a margin. */
   translationWaitMs: 12_000,
-  /** Listeners asked for before their session is known, per room. A call has at most some hundred participants. */
+  /** Participants of one room who asked for captions, in it or not; past it the oldest who is not is forgotten. */
   pendingListeners: 1_000,
+  /**
+   * The same of all rooms: 20 for each of 1,000 speakers. A session id of Nextcloud has up to 512 characters, with the
+   * HPB's and the language it is 1.5 KB: 30 MB.
+   */
+  listeners: 20_000,
   /** Rooms at once; each holds a socket to the HPB. */
   rooms: 500,
   /** Speakers of all rooms: 1,000 x 0.6 MB and 0.2 GB of the service's own are 0.8 GB; all talking at once take more than two cores. */

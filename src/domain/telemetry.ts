@@ -80,6 +80,12 @@ export const METRICS = {
     help: "Time the translation provider took for one caption",
     buckets: [25, 50, 100, 250, 500, 1000, 2000, 3000, 5000, 10000],
   },
+  tiro_listeners_dropped_total: {
+    kind: "counter",
+    help:
+      "Participants who asked for captions, were not in their call and were forgotten for others, or refused",
+    label: "reason",
+  },
   tiro_nextcloud_requests_total: { kind: "counter", help: "OCS requests by outcome", label: "outcome" },
   tiro_speakers_refused_total: {
     kind: "counter",

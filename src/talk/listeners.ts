@@ -36,13 +36,18 @@ export class Listeners {
   readonly #targets = new Map<string, string | null>();
   /** Listeners in the room, by Nextcloud session; their `id` is the HPB's. */
   readonly #present = new Map<string, Recipient>();
+  #dropped = 0;
 
   /** `memory`: of all rooms, for who comes from another one. */
   constructor(private readonly memory?: TargetMemory) {}
 
   /** Asks for captions; whether the listener is in the room already. */
   add(ncSessionId: string): boolean {
-    if (!this.#wanted.has(ncSessionId) && this.#wanted.size >= LIMITS.pendingListeners) this.#forgetOldest();
+    if (!this.#wanted.has(ncSessionId) && this.#wanted.size >= LIMITS.pendingListeners) {
+      const [oldest] = this.#wanted;
+      this.remove(this.oldestAbsent ?? oldest);
+      this.#dropped++;
+    }
     this.#wanted.add(ncSessionId);
     this.#recall(ncSessionId, ncSessionId);
     const newest = this.#sessionsOf.get(ncSessionId)?.at(-1);
@@ -143,6 +148,31 @@ export class Listeners {
     return this.#present.size;
   }
 
+  /** Whether they asked for captions. */
+  wants(ncSessionId: string): boolean {
+    return this.#wanted.has(ncSessionId);
+  }
+
+  /** Who asked longest ago and is not here. */
+  get oldestAbsent(): string | undefined {
+    for (const ncSessionId of this.#wanted) {
+      if (!this.#present.has(ncSessionId)) return ncSessionId;
+    }
+    return undefined;
+  }
+
+  /** How many were forgotten for others since last asked. */
+  takeDropped(): number {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return dropped;
+  }
+
+  /** How many asked and are not here. */
+  get absentCount(): number {
+    return this.#wanted.size - this.#present.size;
+  }
+
   /** How many asked, here or not. */
   get wantedCount(): number {
     return this.#wanted.size;
@@ -195,14 +225,5 @@ export class Listeners {
     for (const [sessionId, ncSessionId] of this.#sessions) {
       if (!this.#wanted.has(ncSessionId)) return this.sessionLeft(sessionId);
     }
-  }
-
-  /** Makes room, rather among those who asked and are not here. */
-  #forgetOldest(): void {
-    for (const ncSessionId of this.#wanted) {
-      if (!this.#present.has(ncSessionId)) return this.remove(ncSessionId);
-    }
-    const [oldest] = this.#wanted;
-    this.remove(oldest);
   }
 }

@@ -78,6 +78,11 @@ export class LostRooms implements Disposable {
     return lost;
   }
 
+  /** As they were. */
+  rooms(): Room[] {
+    return [...this.#lost.values()].map(({ before }) => before);
+  }
+
   get size(): number {
     return this.#lost.size;
   }

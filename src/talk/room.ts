@@ -156,6 +156,27 @@ export class Room {
     return this.#listeners.presentCount;
   }
 
+  /** How many asked for captions, here or not. */
+  get wantedCount(): number {
+    return this.#listeners.wantedCount;
+  }
+
+  /** How many of them are not here. */
+  get absentCount(): number {
+    return this.#listeners.absentCount;
+  }
+
+  /** Whether someone asked for captions by this Nextcloud session. */
+  wants(ncSessionId: string): boolean {
+    return this.#listeners.wants(ncSessionId);
+  }
+
+  /** Forgets who asked longest ago of those who are not here, if anybody is not. */
+  forgetAbsent(): void {
+    const oldest = this.#listeners.oldestAbsent;
+    if (oldest !== undefined) this.removeListener(oldest);
+  }
+
   /** Those who asked for captions, here or not. */
   wantedListeners(): Wanted[] {
     return this.#listeners.wanted();
@@ -163,6 +184,8 @@ export class Room {
 
   addListener(ncSessionId: string): void {
     this.#listeners.add(ncSessionId);
+    const dropped = this.#listeners.takeDropped();
+    if (dropped > 0) this.#options.meter.count("tiro_listeners_dropped_total", "room_full", dropped);
     this.#stopEmptyTimer(); // they get the whole time to come
     this.#watchListeners();
   }

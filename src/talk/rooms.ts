@@ -26,6 +26,7 @@ import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import { CallLanguages } from "./call_languages.ts";
 import { gaugeCalls, sumOf, troublesIn } from "./gauges.ts";
 import { Joining } from "./joining.ts";
+import { makeRoomForListener } from "./listeners_bound.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
 import type { SpokenLanguages } from "./spoken_languages.ts";
@@ -48,6 +49,8 @@ export interface TalkOptions {
   roomsMax: number;
   speakersPerRoomMax: number;
   emptyRoomMs: number;
+  /** Participants of all rooms who asked for captions. Default LIMITS.listeners. */
+  listenersMax?: number;
   scope: Scope;
   clock: Clock;
   log: Log;
@@ -99,6 +102,7 @@ export class TalkRooms implements Rooms {
     );
     gaugeCalls(meter, scope, {
       rooms: () => this.#openRooms(),
+      wanted: () => sumOf(this.#roomsWithListeners(), "wantedCount"),
       lost: () => this.#lost.size,
       joining: this.#joining,
     });
@@ -129,6 +133,9 @@ export class TalkRooms implements Rooms {
     const { refusal } = this.#options.admission;
     if (refusal && !known && !lost) {
       throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
+    }
+    if (!(known ?? lost?.before)?.wants(ncSessionId)) {
+      makeRoomForListener(this.#roomsWithListeners(), this.#options);
     }
     const newestTurn = turnServers.length > 0 ? turnServers : lost?.turnServers ?? [];
     const room = known ?? this.#open(roomToken, languageId, newestTurn);
@@ -190,6 +197,11 @@ export class TalkRooms implements Rooms {
     this.#lost.clear();
     const draining = this.#openRooms().map((room) => room.drain(signal, goodbyes));
     await Promise.all([...draining, untilAborted(Promise.all(this.#closing), signal).catch(() => {})]);
+  }
+
+  /** Those of lost calls are kept too. */
+  #roomsWithListeners(): Room[] {
+    return [...this.#openRooms(), ...this.#lost.rooms()];
   }
 
   #openRooms(): Room[] {

@@ -208,6 +208,7 @@ export interface Options {
   defaultLanguage?: string;
   speakersPerRoomMax?: number;
   emptyRoomMs?: number;
+  listenersMax?: number;
 }
 
 export function makeRooms(
@@ -217,6 +218,7 @@ export function makeRooms(
     defaultLanguage,
     speakersPerRoomMax = 3,
     emptyRoomMs = 60_000,
+    listenersMax,
   }: Options,
 ) {
   const translations = new FakeTranslations();
@@ -240,6 +242,7 @@ export function makeRooms(
     roomsMax: 2,
     speakersPerRoomMax,
     emptyRoomMs,
+    listenersMax,
     scope,
     clock,
     log,
