@@ -35,23 +35,45 @@ export class ConnectedPair {
     });
   }
 
-  /** `clock` is the listener's. */
-  static async connect(clock: Clock): Promise<ConnectedPair> {
+  /** `clock` is the listener's; `prepare` is called before they know of each other. */
+  static async connect(
+    clock: Clock,
+    prepare: (pair: ConnectedPair) => void = () => {},
+  ): Promise<ConnectedPair> {
     const pair = new ConnectedPair(clock);
-    const { sender, listener } = pair;
-    sender.connection.addTransceiver("audio", { direction: "sendonly" });
-    const connected = [sender, listener].map(({ connection }) =>
+    const connected = [pair.sender, pair.listener].map(({ connection }) =>
       new Promise<void>((resolve) =>
         connection.connectionStateChange.subscribe((state) => {
           if (state === "connected") resolve();
         })
       )
     );
-    const offer = await sender.setLocal(await sender.connection.createOffer());
-    await listener.connection.setRemoteDescription({ type: "offer", sdp: offer });
-    await sender.setRemoteAnswer(await listener.setLocal(await listener.connection.createAnswer()));
+    await pair.#negotiate(prepare);
     await Promise.all(connected);
     return pair;
+  }
+
+  /** Until the listener's ClientHello has come, which is never answered. */
+  static async greet(clock: Clock): Promise<ConnectedPair> {
+    const pair = new ConnectedPair(clock);
+    const greeted = Promise.withResolvers<void>();
+    await pair.#negotiate(() => {
+      pair.sending.start = () => Promise.resolve();
+      const ice = pair.sending.iceTransport.connection as Connection;
+      ice.onData.subscribe(() => greeted.resolve());
+    });
+    await greeted.promise;
+    return pair;
+  }
+
+  async #negotiate(prepare: (pair: ConnectedPair) => void): Promise<void> {
+    const { sender, listener } = this;
+    sender.connection.addTransceiver("audio", { direction: "sendonly" });
+    const offer = await sender.setLocal(await sender.connection.createOffer());
+    await listener.connection.setRemoteDescription({ type: "offer", sdp: offer });
+    const answer = await listener.setLocal(await listener.connection.createAnswer());
+    prepare(this);
+    await sender.setRemoteAnswer(answer);
   }
 
   get sending(): RTCDtlsTransport {

@@ -3,15 +3,23 @@ import type { FuzzTarget } from "../target.ts";
 import { opus, rtp } from "./audio.ts";
 import { candidate } from "./candidate.ts";
 import { hpb } from "./hpb.ts";
+import { environment, state } from "./environment.ts";
+import { deepl, libretranslate, nextcloud, ocs } from "./translators.ts";
 import { http, httpBytes } from "./http.ts";
 import { modal, pocketsphinx } from "./recognisers.ts";
 import { udp } from "./udp.ts";
 import { room, signaling } from "./room.ts";
+import { offer } from "./offer.ts";
+import { turn } from "./turn.ts";
+import { handshake } from "./handshake.ts";
 import { sdp } from "./sdp.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
   udp,
+  handshake,
   sdp,
+  offer,
+  turn,
   candidate,
   hpb,
   signaling,
@@ -22,4 +30,10 @@ export const TARGETS: readonly FuzzTarget[] = [
   rtp,
   http,
   httpBytes,
+  environment,
+  state,
+  deepl,
+  libretranslate,
+  nextcloud,
+  ocs,
 ];
