@@ -4,7 +4,15 @@
  */
 import project from "../deno.json" with { type: "json" };
 import { type Config, isEasilyGuessed } from "./config/mod.ts";
-import { AudioLedger, type Clock, LIMITS, type Log, type Ocs, type SpeechToText } from "./domain/mod.ts";
+import {
+  AudioLedger,
+  type Clock,
+  LIMITS,
+  type Log,
+  type Meter,
+  type Ocs,
+  type SpeechToText,
+} from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp, watchTunnel } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
@@ -24,6 +32,8 @@ import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations, type TranslationSettings } from "./translation/mod.ts";
 
 export interface Service extends AsyncDisposable {
+  /** What /metrics shows. */
+  readonly meter: Meter;
   /** Where the REST API listens. */
   readonly address: ListenAddress;
   /**
@@ -205,6 +215,7 @@ export async function startService(
     });
     log.info("listening", { ...address, stt: stt.name });
     return {
+      meter,
       address,
       async drain() {
         draining = true;

@@ -15,7 +15,15 @@ const ROOMS: Record<string, Rule> = {
   domain: { rooms: [], packages: [] },
   flow: {
     rooms: ["domain"],
-    packages: ["node:worker_threads", "node:http", "node:https", "node:net", "node:tls", "ws"],
+    packages: [
+      "node:worker_threads",
+      "node:process",
+      "node:http",
+      "node:https",
+      "node:net",
+      "node:tls",
+      "ws",
+    ],
   },
   audio: { rooms: ["domain"], packages: [] },
   captioning: { rooms: ["domain", "flow", "audio"], packages: [] },

@@ -4,8 +4,16 @@
  */
 import { type Seams, startService } from "../app.ts";
 import { type Config, formatConfigError, loadConfig } from "../config/mod.ts";
-import { ConfigError, LIMITS, type Log } from "../domain/mod.ts";
-import { IGNORED_SIGNALS, startHardEnd, STOP_SIGNALS } from "../flow/mod.ts";
+import { ConfigError, LIMITS, type Log, type Meter } from "../domain/mod.ts";
+import {
+  guarded,
+  IGNORED_SIGNALS,
+  type InternalError,
+  startHardEnd,
+  STOP_SIGNALS,
+  surviveInternalErrors,
+  takeLibraryOutput,
+} from "../flow/mod.ts";
 import { createLog, standardError } from "../telemetry/mod.ts";
 import { fail } from "./output.ts";
 
@@ -24,17 +32,30 @@ export async function serve(seams: Seams = {}): Promise<number> {
     return 78;
   }
   const log = createLog({ level: config.log.level });
-  surviveStrays(log);
+  const internalErrors = new InternalErrors(log);
+  surviveInternalErrors((error) => internalErrors.add(error));
+  takeLibraryOutput((what) => log.warn("a library wrote to the console", { what }));
   const stop = firstSignal(log);
   using _hardEnd = await startHardEnd();
-  const code = await runUntil(stop, config, log, seams);
+  const code = await runUntil(stop, { config, log, seams, internalErrors });
   await standardError.flush(FLUSH_MS);
   return code;
 }
 
-async function runUntil(stop: Promise<string>, config: Config, log: Log, seams: Seams): Promise<number> {
+interface Running {
+  config: Config;
+  log: Log;
+  seams: Seams;
+  internalErrors: InternalErrors;
+}
+
+async function runUntil(
+  stop: Promise<string>,
+  { config, log, seams, internalErrors }: Running,
+): Promise<number> {
   try {
     await using service = await startService(config, log, seams);
+    internalErrors.countIn(service.meter);
     log.info("stopping", { signal: await stop, withinMs: LIMITS.drainMs });
     await service.drain();
   } catch (error) {
@@ -55,24 +76,37 @@ const FLUSH_MS = 200;
 /** Resolves with the first signal to stop. What a second one means, and the end of the time to stop in, is the other thread's. */
 function firstSignal(log: Log): Promise<string> {
   const first = Promise.withResolvers<string>();
-  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, () => first.resolve(signal));
+  for (const signal of STOP_SIGNALS) listen(signal, () => first.resolve(signal));
   for (const signal of IGNORED_SIGNALS) {
-    Deno.addSignalListener(signal, () => log.info("signal ignored", { signal }));
+    listen(signal, () => log.info("signal ignored", { signal }));
   }
   return first.promise;
 }
 
-/**
- * The last line of defence: an error that escaped a library's callback is logged and its speaker's watchdog does the
- * rest; it must not end everyone's captions.
- */
-function surviveStrays(log: Log): void {
-  globalThis.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    log.error("stray rejection", event.reason);
-  });
-  globalThis.addEventListener("error", (event) => {
-    event.preventDefault();
-    log.error("stray error", event.error);
-  });
+/** An exception would end the listener (Deno 2.9.6), and the next signal would do what it does by default. */
+function listen(signal: Deno.Signal, listener: () => void): void {
+  Deno.addSignalListener(signal, guarded("signal", listener));
 }
+
+/** Counts unexpected errors, those before there is a meter too, and logs them. */
+class InternalErrors {
+  #meter: Meter | undefined;
+  #before: string[] = [];
+
+  constructor(private readonly log: Log) {}
+
+  add(error: InternalError): void {
+    if (this.#meter) this.#meter.count("tiro_internal_errors_total", error.kind);
+    else if (this.#before.length < BEFORE_MAX) this.#before.push(error.kind);
+    this.log.error("internal error", error);
+  }
+
+  countIn(meter: Meter): void {
+    this.#meter = meter;
+    for (const kind of this.#before) meter.count("tiro_internal_errors_total", kind);
+    this.#before = [];
+  }
+}
+
+/** While the service starts there are few callbacks. */
+const BEFORE_MAX = 100;

@@ -93,6 +93,11 @@ export const METRICS = {
     label: "reason",
   },
   tiro_media_workers_lost_total: { kind: "counter", help: "Media workers replaced", label: "reason" },
+  tiro_internal_errors_total: {
+    kind: "counter",
+    help: "Unexpected errors in callbacks, each survived: every one is a fault of the service",
+    label: "where",
+  },
   tiro_http_requests_total: { kind: "counter", help: "HTTP answers", label: "status" },
   tiro_http_connections_closed_total: {
     kind: "counter",

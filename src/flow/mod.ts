@@ -3,8 +3,16 @@ export * from "./bounded_queue.ts";
 export * from "./clock.ts";
 export { type DescriptorUse, readDescriptors } from "./descriptors.ts";
 export { startHardEnd } from "./hard_end.ts";
+export {
+  type CallbackKind,
+  guarded,
+  InternalError,
+  reportInternalError,
+  surviveInternalErrors,
+} from "./internal_errors.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
 export { LIBC_PATHS, openLibc } from "./libc.ts";
+export { takeLibraryOutput } from "./library_output.ts";
 export { proxyFor, type ProxyRules } from "./proxy.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";

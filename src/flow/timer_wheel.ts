@@ -4,6 +4,8 @@
  * makes objects that outlive a collection or two. The price is that a timer fires up to 10 ms late, never early.
  */
 
+import { guarded, reportInternalError } from "./internal_errors.ts";
+
 const TICK_MS = 10;
 /** Ten seconds around; a longer timer is rare, and is the platform's own. */
 const SLOTS = 1_024;
@@ -98,9 +100,7 @@ export class TimerWheel {
       try {
         callback?.();
       } catch (error) {
-        queueMicrotask(() => { // the error of its own that it would be from a timer of its own
-          throw error;
-        });
+        reportInternalError("timer", error);
       }
     }
   }
@@ -113,6 +113,6 @@ export class TimerWheel {
 }
 
 function ownTimer(delayMs: number, callback: () => void): Disposable {
-  const id = setTimeout(callback, delayMs);
+  const id = setTimeout(guarded("timer", callback), delayMs);
   return { [Symbol.dispose]: () => clearTimeout(id) };
 }

@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { TimerWheel } from "./timer_wheel.ts";
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -22,6 +23,24 @@ Deno.test("Timers fire once, never early, in the order of their times, whatever 
   for (const { delayMs, afterMs } of fired) assert.ok(afterMs >= delayMs, `${delayMs} after ${afterMs}`);
   const order = fired.map(({ delayMs }) => delayMs).filter((delayMs) => delayMs >= 15);
   assert.deepEqual(order, order.toSorted((a, b) => a - b));
+});
+
+Deno.test("A callback that throws is reported and keeps no other timer from firing", async () => {
+  using errors = new CaughtInternalErrors();
+  const wheel = new TimerWheel();
+  const fired: number[] = [];
+  const all = Promise.withResolvers<void>();
+  // The first and the last are the platform's own timers, those between are the wheel's.
+  const delays = [0, 20, 20, 20, 30, 5];
+  delays.forEach((delayMs, index) =>
+    wheel.timer(delayMs, () => {
+      fired.push(index);
+      if (fired.length === delays.length) all.resolve();
+      if (index % 2 === 0) throw new Error("from a callback");
+    })
+  );
+  await all.promise;
+  assert.deepEqual(errors.kinds, ["timer", "timer", "timer"]);
 });
 
 Deno.test("A cancelled timer does not fire, and with the last one the platform's is gone", async () => {

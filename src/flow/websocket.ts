@@ -16,6 +16,7 @@ import { OverflowError } from "../domain/mod.ts";
 import { fitsBinaryFrame, writeBinaryFrame } from "./binary_frame.ts";
 import { BoundedQueue } from "./bounded_queue.ts";
 import { connectFailure } from "./connect_failure.ts";
+import { guarded, reportInternalError } from "./internal_errors.ts";
 import { MessageLimit } from "./message_limit.ts";
 import { proxyFor } from "./proxy.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
@@ -108,27 +109,40 @@ export class WebSocketDuplex implements AsyncDisposable {
       const onSkipped = (number: number, bytes: number) => this.#standIns.set(number, onTooLarge(bytes));
       limitMessages(transport, new MessageLimit({ maxBytes: maxMessageSize, onSkipped }));
     }
+    socket.on("message", (data) => {
+      try { // for each message: no closure and no list of arguments besides
+        this.#receive(data instanceof ArrayBuffer ? new Uint8Array(data) : `${data}`);
+      } catch (error) {
+        reportInternalError("websocket", error);
+      }
+    });
     socket.on(
-      "message",
-      (data) => this.#receive(data instanceof ArrayBuffer ? new Uint8Array(data) : `${data}`),
+      "error",
+      guarded("websocket", (error: Error & { code?: unknown }) => {
+        // Any other error shows in how the connection closed.
+        if (OVER_SIZE.has(error.code)) this.#inbox.close({ error: this.#overflow() });
+      }),
     );
-    socket.on("error", (error: Error & { code?: unknown }) => {
-      // Any other error shows in how the connection closed.
-      if (OVER_SIZE.has(error.code)) this.#inbox.close({ error: this.#overflow() });
-    });
-    socket.on("pong", (data) => {
-      if (data.length === 4 && data.readUInt32BE() === this.#pings) this.#wasDelivered();
-    });
+    socket.on(
+      "pong",
+      guarded("websocket", (data: Buffer) => {
+        if (data.length === 4 && data.readUInt32BE() === this.#pings) this.#wasDelivered();
+      }),
+    );
     // ws would wait for what is unsent to go out to a peer that hung up, however long that takes.
     transport.once("end", () => this.#killTimer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS));
-    socket.once("close", (code, reason) => {
-      clearTimeout(this.#killTimer);
-      this.#state = "closed";
-      this.#inbox.close();
-      this.#drained?.resolve();
-      this.#wasDelivered();
-      this.#closed.resolve({ code, reason: `${reason}`, clean: code !== CLOSE_ABNORMAL });
-    });
+    socket.once(
+      "close",
+      guarded("websocket", (code: number, reason: Buffer) => {
+        clearTimeout(this.#killTimer);
+        this.#state = "closed";
+        // First those who wait for the end: what follows concerns a reader, who may fail.
+        this.#closed.resolve({ code, reason: `${reason}`, clean: code !== CLOSE_ABNORMAL });
+        this.#drained?.resolve();
+        this.#wasDelivered();
+        this.#inbox.close();
+      }),
+    );
   }
 
   /** Connects. Rejects with WebSocketOpenError, or with the signal's reason; then nothing of the attempt is left. */

@@ -1,6 +1,8 @@
 import assert from "@std/assert";
 import { makeCertificates } from "../../tests/fakes/certificates.ts";
+import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { OverflowError } from "../domain/mod.ts";
+import { BoundedQueue } from "./bounded_queue.ts";
 import { WebSocketDuplex, WebSocketOpenError, type WebSocketOptions } from "./websocket.ts";
 
 const OPTIONS: WebSocketOptions = {
@@ -9,6 +11,33 @@ const OPTIONS: WebSocketOptions = {
   inbox: { name: "test", capacity: 4, bytesMax: 1_000_000 },
   maxMessageSize: 100_000,
 };
+
+Deno.test("A handler of messages, or of the end, that throws is reported; what follows is received", async () => {
+  using errors = new CaughtInternalErrors();
+  await using server = nativeServer((socket) => {
+    socket.onmessage = () => socket.close(1000);
+    socket.onopen = () => ["one", "two"].forEach((text) => socket.send(text));
+  });
+  const { push, close } = BoundedQueue.prototype;
+  BoundedQueue.prototype.push = function (item) {
+    if (item === "one") throw new Error("from the handler");
+    return push.call(this, item);
+  };
+  BoundedQueue.prototype.close = function (options) {
+    close.call(this, options);
+    throw new Error("from the handler");
+  };
+  try {
+    const socket = await WebSocketDuplex.open(server.url, OPTIONS);
+    const reader = socket.messages.getReader();
+    assert.equal((await reader.read()).value, "two");
+    socket.send("enough");
+    assert.equal((await socket.closed).code, 1000);
+  } finally {
+    Object.assign(BoundedQueue.prototype, { push, close });
+  }
+  assert.deepEqual(errors.kinds, ["websocket", "websocket"]);
+});
 
 /** Deno's own WebSocket server: what it says of our frames is not our opinion. */
 function nativeServer(

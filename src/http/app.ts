@@ -33,6 +33,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const { status, message, headers } = answerTo(error);
     if (status === 500) {
       log.error("Request failed", error);
+      meter.count("tiro_internal_errors_total", "http");
       meter.count("transcription_errors_total", error instanceof TiroError ? error.code : "internal");
     } else if (status !== 401) { // whoever guesses leaves a count, and no lines
       log.debug("Request refused", { status, code: error instanceof TiroError ? error.code : undefined });

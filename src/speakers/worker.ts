@@ -3,7 +3,7 @@
  * a compiled binary has to name it (`compile.include` in deno.json).
  */
 import { parentPort } from "node:worker_threads";
-import { systemClock } from "../flow/mod.ts";
+import { guarded, surviveInternalErrors, systemClock, takeLibraryOutput } from "../flow/mod.ts";
 import { collectGarbage } from "./heap.ts";
 import type { ToWorker } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
@@ -15,14 +15,8 @@ const side = new WorkerSide({
 });
 
 // As on the main thread: an error that escaped a callback must not end everyone's captions.
-globalThis.addEventListener("unhandledrejection", (event) => {
-  event.preventDefault();
-  side.stray(event.reason);
-});
-globalThis.addEventListener("error", (event) => {
-  event.preventDefault();
-  side.stray(event.error);
-});
-parentPort!.on("message", (message: ToWorker) => side.receive(message));
+surviveInternalErrors((error) => side.survived(error));
+takeLibraryOutput((what) => side.wroteToConsole(what));
+parentPort!.on("message", guarded("worker_message", (message: ToWorker) => side.receive(message)));
 collectGarbage();
 side.ready();

@@ -17,7 +17,7 @@ import {
   type SpeakerOptions,
   UnavailableError,
 } from "../domain/mod.ts";
-import { type Backoff, RetryPolicy, type Scope } from "../flow/mod.ts";
+import { type Backoff, guarded, RetryPolicy, type Scope } from "../flow/mod.ts";
 import { LostWorkers } from "./lost_workers.ts";
 import type { FromWorker, ToWorker, WorkerSettings } from "./protocol.ts";
 import { type SpawnWorker, WorkerLink } from "./worker_link.ts";
@@ -157,9 +157,10 @@ export function spawnMediaWorker(
   workerData?: SharedArrayBuffer,
 ): ReturnType<SpawnWorker> {
   const worker = new Worker(module, { name: "media", workerData, resourceLimits: HEAP_LIMITS });
-  worker.on("message", (message: FromWorker) => on.message(message));
-  worker.on("error", (error) => on.broken(error));
-  worker.on("exit", () => on.broken(new Error("it ended")));
+  // An exception would end receiving from this worker (Deno 2.9.6).
+  worker.on("message", guarded("worker_message", (message: FromWorker) => on.message(message)));
+  worker.on("error", guarded("worker_message", (error) => on.broken(error)));
+  worker.on("exit", guarded("worker_message", () => on.broken(new Error("it ended"))));
   return {
     send: (message: ToWorker) => worker.postMessage(message),
     terminate: () => void worker.terminate(),

@@ -24,7 +24,7 @@ import {
   type SpeakerEvents,
   type SpeakerOptions,
 } from "../domain/mod.ts";
-import { untilAborted } from "../flow/mod.ts";
+import { guarded, untilAborted } from "../flow/mod.ts";
 import { fromPlainError, WorkerError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine, ToWorker, WorkerSettings } from "./protocol.ts";
 
@@ -282,9 +282,9 @@ export class WorkerLink {
     const error = gone(why, cause);
     const speakers = [...this.#speakers.values()];
     const calls = this.#end(error);
-    this.#options.onLost(reason, error);
+    guarded("speaker", () => this.#options.onLost(reason, error))();
     // First the speakers hear of it, then those who wait for answers: by then nobody asks this worker again.
-    for (const speaker of speakers) speaker.events?.failed(error);
+    for (const speaker of speakers) guarded("speaker", () => speaker.events?.failed(error))();
     for (const call of calls) call.reject(error);
     this.#post({ type: "stop" });
   }

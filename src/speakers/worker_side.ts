@@ -3,7 +3,7 @@
  * them. Knows no Worker: what it hears and says are plain messages. What a speaker does wrong stays with that speaker.
  */
 import { AudioLedger, type Clock, type HostedSpeaker } from "../domain/mod.ts";
-import { Scope } from "../flow/mod.ts";
+import { type InternalError, reportInternalError, Scope } from "../flow/mod.ts";
 import { createSpeechToText } from "../stt/mod.ts";
 import { Forwarding } from "./forwarding.ts";
 import { InProcessHost } from "./in_process_host.ts";
@@ -39,9 +39,15 @@ export class WorkerSide {
     this.#options.post({ type: "ready", nowMs: this.#options.clock.now() });
   }
 
-  /** An error that escaped a library's callback: told, and survived by all the other speakers. */
-  stray(error: unknown): void {
-    this.#forwarding.log({ debug: false }).error("stray error in a worker", error);
+  /** An error of a callback, which costs the other speakers nothing: is counted and logged. */
+  survived(error: InternalError): void {
+    this.#forwarding.meter.count("tiro_internal_errors_total", error.kind);
+    this.#forwarding.log({ debug: false }).error("internal error", error, { thread: "media" });
+  }
+
+  /** A library did, in spite of everything: is logged. */
+  wroteToConsole(what: string): void {
+    this.#forwarding.log({ debug: false }).warn("a library wrote to the console", { what, thread: "media" });
   }
 
   /** Takes one message. Never throws: what the worker cannot go on from is told as `broken`. */
@@ -61,11 +67,11 @@ export class WorkerSide {
       case "open":
         return this.#open(message);
       case "candidate":
-        return this.#speakers.get(message.id)?.addCandidate(message.sid, message.candidate);
+        return this.#tell(message.id, (speaker) => speaker.addCandidate(message.sid, message.candidate));
       case "hang_up":
-        return this.#speakers.get(message.id)?.hangUp(message.sid);
+        return this.#tell(message.id, (speaker) => speaker.hangUp(message.sid));
       case "language":
-        return this.#speakers.get(message.id)?.setLanguage(message.languageId);
+        return this.#tell(message.id, (speaker) => speaker.setLanguage(message.languageId));
       case "answer":
         return this.#settle(message.call, async () => {
           const { sdp } = await this.#speaker(message.id).answer(message.offer, message.iceServers);
@@ -132,6 +138,18 @@ export class WorkerSide {
       );
     } catch (error) {
       post({ type: "failed", id, error: toPlainError(error) });
+    }
+  }
+
+  /** What goes wrong here is this speaker's failure, and not the worker's. */
+  #tell(id: number, what: (speaker: HostedSpeaker) => void): void {
+    const speaker = this.#speakers.get(id);
+    if (!speaker) return;
+    try {
+      what(speaker);
+    } catch (error) {
+      reportInternalError("speaker", error);
+      this.#options.post({ type: "failed", id, error: toPlainError(error) });
     }
   }
 

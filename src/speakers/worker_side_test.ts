@@ -1,6 +1,8 @@
 import assert from "@std/assert";
-import { AudioLedger } from "../domain/mod.ts";
+import { AudioLedger, type IceCandidate } from "../domain/mod.ts";
+import { InternalError } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { Forwarding } from "./forwarding.ts";
 import { fromPlainError, toPlainError, WorkerError } from "./plain_error.ts";
 import { BEAT_MS, type FromWorker, type WorkerSettings } from "./protocol.ts";
@@ -91,11 +93,44 @@ Deno.test("A worker that cannot take a message, or be started, says that it is b
   assert.equal(of(said, "failed")[0].id, 1);
 });
 
-Deno.test("A stray error is told in the log and costs nobody anything", () => {
-  const { said, side: worker } = side();
-  worker.stray(new Error("from a callback"));
-  assert.equal(of(said, "log")[0].error?.message, "from a callback");
+Deno.test("An error of a callback is logged and counted, and costs nobody anything", async () => {
+  const { said, clock, side: worker } = side();
+  worker.receive({ type: "start", settings: SETTINGS });
+  worker.survived(new InternalError("callback", new Error("what a peer sent")));
+  assert.match(
+    `${of(said, "log")[0].error?.message}`,
+    /^Cannot finish a callback: Error at worker_side_test/,
+  );
   assert.deepEqual(of(said, "broken"), []);
+  await clock.advance(BEAT_MS);
+  assert.deepEqual(of(said, "beat").at(-1)?.counts, [
+    { name: "tiro_internal_errors_total", label: "callback", by: 1 },
+  ]);
+  worker.receive({ type: "stop" });
+  await settle();
+});
+
+Deno.test("A message that a speaker cannot take costs that speaker, and the worker nothing", async () => {
+  using errors = new CaughtInternalErrors();
+  const { said, side: worker } = side();
+  worker.receive({ type: "start", settings: SETTINGS });
+  for (const id of [1, 2]) worker.receive({ type: "open", id, speaker: { id: `${id}` }, languageId: "en" });
+  // Nothing that can be read: whatever looks at it throws.
+  worker.receive({ type: "candidate", id: 1, sid: "1", candidate: null as unknown as IceCandidate });
+  const answer = {
+    type: "answer",
+    id: 1,
+    call: 3,
+    offer: { sid: "1", sdp: "nonsense" },
+    iceServers: [],
+  } as const;
+  worker.receive(answer);
+  await settle();
+  worker.receive({ type: "language", id: 2, languageId: "fr" });
+  assert.deepEqual(of(said, "broken"), []);
+  assert.deepEqual(of(said, "failed").map(({ id }) => id), errors.kinds.map(() => 1));
+  worker.receive({ type: "stop" });
+  await settle();
 });
 
 Deno.test("Counts wait for the beat and are added up; log lines past the bound are dropped and counted", () => {

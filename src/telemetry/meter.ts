@@ -54,6 +54,15 @@ export function createMeter(options: MeterOptions = {}): PrometheusMeter {
     }
   }
 
+  /** One number that cannot be read must not take all the others from the operator. */
+  const readOr = <T>(read: () => T, otherwise: T): T => {
+    try {
+      return read();
+    } catch {
+      meter.count("tiro_internal_errors_total", "metrics");
+      return otherwise;
+    }
+  };
   /** Takes the metric out again, and not one that has come in its place. */
   const registered = (name: string, metric: unknown): Disposable => ({
     [Symbol.dispose]: () => {
@@ -144,15 +153,6 @@ class LabelValues {
     if (this.#seen.size >= LABEL_VALUES_MAX || !LABEL_VALUE.test(value)) return OTHER;
     this.#seen.add(value);
     return value;
-  }
-}
-
-/** One number that cannot be read must not take all the others from the operator. */
-function readOr<T>(read: () => T, otherwise: T): T {
-  try {
-    return read();
-  } catch {
-    return otherwise;
   }
 }
 

@@ -109,6 +109,9 @@ Deno.test("A gauge that cannot be read does not take the others away", async () 
   const values = samples(await meter.render());
   assert.ok(Number.isNaN(values.get("broken")));
   assert.equal(values.get("whole"), 1);
+  await meter.render();
+  const counted = samples(await meter.render()).get('tiro_internal_errors_total{where="metrics"}');
+  assert.ok(counted! >= 4, "each look at each of them is counted");
 });
 
 Deno.test("Totals kept elsewhere are read at scrape time, with labels as few", async () => {

@@ -8,6 +8,7 @@ import { lookup } from "node:dns/promises";
 import { isIPv6, SocketAddress } from "node:net";
 import { classes, Message, methods, TcpTransport, TlsTransport, TurnProtocol } from "werift";
 import { tlsRequestOptions } from "../flow/mod.ts";
+import { guarded } from "../flow/mod.ts";
 import type { TurnServer, TurnWay } from "./ice_servers.ts";
 import { TurnSocket } from "./turn_socket.ts";
 import "./turn.ts";
@@ -139,7 +140,7 @@ async function allocate(
   signal: AbortSignal,
 ): Promise<TurnProtocol> {
   const turn = new TurnProtocol(address, username, credential, LIFETIME_S, transport);
-  transport.onData = (data, from) => turn["dataReceived"](data, from);
+  transport.onData = guarded("turn", (data, from) => turn["dataReceived"](data, from));
   try {
     const request = new Message(methods.ALLOCATE, classes.REQUEST)
       .setAttribute("LIFETIME", LIFETIME_S)

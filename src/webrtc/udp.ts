@@ -124,22 +124,15 @@ export class DatagramTransport {
   }
 
   /**
-   * Media may come many in a turn; what werift makes of a datagram it may need for the next one. One's trouble is not the
-   * next one's: it is told as a stray error. The socket calls this, as may who has datagrams from elsewhere.
+   * Media may come many in a turn; what werift makes of another datagram it may need for the next one. What it throws is
+   * reported by the socket, which calls this, as may who has datagrams from elsewhere.
    */
   receive(received: ReceivedDatagram): Taken {
     const { bytes, waitedMs } = received;
     if (this.onMedia && isMedia(bytes)) {
-      try {
-        if (this.onMedia(bytes, waitedMs)) return "media";
-        this.onForged?.(received.from());
-        return "refused";
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-        return "media";
-      }
+      if (this.onMedia(bytes, waitedMs)) return "media";
+      this.onForged?.(received.from());
+      return "refused";
     }
     const from = received.from();
     const server = this.#servers?.get(from.join(" "));

@@ -1,4 +1,5 @@
 /** UDP on Deno's own datagrams, for where there is no libc to ask: a wake-up and a kilobyte of promises for each. */
+import { guarded } from "../flow/mod.ts";
 import {
   type Address,
   DATAGRAM_BYTES_MAX,
@@ -55,11 +56,12 @@ export class DenoUdpSocket implements UdpSocket {
 
   async #receive(onReceived: (received: ReceivedDatagram) => unknown): Promise<void> {
     const buffer = new Uint8Array(DATAGRAM_BYTES_MAX);
+    const received = guarded("udp", onReceived);
     try {
       for (;;) {
         const [bytes, source] = await this.#conn.receive(buffer);
         const { hostname, port } = source as Deno.NetAddr;
-        onReceived({ bytes, waitedMs: 0, from: () => [hostname.split("%")[0], port] });
+        received({ bytes, waitedMs: 0, from: () => [hostname.split("%")[0], port] });
       }
     } catch {
       // Closed; or broken, and then silence tells.

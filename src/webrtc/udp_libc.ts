@@ -7,13 +7,14 @@
  * descriptor is used, and closed, by one object alone: it is the process', and its number another's once it is closed.
  * The layouts are those of Linux on 64-bit processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
  */
-import { openLibc } from "../flow/mod.ts";
+import { openLibc, reportInternalError } from "../flow/mod.ts";
 import { StampClock } from "./stamp_clock.ts";
 import { FILTER_INSTRUCTION_BYTES, filterOf } from "./udp_filter.ts";
 import {
   type Address,
   DATAGRAM_BYTES_MAX,
   type ReceivedDatagram,
+  type Taken,
   type UdpSocket,
   type UdpSocketOptions,
 } from "./udp_socket.ts";
@@ -183,7 +184,7 @@ export class LibcUdpSocket implements UdpSocket {
       for (let slot = 0; slot < count; slot++) {
         // Whoever is told of one may close the socket over it.
         if (!received.take(slot, this.#family, this.#emptyMs) || this.#closed) continue;
-        const taken = this.#onReceived(received);
+        const taken = this.#handOn(received);
         if (taken === "media") this.#batch = BATCH;
         else if (taken === "passed") hasPassed = true;
       }
@@ -198,9 +199,19 @@ export class LibcUdpSocket implements UdpSocket {
     this.#pollNextTurn();
   }
 
+  /** What one datagram does wrong is not the trouble of those behind it. */
+  #handOn(received: ReceivedDatagram): Taken {
+    try {
+      return this.#onReceived(received);
+    } catch (error) {
+      reportInternalError("udp", error);
+      return "refused";
+    }
+  }
+
   #pollNextTurn(): void {
     clearTimeout(this.#nextTurn);
-    if (!this.#closed) this.#nextTurn = setTimeout(() => this.poll(stamps.turn()));
+    if (!this.#closed) this.#nextTurn = setTimeout(() => poll(this, stamps.turn()));
   }
 }
 
@@ -226,7 +237,16 @@ class Poller {
   #poll(): void {
     this.#turn = (this.#turn + 1) % TURNS;
     const turnMs = stamps.turn();
-    for (const socket of this.#turns[this.#turn]) socket.poll(turnMs);
+    for (const socket of this.#turns[this.#turn]) poll(socket, turnMs);
+  }
+}
+
+/** One socket's trouble is not the next one's. */
+function poll(socket: LibcUdpSocket, turnMs: number): void {
+  try {
+    socket.poll(turnMs);
+  } catch (error) {
+    reportInternalError("udp", error);
   }
 }
 

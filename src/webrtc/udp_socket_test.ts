@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { UdpSockets } from "../../tests/fakes/udp_sockets.ts";
 import { DenoUdpSocket } from "./udp_deno.ts";
 import { isLibcUdp, LibcUdpSocket } from "./udp_libc.ts";
@@ -60,6 +61,28 @@ class Ear implements AsyncDisposable {
 
 const KINDS = [["libc", LibcUdpSocket, !isLibcUdp], ["Deno", DenoUdpSocket, false]] as const;
 for (const [kind, Socket, ignore] of KINDS) {
+  Deno.test(
+    `${kind}: a receiver that throws is given the next datagram, and so is every other`,
+    { ignore },
+    async () => {
+      using errors = new CaughtInternalErrors();
+      let told = 0;
+      const onTold = () => {
+        if (told++ % 2 === 0) throw new Error("from a receiver");
+      };
+      await using alice = new Ear(Socket);
+      await using bob = new Ear(Socket, { onTold });
+      await using others = new AsyncDisposableStack();
+      const ears = Array.from({ length: 8 }, () => others.use(new Ear(Socket)));
+      for (let i = 0; i < 6; i++) {
+        for (const { socket } of [bob, ...ears]) alice.socket.send(Uint8Array.of(i), ...socket.address);
+      }
+      await Promise.all([bob, ...ears].map((ear) => ear.until(6)));
+      assert.deepEqual(bob.told.map(({ bytes }) => bytes[0]), [0, 1, 2, 3, 4, 5]);
+      assert.deepEqual(errors.kinds, ["udp", "udp", "udp"]);
+    },
+  );
+
   Deno.test(`${kind}: datagrams come in order, each with where it came from`, { ignore }, async () => {
     await using alice = new Ear(Socket);
     await using bob = new Ear(Socket);

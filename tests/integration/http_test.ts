@@ -528,6 +528,7 @@ Deno.test("Errors of the rooms become their status; an unexpected one says nothi
     "TypeError",
   ]]);
   assert.match(await api.meter.render(), /transcription_errors_total\{type="internal"\} 1\n/);
+  assert.match(await api.meter.render(), /tiro_internal_errors_total\{where="http"\} 1\n/);
 });
 
 Deno.test("While shutting down nothing new is taken, and what is there can still be stopped", async () => {
