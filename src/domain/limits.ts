@@ -172,6 +172,14 @@ export const LIMITS = {
   httpHeadMs: 10_000,
   /** For the caller to read an answer: the largest is some 100 KB. */
   httpSendMs: 30_000,
+  /** Wrong credentials of one address in a minute that are answered at once: a front end with an old token, a typo. */
+  guessesFree: 10,
+  /** Of all addresses together. */
+  guessesFreeOfAll: 100,
+  /** Later ones are answered after this, while Talk (3 s) still waits: 128 a second on all connections there may be. */
+  guessHoldMs: 2_000,
+  /** Addresses whose wrong credentials are counted: some 100 bytes each. */
+  guessSources: 1_000,
   /** For the caller to hang up after the answer. */
   httpLingerMs: 2_000,
   /**

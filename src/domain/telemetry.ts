@@ -99,6 +99,12 @@ export const METRICS = {
     label: "where",
   },
   tiro_http_requests_total: { kind: "counter", help: "HTTP answers", label: "status" },
+  tiro_http_wrong_credentials_total: {
+    kind: "counter",
+    help:
+      "Requests with wrong credentials: answered at once, or held before the answer because they are many",
+    label: "answer",
+  },
   tiro_http_connections_closed_total: {
     kind: "counter",
     help: "HTTP connections closed because there were too many, or the caller took too long",

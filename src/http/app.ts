@@ -4,8 +4,9 @@
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { TiroError } from "../domain/mod.ts";
-import { type Auth, authentication } from "./auth.ts";
+import { type Auth, authentication, hasCredentials } from "./auth.ts";
 import { answerTo, HttpError } from "./errors.ts";
+import { Guesses } from "./guesses.ts";
 import * as handlers from "./handlers.ts";
 import { isOpenRoute, ROUTES } from "./routes.ts";
 import { describeIssues } from "./schemas.ts";
@@ -18,6 +19,8 @@ export interface HttpAppOptions extends handlers.Services {
 export interface Caller {
   /** An address, or a network of them; all callers behind one proxy have one. */
   source: string;
+  /** Resolves after `ms`, or when they have gone. Meanwhile their connection may be closed for another's. */
+  hold(ms: number): Promise<void>;
 }
 
 export interface HttpApp {
@@ -28,6 +31,7 @@ export interface HttpApp {
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { meter, log } = options;
   const app = createRouter(options);
+  const guesses = new Guesses();
 
   const fail = (error: unknown): Response => {
     const { status, message, headers } = answerTo(error);
@@ -51,6 +55,11 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         response = fail(error);
       }
       response.headers.set("x-content-type-options", "nosniff");
+      if (response.status === 401 && hasCredentials(request)) {
+        const holdMs = guesses.wrong(caller.source, performance.now());
+        meter.count("tiro_http_wrong_credentials_total", holdMs > 0 ? "held" : "at_once");
+        if (holdMs > 0) await caller.hold(holdMs);
+      }
       meter.count("tiro_http_requests_total", String(response.status));
       return response;
     },

@@ -33,6 +33,11 @@ export function authentication(auth: Auth, isOpen: (c: Context) => boolean) {
   };
 }
 
+/** Whether any are shown, right or wrong: who shows none does not guess. */
+export function hasCredentials({ headers }: Request): boolean {
+  return headers.has("authorization") || headers.has("authorization-app-api");
+}
+
 function isFromAppApi(headers: Headers, { id, secret }: { id: string; secret: string }): boolean {
   // All of them are looked at in any case: the time taken must not tell which was wrong.
   return [

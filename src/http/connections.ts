@@ -4,6 +4,7 @@
  * one who is being answered: the oldest of the source with the most.
  *
  *     head -> working (the app has the request) -> sending (the caller reads the answer) -> lingering -> closed
+ *                 \-> held (who guesses waits) ----^
  */
 import { LIMITS } from "../domain/mod.ts";
 import type { ConnectionStream } from "./connection_stream.ts";
@@ -25,7 +26,7 @@ export const CONNECTION_BOUNDS: ConnectionBounds = {
 export type CloseReason = "too_many" | "head_late" | "not_read";
 
 export class Connection {
-  state: "head" | "working" | "sending" | "lingering" = "head";
+  state: "head" | "working" | "held" | "sending" | "lingering" = "head";
   /** Monotonic ms since it is the caller's turn. */
   sinceMs = performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -80,6 +81,16 @@ export class Connections {
   working(connection: Connection): void {
     connection.state = "working";
     connection.allow(undefined);
+  }
+
+  /** The answer is kept back for a while, or until the caller has gone; they may be closed for another. */
+  hold(connection: Connection, ms: number): Promise<void> {
+    connection.state = "held";
+    return new Promise((resolve) => {
+      connection.allow(ms, resolve);
+      connection.stream.once("close", resolve);
+      if (connection.stream.destroyed) resolve();
+    });
   }
 
   /** The app has answered; it is the caller's turn to read. */

@@ -108,10 +108,12 @@ export class HttpConnections {
     this.#connections.lingering(connection);
   }
 
-  async #responseTo(incoming: IncomingMessage, { source }: Connection): Promise<Response> {
+  async #responseTo(incoming: IncomingMessage, connection: Connection): Promise<Response> {
     if (this.#isClosing) return Response.json({ error: "shutting down" }, { status: 503 });
     const request = toRequest(incoming);
-    if (request) return await this.#options.app.fetch(request, { source });
+    const { source } = connection;
+    const hold = (ms: number) => this.#connections.hold(connection, ms);
+    if (request) return await this.#options.app.fetch(request, { source, hold });
     const { meter } = this.#options;
     meter.count("tiro_http_requests_total", "400");
     return Response.json({ error: "not a request to this service" }, { status: 400 });

@@ -1,7 +1,9 @@
 /** Who may call the REST API, and what those get who may not. */
 import assert from "@std/assert";
+import { LIMITS } from "../../src/domain/mod.ts";
 import type { Auth } from "../../src/http/mod.ts";
 import { LISTENER, startApi, TRANSCRIBE } from "./api.ts";
+import { eventually } from "./world.ts";
 
 const SECRET = "app:5ecret/ü";
 const TOKEN = "t0ken-5ecret";
@@ -165,4 +167,45 @@ Deno.test("Wrong credentials leave no line in the log, and their body is not loo
   for (const secret of [SECRET, TOKEN, "5ecret", base64(`:${SECRET}`)]) {
     assert.ok(!everything.includes(secret));
   }
+});
+
+Deno.test("Many wrong guesses are held, the right token beside them never is, from the same address", async () => {
+  await using api = await startApi({ auth: { token: TOKEN } });
+  const ask = (token: string) =>
+    api.request("GET", "/enabled", undefined, { authorization: `Bearer ${token}` }).then(({ status }) =>
+      status
+    );
+  const wrong = (answer: string) =>
+    api.meter.render().then((text) =>
+      Number(
+        new RegExp(`^tiro_http_wrong_credentials_total\\{answer="${answer}"\\} (\\d+)$`, "m").exec(text)
+          ?.[1] ?? 0,
+      )
+    );
+  for (let n = 0; n < LIMITS.guessesFree; n++) assert.equal(await ask(`guess ${n}`), 401);
+  assert.equal(await wrong("at_once"), LIMITS.guessesFree);
+  const guesses = Array.from({ length: 20 }, (_, n) => ask(`guess number ${n}`));
+  await eventually("they are held", async () => await wrong("held") === 20);
+  for (let n = 0; n < 10; n++) assert.equal(await ask(TOKEN), 200);
+  assert.equal((await api.request("GET", "/enabled")).status, 401, "who shows nothing does not guess");
+  assert.equal(await wrong("held"), 20);
+  assert.deepEqual(new Set(await Promise.all(guesses)), new Set([401]));
+});
+
+Deno.test("Guesses that are held give way to callers, and end with the server", async () => {
+  const api = await startApi({ auth: { token: TOKEN }, bounds: { most: 4 } });
+  const guess = () =>
+    api.request("GET", "/enabled", undefined, { authorization: "Bearer guess" }).then(
+      ({ status }) => status,
+      () => "closed",
+    );
+  for (let n = 0; n < LIMITS.guessesFree; n++) assert.equal(await guess(), 401);
+  const held = Array.from({ length: 4 }, guess);
+  const right = { authorization: `Bearer ${TOKEN}` };
+  await eventually("they are held", async () => (await api.meter.render()).includes('{answer="held"} 4'));
+  for (let n = 0; n < 4; n++) {
+    assert.equal((await api.request("GET", "/enabled", undefined, right)).status, 200);
+  }
+  await api[Symbol.asyncDispose]();
+  assert.ok((await Promise.all(held)).includes("closed"));
 });
