@@ -138,7 +138,7 @@ export const http = defineTarget({
         } catch {
           return; // none that a server could be given
         }
-        const response = await app.fetch(request, { source: "127.0.0.1" });
+        const response = await app.fetch(request, { source: "127.0.0.1", hold: () => Promise.resolve() });
         const text = await response.text();
         if (response.status >= 500 && response.status !== FATAL) {
           throw new Error(`Answered with ${response.status}`);
