@@ -42,7 +42,11 @@ export const METRICS = {
     help: "STUN, DTLS and other datagrams not let in: forged, of strangers, or more than a peer needs",
     label: "reason",
   },
-  tiro_signaling_ignored_total: { kind: "counter", help: "HPB messages not understood", label: "reason" },
+  tiro_signaling_ignored_total: {
+    kind: "counter",
+    help: "HPB messages not taken: not understood, too large, or offers of participants in the SFU's place",
+    label: "reason",
+  },
   tiro_signaling_reconnects_total: { kind: "counter", help: "HPB reconnects", label: "kind" },
   tiro_offers_requested_total: { kind: "counter", help: "Offers asked of the SFU", label: "reason" },
   tiro_stt_sessions_total: {

@@ -23,6 +23,8 @@ interface Request {
   id: string;
   deadlineMs: number;
   code: string;
+  /** Whether it left. */
+  isAsked: boolean;
   /** Candidates taken before the offer. */
   candidates: number;
   /** What stood before was renegotiated meanwhile, which may have been the SFU's answer. */
@@ -49,10 +51,10 @@ export class Subscriptions {
   request(sessionId: string, id: string, failedCode: string | undefined, nowMs: number): boolean {
     if (this.#requests.has(sessionId)) return false;
     const code = failedCode ?? (this.#requests.size >= LIMITS.speakersPerRoom ? "busy" : "timeout");
-    const asked = code === "timeout";
-    const deadlineMs = asked ? nowMs + OFFER_TIMEOUT_MS : nowMs;
-    this.#requests.set(sessionId, { id, code, deadlineMs, candidates: 0, isRenewed: false });
-    return asked;
+    const isAsked = code === "timeout";
+    const deadlineMs = isAsked ? nowMs + OFFER_TIMEOUT_MS : nowMs;
+    this.#requests.set(sessionId, { id, code, isAsked, deadlineMs, candidates: 0, isRenewed: false });
+    return isAsked;
   }
 
   /** Whether the offer counts. */
@@ -62,7 +64,7 @@ export class Subscriptions {
       if (request) request.isRenewed = true;
       return true;
     }
-    if (!request) return false;
+    if (!request?.isAsked) return false;
     this.#requests.delete(sessionId);
     this.#standing.delete(sessionId);
     for (const oldest of this.#standing.keys()) {
@@ -76,7 +78,8 @@ export class Subscriptions {
   /** Whether the candidate counts; before an offer that was asked for, any sid may be that offer's. */
   trickled(sessionId: string, sid: string): boolean {
     const standing = this.#standing.get(sessionId);
-    const of = standing?.sid === sid ? standing : this.#requests.get(sessionId);
+    const request = this.#requests.get(sessionId);
+    const of = standing?.sid === sid ? standing : request?.isAsked ? request : undefined;
     return of !== undefined && ++of.candidates <= LIMITS.candidatesPerOffer;
   }
 

@@ -35,6 +35,9 @@ Deno.test("A request that failed takes none", () => {
   subscriptions.request("a", "t2", undefined, 0);
   assert.equal(subscriptions.due(TIMEOUT_MS).length, 1);
   assert.equal(subscriptions.offered("a", "1"), false);
+  assert.equal(subscriptions.request("a", "t3", "disconnected", 0), false);
+  assert.equal(subscriptions.offered("a", "1"), false, "it never left");
+  assert.equal(subscriptions.trickled("a", "1"), false);
 });
 
 Deno.test("A renegotiation of what stands leaves a request its offer, and lets it end without a word", () => {
