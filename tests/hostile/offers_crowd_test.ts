@@ -57,7 +57,9 @@ Deno.test(`${GUESTS} guests forge the offers they are asked for: a call on the s
   const refused = () => metric('transcription_errors_total{type="answer_refused"}');
   for (let guest = 0; guest < GUESTS; guest++) guests.add((await theirs.addSpeaker()).sessionId);
   let rounds = 0;
+  const endMs = performance.now() + DEADLINE_MS;
   while (rounds < 3 || await refused() < 2 * GUESTS) {
+    assert.ok(performance.now() < endMs, "each guest's answer is refused twice");
     await say(speaker, PHRASE);
     const all = Array(++rounds).fill(PHRASE.join(" ")).join(" ");
     const read = () => finalText(listener.transcripts, speaker.sessionId);
