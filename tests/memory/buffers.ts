@@ -1,0 +1,453 @@
+/**
+ * Every buffer of the service that can grow, with the constants that bound it and what it takes when it is full.
+ * docs/MEMORY.md has this as tables, which tests/memory/memory_test.ts compares; fill.ts fills the buffers. Run this file
+ * to print the tables.
+ */
+import { LIMITS } from "../../src/domain/mod.ts";
+
+/** What one is there for each of. */
+export type Owner = "speaker" | "room" | "worker" | "service";
+
+export interface Buffer {
+  owner: Owner;
+  name: string;
+  /** Names of constants, in LIMITS or in the file behind the colon. */
+  bounds: readonly string[];
+  /** How its bytes come out of the constants: names, numbers, + and *, and pow2(x), the next power of two. */
+  bytes: string;
+  /** What becomes of more. */
+  full: string;
+  /** Whether fill.ts fills it; false where that takes a peer of werift's, a thread or a server. */
+  isFilled: boolean;
+}
+
+/** An entry of a Map, Set or array with its object and the heads of its strings; V8 takes 100 to 200 bytes. */
+const ENTRY = 256;
+/** A second of what is sent to speech-to-text: 24 kHz float32. */
+const PCM_SECOND = 96_000;
+
+export const BUFFERS: readonly Buffer[] = [
+  {
+    owner: "speaker",
+    name: "RTP inbox",
+    bounds: ["rtpInboxPackets", "DATAGRAM_BYTES_MAX: webrtc/udp_socket.ts"],
+    bytes: "2 * pow2(rtpInboxPackets * DATAGRAM_BYTES_MAX) + rtpInboxPackets * 26",
+    full: 'the oldest packet goes, `tiro_queue_dropped_total{queue="rtp_inbox"}`',
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "Playout: packets ahead of a hole",
+    bounds: ["playoutTargetPackets", "playoutMaxPackets", "DATAGRAM_BYTES_MAX: webrtc/udp_socket.ts"],
+    bytes: "playoutTargetPackets * (DATAGRAM_BYTES_MAX + ENTRY) + playoutMaxPackets * ENTRY",
+    full: "the hole is given up",
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "Pre-roll of the silence gate",
+    bounds: [
+      "preRollMs",
+      "SHORTEST_FRAME_TICKS: audio/opus_packet.ts",
+      "TICKS_PER_MS: audio/opus_packet.ts",
+      "DATAGRAM_BYTES_MAX: webrtc/udp_socket.ts",
+    ],
+    bytes: "(preRollMs * TICKS_PER_MS / SHORTEST_FRAME_TICKS + 2) * (2 * DATAGRAM_BYTES_MAX + ENTRY)",
+    full: "the oldest frame goes: it was silence",
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "Speech, encoded",
+    bounds: ["speechMs", "speechFrames", "speechBytes", "speechAgeMs"],
+    bytes: "2 * pow2(speechBytes) + 44 * pow2(speechFrames)",
+    full: 'the oldest goes, `tiro_audio_seconds_total{fate="dropped"}`',
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "Chunks that are ready, and the one begun",
+    bounds: ["READY_CHUNKS_MAX: captioning/speech_chunks.ts", "CHUNK_MS_MAX: audio/framer.ts"],
+    bytes: "(READY_CHUNKS_MAX + 2) * CHUNK_MS_MAX * PCM_SECOND / 1000",
+    full: "the speech buffer takes over",
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
+    name: "Opus decoders, in the worker's WebAssembly",
+    bounds: [],
+    bytes: "3 * 18400",
+    full: "there are three",
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
+    name: "Frames towards speech-to-text",
+    bounds: ["sttBufferedBytes", "CHUNK_MS_MIN: audio/framer.ts", "BUFFER_BYTES: flow/binary_frame.ts"],
+    bytes: "(sttBufferedBytes / (CHUNK_MS_MIN * PCM_SECOND / 1000) + 2) * BUFFER_BYTES",
+    full: "no more is written; speech waits, encoded",
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "Messages of speech-to-text",
+    bounds: ["sttEvents", "sttEventBytes"],
+    bytes: "sttEventBytes + sttEvents * ENTRY",
+    full: "the session ends and is opened anew (`overflow_stt_messages`)",
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "Events of speech-to-text",
+    bounds: ["sttEvents", "sttEventBytes"],
+    bytes: "sttEventBytes + sttEvents * ENTRY",
+    full: "the session ends and is opened anew (`overflow_stt_events`)",
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "DTLS fragments, until the handshake is done",
+    bounds: ["HANDSHAKE_BYTES_MAX: webrtc/dtls_guard.ts", "HANDSHAKE_FRAGMENTS_MAX: webrtc/dtls_guard.ts"],
+    bytes: "HANDSHAKE_BYTES_MAX + HANDSHAKE_FRAGMENTS_MAX * 2 * ENTRY",
+    full: 'refused, `tiro_datagrams_refused_total{reason="dtls_too_much"}`',
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "ICE: the peer's addresses, checks, transactions",
+    bounds: [
+      "REFLEXIVE_MAX: webrtc/guard.ts",
+      "EARLY_CHECKS_MAX: webrtc/guard.ts",
+      "TRANSACTION_IDS_MAX: webrtc/ice.ts",
+      "mediaAddresses",
+      "candidatesPerOffer",
+    ],
+    bytes:
+      "((REFLEXIVE_MAX + candidatesPerOffer) * mediaAddresses + EARLY_CHECKS_MAX + TRANSACTION_IDS_MAX) * 4 * ENTRY",
+    full: 'silence, `tiro_datagrams_refused_total{reason="stun_too_many"}` and others',
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
+    name: "Candidates before their offer",
+    bounds: ["earlyCandidates", "candidateChars", "sidChars"],
+    bytes: "earlyCandidates * (2 * (candidateChars + sidChars) + 2 * ENTRY)",
+    full: "the oldest goes",
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
+    name: "Offers: one under way, one waiting, on both sides of the thread",
+    bounds: ["sdpChars", "candidatesPerOffer", "candidateChars"],
+    bytes: "4 * 2 * (sdpChars + candidatesPerOffer * candidateChars)",
+    full: 'the newest takes the place of the one that waits, `tiro_queue_dropped_total{queue="offers"}`',
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
+    name: "RTP and RTCP sources",
+    bounds: ["SOURCES_MAX: webrtc/srtp.ts"],
+    bytes: "2 * SOURCES_MAX * 2 * ENTRY",
+    full: 'refused, `tiro_rtp_refused_total{reason="too_many_sources"}`',
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
+    name: "Text of the utterance in progress",
+    bounds: ["utteranceChars", "sttTextChars"],
+    bytes: "8 * utteranceChars * 2 + 4 * sttTextChars * 2",
+    full: "the utterance ends",
+    isFilled: false,
+  },
+  {
+    owner: "room",
+    name: "Messages of the HPB that wait",
+    bounds: ["signalingInboxMessages", "signalingInboxBytes"],
+    bytes: "signalingInboxBytes + signalingInboxMessages * ENTRY",
+    full: "the connection ends, and is made anew (`overflow_signaling`)",
+    isFilled: true,
+  },
+  {
+    owner: "room",
+    name: "The message of the HPB that comes, and its list",
+    bounds: ["signalingReceivedBytes", "PIECES_MAX: flow/message_limit.ts"],
+    bytes: "4 * signalingReceivedBytes + PIECES_MAX * ENTRY",
+    full: "the message is skipped, and what it would have said is asked of the next list",
+    isFilled: false,
+  },
+  {
+    owner: "room",
+    name: "Captions in the socket to the HPB",
+    bounds: ["signalingBufferedBytes", "pendingListeners", "utteranceChars"],
+    bytes: "signalingBufferedBytes + pendingListeners * 6 * utteranceChars",
+    full: "they wait in the outbox",
+    isFilled: false,
+  },
+  {
+    owner: "room",
+    name: "Outbox: finals, and a partial a speaker",
+    bounds: ["outboxFinals", "speakersPerRoom", "utteranceChars", "pendingListeners"],
+    bytes:
+      "(outboxFinals + speakersPerRoom) * (2 * utteranceChars + 2 * ENTRY) + outboxFinals * pendingListeners * 64",
+    full: 'the oldest final goes, `tiro_queue_dropped_total{queue="caption_outbox"}`',
+    isFilled: true,
+  },
+  {
+    owner: "room",
+    name: "Finals being translated, in ten languages",
+    bounds: ["translationsPending", "translationWaitMs", "utteranceChars", "pendingListeners"],
+    bytes:
+      "10 * translationsPending * (2 * utteranceChars + 4 * ENTRY) + translationsPending * pendingListeners * 64",
+    full: 'the oldest goes as it was said, `tiro_queue_dropped_total{queue="translations"}`',
+    isFilled: true,
+  },
+  {
+    owner: "room",
+    name: "Sessions in the room and the call, by the HPB's names",
+    bounds: ["SESSIONS_MAX: talk/signaling/roster.ts", "LEFT_MAX: talk/signaling/roster.ts"],
+    bytes: "SESSIONS_MAX * (2 * 1024 + 2 * ENTRY) + LEFT_MAX * (1024 + ENTRY)",
+    full: "who only a list knows makes room; else not known, and counted",
+    isFilled: true,
+  },
+  {
+    owner: "room",
+    name: "Sessions known by both names, for listeners",
+    bounds: ["pendingListeners", "SESSIONS_MAX: talk/listeners.ts"],
+    bytes: "SESSIONS_MAX * (2 * 1024 + 2 * ENTRY)",
+    full: "only who wants captions is remembered",
+    isFilled: true,
+  },
+  {
+    owner: "room",
+    name: "Subscriptions: asked for, and standing",
+    bounds: ["speakersPerRoom", "sidChars"],
+    bytes: "3 * speakersPerRoom * (1024 + sidChars + 2 * ENTRY)",
+    full: "refused as `busy`, and asked again; the oldest that stands is forgotten",
+    isFilled: true,
+  },
+  {
+    owner: "worker",
+    name: "Datagrams read in one call",
+    bounds: ["BATCH: webrtc/udp_libc.ts", "DATAGRAM_BYTES_MAX: webrtc/udp_socket.ts"],
+    bytes: "BATCH * (DATAGRAM_BYTES_MAX + ENTRY)",
+    full: "the rest stays in the kernel, which drops",
+    isFilled: false,
+  },
+  {
+    owner: "worker",
+    name: "Spare memory for chunks",
+    bounds: ["SPARES_MAX: audio/sample_pool.ts", "CHUNK_MS_MAX: audio/framer.ts"],
+    bytes: "SPARES_MAX * CHUNK_MS_MAX * PCM_SECOND / 1000",
+    full: "let go",
+    isFilled: true,
+  },
+  {
+    owner: "worker",
+    name: "Spare memory for frames, and masks",
+    bounds: ["FREE_BUFFERS_MAX: flow/binary_frame.ts", "BUFFER_BYTES: flow/binary_frame.ts"],
+    bytes: "FREE_BUFFERS_MAX * BUFFER_BYTES + 4096",
+    full: "let go",
+    isFilled: false,
+  },
+  {
+    owner: "worker",
+    name: "WebAssembly: Opus without its decoders, SRTP with its sessions",
+    bounds: [],
+    bytes: "256 * 1024 + 1835008",
+    full: "no further session is opened",
+    isFilled: false,
+  },
+  {
+    owner: "worker",
+    name: "Counts, observations and log lines of one beat",
+    bounds: ["BATCH_MAX: speakers/forwarding.ts", "LOG_LINES_MAX: speakers/forwarding.ts"],
+    bytes: "2 * BATCH_MAX * ENTRY + LOG_LINES_MAX * 8 * 1024",
+    full: "sent at once; log lines are dropped and counted",
+    isFilled: true,
+  },
+  {
+    owner: "worker",
+    name: "Messages it has not handled",
+    bounds: ["UNHANDLED_MAX: speakers/worker_link.ts"],
+    bytes: "UNHANDLED_MAX * 2 * ENTRY",
+    full: "the worker is stuck: its speakers go to others",
+    isFilled: false,
+  },
+  {
+    owner: "service",
+    name: "Translations remembered",
+    bounds: ["translationCacheEntries", "translationCacheChars"],
+    bytes: "2 * translationCacheChars + translationCacheEntries * ENTRY",
+    full: "the longest unused goes",
+    isFilled: true,
+  },
+  {
+    owner: "service",
+    name: "Translations waiting and under way, with answers",
+    bounds: [
+      "translationQueue",
+      "translationsAtOnce",
+      "BODY_BYTES_MAX: translation/http_json.ts",
+      "utteranceChars",
+    ],
+    bytes:
+      "(translationQueue + translationsAtOnce) * (4 * utteranceChars + 4 * ENTRY) + translationsAtOnce * 4 * BODY_BYTES_MAX",
+    full: "refused: the original stands",
+    isFilled: true,
+  },
+  {
+    owner: "service",
+    name: "Language pairs that rest",
+    bounds: ["PAIRS_MAX: translation/pair_rests.ts"],
+    bytes: "PAIRS_MAX * 4 * ENTRY",
+    full: "the longest unused is forgotten",
+    isFilled: true,
+  },
+  {
+    owner: "service",
+    name: "Languages remembered",
+    bounds: ["REMEMBERED_MAX: domain/languages.ts"],
+    bytes: "REMEMBERED_MAX * 4 * ENTRY",
+    full: "all are forgotten",
+    isFilled: true,
+  },
+  {
+    owner: "service",
+    name: "Participants who asked for captions, in all rooms",
+    bounds: ["listeners", "pendingListeners"],
+    bytes: "listeners * (2 * 512 + 8 * ENTRY)",
+    full: "the oldest who is not there is forgotten, `tiro_listeners_dropped_total`; else refused",
+    isFilled: false,
+  },
+  {
+    owner: "service",
+    name: "Languages of who left a room",
+    bounds: ["LEFT_MAX: talk/target_memory.ts"],
+    bytes: "LEFT_MAX * (1024 + 2 * ENTRY)",
+    full: "who left first is forgotten",
+    isFilled: true,
+  },
+  {
+    owner: "service",
+    name: "Answers of Nextcloud",
+    bounds: ["BODY_BYTES_MAX: nextcloud/ocs.ts"],
+    bytes: "4 * BODY_BYTES_MAX",
+    full: "the request fails",
+    isFilled: false,
+  },
+  {
+    owner: "service",
+    name: "Requests to the REST API",
+    bounds: ["httpConnections", "httpHeadBytes", "httpBodyBytes"],
+    bytes: "httpConnections * (4 * httpHeadBytes + 6 * httpBodyBytes)",
+    full: "the connection is closed, or taken once another has ended",
+    isFilled: false,
+  },
+  {
+    owner: "service",
+    name: "Log lines that wait",
+    bounds: ["QUEUE_BYTES: telemetry/line_writer.ts"],
+    bytes: "4 * QUEUE_BYTES",
+    full: "dropped and counted, `tiro_log_lines_dropped_total`",
+    isFilled: true,
+  },
+  {
+    owner: "service",
+    name: "Series of metrics",
+    bounds: ["LABEL_VALUES_MAX: telemetry/meter.ts"],
+    bytes: "64 * LABEL_VALUES_MAX * 2 * ENTRY",
+    full: "counted as `other`",
+    isFilled: true,
+  },
+];
+
+/** What the document multiplies by. */
+export const OWNERS: readonly { owner: Owner; count: number; title: string }[] = [
+  { owner: "speaker", count: LIMITS.speakers, title: "A speaker" },
+  { owner: "room", count: LIMITS.rooms, title: "A room" },
+  {
+    owner: "worker",
+    count: Math.ceil(LIMITS.speakers / LIMITS.speakersPerWorker),
+    title: "A media worker",
+  },
+  { owner: "service", count: 1, title: "The service" },
+];
+
+const ROOT = new URL("../../", import.meta.url);
+
+/** The value of a bound: of LIMITS, or of the one constant of that name in the file. Throws where there is none. */
+export function valueOf(bound: string): number {
+  const [name, file] = bound.split(": ");
+  if (file === undefined) {
+    const value = Object.entries(LIMITS).find(([key]) => key === name)?.[1];
+    if (value === undefined) throw new Error(`LIMITS has no ${name}`);
+    return value;
+  }
+  const source = Deno.readTextFileSync(new URL(`src/${file}`, ROOT));
+  const written = source.match(new RegExp(`^(?:export )?const ${name} = ([\\d_ *]+);`, "m"))?.[1];
+  if (written === undefined) throw new Error(`src/${file} has no constant ${name}`);
+  return written.split("*").reduce((product, factor) => product * Number(factor.replaceAll("_", "")), 1);
+}
+
+/** Bytes of a full buffer. Throws where the formula has a name that is not among the bounds. */
+export function bytesOf({ name: buffer, bytes, bounds }: Buffer): number {
+  const numbers = bytes.replace(/[A-Za-z_]\w*(?!\w*\()/g, (name) => {
+    if (name === "ENTRY") return String(ENTRY);
+    if (name === "PCM_SECOND") return String(PCM_SECOND);
+    const bound = bounds.find((bound) => bound.split(": ")[0] === name);
+    if (bound === undefined) {
+      throw new Error(`The arithmetic of "${buffer}" has ${name}, its bounds have not`);
+    }
+    return String(valueOf(bound));
+  });
+  const pow2 = (value: number) => 2 ** Math.ceil(Math.log2(value));
+  return Math.ceil(new Function("pow2", `return ${numbers}`)(pow2));
+}
+
+/** Of one owner's buffers, all of them full, bytes. */
+export function sumOf(owner: Owner, buffers = BUFFERS): number {
+  return buffers.filter((buffer) => buffer.owner === owner).reduce((sum, buffer) => sum + bytesOf(buffer), 0);
+}
+
+const kb = (bytes: number) => `${Math.ceil(bytes / 1000).toLocaleString("en")} KB`;
+const mb = (bytes: number) => `${Math.ceil(bytes / 1e6).toLocaleString("en")} MB`;
+
+/** The tables of docs/MEMORY.md, by their headings. */
+export function memoryTables(): string {
+  const parts = OWNERS.map(({ owner, title }) => {
+    const rows = BUFFERS.filter((buffer) => buffer.owner === owner).map((buffer) => {
+      const bounds = buffer.bounds.map((bound) => {
+        const [name, file] = bound.split(": ");
+        return file ? `\`${name}\` (${file})` : `\`${name}\``;
+      });
+      return `| ${buffer.name} | ${bounds.join(", ")} | \`${buffer.bytes}\` | ${
+        kb(bytesOf(buffer))
+      } | ${buffer.full} |`;
+    });
+    return [
+      `### ${title}`,
+      "",
+      "| buffer | bounds | arithmetic | full | what becomes of more |",
+      "| --- | --- | --- | --- | --- |",
+      ...rows,
+      `| **all of them** | | | **${kb(sumOf(owner))}** | |`,
+    ].join("\n");
+  });
+  const total = OWNERS.reduce((sum, { owner, count }) => sum + count * sumOf(owner), 0);
+  const totals = OWNERS.map(({ owner, count, title }) =>
+    `| ${title} | ${kb(sumOf(owner))} | ${count.toLocaleString("en")} | ${mb(count * sumOf(owner))} |`
+  );
+  return [
+    ...parts,
+    [
+      "### All of it",
+      "",
+      "| | full | most of them | together |",
+      "| --- | --- | --- | --- |",
+      ...totals,
+      `| **the sum** | | | **${mb(total)}** |`,
+    ].join("\n"),
+  ].join("\n\n");
+}
+
+if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(`${memoryTables()}\n`));

@@ -1,0 +1,304 @@
+/**
+ * Fills the service's own buffers past their bounds, all at once, and prints what that took as one line of JSON: bytes of
+ * heap and of array buffers. A program of its own, run with --expose-gc: nothing else is on its heap.
+ *
+ *     deno run -A --v8-flags=--expose-gc tests/memory/fill.ts SPEAKERS ROOMS
+ */
+import { Playout, SamplePool, SpeechBuffer } from "../../src/audio/mod.ts";
+import { SilenceGate } from "../../src/audio/silence_gate.ts";
+import { FanOut } from "../../src/captioning/mod.ts";
+import {
+  AudioLedger,
+  type Caption,
+  isSameLanguage,
+  LIMITS,
+  METRICS,
+  type RtpPacket,
+} from "../../src/domain/mod.ts";
+import { writeBinaryFrame } from "../../src/flow/binary_frame.ts";
+import { Scope, WebSocketDuplex, type WebSocketOptions } from "../../src/flow/mod.ts";
+import { Forwarding } from "../../src/speakers/forwarding.ts";
+import { sttEventQueue } from "../../src/stt/event_queue.ts";
+import { Listeners } from "../../src/talk/listeners.ts";
+import { Subscriptions } from "../../src/talk/signaling/subscriptions.ts";
+import { Roster } from "../../src/talk/signaling/roster.ts";
+import { TargetMemory } from "../../src/talk/target_memory.ts";
+import { createMeter } from "../../src/telemetry/mod.ts";
+import { LineWriter } from "../../src/telemetry/line_writer.ts";
+import { TranslationCache } from "../../src/translation/cache.ts";
+import { TranslationDesk } from "../../src/translation/desk.ts";
+import { PairRests } from "../../src/translation/pair_rests.ts";
+import { EarlyCandidates } from "../../src/webrtc/candidates.ts";
+import { DtlsGuard } from "../../src/webrtc/dtls_guard.ts";
+import { RtpInbox } from "../../src/webrtc/inbox.ts";
+import { FakeClock } from "../fakes/clock.ts";
+import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
+
+/** What is full, kept from the collector. */
+const full: unknown[] = [];
+const clock = new FakeClock();
+const meter = new FakeMeter();
+const log = new FakeLog();
+const ledger = new AudioLedger();
+const PAYLOAD = 1_950;
+/** Outside of Latin-1: two bytes each. */
+const wide = (chars: number, seed: number) => own(`${seed}-`.padEnd(chars, "\u6587"));
+const narrow = (chars: number, seed: string) => own(seed.padEnd(chars, "x"));
+/** Characters of its own, as they come from a socket: V8 shares those of strings that are made of others. */
+const own = (text: string) => new TextDecoder().decode(new TextEncoder().encode(text));
+
+function packet(sequence: number): RtpPacket {
+  return {
+    sequence,
+    timestamp: 120 * sequence,
+    ssrc: 1,
+    payload: new Uint8Array(PAYLOAD).fill(sequence),
+    arrivedMs: 0,
+  };
+}
+
+async function fillSpeaker(seed: number, sttUrl: string): Promise<void> {
+  const inbox = new RtpInbox(ledger, meter);
+  for (let at = 0; at < 50 * LIMITS.rtpInboxPackets; at++) inbox.push(packet(at));
+  const playout = new Playout({ ledger, takeDropped: () => 0 });
+  playout.receive(packet(0), 0);
+  for (let at = 2; at < 2 + 400 * LIMITS.playoutTargetPackets; at += 2) playout.receive(packet(at), 0);
+  const gate = new SilenceGate({ ledger, preRollMs: LIMITS.preRollMs });
+  const opus = (at: number) => ({
+    kind: "opus" as const,
+    startMs: 2.5 * at,
+    durationMs: 2.5,
+    heardAtMs: 0,
+    payload: packet(at).payload,
+  });
+  for (let at = 0; at < 8_000; at++) gate.hold(opus(at));
+  const speech = new SpeechBuffer({
+    durationMs: LIMITS.speechMs,
+    frames: LIMITS.speechFrames,
+    bytes: LIMITS.speechBytes,
+    onSent: () => {},
+    onDropped: () => {},
+  });
+  const flags = { voiced: true, endOfVoice: false, isRead: false };
+  for (let at = 0; at < 20 * LIMITS.speechFrames; at++) {
+    speech.push({ ...opus(at), payload: new Uint8Array(LIMITS.speechBytes / LIMITS.speechFrames) }, flags);
+  }
+  for (let at = 0; at < 200; at++) speech.push({ ...opus(at), durationMs: 10 }, flags);
+  const candidates = new EarlyCandidates();
+  for (let at = 0; at < 64 * LIMITS.earlyCandidates; at++) {
+    candidates.add(narrow(32, `sid${at}`), narrow(1_024, `${seed}-${at}`));
+  }
+  const dtls = new DtlsGuard();
+  const fragments: Uint8Array[] = [];
+  for (let at = 0; at < 20_000; at++) {
+    const verdict = dtls.judge(fragment(at % 10), 0, {
+      phase: "handshake",
+      isPeer: true,
+      isClient: true,
+      decrypt: () => undefined,
+    });
+    if (typeof verdict !== "string") fragments.push(...verdict.map((bytes) => bytes.slice()));
+  }
+  // A socket that takes nothing: frames stay in their buffers.
+  const frames: unknown[] = [];
+  const stuck = { write: (bytes: Uint8Array) => frames.push(bytes) };
+  const chunk = new Uint8Array(7_680);
+  for (let sent = 0; sent <= LIMITS.sttBufferedBytes; sent += chunk.length) {
+    writeBinaryFrame(stuck, chunk, () => {});
+  }
+  const events = sttEventQueue();
+  for (let at = 0; at < 20 * LIMITS.sttEvents; at++) events.push({ type: "partial", text: wide(20_000, at) });
+  const messages = await flooded(sttUrl, {
+    inbox: { name: "stt_messages", capacity: LIMITS.sttEvents, bytesMax: LIMITS.sttEventBytes },
+    maxMessageSize: 64 * 1024,
+  });
+  full.push(inbox, playout, gate, speech, candidates, dtls, fragments, frames, events, messages);
+}
+
+/** A plain handshake fragment of 200 bytes that has its place: part of a certificate. */
+function fragment(sequence: number): Uint8Array {
+  const bytes = new Uint8Array(13 + 12 + 200);
+  bytes.set([22, 254, 253, 0, 0, 0, 0, 0, 0, 0, sequence, 0, 212]);
+  bytes.set([11, 0, 0x20, 0, 0, sequence, 0, 0, 0, 0, 0, 200], 13);
+  return bytes;
+}
+
+/** A connection whose peer has sent more than is read. */
+async function flooded(
+  url: string,
+  options: Pick<WebSocketOptions, "inbox" | "maxMessageSize">,
+): Promise<WebSocketDuplex> {
+  const socket = await WebSocketDuplex.open(`${url}?${options.maxMessageSize}`, {
+    signal: new AbortController().signal,
+    openTimeoutMs: 60_000,
+    ...options,
+  });
+  await socket.closed;
+  return socket;
+}
+
+async function fillRoom(seed: number, memory: TargetMemory, hpbUrl: string): Promise<void> {
+  const messages = await flooded(hpbUrl, {
+    inbox: {
+      name: "signaling",
+      capacity: LIMITS.signalingInboxMessages,
+      bytesMax: LIMITS.signalingInboxBytes,
+    },
+    maxMessageSize: LIMITS.signalingReceivedBytes,
+  });
+  const roster = new Roster();
+  const listeners = new Listeners(memory);
+  for (let at = 0; at < 12_000; at++) {
+    const [sessionId, ncSessionId] = [narrow(1_024, `${seed}-hpb-${at}`), narrow(512, `${seed}-nc-${at}`)];
+    roster.joined([{ sessionId, ncSessionId, internal: false }]);
+    if (at < 2 * LIMITS.pendingListeners) {
+      listeners.add(ncSessionId);
+      listeners.setTarget(ncSessionId, "de");
+    }
+    listeners.sessionJoined(sessionId, ncSessionId);
+  }
+  roster.left(Array.from({ length: 3_000 }, (_, at) => narrow(1_024, `${seed}-left-${at}`)));
+  const offers = new Subscriptions();
+  for (let at = 0; at < 4 * LIMITS.speakersPerRoom; at++) {
+    const speaker = narrow(1_024, `${seed}-offer-${at}`);
+    offers.request(speaker, `${at}`, undefined, 0);
+    if (at < 3 * LIMITS.speakersPerRoom) offers.offered(speaker, narrow(LIMITS.sidChars, `${at}`));
+  }
+  const recipients = Array.from(
+    { length: LIMITS.pendingListeners },
+    (_, at) => ({ id: `${seed}-${at}`, targetId: `x${at % 10}` }),
+  );
+  const fanOut = new FanOut({
+    listeners: () => recipients,
+    isReady: () => false,
+    send: () => {},
+    translate: () => new Promise(() => {}),
+    clock,
+    meter,
+  });
+  for (let at = 0; at < 20 * LIMITS.outboxFinals; at++) fanOut.deliver(caption(at, true));
+  for (let at = 0; at < LIMITS.speakersPerRoom; at++) fanOut.deliver(caption(at, false));
+  full.push(messages, roster, listeners, offers, fanOut);
+}
+
+function caption(at: number, final: boolean): Caption {
+  return {
+    speakerId: `speaker-${at % LIMITS.speakersPerRoom}`,
+    utterance: at,
+    revision: 0,
+    languageId: "en",
+    text: wide(LIMITS.utteranceChars, at),
+    final,
+    spoken: { startMs: 0, endMs: 1 },
+    heardAtMs: 0,
+  };
+}
+
+function fillWorker(): void {
+  const pool = new SamplePool(4_800);
+  for (const samples of Array.from({ length: 6_000 }, () => pool.take())) pool.give(samples);
+  const forwarding = new Forwarding({ post: () => {}, ledger, now: () => 0 });
+  for (let at = 0; at < 900; at++) forwarding.meter.observe("tiro_stt_open_ms", at);
+  full.push(pool, forwarding);
+}
+
+function fillService(memory: TargetMemory): void {
+  const cache = new TranslationCache({
+    entries: LIMITS.translationCacheEntries,
+    chars: LIMITS.translationCacheChars,
+  });
+  for (let at = 0; at < 5_000; at++) cache.set(wide(100, at), wide(99, at));
+  const rests = new PairRests({ clock, log: new FakeLog([]), provider: "fake" });
+  for (let at = 0; at < 2_000; at++) {
+    rests.failed({ originId: `o${at}`, targetId: `t${at}` }, new Error("refused") as never, at);
+    isSameLanguage(`x-${at}`, `y-${at}`);
+  }
+  const prometheus = createMeter({ clock });
+  for (const [name, { kind }] of Object.entries(METRICS)) {
+    for (let at = 0; kind === "counter" && at < 500; at++) prometheus.count(name as never, `label_${at}`);
+  }
+  const lines = new LineWriter({ write: () => new Promise(() => {}) });
+  for (let at = 0; at < 100_000; at++) lines.write(`${at} ${"x".repeat(100)}\n`, "error");
+  const holder = {};
+  for (let at = 0; at < 12_000; at++) {
+    const sessionId = narrow(1_024, `gone-${at}`);
+    memory.hold(sessionId, "de", holder);
+    memory.release(sessionId, holder);
+  }
+  full.push(cache, rests, prometheus, lines);
+}
+
+async function fillDesk(scope: Scope): Promise<void> {
+  const desk = new TranslationDesk({
+    translator: {
+      name: "fake",
+      languages: () => Promise.resolve({ origin: [language("en")], target: [language("de")] }),
+      translate: () => new Promise(() => {}),
+    } as never,
+    timeoutMs: 1e9,
+    scope,
+    clock,
+    log,
+    meter,
+  });
+  await new Promise((resolve) => setTimeout(resolve));
+  for (let at = 0; at < 500; at++) {
+    desk.translate({ text: wide(LIMITS.utteranceChars, at), originId: "en", targetId: "de" }).catch(() => {});
+  }
+  full.push(desk);
+}
+
+const language = (id: string) => ({ id, name: id, metadata: { separator: " ", rtl: false } });
+
+/** Sends as fast as it can, in messages of the size asked for, until the connection is closed. */
+function talkative() {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    const bytes = Number(new URL(request.url).search.slice(1));
+    const text = wide(Math.floor(bytes / 3) - 10, 0);
+    socket.onopen = () => {
+      for (let sent = 0; sent < 16; sent++) socket.send(text);
+    };
+    socket.onerror = () => {};
+    return response;
+  });
+  return { url: `ws://127.0.0.1:${server.addr.port}/`, stop: () => server.shutdown() };
+}
+
+function taken(): number {
+  const { gc } = globalThis as { gc?: () => void };
+  for (let round = 0; round < 3; round++) gc?.();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
+const [speakers, rooms] = Deno.args.map(Number);
+const peer = talkative();
+await using scope = new Scope("fill");
+const memory = new TargetMemory(clock);
+full.push(memory);
+const steps: Record<string, number> = {};
+async function step(name: string, fill: () => unknown): Promise<void> {
+  const before = taken();
+  await fill();
+  await new Promise((resolve) => setTimeout(resolve, 50)); // what closed sockets leave
+  steps[name] = taken() - before;
+}
+await step("warm", async () => {
+  await fillSpeaker(-1, peer.url);
+  full.length = 0;
+});
+await step("speaker", async () => {
+  for (let at = 0; at < speakers; at++) await fillSpeaker(at, peer.url);
+});
+await step("room", async () => {
+  for (let at = 0; at < rooms; at++) await fillRoom(at, memory, peer.url);
+});
+await step("worker", fillWorker);
+await step("service", async () => {
+  fillService(memory);
+  await fillDesk(scope);
+});
+await peer.stop();
+await Deno.stdout.write(new TextEncoder().encode(`${JSON.stringify({ ...steps, kept: full.length })}\n`));
+Deno.exit(0);
