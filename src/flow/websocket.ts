@@ -264,7 +264,15 @@ function limitMessages(transport: Socket, limit: MessageLimit): void {
     for (const bytes of limit.receive(chunk)) Reflect.apply(read, transport, [bytes]);
   };
   transport.removeAllListeners("data");
-  transport.on("data", receive);
+  // Once a chunk is lost the rest cannot be read.
+  transport.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
+    try {
+      receive(chunk);
+    } catch (error) {
+      reportInternalError("websocket", error);
+      transport.destroy();
+    }
+  });
   transport.prependListener("close", () => {
     const rest: Uint8Array<ArrayBuffer> | null = transport.read();
     if (rest) receive(rest);

@@ -169,11 +169,12 @@ export class RoomSpeakers {
       if (this.#speakers.size + this.#leaving.size < speakersMax) this.#open(sessionId);
       else if (!this.#makeWay(participant)) {
         this.#turnedAway.add(sessionId);
-        if (before.has(sessionId)) continue;
-        meter.count("transcription_errors_total", "speakers_max");
-        log.warn("speaker not captioned: the room is full", { speakersMax, speaker: sessionId });
       }
     }
+    const speakers = [...this.#turnedAway].filter((sessionId) => !before.has(sessionId)).length;
+    if (speakers === 0) return;
+    meter.count("transcription_errors_total", "speakers_max", speakers);
+    log.warn("speakers not captioned: the room is full", { speakersMax, speakers });
   }
 
   #countGhosts(found: readonly Participant[]): void {

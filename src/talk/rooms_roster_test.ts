@@ -127,6 +127,20 @@ Deno.test("Captions that waited through a full re-join wait for their listener, 
     }
   }));
 
+Deno.test("Those whom a full room turns away are one line in the log, and all of them are counted", () =>
+  withRooms(async ({ call, meter, log }) => {
+    const connection = await call();
+    const sessions = Array.from({ length: 182 }, (_, index) => `session-${index}`);
+    connection.inCall(...sessions);
+    connection.inCall(...sessions);
+    const lines = () => log.lines.filter(({ message }) => message.includes("room is full"));
+    assert.deepEqual(lines().map(({ fields }) => fields), [{ speakersMax: 3, speakers: 180 }]);
+    connection.inCall("late-1", "late-2");
+    assert.deepEqual(lines().map(({ fields }) => fields?.speakers), [180, 2]);
+    assert.equal(meter.counted("transcription_errors_total", "speakers_max"), 182);
+    await settle();
+  }));
+
 Deno.test("A place that becomes free in a full room is taken by who was turned away", () =>
   withRooms(async ({ call, host, meter }) => {
     const connection = await call();

@@ -32,6 +32,7 @@ export class LineWriter {
   #bytes = 0;
   /** Of those dropped, by level. */
   readonly #dropped: Record<string, number> = {};
+  readonly #suppressed: Record<string, number> = {};
   /** Dropped since the last notice. */
   #unreported = 0;
   #writing: Promise<void> | undefined;
@@ -44,6 +45,16 @@ export class LineWriter {
   /** Lines not written since the start, by level. */
   get dropped(): Record<string, number> {
     return { ...this.#dropped };
+  }
+
+  /** Lines that were not written because there were too many of their message, by level. */
+  get suppressed(): Record<string, number> {
+    return { ...this.#suppressed };
+  }
+
+  /** Counts a line that is not to be written. */
+  suppress(level: string): void {
+    this.#suppressed[level] = (this.#suppressed[level] ?? 0) + 1;
   }
 
   /** Takes a line with its end; never waits and never throws. */

@@ -3,6 +3,7 @@
  * behind it. What must not be logged is hidden by `redact.ts` should a caller pass it.
  */
 import { type Log, type LogFields, TiroError } from "../domain/mod.ts";
+import { LineRate } from "./line_rate.ts";
 import { standardError, WRITE_BYTES_MAX } from "./line_writer.ts";
 import { showErrorMessage, showField, showMessage } from "./redact.ts";
 
@@ -40,6 +41,8 @@ interface Event {
 
 /** Of lines that did not fit while nobody read the log. */
 const LOST = "log lines lost: they were not read in time";
+/** Of lines of one message that were more than a minute may have. */
+const SUPPRESSED = "log lines suppressed: more of one message than in a minute are written";
 /** Of UTF-16, each takes three bytes of UTF-8 at most: a line of so many is one write. */
 const LINE_CHARS_MAX = Math.floor(WRITE_BYTES_MAX / 3);
 /** Causes of causes are followed this far; a chain may be a ring. */
@@ -59,11 +62,18 @@ export function createLog(options: LogOptions): Log {
     standardError.notice = (lines) =>
       show({ time: time(), level: "warn", message: LOST, fields: [["lines", lines]], errors: [] });
   }
+  const rate = new LineRate();
   const isOn = (level: Level) => SEVERITY[level] >= SEVERITY[options.level];
 
   const emit = (level: Level, message: string, fields: LogFields, error?: { thrown: unknown }) => {
     if (!isOn(level)) return;
     try {
+      const nowMs = now().getTime();
+      for (const { level: of, message: suppressed, lines } of rate.due(nowMs)) {
+        const fields: Event["fields"] = [["of", suppressed], ["lines", lines]];
+        write(render({ time: time(), level: of, message: SUPPRESSED, fields, errors: [] }), of);
+      }
+      if (level !== "debug" && !rate.admit(level, message, nowMs)) return standardError.suppress(level);
       write(
         render({
           time: time(),

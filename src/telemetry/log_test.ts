@@ -1,6 +1,7 @@
 import assert from "@std/assert";
 import { InvalidRequestError, type LogFields, UnavailableError } from "../domain/mod.ts";
 import { createLog, createSilentLog, type LogOptions, standardError } from "./mod.ts";
+import { LINES_MAX } from "./line_rate.ts";
 
 const AT = "2026-03-04T05:06:07.890Z";
 
@@ -48,6 +49,28 @@ Deno.test("Lines below the level are not written", () => {
   log.warn("c");
   log.error("d", new Error("e"));
   assert.deepEqual(lines.map((line) => JSON.parse(line).message), ["c", "d"]);
+});
+
+Deno.test("Lines that anybody can cause are bounded by their message; the rest is counted and reported", () => {
+  let nowMs = Date.parse(AT);
+  const { log, lines } = setup({ level: "debug", now: () => new Date(nowMs) });
+  for (let index = 0; index < 180; index++) log.child({ speaker: index }).warn("Refused", { index });
+  assert.equal(lines.length, LINES_MAX.warn);
+  log.warn("Something else");
+  for (let index = 0; index < 180; index++) log.debug("Asked for");
+  assert.equal(lines.length, LINES_MAX.warn + 1 + 180, "nothing else is suppressed");
+  nowMs += 60_000;
+  log.info("Later");
+  const [suppressed, later] = lines.slice(-2).map((line) => JSON.parse(line));
+  assert.match(suppressed.message, /^log lines suppressed/);
+  assert.deepEqual([suppressed.level, suppressed.of, suppressed.lines], [
+    "warn",
+    "Refused",
+    180 - LINES_MAX.warn,
+  ]);
+  assert.equal(later.message, "Later");
+  log.warn("Refused");
+  assert.equal(JSON.parse(lines.at(-1)!).message, "Refused");
 });
 
 Deno.test("A child adds its fields to every line, and its caller's win", () => {

@@ -134,6 +134,12 @@ export function createMeter(options: MeterOptions = {}): PrometheusMeter {
     "level",
     () => ({ debug: 0, info: 0, warn: 0, error: 0, ...standardError.dropped }),
   );
+  meter.totals(
+    "tiro_log_lines_suppressed_total",
+    "Log lines not written because there were more of one message than a minute may have",
+    "level",
+    () => ({ info: 0, warn: 0, error: 0, ...standardError.suppressed }),
+  );
   meter.gauge("tiro_event_loop_lag_ms", "Longest delay of the event loop lately", () => lag.worstMs());
 
   return {
