@@ -43,6 +43,22 @@ export class LoopProbe {
   }
 }
 
+/** The same in every thread of the service: the main one and its media workers. */
+export class LoopProbes {
+  private constructor(private readonly service: ServiceProcess) {}
+
+  static async start(service: ServiceProcess): Promise<LoopProbes> {
+    await (await service.inspector()).evaluateInAll(START);
+    return new LoopProbes(service);
+  }
+
+  /** Of the time since the start, ms; the main thread's first. */
+  async stop(): Promise<Percentiles[]> {
+    const threads = await (await this.service.inspector()).evaluateInAll(STOP);
+    return threads.map((counts) => percentilesOf(String(counts).split(" ").map(Number)));
+  }
+}
+
 /** Percentiles of a histogram with `STEPS_PER_MS` steps a millisecond. */
 export function percentilesOf(counts: readonly number[]): Percentiles {
   const total = counts.reduce((sum, count) => sum + count, 0);
