@@ -15,6 +15,7 @@ import { OwnRoom } from "./own_room.ts";
 import { cpuMsOf } from "./proc.ts";
 import type { Impairments } from "./publisher_schedule.ts";
 import { Metrics } from "./scene.ts";
+import type { SendingOptions } from "./sending_protocol.ts";
 import { ServiceProcess } from "./service_process.ts";
 import type { SfuKind, SfuRoom } from "./sfu_room.ts";
 import type { SttNumbers } from "./stt_process.ts";
@@ -25,6 +26,8 @@ export interface LoadSceneOptions {
   listenersPerRoom: number;
   talkPercent: number;
   impairments: Impairments;
+  /** What publishers say instead of speech with marks in it, and how; speech-to-text knows words of tones then. */
+  said?: Pick<SendingOptions, "packets" | "timestampSteps">;
   /** For the service, on top of what it needs here. */
   environment: Record<string, string>;
   denoArgs: readonly string[];
@@ -74,7 +77,13 @@ export class LoadScene implements AsyncDisposable {
       await ServerProcess.start({
         name: "the stand-in for speech-to-text",
         executable: Deno.execPath(),
-        args: ["run", "-A", new URL("stt_process.ts", import.meta.url).pathname, String(sttPort)],
+        args: [
+          "run",
+          "-A",
+          new URL("stt_process.ts", import.meta.url).pathname,
+          String(sttPort),
+          options.said ? "tones" : "marks",
+        ],
         logPath: `${folder}/stt.log`,
         isReady: () => answersOk(`http://${sttUrl}/numbers`),
       }),
@@ -227,10 +236,14 @@ export async function openSfu(
   stack: AsyncDisposableStack,
   folder: string,
   port: number,
-  { sfu: kind, talkPercent, impairments }: Pick<LoadSceneOptions, "sfu" | "talkPercent" | "impairments">,
+  { sfu: kind, talkPercent, impairments, said }: Pick<
+    LoadSceneOptions,
+    "sfu" | "talkPercent" | "impairments" | "said"
+  >,
 ): Promise<{ sfu: SfuRoom; pid?: number; packets: readonly Uint8Array[] }> {
-  const packets = await turnPackets(await readSpeech("meeting_rms"));
-  const options = { packets, talkPercent, impairments };
+  const { packets, timestampSteps } = said ??
+    { packets: await turnPackets(await readSpeech("meeting_rms")), timestampSteps: undefined };
+  const options = { packets, talkPercent, impairments, timestampSteps };
   const hostAddress = ownAddress();
   if (kind === "own") {
     const sfu = stack.use(new OwnRoom({ ...options, hostAddress }));

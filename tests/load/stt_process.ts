@@ -2,7 +2,9 @@
  * A stand-in for speech-to-text that costs next to nothing, in a process of its own: `deno run -A tests/load/stt_process.ts
  * PORT`. It counts audio, finds marks in it (marks.ts), and says one word for each second of it, which is the time of
  * saying. GET /numbers tells all since the last POST /reset; POST /drop ends every session as a server in trouble does.
+ * `deno run -A tests/load/stt_process.ts PORT tones` says the words of the toy language that it finds instead.
  */
+import { ToneRecogniser } from "../fakes/tones.ts";
 import { type Mark, MarkFinder, wallMs, wordAt } from "./marks.ts";
 
 export interface SttNumbers {
@@ -26,9 +28,15 @@ const numbers: SttNumbers = { live: 0, opened: 0, chunks: 0, audioMs: 0, words: 
 
 const sockets = new Set<WebSocket>();
 
-function stream(request: Request): Response {
+function stream(request: Request, saysTones: boolean): Response {
   const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
   const finder = new MarkFinder(SAMPLE_RATE_HZ);
+  const tones = saysTones ? new ToneRecogniser(SAMPLE_RATE_HZ) : undefined;
+  const say = (word: string) => {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    numbers.words++;
+    socket.send(JSON.stringify({ type: "token", text: word }));
+  };
   let unansweredMs = 0;
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
@@ -46,14 +54,16 @@ function stream(request: Request): Response {
     const durationMs = chunk.length * 1_000 / SAMPLE_RATE_HZ;
     numbers.chunks++;
     numbers.audioMs += durationMs;
+    if (tones) {
+      for (const { word } of tones.receive(chunk)) say(word);
+      return;
+    }
     const mark = finder.receive(chunk);
     if (mark && numbers.marks.length < MARKS_MAX) numbers.marks.push({ ...mark, atMs });
     unansweredMs += durationMs;
     if (unansweredMs < WORD_EVERY_MS) return;
     unansweredMs -= WORD_EVERY_MS;
-    if (socket.readyState !== WebSocket.OPEN) return;
-    numbers.words++;
-    socket.send(`{"type":"token","text":"${wordAt(wallMs())}"}`);
+    say(wordAt(wallMs()));
   };
   return response;
 }
@@ -61,7 +71,7 @@ function stream(request: Request): Response {
 if (import.meta.main) {
   Deno.serve({ hostname: "127.0.0.1", port: Number(Deno.args[0]), onListen: () => {} }, (request) => {
     const { pathname } = new URL(request.url);
-    if (pathname === "/v1/stream") return stream(request);
+    if (pathname === "/v1/stream") return stream(request, Deno.args[1] === "tones");
     if (pathname === "/reset") {
       Object.assign(numbers, { opened: 0, chunks: 0, audioMs: 0, words: 0, marks: [] });
       return new Response("");
