@@ -16,9 +16,10 @@ import {
   type SpeakerTrouble,
   type Translations,
 } from "../domain/mod.ts";
-import { type Scope, untilAborted } from "../flow/mod.ts";
+import { reportInternalError, type Scope, untilAborted } from "../flow/mod.ts";
 import type { Joining } from "./joining.ts";
 import { Listeners, type Wanted } from "./listeners.ts";
+import type { RoomSpeaker } from "./room_speaker.ts";
 import { RoomSpeakers } from "./room_speakers.ts";
 import type { TargetMemory } from "./target_memory.ts";
 import type { SignalingConnection, SignalingEvent } from "./signaling/mod.ts";
@@ -235,6 +236,18 @@ export class Room {
     await this.#signaling.bye(goodbye);
   }
 
+  /** What goes wrong over one speaker's message is that speaker's failure, and not the room's. */
+  #tell(sessionId: string, what: (speaker: RoomSpeaker) => void): void {
+    const speaker = this.#speakers.get(sessionId);
+    if (!speaker) return;
+    try {
+      what(speaker);
+    } catch (error) {
+      reportInternalError("speaker", error);
+      speaker.failed(error);
+    }
+  }
+
   #receive(event: SignalingEvent): void {
     if (this.#ended) return;
     switch (event.type) {
@@ -264,13 +277,13 @@ export class Room {
       case "participants":
         return this.#speakers.update(event.users);
       case "offer":
-        return this.#speakers.get(event.from)?.offered(event.offer);
+        return this.#tell(event.from, (speaker) => speaker.offered(event.offer));
       case "candidate":
-        return this.#speakers.get(event.from)?.candidate(event.sid, event.candidate);
+        return this.#tell(event.from, (speaker) => speaker.candidate(event.sid, event.candidate));
       case "offer_failed":
-        return this.#speakers.get(event.sessionId)?.refused(event.code);
+        return this.#tell(event.sessionId, (speaker) => speaker.refused(event.code));
       case "answer_refused":
-        return this.#speakers.get(event.sessionId)?.answerRefused(event.sid);
+        return this.#tell(event.sessionId, (speaker) => speaker.answerRefused(event.sid));
       case "call_ended":
       case "room_deleted":
         return this.#end({ reason: event.type });

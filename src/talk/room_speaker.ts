@@ -149,6 +149,11 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#askAgain("refused");
   }
 
+  /** A message of theirs could not be taken: another pipeline takes the place of this one. */
+  failed(error: unknown): void {
+    this.#discard(error);
+  }
+
   setLanguage(languageId: string): void {
     this.#languageId = languageId;
     this.#hosted?.setLanguage(languageId);

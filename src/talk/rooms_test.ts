@@ -1,5 +1,6 @@
 /** Speakers and listeners of a call, as its room sees them. */
 import assert from "@std/assert";
+import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { ConfigError, InvalidRequestError, NotFoundError, UnavailableError } from "../domain/mod.ts";
 import { settle } from "../../tests/fakes/clock.ts";
 import { withRooms } from "./testing_test.ts";
@@ -380,6 +381,27 @@ Deno.test("A language nobody recognises starts nothing", () =>
     assert.throws(() => ask("room", "nc-1", { languageId: "tlh" }), InvalidRequestError);
     assert.equal(signaling.length, 0);
     await settle();
+  }));
+
+Deno.test("A message that one speaker cannot take costs that speaker a new offer, and the room nothing", () =>
+  withRooms(async ({ call, host, clock, rooms }) => {
+    using errors = new CaughtInternalErrors();
+    const connection = await call();
+    connection.inCall("a", "b");
+    await settle();
+    const [broken, other] = [host.get("a"), host.get("b")];
+    broken.addCandidate = () => {
+      throw new TypeError("over a candidate");
+    };
+    const candidate = { candidate: "udp" };
+    connection.onEvent({ type: "candidate", from: "a", sid: "1", candidate });
+    connection.onEvent({ type: "candidate", from: "b", sid: "1", candidate });
+    await clock.advance(510);
+    assert.deepEqual(errors.kinds, ["speaker"]);
+    assert.deepEqual(other.candidates, ["1 udp"]);
+    assert.deepEqual([broken.disposed, other.disposed], [true, false]);
+    assert.deepEqual(host.opened.map(({ id }) => id), ["hpb-s", "a", "b", "a"]);
+    assert.equal(rooms.status().rooms, 1);
   }));
 
 Deno.test("Rooms and speakers are bounded, with an error that says so", () =>
