@@ -13,14 +13,15 @@ import { type Clock, LIMITS } from "../domain/mod.ts";
 import { JoinLine } from "./join_line.ts";
 
 /** Why somebody waits for a turn, in the order in which they are called. */
-const JOIN_REASONS = ["first", "lost", "in_vain"] as const;
-export type JoinReason =
+const JOIN_REASONS = [
   /** Was never asked for. */
-  | "first"
+  "first",
   /** Was received since the last turn. */
-  | "lost"
+  "lost",
   /** The last turn brought no audio. */
-  | "in_vain";
+  "in_vain",
+] as const;
+export type JoinReason = (typeof JOIN_REASONS)[number];
 
 /** So often in a row those behind are passed over. */
 const PASSED_OVER_MAX = 3;

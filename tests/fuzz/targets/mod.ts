@@ -2,6 +2,7 @@
 import type { FuzzTarget } from "../target.ts";
 import { opus, rtp } from "./audio.ts";
 import { candidate } from "./candidate.ts";
+import { frames } from "./frames.ts";
 import { hpb } from "./hpb.ts";
 import { environment, state } from "./environment.ts";
 import { deepl, libretranslate, nextcloud, ocs } from "./translators.ts";
@@ -21,6 +22,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   offer,
   turn,
   candidate,
+  frames,
   hpb,
   signaling,
   room,
