@@ -243,10 +243,12 @@ export class Utterances {
     for (let whole = this.#whole; whole.length >= LIMITS.utteranceChars; whole = this.#whole) {
       const settledChars = whole.length - this.#hypothesis.length;
       const isMixed = this.#hypothesis !== "" && settledChars > 0;
-      const at = isMixed ? settledChars : wordEndBefore(whole, LIMITS.utteranceChars);
-      const rest = whole.slice(at).trimStart();
+      // Both together are too long; or what is settled is by itself, and the hypothesis has to wait for the rest of it.
+      const isSettledLong = isMixed && settledChars > LIMITS.utteranceChars;
+      const endsSettled = isMixed && !isSettledLong;
+      const at = endsSettled ? settledChars : wordEndBefore(whole, LIMITS.utteranceChars);
+      const rest = whole.slice(at, isSettledLong ? settledChars : undefined).trim();
       const text = whole.slice(0, at).trimEnd();
-      this.#begun(nowMs);
       if (at === 0) {
         this.#cutWords += wordCount(whole);
         finals.push(...this.#lastText === "" ? NONE : [this.#caption(this.#lastText, true)]);
@@ -254,11 +256,24 @@ export class Utterances {
         this.#begin("", "");
         break;
       }
-      if (!ONLY_MARKS.test(text)) finals.push(this.#caption(text, true));
+      const isRead = !ONLY_MARKS.test(text);
+      if (isRead) {
+        this.#begun(nowMs);
+        finals.push(this.#caption(text, true));
+      }
       if (this.#hypothesis !== "" && !isMixed) {
         this.#shown.cover(this.#standing.slice(0, this.#standing.length - rest.length).trimEnd());
       }
-      this.#begin(this.#hypothesis === "" ? rest : "", this.#hypothesis === "" ? "" : rest);
+      const [settled, hypothesis] = isSettledLong
+        ? [rest, this.#hypothesis]
+        : this.#hypothesis === ""
+        ? [rest, ""]
+        : ["", rest];
+      if (isRead) this.#begin(settled, hypothesis);
+      else { // nothing was left out that is read: what is shown goes on, and gets its final
+        this.#settled.restart(settled);
+        this.#hypothesis = hypothesis;
+      }
     }
     return finals;
   }

@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import type { Caption, SttEvent } from "../domain/mod.ts";
+import { type Caption, LIMITS, type SttEvent } from "../domain/mod.ts";
 import { Utterances } from "./utterances.ts";
 
 class World {
@@ -487,3 +487,25 @@ function charsRead(work: () => void): number {
   }
   return chars;
 }
+
+Deno.test("Settled words that are too long by themselves are cut beside a hypothesis too", () => {
+  const world = new World().hear(true);
+  world.say({ type: "partial", text: "and so on" });
+  world.say({ type: "word", text: "hello ".repeat(400) });
+  world.end();
+  assert.ok(world.captions.every(({ text }) => text.length <= LIMITS.utteranceChars));
+  const finals = world.captions.filter(({ final }) => final).map(({ text }) => text);
+  assert.equal(finals.join(" ").match(/hello/g)?.length, 400);
+  assert.ok(finals.at(-1)?.endsWith("and so on"));
+});
+
+Deno.test("What is shown gets its final where marks alone make its utterance too long", () => {
+  const world = new World().hear(true);
+  world.say({ type: "partial", text: "hello" });
+  world.say({ type: "word", text: ", ".repeat(600) });
+  world.end();
+  const [first] = world.captions;
+  const finals = world.captions.filter(({ final }) => final);
+  assert.deepEqual(finals.map(({ utterance }) => utterance), [first.utterance]);
+  assert.match(finals[0].text, /hello$/);
+});
