@@ -13,6 +13,7 @@ import { room, signaling } from "./room.ts";
 import { offer } from "./offer.ts";
 import { turn } from "./turn.ts";
 import { handshake } from "./handshake.ts";
+import { captions } from "./captions.ts";
 import { sdp } from "./sdp.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
@@ -28,6 +29,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   room,
   modal,
   pocketsphinx,
+  captions,
   opus,
   rtp,
   http,
