@@ -2,6 +2,7 @@
 import assert from "@std/assert";
 import { apiMarkdown } from "../scripts/api_docs.ts";
 import { STT_PROVIDERS, TRANSLATION_PROVIDERS, type Variable, VARIABLES } from "../src/config/mod.ts";
+import { LIMITS } from "../src/domain/mod.ts";
 import { STT_PROVIDER_NAMES } from "../src/stt/mod.ts";
 import { TRANSLATION_PROVIDERS as TRANSLATORS } from "../src/translation/mod.ts";
 import { flagsOf } from "./load/start_flags.ts";
@@ -70,6 +71,22 @@ Deno.test("The permissions of the tasks start and compile are those docs/THREATS
   // The executable holds its modules itself.
   compile.set("--allow-read", [...compile.get("--allow-read") ?? [], "src"].toSorted());
   assert.deepEqual(start, compile);
+});
+
+Deno.test("The constants, files and metrics docs/THREATS.md names are there", async () => {
+  const text = await read("docs/THREATS.md");
+  for (const [, names, file] of text.matchAll(/(`[A-Z_]+`(?:(?:, | and )`[A-Z_]+`)*) \((\w[\w/]*\.ts)\)/g)) {
+    const source = await read(`src/${file}`);
+    for (const [, name] of names.matchAll(/`([A-Z_]+)`/g)) {
+      assert.match(source, new RegExp(`^(export )?const ${name}\\b`, "m"), `${name} (${file})`);
+    }
+  }
+  for (const [, path] of text.matchAll(/`((?:src|tests|scripts)\/[\w/.-]+)`/g)) {
+    await Deno.stat(new URL(`../${path}`, import.meta.url)).catch(() => assert.fail(path));
+  }
+  const [peers] = text.split("## What the process may do");
+  const limits = [...peers.matchAll(/`([a-z]+[A-Z]\w+)`/g)].map(([, name]) => name);
+  assert.deepEqual(limits.filter((name) => !Object.hasOwn(LIMITS, name)), []);
 });
 
 Deno.test("What is kept out of the binary is there to be kept out", async () => {
