@@ -11,6 +11,7 @@ import {
   type InternalError,
   startHardEnd,
   STOP_SIGNALS,
+  StopSignals,
   surviveInternalErrors,
   takeLibraryOutput,
 } from "../flow/mod.ts";
@@ -36,10 +37,17 @@ export async function serve(seams: Seams = {}): Promise<number> {
   surviveInternalErrors((error) => internalErrors.add(error));
   takeLibraryOutput((what) => log.warn("a library wrote to the console", { what }));
   const stop = firstSignal(log);
-  using _hardEnd = await startHardEnd();
-  const code = await runUntil(stop, { config, log, seams, internalErrors });
-  await standardError.flush(FLUSH_MS);
-  return code;
+  try {
+    using _hardEnd = await startHardEnd({
+      onLost: () => log.error("no thread ends the process any more when this one is blocked", undefined),
+    });
+    return await runUntil(stop, { config, log, seams, internalErrors });
+  } catch (error) {
+    log.error("service failed", error);
+    return 1;
+  } finally {
+    await standardError.flush(FLUSH_MS);
+  }
 }
 
 interface Running {
@@ -73,10 +81,21 @@ async function runUntil(
 /** What is queued for a log that nobody reads is given up after this, within what drainMs leaves. */
 const FLUSH_MS = 200;
 
-/** Resolves with the first signal to stop. What a second one means, and the end of the time to stop in, is the other thread's. */
+/**
+ * Resolves with the first signal to stop. The thread of the hard end ends the process before this one would, which does it
+ * where there is no libc that is known.
+ */
 function firstSignal(log: Log): Promise<string> {
   const first = Promise.withResolvers<string>();
-  for (const signal of STOP_SIGNALS) listen(signal, () => first.resolve(signal));
+  const signals = new StopSignals();
+  for (const signal of STOP_SIGNALS) {
+    listen(signal, () => {
+      const asked = signals.receive(performance.now());
+      if (asked === "exit") Deno.exit(1);
+      if (asked === "drain") setTimeout(() => Deno.exit(1), LIMITS.drainMs);
+      first.resolve(signal);
+    });
+  }
   for (const signal of IGNORED_SIGNALS) {
     listen(signal, () => log.info("signal ignored", { signal }));
   }

@@ -17,7 +17,7 @@ export { proxyFor, type ProxyRules } from "./proxy.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";
 export * from "./shared_retry.ts";
-export { IGNORED_SIGNALS, STOP_SIGNALS } from "./stop_signals.ts";
+export { IGNORED_SIGNALS, STOP_SIGNALS, StopSignals } from "./stop_signals.ts";
 export * from "./timed_source.ts";
 export { readSystemFile } from "./system_file.ts";
 export { type TlsOptions, tlsRequestOptions } from "./tls.ts";
