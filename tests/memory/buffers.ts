@@ -345,6 +345,22 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
+    name: "Sources of wrong credentials",
+    bounds: ["guessSources"],
+    bytes: "guessSources * 2 * ENTRY",
+    full: "the longest unused is forgotten",
+    isFilled: true,
+  },
+  {
+    owner: "service",
+    name: "Kinds of log lines that are counted",
+    bounds: ["MESSAGES_MAX: telemetry/line_rate.ts"],
+    bytes: "MESSAGES_MAX * 3 * ENTRY",
+    full: "counted together",
+    isFilled: false,
+  },
+  {
+    owner: "service",
     name: "Log lines that wait",
     bounds: ["QUEUE_BYTES: telemetry/line_writer.ts"],
     bytes: "4 * QUEUE_BYTES",

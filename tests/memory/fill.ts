@@ -19,6 +19,7 @@ import { writeBinaryFrame } from "../../src/flow/binary_frame.ts";
 import { Scope, WebSocketDuplex, type WebSocketOptions } from "../../src/flow/mod.ts";
 import { Forwarding } from "../../src/speakers/forwarding.ts";
 import { sttEventQueue } from "../../src/stt/event_queue.ts";
+import { Guesses } from "../../src/http/guesses.ts";
 import { Listeners } from "../../src/talk/listeners.ts";
 import { Subscriptions } from "../../src/talk/signaling/subscriptions.ts";
 import { Roster } from "../../src/talk/signaling/roster.ts";
@@ -225,7 +226,9 @@ function fillService(memory: TargetMemory): void {
     memory.hold(sessionId, "de", holder);
     memory.release(sessionId, holder);
   }
-  full.push(cache, rests, prometheus, lines);
+  const guesses = new Guesses();
+  for (let at = 0; at < 50_000; at++) guesses.wrong(narrow(39, `2001:db8::${at}`), at);
+  full.push(cache, rests, prometheus, lines, guesses);
 }
 
 async function fillDesk(scope: Scope): Promise<void> {
