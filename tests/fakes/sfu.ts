@@ -113,6 +113,11 @@ export class SfuPublisher implements FakePublisher, AsyncDisposable {
     for (const subscription of this.#subscriptions.values()) subscription.jump(by);
   }
 
+  /** From the next packet on, the header of each is changed, of which the first has the number 0; undefined: no more. */
+  disguise(change: Disguise | undefined): void {
+    for (const subscription of this.#subscriptions.values()) subscription.disguise = change;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     TICK.leave(this);
@@ -153,8 +158,13 @@ interface Play {
   done: (startMs: number | undefined) => void;
 }
 
+/** How somebody sends who does harm, past an SFU that looks at nothing. */
+export type Disguise = (header: RtpHeader, packet: number) => void;
+
 class Subscription {
   readonly peer: Peer;
+  disguise: Disguise | undefined;
+  #disguised = 0;
   readonly #audio: RTCRtpTransceiver;
   readonly #header: RtpHeader;
   readonly #impairments: Impairments | undefined;
@@ -195,6 +205,12 @@ class Subscription {
     header.timestamp = (header.timestamp + TIMESTAMP_STEP) >>> 0;
     if (stalled) return false;
     header.sequenceNumber = (header.sequenceNumber + 1) & 0xffff;
+    if (this.disguise) {
+      const own = new RtpHeader({ ...header });
+      this.disguise(own, this.#disguised++);
+      this.#transmit(payload, own);
+      return true;
+    }
     if (!this.#impairments) {
       this.#transmit(payload, header);
       return true;
