@@ -96,6 +96,11 @@ export const METRICS = {
     help: "New speakers not taken, each try counted",
     label: "reason",
   },
+  tiro_places_given_up_total: {
+    kind: "counter",
+    help: "Places of speakers given up for others while all were taken",
+    label: "reason",
+  },
   tiro_media_workers_lost_total: { kind: "counter", help: "Media workers replaced", label: "reason" },
   tiro_internal_errors_total: {
     kind: "counter",

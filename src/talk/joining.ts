@@ -11,6 +11,7 @@
  */
 import { type Clock, LIMITS } from "../domain/mod.ts";
 import { JoinLine } from "./join_line.ts";
+import { SilentPlaces } from "./silent_places.ts";
 
 /** Why somebody waits for a turn, in the order in which they are called. */
 const JOIN_REASONS = [
@@ -52,6 +53,8 @@ interface Line {
 }
 
 export class Joining {
+  /** Of those who wait to be asked for again. */
+  readonly silent = new SilentPlaces();
   /** Bounded by the speakers of all rooms: each has one place. */
   readonly #lines: readonly Line[] = JOIN_REASONS.map((reason) => ({
     reason,

@@ -49,6 +49,8 @@ export interface RoomSpeakerOptions {
 /** Right after a subscription ends the SFU refuses half the requests for a new one; after this it does not. */
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 16_000;
+/** After so many in vain it is that long. */
+const TRIES_TO_LONGEST_WAIT = 5;
 /** Whoever need not have audio is asked this seldom. */
 const UNEXPECTED_WAIT_MS = 128_000;
 
@@ -79,6 +81,7 @@ export class RoomSpeaker implements AsyncDisposable {
   #reason = "joined";
   /** True once nothing new is to be heard. */
   #leaving = false;
+  readonly #releasePlace = () => this.#release();
 
   constructor(options: RoomSpeakerOptions) {
     this.#options = options;
@@ -117,6 +120,7 @@ export class RoomSpeaker implements AsyncDisposable {
 
   offered(offer: SdpOffer): void {
     if (this.#options.scope.signal.aborted || !this.#hosted) return;
+    this.#options.joining.silent.delete(this.#releasePlace);
     this.#turn.offered();
     this.#offers.add(offer);
   }
@@ -234,29 +238,45 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** The pipeline broke: after a wait a new one takes its place, and needs a subscription of its own. */
   #discard(error: unknown): void {
-    const { scope } = this.#options;
-    const broken = this.#hosted;
-    if (scope.signal.aborted || !broken) return;
+    if (this.#options.scope.signal.aborted || !this.#hosted) return;
     this.#complain("speaker failed", error);
+    this.#close();
+    this.#askAgain("failed");
+  }
+
+  /** Sends nothing, and somebody else needs the place: asks for another after the longest wait, not at once. */
+  #release(): void {
+    this.#options.meter.count("tiro_places_given_up_total", "silent");
+    this.#close();
+    this.#rest();
+    this.#tries = Math.max(this.#tries, TRIES_TO_LONGEST_WAIT);
+    this.#askAgain(this.#reason);
+  }
+
+  #close(): void {
+    const { scope, joining } = this.#options;
+    const hosted = this.#hosted;
+    joining.silent.delete(this.#releasePlace);
     this.#hosted = undefined;
     this.#offers.clear();
     this.#pipeline = {};
+    if (scope.signal.aborted || !hosted) return;
     scope.run(async () => {
       try {
-        await broken[Symbol.asyncDispose]();
+        await hosted[Symbol.asyncDispose]();
       } catch (error) {
         this.#complain("speaker not closed cleanly", error);
       }
     });
-    this.#askAgain("failed");
   }
 
   #askAgain(reason: string): void {
-    const { scope, clock, isExpected } = this.#options;
+    const { scope, clock, isExpected, joining } = this.#options;
     this.#heard = false;
     // Whoever waits for a turn is about to ask anyway, and keeps the place.
     if (scope.signal.aborted || this.#leaving || this.#timer || this.#turn.isWaiting) return;
     this.#turn.done();
+    if (this.#hosted && this.#joinReason === "in_vain") joining.silent.add(this.#releasePlace);
     const longestMs = isExpected() ? LONGEST_WAIT_MS : UNEXPECTED_WAIT_MS;
     const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, longestMs);
     this.#timer = clock.timer(waitMs, () => {
@@ -274,8 +294,9 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** Its turn has come. Another speaker may have made way for it, so nothing is thrown. */
   #ask(): void {
-    const { scope, log, meter, requestOffer } = this.#options;
+    const { scope, log, meter, requestOffer, joining } = this.#options;
     if (scope.signal.aborted || this.#leaving) return this.#turn.done();
+    joining.silent.delete(this.#releasePlace);
     this.#askedAs = this.#joinReason;
     this.#joinReason = "in_vain"; // until audio comes
     try {
@@ -287,6 +308,8 @@ export class RoomSpeaker implements AsyncDisposable {
     } catch (error) {
       this.#connection.suspended();
       if (error instanceof UnavailableError) {
+        this.#joinReason = this.#askedAs; // it was not asked for
+        joining.silent.makeWay();
         // The other codes are reasons for all new speakers, which RoomsStatus.refusal has.
         this.#isUnplaced = error.code === "busy";
         this.#complain("speaker not captioned for now", error, this.#tries === 0 ? "warn" : "debug");
@@ -300,6 +323,7 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** Asks for nothing, and waits for nothing. */
   #rest(): void {
+    this.#options.joining.silent.delete(this.#releasePlace);
     this.#disarm();
     this.#turn.done();
   }

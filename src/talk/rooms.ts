@@ -131,7 +131,8 @@ export class TalkRooms implements Rooms {
     if (this.#breaker.isOpen && !known?.isJoined) throw this.#unavailable();
     // A call that is being captioned, or was until the HPB went away, goes on.
     const { refusal } = this.#options.admission;
-    if (refusal && !known && !lost) {
+    const isRoom = refusal?.code === "speakers_max" && this.#joining.silent.size > 0;
+    if (refusal && !isRoom && !known && !lost) {
       throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
     }
     if (!(known ?? lost?.before)?.wants(ncSessionId)) {

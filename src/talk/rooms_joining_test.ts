@@ -313,3 +313,53 @@ for (const where of ["another call", "their own call"]) {
       await assertGoesBefore("late", "while the crowd is asked for again");
     }, CROWD));
 }
+
+Deno.test("Where all places are taken, who sends nothing gives one up for who was never asked for, and not before", () =>
+  withRooms(async ({ ask, call, clock, host, meter, admission, signaling }) => {
+    host.placesMax = 4;
+    const crowded = await call("crowded");
+    host.get("hpb-s").events.heard();
+    const silent = names("silent", 3);
+    crowded.inCall("hpb-s", ...silent);
+    for (const id of silent) host.get(id).events.needsOffer("rtp_silent");
+    await settle();
+    const disposed = () => host.opened.filter(({ disposed }) => disposed).map(({ id }) => id);
+    assert.deepEqual(disposed(), [], "what they may send arrives at once");
+
+    admission.refusal = { code: "speakers_max", cause: "all places are taken" };
+    const other = await call("other");
+    assert.equal(signaling.length, 2, "a new call is joined: there is room to be made");
+    await clock.advance(1_000);
+    assert.deepEqual(disposed(), ["silent0"]);
+    assert.deepEqual(other.offersRequested, ["hpb-s"]);
+    host.get("hpb-s").events.heard();
+    assert.equal(meter.counted("tiro_places_given_up_total", "silent"), 1);
+
+    for (const id of ["silent1", "silent2"]) host.get(id).events.heard();
+    crowded.inCall("hpb-s", ...silent, "late");
+    await clock.advance(60_000);
+    assert.deepEqual(disposed(), ["silent0"], "who is received keeps the place");
+    assert.ok(!crowded.offersRequested.includes("late"));
+    assert.throws(() => ask("third", "nc-l"), { code: "speakers_max" });
+    admission.refusal = undefined;
+    host.placesMax = 6;
+    await clock.advance(20_000);
+    assert.ok(crowded.offersRequested.includes("late"));
+    assert.deepEqual(host.opened.filter(({ id }) => id === "silent0").length, 2, "and asks again");
+  }, CROWD));
+
+Deno.test("More who send nothing than there are places have them by turns", () =>
+  withRooms(async (world) => {
+    const { call, host } = world;
+    host.placesMax = 5;
+    const connection = await call();
+    host.get("hpb-s").events.heard();
+    const silent = names("silent", 8);
+    const crowd = new SilentCrowd(world, connection);
+    connection.inCall("hpb-s", ...silent);
+    await crowd.pass(1_200);
+    for (const id of silent) {
+      assert.ok(connection.offersRequested.filter((each) => each === id).length >= 2, `${id} had turns`);
+    }
+    assert.ok(!host.get("hpb-s").disposed, "who is received keeps the place");
+  }, CROWD));

@@ -144,10 +144,14 @@ export class FakeSpeaker implements HostedSpeaker {
 export class FakeHost implements SpeakerHost {
   readonly opened: FakeSpeaker[] = [];
   isFull = false;
+  placesMax = Infinity;
   fault: Error | undefined;
   open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
     if (this.fault) throw this.fault;
-    if (this.isFull) throw new UnavailableError("Cannot caption a speaker: full", "busy");
+    const places = this.opened.filter(({ disposed }) => !disposed).length;
+    if (this.isFull || places >= this.placesMax) {
+      throw new UnavailableError("Cannot caption a speaker: full", "busy");
+    }
     const speaker = new FakeSpeaker(options.speaker.id, options, events);
     this.opened.push(speaker);
     return speaker;
