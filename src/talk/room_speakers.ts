@@ -28,6 +28,11 @@ export interface RoomSpeakersOptions {
 
 /** The last words of a speaker who left get this long to come. */
 const LEAVE_DRAIN_MS = 3_000;
+/**
+ * So many pipelines of one speaker who left may have last words to deliver; whoever leaves and comes back more often in
+ * that time waits for one of them, and does not fill the room.
+ */
+const LEAVING_AT_ONCE = 2;
 
 export class RoomSpeakers {
   readonly #options: RoomSpeakersOptions;
@@ -40,8 +45,8 @@ export class RoomSpeakers {
   #ghosts = new Set<string>();
   /** Speakers from before a full re-join who have not been named since; their ids may be void. */
   readonly #unconfirmed = new Set<string>();
-  /** The last words of speakers who left. */
-  readonly #leaving = new Set<Promise<void>>();
+  /** The last words of speakers who left, with whose they are. */
+  readonly #leaving = new Map<Promise<void>, string>();
   #languageId: string;
   #draining = false;
 
@@ -129,7 +134,7 @@ export class RoomSpeakers {
   async drain(signal: AbortSignal): Promise<void> {
     this.#draining = true;
     const draining = [...this.#speakers.values()].map((speaker) => speaker.drain(signal));
-    await Promise.all([...draining, ...this.#leaving]);
+    await Promise.all([...draining, ...this.#leaving.keys()]);
   }
 
   /** Somebody dialled in: a bridge that had nothing to publish may have now. */
@@ -161,7 +166,7 @@ export class RoomSpeakers {
       speaks(each) && !this.#speakers.has(each.sessionId)
     );
     this.#countGhosts(silent.filter(isGhost));
-    const waiting = silent.filter((each) => !isGhost(each));
+    const waiting = silent.filter((each) => !isGhost(each) && !this.#leavesOften(each.sessionId));
     const before = this.#turnedAway;
     this.#turnedAway = new Set();
     for (const participant of waiting.sort((a, b) => Number(b.joined) - Number(a.joined))) {
@@ -175,6 +180,12 @@ export class RoomSpeakers {
     if (speakers === 0) return;
     meter.count("transcription_errors_total", "speakers_max", speakers);
     log.warn("speakers not captioned: the room is full", { speakersMax, speakers });
+  }
+
+  #leavesOften(sessionId: string): boolean {
+    let leaving = 0;
+    for (const each of this.#leaving.values()) leaving += Number(each === sessionId);
+    return leaving >= LEAVING_AT_ONCE;
   }
 
   #countGhosts(found: readonly Participant[]): void {
@@ -231,7 +242,7 @@ export class RoomSpeakers {
     this.#speakers.delete(sessionId);
     this.#unconfirmed.delete(sessionId);
     const lastWords = speaker.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
-    this.#leaving.add(lastWords);
+    this.#leaving.set(lastWords, sessionId);
     scope.run(async () => {
       try {
         await lastWords;

@@ -76,8 +76,8 @@ export class TalkRooms implements Rooms {
   readonly #breaker: Breaker;
   readonly #joining: Joining;
   readonly #rooms = new Map<string, OpenRoom>();
-  /** Rooms being left: last words are on their way, sockets are closing. */
-  readonly #closing = new Set<Promise<void>>();
+  /** Rooms being left, with their tokens: last words are on their way, sockets are closing. */
+  readonly #closing = new Map<Promise<void>, string>();
   readonly #lost: LostRooms;
   readonly #targets: TargetMemory;
   #draining = false;
@@ -197,7 +197,7 @@ export class TalkRooms implements Rooms {
     this.#draining = true;
     this.#lost.clear();
     const draining = this.#openRooms().map((room) => room.drain(signal, goodbyes));
-    await Promise.all([...draining, untilAborted(Promise.all(this.#closing), signal).catch(() => {})]);
+    await Promise.all([...draining, untilAborted(Promise.all(this.#closing.keys()), signal).catch(() => {})]);
   }
 
   /** Those of lost calls are kept too. */
@@ -214,6 +214,10 @@ export class TalkRooms implements Rooms {
       this.#options;
     if (this.#draining) {
       throw new UnavailableError("Cannot join the call: the service is shutting down", "draining");
+    }
+    const closing = [...this.#closing.values()].filter((token) => token === roomToken).length;
+    if (closing >= CLOSING_AT_ONCE) {
+      throw new UnavailableError("Cannot join the call: it is being left; ask again in a moment", "busy");
     }
     if (this.#rooms.size + this.#closing.size >= roomsMax) {
       throw new UnavailableError(
@@ -385,7 +389,7 @@ export class TalkRooms implements Rooms {
     if (!open) return;
     this.#rooms.delete(roomToken);
     const closed = this.#closeRoom(open).finally(() => this.#closing.delete(closed));
-    this.#closing.add(closed);
+    this.#closing.set(closed, roomToken);
     this.#options.scope.run(() => closed);
   }
 
@@ -407,3 +411,5 @@ export class TalkRooms implements Rooms {
 
 /** A room that is left gets this long to deliver its last words. */
 const LEAVE_MS = 3_000;
+/** A call that is left and asked for again and again in that time does not take the places of the others. */
+const CLOSING_AT_ONCE = 2;

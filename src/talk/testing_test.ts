@@ -212,6 +212,7 @@ export interface Options {
   defaultLanguage?: string;
   speakersPerRoomMax?: number;
   emptyRoomMs?: number;
+  roomsMax?: number;
   listenersMax?: number;
 }
 
@@ -222,6 +223,7 @@ export function makeRooms(
     defaultLanguage,
     speakersPerRoomMax = 3,
     emptyRoomMs = 60_000,
+    roomsMax = 2,
     listenersMax,
   }: Options,
 ) {
@@ -243,7 +245,7 @@ export function makeRooms(
     host,
     admission,
     settings: { iceServers: () => Promise.resolve([]) },
-    roomsMax: 2,
+    roomsMax,
     speakersPerRoomMax,
     emptyRoomMs,
     listenersMax,
