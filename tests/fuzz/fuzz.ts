@@ -35,6 +35,8 @@ interface Row {
   target: string;
   inputs: number;
   seconds: number;
+  /** Of the process, when the target was done. */
+  megabytes: number;
   failure?: string;
 }
 
@@ -101,6 +103,12 @@ async function fuzz(target: FuzzTarget, options: Options, watchdog: Watchdog): P
   const startMs = performance.now();
   const elapsedMs = () => performance.now() - startMs;
   let inputs = 0;
+  const row = (): Row => ({
+    target: name,
+    inputs,
+    seconds: elapsedMs() / 1_000,
+    megabytes: Math.round(Deno.memoryUsage().rss / 2 ** 20),
+  });
   // Each world has a seed of its own, so that the one that failed can be had again without those before it.
   for (
     let { seed } = options;
@@ -118,17 +126,12 @@ async function fuzz(target: FuzzTarget, options: Options, watchdog: Watchdog): P
     });
     if (failure) {
       const command = `deno task fuzz --target ${name} --seed ${seed} --runs ${inputs - before}`;
-      return {
-        target: name,
-        inputs,
-        seconds: elapsedMs() / 1_000,
-        failure: await report(name, failure, command),
-      };
+      return { ...row(), failure: await report(name, failure, command) };
     }
     progress(name, inputs, elapsedMs());
   }
   progress();
-  return { target: name, inputs, seconds: elapsedMs() / 1_000 };
+  return row();
 }
 
 /** Prints a failure and keeps it; returns where. */
@@ -157,18 +160,21 @@ function progress(target?: string, inputs = 0, elapsedMs = 0): void {
 
 function table(rows: readonly Row[]): string {
   const lines = [
-    ["target", "inputs", "inputs/s", "result"],
-    ...rows.map(({ target, inputs, seconds, failure }) => [
+    ["target", "inputs", "inputs/s", "RSS, MB", "result"],
+    ...rows.map(({ target, inputs, seconds, megabytes, failure }) => [
       target,
       String(inputs),
       String(Math.round(inputs / seconds)),
+      String(megabytes),
       failure === undefined ? "clean" : `FAILED, ${failure}`,
     ]),
   ];
-  const widths = [0, 1, 2].map((column) => Math.max(...lines.map((line) => line[column].length)));
-  return lines.map(([target, inputs, rate, result]) =>
-    `${target.padEnd(widths[0])}  ${inputs.padStart(widths[1])}  ${rate.padStart(widths[2])}  ${result}\n`
-  ).join("");
+  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+  return lines.map(([target, ...numbers]) => {
+    const result = numbers.pop();
+    const padded = numbers.map((number, column) => number.padStart(widths[column + 1]));
+    return `${[target.padEnd(widths[0]), ...padded, result].join("  ")}\n`;
+  }).join("");
 }
 
 Deno.exit(await main(Deno.args));

@@ -107,7 +107,7 @@ export const environment = defineTarget({
     set: fc.array(fc.tuple(fc.constantFrom(...names), mutatedText(VALUES, WORDS)), { maxLength: 6 }),
     secret: fc.option(fc.constantFrom(...secrets), { nil: undefined }),
   }),
-  inputsPerWorld: 2_000,
+  inputsPerWorld: 200,
   open: () => ({
     run({ isComplete, set, secret }) {
       const env = {
@@ -146,7 +146,7 @@ export const state = defineTarget({
   name: "state",
   about: "the file that is kept: read as what it says, or as damaged; never throws",
   inputs: fc.tuple(fc.nat(KEPT.length - 1), byteChanges),
-  inputsPerWorld: 2_000,
+  inputsPerWorld: 500,
   open() {
     const folder = Deno.makeTempDirSync({ prefix: "tiro-fuzz" });
     const file = new StateFile(folder);

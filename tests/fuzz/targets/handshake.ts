@@ -32,7 +32,7 @@ export const handshake = defineTarget({
   about:
     "a server's flights, changed, while keys are agreed on: fragments are bounded, nothing of it connects, nothing is left",
   inputs: fc.record({ flight: fc.nat(LISTENED_MAX), changes: byteChanges, isOfPeer: fc.boolean() }),
-  inputsPerWorld: 200,
+  inputsPerWorld: 30,
   async open() {
     const flights = await (recorded ??= serverFlights());
     const clock = new FakeClock(1_000);

@@ -14,6 +14,7 @@ import { offer } from "./offer.ts";
 import { turn } from "./turn.ts";
 import { handshake } from "./handshake.ts";
 import { captions } from "./captions.ts";
+import { websocket } from "./websocket.ts";
 import { sdp } from "./sdp.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
@@ -24,6 +25,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   turn,
   candidate,
   frames,
+  websocket,
   hpb,
   signaling,
   room,

@@ -31,7 +31,7 @@ export const offer = defineTarget({
   about:
     "offers and candidates to a receiver: an answer with our candidates or a typed error, and nothing left",
   inputs: offers,
-  inputsPerWorld: 100,
+  inputsPerWorld: 64,
   open() {
     const underWay = new Set<Promise<void>>();
     const failed: unknown[] = [];

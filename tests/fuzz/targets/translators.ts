@@ -69,7 +69,7 @@ const overHttp = (name: string, create: (url: string) => Translator) =>
       type: fc.constantFrom("application/json", "text/html", ""),
       isList: fc.boolean(),
     }),
-    inputsPerWorld: 500,
+    inputsPerWorld: 200,
     open() {
       let answer = () => new Response();
       const server = Deno.serve({ hostname: "0.0.0.0", port: 0, onListen: () => {} }, async (request) => {
@@ -147,7 +147,7 @@ export const nextcloud = defineTarget({
     }),
     ask: fc.constantFrom("languages", "translate", "servers"),
   }),
-  inputsPerWorld: 500,
+  inputsPerWorld: 200,
   open: () => ({
     async run({ replies, ask }) {
       const clock = new FakeClock();
@@ -201,7 +201,7 @@ export const ocs = defineTarget({
     status: fc.constantFrom(...STATUSES),
     retryAfter: fc.constantFrom("", "5", "-1", "1e9", "Fri, 31 Dec 1999 23:59:59 GMT", CANARY),
   }),
-  inputsPerWorld: 500,
+  inputsPerWorld: 200,
   open() {
     let answer = () => new Response();
     const server = Deno.serve({ hostname: "0.0.0.0", port: 0, onListen: () => {} }, async (request) => {

@@ -51,7 +51,7 @@ export const turn = defineTarget({
       maxLength: 6,
     }),
   }),
-  inputsPerWorld: 500,
+  inputsPerWorld: 200,
   open: () => ({
     async run({ isStream, answers }) {
       const wire = new Wire();

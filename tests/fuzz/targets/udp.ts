@@ -100,7 +100,7 @@ export const udp = defineTarget({
     isRepeated: fc.boolean(),
     waitMs: fc.oneof({ weight: 8, arbitrary: fc.nat(40) }, { weight: 1, arbitrary: fc.nat(1_500) }),
   }),
-  inputsPerWorld: 2_000,
+  inputsPerWorld: 1_000,
   async open() {
     const clock = new FakeClock(1_000);
     const pair = await ConnectedPair.connect(clock);
