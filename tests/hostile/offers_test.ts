@@ -19,6 +19,8 @@ const DEADLINE_MS = 30_000;
 const PHRASE = ["morning", "coffee", "window", "red", "north", "music", "river", "seven", "garden", "train"];
 /** At once, as fast as a socket takes them. */
 const OFFERS = 300;
+/** Of an address that does not answer, over 3 s. */
+const CHECKS = 7;
 const IGNORED = 'tiro_signaling_ignored_total{reason="';
 
 /** A call with an honest speaker, and a guest who says that they send audio. */
@@ -144,10 +146,8 @@ onCall(
       async () => await metric('transcription_errors_total{type="answer_refused"}') === 1,
       DEADLINE_MS,
     );
-    // What was on its way arrives with it.
+    await speak(); // as long as it takes to send all checks of a connection that is kept
     await speak();
-    const before = stranger.received;
-    await speak();
-    assert.equal(stranger.received, before, "checks would go on for six seconds");
+    assert.ok(stranger.received < CHECKS, `${stranger.received} checks were sent`);
   },
 );

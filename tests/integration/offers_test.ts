@@ -4,12 +4,14 @@ import { createSocket } from "node:dgram";
 import type { PublisherFactory } from "../fakes/hpb_hub.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { forgedOffer, Stranger } from "../hostile/forged_offers.ts";
-import { callOf, eventually, isFinal, say, startWorld } from "./world.ts";
+import { callOf, eventually, finalText, isFinal, say, startWorld } from "./world.ts";
 
 /** Twenty seconds of 300 a second. */
 const OFFERS = 6_000;
 /** Nearly as long as an offer may be. */
 const BYTES = 32_000;
+/** Of an address that does not answer, over 3 s. */
+const CHECKS = 7;
 const WORDS = ["red", "river", "morning", "train"];
 
 Deno.test("A flood of offers beside a silent STUN server: two are kept, and the speaker beside it loses no word", async () => {
@@ -68,4 +70,42 @@ Deno.test("A flood of offers beside a silent STUN server: two are kept, and the 
     assert.equal(await metric('tiro_signaling_reconnects_total{kind="rejoined"}'), 0);
   }
   await new Promise<void>((resolve) => stun.close(resolve));
+});
+
+Deno.test("Who forges the offer that is asked for is left once the HPB refuses the answer, on a worker too", async () => {
+  let isSilent = false;
+  const over = Promise.withResolvers<string>();
+  const publishers: PublisherFactory = async (id) => {
+    const publisher = await weriftPublisherFactory(id);
+    const offer = publisher.offer.bind(publisher);
+    publisher.offer = (...subscription) => isSilent ? over.promise : offer(...subscription);
+    return publisher;
+  };
+  await using world = await startWorld({ publishers, environment: { MEDIA_WORKERS: "1" } });
+  const { hpb, metric } = world;
+  await using ends = new AsyncDisposableStack();
+  const { call, listener, speaker } = await callOf(world);
+  ends.use(call);
+  ends.defer(() => over.reject(new Error("Cannot offer: the test is over")));
+  isSilent = true;
+  const { sessionId: from } = await call.addSpeaker();
+  await eventually("the guest is asked for", () => hpb.hub.offersRequested.includes(from));
+  using stranger = new Stranger("127.0.0.1");
+  const message = { sender: { type: "session", sessionid: from }, data: forgedOffer({ from, stranger }) };
+  hpb.hub.sendToInternal(call.roomToken, JSON.stringify({ type: "message", message }));
+  const refused = () => metric('transcription_errors_total{type="answer_refused"}');
+  await eventually("the answer is refused", async () => await refused() === 1);
+  const asked = () => hpb.hub.offersRequested.filter((id) => id === from).length;
+  await eventually("the guest is asked for again", () => asked() === 2);
+  // As long as it takes to send all checks of a connection that is kept.
+  for (let time = 0; time < 3; time++) {
+    await say(speaker, WORDS);
+    await eventually(
+      "all words read",
+      () =>
+        finalText(listener.transcripts, speaker.sessionId) ===
+          Array(time + 1).fill(WORDS.join(" ")).join(" "),
+    );
+  }
+  assert.ok(stranger.received < CHECKS, `${stranger.received} checks were sent`);
 });
