@@ -18,6 +18,8 @@ export type CallbackKind =
   | "timer"
   | "signal"
   | "speaker"
+  /** Of a scope that nobody watches. */
+  | "task"
   /** A promise that nobody waited for. */
   | "rejection"
   /** Any other, of a library's. */

@@ -1,10 +1,13 @@
+import { reportInternalError } from "./internal_errors.ts";
+
 /**
  * Structured lifetimes. Everything that runs, waits or holds a resource belongs to a Scope and ends with it:
  *
  *     process -> server -> room -> speaker -> STT session
  *
  * Disposing a scope aborts its signal, disposes its children, joins its tasks, then runs its cleanups, newest first.
- * A task that fails (not by abort) aborts its own scope only; `failed` tells the owner, who decides.
+ * A task that fails (not by abort) aborts its own scope only; `failed` tells the owner, who decides. Where no owner has
+ * asked for it, the failure is an internal error: something has stopped for good, and nobody knows.
  */
 export class Scope implements AsyncDisposable {
   readonly #controller = new AbortController();
@@ -14,6 +17,7 @@ export class Scope implements AsyncDisposable {
   readonly #failure = Promise.withResolvers<unknown>();
   #disposed?: Promise<void>;
   #ended = false;
+  #isWatched = false;
 
   constructor(readonly name: string, readonly parent?: Scope) {
     parent?.signal.throwIfAborted();
@@ -25,8 +29,9 @@ export class Scope implements AsyncDisposable {
     return this.#controller.signal;
   }
 
-  /** Resolves with the error when a task of this scope fails; never otherwise. */
+  /** Resolves with the error when a task of this scope fails; never otherwise. To be asked for beforehand. */
   get failed(): Promise<unknown> {
+    this.#isWatched = true;
     return this.#failure.promise;
   }
 
@@ -47,6 +52,7 @@ export class Scope implements AsyncDisposable {
       .catch((error: unknown) => {
         if (this.signal.aborted) return; // told to stop: how it stopped is nobody's news
         this.#failure.resolve(error);
+        if (!this.#isWatched) reportInternalError("task", error);
         this.abort(error);
       })
       .finally(() => this.#tasks.delete(running));

@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { Scope } from "./scope.ts";
 
 /** A task that ends when told to, and says when it did. */
@@ -115,6 +116,25 @@ Deno.test("A failing task aborts its own scope and its children, and tells the o
   assert.equal(parent.signal.aborted, false);
   assert.equal(neighbour.signal.aborted, false);
   await parent[Symbol.asyncDispose]();
+});
+
+Deno.test("What a task fails with is its owner's to know, and is reported where nobody asks for it", async () => {
+  using errors = new CaughtInternalErrors();
+  const fail = () => Promise.reject(new Error("from a task"));
+  await using watched = new Scope("watched");
+  const failed = watched.failed;
+  watched.run(fail);
+  assert.match(String(await failed), /from a task/);
+  assert.deepEqual(errors.kinds, []);
+
+  const unwatched = new Scope("unwatched");
+  unwatched.run(fail);
+  unwatched.run((signal) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)))
+  );
+  await new Promise((resolve) => unwatched.signal.addEventListener("abort", resolve));
+  await unwatched[Symbol.asyncDispose]();
+  assert.deepEqual(errors.kinds, ["task"], "once, and not for a task that was told to stop");
 });
 
 Deno.test("A task that throws before its first await fails its scope, not its caller", async () => {
