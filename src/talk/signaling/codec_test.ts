@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { LIMITS } from "../../domain/mod.ts";
 import { decode, encode } from "./codec.ts";
 
 const event = (target: string, type: string, rest: Record<string, unknown> = {}) =>
@@ -339,6 +340,14 @@ Deno.test("A message over 64 KiB, counted in bytes, is refused", () => {
   assert.equal(transcript("x".repeat(65_536 - overhead)).length, 65_536);
   assert.throws(() => transcript("x".repeat(65_537 - overhead)), { code: "message_too_large" });
   assert.throws(() => transcript("é".repeat(40_000)), { code: "message_too_large" });
+});
+
+Deno.test("The longest caption fits, whatever it is written in: a translation eight times as long as an utterance", () => {
+  for (const character of ["\u6f22", '"', "\\", "é", "x"]) {
+    const text = character.repeat(8 * LIMITS.utteranceChars);
+    const id = "i".repeat(1_024);
+    encode({ kind: "transcript", to: id, text, languageId: "zh-Hant", speakerSessionId: id, final: true });
+  }
 });
 
 Deno.test("A field that makes no sense costs its neighbours nothing, and ends nobody's call", () => {
