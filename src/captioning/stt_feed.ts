@@ -97,8 +97,9 @@ export class SttFeed {
   #session: LiveSession | undefined;
   /** A session in another language that is to take the place of the one in use. */
   #next: { opened: SttSession; languageId: string; atMs: number } | undefined;
-  /** When one was last opened for another language. */
+  /** When one was last opened for another language; and whether that failed, perhaps for want of a second place. */
   #changedAtMs = -Infinity;
+  #isRefused = false;
   /** The session opened last was of no use, since the language had changed. */
   #isUnused = false;
   /** The last audio sent, silence included. */
@@ -165,7 +166,9 @@ export class SttFeed {
     const nowMs = clock.now();
     const isPause = this.#last?.isPause !== false;
     // Where nobody speaks nothing is lost while another is opened.
-    if (!next) return isPause && nowMs >= this.#mayChangeAtMs && !speech.hasSpeech(nowMs);
+    if (!next) {
+      return isPause && (this.#isRefused || nowMs >= this.#mayChangeAtMs) && !speech.hasSpeech(nowMs);
+    }
     return isPause || nowMs >= next.atMs + PAUSE_WITHIN_MS;
   }
 
@@ -178,6 +181,7 @@ export class SttFeed {
   async #change(): Promise<void> {
     const next = this.#next;
     this.#next = undefined;
+    this.#isRefused = false;
     let unused = next?.opened;
     try {
       const isWanted = this.#session?.languageId !== this.#languageId;
@@ -415,11 +419,15 @@ export class SttFeed {
       if (this.#hasRun) return await opened[Symbol.asyncDispose]();
       this.#next = { opened, languageId, atMs: this.#options.clock.now() };
       this.#wake();
-    });
+    }, () => this.#isRefused = true);
   }
 
   /** One at a time. */
-  #openBeside(languageId: string, use: (opened: SttSession) => Promise<void>): void {
+  #openBeside(
+    languageId: string,
+    use: (opened: SttSession) => Promise<void>,
+    onFailed: () => void = () => {},
+  ): void {
     const { scope, sessions } = this.#options;
     this.#isReplacing = true;
     scope.run(async (signal) => {
@@ -427,6 +435,7 @@ export class SttFeed {
         await use(await sessions.open(await sessions.turn(signal), { languageId }, signal));
       } catch {
         signal.throwIfAborted(); // else it was reported, and the session in use goes on
+        onFailed();
       } finally {
         this.#isReplacing = false;
       }

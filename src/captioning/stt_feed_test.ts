@@ -764,6 +764,23 @@ Deno.test("However often the language changes while somebody speaks, all audio i
     assert.equal(stt.sessions.findLast(({ disposed }) => !disposed)?.languageId, "fr");
   }));
 
+Deno.test("Where there is no place for a second session the first ends for it at a pause", () =>
+  withFeed(async ({ stt, talk, feed }) => {
+    await talk(400);
+    feed.setLanguage("fr");
+    for (let at = 0; at < 5; at++) {
+      // As long as the first is there.
+      if (!stt.sessions[0].finished) stt.nextOpens.push(failure());
+      await talk(1_400);
+      await talk(200, { voiced: false });
+    }
+    assert.ok(stt.sessions[0].finished);
+    stt.nextOpens.length = 0;
+    await talk(2_000);
+    assert.equal(stt.sessions.at(-1)!.languageId, "fr");
+    assert.ok(stt.sessions.at(-1)!.written.length > 0);
+  }));
+
 Deno.test("Where sessions in the new language do not open the old one goes on", () =>
   withFeed(async ({ stt, talk, feed, troubles }) => {
     await talk(400);
