@@ -20,6 +20,8 @@ const JUDGED_LETTERS = 20;
 export class ShownText {
   /** As the provider had it when it was shown. */
   #shown = "";
+  /** Its letters, found once: the texts compared with it may be short, and many. */
+  #letters: readonly string[] | undefined;
   /** What of the newest hypothesis corresponds to it. */
   #covered = "";
 
@@ -27,7 +29,8 @@ export class ShownText {
   unshown(text: string): string {
     if (this.#shown === "") return text;
     if (!text.startsWith(this.#covered) || splitsWord(text, this.#covered.length)) {
-      const at = coveredChars(this.#shown, text);
+      this.#letters ??= lettersOf(this.#shown).map(({ letter }) => letter);
+      const at = coveredChars(this.#letters, text);
       if (at === undefined) return "";
       this.#covered = text.slice(0, at);
     }
@@ -39,6 +42,7 @@ export class ShownText {
   /** All of this hypothesis, or as much of one as this is, has been shown. */
   cover(text: string): void {
     this.#shown = this.#covered = text;
+    this.#letters = undefined;
   }
 
   forget(): void {
@@ -53,10 +57,10 @@ interface Letter {
   end: number;
 }
 
-/** Length of the part of `text` that says what `shown` did; undefined when it does not say all of it and nothing else. */
-function coveredChars(shown: string, text: string): number | undefined {
-  const [before, after] = [lettersOf(shown), lettersOf(text)];
-  const count = coveredLetters(before.map(({ letter }) => letter), after.map(({ letter }) => letter));
+/** Length of the part of `text` that says what was shown; undefined when it does not say all of it and nothing else. */
+function coveredChars(before: readonly string[], text: string): number | undefined {
+  const after = lettersOf(text);
+  const count = coveredLetters(before, after.map(({ letter }) => letter));
   return count === undefined ? undefined : wholeWord(text, after, count);
 }
 

@@ -472,18 +472,35 @@ Deno.test("A word as long as a caption is none: it is left out and counted, and 
   assert.equal(growing.utterances.takeCutWords(), 1);
 });
 
+Deno.test("A short text after a long hypothesis costs what it is long, not what was shown", () => {
+  const shown = "all the water in the big river ".repeat(500);
+  const world = new World().hear(true).say({ type: "partial", text: shown }).say({
+    type: "end_of_utterance",
+  });
+  const chars = charsRead(() => {
+    for (let at = 0; at < 200; at++) {
+      world.say({ type: "partial", text: "all the water".slice(0, 3 + at % 9) });
+    }
+  });
+  assert.ok(chars < 200 * 2_000, `${chars} characters read`);
+});
+
 /** Characters of the texts that were looked at from end to end meanwhile: work, whatever time it takes. */
 function charsRead(work: () => void): number {
-  const { trim } = String.prototype;
+  const { trim, matchAll } = String.prototype;
   let chars = 0;
   String.prototype.trim = function () {
     chars += this.length;
     return trim.call(this);
   };
+  String.prototype.matchAll = function (by: RegExp) {
+    chars += this.length;
+    return matchAll.call(this, by);
+  };
   try {
     work();
   } finally {
-    String.prototype.trim = trim;
+    Object.assign(String.prototype, { trim, matchAll });
   }
   return chars;
 }
