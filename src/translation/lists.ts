@@ -7,8 +7,12 @@ import { z } from "zod";
 /** Of one list or map. The longest real ones, of languages, have some two hundred. */
 const ENTRIES_MAX = 1_000;
 
-/** A longer list is refused: zod looks at the length before it looks at the entries. */
-export const listOf = <T extends z.ZodType>(entry: T) => z.array(entry).max(ENTRIES_MAX);
+/**
+ * A longer list is refused before its entries are looked at. zod's own bound compares the length of what is no list as
+ * well, and throws where that is an object (seen in 4.6.7).
+ */
+export const listOf = <T extends z.ZodType>(entry: T) =>
+  z.custom<unknown[]>((value) => Array.isArray(value) && value.length <= ENTRIES_MAX).pipe(z.array(entry));
 
 /** A longer map is none. PHP writes an empty one as a list. */
 export const unknownMap = z.custom<Record<string, unknown>>((value) =>

@@ -12,6 +12,7 @@ Deno.test("A list is what it was, and one without end is one error, whatever it 
   assert.equal(issuesOf(names, MANY), 1);
   assert.equal(issuesOf(names, MANY.map(() => ({ name: "a" }))), 1);
   for (const other of [undefined, null, {}, "a", [1]]) assert.equal(issuesOf(names, other), 1);
+  assert.equal(issuesOf(names, { length: { toString: 1, valueOf: 1 } }), 1, "never thrown");
 });
 
 Deno.test("A map is what it was, PHP's empty list an empty one, and one without end is one error", () => {

@@ -109,3 +109,17 @@ Deno.test("Who forges the offer that is asked for is left once the HPB refuses t
   }
   assert.ok(stranger.received < CHECKS, `${stranger.received} checks were sent`);
 });
+
+Deno.test("What a participant writes in the place of a text costs that message, not the room", async () => {
+  await using world = await startWorld();
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  const odd = { length: { toString: 1, valueOf: 1 } };
+  for (const data of [{ type: "offer", sid: odd }, { type: "offer", sid: "1", payload: { sdp: odd } }]) {
+    const message = { sender: { type: "session", sessionid: speaker.sessionId }, data };
+    world.hpb.hub.sendToInternal(call.roomToken, JSON.stringify({ type: "message", message }));
+  }
+  await say(speaker, WORDS);
+  await listener.until(isFinal(WORDS), 10_000);
+  assert.equal(await world.metric('tiro_signaling_ignored_total{reason="invalid"}'), 2);
+});

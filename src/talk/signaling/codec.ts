@@ -95,8 +95,14 @@ const ENTRIES_MAX = 5_000;
 const FEATURES_MAX = 100;
 
 const id = z.string().optional();
+/**
+ * zod's own bounds compare the length of what is no text as well, and throw where that is an object (seen in 4.6.7);
+ * what is refined here is text.
+ */
+const text = (charsMin: number, charsMax: number) =>
+  z.string().refine(({ length }) => length >= charsMin && length <= charsMax);
 /** Ids, tokens and codes; an empty one is none. */
-const name = z.string().min(1).max(1024);
+const name = text(1, 1_024);
 /** Older Talk releases send booleans. */
 const callFlags = z.union([z.number().int(), z.boolean()]).transform(Number);
 
@@ -107,7 +113,7 @@ const texts = list.transform((entries) =>
   entries.slice(0, FEATURES_MAX).filter((each) => typeof each === "string")
 ).optional().catch(undefined);
 /** Session ids of Nextcloud; a longer one is none of its. */
-const ncSession = z.string().max(512).optional().catch(undefined);
+const ncSession = text(0, 512).optional().catch(undefined);
 
 const Envelope = z.object({ id, type: z.string() });
 const Hello = z.object({
@@ -163,10 +169,10 @@ const From = z.object({
   }),
 });
 /** An empty one is none, and the HPB takes an answer without one for whatever subscription there is. */
-const sid = z.string().min(1).max(LIMITS.sidChars);
+const sid = text(1, LIMITS.sidChars);
 const Offer = z.object({
   message: z.object({
-    data: z.object({ sid, payload: z.object({ sdp: z.string().min(1).max(LIMITS.sdpChars) }) }),
+    data: z.object({ sid, payload: z.object({ sdp: text(1, LIMITS.sdpChars) }) }),
   }),
 });
 const Candidate = z.object({
@@ -175,8 +181,8 @@ const Candidate = z.object({
       sid,
       payload: z.object({
         candidate: z.object({
-          candidate: z.string().max(LIMITS.candidateChars),
-          sdpMid: z.string().max(LIMITS.sidChars).nullish(),
+          candidate: text(0, LIMITS.candidateChars),
+          sdpMid: text(0, LIMITS.sidChars).nullish(),
           sdpMLineIndex: z.number().int().nullish(),
         }),
       }),

@@ -210,6 +210,27 @@ Deno.test("Offers and candidates that a participant addressed to others are not 
   }
 });
 
+Deno.test("What is no text and claims a length is ignored wherever a text belongs, never thrown", () => {
+  const odd = { length: { toString: 1, valueOf: 1 } };
+  const invalid = { kind: "ignored", reason: "invalid" };
+  const offer = { type: "offer", sid: "7", payload: { sdp: "v=0" } };
+  const candidate = { type: "candidate", sid: "7", payload: { candidate: { candidate: HOST_CANDIDATE } } };
+  assert.deepEqual(relayed({ ...offer, sid: odd }), invalid);
+  assert.deepEqual(relayed({ ...offer, payload: { sdp: odd } }), invalid);
+  assert.deepEqual(relayed({ ...candidate, sid: odd }), invalid);
+  assert.deepEqual(relayed({ ...candidate, payload: { candidate: { candidate: odd } } }), invalid);
+  const sdpMid = { candidate: HOST_CANDIDATE, sdpMid: odd };
+  assert.deepEqual(relayed({ ...candidate, payload: { candidate: sdpMid } }), invalid);
+  assert.deepEqual(relayed(offer, { sender: { type: "session", sessionid: odd } }), invalid);
+  assert.deepEqual(decode(JSON.stringify({ type: "error", error: { code: odd } })), invalid);
+  assert.deepEqual(decode(JSON.stringify({ type: "hello", hello: { sessionid: odd } })), invalid);
+  const nobody = { kind: "participants", users: [], changed: [], invalidEntries: 1 };
+  assert.deepEqual(event("participants", "update", { update: { users: [{ sessionId: odd }] } }), nobody);
+  const anonymous = { sessionId: "s", ncSessionId: undefined, internal: false };
+  const joined = event("room", "join", { join: [{ sessionid: "s", roomsessionid: odd }] });
+  assert.deepEqual(joined, { kind: "sessions_joined", sessions: [anonymous] });
+});
+
 Deno.test("What an offer and a candidate may have has bounds", () => {
   const offer = (sid: unknown, sdp: unknown) => relayed({ type: "offer", sid, payload: { sdp } }).kind;
   assert.equal(offer("s".repeat(64), "v".repeat(32 * 1024)), "offer");
