@@ -2,15 +2,14 @@
  * One world's worth of inputs, and of those that make it fail the fewest and smallest. fast-check shrinks an input that
  * fails by itself. Where it takes several (a world remembers), inputs are left out for as long as the rest still fails.
  */
-import process from "node:process";
 import fc from "fast-check";
-import type { Failure, FuzzTarget, Signs, Target, World } from "./target.ts";
+import type { BatchOptions, Failure, FuzzTarget, Target, World } from "./target.ts";
+import { ProcessorTime } from "./processor.ts";
+import { countSockets, expectSockets } from "./sockets.ts";
 import { Strays } from "./strays.ts";
 
 /** Processor time of one input, ms. Nothing that one message holds takes a tenth of it, on any machine. */
 const INPUT_CPU_MS_MAX = 2_000;
-/** What took less by the clock on the wall cannot have taken more of the processor. */
-const INPUT_WALL_MS_MAX = INPUT_CPU_MS_MAX;
 /** Worlds opened to find out which inputs it takes, and time for them, ms: some take a second to open. */
 const ATTEMPTS_MAX = 2_000;
 const SHRINKING_MS_MAX = 60_000;
@@ -22,13 +21,16 @@ export function defineTarget<Input>(target: Target<Input>): FuzzTarget {
     name,
     about,
     inputsPerWorld,
-    batch: (seed, runs, signs) => batch(target, seed, runs, signs),
+    batch: (seed, runs, options) => batch(target, seed, runs, options),
     async replay(inputs) {
-      const error = await errorOf(target, inputs as readonly Input[]);
+      const error = await errorOf(target, inputs as readonly Input[], ELSEWHERE);
       if (error) throw error.thrown;
     },
   };
 }
+
+/** A process that is not the fuzzer's alone has sockets of others. */
+const ELSEWHERE = { countsSockets: false };
 
 /** An object, because anything may be thrown. */
 interface Thrown {
@@ -39,38 +41,31 @@ async function batch<Input>(
   target: Target<Input>,
   seed: number,
   runs: number,
-  { onInput, onShrinking }: Signs,
+  options: BatchOptions,
 ): Promise<Failure | undefined> {
   const taken: Input[] = [];
   let first: Thrown | undefined;
-  let newest: Thrown | undefined;
   let smallest: readonly Input[] | undefined;
-  const search = new Search(onShrinking);
-  using strays = new Strays();
-  const world = await target.open();
+  const search = new Search(options.onShrinking);
+  const opened = await OpenWorld.of(target, options);
   const property = fc.asyncProperty(target.inputs, async (input) => {
     if (first) { // fast-check tries whether a smaller one fails too
-      if (!search.goesOn()) return;
-      newest = await errorOf(target, [input]);
-      if (!newest) return;
+      const smaller = search.goesOn() ? await errorOf(target, [input], options) : undefined;
+      if (!smaller) return;
       smallest = [input];
-      throw newest.thrown;
+      throw smaller.thrown;
     }
     taken.push(input);
-    onInput();
-    try {
-      await take(world, input, strays);
-    } catch (thrown) {
-      first = { thrown };
-      throw thrown;
-    }
+    options.onInput();
+    first = await opened.take(input);
+    if (first) throw first.thrown;
   });
   await fc.check(property, { seed, numRuns: runs });
-  const atEnd = await closing(world, strays);
+  const atEnd = await opened.close();
   const found = first ?? atEnd;
   if (!found) return undefined;
-  if (!smallest) smallest = await fewest(target, taken, search);
-  const again = await errorOf(target, smallest);
+  if (!smallest) smallest = await fewest(target, taken, options, search);
+  const again = await errorOf(target, smallest, options);
   return {
     error: (again ?? found).thrown,
     inputs: smallest,
@@ -79,41 +74,59 @@ async function batch<Input>(
   };
 }
 
+type Checks = Pick<BatchOptions, "countsSockets">;
+
 /** What inputs make a new world throw, its end included. */
-async function errorOf<Input>(target: Target<Input>, inputs: readonly Input[]): Promise<Thrown | undefined> {
-  using strays = new Strays();
-  const world = await target.open();
+async function errorOf<Input>(
+  target: Target<Input>,
+  inputs: readonly Input[],
+  checks: Checks,
+): Promise<Thrown | undefined> {
+  const opened = await OpenWorld.of(target, checks);
   let found: Thrown | undefined;
-  try {
-    for (const input of inputs) await take(world, input, strays);
-  } catch (thrown) {
-    found = { thrown };
-  }
-  const atEnd = await closing(world, strays);
+  for (let at = 0; at < inputs.length && !found; at++) found = await opened.take(inputs[at]);
+  const atEnd = await opened.close();
   return found ?? atEnd;
 }
 
-async function take<Input>(world: World<Input>, input: Input, strays: Strays): Promise<void> {
-  const startMs = performance.now();
-  const cpuMs = processorMs();
-  const running = world.run(input);
-  if (running) await running;
-  if (performance.now() - startMs > INPUT_WALL_MS_MAX) {
-    const usedMs = processorMs() - cpuMs;
-    if (usedMs > INPUT_CPU_MS_MAX) {
-      throw new Error(`One input took ${Math.round(usedMs)} ms of processor time`);
+/** A world, and what has to hold for each. */
+class OpenWorld<Input> {
+  readonly #time = new ProcessorTime();
+
+  private constructor(
+    private readonly world: World<Input>,
+    private readonly strays: Strays,
+    private readonly socketsBefore: number | undefined,
+  ) {}
+
+  static async of<Input>(target: Target<Input>, { countsSockets }: Checks): Promise<OpenWorld<Input>> {
+    const socketsBefore = countsSockets ? countSockets() : undefined;
+    const strays = new Strays();
+    return new OpenWorld(await target.open(), strays, socketsBefore);
+  }
+
+  async take(input: Input): Promise<Thrown | undefined> {
+    try {
+      this.#time.begin();
+      const running = this.world.run(input);
+      if (running) await running;
+      this.#time.check(INPUT_CPU_MS_MAX);
+      this.strays.check();
+    } catch (thrown) {
+      return { thrown };
     }
   }
-  strays.check();
-}
 
-async function closing<Input>(world: World<Input>, strays: Strays): Promise<Thrown | undefined> {
-  try {
-    await world.close();
-    await strays.settle();
-    strays.check();
-  } catch (thrown) {
-    return { thrown };
+  async close(): Promise<Thrown | undefined> {
+    using strays = this.strays;
+    try {
+      await this.world.close();
+      await strays.settle();
+      strays.check();
+      if (this.socketsBefore !== undefined) await expectSockets(this.socketsBefore);
+    } catch (thrown) {
+      return { thrown };
+    }
   }
 }
 
@@ -121,17 +134,18 @@ async function closing<Input>(world: World<Input>, strays: Strays): Promise<Thro
 async function fewest<Input>(
   target: Target<Input>,
   inputs: readonly Input[],
+  checks: Checks,
   search: Search,
 ): Promise<readonly Input[]> {
   const last = inputs.slice(-1);
-  if (await errorOf(target, last)) return last;
+  if (await errorOf(target, last, checks)) return last;
   let kept = inputs;
   for (let size = Math.ceil(kept.length / 2);;) {
     let isShorter = false;
     for (let at = 0; at < kept.length;) {
       if (!search.goesOn()) return kept;
       const without = [...kept.slice(0, at), ...kept.slice(at + size)];
-      if (without.length > 0 && await errorOf(target, without)) {
+      if (without.length > 0 && await errorOf(target, without, checks)) {
         kept = without;
         isShorter = true;
       } else at += size;
@@ -154,9 +168,4 @@ class Search {
     this.#endMs ??= performance.now() + SHRINKING_MS_MAX;
     return this.#attempts++ < ATTEMPTS_MAX && performance.now() < this.#endMs;
   }
-}
-
-function processorMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
 }

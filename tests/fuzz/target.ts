@@ -30,13 +30,14 @@ export interface FuzzTarget {
   readonly about: string;
   readonly inputsPerWorld: number;
   /** Runs `runs` inputs that follow from the seed in one world. */
-  batch(seed: number, runs: number, signs: Signs): Promise<Failure | undefined>;
+  batch(seed: number, runs: number, options: BatchOptions): Promise<Failure | undefined>;
   /** Runs inputs that were kept, in a world of their own. */
   replay(inputs: readonly unknown[]): Promise<void>;
 }
 
-/** Of life, to who waits for a batch. */
-export interface Signs {
+export interface BatchOptions {
+  /** Whether a socket that is left is the world's: nobody else in the process opens any. */
+  countsSockets: boolean;
   /** An input is about to be taken. */
   onInput: () => void;
   /** One failed, and another is about to be tried to make it smaller. */
