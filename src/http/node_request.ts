@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** Undefined for what is no request to this service: no such host, no such target, a header nobody may send. */
 export function toRequest(incoming: IncomingMessage): Request | undefined {
-  const { method = "GET", rawHeaders } = incoming;
+  const { rawHeaders } = incoming;
+  const method = methodOf(incoming);
   const headers = new Headers();
   let hosts = 0;
   try {
@@ -17,7 +18,7 @@ export function toRequest(incoming: IncomingMessage): Request | undefined {
     const body = hasBody(method, headers) ? bodyOf(incoming) : undefined;
     return new Request(url, { method, headers, body });
   } catch {
-    return undefined; // TRACE and the like, or a value that is no header's
+    return undefined; // a value that is no header's
   }
 }
 
@@ -28,6 +29,13 @@ export async function sendResponse(response: Response, outgoing: ServerResponse)
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) outgoing.setHeader(name, value);
   outgoing.end(body);
+}
+
+/** What a Request of the web refuses (fetch, section 2.2.1). No route has them: the app answers as to any other of these. */
+const REFUSED_METHODS = /^(connect|trace|track)$/i;
+
+function methodOf({ method = "GET" }: IncomingMessage): string {
+  return REFUSED_METHODS.test(method) ? "UNKNOWN" : method;
 }
 
 /** A host name or an address, and a port. What the URL parser makes of the rest is not worth knowing. */

@@ -39,7 +39,6 @@ Deno.test("What is no HTTP, or names no host there can be, is 400; nothing of it
     `GET ${SECRET}://a/healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`,
     `OPTIONS * HTTP/1.1\r\nHost: a\r\n${HEAD}`,
     `${SECRET} /healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`,
-    `TRACE /healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`,
     `GET /healthz HTTP/9.9\r\nHost: a\r\n${HEAD}`,
     `GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n${HEAD}`,
     `GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n${HEAD}`,
@@ -64,6 +63,15 @@ Deno.test("Hosts in all their forms, and a target with its host in it, are answe
   assert.match(await raw(api, `GET http://a/healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`), /^HTTP\/1\.1 200 /);
   assert.match(await raw(api, "GET /healthz HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 200 /);
   assert.match(await raw(api, `GET //a/healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`), /^HTTP\/1\.1 404 /);
+});
+
+Deno.test("Methods that no Request of the web has are 405 as any other that a route does not take", async () => {
+  await using api = await startApi();
+  for (const method of ["TRACE", "PROPFIND"]) {
+    const answer = await raw(api, `${method} /healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`);
+    assert.match(answer, /^HTTP\/1\.1 405 /, method);
+    assert.match(answer, /^allow: GET, HEAD\r$/im, method);
+  }
 });
 
 Deno.test("A head that is too large is 431", async () => {
