@@ -107,6 +107,7 @@ const CHECKS: Record<AudioLoss, string> = {
 /** By the code of the error. */
 const UNANSWERED = new Map([
   ["no_port", "every port of MEDIA_PORTS is in use: one for each speaker, and some for those who join"],
+  ["no_descriptor", "the hard limit of open files (systemd: LimitNOFILE, Docker: --ulimit nofile)"],
   ["no_address", "MEDIA_ADDRESS, or whether this machine has an address besides loopback"],
 ]);
 const OFFER_UNANSWERED = "the SFU's offers cannot be answered, see the code";

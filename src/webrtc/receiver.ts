@@ -19,7 +19,7 @@ import {
   NegotiationError,
   type SdpOffer,
 } from "../domain/mod.ts";
-import { systemClock, untilAborted } from "../flow/mod.ts";
+import { readDescriptors, systemClock, untilAborted } from "../flow/mod.ts";
 import { ConnectDeadline } from "./connect_deadline.ts";
 import { EarlyCandidates, PeerAddresses, usableCandidate } from "./candidates.ts";
 import { RtpInbox } from "./inbox.ts";
@@ -417,13 +417,15 @@ export class WebRtcReceiver implements AsyncDisposable {
 
 /** Why there is not one local candidate. */
 function noWay({ portsUsedUp }: Peer): NegotiationError {
-  return portsUsedUp
-    ? new NegotiationError("Cannot answer offer: every port of MEDIA_PORTS is in use", {
-      code: "no_port",
-      retryable: true,
-    })
-    : new NegotiationError("Cannot answer offer: there is no local address to use", {
-      code: "no_address",
-      retryable: true,
-    });
+  const [cause, code] = portsUsedUp
+    ? ["every port of MEDIA_PORTS is in use", "no_port"]
+    : areDescriptorsUsedUp()
+    ? ["no file descriptor is left", "no_descriptor"]
+    : ["there is no local address to use", "no_address"];
+  return new NegotiationError(`Cannot answer offer: ${cause}`, { code, retryable: true });
+}
+
+function areDescriptorsUsedUp(): boolean {
+  const use = readDescriptors();
+  return use !== undefined && use.open >= use.limit;
 }

@@ -42,6 +42,11 @@ for (const workers of ["0", "1"]) {
     const late = await call.addSpeaker();
     await say(speaker, ["morning", "coffee"]);
     await listener.until(isFinal(["coffee"]), DEADLINE_MS);
+    await eventually(
+      "the log says what is missing",
+      () => service.log.some((line) => line.includes("offer not answered") && line.includes("no_descriptor")),
+      DEADLINE_MS,
+    );
     assert.ok(service.isRunning);
 
     await service.limitDescriptors(ENOUGH);
