@@ -1,6 +1,14 @@
-/** `tiro demo`. */
+/** `tiro demo`: see src/demo. */
 import { runDemo } from "../demo/mod.ts";
+import { standardError } from "../telemetry/mod.ts";
 
-export function run(): Promise<number> {
-  return runDemo();
+/** As long as `tiro serve` gives the lines that are still queued. */
+const FLUSH_MS = 200;
+
+export async function run(): Promise<number> {
+  try {
+    return await runDemo();
+  } finally {
+    await standardError.flush(FLUSH_MS);
+  }
 }
