@@ -97,7 +97,7 @@ export const rtp = defineTarget({
   inputsPerWorld: 50,
   open: () => ({
     run(steps) {
-      const chain = new Chain();
+      using chain = new Chain();
       for (const step of steps) {
         if ("source" in step) {
           const payload = changedBytes(OPUS[step.payload], step.changes);
@@ -118,7 +118,7 @@ interface Sent {
   source: number;
 }
 
-class Chain {
+class Chain implements Disposable {
   readonly #ledger = new AudioLedger();
   readonly #pool = new SamplePool(chunkSamples(RATE_HZ, CHUNK_MS));
   readonly #inbox = new RtpInbox(this.#ledger, new FakeMeter());
@@ -200,8 +200,7 @@ class Chain {
     }
     this.#speech.flush(this.#nowMs);
     while (this.#take());
-    this.#inbox[Symbol.dispose]();
-    this.#speech[Symbol.dispose]();
+    this[Symbol.dispose]();
     const ledger = this.#ledger;
     ledger.cut();
     const received = ledger.decoded + ledger.silent + ledger.late + ledger.dropped;
@@ -212,6 +211,12 @@ class Chain {
     if (honest < HONEST_PACKETS) {
       throw new Error(`${honest} of ${HONEST_PACKETS} honest packets were used: ${text(ledger)}`);
     }
+  }
+
+  /** A second time does nothing. */
+  [Symbol.dispose](): void {
+    this.#inbox[Symbol.dispose]();
+    this.#speech[Symbol.dispose]();
   }
 
   #drain(): void {
