@@ -132,6 +132,7 @@ export class RoomSpeaker implements AsyncDisposable {
   answerRefused(sid: string): void {
     const { log, meter } = this.#options;
     this.#hosted?.hangUp(sid);
+    this.#offers.clear(); // what waits would renegotiate it
     meter.count("transcription_errors_total", "answer_refused");
     log[this.#tries === 0 ? "warn" : "debug"]("answer refused by the SFU");
     this.#notConnected({ refused: "answer_refused" });

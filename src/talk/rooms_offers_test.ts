@@ -123,3 +123,18 @@ Deno.test("An offer that waits for a pipeline that broke is forgotten with it", 
     assert.deepEqual(sidsOf(replaced), ["third"]);
     await replaced.release();
   }));
+
+Deno.test("What waits to renegotiate a connection goes with it when its answer is refused", () =>
+  withRooms(async ({ call, host, clock }) => {
+    const connection = await call();
+    const answers = new SlowAnswers(host.get("hpb-s"));
+    for (const sdp of ["first", "second", "third"]) {
+      connection.onEvent({ type: "offer", from: "hpb-s", offer: { sid: "1", sdp } });
+      await settle();
+      if (sdp === "first") await answers.release();
+    }
+    connection.onEvent({ type: "answer_refused", sessionId: "hpb-s", sid: "1" });
+    await answers.release();
+    await clock.advance(60_000);
+    assert.deepEqual(sidsOf(answers), ["first", "second"]);
+  }));
