@@ -46,10 +46,12 @@ export class Subscriptions {
 
   /**
    * False when nothing is to be sent: an offer of this speaker is on its way, or the request has failed before it
-   * began (`failedCode`, or too many), which `due` tells at once.
+   * began (`failedCode`, or too many), which `due` tells at once. One that may have been answered by a renegotiation is
+   * not waited for: it would end without a word.
    */
   request(sessionId: string, id: string, failedCode: string | undefined, nowMs: number): boolean {
-    if (this.#requests.has(sessionId)) return false;
+    const pending = this.#requests.get(sessionId);
+    if (pending && !pending.isRenewed) return false;
     const code = failedCode ?? (this.#requests.size >= LIMITS.speakersPerRoom ? "busy" : "timeout");
     const isAsked = code === "timeout";
     const deadlineMs = isAsked ? nowMs + OFFER_TIMEOUT_MS : nowMs;
@@ -60,7 +62,9 @@ export class Subscriptions {
   /** Whether the offer counts. */
   offered(sessionId: string, sid: string): boolean {
     const request = this.#requests.get(sessionId);
-    if (this.#standing.get(sessionId)?.sid === sid) {
+    const standing = this.#standing.get(sessionId);
+    if (standing?.sid === sid) {
+      standing.candidates = 0;
       if (request) request.isRenewed = true;
       return true;
     }

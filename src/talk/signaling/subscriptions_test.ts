@@ -53,6 +53,27 @@ Deno.test("A renegotiation of what stands leaves a request its offer, and lets i
   assert.equal(subscriptions.nextDeadline(), undefined);
 });
 
+Deno.test("Who is asked for again after a renegotiation is asked for, and the request ends", () => {
+  const subscriptions = standing("a", "1");
+  subscriptions.request("a", "t2", undefined, 0);
+  assert.equal(subscriptions.request("a", "t3", undefined, 1), false, "one is under way");
+  assert.ok(subscriptions.offered("a", "1"), "renegotiated: no audio came of it");
+  assert.ok(subscriptions.request("a", "t4", undefined, 9_000));
+  assert.equal(subscriptions.fail("t2", "processing_failed"), undefined);
+  assert.deepEqual(subscriptions.due(TIMEOUT_MS), []);
+  assert.deepEqual(subscriptions.due(9_000 + TIMEOUT_MS), [
+    { type: "offer_failed", sessionId: "a", code: "timeout" },
+  ]);
+});
+
+Deno.test("Candidates are counted anew for each offer", () => {
+  const subscriptions = standing("a", "1");
+  for (let i = 0; i < LIMITS.candidatesPerOffer; i++) assert.ok(subscriptions.trickled("a", "1"));
+  assert.equal(subscriptions.trickled("a", "1"), false);
+  subscriptions.offered("a", "1");
+  assert.ok(subscriptions.trickled("a", "1"));
+});
+
 Deno.test("Sixteen candidates are taken before an offer, and sixteen for it", () => {
   const subscriptions = new Subscriptions();
   const taken = (sid: string) => {
