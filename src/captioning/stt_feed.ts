@@ -74,6 +74,8 @@ export interface SttFeedOptions {
 
 /** Without a frame for this long while a voice was heard, silence is put in its place to push the last words out. */
 const STARVED_MS = 600;
+/** The end of that, counted once the rest has passed: a thread that was busy reads first what came meanwhile. */
+const LOOK_MS = 200;
 /** A chunk is taken at once, or when the one before it was read; readers wait as long for a session to open. */
 const STALLED_MS = 10_000;
 /** A burst after a wait is recognised at twice the speed it was spoken at, or faster. */
@@ -103,7 +105,9 @@ export class SttFeed {
   /** The session opened last was of no use, since the language had changed. */
   #isUnused = false;
   /** The last audio sent, silence included. */
-  #last: { endMs: number; heardAtMs: number; isOver: boolean; isPause: boolean } | undefined;
+  #last:
+    | { endMs: number; heardAtMs: number; isOver: boolean; isPause: boolean; starvedAtMs?: number }
+    | undefined;
   /** Time up to which audio was sent: silence follows in its pace. */
   #coveredMs = 0;
   #lastSpeechMs = 0;
@@ -254,8 +258,12 @@ export class SttFeed {
     if (!session) return await this.#untilSpeech(Infinity);
     const nowMs = clock.now();
     if (last && !this.#tail.isOver(nowMs)) {
-      const dueMs = this.#coveredMs + (last.isOver ? chunkMs : STARVED_MS);
+      const dueMs = this.#coveredMs + (last.isOver ? chunkMs : STARVED_MS - LOOK_MS);
       if (nowMs < dueMs) return await this.#untilSpeech(dueMs);
+      if (!last.isOver) {
+        last.starvedAtMs ??= nowMs + LOOK_MS;
+        if (nowMs < last.starvedAtMs) return await this.#untilSpeech(last.starvedAtMs);
+      }
       // As much as time has passed; but none for the time in which nothing was taken.
       this.#coveredMs = Math.max(this.#coveredMs, nowMs - STARVED_MS) + chunkMs;
       return await this.#write(session, {

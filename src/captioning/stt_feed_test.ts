@@ -8,7 +8,7 @@ import {
   type SttSession,
 } from "../domain/mod.ts";
 import { BoundedQueue, Scope } from "../flow/mod.ts";
-import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeClock, HeldClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { type SpeechSource, SttFeed } from "./stt_feed.ts";
 import { SttSessions } from "./stt_sessions.ts";
@@ -145,6 +145,8 @@ async function withFeed(test: (world: ReturnType<typeof makeFeed>) => Promise<vo
 
 function makeFeed() {
   const clock = new FakeClock();
+  /** The feed's; held, its timers are late. */
+  const time = new HeldClock(clock);
   const scope = new Scope("speaker");
   const stt = new FakeStt();
   const speech = new FakeSpeech();
@@ -158,7 +160,7 @@ function makeFeed() {
     sessions: new SttSessions({ stt, clock, log, meter }),
     languageId: "en",
     scope,
-    clock,
+    clock: time,
     meter,
     chunkMs: 200,
     samples: () => new Float32Array(3_200).fill(0.7),
@@ -197,6 +199,7 @@ function makeFeed() {
   };
   return {
     clock,
+    time,
     scope,
     stt,
     speech,
@@ -592,6 +595,22 @@ Deno.test("A pause without end of voice is filled with silence, so that the last
     assert.ok(stt.sessions[0].written.slice(1).every(({ voiced }) => !voiced));
     await clock.advance(20_000);
     assert.equal(silenceMs(stt.sessions[0]), enoughMs, "and no more");
+  }));
+
+Deno.test("Where this thread was busy no silence cuts a word: what came meanwhile is read first", () =>
+  withFeed(async ({ clock, time, stt, say, written }) => {
+    await say(frame(0, 0));
+    time.hold();
+    await clock.advance(650);
+    time.release();
+    await settle();
+    await clock.advance(100); // packets of so long are read
+    await say(frame(200, 200), frame(400, 400));
+    assert.deepEqual(written(), [0, 200, 400]);
+    await clock.advance(590);
+    assert.equal(silenceMs(stt.sessions[0]), 0);
+    await clock.advance(20);
+    assert.equal(silenceMs(stt.sessions[0]), 600, "then there was nothing to read");
   }));
 
 Deno.test("After a voice silence goes on for as long as words keep coming, at the pace of time", () =>
