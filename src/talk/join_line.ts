@@ -39,14 +39,12 @@ export class JoinLine<T> {
     }
   }
 
-  /** False when it did not wait here. */
-  delete(room: object, item: T): boolean {
+  delete(room: object, item: T): void {
     const items = this.#rooms.get(room)?.items ?? [];
     const index = items.indexOf(item);
-    if (index < 0) return false;
+    if (index < 0) return;
     items.splice(index, 1);
     this.#size--;
     if (items.length === 0) this.#rooms.delete(room);
-    return true;
   }
 }

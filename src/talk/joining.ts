@@ -30,7 +30,7 @@ const PASSED_OVER_MAX = 3;
 /** One speaker's place: in the line once, or not at all. */
 export interface JoinTurn {
   readonly isWaiting: boolean;
-  /** To the line, unless it waits already. Its turn may come at once, within this call. */
+  /** To the line, unless it waits for as good a reason already. Its turn may come at once, within this call. */
   wait(reason: JoinReason): void;
   /** The SFU sent its offer: from here on it costs something, and gets the time that takes. */
   offered(): void;
@@ -89,7 +89,7 @@ export class Joining {
       },
       wait: (reason) => {
         this.#end(place);
-        if (!isWaiting()) this.#add(place, reason);
+        this.#enter(place, reason);
         this.#callNext();
       },
       offered: () => {
@@ -97,19 +97,26 @@ export class Joining {
       },
       connected: () => this.#end(place),
       done: () => {
-        this.#waiting.get(place)?.places.delete(room, place);
-        this.#waiting.delete(place);
+        this.#leave(place);
         this.#end(place);
       },
     };
   }
 
-  #add(place: Place, reason: JoinReason): void {
+  #enter(place: Place, reason: JoinReason): void {
     for (const line of this.#lines) {
+      if (line === this.#waiting.get(place)) return; // as good a reason, or a better one
       if (line.reason !== reason) continue;
+      this.#leave(place);
       line.places.add(place.room, place);
       this.#waiting.set(place, line);
+      return;
     }
+  }
+
+  #leave(place: Place): void {
+    this.#waiting.get(place)?.places.delete(place.room, place);
+    this.#waiting.delete(place);
   }
 
   #callNext(): void {

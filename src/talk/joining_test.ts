@@ -204,6 +204,23 @@ Deno.test("Who was never asked for goes first, then who was received before, and
   assert.equal(reasons, "new new new vain lost new new vain new lost new vain");
 });
 
+Deno.test("Who waits and has a better reason by now waits with that, and keeps the place with the same", async () => {
+  const line = makeLine();
+  const { enter, crowd, joining } = line;
+  const turns = crowd();
+  const waiting = Array.from({ length: 4 }, (_, i) => enter(`vain ${i}`, { reason: "in_vain" }));
+  enter("lost", { reason: "lost" });
+  waiting[2].wait("in_vain");
+  waiting[3].wait("first");
+  assert.equal(joining.waiting, 5);
+  assert.equal(await next(line, turns[0]), "vain 3");
+  assert.equal(await next(line, turns[1]), "lost");
+  for (const [at, name] of ["vain 0", "vain 2", "vain 1"].entries()) {
+    assert.equal(await next(line, turns[2 + at]), name);
+  }
+  assert.equal(joining.waiting, 0);
+});
+
 Deno.test("Who is connected makes room, waits no more or again, and keeps a place taken meanwhile", async () => {
   const line = makeLine();
   const { enter, crowd, called, joining } = line;
