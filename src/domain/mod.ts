@@ -1,5 +1,6 @@
 /** The words of the house, its ports and its typed errors. Imports nothing, does no IO. */
 export * from "./admission.ts";
+export * from "./budget.ts";
 export * from "./captions.ts";
 export * from "./errors.ts";
 export * from "./languages.ts";

@@ -13,7 +13,7 @@
  * Not followed on purpose: renegotiation, which DTLS-SRTP has no use for, and alerts that are not encrypted. A peer that
  * refuses the handshake is noticed when it does not come about.
  */
-import { Budget } from "./budget.ts";
+import { Budget } from "../domain/mod.ts";
 import { DTLS_CONTENT, type DtlsRecord, readHandshake, readRecords } from "./dtls_records.ts";
 
 export type DtlsRefusal =

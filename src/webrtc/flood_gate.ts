@@ -7,8 +7,7 @@
  *
  * A peer that comes from an address nobody knows waits meanwhile. Where the kernel has no filters it stays open.
  */
-import type { Clock } from "../domain/mod.ts";
-import { Budget } from "./budget.ts";
+import { Budget, type Clock } from "../domain/mod.ts";
 import type { Address } from "./udp_socket.ts";
 
 export interface FloodGateOptions {

@@ -3,8 +3,14 @@
  * only while this thread is busy. Then the oldest packet is dropped. So is what comes faster than anybody speaks, from
  * whom it may: every drop is counted.
  */
-import { type AudioLedger, type AudioSource, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
-import { Budget } from "./budget.ts";
+import {
+  type AudioLedger,
+  type AudioSource,
+  Budget,
+  LIMITS,
+  type Meter,
+  type RtpPacket,
+} from "../domain/mod.ts";
 import { PacketRing } from "./packet_ring.ts";
 
 export class RtpInbox implements AudioSource, Disposable {

@@ -3,7 +3,7 @@
  * because it is done fifty times a second for every speaker: the header is read where it lies, and all that a packet
  * leaves behind is its payload. Nothing of a packet is believed, and nothing remembered, before it is authenticated.
  */
-import { Budget } from "./budget.ts";
+import { Budget } from "../domain/mod.ts";
 import { Reception } from "./reception.ts";
 import { PACKET_BYTES_MAX, type SrtpTransform } from "./srtp_transform.ts";
 

@@ -3,7 +3,7 @@
  * and answers to what was asked. Everything else gets silence, where the RFCs have errors sent: an answer to somebody
  * unknown is for whose address they gave. Time, datagrams and what the agent knows are arguments.
  */
-import { Budget } from "./budget.ts";
+import { Budget } from "../domain/mod.ts";
 import { BINDING_METHOD, STUN_ATTRIBUTES, STUN_CLASSES, StunMessage } from "./stun.ts";
 import type { Address } from "./udp_socket.ts";
 

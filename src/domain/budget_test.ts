@@ -28,6 +28,14 @@ Deno.test("A clock that goes forth and back gives no more than one that only goe
   }
 });
 
+Deno.test("What is taken without asking is made up for", () => {
+  const budget = new Budget(10, 20);
+  assert.ok(budget.isLeft(0));
+  budget.take(50);
+  assert.equal(budget.isLeft(3_000), false);
+  assert.equal(spent(budget, 30, 3_200), 2);
+});
+
 Deno.test("More may come at once than in a second", () => {
   const budget = new Budget(1, 8);
   assert.equal(spent(budget, 30, 0), 8);
