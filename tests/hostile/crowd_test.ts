@@ -28,6 +28,11 @@ const AHEAD_MS = 5_000 + 3_000;
 const JOIN_TOGETHER = 50;
 /** A voice that the toy language's recogniser need not look into: hundreds of them would cost it a core. */
 const QUIET = 0.1;
+/**
+ * Packets that are held back for longer, by a machine that is busy, may have silence put in their place: a word that is
+ * cut in two by it is read twice.
+ */
+const HELD_BACK_MS = 300;
 /** The publisher whose timestamps are right. */
 const HONEST = 0;
 
@@ -102,10 +107,12 @@ Deno.test({
     const enough = words.length + TURNS * PHRASE.length;
     await eventually("the honest speaker's turns are read", () => words.length >= enough, DEADLINE_MS);
 
-    const first = PHRASE.findIndex((word) => word === words[0]);
+    const areHeldBack = scene.sfu.publishers.lateMs.some((lateMs) => lateMs > HELD_BACK_MS);
+    const read = areHeldBack ? words.filter((word, at) => word !== words[at - 1]) : words;
+    const first = PHRASE.findIndex((word) => word === read[0]);
     assert.deepEqual(
-      words,
-      words.map((_, at) => PHRASE[(first + at) % PHRASE.length]),
+      read,
+      read.map((_, at) => PHRASE[(first + at) % PHRASE.length]),
       "all that was said since the first word",
     );
     const sentMs = (await scene.sttNumbers()).audioMs - audioMs;
