@@ -1,6 +1,7 @@
 /**
- * The host that lets a new speaker in or not, before the one that runs them: not while memory is tight
- * or file descriptors are few, nor past the most the service takes. Speakers who are in stay in, whatever happens. Who is refused may ask again.
+ * The host that lets a new speaker in or not, before the one that runs them: not while memory is tight or
+ * file descriptors are few, nor past the most the service takes. Speakers who are in stay in, whatever happens. Who is
+ * refused may ask again.
  */
 import {
   type Admission,

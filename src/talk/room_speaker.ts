@@ -73,9 +73,9 @@ export class RoomSpeaker implements AsyncDisposable {
   #isCutOff = false;
   readonly #turn: JoinTurn;
   readonly #offers: OfferLine;
-  /** What the next turn is waited for with. */
+  /** Why the next turn is waited for. */
   #joinReason: JoinReason = "first";
-  /** What the last turn was waited for with. */
+  /** Why the last turn was. */
   #askedAs: JoinReason = "first";
   /** Why the next offer is asked for. */
   #reason = "joined";

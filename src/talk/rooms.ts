@@ -131,8 +131,8 @@ export class TalkRooms implements Rooms {
     if (this.#breaker.isOpen && !known?.isJoined) throw this.#unavailable();
     // A call that is being captioned, or was until the HPB went away, goes on.
     const { refusal } = this.#options.admission;
-    const isRoom = refusal?.code === "speakers_max" && this.#joining.silent.size > 0;
-    if (refusal && !isRoom && !known && !lost) {
+    const makesWay = refusal?.code === "speakers_max" && this.#joining.silent.size > 0;
+    if (refusal && !makesWay && !known && !lost) {
       throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
     }
     if (!(known ?? lost?.before)?.wants(ncSessionId)) {

@@ -102,7 +102,7 @@ export class SignalingConnection {
 
   /** Answers the offer `sid`. Not sent when not in the room: the offer is void by then. */
   sendAnswer(sessionId: string, sid: string, sdp: string): void {
-    if (this.isJoined) this.#apply(this.#session.sendAnswer(sessionId, sid, sdp));
+    this.#apply(this.#session.sendAnswer(sessionId, sid, sdp));
   }
 
   /** Sends a caption to one listener; false when not in the room or too large. */
@@ -110,7 +110,7 @@ export class SignalingConnection {
     to: string,
     transcript: { text: string; languageId: string; speakerSessionId: string; final: boolean },
   ): boolean {
-    return this.#sendInRoom({ kind: "transcript", to, ...transcript });
+    return this.isJoined && this.#send({ kind: "transcript", to, ...transcript });
   }
 
   /**
@@ -129,10 +129,6 @@ export class SignalingConnection {
     } finally {
       signal?.removeEventListener("abort", hangUp);
     }
-  }
-
-  #sendInRoom(message: ClientMessage): boolean {
-    return this.isJoined && this.#send(message);
   }
 
   #send(message: ClientMessage, id?: string): boolean {
