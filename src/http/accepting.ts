@@ -25,7 +25,7 @@ export interface AcceptOptions {
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MOST_MS = 1_000;
 /** Failures in a row, of a kind that does not pass by itself, after which the listener is opened anew. */
-const FAILURES_MAX = 5;
+const FAULTS_MAX = 5;
 /** Too many descriptors here or on the machine, no memory for a socket: nothing is wrong with the listener (accept(2)). */
 const EXHAUSTED: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"]);
 
@@ -50,12 +50,15 @@ export class Accepting {
 
   async #run(): Promise<void> {
     const { log, meter, onConnection, onExhausted } = this.#options;
-    for (let failures = 0; !this.#stop.signal.aborted;) {
+    /** In a row: all of them, and those that descriptors and memory are not the reason of. */
+    let failures = 0;
+    let faults = 0;
+    while (!this.#stop.signal.aborted) {
       try {
         this.#listener ??= await this.#reopen();
         const connection = await this.#listener.accept();
         if (failures > 0) log.info("HTTP connections are accepted again", { failures });
-        failures = 0;
+        failures = faults = 0;
         onConnection(connection);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
@@ -66,7 +69,7 @@ export class Accepting {
         }
         if (failures++ === 0) log.error("Cannot accept HTTP connections: trying again", error, { code });
         if (EXHAUSTED.has(code)) onExhausted();
-        else if (failures % FAILURES_MAX === 0) {
+        else if (++faults % FAULTS_MAX === 0) {
           this.#listener?.close();
           this.#listener = undefined;
         }

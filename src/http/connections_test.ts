@@ -84,3 +84,26 @@ Deno.test("A listener that fails again and again is opened anew; one that only l
   await accepting.close();
   assert.ok(fresh.isClosed);
 });
+
+Deno.test("A lack of descriptors counts for nothing against the listener", async () => {
+  const taken = Promise.withResolvers<Accepted>();
+  const lack = () => Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });
+  const connection = {} as Accepted;
+  const listener = new FakeListener([lack(), lack(), lack(), lack(), new Error("broken"), connection]);
+  const accepting = new Accepting({
+    listener,
+    reopen: () => Promise.reject(new Error("it was opened anew")),
+    onConnection: taken.resolve,
+    onExhausted: () => {},
+    log: createSilentLog(),
+    meter: new FakeMeter(),
+  });
+  const deadline = setTimeout(() => taken.reject(new Error("nothing is accepted")), 10_000);
+  try {
+    assert.equal(await taken.promise, connection);
+    assert.ok(!listener.isClosed);
+  } finally {
+    clearTimeout(deadline);
+    await accepting.close();
+  }
+});
