@@ -31,7 +31,8 @@ export class HttpConnections {
   readonly #answering = new Set<Promise<void>>();
   readonly #gauge: Disposable;
   readonly #http = createServer(
-    { maxHeaderSize: LIMITS.httpHeadBytes },
+    // A request without a host is answered here, as every other that is none.
+    { maxHeaderSize: LIMITS.httpHeadBytes, requireHostHeader: false },
     (incoming, outgoing) => this.#receive(incoming, outgoing),
   );
   #isClosing = false;
@@ -48,6 +49,8 @@ export class HttpConnections {
       "Connections to the REST API",
       () => this.#connections.size,
     );
+    // Another expectation than 100-continue: node:http would answer by itself, past the bounds of a connection.
+    this.#http.on("checkExpectation", (incoming, outgoing) => this.#receive(incoming, outgoing));
     this.#http.on("clientError", (error, socket) => this.#refuse(error, socket));
   }
 

@@ -12,7 +12,8 @@ export function toRequest(incoming: IncomingMessage): Request | undefined {
       headers.append(rawHeaders[at], rawHeaders[at + 1]);
       if (rawHeaders[at].toLowerCase() === "host") hosts++;
     }
-    if (hosts > 1) return undefined; // RFC 9112, section 3.2
+    const isHostMissing = hosts === 0 && incoming.httpVersion !== "1.0";
+    if (hosts > 1 || isHostMissing) return undefined; // RFC 9112, section 3.2
     const url = urlOf(headers.get("host") ?? "localhost", incoming.url ?? "");
     if (url === undefined) return undefined;
     const body = hasBody(method, headers) ? bodyOf(incoming) : undefined;

@@ -49,6 +49,8 @@ Deno.test("What is no HTTP, or names no host there can be, is 400; nothing of it
     assert.match(answer, /^HTTP\/1\.1 400 /, request);
     assert.ok(!answer.includes(SECRET));
   }
+  const counted = `tiro_http_requests_total{status="400"} ${requests.length}\n`;
+  assert.ok((await api.meter.render()).includes(counted), "each is counted");
   const logged = api.lines.map((line) => JSON.parse(line)).filter(({ level }) => level !== "debug");
   assert.deepEqual(logged, []);
   assert.ok(!api.lines.join().includes(SECRET));
@@ -80,14 +82,17 @@ Deno.test("A head that is too large is 431", async () => {
   assert.match(answer, /^HTTP\/1\.1 431 /);
 });
 
+/** An honest request comes within it on a busy machine too. */
+const HEAD_MS = 1_000;
+
 const HOLDERS: { what: string; reason: string; bounds: ApiOptions["bounds"]; sends: string[] }[] = [
   {
     what: "does not end the head of a request",
     reason: "head_late",
-    bounds: { headMs: 100 },
+    bounds: { headMs: HEAD_MS },
     sends: ["GET /healthz HTTP/1.1\r\nHost: a\r\n"],
   },
-  { what: "says nothing", reason: "head_late", bounds: { headMs: 100 }, sends: [] },
+  { what: "says nothing", reason: "head_late", bounds: { headMs: HEAD_MS }, sends: [] },
 ];
 
 for (const { what, reason, bounds, sends } of HOLDERS) {
@@ -129,6 +134,14 @@ Deno.test("A connection is for one request: those sent after it are not answered
   assert.equal(answers.match(/HTTP\/1\.1 200 /g)?.length, 1);
   assert.match(answers, /\r\nconnection: close\r\n/i);
   assert.match(await api.meter.render(), /tiro_http_requests_total\{status="200"\} 1\n/);
+});
+
+Deno.test("An expectation that nobody knows is no other request: one answer, and the connection is closed", async () => {
+  await using api = await startApi();
+  const answers = await raw(api, "GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: nothing\r\n\r\n".repeat(2));
+  assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 200"]);
+  assert.match(answers, /\r\nconnection: close\r\n/i);
+  assert.equal(await closed(api, "head_late"), 0);
 });
 
 Deno.test("Past the most connections the oldest that waits goes, never one that is being answered", async () => {
