@@ -67,9 +67,10 @@ export async function serveHttp(options: ServeOptions): Promise<HttpServer> {
     meter,
   });
   scope.defer(async () => {
+    // While it is still ours: once nobody listens there, the next process may take its place.
+    if (unixSocket !== undefined) await Deno.remove(unixSocket).catch(() => {}); // somebody tidied up before us
     await accepting.close();
     await server.close();
-    if (unixSocket !== undefined) await Deno.remove(unixSocket).catch(() => {}); // somebody tidied up before us
   });
   return { address };
 }

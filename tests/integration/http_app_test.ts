@@ -6,6 +6,7 @@ import { ListenError, serveHttp } from "../../src/http/mod.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
 import { createSilentLog } from "../../src/telemetry/mod.ts";
 import { ListedTranslations, LISTENER, RecordingExApp, startApi, TRANSCRIBE } from "./api.ts";
+import { eventually } from "./world.ts";
 
 const LANGUAGES = {
   en: { name: "English", metadata: { separator: " ", rtl: false } },
@@ -125,19 +126,18 @@ Deno.test("The document and the page are served", async () => {
 
 interface OnSocket extends AsyncDisposable {
   path: string;
-  listen(scope: Scope, path?: string): ReturnType<typeof serveHttp>;
+  listen(scope: Scope, path?: string, answer?: () => Promise<Response>): ReturnType<typeof serveHttp>;
   get(): Promise<string>;
 }
 
 async function socketFolder(): Promise<OnSocket> {
   const folder = await Deno.makeTempDir();
   const path = `${folder}/exapp.sock`;
-  const app = { fetch: () => Promise.resolve(new Response("here")) };
   return {
     path,
-    listen: (scope, unixSocket = path) =>
+    listen: (scope, unixSocket = path, answer = () => Promise.resolve(new Response("here"))) =>
       serveHttp({
-        app,
+        app: { fetch: answer },
         host: "127.0.0.1",
         port: 0,
         unixSocket,
@@ -190,4 +190,24 @@ Deno.test("A socket left behind is taken over; one that is used, or no socket, i
     on.listen(scope, `${on.path}/nowhere/exapp.sock`),
     /^ListenError: Cannot listen on .*HP_EXAPP_SOCK/,
   );
+});
+
+Deno.test("A process that ends leaves the socket of the one that took its place", async () => {
+  await using on = await socketFolder();
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Response>();
+  const old = new Scope("old");
+  await on.listen(old, on.path, () => {
+    asked.resolve();
+    return answer.promise;
+  });
+  const late = on.get();
+  await asked.promise;
+  const ended = old[Symbol.asyncDispose]();
+  await using next = new Scope("next");
+  await eventually("nobody else listens", () => on.listen(next).then(() => true, () => false));
+  answer.resolve(new Response("late"));
+  assert.equal(await late, "late");
+  await ended;
+  assert.equal(await on.get(), "here");
 });
