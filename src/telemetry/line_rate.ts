@@ -50,13 +50,13 @@ export class LineRate {
 
   /** What was suppressed in minutes that are over, once. Cheap while there is nothing. */
   due(nowMs: number): Suppressed[] {
-    if (this.#suppressing === 0 || nowMs < this.#nextMs) return [];
+    const isEarly = nowMs < this.#nextMs && nowMs >= this.#nextMs - WINDOW_MS;
+    if (this.#suppressing === 0 || isEarly) return [];
     const due: Suppressed[] = [];
     this.#nextMs = Infinity;
     for (const window of this.#windows.values()) {
       if (window.suppressed === 0) continue;
-      const endMs = window.sinceMs + WINDOW_MS;
-      if (nowMs < endMs) this.#nextMs = Math.min(this.#nextMs, endMs);
+      if (!isOver(window, nowMs)) this.#nextMs = Math.min(this.#nextMs, window.sinceMs + WINDOW_MS);
       else {
         due.push({ level: window.level, message: window.message, lines: window.suppressed });
         this.#suppressing--;
@@ -76,8 +76,12 @@ export class LineRate {
       this.#windows.set(key, opened);
       return opened;
     }
-    const isOver = nowMs - window.sinceMs >= WINDOW_MS || nowMs < window.sinceMs;
-    if (isOver && window.suppressed === 0) Object.assign(window, { sinceMs: nowMs, lines: 0 });
+    if (isOver(window, nowMs) && window.suppressed === 0) Object.assign(window, { sinceMs: nowMs, lines: 0 });
     return window;
   }
+}
+
+/** A clock that was set back opens new windows: who waits for the old time again waits for ever. */
+function isOver({ sinceMs }: Window, nowMs: number): boolean {
+  return nowMs - sinceMs >= WINDOW_MS || nowMs < sinceMs;
 }

@@ -39,6 +39,15 @@ Deno.test("Without suppression a minute that is over is forgotten, and a clock s
   assert.equal(admitted(rate, 1, 0), 1);
 });
 
+Deno.test("A clock set back while lines are suppressed lets them go, and reports what was suppressed", () => {
+  const rate = new LineRate();
+  assert.equal(admitted(rate, 30, 86_400_000), LINES_MAX.warn);
+  assert.deepEqual(rate.due(0), [{ level: "warn", message: "full", lines: 30 - LINES_MAX.warn }]);
+  assert.equal(admitted(rate, 30, 0), LINES_MAX.warn);
+  assert.deepEqual(rate.due(59_999), []);
+  assert.deepEqual(rate.due(60_000), [{ level: "warn", message: "full", lines: 30 - LINES_MAX.warn }]);
+});
+
 Deno.test("More messages than are remembered share one bound, and all are counted", () => {
   const rate = new LineRate();
   let went = 0;
