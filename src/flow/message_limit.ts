@@ -51,7 +51,7 @@ export class MessageLimit {
     this.#options = options;
   }
 
-  /** Bytes in, in any portions; what is to be read of them out. The portions given are kept, not copied. */
+  /** Bytes in, in any portions; what is to be read of them out. What goes out at once is of the portion given. */
   receive(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
     let at = 0;
     while (at < chunk.length && !this.#isGivenUp) {
@@ -105,7 +105,8 @@ export class MessageLimit {
 
   #put(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#target === "out") this.#out.push(bytes);
-    else if (this.#target === "held") this.#held.push(bytes);
+    // A copy: a view of one byte keeps all of the portion it came in.
+    else if (this.#target === "held") this.#held.push(new Uint8Array(bytes));
   }
 
   #frameEnded(): void {

@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { Buffer } from "node:buffer";
 import { MessageLimit } from "./message_limit.ts";
 
 const MAX_BYTES = 200;
@@ -101,6 +102,18 @@ Deno.test("Pieces without end are not kept, however short they are", () => {
   for (let i = 0; i < 20; i++) assert.deepEqual(limit.receive(crumbs), []);
   const end = limit.receive(Uint8Array.from(frame(FIN | CONTINUATION, 1)));
   assert.deepEqual(end.map((each) => [...each]), [STAND_IN]);
+});
+
+Deno.test("A piece that waits keeps nothing else of the bytes it came with", () => {
+  const limit = new MessageLimit({ maxBytes: MAX_BYTES, onSkipped: () => {} });
+  const pings = Array(500).fill(frame(FIN | PING, 100)).flat();
+  limit.receive(Buffer.from([...frame(TEXT, 1), ...pings]));
+  const message = limit.receive(Buffer.from(frame(FIN | CONTINUATION, 1)));
+  assert.deepEqual(message.flatMap((each) => [...each]), [
+    ...frame(TEXT, 1),
+    ...frame(FIN | CONTINUATION, 1),
+  ]);
+  for (const { buffer } of message) assert.ok(buffer.byteLength < 10, `${buffer.byteLength} bytes`);
 });
 
 for (
