@@ -1,5 +1,6 @@
 /** What the process that runs this may do, as one line of JSON. */
 import { readSystemFile } from "../../src/flow/mod.ts";
+import { pocketsphinxAvailable } from "../../src/stt/pocketsphinx/provider.ts";
 import { isLibcUdp } from "../../src/webrtc/udp_libc.ts";
 
 async function refused(attempt: () => unknown): Promise<boolean> {
@@ -23,6 +24,7 @@ await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({
   groups: await readSystemFile("/proc/self/cgroup") !== undefined,
   notThere: await readSystemFile("/proc/not/there") ?? null,
   interfaces: Deno.networkInterfaces().length > 0,
+  looksForPocketsphinx: await pocketsphinxAvailable().then(() => true, String),
   ownVariable: Deno.env.get("LT_HPB_URL"),
   otherVariables: Object.keys(Deno.env.toObject()).filter((name) => name === "HOME" || name === "PATH"),
   refused: {

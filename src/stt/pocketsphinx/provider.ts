@@ -46,6 +46,10 @@ const MODEL = "/usr/share/pocketsphinx/model/en-us/en-us";
 /** After the end of the audio: up to a second of models still loading, then a second pass over the last utterance. */
 const FINISH_MS = 10_000;
 
+/** By their paths: Deno's permission is for these files, and what the PATH finds first may be another name of one. */
+const STDBUF = "/usr/bin/stdbuf";
+const INSPECT = "/usr/bin/gst-inspect-1.0";
+
 /**
  * stdbuf makes standard output a line at a time. The block is 100 ms of audio: what a hypothesis may be late by. The
  * sink must not wait for a clock, because the audio comes as fast as it was spoken already.
@@ -53,17 +57,17 @@ const FINISH_MS = 10_000;
 const PIPELINE =
   "fdsrc fd=0 blocksize=3200 ! rawaudioparse use-sink-caps=false format=pcm pcm-format=s16le " +
   "sample-rate=16000 num-channels=1 ! pocketsphinx ! fakesink sync=false";
-const COMMAND = ["stdbuf", "-oL", "gst-launch-1.0", "-m", ...PIPELINE.split(" ")] as const;
+const COMMAND = [STDBUF, "-oL", "gst-launch-1.0", "-m", ...PIPELINE.split(" ")] as const;
 
 /** Whether the packages are installed here. */
 export async function pocketsphinxAvailable(): Promise<boolean> {
   try {
     await Deno.stat(MODEL);
     for (const element of ["pocketsphinx", "rawaudioparse"]) {
-      const { success } = await run("gst-inspect-1.0", [element]);
+      const { success } = await run(INSPECT, [element]);
       if (!success) return false;
     }
-    return (await run("stdbuf", ["--version"])).success;
+    return (await run(STDBUF, ["--version"])).success;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
