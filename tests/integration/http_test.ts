@@ -12,6 +12,7 @@ import {
 import { ListenError, serveHttp } from "../../src/http/mod.ts";
 import { createLog } from "../../src/telemetry/mod.ts";
 import { ClaimedPorts } from "../fakes/ports.ts";
+import { RawHttp } from "../fakes/raw_http.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
 import { ListedTranslations, LISTENER, RecordingExApp, startApi, TRANSCRIBE } from "./api.ts";
 
@@ -588,8 +589,10 @@ Deno.test("An address that cannot be listened on is told with what to change", a
 Deno.test("A closed server answers nobody and keeps nothing open", async () => {
   using ports = ClaimedPorts.claim(); // nobody else listens there afterwards
   const api = await startApi({ port: ports.next() });
-  await api.request("GET", "/healthz"); // leaves a kept-alive connection behind
+  using idle = await RawHttp.open(api.port);
+  assert.equal((await api.request("GET", "/healthz")).status, 200, "the idle one is accepted by now");
   await api[Symbol.asyncDispose]();
+  assert.equal(await idle.readAll(), "");
   await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: api.port }));
 });
 
