@@ -20,7 +20,8 @@ const SYMBOLS = {
   kill: { parameters: ["i32", "i32"], result: "i32" },
   open: { parameters: ["buffer", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  // glibc has it since 2.30. Without it children are left to end by their pipes.
+  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize", optional: true },
 } as const;
 /** Of Linux on the processors that `openLibc` knows. */
 const SIGKILL = 9;
@@ -65,7 +66,7 @@ function bytesOf(path: string, how: "read" | "getdents64"): Uint8Array<ArrayBuff
   const bytes = new Uint8Array(BYTES_MAX);
   if (!libc) return bytes.subarray(0, 0);
   const fd = libc.open(new TextEncoder().encode(`${path}\0`), O_RDONLY);
-  const length = fd < 0 ? 0 : Number(libc[how](fd, bytes, BigInt(bytes.length)));
+  const length = fd < 0 ? 0 : Number(libc[how]?.(fd, bytes, BigInt(bytes.length)) ?? 0);
   return bytes.subarray(0, Math.max(0, length));
 }
 
