@@ -2,13 +2,10 @@
 import { runDemo } from "../demo/mod.ts";
 import { standardError } from "../telemetry/mod.ts";
 
-/** As long as `tiro serve` gives the lines that are still queued. */
-const FLUSH_MS = 200;
-
 export async function run(): Promise<number> {
   try {
     return await runDemo();
   } finally {
-    await standardError.flush(FLUSH_MS);
+    await standardError.flush();
   }
 }

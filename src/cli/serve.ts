@@ -46,7 +46,7 @@ export async function serve(seams: Seams = {}): Promise<number> {
     log.error("service failed", error);
     return 1;
   } finally {
-    await standardError.flush(FLUSH_MS);
+    await standardError.flush();
   }
 }
 
@@ -78,12 +78,9 @@ async function runUntil(
   return 0;
 }
 
-/** What is queued for a log that nobody reads is given up after this, within what drainMs leaves. */
-const FLUSH_MS = 200;
-
 /**
- * Resolves with the first signal to stop. The thread of the hard end ends the process before this one would, which does it
- * where there is no libc that is known.
+ * Resolves with the first signal to stop. When the time is over the thread of hard_end.ts ends the process; the timer here
+ * does so where that thread has no libc.
  */
 function firstSignal(log: Log): Promise<string> {
   const first = Promise.withResolvers<string>();

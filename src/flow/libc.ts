@@ -5,7 +5,7 @@
  */
 
 /** Debian and Ubuntu by their architectures, then Fedora, SUSE and Arch. The flags in deno.json name the same. */
-export const LIBC_PATHS = [
+const LIBC_PATHS = [
   "/lib/x86_64-linux-gnu/libc.so.6",
   "/lib/aarch64-linux-gnu/libc.so.6",
   "/lib64/libc.so.6",

@@ -11,7 +11,7 @@ export {
   surviveInternalErrors,
 } from "./internal_errors.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
-export { LIBC_PATHS, openLibc } from "./libc.ts";
+export { openLibc } from "./libc.ts";
 export { takeLibraryOutput } from "./library_output.ts";
 export { proxyFor, type ProxyRules } from "./proxy.ts";
 export * from "./retry.ts";

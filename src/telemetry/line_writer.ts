@@ -18,6 +18,8 @@ export const WRITE_BYTES_MAX = 4_096;
 const QUEUE_BYTES = 256 * 1024;
 /** What only warnings and errors may take of it, so that no flood of lesser lines keeps them out. */
 const URGENT_SHARE = 0.25;
+/** At the end of the process, ms: what is queued for a log that nobody reads is lost then, within what drainMs leaves. */
+const FLUSH_MS = 200;
 /** A descriptor that another process made non-blocking is tried again after this, ms. */
 const RETRY_MS = 100;
 
@@ -69,7 +71,7 @@ export class LineWriter {
   }
 
   /** Resolves once all is written, or when the time is over. */
-  async flush(timeoutMs: number): Promise<void> {
+  async flush(timeoutMs = FLUSH_MS): Promise<void> {
     if (!this.#writing) return;
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(() => late.resolve(), timeoutMs);

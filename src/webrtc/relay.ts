@@ -7,8 +7,7 @@
 import { lookup } from "node:dns/promises";
 import { isIPv6, SocketAddress } from "node:net";
 import { classes, Message, methods, TcpTransport, TlsTransport, TurnProtocol } from "werift";
-import { tlsRequestOptions } from "../flow/mod.ts";
-import { guarded } from "../flow/mod.ts";
+import { guarded, tlsRequestOptions } from "../flow/mod.ts";
 import type { TurnServer, TurnWay } from "./ice_servers.ts";
 import { TurnSocket } from "./turn_socket.ts";
 import "./turn.ts";

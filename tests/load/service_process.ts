@@ -1,7 +1,7 @@
 /**
  * The service as a process of its own, as operators run it: `main.ts serve` with the permissions of `deno task start` and
- * an environment, ready once it says that it listens, ended by SIGTERM. Tells what the kernel knows of it: memory, processor time, descriptors.
- * It dies with whoever started it (`setpriv --pdeathsig`), so that a killed run leaves nothing behind.
+ * an environment, ready once it says that it listens, ended by SIGTERM. Tells what the kernel knows of it: memory,
+ * processor time, descriptors. It dies with whoever started it (`setpriv --pdeathsig`), so that a killed run leaves nothing behind.
  */
 import { Inspector } from "./inspector.ts";
 import { cpuMsOf, fdCountOf, rssBytesOf } from "./proc.ts";

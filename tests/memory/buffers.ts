@@ -340,7 +340,7 @@ export const BUFFERS: readonly Buffer[] = [
     name: "Requests to the REST API",
     bounds: ["httpConnections", "httpHeadBytes", "httpBodyBytes"],
     bytes: "httpConnections * (4 * httpHeadBytes + 6 * httpBodyBytes)",
-    full: "the connection is closed, or taken once another has ended",
+    full: "the connection that has waited longest is closed, of the address with the most; else the new one",
     isFilled: false,
   },
   {
