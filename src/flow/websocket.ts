@@ -64,6 +64,8 @@ const CLOSE_ABNORMAL = 1006;
 const CLOSE_OVERFLOW = 4008;
 /** The peer's goodbye is awaited this long; a peer that stopped reading never says it. */
 const CLOSE_TIMEOUT_MS = 1_000;
+/** Pieces of one message. `ws` keeps each with all of the read it came in, 64 KB; MessageLimit copies those it holds. */
+const PIECES_MAX = 32;
 /** What `ws` calls a message that is too long, or comes in too many pieces. */
 const OVER_SIZE: ReadonlySet<unknown> = new Set([
   "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
@@ -353,7 +355,7 @@ function shakeHands<T>(
 
 function clientSocket(
   url: string,
-  { headers, maxMessageSize, tls }: WebSocketOptions,
+  { headers, maxMessageSize, onTooLarge, tls }: WebSocketOptions,
   tunnel: Socket | undefined,
 ): WebSocket {
   const clientOptions: ClientOptions & { closeTimeout: number } = {
@@ -361,6 +363,7 @@ function clientSocket(
     headers,
     perMessageDeflate: false,
     maxPayload: maxMessageSize,
+    ...(onTooLarge === undefined && { maxFragments: PIECES_MAX }),
     // Not known to @types/ws 8.18.2 yet.
     closeTimeout: CLOSE_TIMEOUT_MS,
     // One message a turn of the event loop: a single read of TCP can hold more of them than the inbox, and a prompt

@@ -591,6 +591,24 @@ Deno.test("A message in too many pieces is an OverflowError, however short they 
   assert.equal((await duplex.closed).clean, false);
 });
 
+Deno.test("Pieces that each come with much else are few: the rest of what was read with them is kept too", async () => {
+  const pings = concat(...Array.from({ length: 30 }, () => frame(0x89, new Uint8Array(125))));
+  const piece = (first: number) => concat(frame(first, "x"), pings);
+  const inPieces = (count: number) =>
+    concat(piece(0x01), ...Array.from({ length: count - 2 }, () => piece(0x00)), frame(0x80, "x"));
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head, concat(inPieces(32), inPieces(33), close(1000)));
+    await untilEnd(conn);
+  });
+  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const received: unknown[] = [];
+  await assert.rejects(async () => {
+    for await (const message of duplex.messages) received.push(message);
+  }, OverflowError);
+  assert.deepEqual(received, ["x".repeat(32)]);
+  await duplex.closed;
+});
+
 Deno.test("Pings are answered, also between the fragments of a message", async () => {
   const pong = Promise.withResolvers<unknown>();
   await using server = rawServer(async (conn, head) => {

@@ -98,6 +98,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "speaker",
+    name: "The message of speech-to-text that comes, in pieces",
+    bounds: ["PIECES_MAX: flow/websocket.ts"],
+    bytes: "PIECES_MAX * 64 * 1024",
+    full: "the session ends and is opened anew (`overflow_stt_messages`)",
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
     name: "Events of speech-to-text",
     bounds: ["sttEvents", "sttEventBytes"],
     bytes: "sttEventBytes + sttEvents * ENTRY",
