@@ -148,6 +148,12 @@ export class Playout {
     return out;
   }
 
+  /** No more packets, and no time to play what is held: it is dropped. */
+  clear(): void {
+    if (this.#held.length > 0) this.#ledger.add("dropped", this.#held.length);
+    this.#held.length = 0;
+  }
+
   /** Whether a packet of the standing SSRC can belong to the stream played so far. */
   #continues(packet: RtpPacket, ahead: number): boolean {
     const gapTicks = packet.timestamp - this.#nextTimestamp | 0;

@@ -201,6 +201,7 @@ export class SpeechChunks implements TimedCore<RtpPacket, never>, Disposable {
 
   /** Closes the decoders. What still waits was cut off, which is for the ledger's owner to count. */
   [Symbol.dispose](): void {
+    this.#playout.clear();
     this.#letGo();
     this.#catchUp();
     this.#voice[Symbol.dispose]();

@@ -31,6 +31,8 @@ function setup({ chunkMs = 200 } = {}) {
       const arrivedMs = 20 * sequence;
       speech.receive({ sequence, timestamp: 960 * sequence++, ssrc: 1, payload, arrivedMs }, arrivedMs);
     },
+    /** The next packet never comes. */
+    skip: () => void sequence++,
     /** Takes all there is, or so many chunks. */
     take: (most = Infinity) => {
       for (let taken = 0; taken < most; taken++) {
@@ -225,4 +227,15 @@ Deno.test("A taker that keeps up is called for each chunk once", () => {
     world.take();
   }
   assert.ok(calls <= world.chunks.length, `${calls} calls for ${world.chunks.length} chunks`);
+});
+
+Deno.test("Packets held for one that is missing when it ends at once are in the ledger", () => {
+  const { speech, ledger, hear, skip } = setup();
+  for (const packet of PACKETS.slice(0, 60)) hear(packet);
+  skip();
+  for (const packet of PACKETS.slice(61, 64)) hear(packet);
+  speech[Symbol.dispose]();
+  const { received, decoded, silent, late, dropped } = ledger;
+  assert.deepEqual([received, dropped], [63, 3]);
+  assert.equal(decoded + silent + late + dropped, received);
 });
