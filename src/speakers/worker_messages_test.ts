@@ -4,7 +4,8 @@ import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import type { ToWorker } from "./protocol.ts";
 import { spawnMediaWorker } from "./worker_host.ts";
 
-const DEADLINE_MS = 10_000;
+/** A thread takes seconds to start beside other work. */
+const DEADLINE_MS = 60_000;
 
 /** The echo's messages, one after the other; `onMessage` may throw. */
 function echo(onMessage: (type: string) => void = () => {}) {
