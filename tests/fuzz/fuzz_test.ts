@@ -26,6 +26,12 @@ Deno.test("The fuzzer explains itself, and refuses what makes no sense", async (
   }
 });
 
+Deno.test("The fuzzer calls no target clean that had no inputs", async () => {
+  const { code, out } = await fuzz("--target", "state", "--seconds", "0");
+  assert.equal(code, 0);
+  assert.match(out, /^state +[1-9]\d* .* clean$/m);
+});
+
 Deno.test("The fuzzer prints its seed, and how many inputs each target took", async () => {
   const { code, out } = await fuzz(
     "--target",
