@@ -1,4 +1,4 @@
-/** Finds the command and runs it. Exit codes: 0 well, 1 failed, 64 no such command, 78 wrong configuration (sysexits). */
+/** Finds the command and runs it. Exit codes: 0 well, 1 failed, 64 wrong usage, 78 wrong configuration (sysexits). */
 import { fail } from "./output.ts";
 
 interface Command {
@@ -28,6 +28,12 @@ export async function main(args: readonly string[]): Promise<number> {
   }
   if (!Object.hasOwn(COMMANDS, first)) {
     fail(`tiro: no command "${first}"; "tiro help" lists them`);
+    return 64;
+  }
+  if (rest.length > 0 && first !== "help") {
+    fail(
+      `tiro: "${first}" takes no arguments, its settings are environment variables; "tiro help" lists them`,
+    );
     return 64;
   }
   return await run(first, rest);

@@ -86,6 +86,14 @@ Deno.test("version, help and an unknown command do what they say", async () => {
   assert.match(unknown.err, /"tiro help" lists them/);
 });
 
+Deno.test("Arguments that a command does not take are refused, and not ignored", async () => {
+  for (const args of [["serve", "--port=8090"], ["version", "now"]]) {
+    const { code, err } = await run(args);
+    assert.equal(code, 64);
+    assert.match(err, new RegExp(`^tiro: "${args[0]}" takes no arguments`));
+  }
+});
+
 Deno.test("healthcheck fails when nothing listens and says so without a stack", async () => {
   const { code, err } = await run(["healthcheck"], { PORT: "1" });
   assert.equal(code, 1);
