@@ -132,8 +132,8 @@ export const version = z.string().regex(/^[0-9A-Za-z.+-]{1,64}$/, "must be a ver
 export const socketPath = z.string().regex(/^\//, "must be an absolute path")
   .refine((path) => new TextEncoder().encode(path).length < 108, "must be shorter than 108 bytes");
 
-/** Deno keeps the program from it, whoever owns the file. */
-const NOT_CAPABLE = "that Tiro's permissions leave out; docs/THREATS.md lists those they include";
+/** Deno's permissions leave the path out, whoever owns it. The example that is printed beside is one they include. */
+const NOT_CAPABLE = "where Tiro has no permission; use one of the paths in docs/THREATS.md";
 
 /** A folder that can be written to; `probe` throws where it cannot. */
 export function writableFolder(probe: (path: string) => void) {

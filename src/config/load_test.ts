@@ -541,7 +541,7 @@ Deno.test("Where Deno's permissions do not reach is told apart from what is not 
     throw new Deno.errors.NotCapable("Requires read access");
   };
   const env = { ...COMPLETE, ...EXAPP, LT_CA_CERTS: "/srv/ca.pem" };
-  const why = "that Tiro's permissions leave out; docs/THREATS.md lists those they include";
+  const why = "where Tiro has no permission; use one of the paths in docs/THREATS.md";
   assert.deepEqual(problems(env, { read: refuse, probe: refuse }), {
     APP_PERSISTENT_STORAGE: `names a folder ${why}`,
     LT_CA_CERTS: `names a file ${why}`,

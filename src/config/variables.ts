@@ -46,7 +46,7 @@ export const VARIABLES = [
     required: "always",
     secret: true,
     meaning: "The `internalsecret` of the `[clients]` section in the HPB's configuration",
-    example: "the output of: openssl rand -hex 16",
+    example: "the value of internalsecret in the HPB's server.conf",
   },
   {
     name: "NEXTCLOUD_URL",
@@ -144,7 +144,8 @@ export const VARIABLES = [
   {
     name: "LT_API_TOKEN",
     secret: true,
-    meaning: "Who calls the API shows this: `Authorization: Bearer <token>`; 16 characters or more",
+    meaning:
+      "Token that callers of the API send: `Authorization: Bearer <token>`; 16 characters or more, 6 of them different",
     example: "the output of: openssl rand -hex 32",
   },
   {
