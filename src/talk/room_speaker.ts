@@ -147,9 +147,10 @@ export class RoomSpeaker implements AsyncDisposable {
   refused(code: string): void {
     this.#options.log.debug("offer refused", { code });
     this.#isCutOff = code === "disconnected";
-    if (this.#isCutOff) this.#joinReason = this.#askedAs; // it was not asked for
+    const wasAsked = !this.#isCutOff && code !== "busy";
+    if (!wasAsked) this.#joinReason = this.#askedAs;
     const isAbsent = code === "client_not_found" && !this.#options.isInRoom();
-    if (isAbsent || code === "disconnected" || code === "busy") this.#connection.suspended();
+    if (isAbsent || !wasAsked) this.#connection.suspended();
     else this.#notConnected({ refused: code });
     this.#askAgain("refused");
   }

@@ -144,6 +144,18 @@ Deno.test("Who is asked for again after trouble goes behind those who wait for t
     assert.equal(connection.offersRequested.at(-1), "s0");
   }, CROWD));
 
+Deno.test("Who could not be asked for, since too many are, waits as before", () =>
+  withRooms(async ({ call, clock, host }) => {
+    const connection = await call();
+    connection.inCall("hpb-s", ...names("s", 21));
+    connection.onEvent({ type: "offer_failed", sessionId: "hpb-s", code: "busy" });
+    await clock.advance(510);
+    assert.equal(connection.offersRequested.at(-1), "s19");
+    host.get("s1").events.heard();
+    await settle();
+    assert.equal(connection.offersRequested.at(-1), "hpb-s", "the newest by turns, before s20");
+  }, CROWD));
+
 Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody the place", () =>
   withRooms(async ({ call, clock, host }) => {
     const connection = await call();
