@@ -29,7 +29,7 @@ import {
 import { backoffMs, type Scope, untilAborted } from "../flow/mod.ts";
 import { TranslationCache } from "./cache.ts";
 import { isAboutText, switchesOff, translationError, unreadableAnswer } from "./errors.ts";
-import { bounded, pairOf } from "./languages.ts";
+import { boundedLanguages, pairOf } from "./languages.ts";
 import { type Pair, PairRests } from "./pair_rests.ts";
 
 export interface DeskOptions {
@@ -278,7 +278,7 @@ export class TranslationDesk implements Translations {
     this.#looking = true;
     const fault = this.#fault;
     try {
-      const languages = bounded(
+      const languages = boundedLanguages(
         await this.#bounded((signal) => translator.languages(signal), LANGUAGES_TIMEOUT_MS, scope.signal),
       );
       // A server that is still loading its models has none yet.

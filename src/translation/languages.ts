@@ -41,15 +41,13 @@ const ID_CHARS_MAX = 35;
 const NAME_CHARS_MAX = 100;
 
 /** What a provider lists, as far as it makes sense: it goes to every front end. */
-export function bounded({ origin, target }: TranslationLanguages): TranslationLanguages {
+export function boundedLanguages({ origin, target }: TranslationLanguages): TranslationLanguages {
   return { origin: boundedList(origin), target: boundedList(target) };
 }
 
 function boundedList(languages: readonly Language[]): Language[] {
-  return languages.filter(({ id }) => id.length <= ID_CHARS_MAX && printable(id) === id).slice(
-    0,
-    LANGUAGES_MAX,
-  )
+  const known = languages.filter(({ id }) => id.length <= ID_CHARS_MAX && printable(id) === id);
+  return known.slice(0, LANGUAGES_MAX)
     .map((language) => ({ ...language, name: tidy(language.name.slice(0, NAME_CHARS_MAX)) }));
 }
 
