@@ -103,6 +103,7 @@ export class HttpConnections {
       await sendResponse(response, outgoing);
     } catch (error) {
       this.#options.log.error("Request failed", error);
+      this.#options.meter.count("tiro_internal_errors_total", "http");
       stream.destroy();
     }
     await out;

@@ -128,6 +128,19 @@ Deno.test("An answer that is not read ends its connection", async () => {
   );
 });
 
+Deno.test("An app that breaks its word and rejects costs that request, and is counted", async () => {
+  await using scope = new Scope("test");
+  const meter = new FakeMeter();
+  const { address: { port } } = await serveHttp({
+    ...{ app: { fetch: () => Promise.reject(new Error("unexpected")) }, host: "127.0.0.1", port: 0 },
+    ...{ scope, log: createSilentLog(), meter },
+  });
+  using caller = await RawHttp.open(port);
+  await caller.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  assert.equal(await caller.readAll(), "");
+  assert.equal(meter.counted("tiro_internal_errors_total", "http"), 1);
+});
+
 Deno.test("A connection is for one request: those sent after it are not answered", async () => {
   await using api = await startApi();
   const answers = await raw(api, "POST /init HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50));
