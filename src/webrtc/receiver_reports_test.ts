@@ -312,7 +312,8 @@ Deno.test("werift's sender reads in our reports what was lost on the way, and wh
   assert.equal(packetsLost, 25);
   assert.equal(fractionLost, Math.floor(256 * 25 / (36 + 103)));
   assert.equal(lsr, reportedAt);
-  assert.ok(dlsr >= 1.25 * 65_536 && dlsr <= 3.75 * 65_536, `${dlsr}`);
+  // The sender report's arrival is stamped by the kernel, so what a busy machine takes is in it.
+  assert.ok(dlsr >= 1.25 * 65_536 && dlsr <= 30 * 65_536, `${dlsr}`);
 
   call.blocks.splice(0);
   await call.send(103, 112);
