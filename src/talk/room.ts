@@ -283,7 +283,7 @@ export class Room {
       case "offer_failed":
         return this.#tell(event.sessionId, (speaker) => speaker.refused(event.code));
       case "answer_refused":
-        return this.#tell(event.sessionId, (speaker) => speaker.answerRefused(event.sid));
+        return this.#tell(event.sessionId, (speaker) => speaker.answerRefused(event));
       case "call_ended":
       case "room_deleted":
         return this.#end({ reason: event.type });

@@ -127,12 +127,13 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /**
    * The SFU knows no subscription `sid`: a participant wrote that offer, or it was void before it was answered. Whoever is
-   * at the other end of the connection is left.
+   * at the other end of the connection is left. Where another offer is asked for already, that request made it void.
    */
-  answerRefused(sid: string): void {
+  answerRefused({ sid, isAsked }: { sid: string; isAsked?: true }): void {
     const { log, meter } = this.#options;
     this.#hosted?.hangUp(sid);
     this.#offers.clear(); // what waits would renegotiate it
+    if (isAsked) return;
     meter.count("transcription_errors_total", "answer_refused");
     log[this.#tries === 0 ? "warn" : "debug"]("answer refused by the SFU");
     this.#notConnected({ refused: "answer_refused" });

@@ -54,7 +54,7 @@ export type SignalingEvent =
   /** No offer will come of the request: the HPB's error code, or `timeout`, `busy`, `disconnected`. */
   | { type: "offer_failed"; sessionId: string; code: string }
   /** The SFU has no subscription that our answer fits: the offer was not its own, or is void by now. */
-  | { type: "answer_refused"; sessionId: string; sid: string }
+  | { type: "answer_refused"; sessionId: string; sid: string; isAsked?: true }
   /** Trying again by itself. Told once, until the next `joined`. */
   | { type: "disconnected" }
   /** Final, nothing follows. With an error unless it was asked for or the room is gone. */

@@ -105,7 +105,8 @@ export class Subscriptions {
     for (const [sessionId, { sid, answerId }] of this.#standing) {
       if (answerId !== id) continue;
       this.#standing.delete(sessionId);
-      return { type: "answer_refused", sessionId, sid };
+      const refused = { type: "answer_refused", sessionId, sid } as const;
+      return this.#requests.get(sessionId)?.isAsked ? { ...refused, isAsked: true } : refused;
     }
   }
 

@@ -106,6 +106,18 @@ Deno.test("The first answer of a subscription tells whether the SFU knows it", (
   assert.equal(subscriptions.offered("a", "1"), false);
 });
 
+Deno.test("An answer that a request of our own made void says that another offer is asked for", () => {
+  const subscriptions = standing("a", "1");
+  subscriptions.answering("a", "1", "answer");
+  subscriptions.request("a", "again", undefined, 0);
+  assert.deepEqual(subscriptions.fail("answer", "processing_failed"), {
+    type: "answer_refused",
+    sessionId: "a",
+    sid: "1",
+    isAsked: true,
+  });
+});
+
 Deno.test("Who has left is forgotten; of those who left without a word the oldest are", () => {
   const subscriptions = standing("a", "1");
   subscriptions.left(["a", "b"]);
