@@ -299,6 +299,7 @@ function iceOf({ connection }: Peer): Connection {
 
 Deno.test("werift's sender reads in our reports what was lost on the way, and when it last reported", async () => {
   await using call = await Call.connect();
+  const startedMs = performance.now();
   for (let sequence = 4; sequence <= 100; sequence += 4) call.lost.add(sequence); // every fourth
   await call.send(65_500, 65_535); // over the wrap
   await call.send(0, 101);
@@ -312,8 +313,9 @@ Deno.test("werift's sender reads in our reports what was lost on the way, and wh
   assert.equal(packetsLost, 25);
   assert.equal(fractionLost, Math.floor(256 * 25 / (36 + 103)));
   assert.equal(lsr, reportedAt);
-  // The sender report's arrival is stamped by the kernel, so what a busy machine takes is in it.
-  assert.ok(dlsr >= 1.25 * 65_536 && dlsr <= 30 * 65_536, `${dlsr}`);
+  // The sender report's arrival is stamped by the kernel, so the time that passed meanwhile is in it.
+  const mostS = (3_750 + performance.now() - startedMs) / 1_000;
+  assert.ok(dlsr >= 1.25 * 65_536 && dlsr <= mostS * 65_536, `${dlsr}`);
 
   call.blocks.splice(0);
   await call.send(103, 112);
