@@ -18,14 +18,15 @@ export class PacketIndex {
   #seenEarlier = 0;
 
   /**
-   * The rollover counter that puts a sequence number nearest to the newest packet: 0 for the first packet, and -1 for
-   * one from before the counter began.
+   * The rollover counter that puts a sequence number nearest to the newest packet: 0 for the first packet. There is no
+   * round before the first, so there a number more than half a round ahead stays ahead, as in libsrtp: an SFU whose
+   * publisher steps back right after it was subscribed to sends 1 and then 65535, and counts on from there.
    */
   rolloversOf(sequence: number): number {
     if (this.#newest === undefined) return 0;
     const ahead = sequence - this.#newest;
     if (ahead < -0x8000) return this.#rollovers + 1;
-    return ahead > 0x8000 ? this.#rollovers - 1 : this.#rollovers;
+    return ahead > 0x8000 && this.#rollovers > 0 ? this.#rollovers - 1 : this.#rollovers;
   }
 
   /**
@@ -41,7 +42,7 @@ export class PacketIndex {
 
   /** Whether a packet neither came already nor is too old to tell. */
   isNew(rollovers: number, sequence: number): boolean {
-    if (rollovers < 0 || rollovers > ROLLOVERS_MAX) return false;
+    if (rollovers > ROLLOVERS_MAX) return false;
     if (this.#newest === undefined) return true;
     const behind = this.#behind(this.#newest, rollovers, sequence);
     if (behind < 0) return true;

@@ -77,8 +77,10 @@ Deno.test("Asking moves nothing", () => {
   assert.equal(take(index, 101), 0);
 });
 
-Deno.test("A number from before the first rollover is none", () => {
-  assert.equal(take(started(3), 65_530), undefined);
+Deno.test("There is no round before the first: a number behind its beginning is one ahead in it", () => {
+  const index = started(3);
+  assert.deepEqual([65_530, 65_531, 0, 1].map((sequence) => take(index, sequence)), [0, 0, 1, 1]);
+  assert.equal(take(index, 65_530), undefined);
 });
 
 Deno.test("Nothing comes twice and nothing in the window is refused, whatever the order", () => {

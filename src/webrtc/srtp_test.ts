@@ -166,6 +166,19 @@ Deno.test("A jump ahead of any size below a whole round is followed at once, and
   }
 });
 
+Deno.test("In its first round a stream may go on behind its first packet: an SFU numbers on from there", () => {
+  for (const first of [1, 3, 64, 0x7fff]) {
+    for (const behind of [first + 1, first + 2, first + 63, first + 64, first + 0x7fff]) {
+      const srtp = receiver();
+      opened(srtp, sealed({ index: first }));
+      // What libsrtp makes of a number before the first one it sent: the same round, nearly a whole one ahead.
+      const index = 0x1_0000 + first - behind;
+      for (let i = 0; i < 3_000; i++) opened(srtp, sealed({ index: index + i }));
+      assert.equal(srtp.receive(sealed({ index }), 0), "replayed", `${behind} behind ${first}`);
+    }
+  }
+});
+
 Deno.test("A jump back is a replay: the numbers before it were used with these keys", () => {
   const srtp = receiver();
   for (let index = 30_000; index < 30_010; index++) opened(srtp, sealed({ index }));
