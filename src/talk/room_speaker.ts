@@ -111,6 +111,17 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#request(reason);
   }
 
+  /**
+   * They may publish now: who waits to be asked again is asked at once. One who is being connected to is left alone,
+   * because another offer would make that one void.
+   */
+  hurry(): void {
+    this.#tries = 0;
+    if (!this.#timer) return;
+    this.#joinReason = "first";
+    this.#request("joined");
+  }
+
   /** Signalling is back: what could not be asked for is asked for now. */
   signalingBack(): void {
     if (!this.#isCutOff || !this.#timer) return;

@@ -140,7 +140,7 @@ export class RoomSpeakers {
   /** Somebody dialled in: a bridge that had nothing to publish may have now. */
   #askBridges(): void {
     for (const [sessionId, speaker] of this.#speakers) {
-      if (this.#isBridge(sessionId) && !speaker.isHeard) speaker.subscribe("joined");
+      if (this.#isBridge(sessionId) && !speaker.isHeard) speaker.hurry();
     }
   }
 

@@ -52,6 +52,27 @@ Deno.test("A bridge that nobody has called is asked ever more seldom, is no trou
     assert.equal(asked(), before + 1, "once for each caller");
   }));
 
+Deno.test("A bridge that is being connected to when somebody calls is not asked for another offer, which would void that one", () =>
+  withRooms(async ({ call, host, clock }) => {
+    const connection = await call();
+    const asked = () => connection.offersRequested.filter((id) => id === "bridge").length;
+    connection.participants(bridge);
+    await settle();
+    connection.participants(bridge, caller("a"));
+    assert.equal(asked(), 1, "the offer is on its way");
+    connection.onEvent({ type: "offer", from: "bridge", offer: { sid: "1", sdp: "offer" } });
+    await settle();
+    connection.participants(bridge, caller("a"), caller("b"));
+    await clock.advance(1_000);
+    assert.deepEqual([asked(), connection.answers.includes("bridge/1")], [1, true], "and answered");
+    host.get("bridge").events.connected();
+    connection.participants(bridge, caller("a"), caller("b"), caller("c"));
+    assert.equal(asked(), 1, "and connected");
+    host.get("bridge").events.needsOffer("rtp_silent");
+    connection.participants(bridge, caller("a"), caller("b"), caller("c"), caller("d"));
+    assert.equal(asked(), 2, "who waits to be asked again is asked at once");
+  }));
+
 Deno.test("A bridge that is heard is left alone when somebody calls", () =>
   withRooms(async ({ call, host }) => {
     const connection = await call();
