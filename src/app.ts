@@ -3,14 +3,14 @@
  * part does is in its room.
  */
 import project from "../deno.json" with { type: "json" };
-import { type Config, isEasilyGuessed } from "./config/mod.ts";
+import { type ChosenProvider, type Config, isEasilyGuessed } from "./config/mod.ts";
 import {
   AudioLedger,
   type Clock,
   LIMITS,
   type Log,
   type Meter,
-  type Ocs,
+  type ProviderChoice,
   type SpeechToText,
 } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
@@ -26,10 +26,10 @@ import {
   type SpawnWorker,
   startSpeakerHost,
 } from "./speakers/mod.ts";
-import { createSpeechToText, modalUrl, type SttSettings, SttWaker } from "./stt/mod.ts";
+import { createSpeechToText, SttWaker } from "./stt/mod.ts";
 import { SpokenLanguages, TalkRooms } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
-import { openTranslations, type TranslationSettings } from "./translation/mod.ts";
+import { openTranslations } from "./translation/mod.ts";
 
 export interface Service extends AsyncDisposable {
   /** What /metrics shows. */
@@ -81,13 +81,15 @@ export async function startService(
       () => ledger.seconds(),
     ),
   );
-  const stt = createSpeechToText(config.stt.provider, { modal: modalServer(config), meter, clock });
+  const peerTls = { caCerts: config.tls.caCerts, proxies: proxyRules(config) };
+  const sttChoice = choiceOf(config.stt);
+  const stt = createSpeechToText(sttChoice, { meter, clock, tls: peerTls });
   const spoken = new SpokenLanguages(stt.languages, config.captions.defaultLanguage);
   const workers = config.media.workers ?? workersFor(config.limits.speakers);
   const pipelines = await startSpeakerHost({
     workers,
     settings: {
-      stt: { provider: config.stt.provider, modal: modalServer(config) },
+      stt: { ...sttChoice, tls: peerTls },
       chunkMs: config.stt.chunkMs,
       partials: config.captions.partials,
       network: {
@@ -147,9 +149,9 @@ export async function startService(
   }
   reportProxies(config, log);
   const ocs = createOcs({ nextcloudUrl, exApp: identity, tls, clock, log, meter });
-  const { provider } = config.translation;
-  const translations = provider === "none" ? undefined : openTranslations(provider, {
-    ...translators(config, ocs),
+  const translations = config.translation && openTranslations(choiceOf(config.translation), {
+    nextcloud: identity && { ocs, appId: identity.id },
+    tls: peerTls,
     scope: scope.child("translation"),
     clock,
     log,
@@ -242,30 +244,8 @@ async function answers(stt: SpeechToText, signal: AbortSignal): Promise<void> {
   await session[Symbol.asyncDispose]();
 }
 
-/** STT_STREAM_URL stands instead of the workspace's address; config has seen to it that one of them is there. */
-function modalServer(config: Config): SttSettings["modal"] {
-  const { stt, tls } = config;
-  const { workspace, key, secret } = stt.modal;
-  const url = stt.streamUrl ?? (workspace === undefined ? undefined : modalUrl(workspace));
-  if (url === undefined) return undefined;
-  return {
-    url,
-    key: key?.reveal(),
-    secret: secret?.reveal(),
-    tls: { caCerts: tls.caCerts, proxies: proxyRules(config) },
-  };
-}
-
-/** What each translator needs; config has seen to it that the one chosen has it. */
-function translators(config: Config, ocs: Ocs): Omit<TranslationSettings, "clock"> {
-  const { translation, exApp, tls } = config;
-  const { libretranslate: { url, apiKey }, deepl } = translation;
-  return {
-    libretranslate: url === undefined ? undefined : { url, apiKey: apiKey?.reveal() },
-    deepl: deepl.apiKey && { url: deepl.url, key: deepl.apiKey.reveal() },
-    nextcloud: exApp && { ocs, appId: exApp.id },
-    tls: { caCerts: tls.caCerts, proxies: proxyRules(config) },
-  };
+function choiceOf({ provider, settings }: ChosenProvider): ProviderChoice {
+  return { provider, settings: settings.reveal() };
 }
 
 function proxyRules({ proxies: { http, https, except } }: Config): ProxyRules {
@@ -274,16 +254,12 @@ function proxyRules({ proxies: { http, https, except } }: Config): ProxyRules {
 
 /** Logs which peers are reached through a proxy: an operator who did not mean that sets NO_PROXY. */
 function reportProxies(config: Config, log: Log): void {
-  const { talk, translation, proxies } = config;
+  const { talk, stt, translation, proxies } = config;
   const peers = {
     signaling: talk.hpbUrl,
     nextcloud: talk.nextcloudUrl,
-    recogniser: modalServer(config)?.url,
-    translator: translation.provider === "deepl"
-      ? translation.deepl.url
-      : translation.provider === "libretranslate"
-      ? translation.libretranslate.url
-      : undefined,
+    recogniser: stt.address,
+    translator: translation?.address,
   };
   const rules = proxyRules(config);
   const proxied = Object.entries(peers)

@@ -44,7 +44,7 @@ const ROOMS: Record<string, Rule> = {
     rooms: ["domain"],
     packages: ["zod", "hono", "@hono/zod-openapi", "node:crypto", "node:http", "node:stream"],
   },
-  config: { rooms: ["domain"], packages: ["zod"] },
+  config: { rooms: ["domain", "stt", "translation"], packages: ["zod"] },
   telemetry: { rooms: ["domain"], packages: ["prom-client"] },
   cli: { rooms: ["domain", "flow", "config", "telemetry", "demo", "app.ts"], packages: [] },
   demo: { rooms: ["config", "flow", "stt", "app.ts"], packages: [] },

@@ -1,5 +1,5 @@
 /** `tiro help`: the commands and every variable of the environment. */
-import { type Variable, VARIABLES } from "../config/mod.ts";
+import { VARIABLES } from "../config/mod.ts";
 import { commandList } from "./main.ts";
 import { say } from "./output.ts";
 
@@ -7,7 +7,7 @@ export function run(): Promise<number> {
   say("Tiro writes live captions into Nextcloud Talk calls.\n");
   say(`Usage: tiro [command]\n\n${commandList()}\n`);
   say("Environment of tiro serve:\n");
-  for (const { name, meaning, required, default: standard } of VARIABLES as readonly Variable[]) {
+  for (const { name, meaning, required, default: standard } of VARIABLES) {
     const need = required
       ? `required ${required}`
       : standard === undefined

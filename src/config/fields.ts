@@ -1,5 +1,6 @@
 /** What a variable may hold. Messages say what is wrong, never what was there: it may be a misplaced secret. */
 import { z } from "zod";
+import { findProvider } from "../domain/mod.ts";
 import { Secret } from "./secret.ts";
 
 type Context = z.RefinementCtx;
@@ -64,11 +65,11 @@ export const proxyUrl = z.string().transform((value, context) => {
 });
 
 /** White space at the ends is a copying accident that no server forgives. */
-const secretText = z.string()
+export const secretText = z.string()
   .refine((value) => value === value.trim(), "has white space at its start or end")
   .refine((value) => !/\p{Cc}/u.test(value), "holds control characters");
 
-const headerText = z.string()
+export const headerText = z.string()
   .refine((value) => /^[\x21-\x7e]+$/.test(value), "must be printable ASCII without spaces");
 
 export const secret = secretText.transform((value) => new Secret(value));
@@ -219,6 +220,19 @@ export function oneOf<const Names extends readonly [string, ...string[]]>(
     const word = value.toLowerCase();
     const meant = Object.hasOwn(aliases, word) ? aliases[word] : word;
     return names.find((name) => name === meant) ?? fault(context, `must be one of ${names.join(", ")}`);
+  });
+}
+
+/** The name of a provider, or one of its aliases, in any case; or of `others`. */
+export function providerOf(
+  providers: readonly { name: string; aliases?: readonly string[] }[],
+  ...others: readonly string[]
+) {
+  return z.string().transform((value, context): string => {
+    const other = others.find((name) => name === value.toLowerCase());
+    const names = [...others, ...providers.map(({ name }) => name)];
+    return other ?? findProvider(providers, value)?.name ??
+      fault(context, `must be one of ${names.join(", ")}`);
   });
 }
 

@@ -3,18 +3,19 @@
  * never part of a fault. Rooms do not import this: `app.ts` hands each what it needs.
  */
 import { z } from "zod";
-import { ConfigError, type ConfigFault, LIMITS } from "../domain/mod.ts";
+import { ConfigError, type ConfigFault, findProvider, LIMITS, type Provider } from "../domain/mod.ts";
+import { STT_PROVIDERS } from "../stt/mod.ts";
+import { TRANSLATION_PROVIDERS } from "../translation/mod.ts";
 import * as fields from "./fields.ts";
+import { checkVariables, chooseProvider, type ChosenProvider } from "./providers.ts";
 import type { Secret } from "./secret.ts";
 import {
+  isProviders,
   LOG_LEVELS,
   type LogLevel,
-  STT_PROVIDERS,
-  type SttProvider,
-  TRANSLATION_PROVIDERS,
-  type TranslationProviderName,
-  type Variable,
-  type VariableName,
+  NO_TRANSLATION,
+  type OwnVariableName,
+  PROVIDER_VARIABLES,
   VARIABLES,
 } from "./variables.ts";
 
@@ -26,37 +27,14 @@ export interface Config {
     /** http: or https:, neither a slash nor `/index.php` at its end. */
     readonly nextcloudUrl: string;
   };
-  readonly stt: {
-    readonly provider: SttProvider;
-    /** ws: or wss:; when set it stands instead of the Modal workspace's address. */
-    readonly streamUrl?: string;
-    readonly modal: {
-      readonly workspace?: string;
-      /** Both or neither. */
-      readonly key?: Secret;
-      readonly secret?: Secret;
-    };
-    readonly chunkMs: number;
-  };
+  readonly stt: ChosenProvider & { readonly chunkMs: number };
   readonly captions: {
     readonly partials: boolean;
     /** In any spelling; whether the recogniser has it is not known here. */
     readonly defaultLanguage?: string;
   };
-  readonly translation: {
-    readonly provider: TranslationProviderName;
-    readonly libretranslate: {
-      /** http: or https:, no slash at its end; there with this provider. */
-      readonly url?: string;
-      readonly apiKey?: Secret;
-    };
-    readonly deepl: {
-      /** http: or https:, no slash at its end; the free one for a free key. */
-      readonly url: string;
-      /** There with this provider. */
-      readonly apiKey?: Secret;
-    };
-  };
+  /** Absent: captions are not translated. */
+  readonly translation?: ChosenProvider;
   readonly http: {
     readonly host: string;
     readonly port: number;
@@ -114,7 +92,7 @@ export interface Config {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment with its defaults. */
-type Given = Partial<Record<VariableName, string>>;
+type Given = Partial<Record<string, string>>;
 
 /** What of the machine the configuration depends on. */
 export interface Machine {
@@ -129,26 +107,16 @@ export interface Machine {
 /** Throws ConfigError with every fault. */
 export function loadConfig(env: Environment, machine: Partial<Machine> = {}): Config {
   const given = withDefaults(env);
-  const { values, faults } = parse(given, { ...MACHINE, ...machine });
-  if (!values) throw new ConfigError(Object.freeze(faults));
+  const { values, stt, translation } = parse(given, { ...MACHINE, ...machine });
   return deepFreeze({
     talk: {
       hpbUrl: values.LT_HPB_URL,
       internalSecret: values.LT_INTERNAL_SECRET,
       nextcloudUrl: values.NEXTCLOUD_URL,
     },
-    stt: {
-      provider: values.STT_PROVIDER,
-      streamUrl: values.STT_STREAM_URL,
-      modal: { workspace: values.MODAL_WORKSPACE, key: values.MODAL_KEY, secret: values.MODAL_SECRET },
-      chunkMs: values.STT_CHUNK_MS,
-    },
+    stt: { ...stt, chunkMs: values.STT_CHUNK_MS },
     captions: { partials: values.CAPTION_PARTIALS, defaultLanguage: values.LT_DEFAULT_LANGUAGE },
-    translation: {
-      provider: values.TRANSLATION_PROVIDER,
-      libretranslate: { url: values.LIBRETRANSLATE_URL, apiKey: values.LIBRETRANSLATE_API_KEY },
-      deepl: { url: values.DEEPL_URL, apiKey: values.DEEPL_API_KEY },
-    },
+    translation,
     http: listenAddress(values),
     tunnel: { isNamedOnly: values.HP_FRP_ADDRESS !== undefined && values.HP_SHARED_KEY === undefined },
     auth: { token: values.LT_API_TOKEN },
@@ -217,23 +185,20 @@ export function formatConfigError(error: ConfigError): string {
 }
 
 /**
- * Unset and empty are the same: compose files pass `NAME=` for what nobody filled in. DeepL's free keys have an
- * address of their own.
+ * Unset and empty are the same: compose files pass `NAME=` for what nobody filled in. Providers have defaults of their
+ * own, which may hang on other variables.
  */
 function withDefaults(env: Environment): Given {
   const given: Given = {};
-  for (const variable of VARIABLES as readonly (Variable & { name: VariableName })[]) {
+  for (const variable of VARIABLES) {
     const read = (name: string) => (variable.secret ? env[name] : env[name]?.trim()) || undefined;
     const value = read(variable.name) ?? (variable.lowerCase && read(variable.name.toLowerCase()));
-    given[variable.name] = value ?? variable.default;
+    given[variable.name] = value ?? (isProviders(variable.name) ? undefined : variable.default);
   }
-  if (!env.DEEPL_URL?.trim() && given.DEEPL_API_KEY?.endsWith(":fx")) given.DEEPL_URL = DEEPL_FREE_URL;
   return given;
 }
 
 const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] as const;
-
-const DEEPL_FREE_URL = "https://api-free.deepl.com";
 
 const MACHINE: Machine = {
   read: Deno.readTextFileSync,
@@ -261,32 +226,26 @@ function speakersMax({ MAX_SPEAKERS, MEDIA_WORKERS }: Given): number {
 const SPEAKERS = fields.wholeNumber(1, 10_000);
 const WORKERS = fields.wholeNumber(0, 64);
 
+/** Throws ConfigError with every fault. */
 function parse(given: Given, machine: Machine) {
-  const byModal = given.STT_PROVIDER?.toLowerCase() === "modal";
-  const required = byModal && !given.STT_STREAM_URL;
-  // A token is sent whole or not at all, so half of one is a fault even where none is needed.
-  const tokenRequired = required || (byModal && Boolean(given.MODAL_KEY || given.MODAL_SECRET));
-  const translator = given.TRANSLATION_PROVIDER?.toLowerCase();
-  const needsSecret = given.HP_SHARED_KEY !== undefined || translator === "nextcloud";
-  const isExApp = given.APP_SECRET !== undefined || needsSecret;
+  const { STT_PROVIDER = "", TRANSLATION_PROVIDER = "", HP_SHARED_KEY, APP_SECRET } = given;
+  const chosen: readonly (Pick<Provider<unknown, never>, "requires"> | undefined)[] = [
+    findProvider(STT_PROVIDERS, STT_PROVIDER),
+    findProvider(TRANSLATION_PROVIDERS, TRANSLATION_PROVIDER),
+  ];
+  const needsSecret = HP_SHARED_KEY !== undefined ||
+    chosen.some((provider) => provider?.requires?.includes("APP_SECRET"));
+  const isExApp = APP_SECRET !== undefined || needsSecret;
   const schema = z.object(
     {
       LT_HPB_URL: fields.hpbUrl,
       LT_INTERNAL_SECRET: fields.secret,
       NEXTCLOUD_URL: fields.nextcloudUrl,
-      STT_PROVIDER: fields.oneOf(STT_PROVIDERS),
-      MODAL_WORKSPACE: requiredWhen(required, fields.dnsLabel),
-      MODAL_KEY: requiredWhen(tokenRequired, fields.headerSecret),
-      MODAL_SECRET: requiredWhen(tokenRequired, fields.headerSecret),
-      STT_STREAM_URL: fields.webSocketUrl.optional(),
+      STT_PROVIDER: fields.providerOf(STT_PROVIDERS),
       STT_CHUNK_MS: fields.wholeNumber(80, 200),
       LT_DEFAULT_LANGUAGE: fields.language.optional(),
       CAPTION_PARTIALS: fields.choice("on", "off"),
-      TRANSLATION_PROVIDER: fields.oneOf(TRANSLATION_PROVIDERS),
-      LIBRETRANSLATE_URL: requiredWhen(translator === "libretranslate", fields.baseUrl),
-      LIBRETRANSLATE_API_KEY: fields.secret.optional(),
-      DEEPL_API_KEY: requiredWhen(translator === "deepl", fields.headerSecret),
-      DEEPL_URL: fields.baseUrl,
+      TRANSLATION_PROVIDER: fields.providerOf(TRANSLATION_PROVIDERS, NO_TRANSLATION),
       HOST: fields.host,
       PORT: fields.wholeNumber(0, 65_535),
       LT_API_TOKEN: requiredWhen(
@@ -326,21 +285,24 @@ function parse(given: Given, machine: Machine) {
       MAX_SPEAKERS: SPEAKERS,
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),
       EMPTY_ROOM_SECONDS: fields.wholeNumber(1, 86_400),
-    } satisfies Record<VariableName, z.ZodType>,
+    } satisfies Record<OwnVariableName, z.ZodType>,
   );
   const result = schema.safeParse(given);
-  if (result.success) return { values: result.data, faults: [] };
-
-  const problems = new Map<PropertyKey, string>();
-  for (const { path: [name], message } of result.error.issues) {
-    const isSet = given[name as VariableName] !== undefined;
+  const faults: ConfigFault[] = [];
+  for (const { path: [name], message } of result.error?.issues ?? []) {
+    const { example = "" } = VARIABLES.find((variable) => variable.name === name) ?? {};
+    const isSet = given[String(name)] !== undefined;
     // Of what is not there zod speaks in terms of types.
     const problem = isSet || message.startsWith(NOT_SET) ? message : NOT_SET;
-    if (!problems.has(name)) problems.set(name, problem);
+    faults.push({ variable: String(name), problem, example });
   }
-  const faults: ConfigFault[] = VARIABLES.filter(({ name }) => problems.has(name))
-    .map(({ name, example }) => ({ variable: name, problem: problems.get(name)!, example }));
-  return { values: undefined, faults };
+  const sttEnv = checkVariables(PROVIDER_VARIABLES.STT_PROVIDER, given, faults);
+  const stt = chooseProvider(STT_PROVIDERS, STT_PROVIDER, sttEnv, faults);
+  const translationEnv = checkVariables(PROVIDER_VARIABLES.TRANSLATION_PROVIDER, given, faults);
+  const translation = chooseProvider(TRANSLATION_PROVIDERS, TRANSLATION_PROVIDER, translationEnv, faults);
+  if (result.success && stt && faults.length === 0) return { values: result.data, stt, translation };
+  const first = VARIABLES.flatMap(({ name }) => faults.find(({ variable }) => variable === name) ?? []);
+  throw new ConfigError(Object.freeze(first));
 }
 
 const NOT_SET = "is not set";

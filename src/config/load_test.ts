@@ -11,6 +11,7 @@ import {
   Secret,
   VARIABLES,
 } from "./mod.ts";
+import { modalUrl } from "../stt/mod.ts";
 
 const SECRETS = {
   LT_INTERNAL_SECRET: "internal-5ecret-4711",
@@ -56,18 +57,16 @@ Deno.test("The least an operator must set gives the documented defaults", () => 
   assert.equal(config.talk.hpbUrl, "wss://signaling.example.org/spreed");
   assert.equal(config.talk.internalSecret.reveal(), SECRETS.LT_INTERNAL_SECRET);
   assert.equal(config.talk.nextcloudUrl, "https://cloud.example.org");
-  assert.equal(config.stt.provider, "modal");
-  assert.equal(config.stt.streamUrl, undefined);
-  assert.equal(config.stt.modal.workspace, "my-workspace");
-  assert.equal(config.stt.modal.key?.reveal(), SECRETS.MODAL_KEY);
-  assert.equal(config.stt.modal.secret?.reveal(), SECRETS.MODAL_SECRET);
+  assert.equal(config.stt.provider, "kyutai");
+  assert.equal(config.stt.address, modalUrl("my-workspace"));
+  assert.deepEqual(config.stt.settings.reveal(), {
+    url: modalUrl("my-workspace"),
+    key: SECRETS.MODAL_KEY,
+    secret: SECRETS.MODAL_SECRET,
+  });
   assert.equal(config.stt.chunkMs, 200);
   assert.equal(config.captions.partials, true);
-  assert.deepEqual(config.translation, {
-    provider: "none",
-    libretranslate: { url: undefined, apiKey: undefined },
-    deepl: { url: "https://api.deepl.com", apiKey: undefined },
-  });
+  assert.equal(config.translation, undefined);
   assert.deepEqual(config.http, { host: "127.0.0.1", port: 8080 });
   assert.deepEqual(config.auth, { token: undefined });
   assert.equal(config.exApp, undefined);
@@ -82,9 +81,8 @@ Deno.test("The least an operator must set gives the documented defaults", () => 
 });
 
 Deno.test("Every variable can be set", () => {
-  const config = loadConfig({
+  const env = {
     ...COMPLETE,
-    STT_PROVIDER: "pocketsphinx",
     STT_STREAM_URL: "ws://127.0.0.1:9000/v1/stream",
     STT_CHUNK_MS: "80",
     LT_DEFAULT_LANGUAGE: "fr_CA",
@@ -105,18 +103,27 @@ Deno.test("Every variable can be set", () => {
     MAX_SPEAKERS: "8",
     MAX_SPEAKERS_PER_ROOM: "6",
     EMPTY_ROOM_SECONDS: "7",
-  }, { read: (path) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "" });
-  assert.equal(config.stt.provider, "pocketsphinx");
-  assert.equal(config.stt.streamUrl, "ws://127.0.0.1:9000/v1/stream");
+  };
+  const machine = { read: (path: string) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "" };
+  const config = loadConfig(env, machine);
+  const other = loadConfig({ ...env, STT_PROVIDER: "pocketsphinx", TRANSLATION_PROVIDER: "deepl" }, machine);
+  assert.equal(config.stt.address, "ws://127.0.0.1:9000/v1/stream");
   assert.equal(config.stt.chunkMs, 80);
-  assert.deepEqual(config.captions, { partials: false, defaultLanguage: "fr_CA" });
-  const { provider, libretranslate, deepl } = config.translation;
-  assert.equal(provider, "libretranslate");
-  assert.deepEqual([libretranslate.url, libretranslate.apiKey?.reveal()], [
-    "http://libretranslate:5000",
-    "lt-5ecret",
+  assert.deepEqual([other.stt.provider, other.stt.settings.reveal(), other.stt.address], [
+    "pocketsphinx",
+    {},
+    undefined,
   ]);
-  assert.deepEqual([deepl.url, deepl.apiKey?.reveal()], ["https://deepl.example.org", "dl-5ecret"]);
+  assert.deepEqual(config.captions, { partials: false, defaultLanguage: "fr_CA" });
+  assert.equal(config.translation?.provider, "libretranslate");
+  assert.deepEqual(config.translation?.settings.reveal(), {
+    url: "http://libretranslate:5000",
+    apiKey: "lt-5ecret",
+  });
+  assert.deepEqual(other.translation?.settings.reveal(), {
+    url: "https://deepl.example.org",
+    key: "dl-5ecret",
+  });
   assert.deepEqual(config.http, { host: "0.0.0.0", port: 0 });
   assert.equal(config.auth.token?.reveal(), TOKEN);
   assert.equal(config.log.level, "debug");
@@ -262,7 +269,7 @@ Deno.test("A translator has what it needs, and a free DeepL key its own address"
   assert.deepEqual(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "libretranslate" }), {
     LIBRETRANSLATE_URL: "is not set",
   });
-  const address = (env: Environment) => loadConfig({ ...withDeepl, ...env }).translation.deepl.url;
+  const address = (env: Environment) => loadConfig({ ...withDeepl, ...env }).translation?.address;
   assert.equal(address({ DEEPL_API_KEY: "k" }), "https://api.deepl.com");
   assert.equal(address({ DEEPL_API_KEY: "k:fx" }), "https://api-free.deepl.com");
   assert.equal(address({ DEEPL_API_KEY: "k:fx", DEEPL_URL: "http://127.0.0.1:9" }), "http://127.0.0.1:9");
@@ -408,9 +415,9 @@ Deno.test("Ports for media are enough for the speakers, or it is said how many a
 Deno.test("Modal's workspace and token are needed only where Modal is used", () => {
   const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
   assert.deepEqual(Object.keys(problems(bare)), ["MODAL_WORKSPACE", "MODAL_KEY", "MODAL_SECRET"]);
-  assert.equal(loadConfig({ ...bare, STT_PROVIDER: "pocketsphinx" }).stt.modal.key, undefined);
+  assert.equal(loadConfig({ ...bare, STT_PROVIDER: "pocketsphinx" }).stt.provider, "pocketsphinx");
   const elsewhere = { ...bare, STT_STREAM_URL: "wss://stt.example.org" };
-  assert.equal(loadConfig(elsewhere).stt.streamUrl, "wss://stt.example.org/");
+  assert.equal(loadConfig(elsewhere).stt.address, "wss://stt.example.org/");
   assert.deepEqual(problems({ ...elsewhere, MODAL_KEY: "wk-1" }), { MODAL_SECRET: "is not set" });
 });
 
@@ -487,9 +494,13 @@ Deno.test("A name out of a list is taken in any case", () => {
     assert.equal(loadConfig({ ...env, LOG_LEVEL: level }).log.level, expected, level);
   }
   assert.equal(loadConfig({ ...env, STT_PROVIDER: "PocketSphinx" }).stt.provider, "pocketsphinx");
-  assert.equal(loadConfig({ ...env, MODAL_WORKSPACE: "My-Workspace" }).stt.modal.workspace, "my-workspace");
+  assert.equal(loadConfig({ ...env, MODAL_WORKSPACE: "My-Workspace" }).stt.address, modalUrl("my-workspace"));
+  // The first name of a provider is still one of its names.
+  for (const name of ["kyutai", "Modal"]) {
+    assert.equal(loadConfig({ ...env, STT_PROVIDER: name }).stt.provider, "kyutai");
+  }
   const translating = { ...env, LIBRETRANSLATE_URL, TRANSLATION_PROVIDER: "LibreTranslate" };
-  assert.equal(loadConfig(translating).translation.provider, "libretranslate");
+  assert.equal(loadConfig(translating).translation?.provider, "libretranslate");
   // What hangs on the name is asked for in any case too.
   const { MODAL_KEY: _, ...keyless } = env;
   assert.deepEqual(problems({ ...keyless, STT_PROVIDER: "Modal", TRANSLATION_PROVIDER: "DEEPL" }), {
@@ -518,7 +529,7 @@ Deno.test("An empty variable counts as unset", () => {
   );
   const config = loadConfig({ ...empty, ...COMPLETE, STT_STREAM_URL: "  " });
   assert.equal(config.http.port, 8080);
-  assert.equal(config.stt.streamUrl, undefined);
+  assert.equal(config.stt.address, modalUrl("my-workspace"));
 });
 
 Deno.test("A certificate file must be there and hold a certificate", async () => {
@@ -578,8 +589,8 @@ Deno.test("No secret can be seen in the configuration or in its faults", () => {
     JSON.stringify(config),
     Deno.inspect(config, { depth: 9, showHidden: true }),
     `${config.talk.internalSecret}`,
-    String(config.stt.modal.key),
-    Object.entries(config.stt.modal).join(),
+    String(config.stt.settings),
+    Object.entries(config.stt).join(),
     JSON.stringify(error),
     Deno.inspect(error),
     error.stack ?? "",

@@ -1,5 +1,6 @@
 /** The environment, read once and checked whole. For `app.ts` and the command line; rooms get plain options. */
 export * from "./load.ts";
+export type { ChosenProvider } from "./providers.ts";
 export * from "./secret.ts";
-export * from "./variables.ts";
+export { LOG_LEVELS, type LogLevel, VARIABLES } from "./variables.ts";
 export { isEasilyGuessed } from "./fields.ts";

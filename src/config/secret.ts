@@ -1,16 +1,16 @@
 /** A value that is used and never shown: printing, interpolating, serialising or inspecting it gives `[hidden]`. */
 const HIDDEN = "[hidden]";
 
-export class Secret {
-  readonly #value: string;
+export class Secret<T = string> {
+  readonly #value: T;
 
-  constructor(value: string) {
+  constructor(value: T) {
     this.#value = value;
     Object.freeze(this);
   }
 
   /** The value itself, for the one call that needs it. */
-  reveal(): string {
+  reveal(): T {
     return this.#value;
   }
 

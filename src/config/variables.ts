@@ -2,39 +2,22 @@
  * Every environment variable of the service: the one source for the configuration table of the README, for `--help`
  * and for the defaults. What a variable may hold is in `load.ts`.
  */
-import { LIMITS } from "../domain/mod.ts";
-
-export interface Variable {
-  name: string;
-  /** What is used where the variable is unset or empty; undefined means there is none. */
-  default?: string;
-  /** One sentence for the operator. */
-  meaning: string;
-  /** A value that would be accepted. */
-  example: string;
-  /** When it must be set; absent means never. */
-  required?: string;
-  /** Never shown anywhere. */
-  secret?: true;
-  /** Read in lower case too, where it is not set in upper case: so other programs have it. */
-  lowerCase?: true;
-}
-
-/** The recognisers STT_PROVIDER may name. */
-export const STT_PROVIDERS = ["modal", "pocketsphinx"] as const;
-export type SttProvider = (typeof STT_PROVIDERS)[number];
-
-/** The translators TRANSLATION_PROVIDER may name. */
-export const TRANSLATION_PROVIDERS = ["none", "libretranslate", "deepl", "nextcloud"] as const;
-export type TranslationProviderName = (typeof TRANSLATION_PROVIDERS)[number];
+import { LIMITS, type ProviderVariable, type Variable } from "../domain/mod.ts";
+import { STT_PROVIDERS } from "../stt/mod.ts";
+import { TRANSLATION_PROVIDERS } from "../translation/mod.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-const WITH_MODAL = "with STT_PROVIDER=modal and no STT_STREAM_URL";
+/** TRANSLATION_PROVIDER without a provider. */
+export const NO_TRANSLATION = "none";
+
+const named = (names: readonly string[]) => names.map((name) => `\`${name}\``);
+const [standardStt] = STT_PROVIDERS;
 const AS_EXAPP = "with APP_SECRET";
 
-export const VARIABLES = [
+/** Those that are no provider's. */
+const OWN_VARIABLES = [
   {
     name: "LT_HPB_URL",
     required: "always",
@@ -56,34 +39,9 @@ export const VARIABLES = [
   },
   {
     name: "STT_PROVIDER",
-    default: "modal",
-    meaning: `Who turns speech into text: ${STT_PROVIDERS.map((name) => `\`${name}\``).join(" or ")}`,
-    example: "modal",
-  },
-  {
-    name: "MODAL_WORKSPACE",
-    required: WITH_MODAL,
-    meaning: "Name of the Modal workspace that runs the recogniser",
-    example: "my-workspace",
-  },
-  {
-    name: "MODAL_KEY",
-    required: WITH_MODAL,
-    secret: true,
-    meaning: "Key of a Modal proxy token",
-    example: "wk-...",
-  },
-  {
-    name: "MODAL_SECRET",
-    required: WITH_MODAL,
-    secret: true,
-    meaning: "Secret of the same Modal proxy token",
-    example: "ws-...",
-  },
-  {
-    name: "STT_STREAM_URL",
-    meaning: "WebSocket address of the recogniser, instead of the one in the Modal workspace",
-    example: "wss://stt.example.org/v1/stream",
+    default: standardStt.name,
+    meaning: `Who turns speech into text: ${named(STT_PROVIDERS.map(({ name }) => name)).join(" or ")}`,
+    example: standardStt.name,
   },
   {
     name: "STT_CHUNK_MS",
@@ -105,34 +63,11 @@ export const VARIABLES = [
   },
   {
     name: "TRANSLATION_PROVIDER",
-    default: "none",
-    meaning: `Who translates captions: ${TRANSLATION_PROVIDERS.map((name) => `\`${name}\``).join(", ")}`,
-    example: "libretranslate",
-  },
-  {
-    name: "LIBRETRANSLATE_URL",
-    required: "with TRANSLATION_PROVIDER=libretranslate",
-    meaning: "Address of the LibreTranslate server",
-    example: "http://libretranslate:5000",
-  },
-  {
-    name: "LIBRETRANSLATE_API_KEY",
-    secret: true,
-    meaning: "Key for a LibreTranslate server that wants one",
-    example: "the key its operator gave you",
-  },
-  {
-    name: "DEEPL_API_KEY",
-    required: "with TRANSLATION_PROVIDER=deepl",
-    secret: true,
-    meaning: "Authentication key of a DeepL API account",
-    example: "the key from your DeepL account page",
-  },
-  {
-    name: "DEEPL_URL",
-    default: "https://api.deepl.com",
-    meaning: "Address of DeepL; a free key (it ends in `:fx`) goes to `https://api-free.deepl.com` by itself",
-    example: "https://api.deepl.com",
+    default: NO_TRANSLATION,
+    meaning: `Who translates captions: ${
+      named([NO_TRANSLATION, ...TRANSLATION_PROVIDERS.map(({ name }) => name)]).join(", ")
+    }`,
+    example: TRANSLATION_PROVIDERS[0].name,
   },
   {
     name: "HOST",
@@ -298,4 +233,28 @@ export const VARIABLES = [
   },
 ] as const satisfies readonly Variable[];
 
-export type VariableName = (typeof VARIABLES)[number]["name"];
+export type OwnVariableName = (typeof OWN_VARIABLES)[number]["name"];
+
+/** Those of all providers, each once: providers may share one. */
+export const PROVIDER_VARIABLES: Readonly<
+  Record<"STT_PROVIDER" | "TRANSLATION_PROVIDER", ProviderVariable[]>
+> = {
+  STT_PROVIDER: distinct(STT_PROVIDERS.flatMap(({ variables }) => variables)),
+  TRANSLATION_PROVIDER: distinct(TRANSLATION_PROVIDERS.flatMap(({ variables }) => variables)),
+};
+
+/** All, those of providers behind the variable that names the provider. */
+export const VARIABLES: readonly Variable[] = OWN_VARIABLES.flatMap((variable): Variable[] =>
+  variable.name === "STT_PROVIDER" || variable.name === "TRANSLATION_PROVIDER"
+    ? [variable, ...PROVIDER_VARIABLES[variable.name]]
+    : [variable]
+);
+
+/** Whether a variable is a provider's, and has no default of ours. */
+export function isProviders(name: string): boolean {
+  return Object.values(PROVIDER_VARIABLES).some((variables) => variables.some((each) => each.name === name));
+}
+
+function distinct(variables: readonly ProviderVariable[]): ProviderVariable[] {
+  return [...new Map(variables.map((variable) => [variable.name, variable])).values()];
+}

@@ -1,5 +1,5 @@
 /** Who recognises the demo's speech: pocketsphinx where Debian's packages are there, else a stand-in. */
-import { FakeModalServer } from "../../tests/fakes/stt.ts";
+import { FakeKyutaiServer } from "../../tests/fakes/stt.ts";
 import { pocketsphinxAvailable } from "../stt/mod.ts";
 import type { Line } from "./dialogue.ts";
 
@@ -22,11 +22,11 @@ export async function openRecogniser(lines: readonly Line[]): Promise<DemoRecogn
   const script = (session: number) =>
     lines.filter(({ speaker }) => speaker === speakers[session % speakers.length])
       .flatMap(({ words }) => words.split(" "));
-  const server = FakeModalServer.start({ recogniser: { script } });
+  const server = FakeKyutaiServer.start({ recogniser: { script } });
   return {
     note:
       "pocketsphinx is not installed: a stand-in recites the script when it hears a voice. Nothing is recognised.",
-    environment: { STT_PROVIDER: "modal", STT_STREAM_URL: server.url },
+    environment: { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

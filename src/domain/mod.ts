@@ -9,6 +9,7 @@ export * from "./limits.ts";
 export * from "./media.ts";
 export * from "./nextcloud.ts";
 export * from "./piece_joiner.ts";
+export * from "./provider.ts";
 export * from "./rooms.ts";
 export * from "./speaker_host.ts";
 export * from "./speech_to_text.ts";

@@ -45,7 +45,7 @@ function nativeServer(
 ) {
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     const { url, headers } = request;
-    const key = headers.get("modal-key");
+    const key = headers.get("x-key");
     const { socket, response } = Deno.upgradeWebSocket(request, { idleTimeout: 0 });
     onSocket(socket, { url, key });
     return response;
@@ -293,7 +293,7 @@ Deno.test("The handshake carries the headers and the whole path", async () => {
   await using server = nativeServer((_, request) => seen.resolve(request));
   await using _duplex = await WebSocketDuplex.open(server.url, {
     ...OPTIONS,
-    headers: { "Modal-Key": "k1" },
+    headers: { "X-Key": "k1" },
   });
   const { url, key } = await seen.promise;
   assert.equal(key, "k1");
@@ -650,12 +650,12 @@ Deno.test("An address or a header that cannot be rejects without naming it", asy
     ["s3cret", {}],
     ["ftp://s3cret/", {}],
     ["ws://127.0.0.1:1/#s3cret", {}],
-    ["ws://127.0.0.1:1/", { "Modal-Key": "s3cret\r\nX: y" }],
+    ["ws://127.0.0.1:1/", { "X-Key": "s3cret\r\nX: y" }],
   ];
   for (const [url, headers] of attempts) {
     const error = await WebSocketDuplex.open(url, { ...OPTIONS, headers }).catch((error) => error);
     assert.ok(error instanceof WebSocketOpenError);
-    assert.doesNotMatch(`${error.stack} ${error.cause}`, /s3cret|modal-key/i);
+    assert.doesNotMatch(`${error.stack} ${error.cause}`, /s3cret|x-key/i);
   }
 });
 

@@ -14,12 +14,13 @@ import type {
   IceServer,
   LedgerSnapshot,
   LogFields,
+  ProviderChoice,
   SdpOffer,
   Speaker,
   SpeakerEvents,
   SpeakerTrouble,
 } from "../domain/mod.ts";
-import type { SttSettings } from "../stt/mod.ts";
+import type { SttParts } from "../stt/mod.ts";
 import type { WebRtcNetwork } from "../webrtc/mod.ts";
 import type { PlainError } from "./plain_error.ts";
 
@@ -28,7 +29,7 @@ export const BEAT_MS = 250;
 
 /** What a worker builds its pipelines from. */
 export interface WorkerSettings {
-  stt: { provider: string; modal?: SttSettings["modal"] };
+  stt: ProviderChoice & Pick<SttParts, "tls">;
   chunkMs: number;
   partials: boolean;
   /** Where media is received. */

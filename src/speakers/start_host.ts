@@ -21,7 +21,7 @@ export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptio
   const { settings: { stt, chunkMs, partials, network }, ...parts } = options;
   const { InProcessHost } = await import("./in_process_host.ts");
   return new InProcessHost({
-    stt: createSpeechToText(stt.provider, { modal: stt.modal, meter: parts.meter, clock: parts.clock }),
+    stt: createSpeechToText(stt, { tls: stt.tls, meter: parts.meter, clock: parts.clock }),
     chunkMs,
     partials,
     network,

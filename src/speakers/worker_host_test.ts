@@ -75,7 +75,13 @@ class Told implements SpeakerEvents {
   }
 }
 
-const SETTINGS = { stt: { provider: "modal" }, chunkMs: 80, partials: true, network: {}, debugLog: false };
+const SETTINGS = {
+  stt: { provider: "kyutai", settings: {} },
+  chunkMs: 80,
+  partials: true,
+  network: {},
+  debugLog: false,
+};
 
 async function withHost(
   options: { workers: number; speakersPerWorkerMax?: number },

@@ -108,7 +108,7 @@ export class WorkerSide {
     const { clock } = this.#options;
     const { meter } = this.#forwarding;
     this.#host = new InProcessHost({
-      stt: createSpeechToText(stt.provider, { modal: stt.modal, meter, clock }),
+      stt: createSpeechToText(stt, { tls: stt.tls, meter, clock }),
       chunkMs,
       partials,
       network,

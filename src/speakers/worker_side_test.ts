@@ -9,7 +9,7 @@ import { BEAT_MS, type FromWorker, type WorkerSettings } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
 
 const SETTINGS: WorkerSettings = {
-  stt: { provider: "modal", modal: { url: "ws://127.0.0.1:1" } },
+  stt: { provider: "kyutai", settings: { url: "ws://127.0.0.1:1" } },
   chunkMs: 80,
   partials: true,
   network: {},
@@ -85,7 +85,7 @@ Deno.test("A speaker opened in a worker is drained and disposed by calls, each a
 
 Deno.test("A worker that cannot take a message, or be started, says that it is broken", () => {
   const { said, side: worker } = side();
-  worker.receive({ type: "start", settings: { ...SETTINGS, stt: { provider: "nobody" } } });
+  worker.receive({ type: "start", settings: { ...SETTINGS, stt: { provider: "nobody", settings: {} } } });
   assert.equal(of(said, "broken").length, 1);
   worker.receive(JSON.parse('{"type":"sing"}'));
   assert.match(of(said, "broken")[1].error.message, /its type is not known/);

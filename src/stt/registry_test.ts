@@ -2,31 +2,46 @@ import assert from "@std/assert";
 import { ConfigError } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { createSpeechToText, modalUrl, STT_PROVIDER_NAMES, STT_PROVIDERS } from "./mod.ts";
+import { createSpeechToText, modalUrl, STT_PROVIDERS } from "./mod.ts";
 
-const SETTINGS = { modal: { url: modalUrl("acme") }, meter: new FakeMeter(), clock: systemClock };
+const PARTS = { meter: new FakeMeter(), clock: systemClock };
 
-Deno.test("Every provider named is made under its name, with the languages the registry says", () => {
-  assert.deepEqual([...STT_PROVIDER_NAMES].sort(), ["modal", "pocketsphinx"]);
-  for (const name of STT_PROVIDER_NAMES) {
-    const stt = createSpeechToText(name, SETTINGS);
-    assert.equal(stt.name, name);
-    assert.equal(stt.languages, STT_PROVIDERS[name].languages);
-    assert.ok([8_000, 12_000, 16_000, 24_000, 48_000].includes(stt.sampleRateHz));
+/** Of each provider, what it is made from. */
+const SETTINGS: Record<string, unknown> = { kyutai: { url: modalUrl("acme") }, pocketsphinx: {} };
+
+Deno.test("Every provider named is made under its name, as the registry describes it", () => {
+  assert.deepEqual(STT_PROVIDERS.map(({ name }) => name).sort(), Object.keys(SETTINGS));
+  for (const { name, aliases = [], languages, features } of STT_PROVIDERS) {
+    for (const provider of [name, ...aliases]) {
+      const stt = createSpeechToText({ provider, settings: SETTINGS[name] }, PARTS);
+      assert.equal(stt.name, name);
+      assert.equal(stt.languages, languages);
+      assert.equal(stt.features, features);
+      assert.ok([8_000, 12_000, 16_000, 24_000, 48_000].includes(stt.sampleRateHz));
+    }
+  }
+});
+
+Deno.test("Settings are plain data: they may cross to another process", () => {
+  const token = { MODAL_KEY: "wk-1", MODAL_SECRET: "ws-1" };
+  for (const provider of STT_PROVIDERS) {
+    const settings = provider.settings({ MODAL_WORKSPACE: "acme", ...token });
+    assert.deepEqual(structuredClone(settings), settings);
   }
 });
 
 Deno.test("An unknown name is a fault of the configuration that lists the known ones", () => {
-  for (const name of ["vosc", "", "toString", "__proto__"]) {
-    assert.throws(() => createSpeechToText(name, SETTINGS), (error: unknown) => {
+  for (const provider of ["vosc", "", "toString", "__proto__"]) {
+    assert.throws(() => createSpeechToText({ provider, settings: {} }, PARTS), (error: unknown) => {
       const [fault] = error instanceof ConfigError ? error.faults : [];
-      return fault?.variable === "STT_PROVIDER" && /modal, pocketsphinx/.test(fault.problem);
+      return fault?.variable === "STT_PROVIDER" && /kyutai, pocketsphinx/.test(fault.problem);
     });
   }
 });
 
-Deno.test("Modal without an address is a fault of the configuration", () => {
-  assert.throws(() => createSpeechToText("modal", { ...SETTINGS, modal: undefined }), ConfigError);
+Deno.test("Kyutai without an address is a fault of the configuration", () => {
+  const [kyutai] = STT_PROVIDERS;
+  assert.throws(() => kyutai.settings({}), ConfigError);
 });
 
 Deno.test("The address of a workspace is the deployed app's", () => {

@@ -171,7 +171,7 @@ Deno.test("Fields whose name tells of secrets, tokens, SDP or speech are hidden"
     assert.equal(lines[0].split("[hidden]").length - 1, names.length);
   }
   const { log, last } = setup();
-  const harmless = { context: "a", monkey: "b", sttProvider: "modal", captions: 3, texture: "c", tokens: 5 };
+  const harmless = { context: "a", monkey: "b", sttProvider: "kyutai", captions: 3, texture: "c", tokens: 5 };
   log.info("Event", harmless);
   const { time: _1, level: _2, message: _3, ...fields } = last();
   assert.deepEqual(fields, harmless);

@@ -1,10 +1,4 @@
-/** Translation of captions: a file per provider, and the desk that stands before them. */
+/** Translation of captions: a folder per provider, one registry, and the desk that stands before them. */
 export { type DeskOptions, TranslationDesk } from "./desk.ts";
-export {
-  createTranslator,
-  openTranslations,
-  TRANSLATION_PROVIDERS,
-  type TranslationProvider,
-  type TranslationProviderName,
-  type TranslationSettings,
-} from "./registry.ts";
+export type { TranslationProvider, TranslatorParts } from "./provider.ts";
+export { createTranslator, openTranslations, TRANSLATION_PROVIDERS } from "./registry.ts";

@@ -11,7 +11,10 @@ sttContract({
   ignore: !installed,
   languages: ["en"],
   start: async () => ({
-    stt: createSpeechToText("pocketsphinx", { meter: new FakeMeter(), clock: systemClock }),
+    stt: createSpeechToText({ provider: "pocketsphinx", settings: {} }, {
+      meter: new FakeMeter(),
+      clock: systemClock,
+    }),
     unreachable: pocketsphinxStt({ clock: systemClock, command: ["tiro-no-such-program"] }),
     phrases: [await phrase("train_slt"), await phrase("river_rms")],
     [Symbol.asyncDispose]: () => Promise.resolve(),

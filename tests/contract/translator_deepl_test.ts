@@ -8,7 +8,10 @@ function start() {
   const scope = new Scope("test");
   const server = new FakeDeepl("key-of-ours:fx");
   const create = (key: string) =>
-    createTranslator("deepl", { deepl: { url: server.url, key }, scope, clock: systemClock });
+    createTranslator({ provider: "deepl", settings: { url: server.url, key } }, {
+      scope,
+      clock: systemClock,
+    });
   return {
     server,
     translator: create("key-of-ours:fx"),

@@ -8,8 +8,7 @@ function start() {
   const scope = new Scope("test");
   const server = new FakeLibreTranslate("key-of-ours");
   const create = (apiKey?: string) =>
-    createTranslator("libretranslate", {
-      libretranslate: { url: `${server.url}/`, apiKey },
+    createTranslator({ provider: "libretranslate", settings: { url: `${server.url}/`, apiKey } }, {
       scope,
       clock: systemClock,
     });

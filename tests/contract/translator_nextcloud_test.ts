@@ -13,7 +13,7 @@ function start() {
   const create = (secret: string) => {
     const exApp = { id: "live_transcription", secret, version: "1.0.0", aaVersion: "32.0.0" };
     const ocs = createOcs({ nextcloudUrl: server.url, exApp, log: new FakeLog(), meter: new FakeMeter() });
-    return createTranslator("nextcloud", {
+    return createTranslator({ provider: "nextcloud", settings: {} }, {
       nextcloud: { ocs, appId: "live_transcription" },
       scope,
       clock: systemClock,

@@ -23,7 +23,7 @@ const WINDOW_SAMPLES = SAMPLE_RATE_HZ / 50;
 /** A sentence is over after this much silence in the audio. */
 const SENTENCE_END_MS = 800;
 
-export interface FakeModalOptions {
+export interface FakeKyutaiOptions {
   /** `deployed`: `{type:"token"}`. `design`: `{text, final, vad_end}`. */
   shape?: "deployed" | "design";
   /** What the design's `text` holds: the hypothesis so far, settled as a whole; or one word a message. */
@@ -65,7 +65,7 @@ interface RecognisedWord {
 }
 
 /** One session, as the server saw it. */
-export class FakeModalConnection {
+export class FakeKyutaiConnection {
   /** The newest ten minutes of audio, as it came. */
   readonly samples: Float32Array[] = [];
   /** Length of each binary message, bytes, the newest 10,000. */
@@ -97,9 +97,9 @@ export class FakeModalConnection {
   }
 }
 
-export class FakeModalServer implements AsyncDisposable {
+export class FakeKyutaiServer implements AsyncDisposable {
   /** Sessions in the order they opened, the newest 1,000. */
-  readonly connections: FakeModalConnection[] = [];
+  readonly connections: FakeKyutaiConnection[] = [];
   /** Handshakes that reached the server, whatever became of them. */
   handshakes = 0;
   /** Hangs up on whoever connects. */
@@ -108,7 +108,7 @@ export class FakeModalServer implements AsyncDisposable {
   silent = false;
   delayMs: number;
 
-  readonly #options: FakeModalOptions;
+  readonly #options: FakeKyutaiOptions;
   readonly #server: WebSocketServer;
   readonly #live = new Set<ServerConnection>();
   readonly #watchers = new Set<() => void>();
@@ -119,7 +119,7 @@ export class FakeModalServer implements AsyncDisposable {
   #starting: { ms: number; done?: Promise<void> } | undefined;
   #stopped = false;
 
-  private constructor(options: FakeModalOptions) {
+  private constructor(options: FakeKyutaiOptions) {
     this.#options = options;
     this.delayMs = options.delayMs ?? 0;
     this.#server = new WebSocketServer({
@@ -129,8 +129,8 @@ export class FakeModalServer implements AsyncDisposable {
     });
   }
 
-  static start(options: FakeModalOptions = {}): FakeModalServer {
-    return new FakeModalServer(options);
+  static start(options: FakeKyutaiOptions = {}): FakeKyutaiServer {
+    return new FakeKyutaiServer(options);
   }
 
   get url(): string {
@@ -240,7 +240,7 @@ export class FakeModalServer implements AsyncDisposable {
   }
 
   #open(connection: ServerConnection): void {
-    const record = new FakeModalConnection();
+    const record = new FakeKyutaiConnection();
     this.connections.push(record);
     if (this.connections.length > REMEMBERED_CONNECTIONS) this.connections.shift();
     const { recogniser = "tones", shape = "deployed", design = "hypotheses", closeAfterIdleMs = 30_000 } =

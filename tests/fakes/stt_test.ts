@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import { FakeModalServer } from "./stt.ts";
+import { FakeKyutaiServer } from "./stt.ts";
 import { toneSpeech } from "./tones.ts";
 
 /** Deno's native client, so that the fake's own framing is held against another's. */
@@ -30,7 +30,7 @@ async function connect(url: string, headers: Record<string, string> = {}) {
 }
 
 Deno.test("The deployed shape answers each tone with a token, once and in order", async () => {
-  await using server = FakeModalServer.start();
+  await using server = FakeKyutaiServer.start();
   await using client = await connect(server.url);
   client.say(["red", "river", "river"]);
   await server.until(() => server.connections[0].words.length === 3);
@@ -44,7 +44,7 @@ Deno.test("The deployed shape answers each tone with a token, once and in order"
 });
 
 Deno.test("The design's shape sends hypotheses that grow, then one settled with the end of the turn", async () => {
-  await using server = FakeModalServer.start({ shape: "design" });
+  await using server = FakeKyutaiServer.start({ shape: "design" });
   await using client = await connect(server.url);
   client.say(["red", "river"]);
   await server.until(() => server.connections[0].receivedMs >= 1_480);
@@ -58,7 +58,7 @@ Deno.test("The design's shape sends hypotheses that grow, then one settled with 
 });
 
 Deno.test("A script is recited to any voice and not to silence", async () => {
-  await using server = FakeModalServer.start({ recogniser: { script: ["hello", "there"] } });
+  await using server = FakeKyutaiServer.start({ recogniser: { script: ["hello", "there"] } });
   await using client = await connect(server.url);
   client.socket.send(new Float32Array(24_000));
   client.socket.send(Float32Array.from({ length: 24_000 }, (_, i) => Math.sin(i / 9) / 3));
@@ -67,7 +67,7 @@ Deno.test("A script is recited to any voice and not to silence", async () => {
 });
 
 Deno.test("Stopping leaves the bytes in the kernel until reading resumes", async () => {
-  await using server = FakeModalServer.start();
+  await using server = FakeKyutaiServer.start();
   await using client = await connect(server.url);
   server.stopReading();
   const frame = new Float32Array(20_000);
@@ -80,7 +80,7 @@ Deno.test("Stopping leaves the bytes in the kernel until reading resumes", async
 });
 
 Deno.test("A cold server answers the handshake late, and lets go of it when it is stopped", async () => {
-  await using server = FakeModalServer.start();
+  await using server = FakeKyutaiServer.start();
   server.coldFor(60);
   const startMs = performance.now();
   await using _client = await connect(server.url);
@@ -94,7 +94,7 @@ Deno.test("A cold server answers the handshake late, and lets go of it when it i
 });
 
 Deno.test("Wrong credentials, a wrong path and a refusing server open nothing", async () => {
-  await using server = FakeModalServer.start({ requireHeaders: { key: "k", secret: "s" } });
+  await using server = FakeKyutaiServer.start({ requireHeaders: { key: "k", secret: "s" } });
   await assert.rejects(connect(server.url));
   await assert.rejects(connect(server.url, { "Modal-Key": "k", "Modal-Secret": "x" }));
   const right = { "Modal-Key": "k", "Modal-Secret": "s" };
@@ -107,7 +107,7 @@ Deno.test("Wrong credentials, a wrong path and a refusing server open nothing", 
 });
 
 Deno.test("Dropped connections end unclean, idle ones with 1000", async () => {
-  await using server = FakeModalServer.start({ closeAfterIdleMs: 40 });
+  await using server = FakeKyutaiServer.start({ closeAfterIdleMs: 40 });
   const idle = await connect(server.url);
   const { code, wasClean } = await idle.closed;
   assert.deepEqual({ code, wasClean }, { code: 1000, wasClean: true });
@@ -118,7 +118,7 @@ Deno.test("Dropped connections end unclean, idle ones with 1000", async () => {
 });
 
 Deno.test("A silent server hears and says nothing; an error goes to everyone", async () => {
-  await using server = FakeModalServer.start({ recogniser: { script: ["never"] } });
+  await using server = FakeKyutaiServer.start({ recogniser: { script: ["never"] } });
   server.silent = true;
   await using client = await connect(server.url);
   client.say(["red", "river", "music"]);

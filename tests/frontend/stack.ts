@@ -5,7 +5,7 @@
  *   deno run -A tests/frontend/stack.ts token|appapi
  */
 import { FakeHpb } from "../fakes/hpb.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeLibreTranslate } from "../fakes/translators.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 
@@ -39,7 +39,7 @@ async function run(): Promise<void> {
   stack.defer(() => Deno.remove(storage, { recursive: true }));
   const hpb = stack.use(await FakeHpb.start());
   hpb.nextcloud.register(EX_APP);
-  const stt = stack.use(FakeModalServer.start());
+  const stt = stack.use(FakeKyutaiServer.start());
   const translator = stack.use(new FakeLibreTranslate());
   const call = stack.use(await hpb.startCall());
   const listener = await call.addListener();

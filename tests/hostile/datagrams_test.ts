@@ -5,7 +5,7 @@
 import assert from "@std/assert";
 import type { TestParticipant, TestSpeaker } from "../fakes/call.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { baseUrl, enable, eventually, finalText, metric, serviceFor } from "../integration/world.ts";
 import { type MediaPath, mediaPaths } from "../real/janus_admin.ts";
@@ -36,9 +36,9 @@ const [hpbVersion = "none"] = installedHpbVersions().toReversed();
 function onCall(name: string, test: (attacked: Attacked) => Promise<void>, ignore = false): void {
   Deno.test({ name, ignore }, () =>
     onRealStack({ hpbVersion }, async (stack) => {
-      await using server = FakeModalServer.start();
+      await using server = FakeKyutaiServer.start();
       await using service = await serviceFor(stack, {
-        STT_PROVIDER: "modal",
+        STT_PROVIDER: "kyutai",
         STT_STREAM_URL: server.url,
         MEDIA_WORKERS: "2",
       });

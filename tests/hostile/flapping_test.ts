@@ -4,7 +4,7 @@
  */
 import assert from "@std/assert";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { baseUrl, enable, eventually, finalText, metric, post, serviceFor } from "../integration/world.ts";
 import { installedHpbVersions, onRealStack } from "../real/stack.ts";
@@ -23,9 +23,9 @@ const [hpbVersion = "none"] = installedHpbVersions().toReversed();
 
 Deno.test("A call whose language, listeners and guests flap: every word of those who speak arrives", () =>
   onRealStack({ hpbVersion }, async (stack) => {
-    await using server = FakeModalServer.start();
+    await using server = FakeKyutaiServer.start();
     await using service = await serviceFor(stack, {
-      STT_PROVIDER: "modal",
+      STT_PROVIDER: "kyutai",
       STT_STREAM_URL: server.url,
       MEDIA_WORKERS: "1",
     });

@@ -4,7 +4,7 @@
  */
 import type { TestParticipant, TestSpeaker } from "../fakes/call.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { enable, eventually, finalText } from "../integration/world.ts";
 import type { Percentiles } from "../load/latency.ts";
@@ -68,7 +68,7 @@ async function onScene<T>(options: FloodOptions, work: (scene: Scene) => Promise
   const [hpbVersion] = installedHpbVersions().toReversed();
   if (hpbVersion === undefined) throw new Error("Cannot flood: no HPB is installed, see scripts/install-hpb");
   await using stack = await RealStack.start({ hpbVersion });
-  await using server = FakeModalServer.start();
+  await using server = FakeKyutaiServer.start();
   await using service = await ServiceProcess.start({
     denoArgs: ["--inspect=127.0.0.1:0"],
     environment: {

@@ -6,7 +6,7 @@ import assert from "@std/assert";
 import { LIMITS } from "../../src/domain/mod.ts";
 import type { TestParticipant, TestSpeaker } from "../fakes/call.ts";
 import { RawHttp } from "../fakes/raw_http.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { eventually, finalText, say } from "../integration/world.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 import { installedHpbVersions, onRealStack } from "../real/stack.ts";
@@ -63,7 +63,7 @@ async function guess(base: string, signal: AbortSignal): Promise<number> {
 
 Deno.test("2,000 half requests, guesses of the token and malformed hosts: every word arrives, and the front end is answered", () =>
   onRealStack({ hpbVersion }, async (stack) => {
-    await using server = FakeModalServer.start();
+    await using server = FakeKyutaiServer.start();
     await using service = await ServiceProcess.start({
       descriptorsMax: DESCRIPTORS,
       environment: {
@@ -71,7 +71,7 @@ Deno.test("2,000 half requests, guesses of the token and malformed hosts: every 
         LT_INTERNAL_SECRET: stack.internalSecret,
         NEXTCLOUD_URL: stack.nextcloudUrl,
         LT_API_TOKEN: TOKEN,
-        STT_PROVIDER: "modal",
+        STT_PROVIDER: "kyutai",
         STT_STREAM_URL: server.url,
         MEDIA_WORKERS: "1",
         MAX_ROOMS: "20",

@@ -4,7 +4,7 @@
  */
 import assert from "@std/assert";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { baseUrl, enable, eventually, finalText, metric, serviceFor } from "../integration/world.ts";
 import { installedHpbVersions, onRealStack } from "../real/stack.ts";
@@ -18,8 +18,8 @@ const [hpbVersion = "none"] = installedHpbVersions().toReversed();
 
 Deno.test(`${CROWD} who publish nothing: who speaks goes before them, and every word is read`, () =>
   onRealStack({ hpbVersion }, async (stack) => {
-    await using server = FakeModalServer.start();
-    await using service = await serviceFor(stack, { STT_PROVIDER: "modal", STT_STREAM_URL: server.url });
+    await using server = FakeKyutaiServer.start();
+    await using service = await serviceFor(stack, { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url });
     const base = baseUrl(service);
     await using other = await stack.startCall();
     await using crowded = await stack.startCall();

@@ -4,7 +4,7 @@
  */
 import assert from "@std/assert";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { baseUrl, enable, eventually, finalText, metric, serviceFor } from "../integration/world.ts";
 import { installedHpbVersions, onRealStack } from "../real/stack.ts";
@@ -18,8 +18,8 @@ const PHRASE = ["morning", "coffee", "window", "red", "north", "music", "river",
 for (const hpbVersion of installedHpbVersions()) {
   Deno.test(`HPB ${hpbVersion}: among ${GUESTS} guests with 60 KB of hello features every word is read`, () =>
     onRealStack({ hpbVersion }, async (stack) => {
-      await using server = FakeModalServer.start();
-      await using service = await serviceFor(stack, { STT_PROVIDER: "modal", STT_STREAM_URL: server.url });
+      await using server = FakeKyutaiServer.start();
+      await using service = await serviceFor(stack, { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url });
       const base = baseUrl(service);
       await using call = await stack.startCall();
       for (let guest = 0; guest < GUESTS; guest++) await call.addGuest(FAT);

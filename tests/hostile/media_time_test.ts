@@ -5,7 +5,7 @@
  */
 import assert from "@std/assert";
 import { encodeOpus, packedOpus, padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { baseUrl, enable, eventually, finalText, metric, serviceFor } from "../integration/world.ts";
 import { installedHpbVersions, onRealStack } from "../real/stack.ts";
@@ -48,9 +48,9 @@ const [hpbVersion = "none"] = installedHpbVersions().toReversed();
 for (const [name, hostile] of Object.entries(HOSTILE)) {
   Deno.test(`A guest sends ${name}: no more is sent to speech-to-text than time passes, and nobody loses a word`, () =>
     onRealStack({ hpbVersion }, async (stack) => {
-      await using server = FakeModalServer.start();
+      await using server = FakeKyutaiServer.start();
       await using service = await serviceFor(stack, {
-        STT_PROVIDER: "modal",
+        STT_PROVIDER: "kyutai",
         STT_STREAM_URL: server.url,
         MEDIA_WORKERS: "1",
       });

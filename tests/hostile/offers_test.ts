@@ -7,7 +7,7 @@ import assert from "@std/assert";
 import type { TestParticipant, TestSpeaker } from "../fakes/call.ts";
 import { HpbParticipant } from "../fakes/participant.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { baseUrl, enable, eventually, finalText, metric, serviceFor } from "../integration/world.ts";
 import { ownAddress } from "../real/janus.ts";
@@ -40,9 +40,9 @@ function onCall(name: string, test: (forging: Forging) => Promise<void>): void {
   for (const hpbVersion of installedHpbVersions()) {
     Deno.test(`HPB ${hpbVersion}: ${name}`, () =>
       onRealStack({ hpbVersion }, async (stack) => {
-        await using server = FakeModalServer.start();
+        await using server = FakeKyutaiServer.start();
         await using service = await serviceFor(stack, {
-          STT_PROVIDER: "modal",
+          STT_PROVIDER: "kyutai",
           STT_STREAM_URL: server.url,
           MEDIA_WORKERS: "1",
         });

@@ -5,7 +5,7 @@
 import assert from "@std/assert";
 import { ClaimedPorts } from "../fakes/ports.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { enable, eventually, finalText, isFinal, metric, posting } from "../integration/world.ts";
 import { ServiceProcess } from "../load/service_process.ts";
@@ -21,7 +21,7 @@ const [hpbVersion = "none"] = installedHpbVersions().toReversed();
 
 Deno.test("A log that nobody reads, and a flood of refused requests, cost an honest speaker no word", () =>
   onRealStack({ hpbVersion }, async (stack) => {
-    await using stt = FakeModalServer.start();
+    await using stt = FakeKyutaiServer.start();
     using ports = ClaimedPorts.claim();
     await using service = await ServiceProcess.start({
       unreadLogPort: ports.next(),

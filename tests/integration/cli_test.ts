@@ -4,7 +4,7 @@ import { FakeHpb } from "../fakes/hpb.ts";
 import { ClaimedPorts } from "../fakes/ports.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { startFlags } from "../load/start_flags.ts";
 import { enable, eventually, metric } from "./world.ts";
@@ -156,7 +156,7 @@ Deno.test("One Ctrl-C that comes twice, as under a task runner, drains; trust in
 
 Deno.test("SIGTERM drains: the words heard become finals, the service says bye and exits 0 within 5 s", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-  await using stt = FakeModalServer.start();
+  await using stt = FakeKyutaiServer.start();
   using ports = ClaimedPorts.claim();
   const port = String(ports.next());
   const environment = {

@@ -3,7 +3,7 @@ import assert from "@std/assert";
 import { LIMITS } from "../../src/domain/mod.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 import { enable, eventually, isFinal, metric, say } from "./world.ts";
 
@@ -13,7 +13,7 @@ const ENOUGH = 2_000;
 for (const workers of ["0", "1"]) {
   Deno.test(`Without a descriptor (${workers} media workers) who speaks is captioned on; newcomers and calls follow when there is one`, async () => {
     await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-    await using stt = FakeModalServer.start();
+    await using stt = FakeKyutaiServer.start();
     await using service = await ServiceProcess.start({
       descriptorsMax: ENOUGH,
       environment: {

@@ -3,7 +3,8 @@
  * of the code. `deno run -A tests/integration/exapp_manifest_test.ts` prints the block of variables as it should stand.
  */
 import assert from "@std/assert";
-import { type Variable, VARIABLES } from "../../src/config/mod.ts";
+import { VARIABLES } from "../../src/config/mod.ts";
+import type { Variable } from "../../src/domain/mod.ts";
 
 const MANIFEST = new URL("../../deploy/appinfo/info.xml", import.meta.url);
 const DOCUMENT = new URL("../../docs/EXAPP.md", import.meta.url);
@@ -30,7 +31,7 @@ interface Element {
   children: Element[];
 }
 
-const offered = (VARIABLES as readonly Variable[])
+const offered = VARIABLES
   .filter(({ name }) => !SET_BY_APPAPI.includes(name) && !NOT_FOR_EXAPPS.includes(name));
 
 function descriptionOf({ meaning, default: standard, required }: Variable): string {

@@ -5,7 +5,7 @@ import { type ExAppAddress, FakeAppApi } from "../fakes/app_api.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeLog } from "../fakes/telemetry.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { eventually, finalText, serviceFor } from "./world.ts";
@@ -20,7 +20,7 @@ const PHRASE = ["morning", "coffee", "window"];
 
 interface ExAppWorld extends AsyncDisposable {
   hpb: FakeHpb;
-  stt: FakeModalServer;
+  stt: FakeKyutaiServer;
   appApi: FakeAppApi;
   /** APP_PERSISTENT_STORAGE. */
   storage: string;
@@ -34,7 +34,7 @@ async function startExAppWorld(): Promise<ExAppWorld> {
   const storage = await Deno.makeTempDir();
   stack.defer(() => Deno.remove(storage, { recursive: true }));
   const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
-  const stt = stack.use(FakeModalServer.start());
+  const stt = stack.use(FakeKyutaiServer.start());
   const log = new FakeLog();
   return {
     log,
@@ -218,7 +218,7 @@ Deno.test("An AppAPI that knows no progress is told nothing more, and may enable
 Deno.test("A recogniser that refuses us is told to the administrator, and 100 % is not", async () => {
   await using world = await startExAppWorld();
   const { appApi } = world;
-  const refusing = FakeModalServer.start({ requireHeaders: { key: "wk-right", secret: "ws-right" } });
+  const refusing = FakeKyutaiServer.start({ requireHeaders: { key: "wk-right", secret: "ws-right" } });
   await using _refusing = refusing;
   await using service = await world.start({
     STT_STREAM_URL: refusing.url,

@@ -1,6 +1,6 @@
 /** What the process that runs this may do, as one line of JSON. */
 import { readSystemFile } from "../../src/flow/mod.ts";
-import { pocketsphinxAvailable } from "../../src/stt/pocketsphinx/provider.ts";
+import { pocketsphinxAvailable } from "../../src/stt/pocketsphinx/speech_to_text.ts";
 import { isLibcUdp } from "../../src/webrtc/udp_libc.ts";
 
 async function refused(attempt: () => unknown): Promise<boolean> {

@@ -5,7 +5,7 @@ import { loadConfig } from "../../src/config/mod.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { FakeProxy } from "../fakes/proxy.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeLog } from "../fakes/telemetry.ts";
 import { FakeLibreTranslate, inOtherWords } from "../fakes/translators.ts";
 import { baseUrl, enable, eventually, isFinal, metric, PHRASE, post, say } from "./world.ts";
@@ -16,7 +16,7 @@ for (const workers of ["0", "1"]) {
   Deno.test(`Captions come through a proxy, from every peer there is, with ${workers} media workers`, async () => {
     await using stack = new AsyncDisposableStack();
     const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
-    const stt = stack.use(FakeModalServer.start());
+    const stt = stack.use(FakeKyutaiServer.start());
     const translator = stack.use(new FakeLibreTranslate());
     const hosts = {
       "hpb.example": portOf(hpb.hpbUrl),

@@ -4,7 +4,7 @@
  */
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeLibreTranslate } from "../fakes/translators.ts";
 import { PromptAnswers } from "./prompt_answers.ts";
 import { baseUrl, eventually, serviceFor } from "./world.ts";
@@ -166,7 +166,7 @@ async function startReplay(environment: (translatorUrl: string) => Record<string
   stack.defer(() => Deno.remove(storage, { recursive: true }));
   const hpb = stack.use(await FakeHpb.start());
   hpb.nextcloud.register(EX_APP);
-  const stt = stack.use(FakeModalServer.start());
+  const stt = stack.use(FakeKyutaiServer.start());
   const translator = stack.use(new FakeLibreTranslate());
   const answers = new PromptAnswers();
   const service = stack.use(

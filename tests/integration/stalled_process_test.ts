@@ -3,7 +3,7 @@ import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { ClaimedPorts } from "../fakes/ports.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 import { enable, eventually, isFinal, metric, posting, say } from "./world.ts";
 
@@ -17,7 +17,7 @@ const ANSWERS_MS = 30_000;
 
 Deno.test("With a full standard error captions go on, health is answered, lines are counted, and SIGTERM drains", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-  await using stt = FakeModalServer.start();
+  await using stt = FakeKyutaiServer.start();
   using ports = ClaimedPorts.claim();
   await using service = await ServiceProcess.start({
     unreadLogPort: ports.next(),
@@ -47,7 +47,7 @@ Deno.test("With a full standard error captions go on, health is answered, lines 
 
 Deno.test("A log that is read again goes on with how many lines are missing", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-  await using stt = FakeModalServer.start();
+  await using stt = FakeKyutaiServer.start();
   using ports = ClaimedPorts.claim();
   await using service = await ServiceProcess.start({
     unreadLogPort: ports.next(),
@@ -66,7 +66,7 @@ Deno.test("A log that is read again goes on with how many lines are missing", as
 
 Deno.test("SIGTERM ends a service whose main thread is blocked, its media workers and its children", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-  await using stt = FakeModalServer.start();
+  await using stt = FakeKyutaiServer.start();
   await using blocking = await BlockFile.create();
   await using service = await ServiceProcess.start({
     script: ["tests/integration/blocked_main.ts", blocking.path],
@@ -81,7 +81,7 @@ Deno.test("SIGTERM ends a service whose main thread is blocked, its media worker
 
 Deno.test("A second signal ends a service at once though its main thread is blocked", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-  await using stt = FakeModalServer.start();
+  await using stt = FakeKyutaiServer.start();
   await using blocking = await BlockFile.create();
   await using service = await ServiceProcess.start({
     script: ["tests/integration/blocked_main.ts", blocking.path],
@@ -101,7 +101,7 @@ Deno.test("A second signal ends a service at once though its main thread is bloc
 
 Deno.test("SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE end no call and open no debugger; SIGQUIT drains", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-  await using stt = FakeModalServer.start();
+  await using stt = FakeKyutaiServer.start();
   await using service = await ServiceProcess.start({ environment: peersOf(hpb, stt) });
   await using call = await hpb.startCall();
   const listener = await call.addListener();
@@ -159,7 +159,7 @@ async function refused(base: string, requests: number): Promise<void> {
   }
 }
 
-function peersOf(hpb: FakeHpb, stt: FakeModalServer): Record<string, string> {
+function peersOf(hpb: FakeHpb, stt: FakeKyutaiServer): Record<string, string> {
   return {
     LT_HPB_URL: hpb.hpbUrl,
     LT_INTERNAL_SECRET: hpb.internalSecret,

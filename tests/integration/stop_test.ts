@@ -2,7 +2,7 @@
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeLibreTranslate } from "../fakes/translators.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 import { TcpRelay } from "../real/tcp_relay.ts";
@@ -20,7 +20,7 @@ for (const { silent, workers } of CASES) {
   const who = silent.length === 0 ? "everybody answers" : `nothing comes from the ${silent.join(", the ")}`;
   Deno.test(`The service ends within 5 s of SIGTERM when ${who}`, async () => {
     await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-    await using stt = FakeModalServer.start();
+    await using stt = FakeKyutaiServer.start();
     await using translator = new FakeLibreTranslate();
     await using toHpb = new TcpRelay(Number(new URL(hpb.hpbUrl).port));
     await using toStt = new TcpRelay(Number(new URL(stt.url).port));

@@ -2,13 +2,13 @@
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 import { enable, eventually, finalText, isFinal, metric, say } from "./world.ts";
 
 Deno.test("Rejections and exceptions that nobody handles, of a worker's messages too, end no call", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-  await using stt = FakeModalServer.start();
+  await using stt = FakeKyutaiServer.start();
   const folder = await Deno.makeTempDir();
   await using service = await ServiceProcess.start({
     script: ["tests/integration/stray_main.ts", `${folder}/stray`],

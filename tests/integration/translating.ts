@@ -1,15 +1,10 @@
 /** A service that translates, without its REST API: calls of a stack on one side, a translation provider on the other. */
-import { AudioLedger } from "../../src/domain/mod.ts";
+import { AudioLedger, type ProviderChoice } from "../../src/domain/mod.ts";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
 import { startSpeakerHost } from "../../src/speakers/mod.ts";
 import { createSpeechToText } from "../../src/stt/mod.ts";
 import { SpokenLanguages, TalkRooms } from "../../src/talk/mod.ts";
-import {
-  openTranslations,
-  type TranslationDesk,
-  type TranslationProviderName,
-  type TranslationSettings,
-} from "../../src/translation/mod.ts";
+import { openTranslations, type TranslationDesk, type TranslatorParts } from "../../src/translation/mod.ts";
 import type { TestParticipant, TestStack } from "../fakes/call.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 import { eventually } from "./world.ts";
@@ -28,28 +23,29 @@ export interface TranslatingService extends AsyncDisposable {
 export interface TranslatingOptions {
   /** Of a fake Kyutai server. */
   sttUrl: string;
-  provider: TranslationProviderName;
-  settings: Omit<TranslationSettings, "clock">;
+  /** The translator. */
+  choice: ProviderChoice;
+  nextcloud?: TranslatorParts["nextcloud"];
 }
 
 /** The service in this process, joined to a stack; ready when the provider has told its languages. */
 export async function startTranslating(
   stack: TestStack,
-  { sttUrl, provider, settings }: TranslatingOptions,
+  { sttUrl, choice, nextcloud }: TranslatingOptions,
 ): Promise<TranslatingService> {
   const scope = new Scope("service");
   const [clock, log, meter] = [systemClock, new FakeLog(), new FakeMeter()];
   const shared = { clock, log, meter };
-  const stt = createSpeechToText("modal", { modal: { url: sttUrl }, meter, clock });
-  const translations = openTranslations(provider, {
-    ...settings,
+  const stt = createSpeechToText({ provider: "kyutai", settings: { url: sttUrl } }, { meter, clock });
+  const translations = openTranslations(choice, {
+    nextcloud,
     ...shared,
     scope: scope.child("translation"),
   });
   const host = await startSpeakerHost({
     workers: 0,
     settings: {
-      stt: { provider: "modal", modal: { url: sttUrl } },
+      stt: { provider: "kyutai", settings: { url: sttUrl } },
       network: {},
       chunkMs: 200,
       partials: true,

@@ -3,12 +3,11 @@ import assert from "@std/assert";
 import { InvalidRequestError, TranslationError } from "../../src/domain/mod.ts";
 import { systemClock } from "../../src/flow/mod.ts";
 import { createOcs } from "../../src/nextcloud/mod.ts";
-import type { TranslationProviderName } from "../../src/translation/mod.ts";
 import type { TestParticipant, TestSpeaker, Transcript } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import {
@@ -37,14 +36,14 @@ interface Translating extends TranslatingService {
 /** A call with one speaker who is heard, and a translator. */
 async function translating(
   test: (world: Translating) => Promise<void>,
-  provider: TranslationProviderName = "libretranslate",
+  provider: ProviderName = "libretranslate",
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
-  const stt = stack.use(FakeModalServer.start());
-  const { server, settings } = startServer(provider);
+  const stt = stack.use(FakeKyutaiServer.start());
+  const { server, ...translator } = startServer(provider);
   stack.use(server);
-  const service = stack.use(await startTranslating(hpb, { sttUrl: stt.url, provider, settings }));
+  const service = stack.use(await startTranslating(hpb, { sttUrl: stt.url, ...translator }));
   const call = stack.use(await hpb.startCall());
   const join = async (targetId?: string) => {
     const listener = await call.addListener();
@@ -57,12 +56,14 @@ async function translating(
   await test({ ...service, server, roomToken: call.roomToken, speaker, join });
 }
 
+type ProviderName = "libretranslate" | "deepl" | "nextcloud";
+
 function startServer(
-  provider: TranslationProviderName,
-): { server: FakeTranslationServer; settings: TranslatingOptions["settings"] } {
+  provider: ProviderName,
+): { server: FakeTranslationServer } & Pick<TranslatingOptions, "choice" | "nextcloud"> {
   if (provider === "deepl") {
     const server = new FakeDeepl("key");
-    return { server, settings: { deepl: { url: server.url, key: "key" } } };
+    return { server, choice: { provider, settings: { url: server.url, key: "key" } } };
   }
   if (provider === "nextcloud") {
     const server = new FakeTaskProcessing("secret");
@@ -74,10 +75,10 @@ function startServer(
       log: new FakeLog(),
       meter: new FakeMeter(),
     });
-    return { server, settings: { nextcloud: { ocs, appId: "live_transcription" } } };
+    return { server, choice: { provider, settings: {} }, nextcloud: { ocs, appId: "live_transcription" } };
   }
   const server = new FakeLibreTranslate();
-  return { server, settings: { libretranslate: { url: server.url } } };
+  return { server, choice: { provider, settings: { url: server.url } } };
 }
 
 const say = (speaker: TestSpeaker, words: readonly string[] = PHRASE) =>
@@ -130,7 +131,7 @@ for (const provider of ["libretranslate", "deepl", "nextcloud"] as const) {
 }
 
 /** Simplified Chinese as each lists it, and the targets each is asked for. */
-const CHINESE: Record<TranslationProviderName, [listed: string, asked: string[]]> = {
+const CHINESE: Record<ProviderName, [listed: string, asked: string[]]> = {
   libretranslate: ["zh-Hans", ["de", "zh-Hans"]],
   deepl: ["zh-hans", ["DE", "ZH-HANS"]],
   nextcloud: ["zh_CN", ["de", "zh_CN"]],

@@ -11,12 +11,12 @@ import type { PublisherFactory } from "../fakes/hpb_hub.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { UdpSockets } from "../fakes/udp_sockets.ts";
 import { padded } from "../fakes/speech.ts";
-import { type FakeModalOptions, FakeModalServer } from "../fakes/stt.ts";
+import { type FakeKyutaiOptions, FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 
 export interface World extends AsyncDisposable {
   hpb: FakeHpb;
-  stt: FakeModalServer;
+  stt: FakeKyutaiServer;
   service: Service;
   /** The service's for media. On the main thread they are checked to be closed at the end. */
   sockets: UdpSockets;
@@ -30,7 +30,7 @@ export interface World extends AsyncDisposable {
 
 export async function startWorld(
   options: {
-    stt?: FakeModalOptions;
+    stt?: FakeKyutaiOptions;
     environment?: Record<string, string>;
     seams?: Seams;
     publishers?: PublisherFactory;
@@ -44,7 +44,7 @@ export async function startWorld(
     stack.defer(() => assert.ok(workers !== "0" || sockets.open === 0, "the service's sockets are closed"));
     const publishers = noting(sockets, options.publishers ?? weriftPublisherFactory);
     const hpb = stack.use(await FakeHpb.start({ publishers }));
-    const stt = stack.use(FakeModalServer.start(options.stt));
+    const stt = stack.use(FakeKyutaiServer.start(options.stt));
     const service = stack.use(
       await serviceFor(hpb, { STT_STREAM_URL: stt.url, ...options.environment }, options.seams),
     );

@@ -7,7 +7,7 @@
  * (0 to 200 ms) and the 60 ms of silence by which the stand-in tells that a word is over.
  */
 import type { Transcript } from "../fakes/call.ts";
-import type { FakeModalConnection } from "../fakes/stt.ts";
+import type { FakeKyutaiConnection } from "../fakes/stt.ts";
 import type { Utterance } from "./scene.ts";
 
 export interface Latencies {
@@ -34,7 +34,7 @@ const WITHIN_MS = 1_500;
 export function measureLatencies(
   utterances: readonly Utterance[],
   transcripts: readonly Transcript[],
-  connections: readonly FakeModalConnection[],
+  connections: readonly FakeKyutaiConnection[],
 ): Latencies {
   const stages = {
     service: [] as number[],

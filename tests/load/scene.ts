@@ -11,7 +11,7 @@ import type { TestCall, TestParticipant, TestSpeaker } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { SfuPublisher, watchBeats } from "../fakes/sfu.ts";
 import { encodeOpus, PACKET_MS, readSpeech, type Speech } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { TONE_WORDS, toneSpeech } from "../fakes/tones.ts";
 import { enable, eventually } from "../integration/world.ts";
 import { ServiceProcess } from "./service_process.ts";
@@ -67,7 +67,7 @@ export class Scene implements AsyncDisposable {
 
   private constructor(
     readonly service: ServiceProcess,
-    readonly stt: FakeModalServer,
+    readonly stt: FakeKyutaiServer,
     readonly call: TestCall,
     readonly listener: TestParticipant,
     private readonly sounds: Sounds,
@@ -93,7 +93,7 @@ export class Scene implements AsyncDisposable {
         },
       }),
     );
-    const stt = stack.use(FakeModalServer.start());
+    const stt = stack.use(FakeKyutaiServer.start());
     const service = stack.use(
       await ServiceProcess.start({
         denoArgs,

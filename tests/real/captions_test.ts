@@ -7,7 +7,7 @@ import assert from "@std/assert";
 import type { TestParticipant, TestSpeaker, Transcript } from "../fakes/call.ts";
 import { HpbParticipant } from "../fakes/participant.ts";
 import { padded, readSpeech, SPOKEN } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import {
   assertWellFormed,
@@ -42,10 +42,10 @@ for (const hpbVersion of installedHpbVersions()) {
   const onService = (name: string, test: (world: Captioned) => Promise<void>, stt: "speech" | "tones") =>
     Deno.test(`HPB ${hpbVersion}: ${name}`, () =>
       onRealStack({ hpbVersion }, async (stack) => {
-        await using server = FakeModalServer.start();
+        await using server = FakeKyutaiServer.start();
         const environment: Record<string, string> = stt === "speech"
           ? { STT_PROVIDER: "pocketsphinx" }
-          : { STT_PROVIDER: "modal", STT_STREAM_URL: server.url };
+          : { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url };
         await using service = await serviceFor(stack, { ...environment, MEDIA_WORKERS: "" }); // as operators run it
         const base = baseUrl(service);
         await test({

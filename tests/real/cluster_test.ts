@@ -6,7 +6,7 @@
 import assert from "@std/assert";
 import type { TestSpeaker, Transcript } from "../fakes/call.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import {
   assertWellFormed,
@@ -46,9 +46,9 @@ function onCluster(name: string, test: (world: Clustered) => Promise<void>): voi
     ignore: missing !== undefined,
     fn: () =>
       onRealStack({ hpbVersion, cluster: true }, async (stack) => {
-        await using stt = FakeModalServer.start();
+        await using stt = FakeKyutaiServer.start();
         await using service = await serviceFor(stack, {
-          STT_PROVIDER: "modal",
+          STT_PROVIDER: "kyutai",
           STT_STREAM_URL: stt.url,
           MEDIA_WORKERS: "", // as operators run it
         });

@@ -1,6 +1,6 @@
 /** Speakers who cannot be connected, as real servers have it: what the service shows of them, and when. */
 import assert from "@std/assert";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { baseUrl, enable, eventually, metric, serviceFor } from "../integration/world.ts";
 import { installedHpbVersions, onRealStack, type RealStack } from "./stack.ts";
 
@@ -18,7 +18,7 @@ async function onCall(
   }) => Promise<void>,
 ): Promise<void> {
   await onRealStack({ hpbVersion }, async (stack) => {
-    await using stt = FakeModalServer.start();
+    await using stt = FakeKyutaiServer.start();
     await using service = await serviceFor(stack, { STT_STREAM_URL: stt.url });
     const base = baseUrl(service);
     await using call = await stack.startCall();

@@ -6,7 +6,7 @@ import assert from "@std/assert";
 import type { TestParticipant } from "../fakes/call.ts";
 import { type Caller, SipBridge } from "../fakes/sip_bridge.ts";
 import { encodeOpus, padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import {
   assertWellFormed,
@@ -27,9 +27,9 @@ for (const hpbVersion of installedHpbVersions()) {
   const onService = (name: string, test: (stack: RealStack, base: string) => Promise<void>) =>
     Deno.test(`HPB ${hpbVersion}: ${name}`, () =>
       onRealStack({ hpbVersion }, async (stack) => {
-        await using stt = FakeModalServer.start();
+        await using stt = FakeKyutaiServer.start();
         await using service = await serviceFor(stack, {
-          STT_PROVIDER: "modal",
+          STT_PROVIDER: "kyutai",
           STT_STREAM_URL: stt.url,
           MEDIA_WORKERS: "", // as operators run it
         });
@@ -77,8 +77,8 @@ for (const hpbVersion of installedHpbVersions()) {
     await enable(base, call.roomToken, listener);
     await using recorder = await join(stack, call, ["internal-incall"]);
     recorder.participant.send({ type: "internal", internal: { type: "incall", incall: { incall: 1 } } });
-    await using stt = FakeModalServer.start();
-    await using other = await serviceFor(stack, { STT_PROVIDER: "modal", STT_STREAM_URL: stt.url });
+    await using stt = FakeKyutaiServer.start();
+    await using other = await serviceFor(stack, { STT_PROVIDER: "kyutai", STT_STREAM_URL: stt.url });
     await enable(baseUrl(other), call.roomToken, listener);
     await using _speaker = await call.addSpeaker();
     for (const each of [base, baseUrl(other)]) {

@@ -5,7 +5,7 @@
 import assert from "@std/assert";
 import type { TestParticipant, TestSpeaker, Transcript } from "../fakes/call.ts";
 import { padded } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { FakeLibreTranslate, inOtherWords } from "../fakes/translators.ts";
 import { startTranslating } from "../integration/translating.ts";
@@ -22,12 +22,11 @@ for (const hpbVersion of installedHpbVersions()) {
     `HPB ${hpbVersion}: Three listeners read the original, German and Arabic, each nothing else, until the translator dies`,
     () =>
       onRealStack({ hpbVersion }, async (stack) => {
-        await using stt = FakeModalServer.start();
+        await using stt = FakeKyutaiServer.start();
         await using translator = new FakeLibreTranslate();
         await using service = await startTranslating(stack, {
           sttUrl: stt.url,
-          provider: "libretranslate",
-          settings: { libretranslate: { url: translator.url } },
+          choice: { provider: "libretranslate", settings: { url: translator.url } },
         });
         await using call = await stack.startCall();
         const [original, german, arabic] = await Promise.all([

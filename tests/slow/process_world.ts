@@ -6,7 +6,7 @@ import type { TestCall, TestParticipant, TestSpeaker } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import type { Speech } from "../fakes/speech.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { enable, eventually, metric } from "../integration/world.ts";
 import { ServiceProcess } from "../load/service_process.ts";
@@ -14,7 +14,7 @@ import { ServiceProcess } from "../load/service_process.ts";
 export class ProcessWorld implements AsyncDisposable {
   private constructor(
     readonly hpb: FakeHpb,
-    readonly stt: FakeModalServer,
+    readonly stt: FakeKyutaiServer,
     readonly service: ServiceProcess,
     private readonly stack: AsyncDisposableStack,
   ) {}
@@ -22,7 +22,7 @@ export class ProcessWorld implements AsyncDisposable {
   static async start(denoArgs: readonly string[] = []): Promise<ProcessWorld> {
     await using stack = new AsyncDisposableStack();
     const hpb = stack.use(await FakeHpb.start({ publishers: weriftPublisherFactory }));
-    const stt = stack.use(FakeModalServer.start());
+    const stt = stack.use(FakeKyutaiServer.start());
     const service = stack.use(
       await ServiceProcess.start({
         denoArgs,

@@ -39,6 +39,7 @@ const VALUES = [
     "de",
     "zh-Hans",
     "modal",
+    "kyutai",
     "deepl",
   ],
   ...[

@@ -1,5 +1,5 @@
 /**
- * Kyutai speech-to-text on Modal: one WebSocket a session, 24 kHz mono float32 little-endian in binary messages, JSON
+ * Kyutai speech-to-text: one WebSocket a session, 24 kHz mono float32 little-endian in binary messages, JSON
  * words back. The shell around `session.ts` (when audio may go) and `codec.ts` (what comes back): it owns the socket
  * and one timer. A single attempt to open; trying again is the caller's.
  */
@@ -17,50 +17,45 @@ import {
   type SttOptions,
   type SttSession,
 } from "../../domain/mod.ts";
-import { httpRequest, type TlsOptions, WebSocketDuplex, WebSocketOpenError } from "../../flow/mod.ts";
+import { httpRequest, WebSocketDuplex, WebSocketOpenError } from "../../flow/mod.ts";
 import { sttEventQueue } from "../event_queue.ts";
 import { ForeignProtocol } from "../foreign.ts";
-import { ModalDecoder } from "./codec.ts";
-import { MODAL_LIMITS, ModalSessionState } from "./session.ts";
+import type { SttParts } from "../provider.ts";
+import { KyutaiDecoder } from "./codec.ts";
+import { KYUTAI_LIMITS, KyutaiSessionState } from "./session.ts";
 
-export interface ModalSettings {
-  /** wss://..., see `modalUrl`. */
+export interface KyutaiSettings {
+  /** wss://... */
   url: string;
   /** Headers Modal-Key and Modal-Secret; a server of one's own may want none. */
   key?: string;
   secret?: string;
-  meter: Meter;
-  clock: Clock;
-  tls?: TlsOptions;
 }
 
-const NAME = "modal";
+export interface KyutaiOptions extends KyutaiSettings, SttParts {}
+
+const NAME = "kyutai";
 const STREAM_PATH = "/v1/stream";
 const HEALTH_PATH = "/health";
-export const MODAL_SAMPLE_RATE_HZ = 24_000;
-export const MODAL_LANGUAGES: readonly Language[] = [
+export const KYUTAI_SAMPLE_RATE_HZ = 24_000;
+export const KYUTAI_LANGUAGES: readonly Language[] = [
   { id: "en", name: "English", metadata: { separator: " ", rtl: false } },
   { id: "fr", name: "Français", metadata: { separator: " ", rtl: false } },
 ];
 
 /** The model waits half a second for what comes after a word. */
-const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500 };
+export const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500 };
 /** Silence goes out in the server's own step, 80 ms. */
 const FLUSH_CHUNK_MS = 80;
-const FLUSH_CHUNK = new Float32Array(MODAL_SAMPLE_RATE_HZ * FLUSH_CHUNK_MS / 1000);
+const FLUSH_CHUNK = new Float32Array(KYUTAI_SAMPLE_RATE_HZ * FLUSH_CHUNK_MS / 1000);
 /** What `write` returns when nothing has to wait, so that a frame costs no promise. */
 const DONE = Promise.resolve();
 
-/** The server's address for a Modal workspace. */
-export function modalUrl(workspace: string): string {
-  return `wss://${workspace}--kyutai-stt-rust-kyutaisttrustservice-serve.modal.run${STREAM_PATH}`;
-}
-
-export function modalStt(settings: ModalSettings): SpeechToText {
+export function kyutaiStt(settings: KyutaiOptions): SpeechToText {
   return {
     name: NAME,
-    sampleRateHz: MODAL_SAMPLE_RATE_HZ,
-    languages: MODAL_LANGUAGES,
+    sampleRateHz: KYUTAI_SAMPLE_RATE_HZ,
+    languages: KYUTAI_LANGUAGES,
     features: FEATURES,
     open: (options, signal) => open(settings, options, signal),
     wake: (signal) => wake(settings, signal),
@@ -68,7 +63,7 @@ export function modalStt(settings: ModalSettings): SpeechToText {
 }
 
 /** Where the server of a stream says how it is, behind the same headers. */
-export function modalHealthUrl(streamUrl: string): string {
+export function healthUrl(streamUrl: string): string {
   const url = new URL(streamUrl);
   url.protocol = url.protocol.replace("ws", "http");
   url.pathname = url.pathname.endsWith(STREAM_PATH)
@@ -79,14 +74,14 @@ export function modalHealthUrl(streamUrl: string): string {
 }
 
 /** A request has a container started as a session would, but takes none of its channels. Any answer is one that woke. */
-async function wake(settings: ModalSettings, signal: AbortSignal): Promise<void> {
+async function wake(settings: KyutaiOptions, signal: AbortSignal): Promise<void> {
   let status: number;
   try {
-    ({ status } = await httpRequest(modalHealthUrl(settings.url), {
+    ({ status } = await httpRequest(healthUrl(settings.url), {
       signal,
       headers: headersOf(settings),
-      timeoutMs: MODAL_LIMITS.openTimeoutMs,
-      bodyBytesMax: MODAL_LIMITS.messageBytes,
+      timeoutMs: KYUTAI_LIMITS.openTimeoutMs,
+      bodyBytesMax: KYUTAI_LIMITS.messageBytes,
       tls: settings.tls,
     }));
   } catch (error) {
@@ -96,16 +91,16 @@ async function wake(settings: ModalSettings, signal: AbortSignal): Promise<void>
   if (isRefusal(status)) throw refused();
 }
 
-function headersOf({ key, secret }: ModalSettings): Record<string, string> {
+function headersOf({ key, secret }: KyutaiSettings): Record<string, string> {
   return {
     ...key !== undefined && { "Modal-Key": key },
     ...secret !== undefined && { "Modal-Secret": secret },
   };
 }
 
-async function open(settings: ModalSettings, options: SttOptions, signal: AbortSignal): Promise<SttSession> {
+async function open(settings: KyutaiOptions, options: SttOptions, signal: AbortSignal): Promise<SttSession> {
   signal.throwIfAborted();
-  if (!MODAL_LANGUAGES.some(({ id }) => id === options.languageId)) {
+  if (!KYUTAI_LANGUAGES.some(({ id }) => id === options.languageId)) {
     throw new SttError(`Cannot open STT session: "${NAME}" does not know the language`, {
       code: "stt_language",
       retryable: false,
@@ -115,12 +110,12 @@ async function open(settings: ModalSettings, options: SttOptions, signal: AbortS
     const socket = await WebSocketDuplex.open(settings.url, {
       signal,
       headers: headersOf(settings),
-      openTimeoutMs: MODAL_LIMITS.openTimeoutMs,
+      openTimeoutMs: KYUTAI_LIMITS.openTimeoutMs,
       inbox: { name: "stt_messages", capacity: LIMITS.sttEvents, bytesMax: LIMITS.sttEventBytes },
-      maxMessageSize: MODAL_LIMITS.messageBytes,
+      maxMessageSize: KYUTAI_LIMITS.messageBytes,
       tls: settings.tls,
     });
-    if (!signal.aborted) return new ModalSession(socket, settings, signal);
+    if (!signal.aborted) return new KyutaiSession(socket, settings, signal);
     await socket.close();
     throw signal.reason;
   } catch (error) {
@@ -149,14 +144,14 @@ function openError(cause: unknown): SttError {
   });
 }
 
-class ModalSession implements SttSession {
+class KyutaiSession implements SttSession {
   readonly events: ReadableStream<SttEvent>;
   readonly #socket: WebSocketDuplex;
   readonly #clock: Clock;
   readonly #meter: Meter;
   readonly #signal: AbortSignal;
-  readonly #state = new ModalSessionState();
-  readonly #decoder = new ModalDecoder();
+  readonly #state = new KyutaiSessionState();
+  readonly #decoder = new KyutaiDecoder();
   readonly #foreign = new ForeignProtocol();
   readonly #events = sttEventQueue();
   /** Settles when the last words are in, or will not come. */
@@ -178,7 +173,7 @@ class ModalSession implements SttSession {
   /** Why nothing can be written any more. */
   #over: unknown;
 
-  constructor(socket: WebSocketDuplex, settings: ModalSettings, signal: AbortSignal) {
+  constructor(socket: WebSocketDuplex, settings: KyutaiOptions, signal: AbortSignal) {
     this.#socket = socket;
     this.#clock = settings.clock;
     this.#meter = settings.meter;
@@ -190,7 +185,7 @@ class ModalSession implements SttSession {
 
   get stalledUntilMs(): number {
     const nowMs = this.#clock.now();
-    const isStalled = this.#asking !== undefined && nowMs >= this.#askedAtMs + MODAL_LIMITS.stalledMs;
+    const isStalled = this.#asking !== undefined && nowMs >= this.#askedAtMs + KYUTAI_LIMITS.stalledMs;
     return isStalled ? nowMs : this.#stalledUntilMs;
   }
 
@@ -198,9 +193,9 @@ class ModalSession implements SttSession {
     if (this.#over !== undefined) return Promise.reject(this.#over);
     if (this.#finishing) return Promise.reject(sessionOver());
     if (this.#waiting) throw new Error("Cannot write two frames at once: a session has one writer");
-    if (frame.sampleRateHz !== MODAL_SAMPLE_RATE_HZ) {
+    if (frame.sampleRateHz !== KYUTAI_SAMPLE_RATE_HZ) {
       throw new RangeError(
-        `Cannot write audio at ${frame.sampleRateHz} Hz: the server takes ${MODAL_SAMPLE_RATE_HZ} Hz`,
+        `Cannot write audio at ${frame.sampleRateHz} Hz: the server takes ${KYUTAI_SAMPLE_RATE_HZ} Hz`,
       );
     }
     const failure = this.#failure();
@@ -230,7 +225,7 @@ class ModalSession implements SttSession {
   #send(frame: PcmFrame): boolean {
     const nowMs = this.#clock.now();
     const { samples, voiced } = frame;
-    const audio = { durationMs: samples.length / MODAL_SAMPLE_RATE_HZ * 1000, voiced };
+    const audio = { durationMs: samples.length / KYUTAI_SAMPLE_RATE_HZ * 1000, voiced };
     // A connection that is ending takes nothing: whoever reads it says why in a moment.
     if (!this.#socket.isOpen || !this.#state.admits(audio, this.#socket.bufferedAmount)) return false;
     if (samples.length > 0) {
@@ -277,7 +272,7 @@ class ModalSession implements SttSession {
     }
     // Before its first answer a peer is sent more than it may leave unread: then one answer is not enough.
     this.#ask();
-    if (this.#socket.bufferedAmount > MODAL_LIMITS.bufferedBytes && !this.#draining) {
+    if (this.#socket.bufferedAmount > KYUTAI_LIMITS.bufferedBytes && !this.#draining) {
       this.#draining = this.#socket.drained().then(() => {
         this.#draining = undefined;
         this.#pump();
@@ -345,9 +340,9 @@ class ModalSession implements SttSession {
     if (this.#over === undefined) {
       this.#waiting?.reject(sessionOver());
       this.#waiting = undefined;
-      const flushMs = behindMs + MODAL_LIMITS.flushMs;
+      const flushMs = behindMs + KYUTAI_LIMITS.flushMs;
       this.#owedUntilMs = this.#clock.now() + behindMs;
-      this.#finishByMs = this.#owedUntilMs + MODAL_LIMITS.finishMs;
+      this.#finishByMs = this.#owedUntilMs + KYUTAI_LIMITS.finishMs;
       if (this.#state.sentVoice) {
         const bytes = new Uint8Array(FLUSH_CHUNK.buffer);
         for (let sentMs = 0; sentMs < flushMs; sentMs += FLUSH_CHUNK_MS) {
@@ -367,7 +362,7 @@ class ModalSession implements SttSession {
     if (this.#over !== undefined) return;
     const nowMs = this.#clock.now();
     const leftMs = Math.max(0, this.#finishByMs - nowMs);
-    const quietMs = Math.max(MODAL_LIMITS.flushQuietMs, this.#owedUntilMs - nowMs);
+    const quietMs = Math.max(KYUTAI_LIMITS.flushQuietMs, this.#owedUntilMs - nowMs);
     const waitMs = this.#state.unanswered(nowMs) ? leftMs : Math.min(leftMs, quietMs);
     this.#timer?.[Symbol.dispose]();
     this.#timer = this.#clock.timer(waitMs, () => this.#quiet.resolve());

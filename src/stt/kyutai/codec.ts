@@ -31,7 +31,7 @@
  */
 import { LIMITS, PieceJoiner, SttError, type SttEvent, tidy } from "../../domain/mod.ts";
 
-export type ModalMessage =
+export type KyutaiMessage =
   /**
    * Something for the captions; perhaps nothing, as for a message without text. `isBare`: only `text`, which servers of
    * other protocols (Vosk's) send too.
@@ -54,15 +54,15 @@ interface Plain {
   turnIsOver: boolean;
 }
 
-const IGNORED: ModalMessage = Object.freeze({ kind: "ignored" });
-const PING: ModalMessage = Object.freeze({ kind: "ping" });
+const IGNORED: KyutaiMessage = Object.freeze({ kind: "ignored" });
+const PING: KyutaiMessage = Object.freeze({ kind: "ping" });
 /** How the server says that every GPU channel is taken. The rest of its message stays unread: it may hold anything. */
 const FULL = /no free channels|capacity|too many/i;
 
 /** What a recogniser adds to a word that it goes on from. */
 const ENDING_MARKS = ".,;:!?…";
 
-export class ModalDecoder {
+export class KyutaiDecoder {
   /** The hypothesis since the last one settled. */
   #standing = "";
   /** The hypothesis by the reading that every text is a piece of it. The languages of the server have spaces. */
@@ -74,7 +74,7 @@ export class ModalDecoder {
   #mayBePieces = false;
   #sendsWholeHypotheses = false;
 
-  receive(data: string | Uint8Array): ModalMessage {
+  receive(data: string | Uint8Array): KyutaiMessage {
     if (typeof data !== "string") return IGNORED;
     const json = parseJson(data);
     if (typeof json !== "object" || json === null) return IGNORED;
@@ -90,7 +90,7 @@ export class ModalDecoder {
       : { kind: "events", events, isBare: true };
   }
 
-  #receiveTagged({ type, text, message = "" }: Unchecked): ModalMessage {
+  #receiveTagged({ type, text, message = "" }: Unchecked): KyutaiMessage {
     switch (type) {
       case "token":
         if (typeof text !== "string") return IGNORED;

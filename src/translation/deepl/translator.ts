@@ -4,12 +4,12 @@
  * spoken its region is left out.
  */
 import { z } from "zod";
-import type { Language, Translator } from "../domain/mod.ts";
-import type { TlsOptions } from "../flow/mod.ts";
-import { unreadableAnswer } from "./errors.ts";
-import { callJson } from "./http_json.ts";
-import { baseOf, languageOf } from "./languages.ts";
-import { listOf } from "./lists.ts";
+import type { Language, Translator } from "../../domain/mod.ts";
+import type { TlsOptions } from "../../flow/mod.ts";
+import { unreadableAnswer } from "../errors.ts";
+import { callJson } from "../http_json.ts";
+import { baseOf, languageOf } from "../languages.ts";
+import { listOf } from "../lists.ts";
 
 export interface DeeplSettings {
   /** https://api.deepl.com, or https://api-free.deepl.com for a free key. */

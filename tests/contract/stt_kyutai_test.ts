@@ -1,6 +1,6 @@
 import { systemClock } from "../../src/flow/mod.ts";
 import { createSpeechToText } from "../../src/stt/mod.ts";
-import { FakeModalServer } from "../fakes/stt.ts";
+import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { sttContract } from "./stt_contract.ts";
@@ -13,19 +13,19 @@ const SHAPES = [
 
 for (const options of SHAPES) {
   const name = "design" in options
-    ? `Modal, ${options.shape} shape, ${options.design}`
-    : `Modal, ${options.shape} shape`;
+    ? `Kyutai, ${options.shape} shape, ${options.design}`
+    : `Kyutai, ${options.shape} shape`;
   sttContract({
     name,
     languages: ["en", "fr"],
     start: () => {
-      const server = FakeModalServer.start({ ...options, requireHeaders: { key: "key", secret: "secret" } });
-      const modal = { url: server.url, key: "key", secret: "secret" };
-      const create = (modal: { url: string }) =>
-        createSpeechToText("modal", { modal, meter: new FakeMeter(), clock: systemClock });
+      const server = FakeKyutaiServer.start({ ...options, requireHeaders: { key: "key", secret: "secret" } });
+      const settings = { url: server.url, key: "key", secret: "secret" };
+      const create = (settings: { url: string }) =>
+        createSpeechToText({ provider: "kyutai", settings }, { meter: new FakeMeter(), clock: systemClock });
       return Promise.resolve({
-        stt: create(modal),
-        unreachable: create({ ...modal, url: server.url.replace("/v1/stream", "/elsewhere") }),
+        stt: create(settings),
+        unreachable: create({ ...settings, url: server.url.replace("/v1/stream", "/elsewhere") }),
         phrases: [
           phrase(["red", "river", "river", "train", "meeting", "seven", "music", "red", "evening", "paper"]),
           phrase(["window", "coffee", "garden", "window", "window", "north"]),

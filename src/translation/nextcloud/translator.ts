@@ -4,11 +4,11 @@
  * Nextcloud would keep it for a week, with what was said and its translation; so it is deleted when it is done with.
  */
 import { z } from "zod";
-import { type Clock, type Ocs, type OcsReply, TiroError, type Translator } from "../domain/mod.ts";
-import { delay, type Scope } from "../flow/mod.ts";
-import { callError, statusError, translationError, unreadableAnswer } from "./errors.ts";
-import { languageOf, originAmong } from "./languages.ts";
-import { listOf, unknownMap } from "./lists.ts";
+import { type Clock, type Ocs, type OcsReply, TiroError, type Translator } from "../../domain/mod.ts";
+import { delay, type Scope } from "../../flow/mod.ts";
+import { callError, statusError, translationError, unreadableAnswer } from "../errors.ts";
+import { languageOf, originAmong } from "../languages.ts";
+import { listOf, unknownMap } from "../lists.ts";
 
 export interface TaskProcessingSettings {
   ocs: Ocs;

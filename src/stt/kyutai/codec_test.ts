@@ -1,9 +1,9 @@
 import assert from "@std/assert";
 import type { SttEvent } from "../../domain/mod.ts";
-import { ModalDecoder, type ModalMessage } from "./codec.ts";
+import { KyutaiDecoder, type KyutaiMessage } from "./codec.ts";
 
 function eventsOf(messages: readonly unknown[]): SttEvent[] {
-  const decoder = new ModalDecoder();
+  const decoder = new KyutaiDecoder();
   return messages.flatMap((message) => {
     const decoded = decoder.receive(JSON.stringify(message));
     assert.equal(decoded.kind, "events", JSON.stringify(message));
@@ -26,7 +26,7 @@ Deno.test("A token goes out as it came, also when it is but the space between tw
 
 Deno.test("Tagged vad_end is the end of the utterance, and ping only a sign of life", () => {
   assert.deepEqual(eventsOf([{ type: "vad_end" }]), [{ type: "end_of_utterance" }]);
-  assert.deepEqual(new ModalDecoder().receive('{"type":"ping"}'), { kind: "ping" });
+  assert.deepEqual(new KyutaiDecoder().receive('{"type":"ping"}'), { kind: "ping" });
 });
 
 Deno.test("Hypotheses that grow replace each other", () => {
@@ -143,19 +143,19 @@ Deno.test("Missing members of the design's shape have their plain meaning", () =
 });
 
 Deno.test("A server's error becomes an SttError that carries none of its text", () => {
-  const decode = (message: string) => new ModalDecoder().receive(JSON.stringify({ type: "error", message }));
-  const error = (message: ModalMessage) =>
+  const decode = (message: string) => new KyutaiDecoder().receive(JSON.stringify({ type: "error", message }));
+  const error = (message: KyutaiMessage) =>
     message.kind === "failed" ? message.error : assert.fail(message.kind);
   const full = error(decode("no free channels"));
   assert.deepEqual([full.code, full.retryable], ["stt_full", true]);
   const other = error(decode('failed after "my secret words"'));
   assert.deepEqual([other.code, other.retryable], ["stt_server", true]);
   assert.doesNotMatch(other.message, /secret/);
-  assert.equal(error(new ModalDecoder().receive('{"type":"error"}')).code, "stt_server");
+  assert.equal(error(new KyutaiDecoder().receive('{"type":"error"}')).code, "stt_server");
 });
 
 Deno.test("What is not understood is ignored and never thrown", () => {
-  const decoder = new ModalDecoder();
+  const decoder = new KyutaiDecoder();
   const strange = [
     "",
     "nonsense",
@@ -180,7 +180,7 @@ Deno.test("What is not understood is ignored and never thrown", () => {
 });
 
 Deno.test("A turn that is never ended is settled at the length of a caption, so that a message costs what it is long", () => {
-  const decoder = new ModalDecoder();
+  const decoder = new KyutaiDecoder();
   const words = Array.from({ length: 10_000 }, (_, at) => `word${at}`);
   const finals: string[] = [];
   for (const word of words) {
@@ -197,7 +197,7 @@ Deno.test("A turn that is never ended is settled at the length of a caption, so 
 });
 
 Deno.test("Messages of 64 KB that go on for ever are each handed on once", () => {
-  const decoder = new ModalDecoder();
+  const decoder = new KyutaiDecoder();
   let said = 0;
   for (let at = 0; at < 40; at++) {
     const text = ` ${String.fromCharCode(97 + at % 26).repeat(9)}`.repeat(6_500);
@@ -211,7 +211,7 @@ Deno.test("Messages of 64 KB that go on for ever are each handed on once", () =>
 
 Deno.test("White space and marks without end are not kept", () => {
   for (const text of [" ", "\u0301", "\0", "..."]) {
-    const decoder = new ModalDecoder();
+    const decoder = new KyutaiDecoder();
     for (let at = 0; at < 20_000; at++) decoder.receive(JSON.stringify({ text, final: false }));
     const message = decoder.receive(JSON.stringify({ text: " hello", final: true }));
     const [event] = message.kind === "events" ? message.events : [];

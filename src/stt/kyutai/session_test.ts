@@ -1,12 +1,12 @@
 import assert from "@std/assert";
-import { MODAL_LIMITS, ModalSessionState } from "./session.ts";
+import { KYUTAI_LIMITS, KyutaiSessionState } from "./session.ts";
 
 const VOICE = { durationMs: 80, voiced: true };
 const TAIL = { durationMs: 80, voiced: false };
 
 /** Offers voice in real time, as a live speaker does, and says what went. */
 class Talker {
-  readonly state = new ModalSessionState();
+  readonly state = new KyutaiSessionState();
   nowMs = 1_000;
   sentMs = 0;
   #waits = false;
@@ -64,7 +64,7 @@ Deno.test("Ten seconds go that the peer has not read, and no more; once it has r
   talker.state.delivered(talker.state.sentMs);
   const deliveredMs = talker.sentMs;
   talker.talk(20_000);
-  assert.equal(talker.sentMs - deliveredMs, MODAL_LIMITS.undeliveredMs);
+  assert.equal(talker.sentMs - deliveredMs, KYUTAI_LIMITS.undeliveredMs);
   assert.equal(talker.waits, true);
   talker.state.delivered(talker.state.sentMs);
   assert.equal(talker.state.admits(VOICE, 0), true);
@@ -75,7 +75,7 @@ Deno.test("A peer that answers no pings is judged by our own buffer alone", () =
   talker.state.spoke();
   talker.talk(60_000);
   assert.equal(talker.sentMs, 60_000);
-  assert.equal(talker.state.admits(VOICE, MODAL_LIMITS.bufferedBytes + 1), false);
+  assert.equal(talker.state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes + 1), false);
 });
 
 Deno.test("The peer is asked once for each second of audio", () => {
@@ -89,9 +89,9 @@ Deno.test("The peer is asked once for each second of audio", () => {
 
 Deno.test("A full socket buffer holds everything back, voice or not", () => {
   const { state } = new Talker();
-  assert.equal(state.admits(VOICE, MODAL_LIMITS.bufferedBytes), true);
-  assert.equal(state.admits(VOICE, MODAL_LIMITS.bufferedBytes + 1), false);
-  assert.equal(state.admits(TAIL, MODAL_LIMITS.bufferedBytes + 1), false);
+  assert.equal(state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes), true);
+  assert.equal(state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes + 1), false);
+  assert.equal(state.admits(TAIL, KYUTAI_LIMITS.bufferedBytes + 1), false);
 });
 
 Deno.test("A frame longer than the bound goes alone", () => {
@@ -108,7 +108,7 @@ Deno.test("A server that stops reading for a minute is not failed, and gets more
   talker.state.delivered(talker.sentMs);
   talker.talk(60_000);
   assert.equal(talker.failure, undefined);
-  assert.equal(talker.sentMs, 80 + MODAL_LIMITS.undeliveredMs, "the rest is not in its buffers");
+  assert.equal(talker.sentMs, 80 + KYUTAI_LIMITS.undeliveredMs, "the rest is not in its buffers");
   talker.state.delivered(talker.sentMs);
   assert.equal(talker.state.admits(VOICE, 0), true);
 });
@@ -119,9 +119,9 @@ Deno.test("A server that never reads on is failed 75 s after the first frame wai
   assert.equal(state.nextDeadline(), undefined);
   state.waits(1_000);
   state.waits(2_000);
-  assert.equal(state.nextDeadline(), 1_000 + MODAL_LIMITS.stoppedMs);
-  assert.equal(state.failure(1_000 + MODAL_LIMITS.stoppedMs - 1), undefined);
-  assert.equal(state.failure(1_000 + MODAL_LIMITS.stoppedMs)?.code, "stt_stopped");
+  assert.equal(state.nextDeadline(), 1_000 + KYUTAI_LIMITS.stoppedMs);
+  assert.equal(state.failure(1_000 + KYUTAI_LIMITS.stoppedMs - 1), undefined);
+  assert.equal(state.failure(1_000 + KYUTAI_LIMITS.stoppedMs)?.code, "stt_stopped");
 });
 
 Deno.test("A server that answers is never failed, however long the talk", () => {

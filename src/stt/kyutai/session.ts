@@ -10,7 +10,7 @@
  */
 import { LIMITS, SttError } from "../../domain/mod.ts";
 
-export const MODAL_LIMITS = {
+export const KYUTAI_LIMITS = {
   /** Audio sent that the peer has not read. */
   undeliveredMs: LIMITS.speechMs,
   /** After this much audio the peer is asked whether it has read it, beginning with the first. */
@@ -37,12 +37,12 @@ export const MODAL_LIMITS = {
   messageBytes: 64 * 1024,
 } as const;
 
-export interface ModalClose {
+export interface KyutaiClose {
   code: number;
   clean: boolean;
 }
 
-export class ModalSessionState {
+export class KyutaiSessionState {
   /** The server has said anything at all. */
   #hasSpoken = false;
   #sentMs = 0;
@@ -68,9 +68,9 @@ export class ModalSessionState {
 
   /** Whether this frame may go now. */
   admits(frame: { durationMs: number }, bufferedBytes: number): boolean {
-    if (bufferedBytes > MODAL_LIMITS.bufferedBytes) return false;
+    if (bufferedBytes > KYUTAI_LIMITS.bufferedBytes) return false;
     const undeliveredMs = this.#sentMs - (this.#deliveredMs ?? this.#sentMs);
-    return undeliveredMs === 0 || undeliveredMs + frame.durationMs <= MODAL_LIMITS.undeliveredMs;
+    return undeliveredMs === 0 || undeliveredMs + frame.durationMs <= KYUTAI_LIMITS.undeliveredMs;
   }
 
   sent(frame: { durationMs: number; voiced: boolean }, nowMs: number): void {
@@ -86,7 +86,7 @@ export class ModalSessionState {
   asks(): boolean {
     const unaskedMs = this.#sentMs - this.#askedMs;
     const isWaitingForIt = this.#waitingSinceMs !== undefined && unaskedMs > 0;
-    if (unaskedMs < MODAL_LIMITS.askEveryMs && !isWaitingForIt) return false;
+    if (unaskedMs < KYUTAI_LIMITS.askEveryMs && !isWaitingForIt) return false;
     this.#askedMs = this.#sentMs;
     return true;
   }
@@ -109,12 +109,12 @@ export class ModalSessionState {
 
   /** Whether voice was sent that words may still come for. */
   unanswered(nowMs: number): boolean {
-    return this.#unansweredMs > 0 && nowMs < this.#lastVoiceAtMs + MODAL_LIMITS.answerWithinMs;
+    return this.#unansweredMs > 0 && nowMs < this.#lastVoiceAtMs + KYUTAI_LIMITS.answerWithinMs;
   }
 
   /** When the session has failed if nothing changes; undefined while nothing waits. */
   nextDeadline(): number | undefined {
-    return this.#waitingSinceMs === undefined ? undefined : this.#waitingSinceMs + MODAL_LIMITS.stoppedMs;
+    return this.#waitingSinceMs === undefined ? undefined : this.#waitingSinceMs + KYUTAI_LIMITS.stoppedMs;
   }
 
   /** The session's failure: its connection takes nothing any more. */
@@ -128,8 +128,8 @@ export class ModalSessionState {
   }
 
   /** The server closed: undefined for a clean end (idle, or ours), else what went wrong. */
-  closed({ code, clean }: ModalClose, nowMs: number): SttError | undefined {
-    if (!this.#hasSpoken && this.#voiceMs >= MODAL_LIMITS.mayHoldNoWordMs) {
+  closed({ code, clean }: KyutaiClose, nowMs: number): SttError | undefined {
+    if (!this.#hasSpoken && this.#voiceMs >= KYUTAI_LIMITS.mayHoldNoWordMs) {
       return new SttError("Cannot go on with STT session: the server closed it without a word", {
         code: "stt_silent",
         retryable: true,

@@ -9,20 +9,20 @@ import {
 } from "../../domain/mod.ts";
 import { systemClock } from "../../flow/mod.ts";
 import { FakeClock, settle } from "../../../tests/fakes/clock.ts";
-import { type FakeModalOptions, FakeModalServer } from "../../../tests/fakes/stt.ts";
+import { type FakeKyutaiOptions, FakeKyutaiServer } from "../../../tests/fakes/stt.ts";
 import { FakeMeter } from "../../../tests/fakes/telemetry.ts";
-import { modalHealthUrl, modalStt } from "./provider.ts";
-import { MODAL_LIMITS } from "./session.ts";
+import { healthUrl, kyutaiStt } from "./speech_to_text.ts";
+import { KYUTAI_LIMITS } from "./session.ts";
 
 const NEVER = new AbortController().signal;
 const FRAME_MS = 80;
 
 /** A fake server and one session with it, in real time or in the test's. */
-async function connect(options: FakeModalOptions & { clock?: FakeClock; signal?: AbortSignal } = {}) {
+async function connect(options: FakeKyutaiOptions & { clock?: FakeClock; signal?: AbortSignal } = {}) {
   const { clock, signal = NEVER, ...serverOptions } = options;
-  const server = FakeModalServer.start({ recogniser: { script: [] }, ...serverOptions });
+  const server = FakeKyutaiServer.start({ recogniser: { script: [] }, ...serverOptions });
   const meter = new FakeMeter();
-  const stt = modalStt({ url: server.url, meter, clock: clock ?? systemClock });
+  const stt = kyutaiStt({ url: server.url, meter, clock: clock ?? systemClock });
   const session = await stt.open({ languageId: "en" }, signal);
   await server.until(() => server.connections.length === 1);
   return {
@@ -197,7 +197,7 @@ Deno.test("A server that never reads on fails the session, its writer and its re
   const failed = sttErrorOf(collect(call.session));
   const { waiting } = await fill(call.session);
   const writer = sttErrorOf(waiting);
-  await clock.advance(MODAL_LIMITS.stoppedMs);
+  await clock.advance(KYUTAI_LIMITS.stoppedMs);
   assert.equal((await failed).code, "stt_stopped");
   assert.equal((await writer).code, "stt_stopped");
   assert.equal(clock.pending, 0);
@@ -211,7 +211,7 @@ Deno.test("The server's idle close ends the events cleanly; a later write says t
 });
 
 Deno.test("A cut connection, a close in mid-speech and a server's error fail the session, worth a retry", async () => {
-  const ways: [string, (server: FakeModalServer) => void][] = [
+  const ways: [string, (server: FakeKyutaiServer) => void][] = [
     ["stt_closed", (server) => server.dropConnections()],
     ["stt_closed", (server) => server.closeConnections(1011)],
     ["stt_closed", (server) => server.closeConnections(1000)],
@@ -297,7 +297,7 @@ Deno.test("Finish ends in its time though the connection takes bytes again only 
   await call.server.until(() => call.record.receivedMs >= takenMs + LIMITS.sttFlushMs);
   await macrotask();
   assert.equal(clock.pending, 1, "it waits no longer than for the last words");
-  await clock.advance(MODAL_LIMITS.finishMs);
+  await clock.advance(KYUTAI_LIMITS.finishMs);
   await finished;
   assert.equal(clock.pending, 0);
 });
@@ -307,7 +307,7 @@ Deno.test("Finish gives up on a server that says nothing, and does not wait wher
   await using call = await connect({ clock });
   await call.session.write(frame());
   const finished = call.session.finish();
-  await clock.advance(MODAL_LIMITS.finishMs - 1);
+  await clock.advance(KYUTAI_LIMITS.finishMs - 1);
   assert.equal(await stateOf(finished), "waits");
   await clock.advance(1);
   await finished;
@@ -327,7 +327,7 @@ Deno.test("Messages that are not understood are counted and disturb nothing", as
   call.server.sendRaw('{"type":"token","text":"on"}');
   const reader = call.session.events.getReader();
   assert.deepEqual((await reader.read()).value, { type: "word", text: "on" });
-  assert.equal(call.meter.counted("tiro_stt_ignored_total", "modal"), 2);
+  assert.equal(call.meter.counted("tiro_stt_ignored_total", "kyutai"), 2);
 });
 
 Deno.test("A reader that falls behind fails the session with OverflowError after what it was owed", async () => {
@@ -351,10 +351,10 @@ Deno.test("A burst of words reaches a reader that keeps up", async () => {
 });
 
 Deno.test("A refusal for the credentials is not worth a retry, an unreachable server is; neither names the address", async () => {
-  await using server = FakeModalServer.start({ requireHeaders: { key: "right", secret: "right" } });
+  await using server = FakeKyutaiServer.start({ requireHeaders: { key: "right", secret: "right" } });
   const settings = { url: server.url, meter: new FakeMeter(), clock: systemClock };
   const open = (key?: string) =>
-    modalStt({ ...settings, key, secret: "right" }).open({ languageId: "fr" }, NEVER);
+    kyutaiStt({ ...settings, key, secret: "right" }).open({ languageId: "fr" }, NEVER);
   const refused = await sttErrorOf(open("wrong"));
   assert.deepEqual([refused.code, refused.retryable], ["stt_unauthorized", false]);
   assert.equal((await sttErrorOf(open())).code, "stt_unauthorized");
@@ -369,10 +369,10 @@ Deno.test("A refusal for the credentials is not worth a retry, an unreachable se
 });
 
 Deno.test("Waking asks for the server's health behind the same headers, and waits until it has started", async () => {
-  await using server = FakeModalServer.start({ requireHeaders: { key: "right", secret: "right" } });
+  await using server = FakeKyutaiServer.start({ requireHeaders: { key: "right", secret: "right" } });
   const settings = { url: server.url, meter: new FakeMeter(), clock: systemClock };
   const wake = (key: string, signal = NEVER) =>
-    modalStt({ ...settings, key, secret: "right" }).wake?.(signal) ??
+    kyutaiStt({ ...settings, key, secret: "right" }).wake?.(signal) ??
       Promise.reject(new Error("cannot wake"));
   assert.equal((await sttErrorOf(wake("wrong"))).code, "stt_unauthorized");
   server.sleep(200);
@@ -387,7 +387,7 @@ Deno.test("Waking asks for the server's health behind the same headers, and wait
   const reason = new DOMException("left", "AbortError");
   abort.abort(reason);
   assert.equal(await waking, reason);
-  const nobody = modalStt({ ...settings, url: "ws://127.0.0.1:9/v1/stream" });
+  const nobody = kyutaiStt({ ...settings, url: "ws://127.0.0.1:9/v1/stream" });
   assert.equal((await sttErrorOf(nobody.wake?.(NEVER) ?? Promise.resolve())).code, "stt_unreachable");
 });
 
@@ -397,13 +397,13 @@ Deno.test("The health of a server is asked beside its stream, wherever that is",
     "ws://10.0.0.1:8080/stt/v1/stream?x=1": "http://10.0.0.1:8080/stt/health",
     "wss://stt.example/asr": "https://stt.example/health",
   };
-  for (const [stream, expected] of Object.entries(health)) assert.equal(modalHealthUrl(stream), expected);
+  for (const [stream, expected] of Object.entries(health)) assert.equal(healthUrl(stream), expected);
 });
 
 Deno.test("A cold container is waited for, and an abort meanwhile leaves nothing behind", async () => {
-  await using server = FakeModalServer.start();
+  await using server = FakeKyutaiServer.start();
   server.coldFor(200);
-  const stt = modalStt({ url: server.url, meter: new FakeMeter(), clock: systemClock });
+  const stt = kyutaiStt({ url: server.url, meter: new FakeMeter(), clock: systemClock });
   await (await stt.open({ languageId: "en" }, NEVER))[Symbol.asyncDispose]();
   server.coldFor(100_000);
   const abort = new AbortController();

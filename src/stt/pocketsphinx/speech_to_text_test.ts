@@ -2,7 +2,7 @@ import assert from "@std/assert";
 import { OverflowError, type PcmFrame, SttError, type SttSession } from "../../domain/mod.ts";
 import { FakeClock } from "../../../tests/fakes/clock.ts";
 import { systemClock } from "../../flow/mod.ts";
-import { pocketsphinxStt } from "./provider.ts";
+import { pocketsphinxStt } from "./speech_to_text.ts";
 
 const NEVER = new AbortController().signal;
 

@@ -1,0 +1,61 @@
+/** Kyutai's speech-to-text model behind a WebSocket: on Modal, or on any server that speaks the same protocol. */
+import { requireVariables } from "../../domain/mod.ts";
+import type { SttProvider } from "../provider.ts";
+import { FEATURES, KYUTAI_LANGUAGES, type KyutaiSettings, kyutaiStt } from "./speech_to_text.ts";
+
+const ON_MODAL = "with STT_PROVIDER=kyutai and no STT_STREAM_URL";
+
+export const kyutai: SttProvider<KyutaiSettings> = {
+  name: "kyutai",
+  aliases: ["modal"], // its first name, which people have configured
+  languages: KYUTAI_LANGUAGES,
+  features: FEATURES,
+  variables: [
+    {
+      name: "MODAL_WORKSPACE",
+      kind: "dns_label",
+      required: ON_MODAL,
+      meaning: "Name of the Modal workspace that runs the recogniser",
+      example: "my-workspace",
+    },
+    {
+      name: "MODAL_KEY",
+      kind: "header_secret",
+      required: ON_MODAL,
+      secret: true,
+      meaning: "Key of a Modal proxy token",
+      example: "wk-...",
+    },
+    {
+      name: "MODAL_SECRET",
+      kind: "header_secret",
+      required: ON_MODAL,
+      secret: true,
+      meaning: "Secret of the same Modal proxy token",
+      example: "ws-...",
+    },
+    {
+      name: "STT_STREAM_URL",
+      kind: "websocket_url",
+      meaning: "WebSocket address of the recogniser, instead of the one in the Modal workspace",
+      example: "wss://stt.example.org/v1/stream",
+    },
+  ],
+  settings(env) {
+    const { MODAL_WORKSPACE: workspace, MODAL_KEY: key, MODAL_SECRET: secret, STT_STREAM_URL: url } = env;
+    // A token is sent whole or not at all, so half of one is a fault even where none is needed.
+    const needsToken = url === undefined || key !== undefined || secret !== undefined;
+    requireVariables(this.variables, env, [
+      ...url === undefined ? ["MODAL_WORKSPACE"] : [],
+      ...needsToken ? ["MODAL_KEY", "MODAL_SECRET"] : [],
+    ]);
+    return { url: url ?? modalUrl(workspace!), key, secret };
+  },
+  address: ({ url }) => url,
+  create: (settings, parts) => kyutaiStt({ ...settings, ...parts }),
+};
+
+/** The server's address for a Modal workspace. */
+export function modalUrl(workspace: string): string {
+  return `wss://${workspace}--kyutai-stt-rust-kyutaisttrustservice-serve.modal.run/v1/stream`;
+}
