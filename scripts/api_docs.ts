@@ -2,16 +2,17 @@
  * Writes docs/API.md from the OpenAPI document (`deno task api-docs`). tests/docs_test.ts fails where the two differ.
  * The file has no version in it: what changed is in CHANGELOG.md.
  */
+import { API } from "../src/api.ts";
 import { apiDocument, apiReference, type Operation } from "../src/http/mod.ts";
 
 const FILE = new URL("../docs/API.md", import.meta.url);
 
 /** The file as it should be, formatted. */
 export async function apiMarkdown(): Promise<string> {
-  const { title, description, credentials, groups } = apiReference(apiDocument(""));
+  const { title, description, credentials, groups } = apiReference(apiDocument(API, ""));
   const blocks = [
     `# The REST API of ${title}`,
-    "<!-- Generated: change src/http/{routes,schemas}.ts, then run `deno task api-docs`. -->",
+    "<!-- Generated: change the routes and schemas in src, then run `deno task api-docs`. -->",
     description,
     "The same is served as an OpenAPI 3.1 document at `/openapi.json` and as a page at `/docs`. Bodies are JSON; " +
     'every error is `{"error": "..."}` and never repeats what was sent. Fields nobody declared are ignored, a slash ' +

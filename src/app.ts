@@ -3,6 +3,7 @@
  * part does is in its room.
  */
 import project from "../deno.json" with { type: "json" };
+import { apiOf } from "./api.ts";
 import { type ChosenProvider, type Config, isEasilyGuessed } from "./config/mod.ts";
 import {
   AudioLedger,
@@ -188,19 +189,16 @@ export async function startService(
   });
   let draining = false;
   try {
-    const app = createHttpApp({
+    const app = createHttpApp(apiOf({
       rooms,
       translations,
       exApp,
+      credentials: { token: config.auth.token?.reveal(), exApp: identity },
+      version: config.exApp?.version ?? project.version,
       meter,
       log,
       acceptingWork: () => !draining,
-      version: config.exApp?.version ?? project.version,
-      auth: {
-        token: config.auth.token?.reveal(),
-        exApp: identity,
-      },
-    });
+    }));
     collectGarbage();
     const http = scope.child("http");
     const isTunnelled = config.http.unixSocket !== undefined;

@@ -1,18 +1,28 @@
 /**
- * The REST API Talk calls. Checks who calls and what they send; what a request means is decided behind the ports of
- * `domain/`. Answers never repeat what was sent.
+ * The REST API: the routes that doors bring, and those for who runs the service. Checks who calls and what they send;
+ * what a request means is its door's business. Answers never repeat what was sent.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { TiroError } from "../domain/mod.ts";
-import { type Auth, authentication, hasCredentials } from "./auth.ts";
-import { answerTo, HttpError } from "./errors.ts";
+import type { Context, Next } from "hono";
+import { type Authenticate, type Log, type Meter, TiroError } from "../domain/mod.ts";
+import { type ApiDescription, apiDocument } from "./document.ts";
+import { answerTo, describeIssues, HttpError } from "./errors.ts";
 import { Guesses } from "./guesses.ts";
-import * as handlers from "./handlers.ts";
-import { isOpenRoute, ROUTES } from "./routes.ts";
-import { describeIssues } from "./schemas.ts";
+import { operationRoutes, type OperationServices } from "./operation.ts";
+import type { Route, RouteGroup } from "./route_group.ts";
 
-export interface HttpAppOptions extends handlers.Services {
-  auth: Auth;
+export interface HttpAppOptions extends Omit<OperationServices, "meter"> {
+  api: Omit<ApiDescription, "lists">;
+  /** In the order of the document. */
+  groups: readonly RouteGroup[];
+  /** Of the service, for the document. */
+  version: string;
+  authenticate: Authenticate;
+  /** Whether a bearer token is one of the credentials: who is refused is told so. */
+  takesToken: boolean;
+  /** Counts requests, and is shown at /metrics. */
+  meter: OperationServices["meter"] & Pick<Meter, "count">;
+  log: Log;
 }
 
 /** Who calls, as far as the connection tells. */
@@ -55,7 +65,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         response = fail(error);
       }
       response.headers.set("x-content-type-options", "nosniff");
-      if (response.status === 401 && hasCredentials(request)) {
+      if (response.status === 401 && hasCredentials(request.headers)) {
         const holdMs = guesses.wrong(caller.source, performance.now());
         meter.count("tiro_http_wrong_credentials_total", holdMs > 0 ? "held" : "at_once");
         if (holdMs > 0) await caller.hold(holdMs);
@@ -68,6 +78,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
 
 /** Exported for the test that walks it. */
 export function createRouter(options: HttpAppOptions): OpenAPIHono {
+  const { api, version } = options;
+  const document = apiDocument({ ...api, lists: options.groups }, version);
+  const groups = [...options.groups, operationRoutes(api.meanings, document, options)];
+  const routes = groups.flatMap(({ routes }) => routes);
   const app = new OpenAPIHono({
     strict: false, // a slash at the end is no reason to refuse
     defaultHook: (result) => {
@@ -75,19 +89,40 @@ export function createRouter(options: HttpAppOptions): OpenAPIHono {
     },
   });
   // Before anything of a request is looked at, and for unknown paths too: who may not call learns nothing.
-  app.use(authentication(options.auth, (c) => isOpenRoute(c.req.method, c.req.path)));
-  handlers.addCallRoutes(app, options);
-  handlers.addTranslationLanguages(app, options);
-  handlers.addAppRoutes(app, options);
-  handlers.addOperationRoutes(app, options);
-  refuseTheRest(app);
+  app.use(authorization(options, routes));
+  for (const group of groups) group.addTo(app);
+  refuseTheRest(app, routes);
   return app;
 }
 
+/** Lets through open routes, and principals with the right that a route needs. Throws HttpError 401 or 403. */
+function authorization(
+  { authenticate, takesToken }: Pick<HttpAppOptions, "authenticate" | "takesToken">,
+  routes: readonly Route[],
+) {
+  const refusal = {
+    status: 401,
+    message: "not authorised",
+    ...(takesToken && { headers: { "www-authenticate": "Bearer" } }),
+  } as const;
+  return async ({ req }: Context, next: Next): Promise<void> => {
+    const method = req.method === "HEAD" ? "get" : req.method.toLowerCase();
+    const route = routes.find((each) => each.getRoutingPath() === req.path && each.method === method);
+    if (!route?.isOpen) {
+      const principal = authenticate(req.raw.headers);
+      if (!principal) throw new HttpError(refusal);
+      if (route?.right && !principal.rights.has(route.right)) {
+        throw new HttpError({ status: 403, message: "not allowed for this caller" });
+      }
+    }
+    await next();
+  };
+}
+
 /** A known path with another method is 405 and says what it takes; an unknown path is 404. */
-function refuseTheRest(app: OpenAPIHono): void {
+function refuseTheRest(app: OpenAPIHono, routes: readonly Route[]): void {
   const methods = new Map<string, string[]>();
-  for (const route of ROUTES) {
+  for (const route of routes) {
     const path = route.getRoutingPath();
     const own = route.method === "get" ? ["GET", "HEAD"] : [route.method.toUpperCase()];
     methods.set(path, [...methods.get(path) ?? [], ...own]);
@@ -101,4 +136,9 @@ function refuseTheRest(app: OpenAPIHono): void {
   app.notFound(() => {
     throw new HttpError({ status: 404, message: "no such route" });
   });
+}
+
+/** Whether any are shown, right or wrong: who shows none does not guess. */
+function hasCredentials(headers: Headers): boolean {
+  return headers.has("authorization") || headers.has("authorization-app-api");
 }

@@ -1,45 +1,37 @@
 /** The OpenAPI 3.1 document, made of the routes that validate. It says the same whatever the configuration. */
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { ROUTES, TAGS } from "./routes.ts";
+import type { Meanings } from "./health.ts";
+import { operationList } from "./operation.ts";
+import type { RouteList } from "./route_group.ts";
 
 export type ApiDocument = ReturnType<OpenAPIHono["getOpenAPI31Document"]>;
+type SecurityScheme = Parameters<OpenAPIHono["openAPIRegistry"]["registerComponent"]>[2];
 
-const APPAPI_HEADERS = {
-  "EX-APP-ID": "Id of the ExApp",
-  "EX-APP-VERSION": "Version of the ExApp; any",
-  "AA-VERSION": "Version of AppAPI; any",
-  "AUTHORIZATION-APP-API": "base64 of `userid:APP_SECRET`; the user id may be empty",
-} as const;
+/** What the API is made of, whatever the configuration. */
+export interface ApiDescription {
+  description: string;
+  /** In the order of the document; those of `http/` itself come last. */
+  lists: readonly RouteList[];
+  /** Of the codes that /healthz may have. */
+  meanings: Meanings;
+  /** Sets of OpenAPI's security schemes by name; one set is enough for any route that is not open. */
+  security: readonly Readonly<Record<string, SecurityScheme>>[];
+}
 
-export function apiDocument(version: string): ApiDocument {
+export function apiDocument({ description, lists, meanings, security }: ApiDescription, version: string) {
   const app = new OpenAPIHono();
-  for (const [name, description] of Object.entries(APPAPI_HEADERS)) {
-    app.openAPIRegistry.registerComponent("securitySchemes", name, {
-      type: "apiKey",
-      in: "header",
-      name,
-      description,
-    });
+  for (const [name, scheme] of security.flatMap((set) => Object.entries(set))) {
+    app.openAPIRegistry.registerComponent("securitySchemes", name, scheme);
   }
-  app.openAPIRegistry.registerComponent("securitySchemes", "token", {
-    type: "http",
-    scheme: "bearer",
-    description: "The value of `LT_API_TOKEN`",
-  });
-  for (const route of ROUTES) app.openAPIRegistry.registerPath(route);
+  const all = [...lists, operationList(meanings)];
+  for (const route of all.flatMap(({ routes }) => routes)) {
+    const { right: _right, isOpen: _isOpen, ...described } = route;
+    app.openAPIRegistry.registerPath(described);
+  }
   return app.getOpenAPI31Document({
     openapi: "3.1.0",
-    info: {
-      title: "Tiro",
-      version,
-      license: { name: "MIT" },
-      description:
-        "Live captions for Nextcloud Talk. Every answer comes at once; what takes time goes on behind it.",
-    },
-    tags: [...TAGS],
-    security: [
-      { token: [] },
-      Object.fromEntries(Object.keys(APPAPI_HEADERS).map((name) => [name, []])),
-    ],
+    info: { title: "Tiro", version, license: { name: "MIT" }, description },
+    tags: all.flatMap(({ tags }) => tags),
+    security: security.map((set) => Object.fromEntries(Object.keys(set).map((name) => [name, []]))),
   });
 }

@@ -1,4 +1,5 @@
 /** From typed errors to HTTP answers: the only place that knows status codes of errors. */
+import type { z } from "@hono/zod-openapi";
 import {
   InvalidRequestError,
   NextcloudError,
@@ -11,7 +12,7 @@ import {
 
 /** What only HTTP can get wrong. */
 export interface HttpFault {
-  status: 400 | 401 | 404 | 405 | 408 | 413 | 415;
+  status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415;
   message: string;
   headers?: Record<string, string>;
 }
@@ -70,4 +71,14 @@ export function withSentNames<T>(sentNames: Record<string, string>, ask: () => T
     if (!(error instanceof InvalidRequestError) || !Object.hasOwn(sentNames, error.field)) throw error;
     throw new InvalidRequestError(error.message, sentNames[error.field]);
   }
+}
+
+/** The first thing wrong, as `field: what`; the value itself is never part of it. */
+export function describeIssues(error: z.core.$ZodError): string {
+  const [{ path, message }] = error.issues;
+  const what = message.replace(/^Invalid (input|option): /, "").replace(
+    "received undefined",
+    "received nothing",
+  );
+  return `${path.length > 0 ? path.join(".") : "body"}: ${what}`;
 }

@@ -2,6 +2,7 @@
 export { AdmittingHost, type AdmittingHostOptions } from "./admission.ts";
 export { DescriptorWatch, type DescriptorWatchOptions } from "./admission_descriptors.ts";
 export { MemoryWatch, type MemoryWatchOptions, type ReadSystemFile } from "./admission_watch.ts";
+export { SPEAKER_REASONS } from "./health.ts";
 export { collectGarbage } from "./heap.ts";
 export { type SpeakerHostOptions, startSpeakerHost } from "./start_host.ts";
 export { spawnMediaWorker } from "./worker_host.ts";

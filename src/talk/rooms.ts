@@ -12,16 +12,13 @@ import {
   type Meter,
   NotFoundError,
   PreconditionError,
-  type Rooms,
-  type RoomsStatus,
   type SpeakerHost,
   TiroError,
-  type TranscribeOutcome,
-  type TranscribeRequest,
   type Translations,
   UnavailableError,
 } from "../domain/mod.ts";
 import { type Scope, type TlsOptions, untilAborted } from "../flow/mod.ts";
+import type { Rooms, RoomsStatus, TranscribeOutcome, TranscribeRequest } from "./api/rooms.ts";
 import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import { CallLanguages } from "./call_languages.ts";
 import { gaugeCalls, sumOf, troublesIn } from "./gauges.ts";

@@ -5,17 +5,16 @@ import {
   InvalidRequestError,
   type Language,
   NotFoundError,
-  type Rooms,
-  type RoomsStatus,
-  type TranscribeOutcome,
-  type TranscribeRequest,
   TranslationError,
   type TranslationLanguages,
   type Translations,
   type TranslationTrouble,
 } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/scope.ts";
-import { type Auth, createHttpApp, serveHttp, type ServeOptions } from "../../src/http/mod.ts";
+import { apiOf } from "../../src/api.ts";
+import { createHttpApp, serveHttp, type ServeOptions } from "../../src/http/mod.ts";
+import type { Credentials } from "../../src/identity/mod.ts";
+import type { Rooms, RoomsStatus, TranscribeOutcome, TranscribeRequest } from "../../src/talk/mod.ts";
 import { createLog, createMeter } from "../../src/telemetry/mod.ts";
 
 export const ENGLISH: Language = { id: "en", name: "English", metadata: { separator: " ", rtl: false } };
@@ -135,14 +134,14 @@ export interface Answer {
 export interface ApiOptions {
   /** Default: any. */
   port?: number;
-  auth?: Auth;
+  credentials?: Credentials;
   exApp?: ExApp;
   translations?: Translations;
   bounds?: ServeOptions["bounds"];
 }
 
 export async function startApi(
-  { auth = {}, exApp, translations, port: asked = 0, bounds }: ApiOptions = {},
+  { credentials = {}, exApp, translations, port: asked = 0, bounds }: ApiOptions = {},
 ): Promise<Api> {
   const scope = new Scope("test");
   const rooms = new RecordingRooms();
@@ -151,16 +150,16 @@ export async function startApi(
   const log = createLog({ level: "debug", format: "json", write: (line) => void lines.push(line) });
   const state = { accepting: true };
   const acceptingWork = () => state.accepting;
-  const app = createHttpApp({
+  const app = createHttpApp(apiOf({
     rooms,
     translations,
     exApp,
     version: "1.2.3",
-    auth,
+    credentials,
     meter,
     log,
     acceptingWork,
-  });
+  }));
   const { address: { port } } = await serveHttp({
     app,
     host: "127.0.0.1",

@@ -1,13 +1,13 @@
 /** Who may call the REST API, and what those get who may not. */
 import assert from "@std/assert";
 import { LIMITS } from "../../src/domain/mod.ts";
-import type { Auth } from "../../src/http/mod.ts";
+import type { Credentials } from "../../src/identity/mod.ts";
 import { LISTENER, startApi, TRANSCRIBE } from "./api.ts";
 import { eventually } from "./world.ts";
 
 const SECRET = "app:5ecret/ü";
 const TOKEN = "t0ken-5ecret";
-const EXAPP: Auth = { exApp: { id: "live_transcription", secret: SECRET } };
+const EXAPP: Credentials = { exApp: { id: "live_transcription", secret: SECRET } };
 
 /** As AppAPI signs; undefined takes a header off. */
 function appApi(userId = "", changes: Record<string, string | undefined> = {}): Record<string, string> {
@@ -49,11 +49,11 @@ const PROTECTED = [
   ["DELETE", "/healthz"],
 ] as const;
 
-for (const auth of [EXAPP, { token: TOKEN }, { ...EXAPP, token: TOKEN }]) {
-  const which = Object.keys(auth).join(" and ");
+for (const credentials of [EXAPP, { token: TOKEN }, { ...EXAPP, token: TOKEN }]) {
+  const which = Object.keys(credentials).join(" and ");
 
   Deno.test(`With ${which} configured, everything but the heartbeat and the health check needs credentials`, async () => {
-    await using api = await startApi({ auth });
+    await using api = await startApi({ credentials });
     for (const [method, path] of PROTECTED) {
       const { status, json } = await api.request(method, path);
       assert.equal(status, 401, `${method} ${path}`);
@@ -70,7 +70,7 @@ for (const auth of [EXAPP, { token: TOKEN }, { ...EXAPP, token: TOKEN }]) {
 }
 
 Deno.test("AppAPI's headers let in, whoever the user is", async () => {
-  await using api = await startApi({ auth: EXAPP });
+  await using api = await startApi({ credentials: EXAPP });
   for (const userId of ["", "admin", "jürgen", "a b@c.example"]) {
     assert.equal((await api.request("GET", "/capabilities", undefined, appApi(userId))).status, 200, userId);
   }
@@ -80,7 +80,7 @@ Deno.test("AppAPI's headers let in, whoever the user is", async () => {
 });
 
 Deno.test("Any header of AppAPI's that is wrong or missing keeps out, and all answers are the same", async () => {
-  await using api = await startApi({ auth: EXAPP });
+  await using api = await startApi({ credentials: EXAPP });
   const signed = (words: string) => ({ "AUTHORIZATION-APP-API": base64(words) });
   const wrong: Record<string, string | undefined>[] = [
     { "EX-APP-ID": undefined },
@@ -116,7 +116,7 @@ Deno.test("Any header of AppAPI's that is wrong or missing keeps out, and all an
 });
 
 Deno.test("A bearer token lets in, and is asked for by name", async () => {
-  await using api = await startApi({ auth: { token: TOKEN } });
+  await using api = await startApi({ credentials: { token: TOKEN } });
   const ask = (authorization: string) => api.request("GET", "/metrics", undefined, { authorization });
   for (const shown of [`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `BEARER  ${TOKEN}`]) {
     assert.equal((await ask(shown)).status, 200, shown);
@@ -143,14 +143,14 @@ Deno.test("A bearer token lets in, and is asked for by name", async () => {
 });
 
 Deno.test("With both configured either is enough", async () => {
-  await using api = await startApi({ auth: { ...EXAPP, token: TOKEN } });
+  await using api = await startApi({ credentials: { ...EXAPP, token: TOKEN } });
   assert.equal((await api.request("GET", "/enabled", undefined, appApi())).status, 200);
   const bearer = { authorization: `Bearer ${TOKEN}` };
   assert.equal((await api.request("GET", "/metrics", undefined, bearer)).status, 200);
 });
 
 Deno.test("Wrong credentials leave no line in the log, and their body is not looked at", async () => {
-  await using api = await startApi({ auth: { ...EXAPP, token: TOKEN } });
+  await using api = await startApi({ credentials: { ...EXAPP, token: TOKEN } });
   const before = api.lines.length;
   const headers = { ...appApi("admin", { "EX-APP-ID": "x" }), authorization: `Bearer x${TOKEN}` };
   for (const body of [JSON.stringify(LISTENER), "{", "x".repeat(100_000)]) {
@@ -166,7 +166,7 @@ Deno.test("Wrong credentials leave no line in the log, and their body is not loo
 });
 
 Deno.test("Many wrong guesses are held, the right token beside them never is, from the same address", async () => {
-  await using api = await startApi({ auth: { token: TOKEN } });
+  await using api = await startApi({ credentials: { token: TOKEN } });
   const ask = (token: string) =>
     api.request("GET", "/enabled", undefined, { authorization: `Bearer ${token}` }).then(({ status }) =>
       status
@@ -189,7 +189,7 @@ Deno.test("Many wrong guesses are held, the right token beside them never is, fr
 });
 
 Deno.test("Guesses that are held give way to callers, and end with the server", async () => {
-  const api = await startApi({ auth: { token: TOKEN }, bounds: { most: 4 } });
+  const api = await startApi({ credentials: { token: TOKEN }, bounds: { most: 4 } });
   const guess = () =>
     api.request("GET", "/enabled", undefined, { authorization: "Bearer guess" }).then(
       ({ status }) => status,

@@ -193,7 +193,7 @@ Deno.test("Where all connections are being answered, one more is closed and no o
 });
 
 Deno.test("After an answer to a body nobody read, what comes of it is thrown away and the caller hangs up", async () => {
-  await using api = await startApi({ auth: { token: "0f1e2d3c4b5a69788796a5b4c3d2e1f0" } });
+  await using api = await startApi({ credentials: { token: "0f1e2d3c4b5a69788796a5b4c3d2e1f0" } });
   const answer = await raw(
     api,
     `POST ${TRANSCRIBE} HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n${"x".repeat(100_000)}`,

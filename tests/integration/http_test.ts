@@ -5,11 +5,11 @@ import {
   NextcloudError,
   NotFoundError,
   PreconditionError,
-  type TranscribeRequest,
   TranslationError,
   UnavailableError,
 } from "../../src/domain/mod.ts";
 import { ListenError, serveHttp } from "../../src/http/mod.ts";
+import type { TranscribeRequest } from "../../src/talk/mod.ts";
 import { createLog } from "../../src/telemetry/mod.ts";
 import { ClaimedPorts } from "../fakes/ports.ts";
 import { RawHttp } from "../fakes/raw_http.ts";

@@ -1,6 +1,6 @@
 /** A recogniser that is dead, refuses, or speaks another protocol: it shows, and captions come once it is mended. */
 import assert from "@std/assert";
-import { DEGRADED_HEADER } from "../../src/http/degraded.ts";
+import { DEGRADED_HEADER } from "../../src/http/mod.ts";
 import { padded } from "../fakes/speech.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { baseUrl, callOf, eventually, PHRASE, say, startWorld, type World } from "./world.ts";

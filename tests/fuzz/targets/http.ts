@@ -1,6 +1,7 @@
 /** Requests of anybody: to the routes, and as bytes to the listening socket. */
 import fc from "fast-check";
 import { Scope } from "../../../src/flow/mod.ts";
+import { apiOf } from "../../../src/api.ts";
 import { createHttpApp } from "../../../src/http/mod.ts";
 import { createLog, createMeter } from "../../../src/telemetry/mod.ts";
 import { ListedTranslations, RecordingExApp, RecordingRooms, startApi } from "../../integration/api.ts";
@@ -112,16 +113,16 @@ export const http = defineTarget({
   open() {
     const lines: string[] = [];
     const scope = new Scope("fuzz");
-    const app = createHttpApp({
+    const app = createHttpApp(apiOf({
       rooms: new RecordingRooms(),
       translations: new ListedTranslations(),
       exApp: new RecordingExApp(),
       version: "1.2.3",
-      auth: { token: TOKEN },
+      credentials: { token: TOKEN },
       meter: scope.use(createMeter()),
       log: createLog({ level: "debug", format: "json", write: (line) => void lines.push(line) }),
       acceptingWork: () => true,
-    });
+    }));
     return {
       async run({ method, path, headers, body, isKnown }) {
         const hasBody = body !== undefined && method !== "GET" && method !== "HEAD" && method !== "get";
@@ -209,7 +210,7 @@ export const httpBytes = defineTarget({
   }),
   inputsPerWorld: 200,
   async open() {
-    const api = await startApi({ auth: { token: TOKEN } });
+    const api = await startApi({ credentials: { token: TOKEN } });
     let taken = 0;
     return {
       async run({ sample, changes, cut }) {

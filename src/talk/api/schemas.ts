@@ -1,4 +1,4 @@
-/** What the API takes and gives, field by field. Fields nobody declared are ignored; Talk's releases differ. */
+/** What Talk's routes take and give, field by field. Fields nobody declared are ignored; Talk's releases differ. */
 import { z } from "@hono/zod-openapi";
 
 /** Nextcloud's session ids are long, base64 among others; anything without control characters passes. */
@@ -80,15 +80,6 @@ export const translationLanguagesQuery = z.object({
     .openapi({ description: "The room it is asked for; makes no difference", example: "x7k2p9qa" }),
 });
 
-export const enabledQuery = z.object({
-  enabled: z.enum(["0", "1", "false", "true"], "must be 0 or 1")
-    .openapi({ description: "`1` or `true` enables, `0` or `false` disables", example: "1" }),
-});
-
-export const messageReply = z.object({ message: z.string() }).openapi("Message");
-export const errorReply = z.object({
-  error: z.string().openapi({ description: "What went wrong; never holds what was sent" }),
-}).openapi("Error");
 export const stoppedReply = z.object({ status: z.literal("stopped"), roomToken: z.string() })
   .openapi("Stopped", { example: { status: "stopped", roomToken: "x7k2p9qa" } });
 
@@ -127,39 +118,3 @@ export const capabilitiesReply = z.object({
     },
   },
 });
-
-export const enabledReply = z.object({ enabled: z.boolean() }).openapi("Enabled", {
-  example: { enabled: true },
-});
-export const setEnabledReply = z.object({
-  error: z.string().openapi({ description: "Empty when all went well" }),
-}).openapi("SetEnabled", { example: { error: "" } });
-export const initReply = z.object({}).openapi("Init", { example: {} });
-export const heartbeatReply = z.object({ status: z.literal("ok") })
-  .openapi("Heartbeat", { example: { status: "ok" } });
-
-export const HEALTH = {
-  status: "healthy" as const,
-  rooms: 2,
-  speakers: 7,
-  memory_mb: 120,
-  timestamp: "2026-01-31T09:30:00.000Z",
-};
-
-export const healthReply = z.object({
-  status: z.enum(["healthy", "degraded", "unhealthy"]),
-  rooms: z.number().int().openapi({ description: "Calls being captioned" }),
-  speakers: z.number().int(),
-  memory_mb: z.number(),
-  timestamp: z.iso.datetime(),
-}).openapi("Health", { example: HEALTH });
-
-/** The first thing wrong, as `field: what`; the value itself is never part of it. */
-export function describeIssues(error: z.core.$ZodError): string {
-  const [{ path, message }] = error.issues;
-  const what = message.replace(/^Invalid (input|option): /, "").replace(
-    "received undefined",
-    "received nothing",
-  );
-  return `${path.length > 0 ? path.join(".") : "body"}: ${what}`;
-}

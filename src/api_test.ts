@@ -1,12 +1,11 @@
 import assert from "@std/assert";
-import type { Rooms } from "../domain/mod.ts";
-import { createRouter } from "./app.ts";
-import { CONTENT_SECURITY_POLICY, docsPage } from "./docs_page.ts";
-import { apiDocument } from "./document.ts";
-import { apiReference } from "./reference.ts";
-import { TAGS } from "./routes.ts";
+import { API, apiOf } from "./api.ts";
+import { createRouter } from "./http/app.ts";
+import { CONTENT_SECURITY_POLICY, docsPage } from "./http/docs_page.ts";
+import { apiDocument, apiReference } from "./http/mod.ts";
+import type { Rooms } from "./talk/mod.ts";
 
-const document = apiDocument("1.2.3");
+const document = apiDocument(API, "1.2.3");
 
 /** `method path` of every operation, in the document's spelling. */
 const documented = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
@@ -34,7 +33,9 @@ const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 
 Deno.test("Every route the router has is in the document, and the other way round", () => {
   const meter = { count() {}, render: () => Promise.resolve(""), contentType: "text/plain" };
-  const router = createRouter({ rooms, meter, log, auth: {}, version: "1", acceptingWork: () => true });
+  const router = createRouter(
+    apiOf({ rooms, meter, log, credentials: {}, version: "1", acceptingWork: () => true }),
+  );
   const inDocument = (path: string) => path.replace(/:(\w+)/g, "{$1}");
   // ALL: who may call, and the answers to other methods on the same paths.
   const served = new Set(
@@ -71,7 +72,10 @@ Deno.test("Every operation has a group, a summary and an answer for each status;
     assert.ok(replies.every(({ description }) => description.length > 0), path);
     assert.ok(!replies.some(({ status }) => status === "500"), `${method} ${path} documents a defect`);
   }
-  assert.deepEqual(new Set(document.tags?.map(({ name }) => name)), new Set(TAGS.map(({ name }) => name)));
+  assert.deepEqual(
+    new Set(document.tags?.map(({ name }) => name)),
+    new Set([...API.lists.flatMap(({ tags }) => tags.map(({ name }) => name)), "Operation"]),
+  );
   const schemas = document.components?.schemas ?? {};
   for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
     assert.ok(name in schemas, name);

@@ -1,7 +1,5 @@
 /** The port from the REST API to the calls being captioned. */
-import type { Refusal } from "./admission.ts";
-import type { HostFault, IceServer, SpeakerTrouble } from "./speaker_host.ts";
-import type { Language } from "./captions.ts";
+import type { HostFault, IceServer, Language, Refusal, SpeakerTrouble } from "../../domain/mod.ts";
 
 export interface TranscribeRequest {
   roomToken: string;

@@ -1,0 +1,137 @@
+/** What those who run the service ask of it: health, numbers, and the API's own document. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { ApiDocument } from "./document.ts";
+import { CONTENT_SECURITY_POLICY, docsPage } from "./docs_page.ts";
+import { DEGRADED_HEADER, listOf, type Meanings, type ServiceStatus } from "./health.ts";
+import { json, needs, open, type RouteGroup, type RouteList, unauthorised } from "./route_group.ts";
+
+const HEALTH = {
+  status: "healthy" as const,
+  rooms: 2,
+  speakers: 7,
+  memory_mb: 120,
+  timestamp: "2026-01-31T09:30:00.000Z",
+};
+const healthReply = z.object({
+  status: z.enum(["healthy", "degraded", "unhealthy"]),
+  rooms: z.number().int().openapi({ description: "Calls being captioned" }),
+  speakers: z.number().int(),
+  memory_mb: z.number(),
+  timestamp: z.iso.datetime(),
+}).openapi("Health", { example: HEALTH });
+
+const healthRoute = (meanings: Meanings) =>
+  createRoute({
+    method: "get",
+    path: "/healthz",
+    tags: ["Operation"],
+    summary: "Whether the service works",
+    description: listOf(meanings),
+    ...open,
+    responses: {
+      200: {
+        ...json(
+          healthReply,
+          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` has one or more of these codes, with commas between`,
+        ),
+        headers: z.object({
+          [DEGRADED_HEADER]: z.string().optional().openapi({
+            description:
+              "Only where degraded: what keeps new calls or speakers out, a speaker from being captioned, or captions from being translated",
+            example: "memory, not_connected",
+          }),
+        }),
+      },
+      503: {
+        content: {
+          "application/json": {
+            schema: healthReply,
+            example: { ...HEALTH, status: "unhealthy" as const },
+          },
+        },
+        description: "Unhealthy: shutting down",
+      },
+    },
+  });
+
+const metrics = createRoute({
+  method: "get",
+  path: "/metrics",
+  tags: ["Operation"],
+  ...needs("operation"),
+  summary: "Numbers for Prometheus",
+  responses: {
+    200: { content: { "text/plain": { schema: z.string() } }, description: "Text format" },
+    ...unauthorised,
+  },
+});
+
+const document = createRoute({
+  method: "get",
+  path: "/openapi.json",
+  tags: ["Operation"],
+  ...needs("operation"),
+  summary: "This API as an OpenAPI 3.1 document",
+  responses: { 200: json(z.object({ openapi: z.string() }), "The document"), ...unauthorised },
+});
+
+const docs = createRoute({
+  method: "get",
+  path: "/docs",
+  tags: ["Operation"],
+  ...needs("operation"),
+  summary: "The same for people",
+  responses: {
+    200: { content: { "text/html": { schema: z.string() } }, description: "A page without scripts" },
+    ...unauthorised,
+  },
+});
+
+const TAG = { name: "Operation", description: "For those who run the service" };
+
+/** `meanings`: of the codes /healthz may have. */
+export function operationList(meanings: Meanings): RouteList {
+  return { tags: [TAG], routes: [healthRoute(meanings), metrics, document, docs] };
+}
+
+export interface OperationServices {
+  status: () => ServiceStatus;
+  /** False while the service shuts down: it finishes what it has and takes nothing new. */
+  acceptingWork: () => boolean;
+  meter: { render(): Promise<string>; readonly contentType: string };
+}
+
+/** Handlers of those routes; `api` is the document they show. */
+export function operationRoutes(
+  meanings: Meanings,
+  api: ApiDocument,
+  { status, acceptingWork, meter }: OperationServices,
+): RouteGroup {
+  return {
+    ...operationList(meanings),
+    addTo(app: OpenAPIHono) {
+      app.openapi(healthRoute(meanings), (c) => {
+        const { rooms, speakers, reasons } = status();
+        const answer = {
+          rooms,
+          speakers,
+          memory_mb: Math.round(Deno.memoryUsage().rss / 1024 / 1024),
+          timestamp: new Date().toISOString(),
+        };
+        if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
+        if (reasons.length === 0) return c.json({ status: "healthy" as const, ...answer }, 200);
+        // In a header: front ends refuse a field they do not know.
+        return c.json({ status: "degraded" as const, ...answer }, 200, {
+          [DEGRADED_HEADER]: reasons.join(", "),
+        });
+      });
+      app.openapi(
+        metrics,
+        async (c) => c.text(await meter.render(), 200, { "content-type": meter.contentType }),
+      );
+      app.openapi(document, (c) => c.json(api, 200));
+      const page = docsPage(api);
+      app.openapi(docs, (c) => c.html(page, 200, { "content-security-policy": CONTENT_SECURITY_POLICY }));
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/**
+ * What a door brings to the API: its routes with their schemas, and handlers for them. Beside that the parts routes are
+ * written with, so that the same refusal reads the same on all of them.
+ */
+import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Right } from "../domain/mod.ts";
+import { withJsonBody } from "./body.ts";
+
+/** A route as `createRoute` makes it. */
+export type Route = RouteConfig & { getRoutingPath(): string; right?: Right; isOpen?: true };
+
+/** What the OpenAPI document is made of. */
+export interface RouteList {
+  readonly tags: readonly { name: string; description: string }[];
+  readonly routes: readonly Route[];
+}
+
+export interface RouteGroup extends RouteList {
+  /** Adds the handlers of these routes. */
+  addTo(app: OpenAPIHono): void;
+}
+
+const messageReply = z.object({ message: z.string() }).openapi("Message");
+const errorReply = z.object({
+  error: z.string().openapi({ description: "What went wrong; never holds what was sent" }),
+}).openapi("Error");
+
+export const json = <Schema>(schema: Schema, description: string) => ({
+  content: { "application/json": { schema } },
+  description,
+});
+export const done = (description: string, message: string) => ({
+  content: { "application/json": { schema: messageReply, example: { message } } },
+  description,
+});
+export const failure = (description: string, error: string) => ({
+  content: { "application/json": { schema: errorReply, example: { error } } },
+  description,
+});
+
+/** For everyone: no credentials. */
+export const open = { security: [], isOpen: true as const };
+/** For principals with this right. */
+export const needs = (right: Right) => ({ right });
+
+export const unauthorised = { 401: failure("Wrong credentials or none", "not authorised") };
+/** A JSON body, read within its bounds before the schema sees it. */
+export const body = <Schema>(schema: Schema) => ({
+  request: { body: { content: { "application/json": { schema } }, required: true as const } },
+  middleware: async (c: Context, next: () => Promise<void>) => {
+    c.req.raw = await withJsonBody(c.req.raw);
+    await next();
+  },
+});
+/** What can be wrong with a body. */
+export const bodyRefusals = {
+  408: failure("The body did not arrive in time", "body: did not arrive in time"),
+  413: failure("The body is too large", "body: larger than 65536 bytes"),
+  415: failure("The body is not JSON", "body: expected application/json"),
+};
+export const unavailable = (description: string, error = "Cannot take a call: shutting down") => ({
+  503: {
+    ...failure(description, error),
+    headers: z.object({ "retry-after": z.string().openapi({ description: "Seconds", example: "5" }) }),
+  },
+});

@@ -1,0 +1,103 @@
+/** What AppAPI asks of an ExApp. Where the service is none, the answers are those of one that is enabled. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { type ExApp, type Log, type Meter, TiroError } from "../domain/mod.ts";
+import { failure, json, needs, open, type RouteGroup, type RouteList, unauthorised } from "../http/mod.ts";
+
+const enabledQuery = z.object({
+  enabled: z.enum(["0", "1", "false", "true"], "must be 0 or 1")
+    .openapi({ description: "`1` or `true` enables, `0` or `false` disables", example: "1" }),
+});
+const enabledReply = z.object({ enabled: z.boolean() }).openapi("Enabled", {
+  example: { enabled: true },
+});
+const setEnabledReply = z.object({
+  error: z.string().openapi({ description: "Empty when all went well" }),
+}).openapi("SetEnabled", { example: { error: "" } });
+const initReply = z.object({}).openapi("Init", { example: {} });
+const heartbeatReply = z.object({ status: z.literal("ok") })
+  .openapi("Heartbeat", { example: { status: "ok" } });
+
+const heartbeat = createRoute({
+  method: "get",
+  path: "/heartbeat",
+  tags: ["App"],
+  summary: "Whether the app runs",
+  ...open,
+  responses: { 200: json(heartbeatReply, "It does") },
+});
+
+const init = createRoute({
+  method: "post",
+  path: "/init",
+  tags: ["App"],
+  ...needs("operation"),
+  summary: "Set the app up; answered at once, progress is reported to Nextcloud",
+  responses: { 200: json(initReply, "Begun"), ...unauthorised },
+});
+
+const enabled = createRoute({
+  method: "get",
+  path: "/enabled",
+  tags: ["App"],
+  ...needs("operation"),
+  summary: "Whether the app is enabled; always, where the service is no ExApp",
+  responses: { 200: json(enabledReply, "As Nextcloud last set it"), ...unauthorised },
+});
+
+const setEnabled = createRoute({
+  method: "put",
+  path: "/enabled",
+  tags: ["App"],
+  ...needs("operation"),
+  summary: "Enable or disable the app; disabling leaves every call",
+  request: { query: enabledQuery },
+  responses: {
+    200: json(setEnabledReply, "Done, or why not"),
+    400: failure(
+      "A field is missing, of the wrong type or not supported; the message names it",
+      "enabled: must be 0 or 1",
+    ),
+    ...unauthorised,
+  },
+});
+
+export const EX_APP_API: RouteList = {
+  tags: [{ name: "App", description: "What Nextcloud asks of an ExApp" }],
+  routes: [heartbeat, init, enabled, setEnabled],
+};
+
+export interface ExAppServices {
+  /** Absent: the service is no ExApp, and always enabled. */
+  exApp?: ExApp;
+  meter: Pick<Meter, "count">;
+  log: Log;
+}
+
+export function exAppRoutes({ exApp, meter, log }: ExAppServices): RouteGroup {
+  return {
+    ...EX_APP_API,
+    addTo(app: OpenAPIHono) {
+      app.openapi(heartbeat, (c) => c.json({ status: "ok" as const }, 200));
+
+      app.openapi(init, (c) => {
+        exApp?.init();
+        return c.json({}, 200);
+      });
+
+      app.openapi(enabled, (c) => c.json({ enabled: exApp?.isEnabled ?? true }, 200));
+
+      app.openapi(setEnabled, async (c) => {
+        const { enabled } = c.req.valid("query");
+        try {
+          await exApp?.setEnabled(enabled === "1" || enabled === "true");
+        } catch (error) {
+          // AppAPI reads why from the answer, and takes it for done only where there is nothing.
+          log.error("Cannot keep whether the app is enabled", error);
+          meter.count("transcription_errors_total", error instanceof TiroError ? error.code : "internal");
+          return c.json({ error: "Cannot keep whether the app is enabled" }, 200);
+        }
+        return c.json({ error: "" }, 200);
+      });
+    },
+  };
+}

@@ -1,0 +1,17 @@
+/** What keeps calls from being captioned: codes of /healthz, with what each means to who runs the service. */
+import type { ServiceStatus } from "../../http/mod.ts";
+import type { RoomsStatus } from "./rooms.ts";
+
+export const TALK_REASONS = {
+  signaling: "the HPB is out of reach",
+  signaling_refused: "the HPB refuses the service; the log names the variable to look at",
+} as const;
+
+export function statusOf(status: RoomsStatus): ServiceStatus {
+  const { rooms, speakers, signalingReachable, signalingRefused, refusal, troubles } = status;
+  const codes: (keyof typeof TALK_REASONS)[] = [
+    ...signalingReachable ? [] : ["signaling" as const],
+    ...signalingRefused ? ["signaling_refused" as const] : [],
+  ];
+  return { rooms, speakers, reasons: [...codes, ...refusal ? [refusal] : [], ...Object.keys(troubles)] };
+}

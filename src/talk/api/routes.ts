@@ -1,0 +1,173 @@
+/** Talk's routes of the API with their schemas. Handlers are in `handlers.ts`. */
+import { createRoute } from "@hono/zod-openapi";
+import {
+  body,
+  bodyRefusals,
+  done,
+  failure,
+  json,
+  needs,
+  type RouteList,
+  STATUS_FATAL,
+  unauthorised,
+  unavailable,
+} from "../../http/mod.ts";
+import * as schemas from "./schemas.ts";
+
+const invalid = {
+  400: failure(
+    "A field is missing, of the wrong type or not supported; the message names it",
+    "roomToken: must be 1 to 64 letters, digits, _ or -",
+  ),
+};
+const refusals = { ...invalid, ...unauthorised, ...bodyRefusals };
+const unknownRoom = {
+  404: failure(
+    "The service is not in this room",
+    "Cannot set the language: this call is not being captioned",
+  ),
+};
+const noTranslation = {
+  [STATUS_FATAL]: failure(
+    "Captions cannot be translated until somebody changes something; do not ask again",
+    "Cannot translate captions: no provider",
+  ),
+};
+
+export const transcribe = createRoute({
+  method: "post",
+  path: "/api/v1/call/transcribe",
+  tags: ["Calls"],
+  ...needs("captions"),
+  summary: "Turn captions on or off for one participant",
+  ...body(schemas.transcribeBody),
+  responses: {
+    200: done("Taken; joining the call goes on in the background", "Transcription requested"),
+    ...refusals,
+    ...unavailable(
+      "Signalling is known to be out of reach, or the service is full, short of memory, disabled or shutting down",
+    ),
+  },
+});
+
+export const stop = createRoute({
+  method: "delete",
+  path: "/api/v1/call/transcribe/{roomToken}",
+  tags: ["Calls"],
+  ...needs("captions"),
+  summary: "Stop captions in a room for everyone",
+  request: { params: schemas.roomParams },
+  responses: {
+    200: json(schemas.stoppedReply, "The service is not in the room any more"),
+    ...invalid,
+    ...unauthorised,
+  },
+});
+
+export const leave = createRoute({
+  method: "post",
+  path: "/api/v1/call/leave",
+  tags: ["Calls"],
+  ...needs("captions"),
+  summary: "Leave a call",
+  ...body(schemas.leaveBody),
+  responses: { 200: done("The service is not in the room any more", "Left the call"), ...refusals },
+});
+
+export const setLanguage = createRoute({
+  method: "post",
+  path: "/api/v1/call/set-language",
+  tags: ["Calls"],
+  ...needs("captions"),
+  summary: "Set the language spoken in a room",
+  ...body(schemas.setLanguageBody),
+  responses: {
+    200: done("From the next audio on, this language is recognised", "Language set"),
+    ...refusals,
+    ...unknownRoom,
+    ...unavailable("The service is disabled or shutting down"),
+  },
+});
+
+export const languages = createRoute({
+  method: "get",
+  path: "/api/v1/languages",
+  tags: ["Calls"],
+  ...needs("captions"),
+  summary: "Languages speech can be recognised in",
+  responses: { 200: json(schemas.languagesReply, "By language id"), ...unauthorised },
+});
+
+export const translationLanguages = createRoute({
+  method: "get",
+  path: "/api/v1/translation/languages",
+  tags: ["Translation"],
+  ...needs("captions"),
+  summary: "Languages captions can be translated from and into",
+  request: { query: schemas.translationLanguagesQuery },
+  responses: {
+    200: json(schemas.translationLanguagesReply, "By language id"),
+    ...invalid,
+    ...unauthorised,
+    ...unavailable(
+      "The translator has not told its languages yet",
+      "Cannot translate: the provider's languages are not known yet",
+    ),
+    ...noTranslation,
+  },
+});
+
+export const setTargetLanguage = createRoute({
+  method: "post",
+  path: "/api/v1/translation/set-target-language",
+  tags: ["Translation"],
+  ...needs("captions"),
+  summary: "Translate one participant's captions, or no longer",
+  ...body(schemas.setTargetLanguageBody),
+  responses: {
+    200: done("From the next caption on", "Target language set"),
+    ...refusals,
+    ...unknownRoom,
+    412: failure(
+      "The participant is neither in the room nor asked for",
+      "Cannot translate captions: the participant is not in the call and has not asked for captions",
+    ),
+    ...unavailable(
+      "The translator has not told its languages yet, or the service is disabled or shutting down",
+    ),
+    ...noTranslation,
+  },
+});
+
+export const capabilities = createRoute({
+  method: "get",
+  path: "/capabilities",
+  tags: ["App"],
+  ...needs("captions"),
+  summary: "What the service can do now; answered from what is known",
+  responses: { 200: json(schemas.capabilitiesReply, "What Talk offers its users"), ...unauthorised },
+});
+
+export const TALK_API: RouteList = {
+  tags: [
+    {
+      name: "Calls",
+      description:
+        "Captions on and off, and their language. Who moves to another room (breakout rooms) has another " +
+        "Nextcloud session there, and the HPB does not tell the service where they go: ask again, for that room and " +
+        "session. The language their captions are translated to goes with them for ten minutes after they left, as " +
+        "long as they keep their connection to the HPB, unless the request names one",
+    },
+    { name: "Translation", description: "Captions in a participant's own language" },
+  ],
+  routes: [
+    transcribe,
+    stop,
+    leave,
+    setLanguage,
+    languages,
+    translationLanguages,
+    setTargetLanguage,
+    capabilities,
+  ],
+};
