@@ -26,7 +26,7 @@ const ROOMS: Record<string, Rule> = {
     ],
   },
   audio: { rooms: ["domain"], packages: [] },
-  captioning: { rooms: ["domain", "flow", "audio"], packages: [] },
+  captioning: { rooms: ["domain", "flow"], packages: [] },
   // No zod: it is 3 MB of heap in each media worker.
   stt: { rooms: ["domain", "flow"], packages: [] },
   translation: { rooms: ["domain", "flow"], packages: ["zod"] },
@@ -37,7 +37,7 @@ const ROOMS: Record<string, Rule> = {
   identity: { rooms: ["domain"], packages: ["node:crypto"] },
   nextcloud: { rooms: ["domain", "flow", "http"], packages: ["zod", "@hono/zod-openapi"] },
   speakers: {
-    rooms: ["domain", "flow", "stt", "webrtc", "captioning"],
+    rooms: ["domain", "flow", "audio", "stt", "webrtc", "captioning"],
     packages: ["node:v8", "node:vm", "node:worker_threads"],
   },
   talk: {

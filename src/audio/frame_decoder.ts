@@ -3,7 +3,7 @@
  * may carry, or concealed for 100 ms; after that a recogniser is better off with zeros. Counts nothing and judges no
  * loudness: its owners do.
  */
-import type { OpusFrame } from "../domain/mod.ts";
+import type { CodedFrame } from "../domain/mod.ts";
 import type { PacketDecoder, Samples } from "./opus.ts";
 import { isDtxPacket, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
 
@@ -25,13 +25,13 @@ export type SampleOrigin =
   | "missing";
 
 /** Takes samples that are good until it returns, and may be changed. */
-export type EmitSamples = (frame: OpusFrame, samples: Samples, origin: SampleOrigin) => void;
+export type EmitSamples = (frame: CodedFrame, samples: Samples, origin: SampleOrigin) => void;
 
 export class FrameDecoder implements Disposable {
   /** Time concealed since the last packet decoded, ms. */
   #concealedMs = CONCEAL_MS;
   /** The newest lost packet: the packet after it may carry a copy. */
-  #lost: OpusFrame | undefined;
+  #lost: CodedFrame | undefined;
 
   /** Takes the decoder over. */
   constructor(private readonly decoder: PacketDecoder, private readonly sampleRateHz: number) {}
@@ -48,15 +48,19 @@ export class FrameDecoder implements Disposable {
   }
 
   /** Fills the place of the packet lost before `next`; to be called before `next` is filled. */
-  settle(next: OpusFrame | undefined, emit: EmitSamples): void {
+  settle(next: CodedFrame | undefined, emit: EmitSamples): void {
     const lost = this.#lost;
     if (!lost) return;
     this.#lost = undefined;
-    this.#conceal(lost, next?.kind === "opus" && !isDtxPacket(next.payload) ? next.payload : undefined, emit);
+    this.#conceal(
+      lost,
+      next?.kind === "coded" && !isDtxPacket(next.payload) ? next.payload : undefined,
+      emit,
+    );
   }
 
   /** Emits the samples of the frame; those of a lost packet once the next has come. */
-  fill(frame: OpusFrame, emit: EmitSamples): void {
+  fill(frame: CodedFrame, emit: EmitSamples): void {
     if (frame.kind === "lost") {
       this.#lost = frame;
       return;
@@ -75,7 +79,7 @@ export class FrameDecoder implements Disposable {
     this.decoder[Symbol.dispose]();
   }
 
-  #conceal(frame: OpusFrame, next: Uint8Array | undefined, emit: EmitSamples): void {
+  #conceal(frame: CodedFrame, next: Uint8Array | undefined, emit: EmitSamples): void {
     const { durationMs } = frame;
     if (this.#concealedMs + durationMs > CONCEAL_MS || !isConcealable(durationMs)) {
       return emit(frame, this.#zeros(frame), "missing");
@@ -85,7 +89,7 @@ export class FrameDecoder implements Disposable {
     emit(frame, samples, "missing");
   }
 
-  #zeros({ startMs, durationMs }: OpusFrame): Samples {
+  #zeros({ startMs, durationMs }: CodedFrame): Samples {
     const start = Math.round(startMs * this.sampleRateHz / 1_000);
     const end = Math.round((startMs + durationMs) * this.sampleRateHz / 1_000);
     return new Float32Array(end - start);

@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import type { OpusFrame } from "../domain/mod.ts";
+import type { CodedFrame } from "../domain/mod.ts";
 import { FrameDecoder } from "./frame_decoder.ts";
 import type { PacketDecoder, Samples } from "./opus.ts";
 
@@ -28,9 +28,9 @@ function setup() {
   const frames = new FrameDecoder(decoder, 24_000);
   const out: string[] = [];
   let startMs = 0;
-  const emit = ({ kind }: OpusFrame, samples: Samples, origin: string) =>
+  const emit = ({ kind }: CodedFrame, samples: Samples, origin: string) =>
     void out.push(`${kind} ${origin} ${samples.length} ${samples[0].toFixed(1)}`);
-  /** "opus", "dtx", "broken", "lost", or ms of silence. */
+  /** "coded", "dtx", "broken", "lost", or ms of silence. */
   const take = (...script: (string | number)[]) => {
     for (const item of script) {
       const durationMs = typeof item === "number" ? item : 20;
@@ -40,11 +40,11 @@ function setup() {
         : item === "broken"
         ? new Uint8Array(9)
         : Uint8Array.of(8, 1, 1, 1);
-      const frame: OpusFrame = item === "lost"
+      const frame: CodedFrame = item === "lost"
         ? { kind: "lost", ...rest }
         : typeof item === "number"
         ? { kind: "silence", ...rest }
-        : { kind: "opus", payload, ...rest };
+        : { kind: "coded", payload, ...rest };
       frames.settle(frame, emit);
       frames.fill(frame, emit);
       startMs += durationMs;
@@ -55,32 +55,32 @@ function setup() {
 
 Deno.test("Each frame becomes samples of its own length, in order", () => {
   const { out, take } = setup();
-  take("opus", "dtx", 50, "opus");
+  take("coded", "dtx", 50, "coded");
   assert.deepEqual(out, [
-    "opus decoded 480 0.1",
-    "opus empty 480 0.0",
+    "coded decoded 480 0.1",
+    "coded empty 480 0.0",
     "silence empty 1200 0.0",
-    "opus decoded 480 0.1",
+    "coded decoded 480 0.1",
   ]);
 });
 
 Deno.test("A lost packet waits for the next, and is recovered from it", () => {
   const { decoder, out, take } = setup();
-  take("opus", "lost");
+  take("coded", "lost");
   assert.equal(out.length, 1);
-  take("opus");
-  assert.deepEqual(out.slice(1), ["lost missing 480 0.3", "opus decoded 480 0.1"]);
+  take("coded");
+  assert.deepEqual(out.slice(1), ["lost missing 480 0.3", "coded decoded 480 0.1"]);
   assert.deepEqual(decoder.calls, ["decode", "recover 20", "decode"]);
 });
 
 Deno.test("What cannot be recovered is concealed for 100 ms, then zeros", () => {
   const { frames, out, emit, take } = setup();
-  take("opus", "broken", "lost", "dtx", "lost", "lost", "lost", "lost");
+  take("coded", "broken", "lost", "dtx", "lost", "lost", "lost", "lost");
   frames.settle(undefined, emit);
   assert.deepEqual(out.slice(1), [
-    "opus missing 480 0.2",
+    "coded missing 480 0.2",
     "lost missing 480 0.2",
-    "opus empty 480 0.0",
+    "coded empty 480 0.0",
     "lost missing 480 0.2",
     "lost missing 480 0.2",
     "lost missing 480 0.2",
@@ -92,9 +92,9 @@ Deno.test("Before the first packet of a voice there is nothing to conceal from",
   const { decoder, frames, out, take } = setup();
   take("lost", "dtx");
   assert.deepEqual(out[0], "lost missing 480 0.0");
-  take("opus", "lost");
+  take("coded", "lost");
   frames.begin();
-  take("opus");
+  take("coded");
   assert.deepEqual(decoder.calls, ["decode", "decode"], "a packet lost before the voice is not filled");
   frames.fade();
   frames[Symbol.dispose]();

@@ -3,11 +3,11 @@
  * and what is kept of them for a fifth of a second each would be garbage by the time a collector calls it old. Grows to
  * what the fullest moment took.
  */
-import type { OpusFrame } from "../domain/mod.ts";
+import type { CodedFrame } from "../domain/mod.ts";
 
 /** A place for one frame; which of the fields hold is told by `kind`. */
 interface Slot {
-  kind: OpusFrame["kind"];
+  kind: CodedFrame["kind"];
   startMs: number;
   durationMs: number;
   heardAtMs: number;
@@ -29,19 +29,19 @@ export class FrameRing {
   }
 
   /** The oldest frame, good until it is shifted out. */
-  get oldest(): OpusFrame | undefined {
+  get oldest(): CodedFrame | undefined {
     return this.#size === 0 ? undefined : this.#slots[this.#head];
   }
 
   /** Keeps a copy. */
-  push(frame: OpusFrame): void {
+  push(frame: CodedFrame): void {
     if (this.#size === this.#slots.length) this.#grow();
     const slot = this.#slots[(this.#head + this.#size++) % this.#slots.length];
     slot.kind = frame.kind;
     slot.startMs = frame.startMs;
     slot.durationMs = frame.durationMs;
     slot.heardAtMs = frame.heardAtMs;
-    if (frame.kind !== "opus") return;
+    if (frame.kind !== "coded") return;
     const { length } = frame.payload;
     if (length > slot.bytes.length) slot.bytes = new Uint8Array(Math.max(length, 2 * slot.bytes.length));
     slot.bytes.set(frame.payload);
@@ -61,7 +61,7 @@ export class FrameRing {
   }
 
   /** Oldest first; good until the next push. */
-  *[Symbol.iterator](): Generator<OpusFrame> {
+  *[Symbol.iterator](): Generator<CodedFrame> {
     for (let index = 0; index < this.#size; index++) {
       yield this.#slots[(this.#head + index) % this.#slots.length];
     }

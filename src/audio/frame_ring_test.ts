@@ -1,25 +1,25 @@
 import assert from "@std/assert";
-import type { OpusFrame } from "../domain/mod.ts";
+import type { CodedFrame } from "../domain/mod.ts";
 import { FrameRing } from "./frame_ring.ts";
 
-function frame(number: number): OpusFrame {
+function frame(number: number): CodedFrame {
   const times = { startMs: number * 20, durationMs: 20, heardAtMs: number };
   if (number % 7 === 3) return { kind: "lost", ...times };
   if (number % 7 === 5) return { kind: "silence", ...times };
-  return { kind: "opus", ...times, payload: new Uint8Array(number * 31 % 200).fill(number) };
+  return { kind: "coded", ...times, payload: new Uint8Array(number * 31 % 200).fill(number) };
 }
 
 /** What of a place for frames is a frame. */
-const plain = (found: OpusFrame) => {
+const plain = (found: CodedFrame) => {
   const times = { startMs: found.startMs, durationMs: found.durationMs, heardAtMs: found.heardAtMs };
-  return found.kind === "opus"
+  return found.kind === "coded"
     ? { kind: found.kind, ...times, payload: found.payload.slice() }
     : { kind: found.kind, ...times };
 };
 
 Deno.test("Frames come out as they went in, whatever comes and goes", () => {
   const ring = new FrameRing();
-  const kept: OpusFrame[] = [];
+  const kept: CodedFrame[] = [];
   let seed = 1;
   for (let number = 0; number < 5_000; number++) {
     ring.push(frame(number));
@@ -41,8 +41,8 @@ Deno.test("Frames come out as they went in, whatever comes and goes", () => {
 Deno.test("What is kept is a copy", () => {
   const ring = new FrameRing();
   const payload = Uint8Array.of(1, 2, 3);
-  ring.push({ kind: "opus", startMs: 0, durationMs: 20, heardAtMs: 0, payload });
+  ring.push({ kind: "coded", startMs: 0, durationMs: 20, heardAtMs: 0, payload });
   payload.fill(9);
   const [kept] = ring;
-  assert.deepEqual(kept.kind === "opus" && kept.payload, Uint8Array.of(1, 2, 3));
+  assert.deepEqual(kept.kind === "coded" && kept.payload, Uint8Array.of(1, 2, 3));
 });

@@ -4,14 +4,11 @@
  */
 import type { PcmFrame } from "../domain/mod.ts";
 import type { Samples } from "./opus.ts";
-import { SamplePool } from "./sample_pool.ts";
 
 export interface FramerOptions {
   sampleRateHz: number;
   /** Length of a whole chunk, ms. */
   chunkMs?: number;
-  /** Where memory for chunks comes from; who has done with a chunk may give it back. */
-  pool?: SamplePool;
 }
 
 /** A provider's message overhead against a caption's delay: 12 to 5 messages a second. */
@@ -31,8 +28,7 @@ const NOTHING: readonly PcmFrame[] = Object.freeze([]);
 export class Framer {
   readonly #sampleRateHz: number;
   readonly #chunkSamples: number;
-  readonly #pool: SamplePool;
-  /** The chunk being filled; undefined while nothing is held. From the pool, and given away. */
+  /** The chunk being filled, which is given away; undefined while nothing is held. */
   #chunk: Samples | undefined;
   #filled = 0;
   /** What `receive` returns: most calls return nothing, all of them together a lot of arrays. */
@@ -50,7 +46,6 @@ export class Framer {
     }
     this.#sampleRateHz = sampleRateHz;
     this.#chunkSamples = chunkSamples(sampleRateHz, chunkMs);
-    this.#pool = options.pool ?? new SamplePool(this.#chunkSamples);
   }
 
   /** Whether part of a chunk is held. */
@@ -96,7 +91,6 @@ export class Framer {
 
   /** Forgets what is held. */
   reset(): void {
-    if (this.#chunk) this.#pool.give(this.#chunk);
     this.#chunk = undefined;
   }
 
@@ -105,7 +99,7 @@ export class Framer {
     this.#startMs = startMs;
     this.#heardAtMs = -Infinity;
     this.#voiced = false;
-    return this.#pool.take();
+    return new Float32Array(this.#chunkSamples);
   }
 
   #take(endOfVoice: boolean): PcmFrame {

@@ -55,7 +55,7 @@ class Line {
     for (const { kind, startMs, durationMs } of frames) {
       assert.ok(Math.abs(startMs - this.mediaMs) < 1e-6 || this.mediaMs === 0);
       this.mediaMs = startMs + durationMs;
-      if (kind === "opus") this.opus++;
+      if (kind === "coded") this.opus++;
     }
   }
 }

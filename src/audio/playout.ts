@@ -12,7 +12,7 @@
  * Sans-IO: the clock is an argument. Knows nothing of what is in a packet but how long it lasts.
  * Not followed: RFC 3550 A.1 keeps a new source on probation for two packets; SRTP has authenticated ours already.
  */
-import { type AudioLedger, LIMITS, type OpusFrame, type RtpPacket } from "../domain/mod.ts";
+import { type AudioLedger, type CodedFrame, LIMITS, type RtpPacket } from "../domain/mod.ts";
 import { MediaBudget } from "./media_budget.ts";
 import { LONGEST_PACKET_TICKS, opusPacketTicks, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
 
@@ -53,7 +53,7 @@ const STRAGGLER_MS = 1_000;
 /** Silence between two streams: longer means a suspended machine, of which nobody needs the exact hours. */
 const RESTART_SILENCE_MS = 3_600_000;
 
-const NOTHING: readonly OpusFrame[] = Object.freeze([]);
+const NOTHING: readonly CodedFrame[] = Object.freeze([]);
 
 export class Playout {
   readonly #ledger: AudioLedger;
@@ -79,7 +79,7 @@ export class Playout {
   /** Packets ahead of a hole, in sequence; never `targetPackets` or more once a call has returned. */
   readonly #held: Held[] = [];
   /** What `receive` returns: one frame, nearly always. */
-  readonly #out: OpusFrame[] = [];
+  readonly #out: CodedFrame[] = [];
   /** Packets the inbox counted, for which no hole was seen yet. */
   #droppedUnseen = 0;
   /** Packets in a row that came late, each following the one before. */
@@ -98,7 +98,7 @@ export class Playout {
   }
 
   /** Takes a packet as it arrived; returns what it completes, oldest first, in an array that is good until the next call. */
-  receive(packet: RtpPacket, nowMs: number): readonly OpusFrame[] {
+  receive(packet: RtpPacket, nowMs: number): readonly CodedFrame[] {
     if (!this.#started || packet.ssrc !== this.#ssrc) {
       return this.#isStraggler(packet) ? this.#late() : this.#restart(packet);
     }
@@ -121,8 +121,8 @@ export class Playout {
   }
 
   /** Gives up the holes that were waited for long enough. */
-  due(nowMs: number): readonly OpusFrame[] {
-    const out: OpusFrame[] = [];
+  due(nowMs: number): readonly CodedFrame[] {
+    const out: CodedFrame[] = [];
     this.#giveUp(nowMs, out);
     return out.length > 0 ? out : NOTHING;
   }
@@ -141,9 +141,9 @@ export class Playout {
   }
 
   /** No more packets: plays what is held. A packet after this continues the timeline. */
-  flush(_nowMs: number): readonly OpusFrame[] {
+  flush(_nowMs: number): readonly CodedFrame[] {
     if (this.#held.length === 0) return NOTHING;
-    const out: OpusFrame[] = [];
+    const out: CodedFrame[] = [];
     this.#playAllHeld(out);
     return out;
   }
@@ -186,14 +186,14 @@ export class Playout {
     return this.#lateRun > (isClear ? PROBATION : this.#maxPackets);
   }
 
-  #late(): readonly OpusFrame[] {
+  #late(): readonly CodedFrame[] {
     this.#ledger.add("late");
     return NOTHING;
   }
 
   /** Begins a stream where the timeline ends, after the silence that passed meanwhile. */
-  #restart(packet: RtpPacket): readonly OpusFrame[] {
-    const out: OpusFrame[] = [];
+  #restart(packet: RtpPacket): readonly CodedFrame[] {
+    const out: CodedFrame[] = [];
     this.#playAllHeld(out);
     if (this.#started) {
       if (packet.ssrc !== this.#ssrc) {
@@ -236,7 +236,7 @@ export class Playout {
     return true;
   }
 
-  #giveUp(nowMs: number, out: OpusFrame[]): void {
+  #giveUp(nowMs: number, out: CodedFrame[]): void {
     while (
       this.#held.length > 0 && (this.#held.length >= this.#targetPackets || nowMs >= this.nextDeadline()!)
     ) {
@@ -244,12 +244,12 @@ export class Playout {
     }
   }
 
-  #playAllHeld(out: OpusFrame[]): void {
+  #playAllHeld(out: CodedFrame[]): void {
     while (this.#held.length > 0) this.#playPastHole(out);
   }
 
   /** Plays what is held up to the next hole. */
-  #playHeld(out: OpusFrame[]): void {
+  #playHeld(out: CodedFrame[]): void {
     let played = 0;
     while (played < this.#held.length && this.#held[played].packet.sequence === this.#nextSequence) {
       this.#play(this.#held[played++].packet, out);
@@ -258,7 +258,7 @@ export class Playout {
   }
 
   /** Marks what is missing before the first held packet lost, and plays on from there. */
-  #playPastHole(out: OpusFrame[]): void {
+  #playPastHole(out: CodedFrame[]): void {
     const { packet } = this.#held[0];
     const missing = packet.sequence - this.#nextSequence & 0xffff;
     this.#countLost(missing);
@@ -282,7 +282,7 @@ export class Playout {
   }
 
   /** Plays the packet that continues the sequence, after the silence its timestamp tells of. */
-  #play(packet: RtpPacket, out: OpusFrame[]): void {
+  #play(packet: RtpPacket, out: CodedFrame[]): void {
     const ticks = opusPacketTicks(packet.payload);
     this.#nextSequence = packet.sequence + 1 & 0xffff;
     this.#budget.arrived(packet.arrivedMs);
@@ -292,7 +292,7 @@ export class Playout {
     this.#silence(packet.timestamp - this.#nextTimestamp | 0, packet, out);
     this.#packetTicks = ticks;
     out.push({
-      kind: "opus",
+      kind: "coded",
       startMs: this.#endTicks / TICKS_PER_MS,
       durationMs: ticks / TICKS_PER_MS,
       payload: packet.payload,
@@ -309,7 +309,7 @@ export class Playout {
   }
 
   /** Not Opus: lost in its place. One whose time was played already (padding, bandwidth probes) is only late. */
-  #playMalformed(packet: RtpPacket, out: OpusFrame[]): void {
+  #playMalformed(packet: RtpPacket, out: CodedFrame[]): void {
     const gapTicks = packet.timestamp - this.#nextTimestamp | 0;
     if (gapTicks <= -this.#packetTicks) {
       this.#ledger.add("late");
@@ -324,13 +324,13 @@ export class Playout {
    * Fills a gap of the timestamps. Less than 2.5 ms stays a difference between timeline and timestamps until it has
    * grown, and so does an overlap until a later pause makes up for it: media time does not drift.
    */
-  #silence(gapTicks: number, cause: RtpPacket, out: OpusFrame[]): void {
+  #silence(gapTicks: number, cause: RtpPacket, out: CodedFrame[]): void {
     const ticks = wholeFrames(gapTicks);
     if (ticks > 0) this.#advance("silence", ticks, cause, out);
   }
 
   /** The timestamps went on by `ticks`; media time does by no more than there is time for. */
-  #advance(kind: "lost" | "silence", ticks: number, cause: RtpPacket, out: OpusFrame[]): void {
+  #advance(kind: "lost" | "silence", ticks: number, cause: RtpPacket, out: CodedFrame[]): void {
     const taken = Math.max(0, Math.min(ticks, wholeFrames(this.#budget.gapTicks)));
     if (taken > 0) {
       out.push({

@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import { AudioLedger, type OpusFrame, type RtpPacket } from "../domain/mod.ts";
+import { AudioLedger, type CodedFrame, type RtpPacket } from "../domain/mod.ts";
 import { Playout } from "./playout.ts";
 import { seededRandom } from "./testing_test.ts";
 
@@ -37,11 +37,11 @@ function playout(options: { dropped?: () => number; targetPackets?: number; maxP
   return { core, ledger, receive };
 }
 
-/** `opus 40+20` for each frame: kind, start and length. */
-const shape = (frames: readonly OpusFrame[]) => frames.map((f) => `${f.kind} ${f.startMs}+${f.durationMs}`);
+/** `coded 40+20` for each frame: kind, start and length. */
+const shape = (frames: readonly CodedFrame[]) => frames.map((f) => `${f.kind} ${f.startMs}+${f.durationMs}`);
 
 /** Fails unless each frame starts where the one before ended, the first at `startMs`. */
-function assertContiguous(frames: readonly OpusFrame[], startMs = 0): void {
+function assertContiguous(frames: readonly CodedFrame[], startMs = 0): void {
   for (const frame of frames) {
     assert.equal(frame.startMs, startMs);
     assert.ok(frame.durationMs > 0);
@@ -51,10 +51,10 @@ function assertContiguous(frames: readonly OpusFrame[], startMs = 0): void {
 
 Deno.test("Packets in order are played at once and wait for no time", () => {
   const { core, receive, ledger } = playout();
-  for (let i = 0; i < 3; i++) assert.deepEqual(shape(receive(packet(i))), [`opus ${20 * i}+20`]);
+  for (let i = 0; i < 3; i++) assert.deepEqual(shape(receive(packet(i))), [`coded ${20 * i}+20`]);
   assert.equal(core.nextDeadline(), undefined);
   const [frame] = receive(packet(3));
-  assert.deepEqual(frame.kind === "opus" && frame.payload, packet(3).payload);
+  assert.deepEqual(frame.kind === "coded" && frame.payload, packet(3).payload);
   assert.equal(frame.heardAtMs, 1_060);
   assert.deepEqual(ledger.snapshot(), new AudioLedger().snapshot());
 });
@@ -65,9 +65,9 @@ Deno.test("A hole that fills in time loses nothing", () => {
   assert.deepEqual(receive(packet(3, { arrivedMs: 1_040 }), packet(2, { arrivedMs: 1_060 })), []);
   assert.equal(core.nextDeadline(), 1_140);
   assert.deepEqual(shape(receive(packet(1, { arrivedMs: 1_070 }))), [
-    "opus 20+20",
-    "opus 40+20",
-    "opus 60+20",
+    "coded 20+20",
+    "coded 40+20",
+    "coded 60+20",
   ]);
   assert.equal(core.nextDeadline(), undefined);
   assert.equal(ledger.lost + ledger.late, 0);
@@ -79,7 +79,15 @@ Deno.test("A hole is marked lost when five later packets are held", () => {
   const at = { arrivedMs: 1_030 };
   assert.deepEqual(receive(packet(3, at), packet(4, at), packet(5, at), packet(6, at)), []);
   assert.deepEqual(shape(receive(packet(7, at))), [
-    ...["lost 20+20", "lost 40+20", "opus 60+20", "opus 80+20", "opus 100+20", "opus 120+20", "opus 140+20"],
+    ...[
+      "lost 20+20",
+      "lost 40+20",
+      "coded 60+20",
+      "coded 80+20",
+      "coded 100+20",
+      "coded 120+20",
+      "coded 140+20",
+    ],
   ]);
   assert.equal(core.nextDeadline(), undefined);
   assert.equal(ledger.lost, 2);
@@ -90,9 +98,9 @@ Deno.test("A hole is marked lost 100 ms after the first packet behind it", () =>
   receive(packet(0));
   receive(packet(2, { arrivedMs: 1_040 }), packet(4, { arrivedMs: 1_090 }));
   assert.deepEqual(core.due(1_139), []);
-  assert.deepEqual(shape(core.due(1_140)), ["lost 20+20", "opus 40+20"]);
+  assert.deepEqual(shape(core.due(1_140)), ["lost 20+20", "coded 40+20"]);
   assert.equal(core.nextDeadline(), 1_190);
-  assert.deepEqual(shape(core.due(1_190)), ["lost 60+20", "opus 80+20"]);
+  assert.deepEqual(shape(core.due(1_190)), ["lost 60+20", "coded 80+20"]);
   assert.equal(core.nextDeadline(), undefined);
   assert.equal(ledger.lost, 2);
 });
@@ -100,7 +108,7 @@ Deno.test("A hole is marked lost 100 ms after the first packet behind it", () =>
 Deno.test("Flush plays what is held and marks the holes", () => {
   const { core, receive, ledger } = playout();
   receive(packet(0), packet(2), packet(4));
-  assert.deepEqual(shape(core.flush(2_000)), ["lost 20+20", "opus 40+20", "lost 60+20", "opus 80+20"]);
+  assert.deepEqual(shape(core.flush(2_000)), ["lost 20+20", "coded 40+20", "lost 60+20", "coded 80+20"]);
   assert.deepEqual(core.flush(2_000), []);
   assert.equal(ledger.lost, 2);
 });
@@ -113,7 +121,7 @@ Deno.test("Late packets and duplicates are counted and not played", () => {
   core.due(2_000);
   assert.deepEqual(receive(packet(1), packet(2)), []);
   assert.equal(ledger.late, 4);
-  assert.deepEqual(shape(receive(packet(3))), ["opus 60+20"]);
+  assert.deepEqual(shape(receive(packet(3))), ["coded 60+20"]);
 });
 
 Deno.test("Packets the inbox dropped are not counted lost again", () => {
@@ -135,7 +143,7 @@ Deno.test("A hole past the maximum is one silence of its whole length", () => {
   receive(packet(51));
   assert.equal(core.due(9_000).length, 51);
   receive(packet(103));
-  assert.deepEqual(shape(core.due(9_000)), ["silence 1040+1020", "opus 2060+20"]);
+  assert.deepEqual(shape(core.due(9_000)), ["silence 1040+1020", "coded 2060+20"]);
   assert.equal(ledger.lost, 50 + 51);
 });
 
@@ -148,9 +156,9 @@ Deno.test("A pause of the timestamps becomes silence, however long, as long as t
   );
   assert.deepEqual(shape(frames), [
     "silence 20+300",
-    "opus 320+20",
+    "coded 320+20",
     "silence 340+3599680",
-    "opus 3600020+20",
+    "coded 3600020+20",
   ]);
   assert.equal(ledger.lost, 0);
 });
@@ -159,7 +167,7 @@ Deno.test("A pause inside a hole is silence after the lost packets", () => {
   const { core, receive } = playout();
   receive(packet(0));
   receive(packet(2, { timestamp: 1_920 + 48 * 100 }));
-  assert.deepEqual(shape(core.due(9_000)), ["lost 20+20", "silence 40+100", "opus 140+20"]);
+  assert.deepEqual(shape(core.due(9_000)), ["lost 20+20", "silence 40+100", "coded 140+20"]);
 });
 
 Deno.test("Sequence numbers and timestamps wrap without a seam", () => {
@@ -167,7 +175,7 @@ Deno.test("Sequence numbers and timestamps wrap without a seam", () => {
   const wrapped = [-2, -1, 0, 1].map((i) => packet(i, { timestamp: i * 960 - 7 >>> 0 }));
   assert.deepEqual(wrapped.map((p) => p.sequence), [65_534, 65_535, 0, 1]);
   assert.deepEqual(shape(receive(wrapped[0], wrapped[2], wrapped[1], wrapped[3])), [
-    ...["opus 0+20", "opus 20+20", "opus 40+20", "opus 60+20"],
+    ...["coded 0+20", "coded 20+20", "coded 40+20", "coded 60+20"],
   ]);
   assert.equal(ledger.late + ledger.lost, 0);
 });
@@ -182,17 +190,17 @@ Deno.test("Packets are as long as their first byte says", () => {
     packet(4, { timestamp: 5_400 }),
   );
   assert.deepEqual(shape(frames), [
-    "opus 0+60",
-    "opus 60+10",
-    "opus 70+2.5",
-    "opus 72.5+40",
-    "opus 112.5+20",
+    "coded 0+60",
+    "coded 60+10",
+    "coded 70+2.5",
+    "coded 72.5+40",
+    "coded 112.5+20",
   ]);
 });
 
 Deno.test("Differences under 2.5 ms and overlaps are made up for later: media time does not drift", () => {
   const { receive } = playout();
-  const frames: OpusFrame[] = [];
+  const frames: CodedFrame[] = [];
   for (let i = 0; i < 100; i++) {
     frames.push(...receive(packet(i, { timestamp: i * 961 + (i % 2) * 40 })));
   }
@@ -206,7 +214,7 @@ Deno.test("A packet that is not Opus is lost in its place", () => {
   const empty = { payload: new Uint8Array() };
   const tooLong = { payload: Uint8Array.of(TOC[20] | 3, 7, 0) };
   assert.deepEqual(shape(receive(packet(0), packet(1, empty), packet(2, tooLong), packet(3))), [
-    ...["opus 0+20", "lost 20+20", "lost 40+20", "opus 60+20"],
+    ...["coded 0+20", "lost 20+20", "lost 40+20", "coded 60+20"],
   ]);
   assert.deepEqual([ledger.lost, ledger.late], [2, 0]);
 });
@@ -220,7 +228,7 @@ Deno.test("Empty packets that repeat a timestamp take no time", () => {
     packet(2, { ...padding, timestamp: 0 }),
     packet(3, { timestamp: 960 }),
   );
-  assert.deepEqual(shape(frames), ["opus 0+20", "opus 20+20"]);
+  assert.deepEqual(shape(frames), ["coded 0+20", "coded 20+20"]);
   assert.equal(ledger.late, 2);
 });
 
@@ -228,10 +236,10 @@ Deno.test("A new SSRC goes on in media time after the silence that passed, holes
   const { receive, ledger } = playout();
   receive(packet(500), packet(502));
   const frames = receive(packet(1, { ssrc: 2, timestamp: 0, arrivedMs: packet(500).arrivedMs + 2_000 }));
-  assert.deepEqual(shape(frames), ["lost 20+20", "opus 40+20", "silence 60+1940", "opus 2000+20"]);
+  assert.deepEqual(shape(frames), ["lost 20+20", "coded 40+20", "silence 60+1940", "coded 2000+20"]);
   assert.equal(ledger.lost, 1);
   assert.deepEqual(shape(receive(packet(2, { ssrc: 2, timestamp: 960, arrivedMs: 99_000 }))), [
-    "opus 2020+20",
+    "coded 2020+20",
   ]);
 });
 
@@ -263,7 +271,7 @@ Deno.test("A publisher that starts over with the same SSRC is played on", () => 
         arrivedMs: arrivedMs + 20,
       }),
     );
-    assert.deepEqual(shape(frames), ["silence 20+500", "opus 520+20", "opus 540+20"], name);
+    assert.deepEqual(shape(frames), ["silence 20+500", "coded 520+20", "coded 540+20"], name);
     assert.equal(ledger.lost + ledger.late, 0, name);
   }
 });
@@ -274,7 +282,7 @@ Deno.test("A restart that looks like old packets is believed at the third in seq
   const again = Array.from({ length: 60 }, (_, i) => packet(i, { arrivedMs: 6_000 + 20 * i }));
   const frames = receive(...again);
   assert.equal(ledger.late, 2);
-  assert.equal(frames.filter((f) => f.kind === "opus").length, 58);
+  assert.equal(frames.filter((f) => f.kind === "coded").length, 58);
   assertContiguous(frames, 4_000);
 });
 
@@ -283,7 +291,7 @@ Deno.test("Old packets that are not so far back are believed after a second of t
   for (let i = 0; i < 200; i++) receive(packet(i));
   const late = Array.from({ length: 49 }, (_, i) => packet(120 + i, { arrivedMs: 5_010 }));
   assert.deepEqual(receive(...late), []);
-  assert.deepEqual(shape(receive(packet(200))), ["opus 4000+20"]);
+  assert.deepEqual(shape(receive(packet(200))), ["coded 4000+20"]);
   assert.equal(ledger.late, 49);
 });
 
@@ -298,7 +306,7 @@ Deno.test("A jump of the sequence number costs two packets at the most, whatever
         });
       for (let i = 0; i < 200; i++) receive(packet(i));
       const frames = receive(...Array.from({ length: 60 }, (_, i) => jumped(200 + i)));
-      const played = frames.flatMap((f) => f.kind === "opus" ? [indexOf(f.payload)] : []);
+      const played = frames.flatMap((f) => f.kind === "coded" ? [indexOf(f.payload)] : []);
       const what = `${by}, timestamps ${timestamps}`;
       assert.ok(played[0] <= 202, `${what}: heard from ${played[0] - 200} on`);
       assert.deepEqual(played, Array.from({ length: 260 - played[0] }, (_, i) => played[0] + i), what);
@@ -318,7 +326,7 @@ Deno.test("Silence between two streams is bounded whatever the clock says", () =
   assert.equal(silence.durationMs, 3_600_000);
   assert.equal(
     receive(packet(0, { ssrc: 3, arrivedMs: 0 }))[0].kind,
-    "opus",
+    "coded",
     "a clock that runs back adds nothing",
   );
 });
@@ -327,12 +335,12 @@ Deno.test("Whatever the network does, the timeline is whole, in order, on time a
   for (let seed = 1; seed <= 60; seed++) {
     const world = randomWorld(seed);
     const { core, ledger } = playout({ dropped: world.takeDropped });
-    const frames: OpusFrame[] = [];
+    const frames: CodedFrame[] = [];
     const receivedMs = new Map<number, number>();
-    const take = (outputs: readonly OpusFrame[], nowMs: number) => {
+    const take = (outputs: readonly CodedFrame[], nowMs: number) => {
       for (const frame of outputs) {
         frames.push(frame);
-        if (frame.kind !== "opus") continue;
+        if (frame.kind !== "coded") continue;
         const waitedMs = nowMs - receivedMs.get(indexOf(frame.payload))!;
         assert.ok(waitedMs <= 100, `seed ${seed}: a packet waited ${waitedMs} ms`);
       }
@@ -354,7 +362,7 @@ Deno.test("Whatever the network does, the timeline is whole, in order, on time a
     frames.push(...core.flush(Infinity));
 
     assertContiguous(frames);
-    const played = frames.filter((f) => f.kind === "opus");
+    const played = frames.filter((f) => f.kind === "coded");
     const indices = played.map((f) => indexOf(f.payload));
     for (let i = 1; i < indices.length; i++) assert.ok(indices[i] > indices[i - 1], `seed ${seed}: order`);
     // Media time is what the timestamps say, after any loss, pause and wrap.

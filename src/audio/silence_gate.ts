@@ -3,7 +3,7 @@
  * worth a listen. A decoder takes as long over silence as over speech, so not asking it is most of the saving.
  * Decodes nothing itself and judges no loudness.
  */
-import type { AudioLedger, OpusFrame } from "../domain/mod.ts";
+import type { AudioLedger, CodedFrame } from "../domain/mod.ts";
 import { FrameRing } from "./frame_ring.ts";
 import { isDtxPacket, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
 
@@ -56,12 +56,12 @@ export class SilenceGate {
   }
 
   /** Takes the next frame; says whether to listen to it. Only Opus packets with audio in them are. */
-  hold(frame: OpusFrame): Attention {
+  hold(frame: CodedFrame): Attention {
     this.#held.push(frame);
     this.#heldMs += frame.durationMs;
     this.#forgetOld();
     this.#sinceProbeMs += frame.durationMs;
-    if (frame.kind !== "opus" || isDtxPacket(frame.payload)) return "leave";
+    if (frame.kind !== "coded" || isDtxPacket(frame.payload)) return "leave";
     return this.#attentionFor(frame.payload.length);
   }
 
@@ -72,7 +72,7 @@ export class SilenceGate {
   }
 
   /** A voice began: hands over what is held, oldest first, and forgets it. Good until the next frame is held. */
-  release(): readonly OpusFrame[] {
+  release(): readonly CodedFrame[] {
     const held = [...this.#held];
     this.#reset();
     return held;
@@ -114,14 +114,14 @@ export class SilenceGate {
     for (let oldest = this.#held.oldest; oldest; oldest = this.#held.oldest) {
       const isSpare = this.#held.size > 1 &&
         (this.#heldMs - oldest.durationMs >= this.#preRollMs || this.#held.size > this.#framesMax);
-      if (!isSpare && oldest.kind === "opus") return;
+      if (!isSpare && oldest.kind === "coded") return;
       this.#heldMs -= oldest.durationMs;
       this.#countSilent(oldest);
       this.#held.shift();
     }
   }
 
-  #countSilent(frame: OpusFrame): void {
-    if (frame.kind === "opus") this.#ledger.add("silent");
+  #countSilent(frame: CodedFrame): void {
+    if (frame.kind === "coded") this.#ledger.add("silent");
   }
 }

@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import { AudioLedger, type OpusFrame } from "../domain/mod.ts";
+import { AudioLedger, type CodedFrame } from "../domain/mod.ts";
 import { SilenceGate } from "./silence_gate.ts";
 
 function gate(preRollMs = 400) {
@@ -7,9 +7,9 @@ function gate(preRollMs = 400) {
   return { ledger, gate: new SilenceGate({ ledger, preRollMs }) };
 }
 
-function opus(index: number, bytes = 34): OpusFrame {
+function opus(index: number, bytes = 34): CodedFrame {
   return {
-    kind: "opus",
+    kind: "coded",
     startMs: 20 * index,
     durationMs: 20,
     payload: new Uint8Array(bytes),
@@ -17,12 +17,12 @@ function opus(index: number, bytes = 34): OpusFrame {
   };
 }
 
-function without(kind: "lost" | "silence", startMs: number, durationMs: number): OpusFrame {
+function without(kind: "lost" | "silence", startMs: number, durationMs: number): CodedFrame {
   return { kind, startMs, durationMs, heardAtMs: startMs };
 }
 
 /** Holds the frames as a listener would who hears nothing in them; returns which were judged. */
-function judged(target: SilenceGate, frames: OpusFrame[], stirring = false): number[] {
+function judged(target: SilenceGate, frames: CodedFrame[], stirring = false): number[] {
   return frames.flatMap((frame, i) => {
     if (target.hold(frame) !== "judge") return [];
     target.heardNothing(stirring);
@@ -92,7 +92,7 @@ Deno.test("What is held never begins with a pause, and a long pause leaves nothi
   const last = opus(26);
   target.hold(last);
   const kinds = target.release().map((f) => f.kind);
-  assert.deepEqual(kinds, ["opus", "opus", "opus", "lost", "silence", "opus"]);
+  assert.deepEqual(kinds, ["coded", "coded", "coded", "lost", "silence", "coded"]);
   assert.equal(ledger.silent, 7);
   judged(target, many(10));
   target.hold(without("silence", 200, 3_600_000));

@@ -1,6 +1,6 @@
 /**
  * The one place where live audio is lost: a speaker's newest speech, encoded, from the moment it was found to be a voice
- * until speech-to-text has answered for it.
+ * until speech-to-text has acknowledged it.
  *
  *     | sent, unanswered | read, not sent | waits |      <- push
  *     ^ acknowledge       sent ^      read ^
@@ -11,7 +11,7 @@
  *
  * Ten seconds of Opus are some 50 KB. Memory grows with what is held and is given back when nothing is.
  */
-import type { OpusFrame } from "../domain/mod.ts";
+import type { CodedFrame } from "../domain/mod.ts";
 
 export interface SpeechBufferOptions {
   /** Most that is held. */
@@ -27,7 +27,7 @@ export interface SpeechBufferOptions {
 /** A frame that is held. */
 export interface SpeechFrame {
   /** Good until the next is read or pushed. */
-  frame: OpusFrame;
+  frame: CodedFrame;
   voiced: boolean;
   endOfVoice: boolean;
 }
@@ -42,7 +42,7 @@ const BYTES_KEPT = 8_192;
 const ROUNDING_MS = 0.1;
 const EMPTY = new Uint8Array();
 
-const KINDS = ["opus", "lost", "silence"] as const satisfies OpusFrame["kind"][];
+const KINDS = ["coded", "lost", "silence"] as const satisfies CodedFrame["kind"][];
 const VOICED = 1;
 const END_OF_VOICE = 2;
 /** Sent at least once. */
@@ -85,8 +85,8 @@ export class SpeechBuffer {
    * Keeps a copy of the newest frame, which counts as read where its audio is on its way already. False when frames that
    * were read and not sent had to go.
    */
-  push(frame: OpusFrame, flags: { voiced: boolean; endOfVoice: boolean; isRead: boolean }): boolean {
-    const payload = frame.kind === "opus" ? frame.payload : EMPTY;
+  push(frame: CodedFrame, flags: { voiced: boolean; endOfVoice: boolean; isRead: boolean }): boolean {
+    const payload = "payload" in frame ? frame.payload : EMPTY;
     const { durationMs, frames, bytes } = this.#options;
     let untouched = true;
     while (
@@ -104,7 +104,7 @@ export class SpeechBuffer {
     this.#heldMs += frame.durationMs;
     const rows = this.#rows;
     const at = (this.#head + this.#size++) % rows.capacity;
-    rows.kinds[at] = frame.kind === "opus" ? 0 : KINDS.indexOf(frame.kind);
+    rows.kinds[at] = frame.kind === "coded" ? 0 : KINDS.indexOf(frame.kind);
     rows.flags[at] = (flags.voiced ? VOICED : 0) | (flags.endOfVoice ? END_OF_VOICE : 0);
     rows.startsMs[at] = frame.startMs;
     rows.durationsMs[at] = frame.durationMs;
@@ -127,7 +127,7 @@ export class SpeechBuffer {
       heardAtMs: rows.heardAtMs[at],
     };
     const start = rows.byteStarts[at];
-    const frame: OpusFrame = kind === "opus"
+    const frame: CodedFrame = kind === "coded"
       ? { kind, ...times, payload: this.#bytes.subarray(start, start + rows.byteLengths[at]) }
       : { kind, ...times };
     return {

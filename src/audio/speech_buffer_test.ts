@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import { LIMITS, type OpusFrame } from "../domain/mod.ts";
+import { type CodedFrame, LIMITS } from "../domain/mod.ts";
 import { seededRandom } from "./testing_test.ts";
 import { SpeechBuffer } from "./speech_buffer.ts";
 
@@ -22,9 +22,9 @@ function setup(limits: Partial<{ durationMs: number; frames: number; bytes: numb
 }
 
 /** A packet in which every byte is its number. */
-function packet(number: number, { bytes = 80, startMs = 20 * number } = {}): OpusFrame {
+function packet(number: number, { bytes = 80, startMs = 20 * number } = {}): CodedFrame {
   return {
-    kind: "opus",
+    kind: "coded",
     startMs,
     durationMs: 20,
     payload: new Uint8Array(bytes).fill(number),
@@ -43,9 +43,9 @@ Deno.test("Frames of every kind are read as they were pushed, and are copies", (
   const { buffer } = setup();
   const original = packet(7);
   buffer.push(original, { voiced: true, endOfVoice: false, isRead: false });
-  if (original.kind === "opus") original.payload.fill(0);
+  if (original.kind === "coded") original.payload.fill(0);
   buffer.push({ kind: "lost", startMs: 160, durationMs: 20, heardAtMs: 5 }, { ...PLAIN, voiced: false });
-  const pause: OpusFrame = { kind: "silence", startMs: 180, durationMs: 1_202.5, heardAtMs: 6 };
+  const pause: CodedFrame = { kind: "silence", startMs: 180, durationMs: 1_202.5, heardAtMs: 6 };
   buffer.push(pause, { voiced: false, endOfVoice: true, isRead: false });
   assert.deepEqual(buffer.read(), { frame: packet(7), voiced: true, endOfVoice: false });
   assert.deepEqual(buffer.read()?.frame.kind, "lost");
@@ -180,7 +180,7 @@ Deno.test("Whatever is pushed, read, sent, answered for and lost, nothing is mix
           const { frame } = next;
           const number = frame.startMs / 20;
           assert.equal(frame.heardAtMs, 1_000 + frame.startMs);
-          if (frame.kind === "opus") assert.ok(frame.payload.every((byte) => byte === (number & 0xff)));
+          if (frame.kind === "coded") assert.ok(frame.payload.every((byte) => byte === (number & 0xff)));
           readMs = frame.startMs + 20;
           break;
         }
@@ -205,7 +205,7 @@ Deno.test("Payloads stay whole when all that was held before them was a pause", 
   const { buffer } = setup();
   for (let number = 0; number < 6; number++) buffer.push(packet(number), { ...PLAIN, isRead: true });
   buffer.sent(120, 1);
-  const pause: OpusFrame = { kind: "silence", startMs: 120, durationMs: 400, heardAtMs: 0 };
+  const pause: CodedFrame = { kind: "silence", startMs: 120, durationMs: 400, heardAtMs: 0 };
   buffer.push(pause, { voiced: false, endOfVoice: true, isRead: false });
   buffer.acknowledge(1);
   const packets = Array.from({ length: 40 }, (_, at) => packet(at, { startMs: 520 + 20 * at }));

@@ -8,7 +8,7 @@
  * nothing by it. `main` starts a voice with the state of the one before, faded out, and the pre-roll washes the rest
  * out (RFC 7845 section 4.6: Opus converges within 80 ms).
  */
-import { type AudioLedger, LIMITS, type OpusFrame, type PcmFrame } from "../domain/mod.ts";
+import { type AudioLedger, type CodedFrame, LIMITS, type PcmFrame } from "../domain/mod.ts";
 import { type EmitSamples, FrameDecoder } from "./frame_decoder.ts";
 import { OpusDecoder, type PacketDecoder } from "./opus.ts";
 import { SilenceGate } from "./silence_gate.ts";
@@ -28,7 +28,7 @@ export interface VoiceDecoderOptions {
 const STIRRING_DB = 4;
 
 /** Takes audio that is good until it returns: the next is in the same place. `frame` is what it was made of. */
-export type EmitAudio = (audio: PcmFrame, frame: OpusFrame) => void;
+export type EmitAudio = (audio: PcmFrame, frame: CodedFrame) => void;
 
 export class VoiceDecoder implements Disposable {
   readonly #ledger: AudioLedger;
@@ -83,7 +83,7 @@ export class VoiceDecoder implements Disposable {
   }
 
   /** Takes the next frame of the timeline, and emits the audio to pass on, which may reach back by the pre-roll. */
-  receive(frame: OpusFrame, emit: EmitAudio): void {
+  receive(frame: CodedFrame, emit: EmitAudio): void {
     this.#emitTo = emit;
     if (this.#open) this.#main.settle(frame, this.#filled);
     if (this.#open) this.#pass(frame);
@@ -110,9 +110,9 @@ export class VoiceDecoder implements Disposable {
   }
 
   /** While silent. */
-  #listen(frame: OpusFrame): void {
+  #listen(frame: CodedFrame): void {
     const attention = this.#gate.hold(frame);
-    if (attention === "leave" || frame.kind !== "opus") return;
+    if (attention === "leave" || frame.kind !== "coded") return;
     const samples = this.#probe.decode(frame.payload);
     if (!samples) return;
     this.#ledger.add("decodedMs", frame.durationMs);
@@ -140,7 +140,7 @@ export class VoiceDecoder implements Disposable {
   }
 
   /** While open. */
-  #pass(frame: OpusFrame): void {
+  #pass(frame: CodedFrame): void {
     if (frame.kind !== "silence") return this.#main.fill(frame, this.#filled);
     const durationMs = Math.min(frame.durationMs, this.#voiceTailMs - this.#unvoicedMs);
     this.#main.fill({ ...frame, durationMs }, this.#filled);
@@ -153,10 +153,10 @@ export class VoiceDecoder implements Disposable {
         this.#ledger.add("decoded");
         return this.#emit(frame, samples, this.#judge(limitAndMeasureDb(samples), frame.durationMs));
       case "empty":
-        if (frame.kind === "opus") this.#ledger.add("silent");
+        if (frame.kind === "coded") this.#ledger.add("silent");
         return this.#emit(frame, samples, false);
       case "missing": {
-        if (frame.kind === "opus") this.#ledger.add("lost"); // it came, and was no Opus
+        if (frame.kind === "coded") this.#ledger.add("lost"); // it came, and was no Opus
         const isVoice = this.#threshold.isVoice(limitAndMeasureDb(samples));
         return this.#emit(frame, samples, isVoice && this.#unvoicedMs >= 0);
       }
@@ -171,7 +171,7 @@ export class VoiceDecoder implements Disposable {
     return isVoice;
   }
 
-  #emit(frame: OpusFrame, samples: PcmFrame["samples"], voiced: boolean): void {
+  #emit(frame: CodedFrame, samples: PcmFrame["samples"], voiced: boolean): void {
     const { durationMs } = frame;
     this.#ledger.add("decodedMs", durationMs);
     this.#unvoicedMs = voiced ? 0 : this.#unvoicedMs + durationMs;

@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { Application, createEncoder } from "libopus-wasm";
 import { encodeOpus, padded, readSpeech, type Speech } from "../../tests/fakes/speech.ts";
-import { AudioLedger, type OpusFrame, type PcmFrame } from "../domain/mod.ts";
+import { AudioLedger, type CodedFrame, type PcmFrame } from "../domain/mod.ts";
 import { OpusDecoder, type PacketDecoder, type Samples } from "./opus.ts";
 import { Playout } from "./playout.ts";
 import { Resampler } from "./resampler.ts";
@@ -83,7 +83,7 @@ function recorder(decoder: VoiceDecoder) {
     return out;
   };
   return {
-    heard: (frame: OpusFrame) => recorded((emit) => decoder.receive(frame, emit)),
+    heard: (frame: CodedFrame) => recorded((emit) => decoder.receive(frame, emit)),
     flushed: () => recorded((emit) => decoder.flush(emit)),
   };
 }
@@ -94,14 +94,14 @@ function listener(options: { voiceTailMs?: number } = {}) {
   const probe = new Counted(new OpusDecoder(RATE));
   const decoder = new VoiceDecoder({ sampleRateHz: RATE, ledger, ...options }, { main, probe });
   const { heard, flushed } = recorder(decoder);
-  const hear = (frames: readonly OpusFrame[]) => frames.flatMap(heard);
+  const hear = (frames: readonly CodedFrame[]) => frames.flatMap(heard);
   return { decoder, ledger, main, probe, hear, flushed, [Symbol.dispose]: () => decoder[Symbol.dispose]() };
 }
 
 /** Packets of 20 ms on a timeline from `startMs`. */
-function timeline(payloads: readonly Uint8Array[], startMs = 0): (OpusFrame & { kind: "opus" })[] {
+function timeline(payloads: readonly Uint8Array[], startMs = 0): (CodedFrame & { kind: "coded" })[] {
   return payloads.map((payload, i) => ({
-    kind: "opus",
+    kind: "coded",
     startMs: startMs + 20 * i,
     durationMs: 20,
     payload,
@@ -109,14 +109,14 @@ function timeline(payloads: readonly Uint8Array[], startMs = 0): (OpusFrame & { 
   }));
 }
 
-const lost = ({ startMs, durationMs, heardAtMs }: OpusFrame): OpusFrame => ({
+const lost = ({ startMs, durationMs, heardAtMs }: CodedFrame): CodedFrame => ({
   kind: "lost",
   startMs,
   durationMs,
   heardAtMs,
 });
 
-function silence(startMs: number, durationMs: number): OpusFrame {
+function silence(startMs: number, durationMs: number): CodedFrame {
   return { kind: "silence", startMs, durationMs, heardAtMs: 5_000 + startMs };
 }
 
@@ -213,7 +213,7 @@ Deno.test("Discontinuous transmission and lost packets in silence cost nothing",
   assert.deepEqual(l.hear([silence(10_000, 7_200_000)]), []);
   assert.equal(l.main.decoded + l.main.concealed, 0);
   assert.ok(l.probe.decoded < 40, `${l.probe.decoded} probes`);
-  assert.equal(l.ledger.silent, frames.filter((f) => f.kind === "opus").length);
+  assert.equal(l.ledger.silent, frames.filter((f) => f.kind === "coded").length);
 });
 
 Deno.test("Steady noise of a room closes the gate again and keeps it closed", async () => {

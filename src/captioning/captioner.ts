@@ -1,29 +1,25 @@
 /**
- * One speaker's chain, from packets to captions:
+ * One speaker's chain, from voiced PCM to captions:
  *
- *     packets -> SpeechChunks -> SttFeed -> provider
- *                captions <- pacing <- utterances <-'
+ *     voiced PCM -> SttFeed -> provider
+ *     captions <- pacing <- utterances <-'
  *
- * Packets are taken as they come; speech the provider does not take yet waits encoded in SpeechChunks, where loss
- * happens. The engine knows neither doors nor providers: it reads an AudioSource and calls a SpeechToText.
+ * The engine knows neither doors nor packets nor providers: it reads VoicedPcm and calls a SpeechToText.
  */
-import { chunkSamples, SamplePool } from "../audio/mod.ts";
 import {
   type AudioLedger,
-  type AudioSource,
   type Caption,
   type Clock,
   type Meter,
   type PcmFrame,
   type Speaker,
   type SpeakerTrouble,
-  type SpeechToText,
   type SttEvent,
+  type VoicedPcm,
 } from "../domain/mod.ts";
-import { type Scope, timedSource, untilAborted } from "../flow/mod.ts";
+import { type Scope, untilAborted } from "../flow/mod.ts";
 import { Pacing } from "./pacing.ts";
 import { RecogniserBudget } from "./recogniser_budget.ts";
-import { SpeechChunks } from "./speech_chunks.ts";
 import { SttFeed } from "./stt_feed.ts";
 import type { SttSessions } from "./stt_sessions.ts";
 import { type UtteranceInput, Utterances } from "./utterances.ts";
@@ -33,13 +29,11 @@ import { waitingText } from "./waiting_notice.ts";
 export interface CaptionerOptions {
   speaker: Speaker;
   languageId: string;
-  source: AudioSource;
+  voice: VoicedPcm;
   /** One for all speakers of a thread. */
   sessions: SttSessions;
   /** Length of the chunks sent to speech-to-text, 80..200 ms. */
   chunkMs: number;
-  /** Where memory for chunks comes from; one for all speakers of a thread. */
-  chunks: SamplePool;
   /** False sends finals only. */
   partials: boolean;
   ledger: AudioLedger;
@@ -52,45 +46,33 @@ export interface CaptionerOptions {
   onTrouble: (trouble: SpeakerTrouble | undefined) => void;
 }
 
-/** For `CaptionerOptions.chunks`. */
-export function chunkPool(stt: SpeechToText, chunkMs: number): SamplePool {
-  return new SamplePool(chunkSamples(stt.sampleRateHz, chunkMs));
-}
-
 export class Captioner {
   readonly #options: CaptionerOptions;
   readonly #utterances: Utterances;
   readonly #voice = new VoiceEvidence();
   readonly #budget = new RecogniserBudget();
   readonly #pacing: Pacing;
-  readonly #speech: SpeechChunks;
   readonly #feed: SttFeed;
   readonly #chain: Promise<void>;
   #timer: Disposable | undefined;
 
   constructor(options: CaptionerOptions) {
     this.#options = options;
-    const { speaker, languageId, source, sessions, chunkMs, chunks: pool, ledger, scope, clock, meter } =
-      options;
-    const { sampleRateHz } = sessions.stt;
+    const { speaker, languageId, voice, sessions, chunkMs, scope, clock, meter } = options;
     this.#utterances = new Utterances({
       speakerId: speaker.id,
       languageId,
       separator: this.#separatorOf(languageId),
     });
     this.#pacing = new Pacing({ partials: options.partials });
-    const takeDropped = () => source.takeDropped();
-    this.#speech = scope.use(new SpeechChunks({ sampleRateHz, chunkMs, pool, ledger, meter, takeDropped }));
     this.#feed = new SttFeed({
-      speech: this.#speech,
+      speech: voice,
       sessions,
       languageId,
       scope,
       clock,
       meter,
       chunkMs,
-      samples: () => pool.take(),
-      release: ({ samples }) => pool.give(samples),
       events: {
         sent: (frame) => this.#sent(frame),
         event: (event, stalledUntilMs) => this.#receive(event, stalledUntilMs),
@@ -104,7 +86,6 @@ export class Captioner {
       },
     });
     scope.defer(() => this.#timer?.[Symbol.dispose]());
-    scope.run((signal) => timedSource(source, this.#speech, clock).pipeTo(new WritableStream(), { signal }));
     this.#chain = this.#run();
     scope.run(() => this.#chain);
   }
@@ -114,9 +95,8 @@ export class Captioner {
     this.#feed.setLanguage(languageId);
   }
 
-  /** Takes no more audio, pushes out what was heard, and resolves when the last final is delivered. */
+  /** Resolves when the voice has ended and its last final is delivered. */
   async drain(signal: AbortSignal): Promise<void> {
-    this.#options.source.end();
     await untilAborted(this.#chain, signal);
   }
 

@@ -2,27 +2,28 @@
 import assert from "@std/assert";
 import {
   AudioLedger,
-  type AudioSource,
   type Caption,
   type Clock,
   LIMITS,
   type PcmFrame,
   type RtpPacket,
+  type RtpSource,
   type SpeechToText,
   type SttEvent,
   type SttOptions,
   type SttSession,
 } from "../domain/mod.ts";
-import { BoundedQueue, Scope, systemClock } from "../flow/mod.ts";
+import { RtpVoice } from "../audio/mod.ts";
+import { BoundedQueue, Scope, systemClock, timedSource } from "../flow/mod.ts";
 import { FakeClock } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { encodeOpus, padded } from "../../tests/fakes/speech.ts";
 import { ToneRecogniser, toneSpeech } from "../../tests/fakes/tones.ts";
-import { Captioner, chunkPool } from "./captioner.ts";
+import { Captioner } from "./captioner.ts";
 import { SttSessions } from "./stt_sessions.ts";
 
 /** An inbox like the door's, filled by hand. */
-class Inbox implements AudioSource {
+class Inbox implements RtpSource {
   onArrival = () => {};
   ended = false;
   dropped = 0;
@@ -89,7 +90,7 @@ class HandStt implements SpeechToText {
       events: events.readable(),
       write: async (frame: PcmFrame) => {
         await this.stall?.promise;
-        this.frames.push({ ...frame, samples: frame.samples.slice() }); // its memory is used again
+        this.frames.push(frame);
       },
       finish: () => {
         if (this.lastWords !== undefined) events.push({ type: "word", text: this.lastWords });
@@ -107,13 +108,15 @@ function chain(clock: Clock = systemClock) {
   const ledger = new AudioLedger();
   const captions: Caption[] = [];
   const meter = new FakeMeter();
+  const takeDropped = () => source.takeDropped();
+  const voice = scope.use(new RtpVoice({ sampleRateHz: 16_000, chunkMs: 200, ledger, meter, takeDropped }));
+  scope.run((signal) => timedSource(source, voice, clock).pipeTo(new WritableStream(), { signal }));
   const captioner = new Captioner({
     speaker: { id: "s1" },
     languageId: "en",
-    source,
+    voice: voice.chunks,
     sessions: new SttSessions({ stt, clock, log: new FakeLog(), meter }),
     chunkMs: 200,
-    chunks: chunkPool(stt, 200),
     partials: true,
     ledger,
     scope,
@@ -122,7 +125,19 @@ function chain(clock: Clock = systemClock) {
     onCaption: (caption) => captions.push(caption),
     onTrouble: () => {},
   });
-  return { scope, source, stt, ledger, captions, captioner, meter };
+  const drain = (signal: AbortSignal) => {
+    source.end();
+    return captioner.drain(signal);
+  };
+  return {
+    scope,
+    source,
+    stt,
+    ledger,
+    captions,
+    captioner: { drain, setLanguage: (id: string) => captioner.setLanguage(id) },
+    meter,
+  };
 }
 
 const speech = padded(toneSpeech(["red", "river", "train", "seven", "music", "coffee"]), 500, 1_500);

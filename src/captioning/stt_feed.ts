@@ -21,6 +21,7 @@ import {
   SttError,
   type SttEvent,
   type SttSession,
+  type VoicedPcm,
 } from "../domain/mod.ts";
 import { GOOD_LIFE_MS, RetryPolicy, type Scope } from "../flow/mod.ts";
 import { LiveSession } from "./live_session.ts";
@@ -28,16 +29,6 @@ import type { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { codeOf, type SttSessions } from "./stt_sessions.ts";
 import { Tail } from "./tail.ts";
 import { WaitingNotice } from "./waiting_notice.ts";
-
-/** Where speech comes from; see speech_chunks.ts. */
-export interface SpeechSource {
-  onSpeech: () => void;
-  readonly hasEnded: boolean;
-  hasSpeech(nowMs: number): boolean;
-  take(markOf: (durationMs: number) => number): PcmFrame | undefined;
-  acknowledge(mark: number): void;
-  rewind(): void;
-}
 
 export interface SttFeedEvents {
   /** Audio was handed to the session, what is sent again included. */
@@ -55,7 +46,7 @@ export interface SttFeedEvents {
 }
 
 export interface SttFeedOptions {
-  speech: SpeechSource;
+  speech: VoicedPcm;
   /** Shared by all speakers of a thread. */
   sessions: SttSessions;
   languageId: string;
@@ -66,10 +57,6 @@ export interface SttFeedOptions {
   /** Length of the silence sent at a time. */
   chunkMs: number;
   events: SttFeedEvents;
-  /** Memory for silence of one chunk, zeros or not. */
-  samples: () => PcmFrame["samples"];
-  /** A chunk is not needed any more: its memory may be used again. */
-  release: (frame: PcmFrame) => void;
 }
 
 /** Without a frame for this long while a voice was heard, silence is put in its place to push the last words out. */
@@ -222,7 +209,7 @@ export class SttFeed {
   }
 
   async #write(session: LiveSession, frame: PcmFrame): Promise<void> {
-    const { scope, clock, events, release } = this.#options;
+    const { scope, clock, events } = this.#options;
     const { voiced, endOfVoice, heardAtMs } = frame;
     const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
     const stalled = clock.timer(STALLED_MS, this.#stalled);
@@ -239,7 +226,6 @@ export class SttFeed {
       else this.#lost(session, error);
     } finally {
       stalled[Symbol.dispose]();
-      release(frame);
     }
   }
 
@@ -251,7 +237,7 @@ export class SttFeed {
 
   /** There is no speech: silence pushes the last words out, and in the end the session is closed. */
   async #rest(): Promise<void> {
-    const { clock, speech, chunkMs, sessions, samples } = this.#options;
+    const { clock, speech, chunkMs, sessions } = this.#options;
     this.#notice.over();
     const session = this.#session;
     const last = this.#last;
@@ -266,9 +252,10 @@ export class SttFeed {
       }
       // As much as time has passed; but none for the time in which nothing was taken.
       this.#coveredMs = Math.max(this.#coveredMs, nowMs - STARVED_MS) + chunkMs;
+      const { sampleRateHz } = sessions.stt;
       return await this.#write(session, {
-        samples: samples().fill(0),
-        sampleRateHz: sessions.stt.sampleRateHz,
+        samples: new Float32Array(Math.round(chunkMs * sampleRateHz / 1_000)),
+        sampleRateHz,
         startMs: last.endMs,
         heardAtMs: last.heardAtMs,
         voiced: false,

@@ -6,11 +6,12 @@ import {
   SttError,
   type SttEvent,
   type SttSession,
+  type VoicedPcm,
 } from "../domain/mod.ts";
 import { BoundedQueue, Scope } from "../flow/mod.ts";
 import { FakeClock, HeldClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { type SpeechSource, SttFeed } from "./stt_feed.ts";
+import { SttFeed } from "./stt_feed.ts";
 import { SttSessions } from "./stt_sessions.ts";
 
 const failure = (retryable = true) => new SttError("Cannot go on: test", { code: "stt_test", retryable });
@@ -96,7 +97,7 @@ class FakeStt implements SpeechToText {
 }
 
 /** Speech that waits, without bounds: those are speech_chunks.ts'. */
-class FakeSpeech implements SpeechSource {
+class FakeSpeech implements VoicedPcm {
   onSpeech = () => {};
   hasEnded = false;
   readonly waiting: PcmFrame[] = [];
@@ -154,7 +155,6 @@ function makeFeed() {
   const said: string[] = [];
   const troubles: (string | undefined)[] = [];
   const log = new FakeLog();
-  const released: number[] = [];
   const feed = new SttFeed({
     speech,
     sessions: new SttSessions({ stt, clock, log, meter }),
@@ -163,7 +163,6 @@ function makeFeed() {
     clock: time,
     meter,
     chunkMs: 200,
-    samples: () => new Float32Array(3_200).fill(0.7),
     events: {
       sent: () => {},
       event: (event) => said.push("text" in event ? event.text : event.type),
@@ -172,7 +171,6 @@ function makeFeed() {
       waiting: () => said.push("..."),
       trouble: (trouble) => troubles.push(trouble),
     },
-    release: ({ startMs }) => released.push(startMs),
   });
   let ended = false;
   const running = feed.run();
@@ -207,7 +205,6 @@ function makeFeed() {
     said,
     troubles,
     log,
-    released,
     feed,
     ran,
     say,
@@ -264,18 +261,6 @@ Deno.test("A session that takes nothing for ten seconds is reported, readers are
     await settle();
     await word("two");
     assert.deepEqual([said, troubles], [["one", "...", "two"], ["recogniser_failed", undefined]]);
-  }));
-
-Deno.test("A chunk's memory is given back as soon as it was written", () =>
-  withFeed(async ({ stt, say, released }) => {
-    await say(frame(0, 0), frame(200, 200));
-    assert.deepEqual(released, [0, 200]);
-    stt.sessions[0].stall();
-    await say(frame(400, 400));
-    assert.deepEqual(released, [0, 200]);
-    stt.sessions[0].fail(failure());
-    await settle();
-    assert.equal(released.filter((startMs) => startMs === 400).length, 2, "once for each session");
   }));
 
 Deno.test("A session that fails mid-utterance is followed at once, and what it had not answered for is sent again", () =>

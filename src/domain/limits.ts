@@ -16,7 +16,7 @@ export const LIMITS = {
   /** Audio passed on after a voice stops: lets the recogniser settle its last words. */
   voiceTailMs: 1_200,
   /**
-   * Speech kept per speaker until speech-to-text has answered for it: how far that may be behind before words are lost.
+   * Speech kept per speaker until speech-to-text has acknowledged it: how far that may be behind before words are lost.
    * The one place live audio is dropped. Encoded: 500 packets of 20 ms and 100 bytes are 50 KB.
    */
   speechMs: 10_000,
@@ -24,6 +24,10 @@ export const LIMITS = {
   speechFrames: 1_000,
   /** Bytes of that speech: 10 s at 100 kbit/s, three times what a call sends. */
   speechBytes: 125_000,
+  /** The same of PCM, which is kept in 16-bit samples: 10 s at 48 kHz, the highest rate of any recogniser. */
+  speechPcmBytes: 960_000,
+  /** Requests to a speaker's source that have no reply yet: a second of PCM in messages of 20 ms, and some. */
+  sourceRequests: 64,
   /** Speech that has waited this long is not worth saying any more: a cold start of two minutes and a margin. */
   speechAgeMs: 150_000,
   /** Bytes waiting in our own socket buffer towards speech-to-text: 2 s of 24 kHz float32 is 192 KB. */

@@ -17,19 +17,16 @@ export interface RtpPacket {
   arrivedMs: number;
 }
 
-/** One step of a speaker's timeline, in order, with no holes and no overlaps. */
-export type OpusFrame =
-  /** An Opus packet to decode; the payload as in RtpPacket. */
-  | { kind: "opus"; startMs: number; durationMs: number; payload: Uint8Array; heardAtMs: number }
+/** One step of a speaker's timeline as it is kept, in order, with no holes and no overlaps. */
+export type CodedFrame =
+  /** Audio to decode: an Opus packet, or PCM in 16-bit samples. Its payload is lent as in RtpPacket. */
+  | { kind: "coded"; startMs: number; durationMs: number; payload: Uint8Array; heardAtMs: number }
   /** A packet that never came: conceal it. */
   | { kind: "lost"; startMs: number; durationMs: number; heardAtMs: number }
   /** Time in which the sender sent nothing (DTX, a muted track, a hole too long to conceal): silence of any length. */
   | { kind: "silence"; startMs: number; durationMs: number; heardAtMs: number };
 
-/**
- * Decoded audio, mono. The samples may be changed by who receives the frame, and are lent: once speech-to-text has taken
- * them they are another frame's.
- */
+/** Decoded audio, mono. Outside of `audio/` the samples are whose the frame is, and nobody else's. */
 export interface PcmFrame {
   /** In [-1, 1]. */
   samples: Float32Array<ArrayBuffer>;
@@ -44,8 +41,29 @@ export interface PcmFrame {
   endOfVoice: boolean;
 }
 
-/** Where a speaker's packets come from: a queue. A door provides it; the captioning engine reads it. */
-export interface AudioSource {
+/**
+ * The audio of one speaker's voice, in chunks, as speech-to-text takes it: silence is left out, and what is not taken in
+ * time is dropped and counted. What was taken is kept until it is acknowledged, and can be taken again.
+ */
+export interface VoicedPcm {
+  /** Called when there is something to take, and at the end. The reader's to set. */
+  onSpeech: () => void;
+  /** Whether nothing more will come; what waits can still be taken. */
+  readonly hasEnded: boolean;
+  /** Whether `take` has something. Drops what has waited too long. */
+  hasSpeech(nowMs: number): boolean;
+  /**
+   * The next chunk, which counts as sent: `markOf` gives what will acknowledge it. Undefined when it is not complete yet.
+   */
+  take(markOf: (durationMs: number) => number): PcmFrame | undefined;
+  /** What was sent with a mark of this at the most is acknowledged. */
+  acknowledge(mark: number): void;
+  /** The session is gone: what it did not acknowledge will be taken again. */
+  rewind(): void;
+}
+
+/** Where a speaker's packets come from: a queue. */
+export interface RtpSource {
   /** Packets that wait. */
   readonly size: number;
   /**

@@ -11,6 +11,7 @@ export * from "./nextcloud.ts";
 export * from "./piece_joiner.ts";
 export * from "./principal.ts";
 export * from "./provider.ts";
+export * from "./sources.ts";
 export * from "./speaker_host.ts";
 export * from "./speech_to_text.ts";
 export * from "./telemetry.ts";

@@ -1,6 +1,6 @@
 /** The ports to Nextcloud: signed OCS calls, its STUN and TURN servers, and the life of an ExApp under AppAPI. */
 import { TiroError } from "./errors.ts";
-import type { IceServer } from "./speaker_host.ts";
+import type { IceServer } from "./sources.ts";
 
 /** Nextcloud was out of reach, refused us, or asked us to wait. Names no address and no answer. */
 export class NextcloudError extends TiroError {}

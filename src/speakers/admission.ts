@@ -9,6 +9,7 @@ import {
   LIMITS,
   type Meter,
   type Refusal,
+  type SourceKind,
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
@@ -71,7 +72,10 @@ export class AdmittingHost implements SpeakerHost, Admission {
   }
 
   /** Throws UnavailableError: "memory", "descriptors", "speakers_max", or what the host behind it throws. */
-  open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+  open<Kind extends SourceKind>(
+    options: SpeakerOptions<Kind>,
+    events: SpeakerEvents<Kind>,
+  ): HostedSpeaker<Kind> {
     const { host, meter, descriptors } = this.#options;
     try {
       const { refusal } = this;
@@ -79,30 +83,11 @@ export class AdmittingHost implements SpeakerHost, Admission {
       const hosted = host.open(options, events);
       this.#speakers++;
       descriptors.take();
-      return counted(hosted, () => this.#speakers--);
+      void hosted.closed.then(() => this.#speakers--);
+      return hosted;
     } catch (error) {
       if (error instanceof UnavailableError) meter.count("tiro_speakers_refused_total", error.code);
       throw error;
     }
   }
-}
-
-/** The same speaker, who tells once when nothing of them is left, however that went. */
-function counted(hosted: HostedSpeaker, onClosed: () => void): HostedSpeaker {
-  let closed: Promise<void> | undefined;
-  const close = async () => {
-    try {
-      await hosted[Symbol.asyncDispose]();
-    } finally {
-      onClosed();
-    }
-  };
-  return {
-    answer: (offer, iceServers) => hosted.answer(offer, iceServers),
-    addCandidate: (sid, candidate) => hosted.addCandidate(sid, candidate),
-    hangUp: (sid) => hosted.hangUp(sid),
-    setLanguage: (languageId) => hosted.setLanguage(languageId),
-    drain: (signal) => hosted.drain(signal),
-    [Symbol.asyncDispose]: () => closed ??= close(),
-  };
 }

@@ -1,24 +1,23 @@
 /**
  * The host that runs speakers on this thread. What it gives to and takes from its owner is what a worker would: plain
- * offers, answers, candidates and captions.
+ * messages of the source, and captions.
  */
-import { Captioner, type CaptionerOptions, chunkPool, SttSessions } from "../captioning/mod.ts";
+import { Captioner, SttSessions } from "../captioning/mod.ts";
 import {
   AudioLedger,
   type Clock,
   type HostedSpeaker,
-  type IceCandidate,
-  type IceServer,
   type Log,
   type Meter,
-  type SdpOffer,
+  type SourceKind,
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
   type SpeechToText,
 } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
-import { type WebRtcNetwork, WebRtcReceiver } from "../webrtc/mod.ts";
+import type { WebRtcNetwork } from "../webrtc/mod.ts";
+import { openSource } from "./source.ts";
 
 export interface InProcessHostOptions {
   stt: SpeechToText;
@@ -38,87 +37,45 @@ export interface InProcessHostOptions {
 
 export class InProcessHost implements SpeakerHost {
   readonly #options: InProcessHostOptions;
-  readonly #chunks: CaptionerOptions["chunks"];
   readonly #sessions: SttSessions;
 
   constructor(options: InProcessHostOptions) {
     this.#options = options;
     this.#sessions = new SttSessions(options);
-    this.#chunks = chunkPool(options.stt, options.chunkMs);
   }
 
-  open(speaker: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
-    return new InProcessSpeaker(
-      { ...this.#options, chunks: this.#chunks, sessions: this.#sessions },
-      speaker,
-      events,
-    );
-  }
-}
-
-type PipelineOptions = InProcessHostOptions & Pick<CaptionerOptions, "chunks" | "sessions">;
-
-class InProcessSpeaker implements HostedSpeaker {
-  readonly #scope: Scope;
-  readonly #receiver: WebRtcReceiver;
-  readonly #captioner: Captioner;
-
-  constructor(host: PipelineOptions, { speaker, languageId }: SpeakerOptions, events: SpeakerEvents) {
-    const { clock, meter } = host;
-    const log = host.log.child({ speaker: speaker.id });
-    const scope = this.#scope = host.scope.child("speaker");
-    const ledger = new AudioLedger(host.ledger);
-    this.#receiver = scope.use(
-      new WebRtcReceiver({
-        ledger,
-        network: host.network,
-        clock,
-        log,
-        meter,
-        onConnected: () => events.connected(),
-        onHeard: () => events.heard(),
-        onTrouble: (reason) => events.needsOffer(reason),
-      }),
-    );
-    this.#captioner = new Captioner({
-      speaker,
-      languageId,
-      source: this.#receiver.source,
-      sessions: host.sessions,
-      chunkMs: host.chunkMs,
-      chunks: host.chunks,
-      partials: host.partials,
-      ledger,
-      scope,
-      clock,
-      meter,
+  open<Kind extends SourceKind>(
+    { speaker, languageId, source: options }: SpeakerOptions<Kind>,
+    events: SpeakerEvents<Kind>,
+  ): HostedSpeaker<Kind> {
+    const { chunkMs, partials, network, stt: { sampleRateHz }, clock, meter } = this.#options;
+    const scope = this.#options.scope.child("speaker");
+    const ledger = new AudioLedger(this.#options.ledger);
+    const log = this.#options.log.child({ speaker: speaker.id });
+    const source = openSource({
+      ...{ options, sampleRateHz, chunkMs, network, ledger, scope, clock, log, meter },
+      onHeard: () => events.heard(),
+      onEvent: (event) => events.source(event),
+    });
+    const captioner = new Captioner({
+      ...{ speaker, languageId, chunkMs, partials, ledger, scope, clock, meter },
+      voice: source.voice,
+      sessions: this.#sessions,
       onCaption: (caption) => events.caption(caption),
       onTrouble: (trouble) => events.trouble(trouble),
     });
     scope.failed.then((error) => events.failed(error));
-  }
-
-  answer(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
-    return this.#receiver.answer(offer, iceServers);
-  }
-
-  addCandidate(sid: string, candidate: IceCandidate): void {
-    this.#receiver.addCandidate(sid, candidate);
-  }
-
-  hangUp(sid: string): void {
-    void this.#receiver.hangUp(sid); // disposing waits for it
-  }
-
-  setLanguage(languageId: string): void {
-    this.#captioner.setLanguage(languageId);
-  }
-
-  drain(signal: AbortSignal): Promise<void> {
-    return this.#captioner.drain(signal);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#scope[Symbol.asyncDispose]();
+    const closed = Promise.withResolvers<void>();
+    return {
+      send: (message) => source.send(message),
+      request: (request) => source.request(request),
+      setLanguage: (languageId) => captioner.setLanguage(languageId),
+      drain(signal) {
+        source.end();
+        return captioner.drain(signal);
+      },
+      closed: closed.promise,
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]().finally(closed.resolve),
+    };
   }
 }

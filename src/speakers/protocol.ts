@@ -3,21 +3,21 @@
  * nothing is checked on arrival. Audio never crosses; secrets do, in `start`, and in no address or log.
  *
  *     main --start--> worker      after the worker's `ready`
- *     main --answer, drain, dispose--> worker --answered, done, refused--> main      paired by `call`
+ *     main --request, drain, dispose--> worker --done, refused--> main      paired by `call`
  *     worker --beat--> main       every BEAT_MS: alive, and what was counted since the last one
  */
 import type {
   Caption,
   CounterName,
   HistogramName,
-  IceCandidate,
-  IceServer,
   LedgerSnapshot,
   LogFields,
   ProviderChoice,
-  SdpOffer,
-  Speaker,
-  SpeakerEvents,
+  SourceEvent,
+  SourceMessage,
+  SourceReply,
+  SourceRequest,
+  SpeakerOptions,
   SpeakerTrouble,
 } from "../domain/mod.ts";
 import type { SttParts } from "../stt/mod.ts";
@@ -41,10 +41,10 @@ export interface WorkerSettings {
 export type ToWorker =
   | { type: "start"; settings: WorkerSettings }
   /** `id` names the speaker from here on; it is never used again. */
-  | { type: "open"; id: number; speaker: Speaker; languageId: string }
-  | { type: "answer"; id: number; call: number; offer: SdpOffer; iceServers: readonly IceServer[] }
-  | { type: "candidate"; id: number; sid: string; candidate: IceCandidate }
-  | { type: "hang_up"; id: number; sid: string }
+  | { type: "open"; id: number; options: SpeakerOptions }
+  /** For the speaker's source. */
+  | { type: "send"; id: number; message: SourceMessage }
+  | { type: "request"; id: number; call: number; request: SourceRequest }
   | { type: "language"; id: number; languageId: string }
   | { type: "drain"; id: number; call: number }
   /** The drain with this number is awaited no longer. */
@@ -59,13 +59,12 @@ export type FromWorker =
   | Beat
   | LogLine
   | { type: "caption"; id: number; caption: Caption }
-  | { type: "connected"; id: number }
   | { type: "heard"; id: number }
-  | { type: "needs_offer"; id: number; reason: Parameters<SpeakerEvents["needsOffer"]>[0] }
+  /** What the speaker's source reports. */
+  | { type: "source"; id: number; event: SourceEvent }
   | { type: "trouble"; id: number; trouble?: SpeakerTrouble }
   | { type: "failed"; id: number; error: PlainError }
-  | { type: "answered"; call: number; sdp: string }
-  | { type: "done"; call: number }
+  | { type: "done"; call: number; reply?: SourceReply }
   | { type: "refused"; call: number; error: PlainError }
   /** The worker itself cannot go on. */
   | { type: "broken"; error: PlainError }

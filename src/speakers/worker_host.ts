@@ -12,6 +12,7 @@ import {
   LIMITS,
   type Log,
   type Meter,
+  type SourceKind,
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
@@ -96,7 +97,10 @@ export class WorkerHost implements SpeakerHost {
   }
 
   /** Throws UnavailableError ("busy") while every worker is full or being replaced. */
-  open(speaker: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+  open<Kind extends SourceKind>(
+    speaker: SpeakerOptions<Kind>,
+    events: SpeakerEvents<Kind>,
+  ): HostedSpeaker<Kind> {
     const most = this.#options.speakersPerWorkerMax ?? LIMITS.speakersPerWorker;
     let least: WorkerLink | undefined;
     for (const link of this.#serving()) if (link.load < (least?.load ?? most)) least = link;

@@ -3,13 +3,14 @@ import {
   AudioLedger,
   type Caption,
   NegotiationError,
+  type SourceEvent,
   type SpeakerEvents,
   UnavailableError,
 } from "../domain/mod.ts";
 import { Scope, systemClock } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { toPlainError } from "./plain_error.ts";
+import { toPlainError, WorkerError } from "./plain_error.ts";
 import type { Beat, FromWorker, ToWorker } from "./protocol.ts";
 import { WorkerHost } from "./worker_host.ts";
 import type { SpawnWorker } from "./worker_link.ts";
@@ -47,7 +48,7 @@ class FakeThread {
     return found as Extract<ToWorker, { type: Type }>;
   }
   speakers(): string[] {
-    return this.sent.flatMap((message) => message.type === "open" ? [message.speaker.id] : []);
+    return this.sent.flatMap((message) => message.type === "open" ? [message.options.speaker.id] : []);
   }
 }
 
@@ -58,11 +59,8 @@ class Told implements SpeakerEvents {
     this.captions.push(caption);
     this.said.push(`caption ${caption.text}`);
   }
-  needsOffer(reason: string) {
-    this.said.push(`needs offer: ${reason}`);
-  }
-  connected() {
-    this.said.push("connected");
+  source(event: SourceEvent) {
+    this.said.push(event.type === "needs_offer" ? `needs offer: ${event.reason}` : event.type);
   }
   heard() {
     this.said.push("heard");
@@ -123,7 +121,7 @@ async function withHost(
   const host = await starting;
   const open = (id: string) => {
     const told = new Told();
-    host.open({ speaker: { id }, languageId: "en" }, told);
+    host.open({ speaker: { id }, languageId: "en", source: { kind: "webrtc" } }, told);
     return told;
   };
   await test({ host, threads, scope, clock, meter, log, ledger, open });
@@ -147,7 +145,10 @@ const CAPTION: Caption = {
 
 Deno.test("However often a language changes, a worker gets one message a speaker and beat, and the newest at last", () =>
   withHost({ workers: 1 }, ({ host, threads: [thread] }) => {
-    const speaker = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    const speaker = host.open(
+      { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
+      new Told(),
+    );
     const languages = () => thread.sent.flatMap((each) => each.type === "language" ? [each.languageId] : []);
     for (let at = 0; at < 50; at++) speaker.setLanguage(`l${at}`);
     assert.deepEqual(languages(), ["l0"]);
@@ -166,7 +167,10 @@ Deno.test("A worker gets its settings in a message, once it listens", () =>
 
 Deno.test("A new speaker goes to the worker with the fewest", () =>
   withHost({ workers: 2 }, async ({ host, threads, open }) => {
-    const first = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    const first = host.open(
+      { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
+      new Told(),
+    );
     for (const id of ["b", "c", "d"]) open(id);
     assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c"], ["b", "d"]]);
     const closing = first[Symbol.asyncDispose]();
@@ -179,7 +183,10 @@ Deno.test("A new speaker goes to the worker with the fewest", () =>
 
 Deno.test("A speaker past the bound is refused as busy, and one who leaves makes room", () =>
   withHost({ workers: 2, speakersPerWorkerMax: 1 }, async ({ host, threads, open }) => {
-    const first = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    const first = host.open(
+      { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
+      new Told(),
+    );
     open("b");
     const isBusy = (error: unknown) => error instanceof UnavailableError && error.code === "busy";
     assert.throws(() => open("c"), isBusy);
@@ -194,12 +201,12 @@ Deno.test("A speaker past the bound is refused as busy, and one who leaves makes
 Deno.test("Captions and troubles reach their own speaker, in order, and none after it is disposed", () =>
   withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
     const [a, b] = [new Told(), new Told()];
-    const hosted = host.open({ speaker: { id: "a" }, languageId: "en" }, a);
+    const hosted = host.open({ speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } }, a);
     const idOfA = thread.last("open").id;
-    host.open({ speaker: { id: "b" }, languageId: "en" }, b);
+    host.open({ speaker: { id: "b" }, languageId: "en", source: { kind: "webrtc" } }, b);
     thread.says({ type: "heard", id: idOfA });
     thread.says({ type: "caption", id: idOfA, caption: CAPTION });
-    thread.says({ type: "needs_offer", id: idOfA, reason: "rtp_silent" });
+    thread.says({ type: "source", id: idOfA, event: { type: "needs_offer", reason: "rtp_silent" } });
     thread.says({ type: "trouble", id: idOfA, trouble: "recogniser_failed" });
     thread.says({ type: "trouble", id: idOfA });
     assert.deepEqual(a.said, [
@@ -235,13 +242,16 @@ Deno.test("A worker's clock has another zero: heardAtMs is told in ours, by the 
 
 Deno.test("What a worker does is answered with its result, or with its error's type and code", () =>
   withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
-    const hosted = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
-    const answering = hosted.answer({ sid: "1", sdp: "offer" }, []);
-    thread.says({ type: "answered", call: thread.last("answer").call, sdp: "answer" });
+    const hosted = host.open(
+      { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
+      new Told(),
+    );
+    const answering = hosted.request({ type: "answer", offer: { sid: "1", sdp: "offer" }, iceServers: [] });
+    thread.says({ type: "done", call: thread.last("request").call, reply: { sdp: "answer" } });
     assert.deepEqual(await answering, { sdp: "answer" });
-    const refused = hosted.answer({ sid: "2", sdp: "offer" }, []);
+    const refused = hosted.request({ type: "answer", offer: { sid: "2", sdp: "offer" }, iceServers: [] });
     const error = new NegotiationError("Cannot answer offer: no", { code: "no_audio", retryable: true });
-    thread.says({ type: "refused", call: thread.last("answer").call, error: toPlainError(error) });
+    thread.says({ type: "refused", call: thread.last("request").call, error: toPlainError(error) });
     await assert.rejects(
       refused,
       (thrown: unknown) => thrown instanceof NegotiationError && thrown.code === "no_audio",
@@ -250,7 +260,10 @@ Deno.test("What a worker does is answered with its result, or with its error's t
 
 Deno.test("A drain that is given up is given up in the worker too", () =>
   withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
-    const hosted = host.open({ speaker: { id: "a" }, languageId: "en" }, new Told());
+    const hosted = host.open(
+      { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
+      new Told(),
+    );
     const controller = new AbortController();
     const draining = hosted.drain(controller.signal);
     controller.abort(new Error("enough"));
@@ -261,10 +274,13 @@ Deno.test("A drain that is given up is given up in the worker too", () =>
 Deno.test("A worker that breaks fails its own speakers, and another takes its place at once", () =>
   withHost({ workers: 2 }, async ({ host, threads, open, clock, meter }) => {
     const a = new Told();
-    const hosted = host.open({ speaker: { id: "a" }, languageId: "en" }, a);
+    const hosted = host.open({ speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } }, a);
     const b = open("b");
-    const answering = hosted.answer({ sid: "1", sdp: "offer" }, []);
-    const refusal = assert.rejects(answering, (error: unknown) => error instanceof NegotiationError);
+    const answering = hosted.request({ type: "answer", offer: { sid: "1", sdp: "offer" }, iceServers: [] });
+    const refusal = assert.rejects(
+      answering,
+      (error: unknown) => error instanceof WorkerError && error.code === "worker_lost",
+    );
     threads[0].on.broken(new Error("out of luck"));
     await refusal;
     assert.deepEqual(a.said, ["failed: Cannot use a media worker: it broke"]);

@@ -13,14 +13,16 @@ import {
   type AudioLedger,
   type Clock,
   type HostedSpeaker,
-  type IceCandidate,
-  type IceServer,
   LEDGER_ENTRIES,
   type LedgerSnapshot,
+  LIMITS,
   type Log,
   type Meter,
-  NegotiationError,
-  type SdpOffer,
+  OverflowError,
+  type SourceKind,
+  type SourceMessage,
+  type SourceReply,
+  type SourceRequest,
   type SpeakerEvents,
   type SpeakerOptions,
 } from "../domain/mod.ts";
@@ -67,7 +69,11 @@ const STOP_MS = 1_000;
 /** As long as the main thread's own lag is remembered, so that a scrape every 15 or 30 s sees it. */
 const LAG_WINDOW_MS = 30_000;
 
-type Reply = string | undefined;
+/** A call that has no reply yet. */
+interface PendingCall {
+  resolve(reply: SourceReply): void;
+  reject(error: unknown): void;
+}
 
 export class WorkerLink {
   readonly #options: WorkerLinkOptions;
@@ -75,7 +81,7 @@ export class WorkerLink {
   readonly #ready = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<boolean>();
   readonly #speakers = new Map<number, RemoteSpeaker>();
-  readonly #calls = new Map<number, PromiseWithResolvers<Reply>>();
+  readonly #calls = new Map<number, PendingCall>();
   /** Speakers whose language was sent since the last beat, with a newer one that waits for the next. */
   readonly #languages = new Map<number, string | undefined>();
   #state: "starting" | "serving" | "stopping" | "gone" = "starting";
@@ -134,11 +140,14 @@ export class WorkerLink {
   }
 
   /** Only while serving. */
-  open({ speaker, languageId }: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+  open<Kind extends SourceKind>(
+    options: SpeakerOptions<Kind>,
+    events: SpeakerEvents<Kind>,
+  ): HostedSpeaker<Kind> {
     const id = ++this.#lastId;
     const remote = new RemoteSpeaker(this, id, events);
     this.#speakers.set(id, remote);
-    this.send({ type: "open", id, speaker, languageId });
+    this.send({ type: "open", id, options });
     return remote;
   }
 
@@ -147,9 +156,11 @@ export class WorkerLink {
   }
 
   /** Sends a message that is answered. Rejects with the worker's error, or WorkerError when the worker is gone. */
-  call(message: (call: number) => ToWorker): { number: number; reply: Promise<Reply> } {
+  call<Kind extends SourceKind>(
+    message: (call: number) => ToWorker,
+  ): { number: number; reply: Promise<SourceReply<Kind>> } {
     const number = ++this.#lastId;
-    const reply = Promise.withResolvers<Reply>();
+    const reply = Promise.withResolvers<SourceReply<Kind>>();
     if (this.#state === "gone") reply.reject(gone("it has ended"));
     else this.#calls.set(number, reply);
     this.send(message(number));
@@ -206,20 +217,16 @@ export class WorkerLink {
         const heardAtMs = message.caption.heardAtMs + this.#clockOffsetMs;
         return this.#speakers.get(message.id)?.events?.caption({ ...message.caption, heardAtMs });
       }
-      case "connected":
-        return this.#speakers.get(message.id)?.events?.connected();
       case "heard":
         return this.#speakers.get(message.id)?.events?.heard();
-      case "needs_offer":
-        return this.#speakers.get(message.id)?.events?.needsOffer(message.reason);
+      case "source":
+        return this.#speakers.get(message.id)?.events?.source(message.event);
       case "trouble":
         return this.#speakers.get(message.id)?.events?.trouble(message.trouble);
       case "failed":
         return this.#speakers.get(message.id)?.events?.failed(fromPlainError(message.error));
-      case "answered":
-        return this.#take(message.call)?.resolve(message.sdp);
       case "done":
-        return this.#take(message.call)?.resolve(undefined);
+        return this.#take(message.call)?.resolve(message.reply);
       case "refused":
         return this.#take(message.call)?.reject(fromPlainError(message.error));
       case "broken":
@@ -229,7 +236,7 @@ export class WorkerLink {
     }
   }
 
-  #take(call: number): PromiseWithResolvers<Reply> | undefined {
+  #take(call: number): PendingCall | undefined {
     const waiting = this.#calls.get(call);
     this.#calls.delete(call);
     return waiting;
@@ -297,7 +304,7 @@ export class WorkerLink {
   }
 
   /** What is still waited for is given back when the worker was lost, and rejected when it was stopped. */
-  #end(error: Error): PromiseWithResolvers<Reply>[] {
+  #end(error: Error): PendingCall[] {
     const stopped = this.#state === "stopping" || this.#stopped !== undefined;
     this.#state = "gone";
     this.#look[Symbol.dispose]();
@@ -321,34 +328,34 @@ function gone(why: string, cause?: unknown): WorkerError {
 }
 
 /** A speaker whose pipeline runs in a worker. */
-class RemoteSpeaker implements HostedSpeaker {
+class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements HostedSpeaker<Kind> {
   /** Undefined once nothing may be told any more. */
-  events: SpeakerEvents | undefined;
+  events: SpeakerEvents<Kind> | undefined;
+  readonly #closed = Promise.withResolvers<void>();
+  readonly closed = this.#closed.promise;
   #disposed?: Promise<void>;
+  /** Under way. */
+  #requests = 0;
 
-  constructor(private readonly link: WorkerLink, private readonly id: number, events: SpeakerEvents) {
+  constructor(private readonly link: WorkerLink, private readonly id: number, events: SpeakerEvents<Kind>) {
     this.events = events;
   }
 
-  async answer(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+  send(message: SourceMessage<Kind>): void {
+    this.link.send({ type: "send", id: this.id, message });
+  }
+
+  async request(request: SourceRequest<Kind>): Promise<SourceReply<Kind>> {
     const { id } = this;
-    try {
-      const { reply } = this.link.call((call) => ({ type: "answer", id, call, offer, iceServers }));
-      return { sdp: await reply ?? "" };
-    } catch (error) {
-      if (error instanceof NegotiationError) throw error;
-      const options = { code: "worker_lost", retryable: true, cause: error };
-      throw new NegotiationError("Cannot answer offer: the media worker failed", options);
+    if (this.#requests >= LIMITS.sourceRequests) {
+      throw new OverflowError("source_requests", LIMITS.sourceRequests);
     }
-  }
-
-  addCandidate(sid: string, { candidate, sdpMid, sdpMLineIndex }: IceCandidate): void {
-    const plain = { candidate, sdpMid, sdpMLineIndex };
-    this.link.send({ type: "candidate", id: this.id, sid, candidate: plain });
-  }
-
-  hangUp(sid: string): void {
-    this.link.send({ type: "hang_up", id: this.id, sid });
+    this.#requests++;
+    try {
+      return await this.link.call<Kind>((call) => ({ type: "request", id, call, request })).reply;
+    } finally {
+      this.#requests--;
+    }
   }
 
   setLanguage(languageId: string): void {
@@ -381,6 +388,7 @@ class RemoteSpeaker implements HostedSpeaker {
       if (!(error instanceof WorkerError && error.code === "worker_lost")) throw error;
     } finally {
       this.link.forget(this.id);
+      this.#closed.resolve();
     }
   }
 }

@@ -66,16 +66,14 @@ export class WorkerSide {
         return this.#start(message.settings);
       case "open":
         return this.#open(message);
-      case "candidate":
-        return this.#tell(message.id, (speaker) => speaker.addCandidate(message.sid, message.candidate));
-      case "hang_up":
-        return this.#tell(message.id, (speaker) => speaker.hangUp(message.sid));
+      case "send":
+        return this.#tell(message.id, (speaker) => speaker.send(message.message));
       case "language":
         return this.#tell(message.id, (speaker) => speaker.setLanguage(message.languageId));
-      case "answer":
+      case "request":
         return this.#settle(message.call, async () => {
-          const { sdp } = await this.#speaker(message.id).answer(message.offer, message.iceServers);
-          return { type: "answered", call: message.call, sdp };
+          const reply = await this.#speaker(message.id).request(message.request);
+          return { type: "done", call: message.call, reply };
         });
       case "drain":
         return this.#settle(message.call, async () => {
@@ -121,17 +119,16 @@ export class WorkerSide {
     this.#beat(clock.now());
   }
 
-  #open({ id, speaker, languageId }: Extract<ToWorker, { type: "open" }>): void {
+  #open({ id, options }: Extract<ToWorker, { type: "open" }>): void {
     const { post } = this.#options;
     try {
       if (!this.#host) throw new Error("Cannot open a speaker: the worker has not been started");
       this.#speakers.set(
         id,
-        this.#host.open({ speaker, languageId }, {
+        this.#host.open(options, {
           caption: (caption) => post({ type: "caption", id, caption }),
-          connected: () => post({ type: "connected", id }),
           heard: () => post({ type: "heard", id }),
-          needsOffer: (reason) => post({ type: "needs_offer", id, reason }),
+          source: (event) => post({ type: "source", id, event }),
           trouble: (trouble) => post({ type: "trouble", id, trouble }),
           failed: (error) => post({ type: "failed", id, error: toPlainError(error) }),
         }),

@@ -16,6 +16,8 @@ const SETTINGS: WorkerSettings = {
   debugLog: false,
 };
 
+const OPTIONS = { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" as const } };
+
 function side() {
   const said: FromWorker[] = [];
   const clock = new FakeClock();
@@ -67,8 +69,13 @@ Deno.test("A worker beats from its start on, and no more once it has stopped", a
 Deno.test("A speaker opened in a worker is drained and disposed by calls, each answered once", async () => {
   const { said, answerTo, side: worker } = side();
   worker.receive({ type: "start", settings: SETTINGS });
-  worker.receive({ type: "open", id: 1, speaker: { id: "a" }, languageId: "en" });
-  worker.receive({ type: "answer", id: 1, call: 2, offer: { sid: "1", sdp: "nonsense" }, iceServers: [] });
+  worker.receive({ type: "open", id: 1, options: OPTIONS });
+  worker.receive({
+    type: "request",
+    id: 1,
+    call: 2,
+    request: { type: "answer", offer: { sid: "1", sdp: "nonsense" }, iceServers: [] },
+  });
   worker.receive({ type: "drain", id: 1, call: 3 });
   worker.receive({ type: "dispose", id: 1, call: 4 });
   const [refused] = await Promise.all([answerTo(2), answerTo(3)]);
@@ -89,7 +96,7 @@ Deno.test("A worker that cannot take a message, or be started, says that it is b
   assert.equal(of(said, "broken").length, 1);
   worker.receive(JSON.parse('{"type":"sing"}'));
   assert.match(of(said, "broken")[1].error.message, /its type is not known/);
-  worker.receive({ type: "open", id: 1, speaker: { id: "a" }, languageId: "en" });
+  worker.receive({ type: "open", id: 1, options: OPTIONS });
   assert.equal(of(said, "failed")[0].id, 1);
 });
 
@@ -114,17 +121,17 @@ Deno.test("A message that a speaker cannot take costs that speaker, and the work
   using errors = new CaughtInternalErrors();
   const { said, side: worker } = side();
   worker.receive({ type: "start", settings: SETTINGS });
-  for (const id of [1, 2]) worker.receive({ type: "open", id, speaker: { id: `${id}` }, languageId: "en" });
+  for (const id of [1, 2]) {
+    worker.receive({ type: "open", id, options: { ...OPTIONS, speaker: { id: `${id}` } } });
+  }
   // Nothing that can be read: whatever looks at it throws.
-  worker.receive({ type: "candidate", id: 1, sid: "1", candidate: null as unknown as IceCandidate });
-  const answer = {
-    type: "answer",
+  worker.receive({
+    type: "send",
     id: 1,
-    call: 3,
-    offer: { sid: "1", sdp: "nonsense" },
-    iceServers: [],
-  } as const;
-  worker.receive(answer);
+    message: { type: "candidate", sid: "1", candidate: null as unknown as IceCandidate },
+  });
+  const offer = { sid: "1", sdp: "nonsense" };
+  worker.receive({ type: "request", id: 1, call: 3, request: { type: "answer", offer, iceServers: [] } });
   await settle();
   worker.receive({ type: "language", id: 2, languageId: "fr" });
   assert.deepEqual(of(said, "broken"), []);

@@ -57,7 +57,7 @@ const UNEXPECTED_WAIT_MS = 128_000;
 export class RoomSpeaker implements AsyncDisposable {
   readonly #options: RoomSpeakerOptions;
   /** Undefined until the first request, while a broken one's successor waits, and while the host has no room. */
-  #hosted: HostedSpeaker | undefined;
+  #hosted: HostedSpeaker<"webrtc"> | undefined;
   #languageId: string;
   /** Whether audio arrives. */
   #heard = false;
@@ -142,7 +142,7 @@ export class RoomSpeaker implements AsyncDisposable {
    */
   answerRefused({ sid, isAsked }: { sid: string; isAsked?: true }): void {
     const { log, meter } = this.#options;
-    this.#hosted?.hangUp(sid);
+    this.#hosted?.send({ type: "hang_up", sid });
     this.#offers.clear(); // what waits would renegotiate it
     if (isAsked) return;
     meter.count("transcription_errors_total", "answer_refused");
@@ -152,7 +152,7 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   candidate(sid: string, candidate: IceCandidate): void {
-    this.#hosted?.addCandidate(sid, candidate);
+    this.#hosted?.send({ type: "candidate", sid, candidate });
   }
 
   /** The SFU refused: the speaker does not publish yet, or no longer. */
@@ -201,7 +201,8 @@ export class RoomSpeaker implements AsyncDisposable {
     if (!hosted) return;
     try {
       const servers = await untilAborted(iceServers(), scope.signal);
-      const { sdp } = await untilAborted(hosted.answer(offer, servers), scope.signal);
+      const answer = hosted.request({ type: "answer", offer, iceServers: servers });
+      const { sdp } = await untilAborted(answer, scope.signal);
       sendAnswer(offer.sid, sdp);
     } catch (error) {
       scope.signal.throwIfAborted();
@@ -212,12 +213,16 @@ export class RoomSpeaker implements AsyncDisposable {
     }
   }
 
-  #openHosted(): HostedSpeaker {
+  #openHosted(): HostedSpeaker<"webrtc"> {
     const { sessionId, host, onCaption } = this.#options;
     const pipeline: { trouble?: SpeakerTrouble } = this.#pipeline = {};
-    return host.open({ speaker: { id: sessionId }, languageId: this.#languageId }, {
+    const options = {
+      speaker: { id: sessionId },
+      languageId: this.#languageId,
+      source: { kind: "webrtc" },
+    } as const;
+    return host.open(options, {
       caption: onCaption,
-      connected: () => this.#turn.connected(),
       heard: () => {
         this.#heard = true;
         this.#joinReason = "lost";
@@ -225,9 +230,10 @@ export class RoomSpeaker implements AsyncDisposable {
         this.#connected();
         this.#rest(); // a new offer would replace what works again
       },
-      needsOffer: (reason) => {
-        this.#notConnected(reason);
-        this.#askAgain(reason);
+      source: (event) => {
+        if (event.type === "connected") return this.#turn.connected();
+        this.#notConnected(event.reason);
+        this.#askAgain(event.reason);
       },
       trouble: (trouble) => void (pipeline.trouble = trouble),
       failed: (error) => this.#discard(error),

@@ -94,7 +94,7 @@ Deno.test("Who is leaving is not asked for any more, whatever happens while the 
     const speaker = host.get("hpb-s");
     speaker.lastWords = speech.promise;
     connection.inCall();
-    speaker.events.needsOffer("rtp_silent");
+    speaker.events.source({ type: "needs_offer", reason: "rtp_silent" });
     await clock.advance(60_000 - 1);
     assert.deepEqual(connection.offersRequested, ["hpb-s"]);
     speech.resolve();
@@ -134,7 +134,7 @@ Deno.test("Who is asked for again after trouble goes behind those who wait for t
     assert.equal(connection.offersRequested.at(-1), "s19", "its place is free while it waits to ask again");
     await clock.advance(510);
     assert.equal(connection.offersRequested.length, 21);
-    host.get("s0").events.needsOffer("transport_failed");
+    host.get("s0").events.source({ type: "needs_offer", reason: "transport_failed" });
     host.get("s1").events.heard();
     await settle();
     assert.deepEqual(connection.offersRequested.slice(-2), ["s20", "hpb-s"]);
@@ -168,7 +168,7 @@ Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody th
     connection.join(false); // all are to be subscribed to again
     connection.inCall(...crowd);
     assert.deepEqual(connection.offersRequested.slice(25), crowd.slice(0, 20));
-    host.get("s19").events.needsOffer("rtp_silent");
+    host.get("s19").events.source({ type: "needs_offer", reason: "rtp_silent" });
     host.get("s20").events.failed(new Error("broken"));
     connection.onEvent({ type: "offer_failed", sessionId: "s21", code: "timeout" });
     await clock.advance(1_000);
@@ -256,7 +256,7 @@ Deno.test("A connection that stands makes room for the next, whether audio comes
       const id = connection.offersRequested[at];
       connection.onEvent({ type: "offer", from: id, offer: { sid: id, sdp: "offer" } });
       await settle();
-      host.get(id).events.connected();
+      host.get(id).events.source({ type: "connected" });
       await settle();
     }
     assert.equal(new Set(connection.offersRequested).size, 61);
@@ -281,8 +281,11 @@ class SilentCrowd {
       for (const id of this.connection.offersRequested.slice(this.#seen)) {
         const offer = { type: "offer" as const, from: id, offer: { sid: id, sdp: "offer" } };
         this.#due.push({ inSteps: 1, act: () => this.connection.onEvent(offer) });
-        this.#due.push({ inSteps: 3, act: () => host.get(id).events.connected() });
-        this.#due.push({ inSteps: 53, act: () => host.get(id).events.needsOffer("rtp_silent") });
+        this.#due.push({ inSteps: 3, act: () => host.get(id).events.source({ type: "connected" }) });
+        this.#due.push({
+          inSteps: 53,
+          act: () => host.get(id).events.source({ type: "needs_offer", reason: "rtp_silent" }),
+        });
       }
       this.#seen = this.connection.offersRequested.length;
       await clock.advance(100);
@@ -333,7 +336,7 @@ Deno.test("Where all places are taken, who sends nothing gives one up for who wa
     host.get("hpb-s").events.heard();
     const silent = names("silent", 3);
     crowded.inCall("hpb-s", ...silent);
-    for (const id of silent) host.get(id).events.needsOffer("rtp_silent");
+    for (const id of silent) host.get(id).events.source({ type: "needs_offer", reason: "rtp_silent" });
     await settle();
     const disposed = () => host.opened.filter(({ disposed }) => disposed).map(({ id }) => id);
     assert.deepEqual(disposed(), [], "what they may send arrives at once");

@@ -32,15 +32,15 @@ Deno.test("A speaker who is not connected is reported once, with what was seen, 
     await call();
     const { events } = host.get("hpb-s");
     for (const waitMs of [3_500, 4_000]) {
-      events.needsOffer("no_pair");
+      events.source({ type: "needs_offer", reason: "no_pair" });
       assert.deepEqual(rooms.status().troubles, {}, "most are connected the next time");
       await clock.advance(waitMs);
     }
-    events.needsOffer("dtls_failed");
+    events.source({ type: "needs_offer", reason: "dtls_failed" });
     assert.deepEqual(rooms.status().troubles, { not_connected: 1 });
     for (let more = 0; more < 5; more++) {
       await clock.advance(20_000);
-      events.needsOffer("no_pair");
+      events.source({ type: "needs_offer", reason: "no_pair" });
     }
     const [warning, ...others] = lines(world);
     assert.deepEqual(others, []);
@@ -61,7 +61,7 @@ Deno.test("A speaker who is not connected is reported once, with what was seen, 
     assert.deepEqual(lines(world).slice(1), [
       { level: "info", message: "speaker connected", speaker: "hpb-s", seconds: 110 },
     ]);
-    events.needsOffer("transport_failed");
+    events.source({ type: "needs_offer", reason: "transport_failed" });
     await clock.advance(20_000);
     events.heard();
     assert.equal(lines(world).length, 2, "a connection that was lost once is no trouble");
@@ -114,11 +114,11 @@ Deno.test("A connection without audio is reported after a minute: it may be the 
     events.heard();
     await clock.advance(600_000);
     for (let passed = 0; passed < 60_000; passed += 15_000) {
-      events.needsOffer("rtp_silent");
+      events.source({ type: "needs_offer", reason: "rtp_silent" });
       assert.deepEqual(rooms.status().troubles, {});
       await clock.advance(15_000);
     }
-    events.needsOffer("rtp_silent");
+    events.source({ type: "needs_offer", reason: "rtp_silent" });
     assert.deepEqual(rooms.status().troubles, { not_connected: 1 });
   }));
 

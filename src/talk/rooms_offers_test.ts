@@ -10,7 +10,7 @@ class SlowAnswers {
   #held: PromiseWithResolvers<{ sdp: string }>[] = [];
 
   constructor(speaker: FakeSpeaker) {
-    speaker.answer = (offer) => {
+    speaker.request = ({ offer }) => {
       this.asked.push(offer);
       const held = Promise.withResolvers<{ sdp: string }>();
       this.#held.push(held);

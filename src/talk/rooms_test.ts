@@ -70,7 +70,7 @@ Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then
   withRooms(async ({ call, host, clock }) => {
     const connection = await call();
     const { events } = host.get("hpb-s");
-    events.needsOffer("rtp_silent");
+    events.source({ type: "needs_offer", reason: "rtp_silent" });
     await clock.advance(490);
     assert.equal(connection.offersRequested.length, 1);
     await clock.advance(20);
@@ -81,7 +81,7 @@ Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then
     await clock.advance(200);
     assert.equal(connection.offersRequested.length, 3);
     events.heard();
-    events.needsOffer("transport_failed");
+    events.source({ type: "needs_offer", reason: "transport_failed" });
     await clock.advance(510);
     assert.equal(connection.offersRequested.length, 4);
   }));
@@ -89,7 +89,7 @@ Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then
 Deno.test("A speaker who could not be asked for while the HPB was away is asked for as soon as it is back", () =>
   withRooms(async ({ call, host, clock }) => {
     const connection = await call();
-    host.get("hpb-s").events.needsOffer("rtp_silent");
+    host.get("hpb-s").events.source({ type: "needs_offer", reason: "rtp_silent" });
     connection.disconnect();
     for (let request = 0; request < 6; request++) {
       await clock.advance(16_000);
@@ -112,12 +112,12 @@ Deno.test("A speaker whose audio is back before the wait is over is not asked fo
     const connection = await call();
     const { events } = host.get("hpb-s");
     events.heard();
-    events.needsOffer("rtp_silent");
+    events.source({ type: "needs_offer", reason: "rtp_silent" });
     await clock.advance(490);
     events.heard();
     await clock.advance(60_000);
     assert.deepEqual(connection.offersRequested, ["hpb-s"], "a new offer would replace what works");
-    events.needsOffer("rtp_silent");
+    events.source({ type: "needs_offer", reason: "rtp_silent" });
     await clock.advance(510);
     assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s"]);
   }));
@@ -239,7 +239,7 @@ Deno.test("Only speakers whose audio arrives count as heard", () =>
     assert.equal(heard(), 0);
     host.get("hpb-s").events.heard();
     assert.equal(heard(), 1);
-    host.get("hpb-s").events.needsOffer("rtp_silent");
+    host.get("hpb-s").events.source({ type: "needs_offer", reason: "rtp_silent" });
     assert.equal(heard(), 0);
   }));
 
@@ -390,7 +390,7 @@ Deno.test("A message that one speaker cannot take costs that speaker a new offer
     connection.inCall("a", "b");
     await settle();
     const [broken, other] = [host.get("a"), host.get("b")];
-    broken.addCandidate = () => {
+    broken.send = () => {
       throw new TypeError("over a candidate");
     };
     const candidate = { candidate: "udp" };

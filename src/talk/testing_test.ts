@@ -4,13 +4,14 @@ import {
   type Caption,
   foldLanguage,
   type HostedSpeaker,
-  type IceCandidate,
   type IceServer,
   InvalidRequestError,
   isSameLanguage,
   type Refusal,
-  type SdpOffer,
   SignalingError,
+  type SourceKind,
+  type SourceMessage,
+  type SourceRequest,
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
@@ -86,32 +87,32 @@ export class FakeSignaling implements RoomSignaling {
   }
 }
 
-export class FakeSpeaker implements HostedSpeaker {
+export class FakeSpeaker implements HostedSpeaker<"webrtc"> {
   drained = false;
   disposed = false;
-  languageId: string;
   refuseOffers = false;
   answerFault: Error | undefined;
   disposeFault: Error | undefined;
   /** What draining waits for. */
   lastWords: Promise<void> = Promise.resolve();
 
-  constructor(readonly id: string, options: SpeakerOptions, readonly events: SpeakerEvents) {
-    this.languageId = options.languageId;
-  }
+  constructor(
+    readonly id: string,
+    public languageId: string,
+    readonly events: SpeakerEvents<"webrtc">,
+  ) {}
+  readonly closed = Promise.resolve();
   iceServers: readonly IceServer[] = [];
-  answer(_offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+  request({ iceServers }: SourceRequest<"webrtc">): Promise<{ sdp: string }> {
     this.iceServers = iceServers;
     if (this.answerFault) return Promise.reject(this.answerFault);
     return this.refuseOffers ? Promise.reject(new Error("no")) : Promise.resolve({ sdp: "answer" });
   }
   readonly candidates: string[] = [];
-  addCandidate(sid: string, { candidate }: IceCandidate) {
-    this.candidates.push(`${sid} ${candidate}`);
-  }
   readonly hungUp: string[] = [];
-  hangUp(sid: string) {
-    this.hungUp.push(sid);
+  send(message: SourceMessage<"webrtc">) {
+    if (message.type === "hang_up") this.hungUp.push(message.sid);
+    else this.candidates.push(`${message.sid} ${message.candidate.candidate}`);
   }
   setLanguage(languageId: string) {
     this.languageId = languageId;
@@ -146,15 +147,22 @@ export class FakeHost implements SpeakerHost {
   isFull = false;
   placesMax = Infinity;
   fault: Error | undefined;
-  open(options: SpeakerOptions, events: SpeakerEvents): HostedSpeaker {
+  open<Kind extends SourceKind>(
+    options: SpeakerOptions<Kind>,
+    events: SpeakerEvents<Kind>,
+  ): HostedSpeaker<Kind> {
     if (this.fault) throw this.fault;
     const places = this.opened.filter(({ disposed }) => !disposed).length;
     if (this.isFull || places >= this.placesMax) {
       throw new UnavailableError("Cannot caption a speaker: full", "busy");
     }
-    const speaker = new FakeSpeaker(options.speaker.id, options, events);
+    const speaker = new FakeSpeaker(
+      options.speaker.id,
+      options.languageId,
+      events as SpeakerEvents as SpeakerEvents<"webrtc">,
+    );
     this.opened.push(speaker);
-    return speaker;
+    return speaker as HostedSpeaker as HostedSpeaker<Kind>;
   }
   get(id: string): FakeSpeaker {
     return this.opened.findLast((speaker) => speaker.id === id)!;

@@ -5,15 +5,15 @@
  */
 import {
   type AudioLedger,
-  type AudioSource,
   Budget,
   LIMITS,
   type Meter,
   type RtpPacket,
+  type RtpSource,
 } from "../domain/mod.ts";
 import { PacketRing } from "./packet_ring.ts";
 
-export class RtpInbox implements AudioSource, Disposable {
+export class RtpInbox implements RtpSource, Disposable {
   onArrival: () => void = () => {};
   readonly #waiting = new PacketRing(LIMITS.rtpInboxPackets);
   readonly #budget = new Budget(LIMITS.rtpPacketsPerSecond);

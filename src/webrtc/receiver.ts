@@ -9,7 +9,6 @@
 import {
   type AudioLedger,
   type AudioLoss,
-  type AudioSource,
   type Clock,
   type IceCandidate,
   type IceServer,
@@ -17,6 +16,7 @@ import {
   type Log,
   type Meter,
   NegotiationError,
+  type RtpSource,
   type SdpOffer,
 } from "../domain/mod.ts";
 import { readDescriptors, systemClock, untilAborted } from "../flow/mod.ts";
@@ -106,7 +106,7 @@ export class WebRtcReceiver implements AsyncDisposable {
   }
 
   /** One for the receiver's life, across re-offers and replaced connections. */
-  get source(): AudioSource {
+  get source(): RtpSource {
     return this.#inbox;
   }
 

@@ -4,7 +4,8 @@
  *
  *     deno run -A --v8-flags=--expose-gc tests/memory/fill.ts SPEAKERS ROOMS
  */
-import { Playout, SamplePool, SpeechBuffer } from "../../src/audio/mod.ts";
+import { Playout } from "../../src/audio/playout.ts";
+import { SpeechBuffer } from "../../src/audio/speech_buffer.ts";
 import { SilenceGate } from "../../src/audio/silence_gate.ts";
 import { FanOut } from "../../src/captioning/mod.ts";
 import {
@@ -66,7 +67,7 @@ async function fillSpeaker(seed: number, sttUrl: string): Promise<void> {
   for (let at = 2; at < 2 + 400 * LIMITS.playoutTargetPackets; at += 2) playout.receive(packet(at), 0);
   const gate = new SilenceGate({ ledger, preRollMs: LIMITS.preRollMs });
   const opus = (at: number) => ({
-    kind: "opus" as const,
+    kind: "coded" as const,
     startMs: 2.5 * at,
     durationMs: 2.5,
     heardAtMs: 0,
@@ -196,11 +197,9 @@ function caption(at: number, final: boolean): Caption {
 }
 
 function fillWorker(): void {
-  const pool = new SamplePool(4_800);
-  for (const samples of Array.from({ length: 6_000 }, () => pool.take())) pool.give(samples);
   const forwarding = new Forwarding({ post: () => {}, ledger, now: () => 0 });
   for (let at = 0; at < 900; at++) forwarding.meter.observe("tiro_stt_open_ms", at);
-  full.push(pool, forwarding);
+  full.push(forwarding);
 }
 
 function fillService(memory: TargetMemory): void {

@@ -1,8 +1,9 @@
 /** What a participant's packets hold and how they are numbered, from the inbox to the chunks that leave. */
 import fc from "fast-check";
-import { chunkSamples, OpusDecoder, SamplePool } from "../../../src/audio/mod.ts";
+import { RtpVoice } from "../../../src/audio/mod.ts";
+import { OpusDecoder } from "../../../src/audio/opus.ts";
 import { OPUS_RATES_HZ } from "../../../src/audio/opus.ts";
-import { SpeechChunks } from "../../../src/captioning/speech_chunks.ts";
+
 import { AudioLedger } from "../../../src/domain/mod.ts";
 import { RtpInbox } from "../../../src/webrtc/inbox.ts";
 import { FakeMeter } from "../../fakes/telemetry.ts";
@@ -120,12 +121,10 @@ interface Sent {
 
 class Chain implements Disposable {
   readonly #ledger = new AudioLedger();
-  readonly #pool = new SamplePool(chunkSamples(RATE_HZ, CHUNK_MS));
   readonly #inbox = new RtpInbox(this.#ledger, new FakeMeter());
-  readonly #speech = new SpeechChunks({
+  readonly #speech = new RtpVoice({
     sampleRateHz: RATE_HZ,
     chunkMs: CHUNK_MS,
-    pool: this.#pool,
     ledger: this.#ledger,
     meter: new FakeMeter(),
     takeDropped: () => this.#inbox.takeDropped(),
@@ -164,17 +163,17 @@ class Chain implements Disposable {
         while (this.#take());
         break;
       case "acknowledge":
-        this.#speech.acknowledge(Math.max(0, this.#mark - amount));
+        this.#speech.chunks.acknowledge(Math.max(0, this.#mark - amount));
         break;
       case "rewind":
-        this.#speech.rewind();
+        this.#speech.chunks.rewind();
         this.#hasRewound = true;
         this.#endMs = 0;
         break;
       case "due":
         this.#nowMs += 20 * amount;
         this.#speech.due(this.#nowMs);
-        this.#speech.hasSpeech(this.#nowMs);
+        this.#speech.chunks.hasSpeech(this.#nowMs);
         break;
       case "busy":
         this.#isBusy = !this.#isBusy;
@@ -226,10 +225,10 @@ class Chain implements Disposable {
   }
 
   #take(): boolean {
-    const chunk = this.#speech.take(() => ++this.#mark);
+    const chunk = this.#speech.chunks.take(() => ++this.#mark);
     if (!chunk) return false;
     const { samples, startMs } = chunk;
-    checkSamples(samples, chunkSamples(RATE_HZ, CHUNK_MS));
+    checkSamples(samples, Math.round(CHUNK_MS * RATE_HZ / 1_000));
     for (const sample of samples) if (Math.abs(sample) > 1) throw new Error("A sample is past full scale");
     if (startMs < this.#endMs - 0.1) {
       throw new Error(`Media time went back to ${startMs} ms from ${this.#endMs}`);
@@ -237,7 +236,6 @@ class Chain implements Disposable {
     const durationMs = samples.length / RATE_HZ * 1_000;
     this.#endMs = startMs + durationMs;
     this.#sentMs += durationMs;
-    this.#pool.give(samples);
     return true;
   }
 }

@@ -1,12 +1,11 @@
 /** Speech that is taken as it comes, late, or again: always the same audio, each piece once. */
 import assert from "@std/assert";
-import { chunkSamples, SamplePool } from "../audio/mod.ts";
 import { AudioLedger, type PcmFrame } from "../domain/mod.ts";
 import { seededRandom } from "../audio/testing_test.ts";
 import { encodeOpus, padded } from "../../tests/fakes/speech.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { TONE_WORDS, ToneRecogniser, toneSpeech } from "../../tests/fakes/tones.ts";
-import { SpeechChunks } from "./speech_chunks.ts";
+import { RtpVoice } from "./rtp_voice.ts";
 
 const RATE = 16_000;
 const WORDS = TONE_WORDS.slice(0, 10);
@@ -15,8 +14,7 @@ const PACKETS = await encodeOpus(padded(toneSpeech(WORDS), 500, 1_500));
 function setup({ chunkMs = 200 } = {}) {
   const ledger = new AudioLedger();
   const meter = new FakeMeter();
-  const pool = new SamplePool(chunkSamples(RATE, chunkMs));
-  const speech = new SpeechChunks({ sampleRateHz: RATE, chunkMs, pool, ledger, meter, takeDropped: () => 0 });
+  const speech = new RtpVoice({ sampleRateHz: RATE, chunkMs, ledger, meter, takeDropped: () => 0 });
   let sequence = 0;
   let mark = 0;
   const chunks: PcmFrame[] = [];
@@ -36,10 +34,9 @@ function setup({ chunkMs = 200 } = {}) {
     /** Takes all there is, or so many chunks. */
     take: (most = Infinity) => {
       for (let taken = 0; taken < most; taken++) {
-        const chunk = speech.take(() => ++mark);
+        const chunk = speech.chunks.take(() => ++mark);
         if (!chunk) return;
         chunks.push({ ...chunk, samples: chunk.samples.slice() });
-        pool.give(chunk.samples);
       }
     },
     newestMark: () => mark,
@@ -87,7 +84,7 @@ Deno.test("Chunks that are taken as they come are decoded once, and say all word
 Deno.test("Chunks that are taken at the end, all at once, are the same audio", () => {
   using world = setup();
   for (const packet of PACKETS) world.hear(packet);
-  assert.ok(world.speech.hasSpeech(0));
+  assert.ok(world.speech.chunks.hasSpeech(0));
   world.take();
   world.speech.flush(0);
   world.take();
@@ -110,7 +107,7 @@ Deno.test("Chunks that are taken at the end, all at once, are the same audio", (
   );
   assert.deepEqual(wordsOf(world.chunks), WORDS);
   assert.equal(world.ledger.sentMs, lengthMs(world.chunks));
-  assert.equal(world.speech.hasSpeech(0), false);
+  assert.equal(world.speech.chunks.hasSpeech(0), false);
 });
 
 Deno.test("A taker that has caught up takes audio as it is decoded, though nobody pauses", () => {
@@ -119,13 +116,13 @@ Deno.test("A taker that has caught up takes audio as it is decoded, though nobod
   const endless = [1, 2, 3].flatMap(() => PACKETS.slice(30, 190));
   let next = 0;
   while (next < 200) world.hear(endless[next++]);
-  assert.equal(speech.isLive, false);
+  assert.equal(speech.chunks.isLive, false);
   /** As the feed does: as many packets as are wanted, then all that they made. */
   while (next < 300) {
     for (let wanted = speech.inputsWanted; wanted > 0; wanted--) world.hear(endless[next++]);
-    while (speech.hasSpeech(20 * next)) world.take(1);
+    while (speech.chunks.hasSpeech(20 * next)) world.take(1);
   }
-  assert.equal(speech.isLive, true);
+  assert.equal(speech.chunks.isLive, true);
   assertContinuous(world.chunks);
 });
 
@@ -162,8 +159,8 @@ Deno.test("What was not acknowledged is taken again after the session is gone, a
     world.take();
     if (index === 100) {
       acknowledged = world.chunks.length - 4;
-      world.speech.acknowledge(world.newestMark() - 4);
-      world.speech.rewind();
+      world.speech.chunks.acknowledge(world.newestMark() - 4);
+      world.speech.chunks.rewind();
       world.chunks.length = acknowledged;
     }
   }
@@ -180,9 +177,9 @@ Deno.test("What was acknowledged, and silence after a voice, is not taken again"
     world.hear(packet);
     world.take();
   }
-  world.speech.acknowledge(world.newestMark() - 5); // a second of the silence after the voice is left
-  world.speech.rewind();
-  assert.equal(world.speech.hasSpeech(0), false);
+  world.speech.chunks.acknowledge(world.newestMark() - 5); // a second of the silence after the voice is left
+  world.speech.chunks.rewind();
+  assert.equal(world.speech.chunks.hasSpeech(0), false);
 });
 
 Deno.test("Of a long speech that nobody takes the newest ten seconds are left, whole words after the first", () => {
@@ -211,8 +208,8 @@ Deno.test("Of a long speech that nobody takes the newest ten seconds are left, w
 Deno.test("Speech that has waited for minutes is not said any more, and nobody is asked to take it", () => {
   using world = setup();
   for (const packet of PACKETS) world.hear(packet);
-  assert.equal(world.speech.hasSpeech(100_000), true);
-  assert.equal(world.speech.hasSpeech(200_000), false);
+  assert.equal(world.speech.chunks.hasSpeech(100_000), true);
+  assert.equal(world.speech.chunks.hasSpeech(200_000), false);
   world.take();
   assert.equal(world.chunks.length, 0);
   assert.equal(world.ledger.decodedMs, world.ledger.gatedMs + world.ledger.droppedMs);
@@ -221,7 +218,7 @@ Deno.test("Speech that has waited for minutes is not said any more, and nobody i
 Deno.test("A taker that keeps up is called for each chunk once", () => {
   using world = setup();
   let calls = 0;
-  world.speech.onSpeech = () => calls++;
+  world.speech.chunks.onSpeech = () => calls++;
   for (const packet of PACKETS) {
     world.hear(packet);
     world.take();

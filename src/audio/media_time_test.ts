@@ -1,11 +1,10 @@
 /** However a sender numbers, stamps and fills their packets: speech-to-text gets no more audio than time has passed. */
 import assert from "@std/assert";
-import { chunkSamples, SamplePool } from "../audio/mod.ts";
 import { AudioLedger, type RtpPacket } from "../domain/mod.ts";
 import { encodeOpus, packedOpus } from "../../tests/fakes/speech.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { TONE_WORDS, toneSpeech } from "../../tests/fakes/tones.ts";
-import { SpeechChunks } from "./speech_chunks.ts";
+import { RtpVoice } from "./rtp_voice.ts";
 
 const RATE = 16_000;
 const CHUNK_MS = 200;
@@ -33,14 +32,12 @@ interface Sender {
 /** Sends to a reader that takes all there is. */
 function send(sender: Sender, sendingMs = SENDING_MS) {
   const ledger = new AudioLedger();
-  const pool = new SamplePool(chunkSamples(RATE, CHUNK_MS));
-  const options = { sampleRateHz: RATE, chunkMs: CHUNK_MS, pool, ledger, meter: new FakeMeter() };
-  using speech = new SpeechChunks({ ...options, takeDropped: () => 0 });
+  const options = { sampleRateHz: RATE, chunkMs: CHUNK_MS, ledger, meter: new FakeMeter() };
+  using speech = new RtpVoice({ ...options, takeDropped: () => 0 });
   let sentMs = 0;
   const take = () => {
-    for (let chunk = speech.take(() => 0); chunk; chunk = speech.take(() => 0)) {
+    for (let chunk = speech.chunks.take(() => 0); chunk; chunk = speech.chunks.take(() => 0)) {
       sentMs += chunk.samples.length / RATE * 1_000;
-      pool.give(chunk.samples);
     }
   };
   const packets = sendingMs / 1_000 * sender.perSecond;

@@ -1,0 +1,246 @@
+/**
+ * Audio of a voice, cut into chunks for speech-to-text at the pace it takes them, without ever holding back what comes:
+ *
+ *     audio, with the frame it was made of --+--> framer -> chunks     live: passed on as it was decoded
+ *                                            |      ^
+ *                            speech buffer <-'      |                  behind: kept encoded, and decoded again
+ *                                            '-> decoder               when it is taken
+ *
+ * While chunks are taken as they come it is live. When they are not (a cold start, a slow server, a session that has to
+ * be opened again) the chunks are let go and it is behind: what was not sent waits in the buffer, where the oldest is
+ * dropped and counted, until all of it has been taken. What was sent stays in the buffer until it is acknowledged, and
+ * is taken again after `rewind`.
+ */
+import {
+  type AudioLedger,
+  type CodedFrame,
+  LIMITS,
+  type Meter,
+  type PcmFrame,
+  type VoicedPcm,
+} from "../domain/mod.ts";
+import type { EmitSamples } from "./frame_decoder.ts";
+import { Framer } from "./framer.ts";
+import { SpeechBuffer } from "./speech_buffer.ts";
+import { limitAndMeasureDb } from "./voice_threshold.ts";
+
+/** Decodes frames that waited, as FrameDecoder does. */
+export interface WaitedDecoder extends Disposable {
+  begin(): void;
+  settle(next: CodedFrame | undefined, emit: EmitSamples): void;
+  fill(frame: CodedFrame, emit: EmitSamples): void;
+  fade(): void;
+}
+
+export interface VoicedChunksOptions {
+  /** What speech-to-text wants. */
+  sampleRateHz: number;
+  /** Length of a whole chunk, 80..200 ms. */
+  chunkMs: number;
+  /** Most bytes that wait; encoded, ten seconds are few. */
+  bytesMax: number;
+  ledger: AudioLedger;
+  meter: Meter;
+  /** A decoder of its own for what waited. */
+  decoder: () => WaitedDecoder;
+}
+
+/** Chunks that wait to be taken before it is behind: one is under way, one may complete meanwhile. */
+const READY_CHUNKS_MAX = 2;
+/** Drops go to the metric this many at a time, which costs more than a drop. */
+const REPORT_EVERY = 50;
+
+export class VoicedChunks implements VoicedPcm, Disposable {
+  onSpeech: () => void = () => {};
+  readonly #options: VoicedChunksOptions;
+  readonly #framer: Framer;
+  readonly #buffer: SpeechBuffer;
+  /** Decodes what waited; undefined while live. */
+  #waited: WaitedDecoder | undefined;
+  #isLive = true;
+  /** Chunks that are complete. */
+  readonly #ready: PcmFrame[] = [];
+  /** Media time up to which this session has been sent audio: a frame is not cut where a chunk is. */
+  #sentToMs = -Infinity;
+  #hasEnded = false;
+  /** Frames of speech that waited too long: dropped and not in a metric yet. */
+  #dropped = 0;
+  /** What is known of the frame that is kept: one object, for there are fifty a second. */
+  readonly #flags = { voiced: false, endOfVoice: false, isRead: false };
+  /** What is known of the frame that is decoded again. */
+  readonly #again: PcmFrame;
+
+  constructor(options: VoicedChunksOptions) {
+    this.#options = options;
+    const { sampleRateHz, chunkMs, bytesMax, ledger } = options;
+    this.#framer = new Framer({ sampleRateHz, chunkMs });
+    this.#buffer = new SpeechBuffer({
+      durationMs: LIMITS.speechMs,
+      frames: LIMITS.speechFrames,
+      bytes: bytesMax,
+      onSent: (durationMs) => ledger.add("sentMs", durationMs),
+      onDropped: (durationMs, frames) => {
+        ledger.add("droppedMs", durationMs);
+        this.#dropped += frames;
+        if (this.#dropped >= REPORT_EVERY) this.#report();
+      },
+    });
+    this.#again = {
+      samples: new Float32Array(),
+      sampleRateHz,
+      startMs: 0,
+      heardAtMs: 0,
+      voiced: false,
+      endOfVoice: false,
+    };
+  }
+
+  // The source's side.
+
+  /** Audio that completes the chunk being filled, ms. */
+  get missingMs(): number {
+    return this.#framer.missingMs;
+  }
+
+  /** Takes audio of a voice, which is good until this returns, with the frame it was made of. */
+  push(audio: PcmFrame, frame: CodedFrame): void {
+    if (this.#isLive && this.#ready.length > READY_CHUNKS_MAX) this.#fallBehind();
+    const flags = this.#flags;
+    flags.voiced = audio.voiced;
+    flags.endOfVoice = audio.endOfVoice;
+    flags.isRead = this.#isLive;
+    if (!this.#buffer.push(frame, flags)) this.#startOver();
+    if (this.#isLive) this.#framed(audio);
+  }
+
+  /** Tells the reader where there is something to take. */
+  notify(): void {
+    if (this.#hasEnded || this.#ready.length > 0 || this.#buffer.unread > 0) this.onSpeech();
+  }
+
+  /** Nothing more is pushed; what waits can still be taken. */
+  end(): void {
+    this.#hasEnded = true;
+    this.notify();
+  }
+
+  // The reader's side.
+
+  /** Whether audio is taken as it is decoded, and not decoded again from what waited. */
+  get isLive(): boolean {
+    return this.#isLive;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  hasSpeech(nowMs: number): boolean {
+    if (!this.#isLive && !this.#buffer.expire(nowMs - LIMITS.speechAgeMs)) this.#startOver();
+    return this.#ready.length > 0 || this.#buffer.unread > 0 || (this.#hasEnded && this.#framer.isHolding);
+  }
+
+  take(markOf: (durationMs: number) => number): PcmFrame | undefined {
+    while (this.#ready.length === 0 && this.#takeWaiting());
+    if (this.#ready.length === 0 && this.#hasEnded) this.#ready.push(...this.#framer.flush());
+    const chunk = this.#ready.shift();
+    if (!chunk) return undefined;
+    // Frames come in the numbers that make a chunk, so that none may be left to show that all was taken.
+    if (this.#ready.length === 0 && this.#buffer.unread === 0) this.#takeWaiting();
+    const durationMs = chunk.samples.length / chunk.sampleRateHz * 1_000;
+    this.#sentToMs = chunk.startMs + durationMs;
+    this.#buffer.sent(this.#sentToMs, markOf(durationMs));
+    return chunk;
+  }
+
+  acknowledge(mark: number): void {
+    this.#buffer.acknowledge(mark);
+  }
+
+  rewind(): void {
+    this.#buffer.rewind();
+    this.#sentToMs = -Infinity;
+    this.#startOver();
+  }
+
+  /** Closes the decoder. What still waits was cut off, which is for the ledger's owner to count. */
+  [Symbol.dispose](): void {
+    this.#letGo();
+    this.#catchUp();
+  }
+
+  /** Nine frames in ten complete no chunk. */
+  #framed(audio: PcmFrame): void {
+    const completed = this.#framer.receive(audio);
+    if (completed.length > 0) this.#ready.push(...completed);
+  }
+
+  /** Decodes the next frame that waited. False when there is none: then it is live again. */
+  #takeWaiting(): boolean {
+    if (this.#isLive) return false;
+    const next = this.#buffer.read();
+    if (!next) {
+      this.#waited?.settle(undefined, this.#emitAgain);
+      this.#catchUp();
+      return false;
+    }
+    const waited = this.#waited ??= this.#options.decoder();
+    waited.settle(next.frame, this.#emitAgain);
+    this.#again.voiced = next.voiced;
+    this.#again.endOfVoice = next.endOfVoice;
+    waited.fill(next.frame, this.#emitAgain);
+    if (next.endOfVoice) {
+      waited.settle(undefined, this.#emitAgain);
+      waited.fade();
+      waited.begin();
+    }
+    return true;
+  }
+
+  readonly #emitAgain: EmitSamples = (frame, samples, origin) => {
+    if (origin !== "empty") limitAndMeasureDb(samples);
+    const audio = this.#again;
+    const sentSamples = Math.round((this.#sentToMs - frame.startMs) * audio.sampleRateHz / 1_000);
+    if (sentSamples >= samples.length) return;
+    const isCut = sentSamples > 0;
+    audio.samples = isCut ? samples.subarray(sentSamples) : samples;
+    audio.startMs = isCut ? this.#sentToMs : frame.startMs;
+    audio.heardAtMs = frame.heardAtMs;
+    this.#framed(audio);
+  };
+
+  /** Chunks are not taken as they come: they are let go, for the buffer has what they were made of. */
+  #fallBehind(): void {
+    this.#isLive = false;
+    this.#letGo();
+    this.#buffer.reread();
+  }
+
+  /** All that waited was taken. */
+  #catchUp(): void {
+    this.#isLive = true;
+    this.#waited?.[Symbol.dispose]();
+    this.#waited = undefined;
+    this.#report();
+  }
+
+  /** Begins again with the oldest frame that is to be sent. */
+  #startOver(): void {
+    this.#fallBehind();
+    this.#waited?.begin();
+    if (this.#buffer.unread === 0) this.#catchUp();
+  }
+
+  #letGo(): void {
+    this.#ready.length = 0;
+    this.#framer.reset();
+  }
+
+  /** Moves drops to the metric. */
+  #report(): void {
+    if (this.#dropped > 0) {
+      this.#options.meter.count("tiro_queue_dropped_total", "speech", this.#dropped);
+    }
+    this.#dropped = 0;
+  }
+}

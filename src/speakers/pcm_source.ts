@@ -1,0 +1,29 @@
+/** PCM that a door sends: taken as it comes, voiced PCM out. */
+import { PcmVoice } from "../audio/mod.ts";
+import { UnavailableError } from "../domain/mod.ts";
+import type { RunningSource, SourceParts } from "./source.ts";
+
+export function openPcmSource(parts: SourceParts<"pcm">): RunningSource<"pcm"> {
+  const { options: { format }, sampleRateHz, chunkMs, onHeard, ledger, scope, clock, meter } = parts;
+  const voice = scope.use(new PcmVoice({ format, sampleRateHz, chunkMs, ledger, meter }));
+  let isHeard = false;
+  let hasEnded = false;
+  return {
+    voice: voice.chunks,
+    send() {},
+    request: (audio) =>
+      Promise.try(() => {
+        if (hasEnded) {
+          throw new UnavailableError("Cannot take audio: the speaker is being closed", "draining");
+        }
+        voice.receive(audio, clock.now());
+        if (!isHeard) onHeard();
+        isHeard = true;
+        return undefined;
+      }),
+    end() {
+      if (!hasEnded) voice.flush();
+      hasEnded = true;
+    },
+  };
+}
