@@ -17,6 +17,7 @@ import {
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp, watchTunnel } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
+import { SessionLanguages, Sessions, SpokenLanguages } from "./sessions/mod.ts";
 import {
   AdmittingHost,
   collectGarbage,
@@ -28,7 +29,7 @@ import {
   startSpeakerHost,
 } from "./speakers/mod.ts";
 import { createSpeechToText, SttWaker } from "./stt/mod.ts";
-import { SpokenLanguages, TalkRooms } from "./talk/mod.ts";
+import { TalkRooms } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
 
@@ -164,13 +165,19 @@ export async function startService(
     internalSecret: internalSecret.reveal(),
     nextcloudUrl,
     tls,
-    spoken,
-    host,
-    admission: host,
+    languages: new SessionLanguages({ spoken, translations, log, meter }),
+    sessions: new Sessions({
+      host,
+      admission: host,
+      translations,
+      sessionsMax: config.limits.rooms,
+      speakersPerSessionMax: config.limits.speakersPerRoom,
+      scope: scope.child("sessions"),
+      clock,
+      log,
+      meter,
+    }),
     settings: scope.use(new SignalingSettings({ ocs, clock, log })),
-    translations,
-    roomsMax: config.limits.rooms,
-    speakersPerRoomMax: config.limits.speakersPerRoom,
     emptyRoomMs: config.limits.emptyRoomMs,
     scope: scope.child("rooms"),
     clock,

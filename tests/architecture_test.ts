@@ -40,8 +40,9 @@ const ROOMS: Record<string, Rule> = {
     rooms: ["domain", "flow", "audio", "stt", "webrtc", "captioning"],
     packages: ["node:v8", "node:vm", "node:worker_threads"],
   },
+  sessions: { rooms: ["domain", "flow", "captioning"], packages: [] },
   talk: {
-    rooms: ["domain", "flow", "captioning", "http"],
+    rooms: ["domain", "flow", "sessions", "http"],
     packages: ["zod", "node:crypto", "@hono/zod-openapi"],
   },
   http: {

@@ -3,7 +3,7 @@
  * Nextcloud session and may ask before the HPB has told us of it; the HPB names them by its own session. Talk sets the
  * language in a request of its own, so a language alone makes nobody a listener. Pure; all sides bounded.
  */
-import type { Recipient } from "../captioning/mod.ts";
+import type { Recipient } from "../sessions/mod.ts";
 import { LIMITS } from "../domain/mod.ts";
 import type { TargetMemory } from "./target_memory.ts";
 

@@ -4,4 +4,3 @@ export { statusOf, TALK_REASONS } from "./api/health.ts";
 export type { Rooms, RoomsStatus, TranscribeOutcome, TranscribeRequest } from "./api/rooms.ts";
 export { TALK_API } from "./api/routes.ts";
 export { type TalkOptions, TalkRooms } from "./rooms.ts";
-export { SpokenLanguages } from "./spoken_languages.ts";

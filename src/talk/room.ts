@@ -3,21 +3,9 @@
  * ones to the others. Everything here happens at once, in the order it was reported; what takes time runs in the
  * speakers' scopes.
  */
-import { FanOut } from "../captioning/mod.ts";
-import {
-  type Caption,
-  type Clock,
-  type IceServer,
-  isSameLanguage,
-  LIMITS,
-  type Log,
-  type Meter,
-  type SpeakerHost,
-  type SpeakerTrouble,
-  type Translations,
-} from "../domain/mod.ts";
-import { reportInternalError, type Scope, untilAborted } from "../flow/mod.ts";
-import type { Joining } from "./joining.ts";
+import { type Caption, type Clock, type IceServer, LIMITS, type Log, type Meter } from "../domain/mod.ts";
+import { reportInternalError, type Scope } from "../flow/mod.ts";
+import type { Session, Sessions } from "../sessions/mod.ts";
 import { Listeners, type Wanted } from "./listeners.ts";
 import type { RoomSpeaker } from "./room_speaker.ts";
 import { RoomSpeakers } from "./room_speakers.ts";
@@ -38,23 +26,21 @@ export type RoomSignaling = Pick<
 
 export interface RoomOptions {
   languageId: string;
-  connect: (onEvent: (event: SignalingEvent) => void) => RoomSignaling;
-  host: SpeakerHost;
-  /** The line all rooms' speakers wait in. */
-  joining: Joining;
+  connect: (scope: Scope, onEvent: (event: SignalingEvent) => void) => RoomSignaling;
+  /** Of all doors. */
+  sessions: Sessions;
   /** STUN and TURN servers for a new subscription. */
   iceServers: () => Promise<readonly IceServer[]>;
-  translations?: Translations;
   /** Of all rooms: who comes from another one keeps their language. */
   targets: TargetMemory;
   emptyRoomMs: number;
-  speakersMax: number;
-  /** The room's scope. Its owner disposes it after `onEnd`. */
-  scope: Scope;
   clock: Clock;
   log: Log;
   meter: Meter;
+  /** Its owner closes it then. */
   onEnd: (end: RoomEnd) => void;
+  /** A broken invariant ended it: its owner closes it then. */
+  onBroken: (error: unknown) => void;
 }
 
 /** After joining, the HPB gets this long to list who is in the room before the room can count as empty. */
@@ -64,16 +50,14 @@ const ROSTER_WAIT_MS = 10_000;
  * not been named by then is gone.
  */
 const SETTLE_MS = 5_000;
-/** While captions cannot leave although the HPB is joined (its socket is full), this often is tried again. */
-const OUTBOX_RETRY_MS = 200;
 
 export class Room {
   readonly #options: RoomOptions;
   readonly #signaling: RoomSignaling;
   readonly #listeners: Listeners;
   readonly #speakers: RoomSpeakers;
-  readonly #fanOut: FanOut;
-  #languageId: string;
+  readonly #session: Session<RoomSpeaker>;
+  readonly #scope: Scope;
   #joinedAtMs: number | undefined;
   #hasStayed = false;
   #hasJoined = false;
@@ -83,36 +67,37 @@ export class Room {
   readonly #missing = new Set<string>();
   /** Runs from a full (re-)join until whoever has not been named is given up. */
   #settleTimer: Disposable | undefined;
-  #emptyTimer: Disposable | undefined;
-  #outboxTimer: Disposable | undefined;
   #ended = false;
 
+  /** Throws UnavailableError where there is no place for it. */
   constructor(options: RoomOptions) {
     this.#options = options;
-    this.#languageId = options.languageId;
-    this.#listeners = new Listeners(options.targets);
-    this.#signaling = options.connect((event) => this.#receive(event));
-    this.#fanOut = new FanOut({
-      listeners: () => this.#listeners.present(),
+    const { languageId, sessions, targets, connect, onBroken } = options;
+    this.#listeners = new Listeners(targets);
+    const { session, scope } = sessions.open<RoomSpeaker>("join the call", {
+      languageId,
+      viewers: () => this.#listeners.present(),
       isReady: () => this.#signaling.canSend && this.#knowsListeners,
       send: (listenerId, caption) => this.#send(listenerId, caption),
-      onHeld: () => this.#retryOutbox(),
-      translate: options.translations && ((request) => options.translations!.translate(request)),
-      clock: options.clock,
-      meter: options.meter,
+      onFreed: () => this.#speakers.openWaiting(),
+      onEmpty: () => this.#end({ reason: "nobody_listens" }),
+      onBroken,
     });
+    this.#session = session;
+    this.#scope = scope;
+    this.#signaling = connect(scope, (event) => this.#receive(event));
     this.#speakers = new RoomSpeakers({
       ...options,
+      session,
+      scope,
+      host: sessions.host,
+      joining: sessions.joining,
       requestOffer: (sessionId) => this.#signaling.requestOffer(sessionId),
       sendAnswer: (sessionId, sid, sdp) => this.#signaling.sendAnswer(sessionId, sid, sdp),
-      onCaption: (caption) => this.#fanOut.deliver(caption),
     });
-    options.scope.defer(() => {
+    scope.defer(() => {
       this.#listeners.release();
-      this.#fanOut[Symbol.dispose]();
       this.#settleTimer?.[Symbol.dispose]();
-      this.#stopEmptyTimer();
-      this.#outboxTimer?.[Symbol.dispose]();
     });
   }
 
@@ -136,25 +121,7 @@ export class Room {
   }
 
   get languageId(): string {
-    return this.#languageId;
-  }
-
-  get speakerCount(): number {
-    return this.#speakers.size;
-  }
-
-  /** Speakers whose audio arrives. */
-  get heardCount(): number {
-    return this.#speakers.heardCount;
-  }
-
-  /** Adds up why speakers cannot be captioned now. */
-  addTroubles(to: Partial<Record<SpeakerTrouble, number>>): void {
-    this.#speakers.addTroubles(to);
-  }
-
-  get listenerCount(): number {
-    return this.#listeners.presentCount;
+    return this.#session.languageId;
   }
 
   /** How many asked for captions, here or not. */
@@ -187,14 +154,14 @@ export class Room {
     this.#listeners.add(ncSessionId);
     const dropped = this.#listeners.takeDropped();
     if (dropped > 0) this.#options.meter.count("tiro_listeners_dropped_total", "room_full", dropped);
-    this.#stopEmptyTimer(); // they get the whole time to come
+    this.#session.keep(); // they get the whole time to come
     this.#watchListeners();
   }
 
   /** Whoever comes by this HPB session is a listener. */
   expectListener(sessionId: string): void {
     this.#listeners.expect(sessionId);
-    this.#stopEmptyTimer();
+    this.#session.keep();
     this.#watchListeners();
   }
 
@@ -212,28 +179,26 @@ export class Room {
   /** The language one who is known gets captions in; null for the one spoken. */
   setTranslationTarget(ncSessionId: string, targetId: string | null): void {
     const changed = this.#listeners.setTarget(ncSessionId, targetId);
-    if (changed !== undefined) this.#fanOut.release(changed);
+    if (changed !== undefined) this.#session.targetChanged(changed);
   }
 
   setLanguage(languageId: string): void {
-    if (languageId === this.#languageId) return;
-    this.#languageId = languageId;
-    this.#speakers.setLanguage(languageId);
-    // Their language is now the one spoken: nothing they get may come after what needs no translation.
-    for (const { id, targetId } of this.#listeners.present()) {
-      if (targetId !== null && isSameLanguage(targetId, languageId)) this.#fanOut.release(id);
-    }
+    this.#session.setLanguage(languageId);
   }
 
   /**
-   * Delivers what was heard, which the signal bounds, and says goodbye, which `goodbye` may cut short. The owner disposes
-   * the scope afterwards.
+   * Delivers what was received so far, which the signal bounds, and says goodbye, which `goodbye` may cut short. Then
+   * nothing of it is left to be done but `close`.
    */
   async drain(signal: AbortSignal, goodbye?: AbortSignal): Promise<void> {
     this.#ended = true;
-    await untilAborted(this.#speakers.drain(signal), signal).catch(() => {});
-    await this.#fanOut.drain(signal);
+    await this.#session.drain(signal);
     await this.#signaling.bye(goodbye);
+  }
+
+  /** Leaves the call with its last words. Resolves when nothing of it is left; never rejects. */
+  close(): Promise<void> {
+    return this.#options.sessions.close(this.#session, this.#scope, (signal) => this.drain(signal));
   }
 
   /** What goes wrong over one speaker's message is that speaker's failure, and not the room's. */
@@ -257,7 +222,7 @@ export class Room {
         if (event.resumed) this.#speakers.resumed();
         else this.#joinedAnew();
         this.#watchListeners();
-        this.#fanOut.flush();
+        this.#session.flush();
         return;
       case "sessions_joined":
         for (const { sessionId, ncSessionId, internal } of event.sessions) {
@@ -316,7 +281,7 @@ export class Room {
   #listenersKnown(): void {
     this.#missing.clear();
     this.#knowsListeners = true;
-    this.#fanOut.flush();
+    this.#session.flush();
   }
 
   #send(listenerId: string, caption: Caption): void {
@@ -328,34 +293,18 @@ export class Room {
     });
   }
 
-  #retryOutbox(): void {
-    const { scope, clock } = this.#options;
-    if (this.#outboxTimer || scope.signal.aborted || this.#ended) return;
-    this.#outboxTimer = clock.timer(OUTBOX_RETRY_MS, () => {
-      this.#outboxTimer = undefined;
-      this.#fanOut.flush();
-    });
-  }
-
   /**
    * A room nobody listens to is left after a while. The timer runs exactly while that is known: nobody wants captions,
    * or nobody who does is in the room, which only a joined room can tell.
    */
   #watchListeners(): void {
-    const { scope, clock, emptyRoomMs } = this.#options;
+    const { emptyRoomMs } = this.#options;
     const isWanted = this.#listeners.wantedCount > 0;
     if (isWanted && (!this.#signaling.isJoined || this.#listeners.presentCount > 0)) {
-      this.#stopEmptyTimer();
-    } else if (!this.#emptyTimer && !scope.signal.aborted) {
-      const mayBeHere = isWanted && !this.#knowsListeners;
-      const waitMs = mayBeHere ? Math.max(emptyRoomMs, ROSTER_WAIT_MS) : emptyRoomMs;
-      this.#emptyTimer = clock.timer(waitMs, () => this.#end({ reason: "nobody_listens" }));
+      return this.#session.keep();
     }
-  }
-
-  #stopEmptyTimer(): void {
-    this.#emptyTimer?.[Symbol.dispose]();
-    this.#emptyTimer = undefined;
+    const mayBeHere = isWanted && !this.#knowsListeners;
+    this.#session.endAfter(mayBeHere ? Math.max(emptyRoomMs, ROSTER_WAIT_MS) : emptyRoomMs);
   }
 
   #end(end: RoomEnd): void {

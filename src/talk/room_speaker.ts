@@ -8,7 +8,6 @@
 import type {
   Caption,
   Clock,
-  HostedSpeaker,
   IceCandidate,
   IceServer,
   Log,
@@ -17,10 +16,10 @@ import type {
   SpeakerHost,
   SpeakerTrouble,
 } from "../domain/mod.ts";
-import { NegotiationError, TiroError, UnavailableError } from "../domain/mod.ts";
+import { NegotiationError, UnavailableError } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
+import { type Joining, type JoinReason, type JoinTurn, SessionSpeaker } from "../sessions/mod.ts";
 import { ConnectionWatch, type Sign } from "./connection_watch.ts";
-import type { Joining, JoinReason, JoinTurn } from "./joining.ts";
 import { OfferLine } from "./offer_line.ts";
 
 export interface RoomSpeakerOptions {
@@ -56,14 +55,9 @@ const UNEXPECTED_WAIT_MS = 128_000;
 
 export class RoomSpeaker implements AsyncDisposable {
   readonly #options: RoomSpeakerOptions;
-  /** Undefined until the first request, while a broken one's successor waits, and while the host has no room. */
-  #hosted: HostedSpeaker<"webrtc"> | undefined;
-  #languageId: string;
-  /** Whether audio arrives. */
-  #heard = false;
+  /** Open from the first request on, but while a broken one's successor waits, and while the host has no room. */
+  readonly #speaker: SessionSpeaker<"webrtc">;
   readonly #connection = new ConnectionWatch();
-  /** What the newest pipeline reported. */
-  #pipeline: { trouble?: SpeakerTrouble } = {};
   /** Whether the host had no place at the last request. */
   #isUnplaced = false;
   /** Requests since audio was last heard. */
@@ -85,22 +79,35 @@ export class RoomSpeaker implements AsyncDisposable {
 
   constructor(options: RoomSpeakerOptions) {
     this.#options = options;
-    this.#languageId = options.languageId;
+    this.#speaker = new SessionSpeaker({
+      ...options,
+      id: options.sessionId,
+      source: { kind: "webrtc" },
+      onHeard: () => this.#received(),
+      onSource: (event) => {
+        if (event.type === "connected") return this.#turn.connected();
+        this.#notConnected(event.reason);
+        this.#askAgain(event.reason);
+      },
+      onFailed: () => {
+        this.#closed();
+        this.#askAgain("failed");
+      },
+    });
     this.#turn = options.joining.turn(options.room, () => this.#ask());
     this.#offers = new OfferLine({ ...options, answer: (offer) => this.#answer(offer) });
     options.scope.defer(() => this.#rest());
-    options.scope.defer(() => this.#hosted?.[Symbol.asyncDispose]());
   }
 
   /** Whether audio arrives: the subscription works. */
   get isHeard(): boolean {
-    return this.#heard;
+    return this.#speaker.isHeard;
   }
 
   /** Why this speaker cannot be captioned now; undefined while they can. */
   get trouble(): SpeakerTrouble | undefined {
     if (this.#isUnplaced) return "no_media_worker";
-    return this.#connection.isTrouble ? "not_connected" : this.#pipeline.trouble;
+    return this.#connection.isTrouble ? "not_connected" : this.#speaker.trouble;
   }
 
   /** Asks the SFU for an offer, now or when its turn comes. */
@@ -130,7 +137,7 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   offered(offer: SdpOffer): void {
-    if (this.#options.scope.signal.aborted || !this.#hosted) return;
+    if (this.#options.scope.signal.aborted || !this.#speaker.isOpen) return;
     this.#options.joining.silent.delete(this.#releasePlace);
     this.#turn.offered();
     this.#offers.add(offer);
@@ -142,7 +149,7 @@ export class RoomSpeaker implements AsyncDisposable {
    */
   answerRefused({ sid, isAsked }: { sid: string; isAsked?: true }): void {
     const { log, meter } = this.#options;
-    this.#hosted?.send({ type: "hang_up", sid });
+    this.#speaker.send({ type: "hang_up", sid });
     this.#offers.clear(); // what waits would renegotiate it
     if (isAsked) return;
     meter.count("transcription_errors_total", "answer_refused");
@@ -152,7 +159,7 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   candidate(sid: string, candidate: IceCandidate): void {
-    this.#hosted?.send({ type: "candidate", sid, candidate });
+    this.#speaker.send({ type: "candidate", sid, candidate });
   }
 
   /** The SFU refused: the speaker does not publish yet, or no longer. */
@@ -169,25 +176,18 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** A message of theirs could not be taken: another pipeline takes the place of this one. */
   failed(error: unknown): void {
-    this.#discard(error);
+    this.#speaker.fail(error);
   }
 
   setLanguage(languageId: string): void {
-    this.#languageId = languageId;
-    this.#hosted?.setLanguage(languageId);
+    this.#speaker.setLanguage(languageId);
   }
 
   /** Delivers what was heard; the signal bounds the wait. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#leaving = true;
     this.#rest();
-    try {
-      await this.#hosted?.drain(signal);
-    } catch (error) {
-      if (!signal.aborted && !this.#options.scope.signal.aborted) {
-        this.#complain("speaker not drained", error);
-      }
-    }
+    await this.#speaker.drain(signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -197,47 +197,30 @@ export class RoomSpeaker implements AsyncDisposable {
   /** Rejects when the scope is aborted only. */
   async #answer(offer: SdpOffer): Promise<void> {
     const { scope, iceServers, sendAnswer } = this.#options;
-    const hosted = this.#hosted;
-    if (!hosted) return;
+    const { pipeline } = this.#speaker;
+    if (!pipeline) return;
     try {
       const servers = await untilAborted(iceServers(), scope.signal);
-      const answer = hosted.request({ type: "answer", offer, iceServers: servers });
+      if (pipeline !== this.#speaker.pipeline) return;
+      const answer = this.#speaker.request({ type: "answer", offer, iceServers: servers });
       const { sdp } = await untilAborted(answer, scope.signal);
       sendAnswer(offer.sid, sdp);
     } catch (error) {
       scope.signal.throwIfAborted();
-      if (hosted !== this.#hosted) return; // it broke meanwhile, which is told
-      this.#complain("offer not answered", error, this.#tries === 0 ? "warn" : "debug");
+      if (pipeline !== this.#speaker.pipeline) return; // it broke meanwhile, which is reported
+      this.#speaker.complain("offer not answered", error, this.#tries === 0 ? "warn" : "debug");
       if (error instanceof NegotiationError) this.#notConnected({ unanswered: error.code });
       this.#askAgain("not_answered");
     }
   }
 
-  #openHosted(): HostedSpeaker<"webrtc"> {
-    const { sessionId, host, onCaption } = this.#options;
-    const pipeline: { trouble?: SpeakerTrouble } = this.#pipeline = {};
-    const options = {
-      speaker: { id: sessionId },
-      languageId: this.#languageId,
-      source: { kind: "webrtc" },
-    } as const;
-    return host.open(options, {
-      caption: onCaption,
-      heard: () => {
-        this.#heard = true;
-        this.#joinReason = "lost";
-        this.#tries = 0;
-        this.#connected();
-        this.#rest(); // a new offer would replace what works again
-      },
-      source: (event) => {
-        if (event.type === "connected") return this.#turn.connected();
-        this.#notConnected(event.reason);
-        this.#askAgain(event.reason);
-      },
-      trouble: (trouble) => void (pipeline.trouble = trouble),
-      failed: (error) => this.#discard(error),
-    });
+  #received(): void {
+    this.#joinReason = "lost";
+    this.#tries = 0;
+    const { clock, log } = this.#options;
+    const seconds = this.#connection.heard(clock.now());
+    if (seconds !== undefined) log.info("speaker connected", { seconds });
+    this.#rest(); // a new offer would replace what works again
   }
 
   #notConnected(sign: Sign): void {
@@ -250,20 +233,6 @@ export class RoomSpeaker implements AsyncDisposable {
     log.warn("speaker not connected", { ...found });
   }
 
-  #connected(): void {
-    const { clock, log } = this.#options;
-    const seconds = this.#connection.heard(clock.now());
-    if (seconds !== undefined) log.info("speaker connected", { seconds });
-  }
-
-  /** The pipeline broke: after a wait a new one takes its place, and needs a subscription of its own. */
-  #discard(error: unknown): void {
-    if (this.#options.scope.signal.aborted || !this.#hosted) return;
-    this.#complain("speaker failed", error);
-    this.#close();
-    this.#askAgain("failed");
-  }
-
   /** Sends nothing, and somebody else needs the place: asks for another after the longest wait, not at once. */
   #release(): void {
     this.#options.meter.count("tiro_places_given_up_total", "silent");
@@ -274,29 +243,22 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   #close(): void {
-    const { scope, joining } = this.#options;
-    const hosted = this.#hosted;
-    joining.silent.delete(this.#releasePlace);
-    this.#hosted = undefined;
+    this.#speaker.close();
+    this.#closed();
+  }
+
+  #closed(): void {
+    this.#options.joining.silent.delete(this.#releasePlace);
     this.#offers.clear();
-    this.#pipeline = {};
-    if (scope.signal.aborted || !hosted) return;
-    scope.run(async () => {
-      try {
-        await hosted[Symbol.asyncDispose]();
-      } catch (error) {
-        this.#complain("speaker not closed cleanly", error);
-      }
-    });
   }
 
   #askAgain(reason: string): void {
     const { scope, clock, isExpected, joining } = this.#options;
-    this.#heard = false;
+    this.#speaker.lost();
     // Whoever waits for a turn is about to ask anyway, and keeps the place.
     if (scope.signal.aborted || this.#leaving || this.#timer || this.#turn.isWaiting) return;
     this.#turn.done();
-    if (this.#hosted && this.#joinReason === "in_vain") joining.silent.add(this.#releasePlace);
+    if (this.#speaker.isOpen && this.#joinReason === "in_vain") joining.silent.add(this.#releasePlace);
     const longestMs = isExpected() ? LONGEST_WAIT_MS : UNEXPECTED_WAIT_MS;
     const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, longestMs);
     this.#timer = clock.timer(waitMs, () => {
@@ -320,7 +282,7 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#askedAs = this.#joinReason;
     this.#joinReason = "in_vain"; // until audio comes
     try {
-      this.#hosted ??= this.#openHosted();
+      this.#speaker.open();
       this.#isUnplaced = false;
       meter.count("tiro_offers_requested_total", this.#reason);
       this.#connection.asked(this.#options.clock.now());
@@ -332,7 +294,7 @@ export class RoomSpeaker implements AsyncDisposable {
         joining.silent.makeWay();
         // The other codes are reasons for all new speakers, which RoomsStatus.refusal has.
         this.#isUnplaced = error.code === "busy";
-        this.#complain("speaker not captioned for now", error, this.#tries === 0 ? "warn" : "debug");
+        this.#speaker.complain("speaker not captioned for now", error, this.#tries === 0 ? "warn" : "debug");
       } else {
         meter.count("transcription_errors_total", "unexpected");
         log.error("speaker not opened", error);
@@ -351,12 +313,5 @@ export class RoomSpeaker implements AsyncDisposable {
   #disarm(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
-  }
-
-  #complain(message: string, error: unknown, level: "warn" | "debug" = "warn"): void {
-    const { log, meter } = this.#options;
-    const code = error instanceof TiroError ? error.code : "unexpected";
-    meter.count("transcription_errors_total", code);
-    log[level](message, { code });
   }
 }

@@ -3,7 +3,6 @@
  * rooms for good. Requests never wait for the HPB.
  */
 import {
-  type Admission,
   type Clock,
   type IceServer,
   type IceServerSource,
@@ -12,21 +11,16 @@ import {
   type Meter,
   NotFoundError,
   PreconditionError,
-  type SpeakerHost,
   TiroError,
-  type Translations,
   UnavailableError,
 } from "../domain/mod.ts";
-import { type Scope, type TlsOptions, untilAborted } from "../flow/mod.ts";
+import type { Scope, TlsOptions } from "../flow/mod.ts";
+import type { SessionLanguages, Sessions } from "../sessions/mod.ts";
 import type { Rooms, RoomsStatus, TranscribeOutcome, TranscribeRequest } from "./api/rooms.ts";
 import { Breaker, type SignalingTrouble } from "./breaker.ts";
-import { CallLanguages } from "./call_languages.ts";
-import { gaugeCalls, sumOf, troublesIn } from "./gauges.ts";
-import { Joining } from "./joining.ts";
 import { makeRoomForListener } from "./listeners_bound.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
-import type { SpokenLanguages } from "./spoken_languages.ts";
 import { TargetMemory } from "./target_memory.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
 
@@ -36,15 +30,10 @@ export interface TalkOptions {
   internalSecret: string;
   nextcloudUrl: string;
   tls: TlsOptions;
-  spoken: SpokenLanguages;
-  host: SpeakerHost;
-  /** Whether calls are joined that were not before; of speakers the host decides. */
-  admission: Admission;
+  languages: SessionLanguages;
+  /** Of all doors. */
+  sessions: Sessions;
   settings: IceServerSource;
-  /** Without it captions come in the language spoken alone. */
-  translations?: Translations;
-  roomsMax: number;
-  speakersPerRoomMax: number;
   emptyRoomMs: number;
   /** Participants of all rooms who asked for captions. Default LIMITS.listeners. */
   listenersMax?: number;
@@ -60,7 +49,6 @@ export interface TalkOptions {
 
 interface OpenRoom {
   readonly room: Room;
-  readonly scope: Scope;
   /** The newest Talk gave: their passwords run out. */
   turnServers: readonly IceServer[];
   /** What it was brought back from, where it was. */
@@ -69,48 +57,47 @@ interface OpenRoom {
 
 export class TalkRooms implements Rooms {
   readonly #options: TalkOptions;
-  readonly #languages: CallLanguages;
+  readonly #languages: SessionLanguages;
   readonly #breaker: Breaker;
-  readonly #joining: Joining;
   readonly #rooms = new Map<string, OpenRoom>();
   /** Rooms being left, with their tokens: last words are on their way, sockets are closing. */
   readonly #closing = new Map<Promise<void>, string>();
   readonly #lost: LostRooms;
   readonly #targets: TargetMemory;
-  #draining = false;
 
   constructor(options: TalkOptions) {
     this.#options = options;
-    this.#languages = new CallLanguages(options);
+    this.#languages = options.languages;
     this.#breaker = new Breaker({
       clock: options.clock,
       onTrouble: (trouble) => this.#signalingChanged(trouble),
     });
-    this.#joining = new Joining(options.clock);
     this.#targets = new TargetMemory(options.clock);
     const { scope, clock, meter } = options;
     this.#lost = scope.use(
       new LostRooms({
         clock,
-        roomsMax: options.roomsMax,
+        roomsMax: options.sessions.max,
         bringBack: (roomToken, lost) => this.#bringBack(roomToken, lost),
         onGivenUp: () => this.#gaveUp(),
       }),
     );
-    gaugeCalls(meter, scope, {
-      rooms: () => this.#openRooms(),
-      wanted: () => sumOf(this.#roomsWithListeners(), "wantedCount"),
-      lost: () => this.#lost.size,
-      joining: this.#joining,
-    });
+    const gauge = (name: string, help: string, read: () => number) =>
+      scope.use(meter.gauge(name, help, read));
+    gauge("tiro_rooms_lost", "Calls lost with the HPB and tried again", () => this.#lost.size);
+    gauge(
+      "tiro_listeners_wanted",
+      "Participants who asked for captions, in their call or not",
+      () => this.#roomsWithListeners().reduce((sum, { wantedCount }) => sum + wantedCount, 0),
+    );
   }
 
   get languages(): readonly Language[] {
-    return this.#options.spoken.languages;
+    return this.#languages.known;
   }
 
   get defaultLanguageId(): string {
-    return this.#options.spoken.defaultId;
+    return this.#languages.defaultId;
   }
 
   transcribe(request: TranscribeRequest): TranscribeOutcome {
@@ -127,9 +114,8 @@ export class TalkRooms implements Rooms {
     if (open && turnServers.length > 0) open.turnServers = turnServers;
     if (this.#breaker.isOpen && !known?.isJoined) throw this.#unavailable();
     // A call that is being captioned, or was until the HPB went away, goes on.
-    const { refusal } = this.#options.admission;
-    const makesWay = refusal?.code === "speakers_max" && this.#joining.silent.size > 0;
-    if (refusal && !makesWay && !known && !lost) {
+    const refusal = this.#options.sessions.refusalOf({ goesOn: Boolean(known ?? lost) });
+    if (refusal) {
       throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
     }
     if (!(known ?? lost?.before)?.wants(ncSessionId)) {
@@ -177,24 +163,22 @@ export class TalkRooms implements Rooms {
   }
 
   status(): RoomsStatus {
-    const rooms = this.#openRooms();
+    const { sessions: rooms, viewers: listeners, ...others } = this.#options.sessions.status();
     return {
-      rooms: rooms.length,
-      speakers: sumOf(rooms, "speakerCount"),
-      listeners: sumOf(rooms, "listenerCount"),
+      rooms,
+      listeners,
+      ...others,
       signalingReachable: this.#breaker.refusal !== undefined || !this.#breaker.isOpen,
       signalingRefused: this.#breaker.trouble?.kind === "refused",
-      refusal: this.#options.admission.refusal?.code,
-      troubles: { ...this.#options.host.faults, ...troublesIn(rooms) },
     };
   }
 
   /** No new rooms; delivers what was heard and leaves every room. The signals bound the waits for the one and the other. */
   async drain(signal: AbortSignal, goodbyes?: AbortSignal): Promise<void> {
-    this.#draining = true;
     this.#lost.clear();
+    const drained = this.#options.sessions.drain(signal);
     const draining = this.#openRooms().map((room) => room.drain(signal, goodbyes));
-    await Promise.all([...draining, untilAborted(Promise.all(this.#closing.keys()), signal).catch(() => {})]);
+    await Promise.all([...draining, drained]);
   }
 
   /** Those of lost calls are kept too. */
@@ -207,42 +191,26 @@ export class TalkRooms implements Rooms {
   }
 
   #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], lost?: LostRoom): Room {
-    const { roomsMax, host, settings, translations, emptyRoomMs, speakersPerRoomMax, clock, log, meter } =
-      this.#options;
-    if (this.#draining) {
-      throw new UnavailableError("Cannot join the call: the service is shutting down", "draining");
-    }
+    const { sessions, settings, emptyRoomMs, clock, log, meter } = this.#options;
     const closing = [...this.#closing.values()].filter((token) => token === roomToken).length;
     if (closing >= CLOSING_AT_ONCE) {
       throw new UnavailableError("Cannot join the call: it is being left; ask again in a moment", "busy");
     }
-    if (this.#rooms.size + this.#closing.size >= roomsMax) {
-      throw new UnavailableError(
-        `Cannot join the call: ${roomsMax} calls are being captioned already; ` +
-          "wait until one has ended, or raise MAX_ROOMS",
-        "busy",
-      );
-    }
-    const scope = this.#options.scope.child("room");
-    const room = new Room({
+    const room: Room = new Room({
       languageId,
-      connect: (onEvent) => this.#connect(roomToken, scope, onEvent),
-      host,
-      joining: this.#joining,
+      connect: (scope, onEvent) => this.#connect(roomToken, scope, onEvent),
+      sessions,
       iceServers: async () => [...await settings.iceServers(), ...open.turnServers],
-      translations,
       targets: this.#targets,
       emptyRoomMs,
-      speakersMax: speakersPerRoomMax,
-      scope,
       clock,
       log,
       meter,
       onEnd: (end) => this.#ended(roomToken, room, end),
+      onBroken: (error) => this.#broke(roomToken, room, error),
     });
-    const open: OpenRoom = { room, scope, turnServers, lost };
+    const open: OpenRoom = { room, turnServers, lost };
     this.#rooms.set(roomToken, open);
-    void scope.failed.then((error) => this.#broke(roomToken, room, error));
     log.info("joining a call", { rooms: this.#rooms.size });
     room.start();
     return room;
@@ -271,7 +239,7 @@ export class TalkRooms implements Rooms {
     else this.#options.log.info("leaving a call", { reason: end.reason });
     const open = this.#rooms.get(roomToken);
     this.#close(roomToken);
-    if (this.#draining || !open) return;
+    if (this.#options.sessions.isDraining || !open) return;
     if (end.reason === "switched") {
       const { turnServers } = open;
       this.#follow(end.roomToken, {
@@ -371,10 +339,10 @@ export class TalkRooms implements Rooms {
   /** A broken invariant ends the room it was broken in: nothing of it runs any more, so it is opened anew. */
   #broke(roomToken: string, room: Room, error: unknown): void {
     const open = this.#rooms.get(roomToken);
-    if (open?.room !== room || this.#options.scope.signal.aborted) return; // being left
+    if (open?.room !== room) return; // being left
     this.#complain("call lost", "unexpected", error);
     this.#close(roomToken);
-    if (!this.#draining) this.#keep(roomToken, open);
+    if (!this.#options.sessions.isDraining) this.#keep(roomToken, open);
   }
 
   /**
@@ -385,19 +353,8 @@ export class TalkRooms implements Rooms {
     const open = this.#rooms.get(roomToken);
     if (!open) return;
     this.#rooms.delete(roomToken);
-    const closed = this.#closeRoom(open).finally(() => this.#closing.delete(closed));
+    const closed = open.room.close().finally(() => this.#closing.delete(closed));
     this.#closing.set(closed, roomToken);
-    this.#options.scope.run(() => closed);
-  }
-
-  /** Never rejects. */
-  async #closeRoom({ room, scope }: OpenRoom): Promise<void> {
-    try {
-      await using _scope = scope;
-      await room.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(LEAVE_MS)]));
-    } catch (error) {
-      this.#complain("call not left cleanly", "unexpected", error);
-    }
   }
 
   #complain(message: string, code: string, error: unknown): void {
@@ -406,7 +363,5 @@ export class TalkRooms implements Rooms {
   }
 }
 
-/** A room that is left gets this long to deliver its last words. */
-const LEAVE_MS = 3_000;
 /** A call that is left and asked for again and again in that time does not take the places of the others. */
 const CLOSING_AT_ONCE = 2;

@@ -25,7 +25,7 @@ import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import type { RoomSignaling } from "./room.ts";
 import { TalkRooms } from "./rooms.ts";
-import { SpokenLanguages } from "./spoken_languages.ts";
+import { SessionLanguages, Sessions, SpokenLanguages } from "../sessions/mod.ts";
 import type { Participant, SignalingEvent } from "./signaling/mod.ts";
 
 export class FakeSignaling implements RoomSignaling {
@@ -243,18 +243,24 @@ export function makeRooms(
   const log = new FakeLog();
   const signaling: FakeSignaling[] = [];
   const admission: { refusal: Refusal | undefined } = { refusal: undefined };
+  const spoken = new SpokenLanguages(languages.map(language), defaultLanguage);
+  const shared = { translations: translates ? translations : undefined, log, meter };
   const rooms = new TalkRooms({
     hpbUrl: "ws://unused",
     internalSecret: "unused",
     nextcloudUrl: "http://unused",
     tls: {},
-    spoken: new SpokenLanguages(languages.map(language), defaultLanguage),
-    translations: translates ? translations : undefined,
-    host,
-    admission,
+    languages: new SessionLanguages({ spoken, ...shared }),
+    sessions: new Sessions({
+      host,
+      admission,
+      sessionsMax: roomsMax,
+      speakersPerSessionMax: speakersPerRoomMax,
+      scope,
+      clock,
+      ...shared,
+    }),
     settings: { iceServers: () => Promise.resolve([]) },
-    roomsMax,
-    speakersPerRoomMax,
     emptyRoomMs,
     listenersMax,
     scope,

@@ -2,7 +2,8 @@
 import assert from "@std/assert";
 import { type Clock, UnavailableError } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/mod.ts";
-import { SpokenLanguages, TalkRooms } from "../../src/talk/mod.ts";
+import { SessionLanguages, Sessions, SpokenLanguages } from "../../src/sessions/mod.ts";
+import { TalkRooms } from "../../src/talk/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
@@ -24,16 +25,19 @@ async function tenCalls(clock: Clock) {
     internalSecret: hpb.internalSecret,
     nextcloudUrl: hpb.nextcloudUrl,
     tls: {},
-    spoken: new SpokenLanguages([ENGLISH], undefined),
-    host: {
-      open: () => {
-        throw new Error("nobody speaks");
+    languages: new SessionLanguages({ spoken: new SpokenLanguages([ENGLISH], undefined), log, meter }),
+    sessions: new Sessions({
+      host: {
+        open: () => {
+          throw new Error("nobody speaks");
+        },
       },
-    },
-    admission: { refusal: undefined },
+      admission: { refusal: undefined },
+      sessionsMax: 20,
+      speakersPerSessionMax: 1,
+      ...{ scope, clock, log, meter },
+    }),
     settings: { iceServers: () => Promise.resolve([]) },
-    roomsMax: 20,
-    speakersPerRoomMax: 1,
     emptyRoomMs: 3_600_000,
     scope,
     clock,

@@ -3,7 +3,8 @@ import { AudioLedger, type ProviderChoice } from "../../src/domain/mod.ts";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
 import { startSpeakerHost } from "../../src/speakers/mod.ts";
 import { createSpeechToText } from "../../src/stt/mod.ts";
-import { SpokenLanguages, TalkRooms } from "../../src/talk/mod.ts";
+import { SessionLanguages, Sessions, SpokenLanguages } from "../../src/sessions/mod.ts";
+import { TalkRooms } from "../../src/talk/mod.ts";
 import { openTranslations, type TranslationDesk, type TranslatorParts } from "../../src/translation/mod.ts";
 import type { TestParticipant, TestStack } from "../fakes/call.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
@@ -60,13 +61,22 @@ export async function startTranslating(
     internalSecret: stack.internalSecret,
     nextcloudUrl: stack.nextcloudUrl,
     tls: {},
-    spoken: new SpokenLanguages(stt.languages, undefined),
-    host,
+    languages: new SessionLanguages({
+      spoken: new SpokenLanguages(stt.languages, undefined),
+      translations,
+      log,
+      meter,
+    }),
+    sessions: new Sessions({
+      host,
+      admission: { refusal: undefined },
+      translations,
+      sessionsMax: 10,
+      speakersPerSessionMax: 10,
+      scope: scope.child("sessions"),
+      ...shared,
+    }),
     settings: { iceServers: () => Promise.resolve([]) },
-    translations,
-    roomsMax: 10,
-    admission: { refusal: undefined },
-    speakersPerRoomMax: 10,
     emptyRoomMs: 60_000,
     scope: scope.child("rooms"),
     ...shared,

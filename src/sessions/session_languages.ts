@@ -2,6 +2,7 @@
 import {
   InvalidRequestError,
   isSameLanguage,
+  type Language,
   languageCodeOf,
   type Log,
   type Meter,
@@ -10,7 +11,7 @@ import {
 } from "../domain/mod.ts";
 import type { SpokenLanguages } from "./spoken_languages.ts";
 
-export interface CallLanguagesOptions {
+export interface SessionLanguagesOptions {
   spoken: SpokenLanguages;
   /** Without it captions come in the language spoken alone. */
   translations?: Translations;
@@ -25,11 +26,21 @@ export interface Target {
   untranslated?: string;
 }
 
-export class CallLanguages {
-  readonly #options: CallLanguagesOptions;
+export class SessionLanguages {
+  readonly #options: SessionLanguagesOptions;
 
-  constructor(options: CallLanguagesOptions) {
+  constructor(options: SessionLanguagesOptions) {
     this.#options = options;
+  }
+
+  /** Languages speech can be recognised in. */
+  get known(): readonly Language[] {
+    return this.#options.spoken.languages;
+  }
+
+  /** Language of a request that names none. */
+  get defaultId(): string {
+    return this.#options.spoken.defaultId;
   }
 
   /** The recogniser's id for the language of a call. Throws InvalidRequestError. */
