@@ -3,7 +3,7 @@ import { API, apiOf } from "./api.ts";
 import { createRouter } from "./http/app.ts";
 import { CONTENT_SECURITY_POLICY, docsPage } from "./http/docs_page.ts";
 import { apiDocument, apiReference } from "./http/mod.ts";
-import type { Rooms } from "./talk/mod.ts";
+import { type Rooms, talkRoutes } from "./talk/mod.ts";
 
 const document = apiDocument(API, "1.2.3");
 
@@ -34,7 +34,11 @@ const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 Deno.test("Every route the router has is in the document, and the other way round", () => {
   const meter = { count() {}, render: () => Promise.resolve(""), contentType: "text/plain" };
   const router = createRouter(
-    apiOf({ rooms, meter, log, credentials: {}, version: "1", acceptingWork: () => true }),
+    apiOf({
+      doors: [talkRoutes({ rooms, version: "1", requireWork: () => {} })],
+      sessions: { status: () => ({ sessions: 0, speakers: 0, viewers: 0, troubles: {} }) },
+      ...{ meter, log, credentials: {}, version: "1", acceptingWork: () => true },
+    }),
   );
   const inDocument = (path: string) => path.replace(/:(\w+)/g, "{$1}");
   // ALL: who may call, and the answers to other methods on the same paths.

@@ -3,7 +3,7 @@
  * part does is in its room.
  */
 import project from "../deno.json" with { type: "json" };
-import { apiOf } from "./api.ts";
+import { apiOf, workRequirement } from "./api.ts";
 import { type ChosenProvider, type Config, isEasilyGuessed } from "./config/mod.ts";
 import {
   AudioLedger,
@@ -29,7 +29,7 @@ import {
   startSpeakerHost,
 } from "./speakers/mod.ts";
 import { createSpeechToText, SttWaker } from "./stt/mod.ts";
-import { TalkRooms } from "./talk/mod.ts";
+import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
 
@@ -160,23 +160,24 @@ export async function startService(
     meter,
   });
   const waker = new SttWaker({ stt, scope: scope.child("waking"), clock, log });
+  const sessions = new Sessions({
+    host,
+    admission: host,
+    translations,
+    sessionsMax: config.limits.rooms,
+    speakersPerSessionMax: config.limits.speakersPerRoom,
+    scope: scope.child("sessions"),
+    clock,
+    log,
+    meter,
+  });
   const rooms = new TalkRooms({
     hpbUrl,
     internalSecret: internalSecret.reveal(),
     nextcloudUrl,
     tls,
     languages: new SessionLanguages({ spoken, translations, log, meter }),
-    sessions: new Sessions({
-      host,
-      admission: host,
-      translations,
-      sessionsMax: config.limits.rooms,
-      speakersPerSessionMax: config.limits.speakersPerRoom,
-      scope: scope.child("sessions"),
-      clock,
-      log,
-      meter,
-    }),
+    sessions,
     settings: scope.use(new SignalingSettings({ ocs, clock, log })),
     emptyRoomMs: config.limits.emptyRoomMs,
     scope: scope.child("rooms"),
@@ -196,16 +197,17 @@ export async function startService(
   });
   let draining = false;
   try {
-    const app = createHttpApp(apiOf({
-      rooms,
-      translations,
-      exApp,
-      credentials: { token: config.auth.token?.reveal(), exApp: identity },
-      version: config.exApp?.version ?? project.version,
-      meter,
-      log,
-      acceptingWork: () => !draining,
-    }));
+    const version = config.exApp?.version ?? project.version;
+    const acceptingWork = () => !draining;
+    const requireWork = workRequirement({ exApp, acceptingWork });
+    // A line for each door.
+    const doors = [
+      talkRoutes({ rooms, translations, version, requireWork }),
+    ];
+    const credentials = { token: config.auth.token?.reveal(), exApp: identity };
+    const app = createHttpApp(
+      apiOf({ doors, sessions, translations, exApp, credentials, version, meter, log, acceptingWork }),
+    );
     collectGarbage();
     const http = scope.child("http");
     const isTunnelled = config.http.unixSocket !== undefined;
@@ -228,7 +230,7 @@ export async function startService(
         draining = true;
         const words = AbortSignal.timeout(LIMITS.drainWordsMs);
         const goodbyes = AbortSignal.timeout(LIMITS.drainWordsMs + LIMITS.drainGoodbyeMs);
-        await rooms.drain(words, goodbyes);
+        await sessions.drain(words, goodbyes);
       },
       [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
     };

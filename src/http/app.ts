@@ -5,7 +5,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Next } from "hono";
 import { type Authenticate, type Log, type Meter, TiroError } from "../domain/mod.ts";
-import { type ApiDescription, apiDocument } from "./document.ts";
+import { allMeanings, type ApiDescription, apiDocument } from "./document.ts";
 import { answerTo, describeIssues, HttpError } from "./errors.ts";
 import { Guesses } from "./guesses.ts";
 import { operationRoutes, type OperationServices } from "./operation.ts";
@@ -79,8 +79,9 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
 /** Exported for the test that walks it. */
 export function createRouter(options: HttpAppOptions): OpenAPIHono {
   const { api, version } = options;
-  const document = apiDocument({ ...api, lists: options.groups }, version);
-  const groups = [...options.groups, operationRoutes(api.meanings, document, options)];
+  const described = { ...api, lists: options.groups };
+  const meanings = allMeanings(described);
+  const groups = [...options.groups, operationRoutes(meanings, apiDocument(described, version), options)];
   const routes = groups.flatMap(({ routes }) => routes);
   const app = new OpenAPIHono({
     strict: false, // a slash at the end is no reason to refuse

@@ -12,10 +12,15 @@ export interface ApiDescription {
   description: string;
   /** In the order of the document; those of `http/` itself come last. */
   lists: readonly RouteList[];
-  /** Of the codes that /healthz may have. */
+  /** Of the codes that /healthz may have besides those of the lists. */
   meanings: Meanings;
   /** Sets of OpenAPI's security schemes by name; one set is enough for any route that is not open. */
   security: readonly Readonly<Record<string, SecurityScheme>>[];
+}
+
+/** The codes of all parts. */
+export function allMeanings({ lists, meanings }: Pick<ApiDescription, "lists" | "meanings">): Meanings {
+  return Object.assign({}, ...lists.map((list) => list.meanings), meanings);
 }
 
 export function apiDocument({ description, lists, meanings, security }: ApiDescription, version: string) {
@@ -23,7 +28,7 @@ export function apiDocument({ description, lists, meanings, security }: ApiDescr
   for (const [name, scheme] of security.flatMap((set) => Object.entries(set))) {
     app.openAPIRegistry.registerComponent("securitySchemes", name, scheme);
   }
-  const all = [...lists, operationList(meanings)];
+  const all = [...lists, operationList(allMeanings({ lists, meanings }))];
   for (const route of all.flatMap(({ routes }) => routes)) {
     const { right: _right, isOpen: _isOpen, ...described } = route;
     app.openAPIRegistry.registerPath(described);

@@ -6,6 +6,7 @@ import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Right } from "../domain/mod.ts";
 import { withJsonBody } from "./body.ts";
+import type { Meanings } from "./health.ts";
 
 /** A route as `createRoute` makes it. */
 export type Route = RouteConfig & { getRoutingPath(): string; right?: Right; isOpen?: true };
@@ -14,11 +15,15 @@ export type Route = RouteConfig & { getRoutingPath(): string; right?: Right; isO
 export interface RouteList {
   readonly tags: readonly { name: string; description: string }[];
   readonly routes: readonly Route[];
+  /** Codes that `reasons` may have, with what each means to who runs the service. */
+  readonly meanings?: Meanings;
 }
 
 export interface RouteGroup extends RouteList {
   /** Adds the handlers of these routes. */
   addTo(app: OpenAPIHono): void;
+  /** Why the service is degraded, as far as it is this door's affair; empty while all is well. */
+  reasons?(): readonly string[];
 }
 
 const messageReply = z.object({ message: z.string() }).openapi("Message");

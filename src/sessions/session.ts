@@ -64,7 +64,11 @@ export class Session<Speaker extends Speaks = Speaks> {
     });
   }
 
-  /** Who gets captions now. */
+  /** Everything of it belongs to this. */
+  get scope(): Scope {
+    return this.#options.scope;
+  }
+
   get viewerCount(): number {
     return Array.from(this.#options.viewers()).length;
   }
@@ -109,6 +113,11 @@ export class Session<Speaker extends Speaks = Speaks> {
   keep(): void {
     this.#emptyTimer?.[Symbol.dispose]();
     this.#emptyTimer = undefined;
+  }
+
+  /** Whether it is delivering its last words. */
+  get isDraining(): boolean {
+    return this.#isDraining;
   }
 
   /** Delivers what was received so far, which the signal bounds; then the owner disposes the scope. Never rejects. */

@@ -36,9 +36,17 @@ export interface SessionsOptions {
 export type OwnSessionOptions =
   & Pick<SessionOptions, "languageId" | "viewers" | "send" | "isReady" | "onFreed" | "onEmpty">
   & {
+    /** Leaves, once the last words are out; the signal may cut it short. */
+    leave?: (goodbye?: AbortSignal) => Promise<void>;
     /** A task of the session failed: nothing of it runs any more, and it is to be closed. */
     onBroken: (error: unknown) => void;
   };
+
+/** What is known of an open session. */
+interface Owned {
+  scope: Scope;
+  leave: (goodbye?: AbortSignal) => Promise<void>;
+}
 
 export interface SessionsStatus {
   sessions: number;
@@ -57,7 +65,7 @@ export class Sessions {
   /** The line in which speakers of all doors wait to be connected to. */
   readonly joining: Joining;
   readonly #options: SessionsOptions;
-  readonly #open = new Set<Session>();
+  readonly #open = new Map<Session, Owned>();
   /** Last words are on their way, sockets are closing. */
   readonly #closing = new Set<Promise<void>>();
   #isDraining = false;
@@ -109,7 +117,7 @@ export class Sessions {
   open<Speaker extends Speaks>(
     action: string,
     own: OwnSessionOptions,
-  ): { session: Session<Speaker>; scope: Scope } {
+  ): Session<Speaker> {
     const { sessionsMax, speakersPerSessionMax: speakersMax, translations, clock, log, meter } =
       this.#options;
     if (this.#isDraining) {
@@ -123,26 +131,24 @@ export class Sessions {
       );
     }
     const scope = this.#options.scope.child("session");
-    const { onBroken, ...options } = own;
+    const { onBroken, leave = () => Promise.resolve(), ...options } = own;
     const session = new Session<Speaker>({ ...options, speakersMax, translations, scope, clock, log, meter });
-    this.#open.add(session);
+    this.#open.set(session, { scope, leave });
     void scope.failed.then((error) => {
       if (this.#open.has(session) && !this.#options.scope.signal.aborted) onBroken(error);
     });
-    return { session, scope };
+    return session;
   }
 
   /**
-   * Out at once; `finish` delivers the last words, which the signal bounds, and leaves. However that goes, it is no
-   * reason to end the other sessions. Resolves when nothing of it is left; never rejects.
+   * Out at once; its last words, and leaving, come behind that. However that goes, it is no reason to end the other
+   * sessions. Resolves when nothing of it is left; never rejects.
    */
-  close(
-    session: Session,
-    scope: Scope,
-    finish: (signal: AbortSignal) => Promise<void> = (signal) => session.drain(signal),
-  ): Promise<void> {
-    if (!this.#open.delete(session)) return Promise.resolve();
-    const closed = this.#finish(scope, finish).finally(() => this.#closing.delete(closed));
+  close(session: Session): Promise<void> {
+    const owned = this.#open.get(session);
+    if (!owned) return Promise.resolve();
+    this.#open.delete(session);
+    const closed = this.#finish(session, owned).finally(() => this.#closing.delete(closed));
     this.#closing.add(closed);
     this.#options.scope.run(() => closed);
     return closed;
@@ -159,20 +165,29 @@ export class Sessions {
     };
   }
 
-  /** Opens none any more, and waits for those that are being closed. */
-  async drain(signal: AbortSignal): Promise<void> {
+  /**
+   * Opens none any more; delivers what was received and leaves every session. The signals bound the waits for the one and
+   * the other.
+   */
+  async drain(words: AbortSignal, goodbyes?: AbortSignal): Promise<void> {
     this.#isDraining = true;
-    await untilAborted(Promise.all(this.#closing), signal).catch(() => {});
+    const draining = [...this.#open].map(async ([session, { leave }]) => {
+      await session.drain(words);
+      await leave(goodbyes);
+    });
+    const closing = untilAborted(Promise.all(this.#closing), words).catch(() => {});
+    await Promise.all([...draining, closing]);
   }
 
   get isDraining(): boolean {
     return this.#isDraining;
   }
 
-  async #finish(scope: Scope, finish: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async #finish(session: Session, { scope, leave }: Owned): Promise<void> {
     try {
       await using _scope = scope;
-      await finish(AbortSignal.any([scope.signal, AbortSignal.timeout(CLOSE_MS)]));
+      await session.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(CLOSE_MS)]));
+      await leave();
     } catch (error) {
       const { log, meter } = this.#options;
       meter.count("transcription_errors_total", "unexpected");
@@ -182,13 +197,13 @@ export class Sessions {
 
   #sum(count: (session: Session) => number): number {
     let sum = 0;
-    for (const session of this.#open) sum += count(session);
+    for (const session of this.#open.keys()) sum += count(session);
     return sum;
   }
 
   #troubles(): Partial<Record<SpeakerTrouble, number>> {
     const troubles = {};
-    for (const { speakers } of this.#open) speakers.addTroubles(troubles);
+    for (const { speakers } of this.#open.keys()) speakers.addTroubles(troubles);
     return troubles;
   }
 }

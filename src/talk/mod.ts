@@ -1,6 +1,5 @@
 /** The first door: Nextcloud Talk calls, joined through the High-Performance Backend. */
 export { talkRoutes, type TalkServices } from "./api/handlers.ts";
-export { statusOf, TALK_REASONS } from "./api/health.ts";
 export type { Rooms, RoomsStatus, TranscribeOutcome, TranscribeRequest } from "./api/rooms.ts";
 export { TALK_API } from "./api/routes.ts";
 export { type TalkOptions, TalkRooms } from "./rooms.ts";

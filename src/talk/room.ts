@@ -57,7 +57,6 @@ export class Room {
   readonly #listeners: Listeners;
   readonly #speakers: RoomSpeakers;
   readonly #session: Session<RoomSpeaker>;
-  readonly #scope: Scope;
   #joinedAtMs: number | undefined;
   #hasStayed = false;
   #hasJoined = false;
@@ -74,17 +73,18 @@ export class Room {
     this.#options = options;
     const { languageId, sessions, targets, connect, onBroken } = options;
     this.#listeners = new Listeners(targets);
-    const { session, scope } = sessions.open<RoomSpeaker>("join the call", {
+    const session = sessions.open<RoomSpeaker>("join the call", {
       languageId,
       viewers: () => this.#listeners.present(),
       isReady: () => this.#signaling.canSend && this.#knowsListeners,
       send: (listenerId, caption) => this.#send(listenerId, caption),
       onFreed: () => this.#speakers.openWaiting(),
       onEmpty: () => this.#end({ reason: "nobody_listens" }),
+      leave: (goodbye) => this.#signaling.bye(goodbye),
       onBroken,
     });
+    const { scope } = session;
     this.#session = session;
-    this.#scope = scope;
     this.#signaling = connect(scope, (event) => this.#receive(event));
     this.#speakers = new RoomSpeakers({
       ...options,
@@ -186,19 +186,10 @@ export class Room {
     this.#session.setLanguage(languageId);
   }
 
-  /**
-   * Delivers what was received so far, which the signal bounds, and says goodbye, which `goodbye` may cut short. Then
-   * nothing of it is left to be done but `close`.
-   */
-  async drain(signal: AbortSignal, goodbye?: AbortSignal): Promise<void> {
-    this.#ended = true;
-    await this.#session.drain(signal);
-    await this.#signaling.bye(goodbye);
-  }
-
   /** Leaves the call with its last words. Resolves when nothing of it is left; never rejects. */
   close(): Promise<void> {
-    return this.#options.sessions.close(this.#session, this.#scope, (signal) => this.drain(signal));
+    this.#ended = true;
+    return this.#options.sessions.close(this.#session);
   }
 
   /** What goes wrong over one speaker's message is that speaker's failure, and not the room's. */
@@ -214,7 +205,7 @@ export class Room {
   }
 
   #receive(event: SignalingEvent): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#session.isDraining) return;
     switch (event.type) {
       case "joined":
         this.#joinedAtMs = this.#options.clock.now();

@@ -173,14 +173,6 @@ export class TalkRooms implements Rooms {
     };
   }
 
-  /** No new rooms; delivers what was heard and leaves every room. The signals bound the waits for the one and the other. */
-  async drain(signal: AbortSignal, goodbyes?: AbortSignal): Promise<void> {
-    this.#lost.clear();
-    const drained = this.#options.sessions.drain(signal);
-    const draining = this.#openRooms().map((room) => room.drain(signal, goodbyes));
-    await Promise.all([...draining, drained]);
-  }
-
   /** Those of lost calls are kept too. */
   #roomsWithListeners(): Room[] {
     return [...this.#openRooms(), ...this.#lost.rooms()];
@@ -265,7 +257,7 @@ export class TalkRooms implements Rooms {
   }
 
   #bringBack(roomToken: string, lost: LostRoom): void {
-    if (lost.before.wantedListeners().length === 0) return;
+    if (lost.before.wantedListeners().length === 0 || this.#options.sessions.isDraining) return;
     if (this.#breaker.refusal) this.#lost.add(roomToken, { ...lost, isHeld: true });
     else this.#follow(roomToken, lost);
   }

@@ -301,9 +301,9 @@ Deno.test("Leaving a room twice, or one that is not there, is fine", () =>
   }));
 
 Deno.test("Draining delivers last words, says bye everywhere and takes no new room", () =>
-  withRooms(async ({ call, rooms, ask, host }) => {
+  withRooms(async ({ call, sessions, ask, host }) => {
     const connection = await call();
-    await rooms.drain(AbortSignal.timeout(1_000));
+    await sessions.drain(AbortSignal.timeout(1_000));
     assert.ok(host.get("hpb-s").drained);
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:last words!"]);
     assert.ok(connection.saidBye);
@@ -311,14 +311,14 @@ Deno.test("Draining delivers last words, says bye everywhere and takes no new ro
   }));
 
 Deno.test("The last words of a speaker who has just left, or of a room just left, are waited for by who ends more", () =>
-  withRooms(async ({ call, rooms, host }) => {
+  withRooms(async ({ call, rooms, sessions, host }) => {
     const speech = Promise.withResolvers<void>();
     const first = await call("first");
     const second = await call("second");
     for (const speaker of host.opened) speaker.lastWords = speech.promise;
     second.inCall();
     rooms.leave("first");
-    const drained = rooms.drain(new AbortController().signal);
+    const drained = sessions.drain(new AbortController().signal);
     await settle();
     assert.ok(!first.saidBye && !second.saidBye);
     speech.resolve();
@@ -329,7 +329,7 @@ Deno.test("The last words of a speaker who has just left, or of a room just left
   }));
 
 Deno.test("Draining gives up on rooms and speakers that do not end when told to", () =>
-  withRooms(async ({ call, rooms, host }) => {
+  withRooms(async ({ call, rooms, sessions, host }) => {
     const speech = Promise.withResolvers<void>();
     await call("first");
     const second = await call("second");
@@ -337,7 +337,7 @@ Deno.test("Draining gives up on rooms and speakers that do not end when told to"
     second.inCall();
     rooms.leave("first");
     const enough = new AbortController();
-    const drained = rooms.drain(enough.signal);
+    const drained = sessions.drain(enough.signal);
     await settle();
     enough.abort();
     await drained;

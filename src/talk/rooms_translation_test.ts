@@ -180,12 +180,12 @@ Deno.test("A breakout room is followed in the listeners' languages", () =>
   }));
 
 Deno.test("Leaving a room waits for the last translations, and sends the originals of those that are late", () =>
-  withRooms(async ({ call, rooms, host, translations }) => {
+  withRooms(async ({ call, rooms, sessions, host, translations }) => {
     const connection = await call();
     rooms.setTranslationTarget("room", "nc-l", "de");
     host.get("hpb-s").say("one", true);
     const late = new AbortController();
-    const drained = rooms.drain(late.signal);
+    const drained = sessions.drain(late.signal);
     await settle();
     translations.requests[0].resolve("eins");
     await settle();

@@ -245,21 +245,22 @@ export function makeRooms(
   const admission: { refusal: Refusal | undefined } = { refusal: undefined };
   const spoken = new SpokenLanguages(languages.map(language), defaultLanguage);
   const shared = { translations: translates ? translations : undefined, log, meter };
+  const sessions = new Sessions({
+    host,
+    admission,
+    sessionsMax: roomsMax,
+    speakersPerSessionMax: speakersPerRoomMax,
+    scope,
+    clock,
+    ...shared,
+  });
   const rooms = new TalkRooms({
     hpbUrl: "ws://unused",
     internalSecret: "unused",
     nextcloudUrl: "http://unused",
     tls: {},
     languages: new SessionLanguages({ spoken, ...shared }),
-    sessions: new Sessions({
-      host,
-      admission,
-      sessionsMax: roomsMax,
-      speakersPerSessionMax: speakersPerRoomMax,
-      scope,
-      clock,
-      ...shared,
-    }),
+    sessions,
     settings: { iceServers: () => Promise.resolve([]) },
     emptyRoomMs,
     listenersMax,
@@ -286,7 +287,7 @@ export function makeRooms(
     await settle();
     return connection;
   };
-  return { admission, clock, scope, host, meter, log, signaling, rooms, translations, ask, call };
+  return { admission, clock, scope, host, meter, log, signaling, rooms, sessions, translations, ask, call };
 }
 
 export const unreachable = () =>

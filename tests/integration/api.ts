@@ -11,10 +11,16 @@ import {
   type TranslationTrouble,
 } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/scope.ts";
-import { apiOf } from "../../src/api.ts";
+import { apiOf, workRequirement } from "../../src/api.ts";
 import { createHttpApp, serveHttp, type ServeOptions } from "../../src/http/mod.ts";
 import type { Credentials } from "../../src/identity/mod.ts";
-import type { Rooms, RoomsStatus, TranscribeOutcome, TranscribeRequest } from "../../src/talk/mod.ts";
+import {
+  type Rooms,
+  type RoomsStatus,
+  talkRoutes,
+  type TranscribeOutcome,
+  type TranscribeRequest,
+} from "../../src/talk/mod.ts";
 import { createLog, createMeter } from "../../src/telemetry/mod.ts";
 
 export const ENGLISH: Language = { id: "en", name: "English", metadata: { separator: " ", rtl: false } };
@@ -71,6 +77,16 @@ export class RecordingRooms implements Rooms {
     if (this.failure) throw this.failure;
     this.asked.push(call);
   }
+}
+
+/** As the calls have it. */
+export function sessionsOf(rooms: Rooms) {
+  return {
+    status() {
+      const { rooms: sessions, listeners: viewers, speakers, refusal, troubles } = rooms.status();
+      return { sessions, viewers, speakers, refusal, troubles };
+    },
+  };
 }
 
 /** An ExApp that remembers nothing. */
@@ -150,15 +166,12 @@ export async function startApi(
   const log = createLog({ level: "debug", format: "json", write: (line) => void lines.push(line) });
   const state = { accepting: true };
   const acceptingWork = () => state.accepting;
+  const version = "1.2.3";
+  const requireWork = workRequirement({ exApp, acceptingWork });
   const app = createHttpApp(apiOf({
-    rooms,
-    translations,
-    exApp,
-    version: "1.2.3",
-    credentials,
-    meter,
-    log,
-    acceptingWork,
+    doors: [talkRoutes({ rooms, translations, version, requireWork })],
+    sessions: sessionsOf(rooms),
+    ...{ translations, exApp, version, credentials, meter, log, acceptingWork },
   }));
   const { address: { port } } = await serveHttp({
     app,

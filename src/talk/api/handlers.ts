@@ -7,6 +7,7 @@ import {
   type Translations,
 } from "../../domain/mod.ts";
 import { type RouteGroup, withSentNames } from "../../http/mod.ts";
+import { reasonsOf } from "./health.ts";
 import type { Rooms } from "./rooms.ts";
 import * as routes from "./routes.ts";
 
@@ -23,6 +24,7 @@ export interface TalkServices {
 export function talkRoutes({ rooms, translations, version, requireWork }: TalkServices): RouteGroup {
   return {
     ...routes.TALK_API,
+    reasons: () => reasonsOf(rooms.status()),
     addTo(app: OpenAPIHono) {
       app.openapi(routes.transcribe, (c) => {
         const { roomToken, ncSessionId, translationTargetLangId, ...body } = c.req.valid("json");

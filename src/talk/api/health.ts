@@ -1,5 +1,4 @@
 /** What keeps calls from being captioned: codes of /healthz, with what each means to who runs the service. */
-import type { ServiceStatus } from "../../http/mod.ts";
 import type { RoomsStatus } from "./rooms.ts";
 
 export const TALK_REASONS = {
@@ -7,11 +6,11 @@ export const TALK_REASONS = {
   signaling_refused: "the HPB refuses the service; the log names the variable to look at",
 } as const;
 
-export function statusOf(status: RoomsStatus): ServiceStatus {
-  const { rooms, speakers, signalingReachable, signalingRefused, refusal, troubles } = status;
-  const codes: (keyof typeof TALK_REASONS)[] = [
+export function reasonsOf(
+  { signalingReachable, signalingRefused }: RoomsStatus,
+): (keyof typeof TALK_REASONS)[] {
+  return [
     ...signalingReachable ? [] : ["signaling" as const],
     ...signalingRefused ? ["signaling_refused" as const] : [],
   ];
-  return { rooms, speakers, reasons: [...codes, ...refusal ? [refusal] : [], ...Object.keys(troubles)] };
 }

@@ -12,6 +12,7 @@ import {
   unauthorised,
   unavailable,
 } from "../../http/mod.ts";
+import { TALK_REASONS } from "./health.ts";
 import * as schemas from "./schemas.ts";
 
 const invalid = {
@@ -149,6 +150,7 @@ export const capabilities = createRoute({
 });
 
 export const TALK_API: RouteList = {
+  meanings: TALK_REASONS,
   tags: [
     {
       name: "Calls",

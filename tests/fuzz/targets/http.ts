@@ -3,8 +3,15 @@ import fc from "fast-check";
 import { Scope } from "../../../src/flow/mod.ts";
 import { apiOf } from "../../../src/api.ts";
 import { createHttpApp } from "../../../src/http/mod.ts";
+import { talkRoutes } from "../../../src/talk/mod.ts";
 import { createLog, createMeter } from "../../../src/telemetry/mod.ts";
-import { ListedTranslations, RecordingExApp, RecordingRooms, startApi } from "../../integration/api.ts";
+import {
+  ListedTranslations,
+  RecordingExApp,
+  RecordingRooms,
+  sessionsOf,
+  startApi,
+} from "../../integration/api.ts";
 import { defineTarget } from "../batch.ts";
 import {
   assertQuotesNothing,
@@ -113,9 +120,11 @@ export const http = defineTarget({
   open() {
     const lines: string[] = [];
     const scope = new Scope("fuzz");
+    const [rooms, translations] = [new RecordingRooms(), new ListedTranslations()];
     const app = createHttpApp(apiOf({
-      rooms: new RecordingRooms(),
-      translations: new ListedTranslations(),
+      doors: [talkRoutes({ rooms, translations, version: "1.2.3", requireWork: () => {} })],
+      sessions: sessionsOf(rooms),
+      translations,
       exApp: new RecordingExApp(),
       version: "1.2.3",
       credentials: { token: TOKEN },
