@@ -17,7 +17,7 @@ import {
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp, watchTunnel } from "./http/mod.ts";
 import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
-import { SessionLanguages, Sessions, SpokenLanguages } from "./sessions/mod.ts";
+import { type DoorParts, SessionLanguages, Sessions, SpokenLanguages } from "./sessions/mod.ts";
 import {
   AdmittingHost,
   collectGarbage,
@@ -200,9 +200,10 @@ export async function startService(
     const version = config.exApp?.version ?? project.version;
     const acceptingWork = () => !draining;
     const requireWork = workRequirement({ exApp, acceptingWork });
+    const parts: DoorParts = { sessions, requireWork, scope: scope.child("doors"), clock, log, meter };
     // A line for each door.
     const doors = [
-      talkRoutes({ rooms, translations, version, requireWork }),
+      talkRoutes({ rooms, translations, version, ...parts }),
     ];
     const credentials = { token: config.auth.token?.reveal(), exApp: identity };
     const app = createHttpApp(
