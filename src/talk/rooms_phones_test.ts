@@ -65,10 +65,10 @@ Deno.test("A bridge that is being connected to when somebody calls is not asked 
     connection.participants(bridge, caller("a"), caller("b"));
     await clock.advance(1_000);
     assert.deepEqual([asked(), connection.answers.includes("bridge/1")], [1, true], "and answered");
-    host.get("bridge").events.connected();
+    host.get("bridge").events.source({ type: "connected" });
     connection.participants(bridge, caller("a"), caller("b"), caller("c"));
     assert.equal(asked(), 1, "and connected");
-    host.get("bridge").events.needsOffer("rtp_silent");
+    host.get("bridge").events.source({ type: "needs_offer", reason: "rtp_silent" });
     connection.participants(bridge, caller("a"), caller("b"), caller("c"), caller("d"));
     assert.equal(asked(), 2, "who waits to be asked again is asked at once");
   }));
