@@ -2,7 +2,8 @@
 import { fail } from "./output.ts";
 
 interface Command {
-  summary: string;
+  /** Absent: not for people. */
+  summary?: string;
   load: () => Promise<{ run: (args: readonly string[]) => Promise<number> }>;
 }
 
@@ -18,6 +19,7 @@ const COMMANDS: Record<string, Command> = {
   },
   version: { summary: "print the version", load: () => import("./version.ts") },
   help: { summary: "print this", load: () => import("./help.ts") },
+  "media-worker": { load: () => import("./media_worker.ts") },
 };
 
 export async function main(args: readonly string[]): Promise<number> {
@@ -46,8 +48,7 @@ async function run(name: string, args: readonly string[]): Promise<number> {
 
 /** The list of commands, for `tiro help`. */
 export function commandList(): string {
-  const width = Math.max(...Object.keys(COMMANDS).map(({ length }) => length));
-  return Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`).join(
-    "\n",
-  );
+  const shown = Object.entries(COMMANDS).filter(([, { summary }]) => summary !== undefined);
+  const width = Math.max(...shown.map(([name]) => name.length));
+  return shown.map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`).join("\n");
 }

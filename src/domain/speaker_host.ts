@@ -63,12 +63,7 @@ export interface HostedSpeaker<Kind extends SourceKind = SourceKind> extends Asy
   drain(signal: AbortSignal): Promise<void>;
 }
 
-/** What is wrong with the host itself, and only a restart ends. Speakers it has a place for are captioned. */
-export type HostFault = "media_worker_stuck";
-
 export interface SpeakerHost {
-  /** With how many there are; nothing while there is none. */
-  readonly faults?: Partial<Record<HostFault, number>>;
   open<Kind extends SourceKind>(
     options: SpeakerOptions<Kind>,
     events: SpeakerEvents<Kind>,

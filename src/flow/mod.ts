@@ -13,6 +13,7 @@ export {
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
 export { openLibc } from "./libc.ts";
 export { takeLibraryOutput } from "./library_output.ts";
+export { MessageDecoder, MessageWriter } from "./message_pipe.ts";
 export { proxyFor, type ProxyRules } from "./proxy.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";

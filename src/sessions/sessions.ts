@@ -2,7 +2,6 @@
 import {
   type Admission,
   type Clock,
-  type HostFault,
   type Log,
   type Meter,
   type Refusal,
@@ -54,8 +53,8 @@ export interface SessionsStatus {
   viewers: number;
   /** Why no new speaker is taken now; absent while they are. */
   refusal?: Refusal["code"];
-  /** Speakers who cannot be captioned now, by why, and what is wrong with where they run; empty while all is well. */
-  troubles: Partial<Record<SpeakerTrouble | HostFault, number>>;
+  /** Speakers who cannot be captioned now, by why; empty while all is well. */
+  troubles: Partial<Record<SpeakerTrouble, number>>;
 }
 
 /** A session that is closed gets this long to deliver its last words. */
@@ -155,13 +154,13 @@ export class Sessions {
   }
 
   status(): SessionsStatus {
-    const { admission, host } = this.#options;
+    const { admission } = this.#options;
     return {
       sessions: this.#open.size,
       speakers: this.#sum(({ speakers }) => speakers.size),
       viewers: this.#sum(({ viewerCount }) => viewerCount),
       refusal: admission.refusal?.code,
-      troubles: { ...host.faults, ...this.#troubles() },
+      troubles: this.#troubles(),
     };
   }
 

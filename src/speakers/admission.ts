@@ -67,10 +67,6 @@ export class AdmittingHost implements SpeakerHost, Admission {
     return this.#speakers >= speakersMax ? this.#full : undefined;
   }
 
-  get faults(): SpeakerHost["faults"] {
-    return this.#options.host.faults;
-  }
-
   /** Throws UnavailableError: "memory", "descriptors", "speakers_max", or what the host behind it throws. */
   open<Kind extends SourceKind>(
     options: SpeakerOptions<Kind>,

@@ -3,6 +3,7 @@
  * full batches go early, log lines past the bound are dropped and counted. Gauges are the main thread's own.
  */
 import type { AudioLedger, CounterName, HistogramName, Log, LogFields, Meter } from "../domain/mod.ts";
+import { readDescriptors } from "../flow/mod.ts";
 import { toPlainError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine } from "./protocol.ts";
 
@@ -66,6 +67,7 @@ export class Forwarding {
   /** Sends what came together since the last time; `lateMs` when it was due before now. */
   beat(lateMs = 0): void {
     const { post, ledger, now } = this.#options;
+    const { heapUsed, rss } = Deno.memoryUsage();
     const [counts, observations] = [[...this.#counts.values()], this.#observations];
     this.#counts.clear();
     this.#observations = [];
@@ -75,6 +77,9 @@ export class Forwarding {
       nowMs: now(),
       lateMs,
       handled: this.#handled,
+      heapBytes: heapUsed,
+      residentBytes: rss,
+      descriptors: readDescriptors(),
       ledger: ledger.snapshot(),
       counts,
       observations,

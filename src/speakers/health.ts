@@ -1,7 +1,7 @@
 /** Why speakers are not captioned, or no new ones are taken: each code, with what it means to who runs the service. */
-import type { HostFault, Refusal, SpeakerTrouble } from "../domain/mod.ts";
+import type { Refusal, SpeakerTrouble } from "../domain/mod.ts";
 
-export const SPEAKER_REASONS: Record<Refusal["code"] | SpeakerTrouble | HostFault, string> = {
+export const SPEAKER_REASONS: Record<Refusal["code"] | SpeakerTrouble, string> = {
   memory: "memory is short: no new call or speaker is taken",
   descriptors: "file descriptors are few: no new call or speaker is taken; raise the limit of open files",
   speakers_max:
@@ -14,5 +14,4 @@ export const SPEAKER_REASONS: Record<Refusal["code"] | SpeakerTrouble | HostFaul
   recogniser_refused: "the recogniser refuses the credentials or the request",
   recogniser_foreign: "the recogniser speaks another protocol; the log names the likely one",
   recogniser_failed: "somebody's recogniser fails session after session",
-  media_worker_stuck: "a media worker does not end: restart the service when no call needs it",
 };

@@ -5,5 +5,5 @@ export { MemoryWatch, type MemoryWatchOptions, type ReadSystemFile } from "./adm
 export { SPEAKER_REASONS } from "./health.ts";
 export { collectGarbage } from "./heap.ts";
 export { type SpeakerHostOptions, startSpeakerHost } from "./start_host.ts";
-export { spawnMediaWorker } from "./worker_host.ts";
-export type { SpawnWorker, WorkerThread } from "./worker_link.ts";
+export { spawnMediaProcess } from "./media_process.ts";
+export type { SpawnWorker, WorkerProcess } from "./worker_link.ts";

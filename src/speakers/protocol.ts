@@ -1,6 +1,7 @@
 /**
- * What crosses between the main thread and a media worker: small, plain and typed. Both ends are this program, so
- * nothing is checked on arrival. Audio never crosses; secrets do, in `start`, and in no address or log.
+ * What crosses between the service and a media worker, a process of its own: plain, typed, and JSON but for the bytes of
+ * a PCM source. Both ends are this program, so nothing is checked on arrival. Secrets cross in `start`, and are in no
+ * address or log.
  *
  *     main --start--> worker      after the worker's `ready`
  *     main --request, drain, dispose--> worker --done, refused--> main      paired by `call`
@@ -20,6 +21,7 @@ import type {
   SpeakerOptions,
   SpeakerTrouble,
 } from "../domain/mod.ts";
+import type { DescriptorUse } from "../flow/mod.ts";
 import type { SttParts } from "../stt/mod.ts";
 import type { WebRtcNetwork } from "../webrtc/mod.ts";
 import type { PlainError } from "./plain_error.ts";
@@ -50,7 +52,7 @@ export type ToWorker =
   /** The drain with this number is awaited no longer. */
   | { type: "give_up"; call: number }
   | { type: "dispose"; id: number; call: number }
-  /** Closes every speaker; `stopped` answers. */
+  /** Closes every speaker; `stopped` is the reply. */
   | { type: "stop" };
 
 export type FromWorker =
@@ -77,6 +79,12 @@ export interface Beat {
   lateMs: number;
   /** Messages handled since the start. */
   handled: number;
+  /** Of V8, in use. */
+  heapBytes: number;
+  /** Resident memory of the process. */
+  residentBytes: number;
+  /** Of the process; absent where it cannot be known. */
+  descriptors?: DescriptorUse;
   /** Totals since the start. */
   ledger: LedgerSnapshot;
   /** Since the last beat. */

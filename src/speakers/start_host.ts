@@ -1,10 +1,9 @@
 /**
- * Chooses where speakers are heard: on this thread, or on media workers. What hearing takes (WebRTC, Opus) is loaded
- * where it happens only, because it is some 25 MB.
+ * Chooses where pipelines run: on this thread, or in media workers. What they take (WebRTC, Opus) is loaded there only,
+ * because it is some 25 MB.
  */
 import type { SpeakerHost } from "../domain/mod.ts";
 import { createSpeechToText } from "../stt/mod.ts";
-import { promptSockets } from "./prompt_sockets.ts";
 import { WorkerHost, type WorkerHostOptions } from "./worker_host.ts";
 
 export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPerWorkerMax"> {
@@ -14,10 +13,7 @@ export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPer
 
 /** Rejects with WorkerError when a worker does not start; then the owner disposes the scope. */
 export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptions): Promise<SpeakerHost> {
-  if (workers !== 0) {
-    promptSockets();
-    return await WorkerHost.start({ workers, ...options });
-  }
+  if (workers !== 0) return await WorkerHost.start({ workers, ...options });
   const { settings: { stt, chunkMs, partials, network }, ...parts } = options;
   const { InProcessHost } = await import("./in_process_host.ts");
   return new InProcessHost({

@@ -1,22 +1,42 @@
 /**
- * A media worker: the module that runs on a thread of its own. Its owner is WorkerHost, which finds it beside itself;
- * a compiled binary has to name it (`compile.include` in deno.json).
+ * A media worker: the process that `media_process.ts` starts. Frames come in by standard input and go out by standard
+ * output, which nothing else may write to. It ends when it is told to, and when who started it is gone.
  */
-import { parentPort } from "node:worker_threads";
-import { guarded, surviveInternalErrors, systemClock, takeLibraryOutput } from "../flow/mod.ts";
+import {
+  guarded,
+  MessageDecoder,
+  MessageWriter,
+  surviveInternalErrors,
+  systemClock,
+  takeLibraryOutput,
+} from "../flow/mod.ts";
 import { collectGarbage } from "./heap.ts";
-import type { ToWorker } from "./protocol.ts";
+import type { FromWorker, ToWorker } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
 
-const side = new WorkerSide({
-  post: (message) => parentPort!.postMessage(message),
-  clock: systemClock,
-  onStopped: () => globalThis.close(),
-});
-
-// As on the main thread: an error that escaped a callback must not end everyone's captions.
-surviveInternalErrors((error) => side.survived(error));
-takeLibraryOutput((what) => side.wroteToConsole(what));
-parentPort!.on("message", guarded("worker_message", (message: ToWorker) => side.receive(message)));
-collectGarbage();
-side.ready();
+/** Resolves when the process is to end. `peek` sees each message first, for tests. */
+export async function runMediaWorker(peek: (message: ToWorker) => void = () => {}): Promise<void> {
+  const ended = Promise.withResolvers<void>();
+  const writer = new MessageWriter<FromWorker>(Deno.stdout.writable, () => ended.resolve());
+  const side = new WorkerSide({
+    post: (message) => writer.write(message),
+    clock: systemClock,
+    onStopped: () => void writer.close().then(ended.resolve),
+  });
+  // As in the service: an error that escaped a callback must not end everyone's captions.
+  surviveInternalErrors((error) => side.survived(error));
+  takeLibraryOutput((what) => side.wroteToConsole(what));
+  collectGarbage();
+  side.ready();
+  const decoder = new MessageDecoder<ToWorker>();
+  const receive = guarded("worker_message", (message: ToWorker) => {
+    peek(message);
+    side.receive(message);
+  });
+  const reading = (async () => {
+    for await (const chunk of Deno.stdin.readable) {
+      for (const message of decoder.receive(chunk)) receive(message);
+    }
+  })();
+  await Promise.race([reading, ended.promise]);
+}

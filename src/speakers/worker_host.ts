@@ -1,14 +1,12 @@
 /**
- * The host that runs speakers on worker threads: a new one goes to the worker with the fewest, a full house refuses, and
- * a worker that breaks or falls silent is replaced while its speakers fail, one by one, into their owners' hands. Keeps
- * no speaker alive by itself.
+ * The host that runs speakers in media workers, which are processes: a new speaker goes to the worker with the fewest,
+ * none is taken where all are full, and a worker that breaks or falls silent is ended and replaced while its speakers
+ * fail, one by one, into their owners' hands.
  */
-import { Worker } from "node:worker_threads";
 import {
   type AudioLedger,
   type Clock,
   type HostedSpeaker,
-  type HostFault,
   LIMITS,
   type Log,
   type Meter,
@@ -18,13 +16,13 @@ import {
   type SpeakerOptions,
   UnavailableError,
 } from "../domain/mod.ts";
-import { type Backoff, guarded, RetryPolicy, type Scope } from "../flow/mod.ts";
-import { LostWorkers } from "./lost_workers.ts";
-import type { FromWorker, ToWorker, WorkerSettings } from "./protocol.ts";
-import { type SpawnWorker, WorkerLink } from "./worker_link.ts";
+import { type Backoff, RetryPolicy, type Scope } from "../flow/mod.ts";
+import { spawnMediaProcess } from "./media_process.ts";
+import type { WorkerSettings } from "./protocol.ts";
+import { type SpawnWorker, WorkerLink, type WorkerLoss } from "./worker_link.ts";
 
 export interface WorkerHostOptions {
-  /** How many threads, at least 1. */
+  /** How many processes, at least 1. */
   workers: number;
   settings: WorkerSettings;
   /** Most speakers of one worker; default LIMITS.speakersPerWorker. */
@@ -36,15 +34,13 @@ export interface WorkerHostOptions {
   clock: Clock;
   log: Log;
   meter: Meter;
-  /** Default: a module worker running worker.ts. */
+  /** Default: this program again, as a media worker. */
   spawn?: SpawnWorker;
 }
 
 /** A worker that breaks again at once is replaced more and more slowly; one that lived this long starts afresh. */
 const GOOD_LIFE_MS = 60_000;
 const REPLACE_BACKOFF: Backoff = { baseMs: 500, maxMs: 16_000 };
-/** Workers that are lost and have not ended; with more none is replaced. Each may hold 300 MB and a core. */
-const LOST_MAX = 8;
 
 /** The place of one worker and its replacements. */
 interface Slot {
@@ -56,12 +52,10 @@ interface Slot {
 export class WorkerHost implements SpeakerHost {
   readonly #options: WorkerHostOptions;
   readonly #slots: readonly Slot[];
-  readonly #lost: LostWorkers;
 
   private constructor(options: WorkerHostOptions) {
     this.#options = options;
     const { workers, scope, meter } = options;
-    this.#lost = scope.use(new LostWorkers(options));
     this.#slots = Array.from({ length: workers }, () => ({
       link: undefined,
       retry: new RetryPolicy({
@@ -92,10 +86,6 @@ export class WorkerHost implements SpeakerHost {
     return host;
   }
 
-  get faults(): Partial<Record<HostFault, number>> {
-    return this.#lost.faults;
-  }
-
   /** Throws UnavailableError ("busy") while every worker is full or being replaced. */
   open<Kind extends SourceKind>(
     speaker: SpeakerOptions<Kind>,
@@ -113,7 +103,7 @@ export class WorkerHost implements SpeakerHost {
   }
 
   #start(slot: Slot): void {
-    const { settings, ledger, clock, log, meter, spawn = spawnMediaWorker } = this.#options;
+    const { settings, ledger, clock, log, meter, spawn = spawnMediaProcess } = this.#options;
     slot.retry.opened();
     slot.link = new WorkerLink({
       ...{ spawn, settings, ledger, clock, log, meter },
@@ -121,23 +111,18 @@ export class WorkerHost implements SpeakerHost {
     });
   }
 
-  #replace(slot: Slot, reason: "broken" | "stuck", error: Error): void {
-    const { scope, log, meter } = this.#options;
+  #replace(slot: Slot, reason: WorkerLoss, error: Error): void {
+    const { scope, clock, log, meter } = this.#options;
     meter.count("tiro_media_workers_lost_total", reason);
     log.error("media worker lost", error, { reason });
     slot.retry.failed(error);
-    if (slot.link) this.#lost.add(slot.link);
+    const lost = slot.link;
     slot.link = undefined;
-    if (!scope.signal.aborted) this.#startAfter(slot, slot.retry.waitMs);
-  }
-
-  #startAfter(slot: Slot, waitMs: number): void {
-    const { scope, clock } = this.#options;
-    slot.timer = clock.timer(waitMs, () => {
+    if (scope.signal.aborted) return;
+    scope.run(async () => await lost?.stop());
+    slot.timer = clock.timer(slot.retry.waitMs, () => {
       slot.timer = undefined;
-      if (scope.signal.aborted) return;
-      if (this.#lost.size < LOST_MAX) this.#start(slot);
-      else this.#startAfter(slot, REPLACE_BACKOFF.maxMs);
+      if (!scope.signal.aborted) this.#start(slot);
     });
   }
 
@@ -145,28 +130,4 @@ export class WorkerHost implements SpeakerHost {
     for (const { timer } of this.#slots) timer?.[Symbol.dispose]();
     await Promise.all(this.#slots.map(({ link }) => link?.stop()));
   }
-}
-
-/**
- * What V8 may take for a worker's heap, MB. Left alone it takes ninety for what is young, for a tenth less work: nearly
- * all that a packet leaves is dead at once. What is old is some 0.13 MB a speaker, 70 at the most; the bound makes V8
- * collect it sooner, and ends a worker that leaks before it ends the service.
- */
-const HEAP_LIMITS = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 256 };
-
-/** node:worker_threads, because the platform's own workers have no bound for memory. `module`: for tests. */
-export function spawnMediaWorker(
-  on: Parameters<SpawnWorker>[0],
-  module = new URL("./worker.ts", import.meta.url),
-  workerData?: SharedArrayBuffer,
-): ReturnType<SpawnWorker> {
-  const worker = new Worker(module, { name: "media", workerData, resourceLimits: HEAP_LIMITS });
-  // An exception would end receiving from this worker (Deno 2.9.6).
-  worker.on("message", guarded("worker_message", (message: FromWorker) => on.message(message)));
-  worker.on("error", guarded("worker_message", (error) => on.broken(error)));
-  worker.on("exit", guarded("worker_message", () => on.broken(new Error("it ended"))));
-  return {
-    send: (message: ToWorker) => worker.postMessage(message),
-    terminate: () => void worker.terminate(),
-  };
 }

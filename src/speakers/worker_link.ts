@@ -1,12 +1,8 @@
 /**
- * The main thread's end of one media worker: its speakers, the calls it has yet to answer, whether it lives, and what
- * it counted.
+ * Our end of one media worker: its speakers, the calls it has yet to reply to, whether it lives, and what it counted.
  *
  *     starting --ready--> serving --stop()--> stopping --> gone
- *         '---- broken, stuck, silent ----'----------------^     its speakers fail, their owners open others
- *
- * A worker that is lost is asked to close what it has and to end, and is not terminated: on Deno 2.9.6 that interrupts
- * no JavaScript, and its sockets, which are the process', can be closed by nobody but itself.
+ *         '---- broken, stuck, silent ----'----------------^     it is ended; its speakers fail, their owners open others
  */
 import {
   AUDIO_ENTRIES,
@@ -30,18 +26,18 @@ import { guarded, untilAborted } from "../flow/mod.ts";
 import { fromPlainError, WorkerError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine, ToWorker, WorkerSettings } from "./protocol.ts";
 
-/** A thread, as its owner holds it. */
-export interface WorkerThread {
+/** A worker, as its owner holds it. */
+export interface WorkerProcess {
   send(message: ToWorker): void;
-  /** Ends it once it runs no JavaScript. What it has from libc stays open. */
-  terminate(): void;
+  /** Ends it at once, whatever it does. Resolves when nothing of it is left. Never rejects. */
+  end(): Promise<void>;
 }
 
-/** Starts a thread; `broken` tells that it ended, or never began. */
+/** Starts a worker; `broken` reports that it ended, or never began. */
 export type SpawnWorker = (on: {
   message: (message: FromWorker) => void;
   broken: (error: unknown) => void;
-}) => WorkerThread;
+}) => WorkerProcess;
 
 export interface WorkerLinkOptions {
   spawn: SpawnWorker;
@@ -52,8 +48,11 @@ export interface WorkerLinkOptions {
   log: Log;
   meter: Meter;
   /** Once, when the worker is lost; not after `stop`. Its speakers fail right afterwards. */
-  onLost: (reason: "broken" | "stuck", error: Error) => void;
+  onLost: (reason: WorkerLoss, error: Error) => void;
 }
+
+/** It ended or said that it cannot go on; gave no sign of life; took more memory than it has a use for. */
+export type WorkerLoss = "broken" | "stuck" | "memory";
 
 /** Signs of life are looked for this often. Looks are counted, not time: a main thread that slept blames nobody. */
 const LOOK_MS = 1_000;
@@ -63,8 +62,10 @@ const SILENT_LOOKS_MAX = 5;
 const STARTING_LOOKS_MAX = 30;
 /** Messages sent and not yet handled: no call makes so many in the seconds a stuck worker has. */
 const UNHANDLED_MAX = 20_000;
-/** For closing connections and sessions; then the thread is left as it is. Within what closing the service may take. */
+/** For closing connections and sessions in good order; then it is ended. Within what closing the service may take. */
 const STOP_MS = 1_000;
+/** What a worker's heap may hold: nearly all is dead at once, and what is old is some 0.13 MB a speaker, 70 at the most. */
+const HEAP_BYTES_MAX = 256 * 1024 * 1024;
 
 /** As long as the main thread's own lag is remembered, so that a scrape every 15 or 30 s sees it. */
 const LAG_WINDOW_MS = 30_000;
@@ -77,9 +78,8 @@ interface PendingCall {
 
 export class WorkerLink {
   readonly #options: WorkerLinkOptions;
-  readonly #thread: WorkerThread;
+  readonly #process: WorkerProcess;
   readonly #ready = Promise.withResolvers<void>();
-  readonly #ended = Promise.withResolvers<boolean>();
   readonly #speakers = new Map<number, RemoteSpeaker>();
   readonly #calls = new Map<number, PendingCall>();
   /** Speakers whose language was sent since the last beat, with a newer one that waits for the next. */
@@ -100,12 +100,9 @@ export class WorkerLink {
   constructor(options: WorkerLinkOptions) {
     this.#options = options;
     this.#ready.promise.catch(() => {}); // whoever waits for it hears of it
-    this.#thread = options.spawn({
+    this.#process = options.spawn({
       message: (message) => this.#receive(message),
-      broken: (error) => {
-        this.#lose("broken", "it broke", error);
-        this.#over(false);
-      },
+      broken: (error) => this.#lose("broken", "it broke", error),
     });
     this.#look = options.clock.timer(LOOK_MS, () => this.#lookAfter());
   }
@@ -113,16 +110,6 @@ export class WorkerLink {
   /** Resolves once it takes speakers; rejects with WorkerError when it is lost before. */
   get ready(): Promise<void> {
     return this.#ready.promise;
-  }
-
-  /** Resolves once a lost worker is no more, with whether it has closed what it had. Never rejects. */
-  get ended(): Promise<boolean> {
-    return this.#ended.promise;
-  }
-
-  /** Whether it was ever given one. */
-  get hadSpeakers(): boolean {
-    return this.#lastId > 0;
   }
 
   get isServing(): boolean {
@@ -179,9 +166,12 @@ export class WorkerLink {
     this.#speakers.delete(id);
   }
 
-  /** Closes its speakers, who are told nothing any more, and ends it; bounded by a second. Never rejects. */
+  /**
+   * Closes its speakers, to whom nothing is reported any more, and ends it; a lost one is ended already. Resolves when
+   * nothing of it is left, within a second and what that takes. Never rejects.
+   */
   async stop(): Promise<void> {
-    if (this.#state === "gone") return this.#thread.terminate();
+    if (this.#state === "gone") return await this.#process.end();
     for (const speaker of this.#speakers.values()) speaker.silence();
     if (this.#state === "serving") {
       this.#state = "stopping";
@@ -191,16 +181,16 @@ export class WorkerLink {
       await stopped.promise;
     }
     this.#end(gone("the service is closing"));
-    this.#thread.terminate();
+    await this.#process.end();
   }
 
   #post(message: ToWorker): void {
     this.#sent++;
-    this.#thread.send(message);
+    this.#process.send(message);
   }
 
   #receive(message: FromWorker): void {
-    if (this.#state === "gone") return message.type === "stopped" ? this.#over(true) : undefined;
+    if (this.#state === "gone") return;
     this.#silentLooks = 0;
     switch (message.type) {
       case "ready":
@@ -246,7 +236,7 @@ export class WorkerLink {
     this.#clockOffsetMs = Math.min(this.#clockOffsetMs, this.#options.clock.now() - nowMs);
   }
 
-  #count({ nowMs, lateMs, handled, ledger, counts, observations }: Beat): void {
+  #count({ nowMs, lateMs, handled, heapBytes, ledger, counts, observations }: Beat): void {
     const { meter, ledger: total } = this.#options;
     this.#synchronise(nowMs);
     const { worstMs, sinceMs } = this.#late;
@@ -260,7 +250,8 @@ export class WorkerLink {
     for (const { name, label, by } of counts) meter.count(name, label, by);
     for (const [name, value] of observations) meter.observe(name, value);
     this.#sendLanguages();
-    if (this.#sent - handled > UNHANDLED_MAX) this.#lose("stuck", "it does not keep up");
+    if (this.#sent - handled > UNHANDLED_MAX) return this.#lose("stuck", "it does not keep up");
+    if (heapBytes > HEAP_BYTES_MAX) this.#lose("memory", "its memory grows");
   }
 
   #sendLanguages(): void {
@@ -283,24 +274,17 @@ export class WorkerLink {
     else this.#look = this.#options.clock.timer(LOOK_MS, () => this.#lookAfter());
   }
 
-  #lose(reason: "broken" | "stuck", why: string, cause?: unknown): void {
+  #lose(reason: WorkerLoss, why: string, cause?: unknown): void {
     if (this.#state === "gone") return;
     if (this.#stopped) return this.#stopped.resolve();
     const error = gone(why, cause);
     const speakers = [...this.#speakers.values()];
     const calls = this.#end(error);
+    void this.#process.end(); // never rejects; `stop` waits for it
     guarded("speaker", () => this.#options.onLost(reason, error))();
     // First the speakers hear of it, then those who wait for answers: by then nobody asks this worker again.
     for (const speaker of speakers) guarded("speaker", () => speaker.events?.failed(error))();
     for (const call of calls) call.reject(error);
-    this.#post({ type: "stop" });
-  }
-
-  /** A lost worker is no more. */
-  #over(hasClosed: boolean): void {
-    if (this.#state !== "gone") return;
-    this.#thread.terminate();
-    this.#ended.resolve(hasClosed);
   }
 
   /** What is still waited for is given back when the worker was lost, and rejected when it was stopped. */

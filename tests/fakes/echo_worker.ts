@@ -1,15 +1,22 @@
-/** A thread that says again what it is told, and whose handler throws when it is told so. */
-import { parentPort } from "node:worker_threads";
-import { guarded, surviveInternalErrors } from "../../src/flow/mod.ts";
+/** A media worker that says again what it is told, and whose handler throws when it is told so. */
+import { guarded, MessageDecoder, MessageWriter, surviveInternalErrors } from "../../src/flow/mod.ts";
 
-surviveInternalErrors(({ kind }) => parentPort!.postMessage({ type: `survived ${kind}` }));
-parentPort!.on(
-  "message",
-  guarded("worker_message", ({ type }: { type: string }) => {
-    if (type === "throw") throw new Error("in the worker");
-    if (type === "reject") void Promise.reject(new Error("in the worker"));
-    if (type === "timer") setTimeout(() => reportError(new Error("in the worker")));
-    parentPort!.postMessage({ type });
-    if (type === "stop") parentPort!.close();
-  }),
-);
+const ended = Promise.withResolvers<void>();
+const writer = new MessageWriter<{ type: string }>(Deno.stdout.writable, () => ended.resolve());
+surviveInternalErrors(({ kind }) => writer.write({ type: `survived ${kind}` }));
+const receive = guarded("worker_message", ({ type }: { type: string }) => {
+  if (type === "throw") throw new Error("in the worker");
+  if (type === "reject") void Promise.reject(new Error("in the worker"));
+  if (type === "timer") setTimeout(() => reportError(new Error("in the worker")));
+  if (type === "loop") { for (;;); }
+  writer.write({ type });
+  if (type === "stop") ended.resolve();
+});
+const decoder = new MessageDecoder<{ type: string }>();
+void (async () => {
+  for await (const chunk of Deno.stdin.readable) {
+    for (const message of decoder.receive(chunk)) receive(message);
+  }
+})();
+await ended.promise;
+Deno.exit(0);

@@ -1,8 +1,9 @@
 /**
- * UDP sockets of this process, by what the kernel knows of them: those from libc are seen by no sanitizer. Told apart by
+ * UDP sockets of this process and its media workers, by what the kernel knows of them: those from libc are seen by no sanitizer. Told apart by
  * their inodes, which no other socket gets, because tests that run beside have sockets in the same process. Linux only.
  */
 import { UdpTransport } from "werift";
+import { childProcesses } from "./processes.ts";
 
 /** Some sockets that are known to have been open. */
 export class UdpSockets {
@@ -62,12 +63,20 @@ function inodesAt(port: number): string[] {
 }
 
 function ownInodes(): Set<string> {
-  return new Set([...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => inodeOf(name)));
+  return new Set(["self", ...childProcesses()].flatMap((pid) => inodesOf(`/proc/${pid}/fd`)));
+}
+
+function inodesOf(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].flatMap(({ name }) => inodeOf(`${folder}/${name}`));
+  } catch {
+    return []; // the process has ended
+  }
 }
 
 function inodeOf(fd: string): string[] {
   try {
-    return /^socket:\[(\d+)\]$/.exec(Deno.readLinkSync(`/proc/self/fd/${fd}`))?.slice(1) ?? [];
+    return /^socket:\[(\d+)\]$/.exec(Deno.readLinkSync(fd))?.slice(1) ?? [];
   } catch {
     return []; // closed meanwhile
   }

@@ -1,19 +1,18 @@
 /** `tiro serve` with media workers that loop for ever once they are asked to drain. */
 import { serve } from "../../src/cli/serve.ts";
-import { spawnMediaWorker, type SpawnWorker, type WorkerThread } from "../../src/speakers/mod.ts";
+import { spawnMediaProcess, type SpawnWorker, type WorkerProcess } from "../../src/speakers/mod.ts";
 
 const spawnWorker: SpawnWorker = (on) => {
-  const released = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT); // never
-  const thread = spawnMediaWorker(on, new URL("looping_worker.ts", import.meta.url), released);
+  const worker = spawnMediaProcess(on, new URL("looping_worker.ts", import.meta.url).pathname);
   return {
     send(message) {
-      if (message.type === "drain") thread.send(LOOP);
-      thread.send(message);
+      if (message.type === "drain") worker.send(LOOP);
+      worker.send(message);
     },
-    terminate: () => thread.terminate(),
+    end: () => worker.end(),
   };
 };
 
-const LOOP = { type: "loop" } as unknown as Parameters<WorkerThread["send"]>[0];
+const LOOP = { type: "loop" } as unknown as Parameters<WorkerProcess["send"]>[0];
 
 Deno.exit(await serve({ spawnWorker }));

@@ -1,14 +1,14 @@
 /** `tiro serve` in which everything that nobody expects happens once the file that is its argument is there. */
 import process from "node:process";
 import { serve } from "../../src/cli/serve.ts";
-import { spawnMediaWorker, type SpawnWorker } from "../../src/speakers/mod.ts";
+import { spawnMediaProcess, type SpawnWorker } from "../../src/speakers/mod.ts";
 
 const [file] = Deno.args;
 const SENT = "what-a-peer-sent";
 let hasStrayed = false;
 
 const spawnWorker: SpawnWorker = (on) =>
-  spawnMediaWorker({
+  spawnMediaProcess({
     message(message) {
       on.message(message);
       if (message.type === "caption") throw new Error(SENT);

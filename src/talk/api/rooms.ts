@@ -1,5 +1,5 @@
 /** The port from the REST API to the calls being captioned. */
-import type { HostFault, IceServer, Language, Refusal, SpeakerTrouble } from "../../domain/mod.ts";
+import type { IceServer, Language, Refusal, SpeakerTrouble } from "../../domain/mod.ts";
 
 export interface TranscribeRequest {
   roomToken: string;
@@ -31,7 +31,7 @@ export interface RoomsStatus {
   /** Why no new speaker is taken now; absent while they are. */
   refusal?: Refusal["code"];
   /** Speakers who cannot be captioned now, by why, and what is wrong with where they run; empty while all is well. */
-  troubles: Partial<Record<SpeakerTrouble | HostFault, number>>;
+  troubles: Partial<Record<SpeakerTrouble, number>>;
 }
 
 /**

@@ -1,0 +1,115 @@
+/**
+ * Messages from one process of ours to another, over a pipe: JSON, with the bytes that some carry behind it. Both ends are
+ * this program, so nothing is checked but that a frame is whole.
+ *
+ *     | length of the JSON | length of the bytes | JSON | bytes |        lengths: 32 bit, little-endian
+ */
+
+const HEAD_BYTES = 8;
+/** Stands in the JSON for bytes: where they begin behind it, and how many they are. */
+interface BytesAt {
+  $bytes: [start: number, length: number];
+}
+
+/** The frame of a message. A Uint8Array anywhere in it arrives as one. */
+export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  const text = JSON.stringify(message, (_key, value: unknown) => {
+    if (!(value instanceof Uint8Array)) return value;
+    parts.push(value);
+    bytes += value.length;
+    return { $bytes: [bytes - value.length, value.length] } satisfies BytesAt;
+  });
+  const json = new TextEncoder().encode(text);
+  const frame = new Uint8Array(HEAD_BYTES + json.length + bytes);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, json.length, true);
+  view.setUint32(4, bytes, true);
+  frame.set(json, HEAD_BYTES);
+  let at = HEAD_BYTES + json.length;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
+}
+
+/** The messages in a stream of frames, however it is cut. What is left of one at the end is dropped. */
+export class MessageDecoder<Message> {
+  #held = new Uint8Array();
+
+  receive(chunk: Uint8Array): Message[] {
+    const messages: Message[] = [];
+    let data = chunk;
+    if (this.#held.length > 0) {
+      data = new Uint8Array(this.#held.length + chunk.length);
+      data.set(this.#held);
+      data.set(chunk, this.#held.length);
+    }
+    let at = 0;
+    for (;;) {
+      const left = data.length - at;
+      if (left < HEAD_BYTES) break;
+      const view = new DataView(data.buffer, data.byteOffset + at, HEAD_BYTES);
+      const [jsonBytes, bytes] = [view.getUint32(0, true), view.getUint32(4, true)];
+      if (left < HEAD_BYTES + jsonBytes + bytes) break;
+      const json = data.subarray(at + HEAD_BYTES, at + HEAD_BYTES + jsonBytes);
+      const behind = data.subarray(at + HEAD_BYTES + jsonBytes, at + HEAD_BYTES + jsonBytes + bytes);
+      messages.push(decode(json, behind));
+      at += HEAD_BYTES + jsonBytes + bytes;
+    }
+    this.#held = data.slice(at);
+    return messages;
+  }
+}
+
+function decode<Message>(json: Uint8Array, bytes: Uint8Array): Message {
+  const text = new TextDecoder().decode(json);
+  if (bytes.length === 0 && !text.includes('"$bytes"')) return JSON.parse(text); // nearly all
+  return JSON.parse(text, (_key, value: unknown) => {
+    if (!isBytesAt(value)) return value;
+    const [start, length] = value.$bytes;
+    return bytes.slice(start, start + length);
+  });
+}
+
+function isBytesAt(value: unknown): value is BytesAt {
+  return typeof value === "object" && value !== null && "$bytes" in value && Array.isArray(value.$bytes);
+}
+
+/** Writes messages to a pipe, in order, however slowly it is read. */
+export class MessageWriter<Message> {
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #waitingBytes = 0;
+  #isBroken = false;
+
+  /** `onBroken`: once, when the other end is gone. */
+  constructor(pipe: WritableStream<Uint8Array>, private readonly onBroken: (error: unknown) => void) {
+    this.#writer = pipe.getWriter();
+    this.#writer.closed.catch((error) => this.#fail(error));
+  }
+
+  /** Bytes that the pipe has not taken yet. Whoever writes bounds them. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  write(message: Message): void {
+    if (this.#isBroken) return;
+    const frame = encodeMessage(message);
+    this.#waitingBytes += frame.length;
+    this.#writer.write(frame).then(() => this.#waitingBytes -= frame.length, (error) => this.#fail(error));
+  }
+
+  /** Closes the pipe once all is written. Never rejects. */
+  async close(): Promise<void> {
+    await this.#writer.close().catch(() => {});
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.onBroken(error);
+  }
+}

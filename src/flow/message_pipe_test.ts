@@ -1,0 +1,48 @@
+import assert from "@std/assert";
+import { encodeMessage, MessageDecoder, MessageWriter } from "./message_pipe.ts";
+
+const MESSAGES = [
+  { type: "caption", text: "grüß Gott, 世界", at: 1.5 },
+  { type: "audio", bytes: new Uint8Array([1, 2, 3]), more: { bytes: new Uint8Array(70_000).fill(7) } },
+  {},
+  { type: "none", bytes: new Uint8Array(), list: [1, null, "two"] },
+];
+
+Deno.test("Messages come out as they went in, wherever the stream is cut", () => {
+  const frames = MESSAGES.map(encodeMessage);
+  const stream = new Uint8Array(frames.reduce((sum, { length }) => sum + length, 0));
+  frames.reduce((at, frame) => (stream.set(frame, at), at + frame.length), 0);
+  for (const step of [1, 7, 8, 9, 100, 65_536, stream.length]) {
+    const decoder = new MessageDecoder<unknown>();
+    const messages: unknown[] = [];
+    for (let at = 0; at < stream.length; at += step) {
+      messages.push(...decoder.receive(stream.subarray(at, at + step)));
+    }
+    assert.deepEqual(messages, MESSAGES, `${step} bytes at a time`);
+  }
+});
+
+Deno.test("Bytes of a message are its own, and not the stream's", () => {
+  const frame = encodeMessage({ bytes: new Uint8Array([1, 2, 3]) });
+  const [message] = new MessageDecoder<{ bytes: Uint8Array }>().receive(frame);
+  frame.fill(0);
+  assert.deepEqual(message.bytes, new Uint8Array([1, 2, 3]));
+});
+
+Deno.test("A writer tells what waits, writes in order, and that nobody reads any more", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const broken: unknown[] = [];
+  const writer = new MessageWriter<unknown>(writable, (error) => broken.push(error));
+  for (const message of MESSAGES) writer.write(message);
+  assert.ok(writer.waitingBytes > 70_000);
+  const decoder = new MessageDecoder<unknown>();
+  const read: unknown[] = [];
+  const reader = readable.getReader();
+  while (read.length < MESSAGES.length) read.push(...decoder.receive((await reader.read()).value!));
+  assert.deepEqual(read, MESSAGES);
+  await reader.cancel(new Error("gone"));
+  writer.write({});
+  await new Promise((resolve) => setTimeout(resolve));
+  writer.write({});
+  assert.equal(broken.length, 1, "once");
+});

@@ -1,0 +1,87 @@
+/**
+ * A media worker as a process of its own: this program again, by the command `media-worker`. A process can be ended, whatever
+ * it does, and its sockets and its memory end with it; a thread cannot (Deno 2.9.6: docs/decisions/0027-media-processes.md).
+ *
+ *     us --standard input, frames--> it          its standard input ends: so does it
+ *     us <--standard output, frames-- it         its standard error is ours
+ */
+import project from "../../deno.json" with { type: "json" };
+import { guarded, MessageDecoder, MessageWriter } from "../flow/mod.ts";
+import type { FromWorker, ToWorker } from "./protocol.ts";
+import type { SpawnWorker, WorkerProcess } from "./worker_link.ts";
+
+/** The running program, by a path that Deno's permissions can name before it is installed anywhere. */
+const THIS_PROGRAM = "/proc/self/exe";
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+const ROOT = new URL("../..", import.meta.url).pathname;
+/** Messages under way to a process that does not read them: no call makes so many in the seconds a stuck one has. */
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * Has a worker read its sockets while it is busy. Deno's event loop (tokio's) asks the kernel what has come when it has
+ * nothing else to do, or after so many turns, which are 61 unless the environment says otherwise. A media worker's turns
+ * are of some ms, and while V8 collects garbage one follows the other: words from speech-to-text lay in their sockets.
+ * Asking costs a system call of a microsecond.
+ */
+export const PROMPT_SOCKETS = { DENO_TOKIO_EVENT_INTERVAL: "2" };
+
+/** `module`: run in place of the program's, for tests. */
+export function spawnMediaProcess(on: Parameters<SpawnWorker>[0], module = MAIN): WorkerProcess {
+  const args = ["media-worker"];
+  const child = new Deno.Command(THIS_PROGRAM, {
+    args: Deno.build.standalone ? args : [...runFlags(), module, ...args],
+    env: PROMPT_SOCKETS,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let isOver = false;
+  const broken = guarded("worker_message", (error: unknown) => {
+    if (isOver) return;
+    isOver = true;
+    kill(child);
+    on.broken(error);
+  });
+  const writer = new MessageWriter<ToWorker>(child.stdin, broken);
+  void receive(child.stdout, guarded("worker_message", on.message)).catch(broken);
+  void child.status.then(({ code, signal }) => broken(new Error(`it ended (${signal ?? code})`)));
+  return {
+    send(message) {
+      if (isOver) return;
+      writer.write(message);
+      if (writer.waitingBytes > WAITING_BYTES_MAX) broken(new Error("it does not read"));
+    },
+    async end() {
+      isOver = true;
+      kill(child);
+      await writer.close();
+      await child.status;
+    },
+  };
+}
+
+async function receive(
+  stdout: ReadableStream<Uint8Array>,
+  onMessage: (message: FromWorker) => void,
+): Promise<void> {
+  const decoder = new MessageDecoder<FromWorker>();
+  for await (const chunk of stdout) for (const message of decoder.receive(chunk)) onMessage(message);
+}
+
+function kill(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** Run from its sources the program has the permissions that its own task gives it. */
+function runFlags(): string[] {
+  const flags = project.tasks.start.split(" ").filter((word) => word.startsWith("--"));
+  return [
+    "run",
+    "--no-check",
+    "--cached-only",
+    ...flags.map((flag) => flag.replace("=src,", `=${ROOT}src,`)),
+  ];
+}

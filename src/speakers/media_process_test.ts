@@ -1,0 +1,111 @@
+/** Real processes of this program. */
+import assert from "@std/assert";
+import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
+import { PROMPT_SOCKETS, spawnMediaProcess } from "./media_process.ts";
+import type { ToWorker } from "./protocol.ts";
+
+/** A process takes seconds to start beside other work. */
+const DEADLINE_MS = 60_000;
+
+/** The echo's messages, one after the other; `onMessage` may throw. */
+function echo(onMessage: (type: string) => void = () => {}) {
+  const received: string[] = [];
+  let look = () => {};
+  const ended = Promise.withResolvers<void>();
+  const worker = spawnMediaProcess({
+    message: ({ type }) => {
+      received.push(type);
+      look();
+      onMessage(type);
+    },
+    broken: () => ended.resolve(),
+  }, new URL("../../tests/fakes/echo_worker.ts", import.meta.url).pathname);
+  return {
+    received,
+    ended: ended.promise,
+    send: (type: string) => worker.send({ type } as unknown as ToWorker),
+    async until(type: string): Promise<void> {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const timer = setTimeout(
+        () => reject(new Error(`no "${type}" after ${received.join(", ")}`)),
+        DEADLINE_MS,
+      );
+      look = () => received.includes(type) && resolve();
+      look();
+      await promise.finally(() => clearTimeout(timer));
+    },
+    [Symbol.asyncDispose]: () => worker.end(),
+  };
+}
+
+Deno.test("A handler of a worker's messages that throws receives the next one", async () => {
+  using errors = new CaughtInternalErrors();
+  await using worker = echo((type) => {
+    if (type === "one") throw new Error("in the handler");
+  });
+  worker.send("one");
+  await worker.until("one");
+  worker.send("two");
+  await worker.until("two");
+  assert.deepEqual(errors.kinds, ["worker_message"]);
+});
+
+Deno.test("A worker whose handler, promise or timer throws receives the next message", async () => {
+  await using worker = echo();
+  worker.send("throw");
+  await worker.until("survived worker_message");
+  worker.send("reject");
+  await worker.until("survived rejection");
+  worker.send("timer");
+  await worker.until("survived callback");
+  worker.send("two");
+  await worker.until("two");
+});
+
+Deno.test("A worker in a loop without end is ended all the same", async () => {
+  await using worker = echo();
+  worker.send("one");
+  await worker.until("one");
+  worker.send("loop");
+});
+
+Deno.test("A worker that ends by itself is reported", async () => {
+  await using worker = echo();
+  worker.send("stop");
+  await worker.ended;
+});
+
+/** A program that always has something else to do: prints how many turns each of some bytes took through a socket. */
+const BUSY = `
+const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+const [to, from] = await Promise.all([Deno.connect(listener.addr), listener.accept()]);
+let turns = 0;
+let isBusy = true;
+const turn = () => {
+  turns++;
+  if (isBusy) setImmediate(turn);
+};
+turn();
+const taken = [];
+for (let byte = 0; byte < 20; byte++) {
+  const read = from.read(new Uint8Array(1));
+  await new Promise((resolve) => setImmediate(resolve)); // it waits for the socket by now
+  await to.write(new Uint8Array(1));
+  const sentAt = turns;
+  await read;
+  taken.push(turns - sentAt);
+}
+isBusy = false;
+for (const resource of [to, from, listener]) resource.close();
+console.log(JSON.stringify(taken));
+`;
+
+Deno.test("A busy worker reads what came within a few turns", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", `data:text/javascript,${encodeURIComponent(BUSY)}`],
+    env: PROMPT_SOCKETS,
+  }).output();
+  const taken: number[] = JSON.parse(new TextDecoder().decode(stdout));
+  assert.equal(taken.length, 20);
+  assert.ok(Math.max(...taken) <= 10, `${taken} turns`);
+});
