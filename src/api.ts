@@ -19,6 +19,7 @@ export const API: ApiDescription = {
 
 export interface ApiServices {
   doors: readonly RouteGroup[];
+  host?: { readonly residentBytes: number };
   sessions: { status(): SessionsStatus };
   /** Absent: captions are not translated. */
   translations?: Pick<Translations, "trouble">;
@@ -35,7 +36,8 @@ export interface ApiServices {
 
 /** What `createHttpApp` is made from. */
 export function apiOf(services: ApiServices): HttpAppOptions {
-  const { doors, sessions, translations, exApp, credentials, version, meter, log, acceptingWork } = services;
+  const { doors, host, sessions, translations, exApp, credentials, version, meter, log, acceptingWork } =
+    services;
   return {
     api: API,
     groups: [...doors, exAppRoutes({ exApp, meter, log })],
@@ -47,7 +49,7 @@ export function apiOf(services: ApiServices): HttpAppOptions {
         ...Object.keys(troubles),
         ...translations?.trouble ? [translations.trouble] : [],
       ];
-      return { rooms, speakers, reasons };
+      return { rooms, speakers, otherBytes: host?.residentBytes ?? 0, reasons };
     },
     authenticate: authenticator(credentials),
     takesToken: credentials.token !== undefined,

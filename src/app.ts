@@ -119,13 +119,18 @@ export async function startService(
     log,
     meter,
     rooms: config.limits.rooms,
-    speakers: speakersMax,
+    // Workers have descriptors of their own, and report them.
+    speakers: workers === 0 ? speakersMax : 0,
     read: seams.readDescriptors,
   });
   const host = new AdmittingHost({
     host: pipelines,
     speakersMax,
-    descriptors,
+    descriptors: workers === 0 ? descriptors : {
+      get isTight() {
+        return descriptors.isTight;
+      },
+    },
     memory: new MemoryWatch({
       scope: scope.child("memory"),
       clock,
@@ -207,7 +212,7 @@ export async function startService(
     ];
     const credentials = { token: config.auth.token?.reveal(), exApp: identity };
     const app = createHttpApp(
-      apiOf({ doors, sessions, translations, exApp, credentials, version, meter, log, acceptingWork }),
+      apiOf({ doors, host, sessions, translations, exApp, credentials, version, meter, log, acceptingWork }),
     );
     collectGarbage();
     const http = scope.child("http");

@@ -193,7 +193,7 @@ const OWN_VARIABLES = [
   {
     name: "MEDIA_WORKERS",
     meaning:
-      "Threads that receive speakers' audio, at most 350 speakers each; `0` for the main thread; unset: one for each core at most",
+      "Processes that receive speakers' audio, at most 350 speakers each; `0` for the one that serves the API; unset: one for each core at most",
     example: "2",
   },
   {

@@ -64,6 +64,8 @@ export interface HostedSpeaker<Kind extends SourceKind = SourceKind> extends Asy
 }
 
 export interface SpeakerHost {
+  /** Memory of the processes it has started; absent where it starts none. */
+  readonly residentBytes?: number;
   open<Kind extends SourceKind>(
     options: SpeakerOptions<Kind>,
     events: SpeakerEvents<Kind>,

@@ -10,6 +10,8 @@ export interface ServiceStatus {
   /** Calls being captioned. */
   rooms: number;
   speakers: number;
+  /** Resident memory of processes besides this one. */
+  otherBytes: number;
   /** Why it is degraded; empty while all is well. */
   reasons: readonly string[];
 }

@@ -111,11 +111,11 @@ export function operationRoutes(
     ...operationList(meanings),
     addTo(app: OpenAPIHono) {
       app.openapi(healthRoute(meanings), (c) => {
-        const { rooms, speakers, reasons } = status();
+        const { rooms, speakers, otherBytes, reasons } = status();
         const answer = {
           rooms,
           speakers,
-          memory_mb: Math.round(Deno.memoryUsage().rss / 1024 / 1024),
+          memory_mb: Math.round((Deno.memoryUsage().rss + otherBytes) / 1024 / 1024),
           timestamp: new Date().toISOString(),
         };
         if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);

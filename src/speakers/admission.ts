@@ -23,8 +23,8 @@ export interface AdmittingHostOptions {
   /** Most speakers at once. */
   speakersMax: number;
   memory: { readonly isTight: boolean };
-  /** Told of each speaker who is let in. */
-  descriptors: { readonly isTight: boolean; take(): void };
+  /** Of this process. `take`: a speaker was let in whose sockets will be this process' own. */
+  descriptors: { readonly isTight: boolean; take?(): void };
   scope: Scope;
   meter: Meter;
 }
@@ -35,7 +35,7 @@ const TIGHT: Refusal = {
     "wait until calls have ended, or give the service more memory",
 };
 
-const NO_DESCRIPTORS: Refusal = {
+export const NO_DESCRIPTORS: Refusal = {
   code: "descriptors",
   cause: "file descriptors are few; wait until calls have ended, or raise the limit of open files " +
     "(systemd: LimitNOFILE, Docker: --ulimit nofile)",
@@ -59,6 +59,10 @@ export class AdmittingHost implements SpeakerHost, Admission {
     );
   }
 
+  get residentBytes(): number {
+    return this.#options.host.residentBytes ?? 0;
+  }
+
   get refusal(): Refusal | undefined {
     const { memory, descriptors, speakersMax } = this.#options;
     // With nobody in there is nothing to lose, and nothing that would give memory back.
@@ -78,7 +82,7 @@ export class AdmittingHost implements SpeakerHost, Admission {
       if (refusal) throw new UnavailableError(`Cannot caption a speaker: ${refusal.cause}`, refusal.code);
       const hosted = host.open(options, events);
       this.#speakers++;
-      descriptors.take();
+      descriptors.take?.();
       void hosted.closed.then(() => this.#speakers--);
       return hosted;
     } catch (error) {

@@ -1,9 +1,9 @@
-/** Runs a speaker's whole pipeline behind the SpeakerHost port: WebRTC in, captions out, here or on worker threads. */
+/** Runs a speaker's whole pipeline behind the SpeakerHost port: WebRTC in, captions out, here or in processes of its own. */
 export { AdmittingHost, type AdmittingHostOptions } from "./admission.ts";
 export { DescriptorWatch, type DescriptorWatchOptions } from "./admission_descriptors.ts";
 export { MemoryWatch, type MemoryWatchOptions, type ReadSystemFile } from "./admission_watch.ts";
 export { SPEAKER_REASONS } from "./health.ts";
 export { collectGarbage } from "./heap.ts";
-export { type SpeakerHostOptions, startSpeakerHost } from "./start_host.ts";
+export { runMediaWorker, type SpeakerHostOptions, startSpeakerHost } from "./start_host.ts";
 export { spawnMediaProcess } from "./media_process.ts";
 export type { SpawnWorker, WorkerProcess } from "./worker_link.ts";

@@ -24,3 +24,9 @@ export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptio
     ...parts,
   });
 }
+
+/** What the command `media-worker` does. Resolves when the process is to end. */
+export async function runMediaWorker(): Promise<void> {
+  const worker = await import("./worker.ts");
+  await worker.runMediaWorker();
+}

@@ -17,6 +17,7 @@ import {
   UnavailableError,
 } from "../domain/mod.ts";
 import { type Backoff, RetryPolicy, type Scope } from "../flow/mod.ts";
+import { NO_DESCRIPTORS } from "./admission.ts";
 import { spawnMediaProcess } from "./media_process.ts";
 import type { WorkerSettings } from "./protocol.ts";
 import { type SpawnWorker, WorkerLink, type WorkerLoss } from "./worker_link.ts";
@@ -86,16 +87,23 @@ export class WorkerHost implements SpeakerHost {
     return host;
   }
 
-  /** Throws UnavailableError ("busy") while every worker is full or being replaced. */
+  /** Throws UnavailableError while every worker is full or being replaced ("busy"), or short of descriptors. */
   open<Kind extends SourceKind>(
     speaker: SpeakerOptions<Kind>,
     events: SpeakerEvents<Kind>,
   ): HostedSpeaker<Kind> {
     const most = this.#options.speakersPerWorkerMax ?? LIMITS.speakersPerWorker;
+    const free = this.#serving().filter(({ load }) => load < most);
     let least: WorkerLink | undefined;
-    for (const link of this.#serving()) if (link.load < (least?.load ?? most)) least = link;
-    if (!least) throw new UnavailableError("Cannot caption a speaker: no media worker has room", "busy");
-    return least.open(speaker, events);
+    for (const link of free) if (link.hasDescriptors && link.load < (least?.load ?? most)) least = link;
+    if (least) return least.open(speaker, events);
+    throw free.length > 0
+      ? new UnavailableError(`Cannot caption a speaker: ${NO_DESCRIPTORS.cause}`, NO_DESCRIPTORS.code)
+      : new UnavailableError("Cannot caption a speaker: no media worker has room", "busy");
+  }
+
+  get residentBytes(): number {
+    return this.#serving().reduce((sum, { residentBytes }) => sum + residentBytes, 0);
   }
 
   #serving(): WorkerLink[] {

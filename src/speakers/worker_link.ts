@@ -22,7 +22,7 @@ import {
   type SpeakerEvents,
   type SpeakerOptions,
 } from "../domain/mod.ts";
-import { guarded, untilAborted } from "../flow/mod.ts";
+import { type DescriptorUse, guarded, untilAborted } from "../flow/mod.ts";
 import { fromPlainError, WorkerError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine, ToWorker, WorkerSettings } from "./protocol.ts";
 
@@ -93,6 +93,8 @@ export class WorkerLink {
   /** Our clock minus the worker's: the least ever seen, because messages only take time. */
   #clockOffsetMs = Infinity;
   #counted: LedgerSnapshot | undefined;
+  #descriptors: DescriptorUse | undefined;
+  #residentBytes = 0;
   #stopped?: PromiseWithResolvers<void>;
   /** The latest beats of this half minute and of the one before, ms. */
   #late = { worstMs: 0, beforeMs: 0, sinceMs: 0 };
@@ -119,6 +121,18 @@ export class WorkerLink {
   /** Longest delay of its event loop in the last half minute to minute, ms. */
   get lagMs(): number {
     return Math.max(this.#late.worstMs, this.#late.beforeMs);
+  }
+
+  /** Whether it has descriptors for one speaker more, and for those whose sockets are not open yet. */
+  get hasDescriptors(): boolean {
+    if (!this.#descriptors) return true;
+    const { open, limit } = this.#descriptors;
+    return limit - open >= LIMITS.descriptorsPerSpeaker * LIMITS.joinsAtOnce;
+  }
+
+  /** Resident memory when it last reported, bytes. */
+  get residentBytes(): number {
+    return this.#residentBytes;
   }
 
   /** Speakers there, those being closed included. */
@@ -236,8 +250,11 @@ export class WorkerLink {
     this.#clockOffsetMs = Math.min(this.#clockOffsetMs, this.#options.clock.now() - nowMs);
   }
 
-  #count({ nowMs, lateMs, handled, heapBytes, ledger, counts, observations }: Beat): void {
+  #count(beat: Beat): void {
+    const { nowMs, lateMs, handled, heapBytes, ledger, counts, observations } = beat;
     const { meter, ledger: total } = this.#options;
+    this.#descriptors = beat.descriptors;
+    this.#residentBytes = beat.residentBytes;
     this.#synchronise(nowMs);
     const { worstMs, sinceMs } = this.#late;
     if (nowMs - sinceMs >= LAG_WINDOW_MS) this.#late = { worstMs: lateMs, beforeMs: worstMs, sinceMs: nowMs };
