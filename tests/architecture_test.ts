@@ -1,136 +1,87 @@
-/**
- * Who may import whom. The rules stand here once; docs/ARCHITECTURE.md shows them to people. Each room is a folder of
- * `src/`, named with the rooms and packages its files may import. Tests beside the code may import fakes too.
- */
+/** The modules of src/ import what their rules say, and the page that shows the rules shows these. */
 import assert from "@std/assert";
+import { faultsOf, type File, readFiles, RULES } from "./architecture.ts";
 
 const ROOT = new URL("..", import.meta.url);
+const files = await readFiles(ROOT);
 
-interface Rule {
-  rooms: readonly string[];
-  packages: readonly string[];
-}
-
-const ROOMS: Record<string, Rule> = {
-  domain: { rooms: [], packages: [] },
-  flow: {
-    rooms: ["domain"],
-    packages: [
-      "node:worker_threads",
-      "node:process",
-      "node:http",
-      "node:https",
-      "node:net",
-      "node:tls",
-      "ws",
-    ],
-  },
-  audio: { rooms: ["domain"], packages: [] },
-  captioning: { rooms: ["domain", "flow"], packages: [] },
-  // No zod: it is 3 MB of heap in each media worker.
-  stt: { rooms: ["domain", "flow"], packages: [] },
-  translation: { rooms: ["domain", "flow"], packages: ["zod"] },
-  webrtc: {
-    rooms: ["domain", "flow"],
-    packages: ["werift", "node:buffer", "node:crypto", "node:dns/promises", "node:net"],
-  },
-  identity: { rooms: ["domain"], packages: ["node:crypto"] },
-  nextcloud: { rooms: ["domain", "flow", "http"], packages: ["zod", "@hono/zod-openapi"] },
-  speakers: {
-    rooms: ["domain", "flow", "audio", "stt", "webrtc", "captioning"],
-    packages: ["node:v8", "node:vm"],
-  },
-  sessions: { rooms: ["domain", "flow", "captioning"], packages: [] },
-  talk: {
-    rooms: ["domain", "flow", "sessions", "http"],
-    packages: ["zod", "node:crypto", "@hono/zod-openapi"],
-  },
-  http: {
-    rooms: ["domain"],
-    packages: ["zod", "hono", "@hono/zod-openapi", "node:crypto", "node:http", "node:stream"],
-  },
-  config: { rooms: ["domain", "stt", "translation"], packages: ["zod"] },
-  telemetry: { rooms: ["domain"], packages: ["prom-client"] },
-  cli: { rooms: ["domain", "flow", "config", "telemetry", "demo", "speakers", "app.ts"], packages: [] },
-  demo: { rooms: ["config", "flow", "stt", "app.ts"], packages: [] },
-};
-
-/** Packages that tests may use anywhere. */
-const forTests = (name: string) =>
-  name.startsWith("@std/") || name.startsWith("node:") || name === "libopus-wasm";
-
-/** Rooms whose files the others see only through `mod.ts`. */
-const isFace = (path: string, room: string) => path === `src/${room}/mod.ts`;
-
-interface Module {
-  path: string;
-  imports: string[];
-  packages: string[];
-}
-
-async function modules(): Promise<Module[]> {
-  const found: Module[] = [];
-  for await (const path of walk("src")) {
-    const source = await Deno.readTextFile(new URL(path, ROOT));
-    const imports: string[] = [];
-    const packages: string[] = [];
-    for (const [, specifier] of source.matchAll(/(?:\bfrom|\bimport\(|^import)\s*"([\w@./:-]+)"/gm)) {
-      if (!specifier.startsWith(".")) packages.push(specifier);
-      else imports.push(new URL(specifier, new URL(path, ROOT)).href.slice(ROOT.href.length));
-    }
-    found.push({ path, imports, packages });
-  }
-  return found;
-}
-
-async function* walk(folder: string): AsyncGenerator<string> {
-  for await (const entry of Deno.readDir(new URL(folder, ROOT))) {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) yield* walk(path);
-    else if (entry.name.endsWith(".ts")) yield path;
-  }
-}
-
-const isTest = (path: string) => path.endsWith("_test.ts");
-const roomOf = (path: string) => path.split("/").length > 2 ? path.split("/")[1] : path.split("/").at(-1)!;
-
-Deno.test("Every room of src has a rule and imports only what its rule names", async () => {
-  const faults: string[] = [];
-  for (const { path, imports, packages } of await modules()) {
-    const room = roomOf(path);
-    if (path.split("/").length === 2) continue; // the composition root sees everything
-    const rule = ROOMS[room];
-    if (!rule) {
-      faults.push(`${path}: no rule for the room "${room}"`);
-      continue;
-    }
-    for (const target of imports) {
-      if (target === "deno.json" && ["cli", "speakers"].includes(room)) continue; // the version, and how it is started
-      if (target.startsWith("tests/")) {
-        if (!isTest(path) && room !== "demo") {
-          faults.push(`${path} imports ${target}: only tests and the demo may`);
-        }
-        continue;
-      }
-      const other = roomOf(target);
-      if (other === room) continue;
-      if (!rule.rooms.includes(other) && !isTest(path)) {
-        faults.push(`${path} imports ${target}: "${room}" may not`);
-      } else if (!isFace(target, other) && other !== "app.ts" && !isTest(path)) {
-        faults.push(`${path} imports ${target}: outsiders import only mod.ts`);
-      }
-    }
-    for (const name of packages) {
-      if (isTest(path) && forTests(name)) continue;
-      if (!rule.packages.includes(name)) faults.push(`${path} imports package ${name}: "${room}" may not`);
-    }
-  }
-  assert.deepEqual(faults, []);
+Deno.test("Every module imports only what its rule names", () => {
+  assert.deepEqual(faultsOf(files), []);
 });
 
-Deno.test("Only src/webrtc and the fakes import werift", async () => {
-  const importers = (await modules()).filter((m) => m.packages.includes("werift")).map((m) => roomOf(m.path));
-  assert.deepEqual([...new Set(importers)].filter((room) => room !== "webrtc"), []);
+Deno.test("Every file of src/ is part of the program", async () => {
+  const known = new Set(files.map(({ path }) => path));
+  const all: string[] = [];
+  for await (const path of walk("src")) if (!path.endsWith("_test.ts")) all.push(path);
+  assert.deepEqual(all.filter((path) => !known.has(path)), []);
+  assert.deepEqual(
+    Object.keys(RULES).filter((name) => !files.some(({ path }) => path.startsWith(`src/${name}/`))),
+    [],
+  );
+});
+
+/** A file that imports these, beside the rest of a small tree. */
+const importing = (path: string, ...targets: string[]): File => ({
+  path,
+  files: targets.filter((target) =>
+    target.includes("/") && !target.startsWith("node:") || target === "deno.json"
+  ),
+  packages: targets.filter((target) =>
+    !target.includes("/") && target !== "deno.json" || target.startsWith("node:")
+  ),
+});
+
+const BROKEN: [file: File, fault: RegExp][] = [
+  [importing("src/audio/x.ts", "src/flow/mod.ts"), /"audio" may not/],
+  [importing("src/domain/x.ts", "src/talk/mod.ts"), /"domain" may not/],
+  [importing("src/http/x.ts", "src/talk/mod.ts"), /"http" may not/],
+  [importing("src/talk/x.ts", "src/captioning/mod.ts"), /"talk" may not/],
+  [importing("src/stt/kyutai/x.ts", "src/config/mod.ts"), /"stt" may not/],
+  [importing("src/talk/x.ts", "src/sessions/session.ts"), /others import only mod\.ts/],
+  [importing("src/app.ts", "src/sessions/session.ts"), /others import only mod\.ts/],
+  [importing("src/captioning/x.ts", "werift"), /the package werift: "captioning" may not/],
+  [importing("src/stt/x.ts", "zod"), /the package zod: "stt" may not/],
+  [importing("src/app.ts", "werift"), /the package werift: "app\.ts" may not/],
+  [importing("src/talk/x.ts", "tests/fakes/hpb.ts"), /only the demo may/],
+  [importing("src/talk/x.ts", "deno.json"), /imports deno\.json: "talk" may not/],
+  [importing("src/voice/x.ts", "src/domain/mod.ts"), /the module "voice" has no rule/],
+];
+for (const [file, fault] of BROKEN) {
+  Deno.test(`The rules find: ${file.path} imports ${[...file.files, ...file.packages]}`, () => {
+    assert.match(faultsOf([file]).join("\n"), fault);
+  });
+}
+
+Deno.test("The rules find modules that import each other", () => {
+  const rules = { a: { modules: ["b"] }, b: { modules: ["c"] }, c: { modules: ["a"] } };
+  const round = [
+    importing("src/a/x.ts", "src/b/mod.ts"),
+    importing("src/b/x.ts", "src/c/mod.ts"),
+    importing("src/c/x.ts", "src/a/mod.ts"),
+  ];
+  assert.deepEqual(faultsOf(round.slice(1), rules), []);
+  assert.equal(faultsOf(round, rules).length, 3);
+});
+
+Deno.test("docs/ARCHITECTURE.md has the same table", async () => {
+  const page = await Deno.readTextFile(new URL("docs/ARCHITECTURE.md", ROOT));
+  const rows = [...page.matchAll(/^\| `(\w+)\/`\s*\|[^|]*\|\s*([^|]*?)\s*\|$/gm)];
+  const shown = rows.map(([, name, imports]): [string, string[]] => [
+    name,
+    imports === "nothing" ? [] : imports.split(", ").toSorted(),
+  ]);
+  const rules = Object.entries(RULES).map((
+    [name, { modules }],
+  ): [string, string[]] => [name, modules.toSorted()]);
+  const byName = (a: [string, string[]], b: [string, string[]]) => a[0] < b[0] ? -1 : 1;
+  assert.deepEqual(shown.toSorted(byName), rules.toSorted(byName));
+});
+
+Deno.test("Its walks name files that are there", async () => {
+  const page = await Deno.readTextFile(new URL("docs/ARCHITECTURE.md", ROOT));
+  const named = [...page.matchAll(/`((?!tests)[a-z_]+\/[\w/]+\.ts)`/g)].map(([, path]) => path);
+  assert.ok(named.length >= 30, "a packet's, a caption's and a request's");
+  for (const path of named) await Deno.stat(new URL(`src/${path}`, ROOT)).catch(() => assert.fail(path));
 });
 
 Deno.test("Every dependency is pinned to one exact version", async () => {
@@ -140,3 +91,11 @@ Deno.test("Every dependency is pinned to one exact version", async () => {
   );
   assert.deepEqual(loose, []);
 });
+
+async function* walk(folder: string): AsyncGenerator<string> {
+  for await (const entry of Deno.readDir(new URL(folder, ROOT))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) yield* walk(path);
+    else if (entry.name.endsWith(".ts")) yield path;
+  }
+}
