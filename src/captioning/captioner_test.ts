@@ -68,7 +68,7 @@ class HandStt implements SpeechToText {
   readonly features = { acknowledges: false, latencyMs: 500 };
   readonly frames: PcmFrame[] = [];
   /** The first session's; a later one has its own. */
-  readonly events = new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
+  readonly events = new BoundedQueue<SttEvent>({ capacity: 50 });
   stall: PromiseWithResolvers<void> | undefined;
   /** Said by a session when it is finished. */
   lastWords: string | undefined;
@@ -81,9 +81,7 @@ class HandStt implements SpeechToText {
   }
 
   open(_options: SttOptions, signal: AbortSignal): Promise<SttSession> {
-    const events = this.#sessions++ === 0
-      ? this.events
-      : new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
+    const events = this.#sessions++ === 0 ? this.events : new BoundedQueue<SttEvent>({ capacity: 50 });
     this.#opened.resolve();
     signal.addEventListener("abort", () => events.close(), { once: true });
     return Promise.resolve({

@@ -8,7 +8,6 @@
  */
 import {
   type Caption,
-  type CaptionSink,
   type Clock,
   isSameLanguage,
   LIMITS,
@@ -47,7 +46,7 @@ interface Outgoing {
   except?: ReadonlySet<string>;
 }
 
-export class FanOut implements CaptionSink, Disposable {
+export class FanOut implements Disposable {
   readonly #options: FanOutOptions;
   readonly #translated: TranslatedFinals | undefined;
   /** Bounded by the speakers of a room: one each, gone with its final or when it is sent. */

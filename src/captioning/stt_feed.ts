@@ -14,6 +14,7 @@
  */
 import {
   type Clock,
+  codeOf,
   LIMITS,
   type Meter,
   type PcmFrame,
@@ -26,7 +27,7 @@ import {
 import { GOOD_LIFE_MS, RetryPolicy, type Scope } from "../flow/mod.ts";
 import { LiveSession } from "./live_session.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
-import { codeOf, type SttSessions } from "./stt_sessions.ts";
+import type { SttSessions } from "./stt_sessions.ts";
 import { Tail } from "./tail.ts";
 import { WaitingNotice } from "./waiting_notice.ts";
 

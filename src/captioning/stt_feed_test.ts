@@ -26,7 +26,7 @@ class FakeSession implements SttSession {
   takesLate = false;
   /** Has no last words. */
   isSilent = false;
-  readonly #queue = new BoundedQueue<SttEvent>({ capacity: 50, whenFull: "refuse" });
+  readonly #queue = new BoundedQueue<SttEvent>({ capacity: 50 });
   readonly events = this.#queue.readable();
   #dead?: unknown;
   #gate: PromiseWithResolvers<void> | undefined;

@@ -5,6 +5,7 @@
  */
 import {
   type Clock,
+  codeOf,
   type Log,
   type Meter,
   type SpeakerTrouble,
@@ -151,8 +152,4 @@ export class SttSessions {
     const seconds = Math.round((clock.now() - sinceMs) / 1_000);
     log.info("speech-to-text is available", { provider: this.stt.name, seconds });
   }
-}
-
-export function codeOf(error: unknown): string {
-  return error instanceof TiroError ? error.code : "unexpected";
 }

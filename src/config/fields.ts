@@ -74,9 +74,6 @@ export const headerText = z.string()
 
 export const secret = secretText.transform((value) => new Secret(value));
 
-/** A secret that travels in an HTTP header. */
-export const headerSecret = headerText.transform((value) => new Secret(value));
-
 /**
  * Random hexadecimal digits of this many are 64 bits: a million guesses a second, which is more than the API answers,
  * find one in 300,000 years on average. AppAPI makes secrets of 128 characters, `openssl rand -hex 16` of 32.

@@ -27,12 +27,6 @@ export interface Caption {
   isNotice?: true;
 }
 
-/** Where captions leave. */
-export interface CaptionSink {
-  /** Takes a caption at once and never blocks; an older partial of the same speaker may be replaced by a newer one. */
-  deliver(caption: Caption): void;
-}
-
 /** A language as the front end shows it. */
 export interface Language {
   /** As Talk sends it, e.g. `en`. */

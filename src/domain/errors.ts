@@ -95,7 +95,7 @@ export class OverflowError extends TiroError {
   }
 }
 
-/** True for the errors an aborted signal causes: a cancellation, not a failure. */
-export function isAbortError(error: unknown): boolean {
-  return error instanceof DOMException && (error.name === "AbortError" || error.name === "TimeoutError");
+/** The code of an error, for logs and metrics; `other` for one that is none of ours. */
+export function codeOf(error: unknown, other = "unexpected"): string {
+  return error instanceof TiroError ? error.code : other;
 }

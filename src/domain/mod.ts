@@ -2,6 +2,7 @@
 export * from "./admission.ts";
 export * from "./budget.ts";
 export * from "./captions.ts";
+export * from "./data.ts";
 export * from "./errors.ts";
 export * from "./languages.ts";
 export * from "./ledger.ts";

@@ -1,19 +1,13 @@
-/**
- * A ring between one or more producers and one reader: one bound, and one thing that happens when full. Either the
- * oldest item is dropped and counted (live audio: late audio makes late captions), or the push is refused and the
- * producer decides.
- */
+/** A ring between one or more producers and one reader. What there is no room for is refused, and its producer decides. */
 export interface BoundedQueueOptions<T> {
   /** Items. */
   capacity: number;
   /** A second bound, where items differ in size. An item larger than all of it gets in where it is alone. */
   bytes?: { max: number; of: (item: T) => number };
-  whenFull: "drop_oldest" | "refuse";
 }
 
 export class BoundedQueue<T> {
   readonly #items: (T | undefined)[];
-  readonly #whenFull: BoundedQueueOptions<T>["whenFull"];
   readonly #bytesMax: number;
   readonly #bytesOf: (item: T) => number;
   #head = 0;
@@ -33,7 +27,6 @@ export class BoundedQueue<T> {
     this.#items = new Array<T | undefined>(options.capacity);
     this.#bytesMax = options.bytes?.max ?? Infinity;
     this.#bytesOf = options.bytes?.of ?? (() => 0);
-    this.#whenFull = options.whenFull;
   }
 
   get capacity(): number {
@@ -49,7 +42,7 @@ export class BoundedQueue<T> {
     return this.#bytes;
   }
 
-  /** Items pushed out or refused since the start. */
+  /** Items refused since the start. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -63,10 +56,9 @@ export class BoundedQueue<T> {
       return true;
     }
     const bytes = this.#bytesOf(item);
-    while (this.#size === this.capacity || (this.#size > 0 && this.#bytes + bytes > this.#bytesMax)) {
+    if (this.#size === this.capacity || (this.#size > 0 && this.#bytes + bytes > this.#bytesMax)) {
       this.#dropped++;
-      if (this.#whenFull === "refuse") return false;
-      this.#shift();
+      return false;
     }
     this.#bytes += bytes;
     this.#items[(this.#head + this.#size) % this.capacity] = item;

@@ -7,17 +7,8 @@ async function drain<T>(queue: BoundedQueue<T>): Promise<T[]> {
   return items;
 }
 
-Deno.test("A full queue drops the oldest and counts it", async () => {
-  const queue = new BoundedQueue<number>({ capacity: 3, whenFull: "drop_oldest" });
-  for (let item = 1; item <= 10; item++) assert.equal(queue.push(item), true);
-  assert.equal(queue.size, 3);
-  assert.equal(queue.dropped, 7);
-  queue.close();
-  assert.deepEqual(await drain(queue), [8, 9, 10]);
-});
-
 Deno.test("A full queue that refuses keeps what it has", async () => {
-  const queue = new BoundedQueue<number>({ capacity: 2, whenFull: "refuse" });
+  const queue = new BoundedQueue<number>({ capacity: 2 });
   assert.deepEqual([1, 2, 3, 4].map((item) => queue.push(item)), [true, true, false, false]);
   assert.equal(queue.dropped, 2);
   assert.equal(await queue.next(), 1);
@@ -28,23 +19,17 @@ Deno.test("A full queue that refuses keeps what it has", async () => {
 
 Deno.test("Bytes are a bound of their own; an item larger than it gets in alone", async () => {
   const of = (text: string) => text.length;
-  const refusing = new BoundedQueue<string>({ capacity: 9, bytes: { max: 5, of }, whenFull: "refuse" });
-  assert.deepEqual(["aaa", "bb", "c"].map((item) => refusing.push(item)), [true, true, false]);
-  assert.deepEqual([refusing.bytes, refusing.size, refusing.dropped], [5, 2, 1]);
-  assert.equal(await refusing.next(), "aaa");
-  assert.deepEqual([refusing.push("ddd"), refusing.bytes], [true, 5]);
-  refusing.close({ clear: true });
-  assert.equal(refusing.bytes, 0);
-
-  const dropping = new BoundedQueue<string>({ capacity: 9, bytes: { max: 5, of }, whenFull: "drop_oldest" });
-  for (const item of ["aaa", "bb", "larger", "cc"]) assert.equal(dropping.push(item), true);
-  assert.deepEqual([dropping.dropped, dropping.bytes], [3, 2]);
-  dropping.close();
-  assert.deepEqual(await drain(dropping), ["cc"]);
+  const queue = new BoundedQueue<string>({ capacity: 9, bytes: { max: 5, of } });
+  assert.deepEqual(["aaa", "bb", "c"].map((item) => queue.push(item)), [true, true, false]);
+  assert.deepEqual([queue.bytes, queue.size, queue.dropped], [5, 2, 1]);
+  assert.equal(await queue.next(), "aaa");
+  assert.deepEqual([queue.push("ddd"), queue.bytes], [true, 5]);
+  queue.close({ clear: true });
+  assert.equal(queue.bytes, 0);
 });
 
 Deno.test("Order holds while the ring turns many times", async () => {
-  const queue = new BoundedQueue<number>({ capacity: 4, whenFull: "refuse" });
+  const queue = new BoundedQueue<number>({ capacity: 4 });
   const read: number[] = [];
   let pushed = 0;
   for (let round = 0; round < 50; round++) {
@@ -56,7 +41,7 @@ Deno.test("Order holds while the ring turns many times", async () => {
 });
 
 Deno.test("A waiting reader gets the next item at once, and it takes no place", async () => {
-  const queue = new BoundedQueue<string>({ capacity: 1, whenFull: "refuse" });
+  const queue = new BoundedQueue<string>({ capacity: 1 });
   const waiting = queue.next();
   assert.equal(queue.push("to the reader"), true);
   assert.equal(queue.size, 0);
@@ -66,7 +51,7 @@ Deno.test("A waiting reader gets the next item at once, and it takes no place", 
 });
 
 Deno.test("A queue has one reader", async () => {
-  const queue = new BoundedQueue<number>({ capacity: 1, whenFull: "refuse" });
+  const queue = new BoundedQueue<number>({ capacity: 1 });
   const waiting = queue.next();
   await assert.rejects(async () => await queue.next(), /it has one reader/);
   queue.push(7);
@@ -74,7 +59,7 @@ Deno.test("A queue has one reader", async () => {
 });
 
 Deno.test("Closing lets the reader finish what is queued; later pushes are refused and not counted", async () => {
-  const queue = new BoundedQueue<number>({ capacity: 2, whenFull: "drop_oldest" });
+  const queue = new BoundedQueue<number>({ capacity: 2 });
   queue.push(1);
   queue.close();
   assert.equal(queue.push(2), false);
@@ -84,20 +69,20 @@ Deno.test("Closing lets the reader finish what is queued; later pushes are refus
 
 Deno.test("Closing with an error reaches the reader after what is queued, and a waiting reader at once", async () => {
   const error = new Error("peer is gone");
-  const queued = new BoundedQueue<number>({ capacity: 2, whenFull: "refuse" });
+  const queued = new BoundedQueue<number>({ capacity: 2 });
   queued.push(1);
   queued.close({ error });
   assert.equal(await queued.next(), 1);
   await assert.rejects(queued.next(), error);
 
-  const empty = new BoundedQueue<number>({ capacity: 2, whenFull: "refuse" });
+  const empty = new BoundedQueue<number>({ capacity: 2 });
   const waiting = empty.next();
   empty.close({ error });
   await assert.rejects(waiting, error);
 });
 
 Deno.test("Clearing forgets what is queued", async () => {
-  const queue = new BoundedQueue<number>({ capacity: 2, whenFull: "refuse" });
+  const queue = new BoundedQueue<number>({ capacity: 2 });
   queue.push(1);
   queue.close({ clear: true });
   assert.equal(queue.size, 0);
@@ -105,24 +90,24 @@ Deno.test("Clearing forgets what is queued", async () => {
 });
 
 Deno.test("The first close wins", async () => {
-  const queue = new BoundedQueue<number>({ capacity: 1, whenFull: "refuse" });
+  const queue = new BoundedQueue<number>({ capacity: 1 });
   queue.close();
   queue.close({ error: new Error("too late") });
   assert.equal(await queue.next(), undefined);
 });
 
 Deno.test("As a stream it pulls only on demand, ends with the queue and fails with its error", async () => {
-  const queue = new BoundedQueue<number>({ capacity: 3, whenFull: "drop_oldest" });
+  const queue = new BoundedQueue<number>({ capacity: 3 });
   const reader = queue.readable().getReader();
   for (let item = 1; item <= 5; item++) queue.push(item);
   assert.equal(queue.size, 3, "the stream itself holds nothing");
-  assert.deepEqual(await reader.read(), { done: false, value: 3 });
+  assert.deepEqual(await reader.read(), { done: false, value: 1 });
   queue.close();
-  assert.deepEqual(await reader.read(), { done: false, value: 4 });
-  assert.deepEqual(await reader.read(), { done: false, value: 5 });
+  assert.deepEqual(await reader.read(), { done: false, value: 2 });
+  assert.deepEqual(await reader.read(), { done: false, value: 3 });
   assert.equal((await reader.read()).done, true);
 
-  const failing = new BoundedQueue<number>({ capacity: 1, whenFull: "refuse" });
+  const failing = new BoundedQueue<number>({ capacity: 1 });
   const error = new Error("overflow");
   const pending = failing.readable().getReader().read();
   failing.close({ error });
@@ -130,14 +115,14 @@ Deno.test("As a stream it pulls only on demand, ends with the queue and fails wi
 });
 
 Deno.test("Cancelling the stream closes and clears the queue, even with a read under way", async () => {
-  const idle = new BoundedQueue<number>({ capacity: 2, whenFull: "refuse" });
+  const idle = new BoundedQueue<number>({ capacity: 2 });
   const readable = idle.readable();
   idle.push(1);
   await readable.cancel();
   assert.equal(idle.size, 0);
   assert.equal(idle.push(2), false);
 
-  const reading = new BoundedQueue<number>({ capacity: 2, whenFull: "refuse" });
+  const reading = new BoundedQueue<number>({ capacity: 2 });
   const reader = reading.readable().getReader();
   const pending = reader.read();
   await reader.cancel();
@@ -147,6 +132,6 @@ Deno.test("Cancelling the stream closes and clears the queue, even with a read u
 
 Deno.test("A capacity must be a positive integer", () => {
   for (const capacity of [0, -1, 1.5, NaN]) {
-    assert.throws(() => new BoundedQueue({ capacity, whenFull: "refuse" }), RangeError);
+    assert.throws(() => new BoundedQueue({ capacity }), RangeError);
   }
 });

@@ -103,7 +103,6 @@ export class WebSocketDuplex implements AsyncDisposable {
         max: options.inbox.bytesMax,
         of: (message) => typeof message === "string" ? 2 * message.length : message.length,
       },
-      whenFull: "refuse",
     });
     this.messages = this.#inbox.readable();
     const { maxMessageSize, onTooLarge } = options;

@@ -4,7 +4,7 @@
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Next } from "hono";
-import { type Authenticate, type Log, type Meter, TiroError } from "../domain/mod.ts";
+import { type Authenticate, codeOf, type Log, type Meter, TiroError } from "../domain/mod.ts";
 import { allMeanings, type ApiDescription, apiDocument } from "./document.ts";
 import { answerTo, describeIssues, HttpError } from "./errors.ts";
 import { Guesses } from "./guesses.ts";
@@ -48,7 +48,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     if (status === 500) {
       log.error("Request failed", error);
       meter.count("tiro_internal_errors_total", "http");
-      meter.count("transcription_errors_total", error instanceof TiroError ? error.code : "internal");
+      meter.count("transcription_errors_total", codeOf(error, "internal"));
     } else if (status !== 401) { // whoever guesses leaves a count, and no lines
       log.debug("Request refused", { status, code: error instanceof TiroError ? error.code : undefined });
     }

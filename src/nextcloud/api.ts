@@ -1,6 +1,6 @@
 /** What AppAPI asks of an ExApp. Where the service is none, the answers are those of one that is enabled. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { type ExApp, type Log, type Meter, TiroError } from "../domain/mod.ts";
+import { codeOf, type ExApp, type Log, type Meter } from "../domain/mod.ts";
 import { failure, json, needs, open, type RouteGroup, type RouteList, unauthorised } from "../http/mod.ts";
 
 const enabledQuery = z.object({
@@ -93,7 +93,7 @@ export function exAppRoutes({ exApp, meter, log }: ExAppServices): RouteGroup {
         } catch (error) {
           // AppAPI reads why from the answer, and takes it for done only where there is nothing.
           log.error("Cannot keep whether the app is enabled", error);
-          meter.count("transcription_errors_total", error instanceof TiroError ? error.code : "internal");
+          meter.count("transcription_errors_total", codeOf(error, "internal"));
           return c.json({ error: "Cannot keep whether the app is enabled" }, 200);
         }
         return c.json({ error: "" }, 200);

@@ -7,7 +7,7 @@
  * the app counts as disabled until Nextcloud has been asked, because hearing a call nobody allowed is worse than a
  * call without captions. AppAPI: https://docs.nextcloud.com, "ExApp development", "App Installation Flow".
  */
-import { type Clock, type ExApp, type Log, NextcloudError, TiroError } from "../domain/mod.ts";
+import { type Clock, codeOf, type ExApp, type Log, NextcloudError, TiroError } from "../domain/mod.ts";
 import { type Backoff, retry, type Scope, systemClock, untilAborted } from "../flow/mod.ts";
 import type { OcsClient } from "./ocs.ts";
 import { StateFile } from "./state_file.ts";
@@ -136,7 +136,7 @@ class NextcloudExApp implements ExApp {
     // Whether this step is seen does not matter; that the last one is, does.
     const begun = await this.#report(BEGUN, "", signal).catch((error: unknown) => {
       signal.throwIfAborted();
-      log.warn("initialisation not seen by Nextcloud yet", { code: codeOf(error) });
+      log.warn("initialisation not seen by Nextcloud yet", { code: codeOf(error, "unknown") });
     });
     if (begun === "not asked for") return;
     try {
@@ -161,7 +161,10 @@ class NextcloudExApp implements ExApp {
       signal,
       clock: this.#clock,
       onRetry: (error, delayMs) =>
-        this.#options.log.warn("not ready yet", { code: codeOf(error), delayMs: Math.round(delayMs) }),
+        this.#options.log.warn("not ready yet", {
+          code: codeOf(error, "unknown"),
+          delayMs: Math.round(delayMs),
+        }),
     });
   }
 
@@ -184,7 +187,7 @@ class NextcloudExApp implements ExApp {
       isRetryable: (failure) => failure instanceof NextcloudError && failure.code !== "refused",
       onRetry: (failure, delayMs) =>
         this.#options.log.warn("cannot tell Nextcloud how far initialising is, trying again", {
-          code: codeOf(failure),
+          code: codeOf(failure, "unknown"),
           delayMs: Math.round(delayMs),
         }),
     });
@@ -242,8 +245,4 @@ function answered(action: string, status: number): NextcloudError {
     code: mayPass ? "not_ready" : "refused",
     retryable: mayPass,
   });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof TiroError ? error.code : "unknown";
 }

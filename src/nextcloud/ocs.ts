@@ -13,6 +13,7 @@ import {
   type Ocs,
   type OcsReply,
   type OcsRequest,
+  parseJson,
 } from "../domain/mod.ts";
 import { type HttpAnswer, httpRequest, systemClock, type TlsOptions } from "../flow/mod.ts";
 import { type Outcome, type Refusal, Throttle } from "./throttle.ts";
@@ -158,13 +159,4 @@ function retryAfterMs(headers: Headers, unixNowMs: number): number | undefined {
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
   const atMs = Date.parse(value);
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - unixNowMs);
-}
-
-/** Undefined for what is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@
  */
 import {
   type Caption,
+  codeOf,
   type HostedSpeaker,
   type Log,
   type Meter,
@@ -15,7 +16,6 @@ import {
   type SourceRequest,
   type SpeakerHost,
   type SpeakerTrouble,
-  TiroError,
   UnavailableError,
 } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
@@ -151,7 +151,7 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
   /** Counts and logs what went wrong with this speaker. */
   complain(message: string, error: unknown, level: "warn" | "debug" = "warn"): void {
     const { log, meter } = this.#options;
-    const code = error instanceof TiroError ? error.code : "unexpected";
+    const code = codeOf(error);
     meter.count("transcription_errors_total", code);
     log[level](message, { code });
   }

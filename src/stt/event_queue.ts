@@ -6,6 +6,5 @@ export function sttEventQueue(): BoundedQueue<SttEvent> {
   return new BoundedQueue({
     capacity: LIMITS.sttEvents,
     bytes: { max: LIMITS.sttEventBytes, of: (event) => "text" in event ? 2 * event.text.length : 0 },
-    whenFull: "refuse",
   });
 }

@@ -3,7 +3,7 @@
  * speaks a cold start of a minute has begun, or is over. At most one request at a time, and none while it was awake a
  * moment ago. Opens no session: a place at the recogniser is for who speaks.
  */
-import { type Clock, type Log, type SpeechToText, TiroError } from "../domain/mod.ts";
+import { type Clock, codeOf, type Log, type SpeechToText } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
 
 export interface SttWakerOptions {
@@ -54,7 +54,7 @@ export class SttWaker {
       // Whoever speaks finds out, reports it and goes on trying.
       log.warn("speech-to-text cannot be woken", {
         provider,
-        code: error instanceof TiroError ? error.code : "unexpected",
+        code: codeOf(error),
       });
     } finally {
       this.#isWaking = false;

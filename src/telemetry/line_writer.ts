@@ -4,6 +4,7 @@
  * says so once there is room again. Refuses to cut a line: each write holds whole lines, and a pipe takes up to PIPE_BUF
  * bytes all at once or not at all (POSIX write(), pipe(7)), so the end of the process cuts none either.
  */
+import { joinBytes } from "../domain/mod.ts";
 
 export interface LineWriterOptions {
   /** Writes some of the bytes and resolves with how many; may take for ever. Default: to standard error. */
@@ -117,7 +118,7 @@ export class LineWriter {
 
   /** False when the descriptor takes no more, now or ever. */
   async #writeBatch(lines: readonly Uint8Array[]): Promise<boolean> {
-    let rest = joined(lines);
+    let rest = joinBytes(lines);
     while (rest.length > 0) {
       try {
         rest = rest.subarray(await this.#write(rest));
@@ -128,16 +129,6 @@ export class LineWriter {
     }
     return true;
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function writeToStandardError(bytes: Uint8Array): Promise<number> {

@@ -11,10 +11,10 @@
  * Reaches into werift's insides, and its list of signatures is changed for the whole process by importing this; read in
  * and true of werift 0.25.2.
  */
+import { joinBytes } from "../domain/mod.ts";
 import { Buffer } from "node:buffer";
 import { createHash, createHmac } from "node:crypto";
 import { type DtlsClient, NamedCurveAlgorithm, signatures } from "werift";
-import { joined } from "./possession.ts";
 
 /** An extension of the ClientHello (RFC 8422, section 5.1). */
 const SUPPORTED_GROUPS = 10;
@@ -158,9 +158,9 @@ function masterSecret({ cipher, dtls }: DtlsClient, secret: Uint8Array): Buffer 
 /** The 48 bytes of a master secret (RFC 5246, section 5). */
 function prf(secret: Uint8Array, label: string, seeds: readonly Uint8Array[]): Buffer {
   const hmac = (data: Uint8Array) => createHmac("sha256", secret).update(data).digest();
-  const seed = joined([new TextEncoder().encode(label), ...seeds]);
+  const seed = joinBytes([new TextEncoder().encode(label), ...seeds]);
   const first = hmac(seed);
-  return Buffer.concat([hmac(joined([first, seed])), hmac(joined([hmac(first), seed]))], 48);
+  return Buffer.concat([hmac(joinBytes([first, seed])), hmac(joinBytes([hmac(first), seed]))], 48);
 }
 
 /** As the extension has it: a length, then numbers of two bytes. */

@@ -7,6 +7,7 @@
  *
  * Reaches into werift's insides; read in and true of werift 0.25.2.
  */
+import { joinBytes } from "../domain/mod.ts";
 import { verify, X509Certificate } from "node:crypto";
 import { DtlsClient, type RTCDtlsTransport } from "werift";
 
@@ -73,7 +74,7 @@ function ofServer({ cipher, dtls }: Dtls): Proof | undefined {
   if (!message || !localRandom || !remoteRandom || !curve || !publicKey) return undefined;
   const header = Uint8Array.of(NAMED_CURVE, curve >> 8, curve & 0xff, publicKey.length);
   return {
-    signed: joined([localRandom.serialize(), remoteRandom.serialize(), header, publicKey]),
+    signed: joinBytes([localRandom.serialize(), remoteRandom.serialize(), header, publicKey]),
     signature: message.fragment.subarray(header.length + message.fragment[3]),
   };
 }
@@ -83,15 +84,5 @@ function ofClient({ dtls }: Dtls): Proof | undefined {
   const message = messages.find(({ msg_type }) => msg_type === CERTIFICATE_VERIFY);
   if (!message) return undefined;
   const before = messages.filter(({ msg_type }) => msg_type !== CERTIFICATE_VERIFY && msg_type !== FINISHED);
-  return { signed: joined(before.map((each) => each.serialize())), signature: message.fragment };
-}
-
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return { signed: joinBytes(before.map((each) => each.serialize())), signature: message.fragment };
 }

@@ -9,6 +9,7 @@
  * Nothing of a packet is believed, and nothing remembered, before it is authenticated. No master key identifier:
  * DTLS-SRTP negotiates none.
  */
+import { joinBytes } from "../domain/mod.ts";
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
 import { PacketIndex } from "./srtp_index.ts";
 import {
@@ -107,7 +108,7 @@ export class SrtcpGcm implements SrtcpTransform {
     const decipher = createDecipheriv("aes-128-gcm", this.key, this.#iv(view.getUint32(4), index), {
       authTagLength: this.tagBytes,
     });
-    decipher.setAAD(joined(packet.subarray(0, encryptedAt), packet.subarray(indexAt)));
+    decipher.setAAD(joinBytes([packet.subarray(0, encryptedAt), packet.subarray(indexAt)]));
     decipher.setAuthTag(packet.subarray(tagAt, indexAt));
     const decrypted = decipher.update(packet.subarray(encryptedAt, tagAt));
     try {
@@ -115,7 +116,7 @@ export class SrtcpGcm implements SrtcpTransform {
     } catch {
       return undefined;
     }
-    return joined(packet.subarray(0, encryptedAt), decrypted);
+    return joinBytes([packet.subarray(0, encryptedAt), decrypted]);
   }
 
   seal(rtcp: Uint8Array, index: number): Uint8Array {
@@ -123,10 +124,10 @@ export class SrtcpGcm implements SrtcpTransform {
     const header = rtcp.subarray(0, HEADER_BYTES);
     const iv = this.#iv(viewOf(rtcp).getUint32(4), index);
     const cipher = createCipheriv("aes-128-gcm", this.key, iv, { authTagLength: this.tagBytes });
-    cipher.setAAD(joined(header, word));
+    cipher.setAAD(joinBytes([header, word]));
     const encrypted = cipher.update(rtcp.subarray(HEADER_BYTES));
     cipher.final();
-    return joined(header, encrypted, cipher.getAuthTag(), word);
+    return joinBytes([header, encrypted, cipher.getAuthTag(), word]);
   }
 
   /** RFC 7714, section 9.1. */
@@ -160,8 +161,8 @@ export class SrtcpCounterMode implements SrtcpTransform {
   }
 
   seal(rtcp: Uint8Array, index: number): Uint8Array {
-    const authenticated = joined(this.#countered(rtcp, index), bigEndian(ENCRYPTED + index));
-    return joined(authenticated, this.#tag(authenticated));
+    const authenticated = joinBytes([this.#countered(rtcp, index), bigEndian(ENCRYPTED + index)]);
+    return joinBytes([authenticated, this.#tag(authenticated)]);
   }
 
   /** All but the header through AES in counter mode, which is its own reverse (RFC 3711, section 4.1.1). */
@@ -171,7 +172,7 @@ export class SrtcpCounterMode implements SrtcpTransform {
     view.setUint32(4, viewOf(rtcp).getUint32(4));
     view.setUint32(10, index);
     const cipher = createCipheriv("aes-128-ctr", this.key, xored(counter, this.salt));
-    const result = joined(rtcp.subarray(0, HEADER_BYTES), cipher.update(rtcp.subarray(HEADER_BYTES)));
+    const result = joinBytes([rtcp.subarray(0, HEADER_BYTES), cipher.update(rtcp.subarray(HEADER_BYTES))]);
     cipher.final(); // or Deno keeps it for ever
     return result;
   }
@@ -204,15 +205,5 @@ function bigEndian(word: number): Uint8Array {
 /** The first argument, changed where the salt reaches. */
 function xored(bytes: Uint8Array, salt: Uint8Array): Uint8Array {
   for (let at = 0; at < salt.length; at++) bytes[at] ^= salt[at];
-  return bytes;
-}
-
-function joined(...parts: Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
   return bytes;
 }

@@ -1,7 +1,6 @@
 /** What every speech-to-text provider must do, whatever it speaks to. Each `stt_*_test.ts` runs these cases on one. */
 import assert from "@std/assert";
 import {
-  isAbortError,
   type Language,
   type PcmFrame,
   type SpeechToText,
@@ -10,6 +9,8 @@ import {
   type SttSession,
 } from "../../src/domain/mod.ts";
 import type { Speech } from "../fakes/speech.ts";
+
+const isAbortError = (error: unknown) => error instanceof DOMException && error.name === "AbortError";
 
 export interface SttUnderTest extends AsyncDisposable {
   stt: SpeechToText;

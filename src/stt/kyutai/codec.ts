@@ -29,7 +29,7 @@
  *
  * Read by hand and not by zod: zod is 3 MB, and every media worker would hold it for five members.
  */
-import { LIMITS, PieceJoiner, SttError, type SttEvent, tidy } from "../../domain/mod.ts";
+import { LIMITS, parseJson, PieceJoiner, SttError, type SttEvent, tidy } from "../../domain/mod.ts";
 
 export type KyutaiMessage =
   /**
@@ -195,12 +195,4 @@ function serverError(message: string): SttError {
       code: "stt_server",
       retryable: true,
     });
-}
-
-function parseJson(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return undefined; // not JSON: ignored like everything not understood
-  }
 }
