@@ -24,11 +24,19 @@ const WAITING_BYTES_MAX = 16 * 1024 * 1024;
  */
 export const PROMPT_SOCKETS = { DENO_TOKIO_EVENT_INTERVAL: "2" };
 
-/** `module`: run in place of the program's, for tests. */
-export function spawnMediaProcess(on: Parameters<SpawnWorker>[0], module = MAIN): WorkerProcess {
+/** For tests: another module in place of the program's, and flags for Deno. */
+export interface MediaProcessOptions {
+  module?: string;
+  flags?: readonly string[];
+}
+
+export function spawnMediaProcess(
+  on: Parameters<SpawnWorker>[0],
+  { module = MAIN, flags = [] }: MediaProcessOptions = {},
+): WorkerProcess {
   const args = ["media-worker"];
   const child = new Deno.Command(THIS_PROGRAM, {
-    args: Deno.build.standalone ? args : [...runFlags(), module, ...args],
+    args: Deno.build.standalone ? args : [...runFlags(), ...flags, module, ...args],
     env: PROMPT_SOCKETS,
     stdin: "piped",
     stdout: "piped",

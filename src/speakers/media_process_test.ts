@@ -19,7 +19,7 @@ function echo(onMessage: (type: string) => void = () => {}) {
       onMessage(type);
     },
     broken: () => ended.resolve(),
-  }, new URL("../../tests/fakes/echo_worker.ts", import.meta.url).pathname);
+  }, { module: new URL("../../tests/fakes/echo_worker.ts", import.meta.url).pathname });
   return {
     received,
     ended: ended.promise,

@@ -12,7 +12,7 @@ import { mebibytes, spread, tableOf } from "../load/load_report.ts";
 import { exitOnSignals, pause } from "../load/load_scene.ts";
 import { LoopProbes } from "../load/loop_probe.ts";
 import { loadMachine } from "../load/machine.ts";
-import { cpuMsOf, dropsBetween, udpDropsOf } from "../load/proc.ts";
+import { dropsBetween } from "../load/proc.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 import { type MediaPath, mediaPaths } from "../real/janus_admin.ts";
 import { installedHpbVersions, RealStack } from "../real/stack.ts";
@@ -107,11 +107,11 @@ async function flood(
   const before = {
     refused: await refusedBy(service),
     offers: await sumOf(service, "tiro_offers_requested_total"),
-    drops: udpDropsOf(service.pid),
+    drops: service.udpDrops(),
   };
   const probes = await LoopProbes.start(service);
   const startMs = performance.now();
-  const cpuMs = cpuMsOf(service.pid);
+  const cpuMs = service.cpuMs();
   const endMs = startMs + options.seconds * 1_000;
   await using flooding = kind === "nothing" ? undefined : await Flooding.start({
     kind,
@@ -127,11 +127,11 @@ async function flood(
   });
   while (performance.now() < endMs) {
     await pause(SAMPLE_EVERY_MS);
-    rss.most = Math.max(rss.most, service.rssBytes());
+    rss.most = Math.max(rss.most, service.residentBytes());
   }
   const sent = await flooding?.stop() ?? 0;
   const elapsedMs = performance.now() - startMs;
-  const serviceCores = (cpuMsOf(service.pid) - cpuMs) / elapsedMs;
+  const serviceCores = (service.cpuMs() - cpuMs) / elapsedMs;
   const loopLagMs = await probes.stop();
   await Promise.all(speaking);
   const words = (index: number): Words => {
@@ -150,7 +150,7 @@ async function flood(
     seconds: elapsedMs / 1_000,
     sent,
     refused: await refusedBy(service) - before.refused,
-    socketDrops: dropsBetween(before.drops, udpDropsOf(service.pid)),
+    socketDrops: dropsBetween(before.drops, service.udpDrops()),
     attacked: words(0),
     others: {
       said: others.reduce((sum, { said }) => sum + said, 0),
@@ -168,8 +168,8 @@ function wordsRead({ transcripts }: TestParticipant, sessionId: string): string[
 }
 
 async function heldBytes(service: ServiceProcess): Promise<number> {
-  await (await service.inspector()).collectGarbage();
-  return service.rssBytes();
+  await service.collectGarbage();
+  return service.residentBytes();
 }
 
 /** STUN, DTLS and others; and what looks like RTP. */

@@ -3,7 +3,7 @@ import { serve } from "../../src/cli/serve.ts";
 import { spawnMediaProcess, type SpawnWorker, type WorkerProcess } from "../../src/speakers/mod.ts";
 
 const spawnWorker: SpawnWorker = (on) => {
-  const worker = spawnMediaProcess(on, new URL("looping_worker.ts", import.meta.url).pathname);
+  const worker = spawnMediaProcess(on, { module: new URL("looping_worker.ts", import.meta.url).pathname });
   return {
     send(message) {
       if (message.type === "drain") worker.send(LOOP);

@@ -92,7 +92,7 @@ class WatchedWorker implements WorkerProcess {
         if (!this.#isSilent) on.message(message);
       },
       broken: (error) => on.broken(error),
-    }, new URL("looping_worker.ts", import.meta.url).pathname);
+    }, { module: new URL("looping_worker.ts", import.meta.url).pathname });
   }
 
   send(message: Parameters<WorkerProcess["send"]>[0]): void {

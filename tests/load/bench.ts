@@ -149,12 +149,12 @@ async function loaded(scene: Scene, speakers: number, seconds: number) {
   const sentBefore = scene.packetsSent;
   scene.resetBeats();
   scene.hold(false);
-  const cpuMs = cpuMsOf(scene.service.pid);
+  const cpuMs = scene.service.cpuMs();
   const ownCpuMs = cpuMsOf("self");
   const startMs = performance.now();
   const delayLoaded = await delaysOver(scene, "busy", seconds);
   const elapsedMs = performance.now() - startMs;
-  const serviceCpuMs = cpuMsOf(scene.service.pid) - cpuMs;
+  const serviceCpuMs = scene.service.cpuMs() - cpuMs;
   const generatorCpuMs = cpuMsOf("self") - ownCpuMs;
   const beatsLateMs = scene.beatsLateMs;
   scene.hold(true);
@@ -197,10 +197,10 @@ async function memoryAfter({ service }: Scene, seconds: number): Promise<Memory>
   const samples: number[] = [];
   for (let second = 0; second < seconds; second++) {
     await pause(1_000);
-    samples.push(service.rssBytes());
+    samples.push(service.residentBytes());
   }
-  await (await service.inspector()).collectGarbage();
-  return { rssBytes: median(samples.slice(-RSS_SAMPLES)), heldBytes: service.rssBytes() };
+  await service.collectGarbage();
+  return { rssBytes: median(samples.slice(-RSS_SAMPLES)), heldBytes: service.residentBytes() };
 }
 
 function pause(ms: number): Promise<void> {

@@ -12,7 +12,7 @@ import { LoopProbe } from "./loop_probe.ts";
 import { loadMachine, type Machine, untilQuiet } from "./machine.ts";
 import { MARK_AT_MS, PUBLISHERS, TURN_MS, wallMs } from "./marks.ts";
 import type { Calibration } from "./opus_native.ts";
-import { busyMs, cpuMsOf, dropsBetween, udpDropsOf, waitedForCoreMs } from "./proc.ts";
+import { busyMs, dropsBetween, waitedForCoreMs } from "./proc.ts";
 import type { Metrics } from "./scene.ts";
 import type { SttNumbers } from "./stt_process.ts";
 import { weriftAsIs, type WeriftResults } from "./werift_as_is.ts";
@@ -126,7 +126,7 @@ async function load(options: LoadOptions): Promise<LoadResults> {
 async function measure(scene: LoadScene, options: LoadOptions) {
   const joins = [await join(scene, 1)];
   await pause(3_000);
-  const oneRssBytes = scene.service.rssBytes();
+  const oneRssBytes = scene.service.residentBytes();
   while (scene.speakers < options.speakers) {
     joins.push(await join(scene, Math.min(options.joinTogether, options.speakers - scene.speakers)));
   }
@@ -174,11 +174,11 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const probe = await LoopProbe.start(service);
   const start = {
     sent: sfu.sentCounts(),
-    drops: udpDropsOf(service.pid),
+    drops: service.udpDrops(),
     transcripts: hpb.transcripts,
     busyMs: busyMs(),
     generator: scene.generatorCpuMs(),
-    serviceMs: cpuMsOf(service.pid),
+    serviceMs: service.cpuMs(),
     waitedMs: waitedForCoreMs(service.pid),
     atMs: performance.now(),
   };
@@ -190,7 +190,7 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   hpb.wordDelaysMs = [];
   const { rssBytes, healthzMs } = await watch(scene, options.seconds - catchUpMs / 1_000);
   const elapsedMs = performance.now() - start.atMs;
-  const serviceMs = cpuMsOf(service.pid) - start.serviceMs;
+  const serviceMs = service.cpuMs() - start.serviceMs;
   const waitedForCore = (waitedForCoreMs(service.pid) - start.waitedMs) / elapsedMs;
   const generator = scene.generatorCpuMs();
   const generatorCores = {
@@ -204,9 +204,9 @@ async function measureWindow(scene: LoadScene, options: LoadOptions) {
   const loopLagMs = await probe.stop();
   publishers.held = true;
   const { last: after, behindMs } = await drained(scene);
-  const wholeMs = cpuMsOf(service.pid) - start.serviceMs;
+  const wholeMs = service.cpuMs() - start.serviceMs;
   const stt = await scene.sttNumbers();
-  const drops = udpDropsOf(service.pid);
+  const drops = service.udpDrops();
   const packetsSent = sfu.sentSince(start.sent);
   publishers.held = false;
   const packets = minus(ledgerOf(after), ledgerOf(before));
@@ -254,16 +254,16 @@ async function watch({ service }: LoadScene, seconds: number) {
     const askedMs = performance.now();
     await (await fetch(`${service.baseUrl}/healthz`)).body?.cancel();
     healthzMs.push(performance.now() - askedMs);
-    rss.push(service.rssBytes());
+    rss.push(service.residentBytes());
     if (second % TELL_EVERY_S === 0) say(`${second} s, ${(rss.at(-1)! / 2 ** 20).toFixed(0)} MiB resident`);
   }
   return { rssBytes: percentiles(rss.slice(-5)).median, healthzMs };
 }
 
 async function memoryOf(scene: LoadScene, rssBytes: number): Promise<Memory> {
-  await (await scene.service.inspector()).collectGarbage();
+  await scene.service.collectGarbage();
   const heapBytes = (await scene.metrics()).value("tiro_heap_used_bytes");
-  return { rssBytes, heldBytes: scene.service.rssBytes(), heapBytes };
+  return { rssBytes, heldBytes: scene.service.residentBytes(), heapBytes };
 }
 
 /** Of each mark the stand-in found: from when the chunk's last packet was due to when the chunk was read. */

@@ -48,13 +48,13 @@ export class LoopProbes {
   private constructor(private readonly service: ServiceProcess) {}
 
   static async start(service: ServiceProcess): Promise<LoopProbes> {
-    await (await service.inspector()).evaluateInAll(START);
+    await service.evaluateInAll(START);
     return new LoopProbes(service);
   }
 
   /** Of the time since the start, ms; the main thread's first. */
   async stop(): Promise<Percentiles[]> {
-    const threads = await (await this.service.inspector()).evaluateInAll(STOP);
+    const threads = await this.service.evaluateInAll(STOP);
     return threads.map((counts) => percentilesOf(String(counts).split(" ").map(Number)));
   }
 }

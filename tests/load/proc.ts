@@ -2,6 +2,30 @@
 
 export type Pid = number | "self";
 
+/** A process and all that it has started, and those have, as they are now. */
+export function treeOf(pid: number): number[] {
+  const children: number[] = [];
+  try {
+    for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
+      const listed = Deno.readTextFileSync(`/proc/${pid}/task/${name}/children`);
+      children.push(...listed.split(" ").filter((each) => each.trim() !== "").map(Number));
+    }
+  } catch {
+    // it has ended, or a thread of it
+  }
+  return [pid, ...children.flatMap(treeOf)];
+}
+
+/**
+ * Memory that would be free without this process, and its share of what it has in common with others (PSS), bytes: pages of
+ * the executable that several processes of it share are counted once in all.
+ */
+export function pssBytesOf(pid: Pid): number {
+  const found = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`).match(/^Pss:\s+(\d+) kB$/m);
+  if (!found) throw new Error(`Cannot read the memory of process ${pid}: it has ended`);
+  return Number(found[1]) * 1024;
+}
+
 /** Resident memory, bytes. */
 export function rssBytesOf(pid: Pid): number {
   const found = Deno.readTextFileSync(`/proc/${pid}/status`).match(/^VmRSS:\s+(\d+) kB$/m);

@@ -4,7 +4,7 @@
  * processor time, descriptors. It dies with whoever started it (`setpriv --pdeathsig`), so that a killed run leaves nothing behind.
  */
 import { Inspector } from "./inspector.ts";
-import { cpuMsOf, fdCountOf, rssBytesOf } from "./proc.ts";
+import { cpuMsOf, fdCountOf, pssBytesOf, treeOf, udpDropsOf } from "./proc.ts";
 import { startFlags } from "./start_flags.ts";
 
 export interface ServiceProcessOptions {
@@ -42,13 +42,15 @@ export class ServiceProcess implements AsyncDisposable {
   #reading: Promise<void> | undefined;
   readonly #lines: string[] = [];
   #port = 0;
-  #inspectorUrl: string | undefined;
-  #inspector: Promise<Inspector> | undefined;
+  /** Its own first, then its media workers'. */
+  readonly #inspectorUrls: string[] = [];
+  #inspectors: Promise<Inspector[]> | undefined;
   #ended = false;
   #stopped?: Promise<number>;
 
   private constructor(options: ServiceProcessOptions) {
     const { environment, denoArgs = [], script, paths, unreadLogPort, descriptorsMax } = options;
+    const isInspected = denoArgs.some((flag) => flag.startsWith("--inspect"));
     const permissions = script && !paths ? ["-A"] : startFlags(paths);
     const passedOn = PASSED_ON.flatMap((name) => {
       const value = Deno.env.get(name);
@@ -63,7 +65,7 @@ export class ServiceProcess implements AsyncDisposable {
         "run",
         ...permissions,
         ...denoArgs,
-        ...(script ?? ["main.ts", "serve"]),
+        ...(script ?? [isInspected ? "tests/load/inspected_main.ts" : "main.ts", "serve"]),
       ],
       cwd: ROOT,
       clearEnv: true,
@@ -133,38 +135,66 @@ export class ServiceProcess implements AsyncDisposable {
     return this.#end();
   }
 
-  /** Resident memory, bytes. */
-  rssBytes(): number {
-    return rssBytesOf(this.pid);
+  /** Its memory and that of its media workers, as PSS, bytes. */
+  residentBytes(): number {
+    return this.#sum(pssBytesOf);
   }
 
-  /** Processor time of all its threads since its start, ms; the kernel counts in steps of 10. */
+  /** Processor time of all their threads since the start, ms; the kernel counts in steps of 10. */
   cpuMs(): number {
-    return cpuMsOf(this.pid);
+    return this.#sum(cpuMsOf);
   }
 
-  /** Open descriptors: sockets, pipes, files. */
+  /** Their open descriptors: sockets, pipes, files. */
   fdCount(): number {
-    return fdCountOf(this.pid);
+    return this.#sum(fdCountOf);
   }
 
-  /** Changes RLIMIT_NOFILE of the running process; below what is open, nothing more can be opened. */
+  /** Datagrams their sockets had no room for, by socket. */
+  udpDrops(): Map<string, number> {
+    return new Map(treeOf(this.pid).flatMap((pid) => [...udpDropsOf(pid)]));
+  }
+
+  #sum(of: (pid: number) => number): number {
+    return treeOf(this.pid).reduce((sum, pid) => sum + of(pid), 0);
+  }
+
+  /** Changes RLIMIT_NOFILE of it and its media workers; below what is open, nothing more can be opened. */
   async limitDescriptors(most: number): Promise<void> {
-    const { success } = await new Deno.Command("prlimit", {
-      args: [`--pid=${this.pid}`, `--nofile=${most}:`],
-    }).output();
-    if (!success) throw new Error("Cannot change the limit of descriptors");
+    for (const pid of treeOf(this.pid)) {
+      const { success } = await new Deno.Command("prlimit", { args: [`--pid=${pid}`, `--nofile=${most}:`] })
+        .output();
+      if (!success) throw new Error("Cannot change the limit of descriptors");
+    }
   }
 
   /**
    * A look into its threads. Needs `--inspect=127.0.0.1:0` among Deno's arguments. One for all of its life: Deno reports
    * its workers to the first alone. The connection is one of its descriptors from then on.
    */
-  inspector(): Promise<Inspector> {
-    if (this.#inspectorUrl === undefined) {
-      throw new Error("Cannot inspect: the service runs without an inspector");
+  async inspector(): Promise<Inspector> {
+    const [own] = await this.inspectors();
+    if (!own) throw new Error("Cannot inspect: the service runs without an inspector");
+    return own;
+  }
+
+  /** The same of it and of each of its media workers. */
+  inspectors(): Promise<Inspector[]> {
+    return this.#inspectors ??= Promise.all(this.#inspectorUrls.map((url) => Inspector.open(url)));
+  }
+
+  /** The values of a JavaScript expression in all threads of all of them, the main one's first. */
+  async evaluateInAll(expression: string): Promise<unknown[]> {
+    const values: unknown[] = [];
+    for (const inspector of await this.inspectors()) {
+      values.push(...await inspector.evaluateInAll(expression));
     }
-    return this.#inspector ??= Inspector.open(this.#inspectorUrl);
+    return values;
+  }
+
+  /** In all of them; what is left is what is held. */
+  async collectGarbage(): Promise<void> {
+    for (const inspector of await this.inspectors()) await inspector.collectGarbage();
   }
 
   /** SIGTERM; resolves with the exit code. Kills what does not end in time: then the code is 137. */
@@ -177,8 +207,8 @@ export class ServiceProcess implements AsyncDisposable {
   }
 
   async #stop(): Promise<number> {
-    const inspector = await this.#inspector?.catch(() => undefined);
-    await inspector?.[Symbol.asyncDispose]();
+    const inspectors = await this.#inspectors?.catch(() => undefined);
+    for (const inspector of inspectors ?? []) await inspector[Symbol.asyncDispose]();
     const timer = setTimeout(() => this.signal("SIGKILL"), STOP_TIMEOUT_MS);
     try {
       this.signal("SIGTERM");
@@ -216,7 +246,7 @@ export class ServiceProcess implements AsyncDisposable {
     for await (const line of linesOf(this.#child.stderr)) {
       this.#lines.push(line);
       if (this.#lines.length > LINES_KEPT) this.#lines.shift();
-      this.#inspectorUrl ??= line.match(/^Debugger listening on (ws:\S+)/)?.[1];
+      this.#inspectorUrls.push(...line.match(/^Debugger listening on (ws:\S+)/)?.slice(1) ?? []);
       const port = portOf(line);
       if (port !== undefined) this.#listening.resolve(port);
     }

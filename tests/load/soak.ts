@@ -148,15 +148,15 @@ async function sample(scene: LoadScene, sessions: number): Promise<Sample> {
   const settled = await scene.settled(SETTLE_TIMEOUT_MS);
   await pause(SESSION_LONGEST_MS); // werift's last timers
   const { service } = scene;
-  const inspector = await service.inspector();
-  await inspector.collectGarbage();
-  await inspector.collectGarbage();
+  await service.collectGarbage();
+  await service.collectGarbage();
+  const timers = await service.evaluateInAll(TIMERS);
   return {
     sessions,
     heapBytes: (await scene.metrics()).value("tiro_heap_used_bytes"),
-    rssBytes: service.rssBytes(),
+    rssBytes: service.residentBytes(),
     fds: service.fdCount(),
-    timers: Number(await inspector.evaluate(TIMERS)),
+    timers: timers.reduce((sum: number, count) => sum + Number(count), 0),
     settled,
   };
 }

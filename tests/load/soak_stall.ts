@@ -30,8 +30,8 @@ export interface StallResults {
 export async function stall(scene: LoadScene, seconds: number): Promise<StallResults> {
   const { service } = scene;
   const heldBytes = async () => {
-    await (await service.inspector()).collectGarbage();
-    return service.rssBytes();
+    await service.collectGarbage();
+    return service.residentBytes();
   };
   const sessions = async () => (await scene.metrics()).counters(["tiro_stt_sessions_total"]);
   const lost = (counts: Record<string, number>) =>

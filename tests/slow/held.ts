@@ -19,12 +19,17 @@ const TIMERS = `process.getActiveResourcesInfo().filter((kind) => kind === "Time
 
 /** Needs the service's inspector. */
 export async function heldBy(service: ServiceProcess): Promise<Held> {
-  const inspector = await service.inspector();
-  const timers = await inspector.evaluateInAll(TIMERS);
+  const timers = await service.evaluateInAll(TIMERS);
+  const objects = new Map<string, number>();
+  for (const inspector of await service.inspectors()) {
+    for (const [name, count] of await inspector.countObjects()) {
+      objects.set(name, (objects.get(name) ?? 0) + count);
+    }
+  }
   return {
     threads: timers.length,
     timers: timers.reduce((sum: number, count) => sum + Number(count), 0),
-    objects: await inspector.countObjects(),
+    objects,
     descriptors: service.fdCount(),
   };
 }
