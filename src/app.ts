@@ -86,7 +86,8 @@ export async function startService(
   const peerTls = { caCerts: config.tls.caCerts, proxies: proxyRules(config) };
   const sttChoice = choiceOf(config.stt);
   const stt = createSpeechToText(sttChoice, { meter, clock, tls: peerTls });
-  const spoken = new SpokenLanguages(stt.languages, config.captions.defaultLanguage);
+  const spoken = new SpokenLanguages(stt, config.captions.defaultLanguage);
+  spoken.keepAsking({ scope: scope.child("languages"), clock, log });
   const workers = config.media.workers ?? workersFor(config.limits.speakers);
   const pipelines = await startSpeakerHost({
     workers,
@@ -253,6 +254,7 @@ function workersFor(speakers: number): number {
 
 /** Opens a session and gives it up: what an ExApp has to be able to do before Nextcloud enables it. */
 async function answers(stt: SpeechToText, signal: AbortSignal): Promise<void> {
+  await stt.askLanguages?.(signal);
   const session = await stt.open({ languageId: stt.languages[0].id }, signal);
   await session[Symbol.asyncDispose]();
 }

@@ -12,6 +12,7 @@ import {
   type Clock,
   type Meter,
   type PcmFrame,
+  separatorOf,
   type Speaker,
   type SpeakerTrouble,
   type SttEvent,
@@ -167,6 +168,6 @@ export class Captioner {
 
   #separatorOf(languageId: string): string {
     const { languages } = this.#options.sessions.stt;
-    return languages.find(({ id }) => id === languageId)?.metadata.separator ?? " ";
+    return languages.find(({ id }) => id === languageId)?.metadata.separator ?? separatorOf(languageId);
   }
 }

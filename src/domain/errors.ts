@@ -69,6 +69,7 @@ export class UnavailableError extends TiroError {
       | "busy"
       | "listeners_max"
       | "disabled"
+      | "languages_unknown"
       | Refusal["code"],
     cause?: unknown,
   ) {

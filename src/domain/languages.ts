@@ -31,6 +31,11 @@ const OWN_IDS: Readonly<Record<string, string>> = { pb: "pt-br", zt: "zh-hant" }
 const LATIN_AMERICA = "AR BO BR BZ CL CO CR CU DO EC GT HN MX NI PA PE PR PY SV US UY VE";
 const US_ENGLISH = "AS GU MH MP PH PR UM US VI";
 
+/** Scripts whose words stand without spaces between them (ISO 15924). */
+const SPACELESS_SCRIPTS = new Set(
+  "Hans Hant Hani Jpan Hira Kana Bopo Yiii Thai Laoo Khmr Mymr Tibt".split(" "),
+);
+
 /** Ids come from callers: so many are remembered, some hundred bytes each. */
 const REMEMBERED_MAX = 500;
 const remembered = new Map<string, Known>();
@@ -55,6 +60,11 @@ export function isSameLanguage(one: string, two: string): boolean {
   const [a, b] = [known(one), known(two)];
   if (!a.locale || !b.locale) return a.plain === b.plain;
   return a.locale.language === b.locale.language && a.locale.script === b.locale.script;
+}
+
+/** What goes between two words of a language, by the script it is likely to be written in. */
+export function separatorOf(id: string): string {
+  return SPACELESS_SCRIPTS.has(known(id).locale?.script ?? "") ? "" : " ";
 }
 
 /** The two or three letters of the language an id is of, for a log: callers may write anything else into one. */

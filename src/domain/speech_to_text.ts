@@ -62,8 +62,11 @@ export interface SpeechToText {
   readonly name: string;
   /** Rate the provider wants, Hz. One of 8000, 12000, 16000, 24000, 48000 (what Opus decodes to directly). */
   readonly sampleRateHz: number;
+  /** What it recognises, as far as is known: none before its server was asked, where only that knows. */
   readonly languages: readonly Language[];
   readonly features: SttFeatures;
+  /** Asks the server what it recognises; `languages` has it from then on. Rejects with SttError, or the signal's reason. */
+  askLanguages?(signal: AbortSignal): Promise<void>;
   /**
    * Opens one session; one attempt, no retries. Rejects with SttError, or the signal's reason when aborted. Aborting
    * the signal later ends the session: `events` end and writes reject.

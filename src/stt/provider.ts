@@ -9,6 +9,7 @@ export interface SttParts {
 }
 
 export interface SttProvider<Settings = unknown> extends Provider<SpeechToText, SttParts, Settings> {
-  readonly languages: readonly Language[];
+  /** Absent where only its server knows them. */
+  readonly languages?: readonly Language[];
   readonly features: SttFeatures;
 }

@@ -243,7 +243,7 @@ export function makeRooms(
   const log = new FakeLog();
   const signaling: FakeSignaling[] = [];
   const admission: { refusal: Refusal | undefined } = { refusal: undefined };
-  const spoken = new SpokenLanguages(languages.map(language), defaultLanguage);
+  const spoken = new SpokenLanguages({ languages: languages.map(language) }, defaultLanguage);
   const shared = { translations: translates ? translations : undefined, log, meter };
   const sessions = new Sessions({
     host,

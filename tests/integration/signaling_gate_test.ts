@@ -25,7 +25,11 @@ async function tenCalls(clock: Clock) {
     internalSecret: hpb.internalSecret,
     nextcloudUrl: hpb.nextcloudUrl,
     tls: {},
-    languages: new SessionLanguages({ spoken: new SpokenLanguages([ENGLISH], undefined), log, meter }),
+    languages: new SessionLanguages({
+      spoken: new SpokenLanguages({ languages: [ENGLISH] }, undefined),
+      log,
+      meter,
+    }),
     sessions: new Sessions({
       host: {
         open: () => {

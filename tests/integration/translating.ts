@@ -62,7 +62,7 @@ export async function startTranslating(
     nextcloudUrl: stack.nextcloudUrl,
     tls: {},
     languages: new SessionLanguages({
-      spoken: new SpokenLanguages(stt.languages, undefined),
+      spoken: new SpokenLanguages(stt, undefined),
       translations,
       log,
       meter,

@@ -1,0 +1,65 @@
+import assert from "@std/assert";
+import {
+  ConfigError,
+  InvalidRequestError,
+  type Language,
+  SttError,
+  UnavailableError,
+} from "../domain/mod.ts";
+import { Scope } from "../flow/mod.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { FakeLog } from "../../tests/fakes/telemetry.ts";
+import { SpokenLanguages } from "./spoken_languages.ts";
+
+const language = (id: string): Language => ({ id, name: id, metadata: { separator: " ", rtl: false } });
+
+/** A recogniser whose server alone knows its languages. */
+class AskedStt {
+  languages: readonly Language[] = [];
+  asked = 0;
+  /** What the next answers are; undefined fails. */
+  answer: readonly Language[] | undefined;
+
+  askLanguages(): Promise<void> {
+    this.asked++;
+    if (!this.answer) {
+      return Promise.reject(new SttError("Cannot list: away", { code: "stt_unreachable", retryable: true }));
+    }
+    this.languages = this.answer;
+    return Promise.resolve();
+  }
+}
+
+Deno.test("Languages that are known beforehand are found in any spelling, and a default that is none of them is a fault", () => {
+  const spoken = new SpokenLanguages({ languages: [language("en"), language("de")] }, undefined);
+  assert.deepEqual([spoken.find("de_AT"), spoken.find("EN"), spoken.defaultId], ["de", "en", "en"]);
+  assert.throws(() => spoken.find("fr"), InvalidRequestError);
+  assert.throws(() => new SpokenLanguages({ languages: [language("en")] }, "fr"), ConfigError);
+});
+
+Deno.test("Languages only the server knows are asked for until it says, ever less often, and again each hour", async () => {
+  const stt = new AskedStt();
+  const [clock, log] = [new FakeClock(), new FakeLog()];
+  const scope = new Scope("languages");
+  const spoken = new SpokenLanguages(stt, "fr");
+  spoken.keepAsking({ scope, clock, log });
+  await settle();
+  assert.throws(
+    () => spoken.find("en"),
+    (error: unknown) => error instanceof UnavailableError && error.code === "languages_unknown",
+  );
+  for (let second = 0; second < 300; second++) await clock.advance(1_000);
+  assert.ok(stt.asked > 8 && stt.asked < 40, `asked ${stt.asked} times in five minutes`);
+  assert.deepEqual(log.lines.map(({ level }) => level), ["warn"], "once");
+  stt.answer = [language("de"), language("fr")];
+  for (let second = 0; second < 40; second++) await clock.advance(1_000);
+  assert.deepEqual([spoken.find("de"), spoken.defaultId], ["de", "fr"]);
+  const { asked } = stt;
+  stt.answer = [language("de")];
+  await clock.advance(60 * 60_000);
+  assert.equal(stt.asked, asked + 1);
+  assert.deepEqual([spoken.languages.length, spoken.defaultId], [1, "de"]);
+  assert.equal(log.lines.at(-1)?.message, "the default language is not recognised");
+  await scope[Symbol.asyncDispose]();
+  assert.equal(clock.pending, 0);
+});
