@@ -44,7 +44,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   sessions: { modules: ["domain", "flow", "captioning"] },
   identity: { modules: ["domain"], packages: ["node:crypto"] },
   http: {
-    modules: ["domain"],
+    modules: ["domain", "flow"],
     packages: ["hono", "@hono/zod-openapi", "node:crypto", "node:http", "node:stream"],
   },
   nextcloud: { modules: ["domain", "flow", "http"], packages: ["zod", "@hono/zod-openapi"] },

@@ -114,7 +114,7 @@ export class SttFeed {
     this.#options = options;
     const { scope, clock, events, sessions, speech } = options;
     this.#languageId = options.languageId;
-    this.#retry = new RetryPolicy({ clock });
+    this.#retry = new RetryPolicy();
     this.#tail = new Tail(sessions.stt.features.latencyMs, sessions.lag);
     this.#trouble = scope.use(sessions.trouble((trouble) => events.trouble(trouble)));
     this.#notice = scope.use(new WaitingNotice(clock, () => events.waiting()));
@@ -274,8 +274,9 @@ export class SttFeed {
   async #open(): Promise<LiveSession | undefined> {
     const { scope: { signal }, sessions, speech, clock } = this.#options;
     this.#notice.waits();
-    if (this.#retry.waitMs > 0) {
-      await this.#until(clock.now() + this.#retry.waitMs);
+    const waitMs = this.#retry.waitMs(clock.now());
+    if (waitMs > 0) {
+      await this.#until(clock.now() + waitMs);
       return undefined;
     }
     if (sessions.fault !== undefined) this.#trouble.notOpened(sessions.fault);
@@ -303,7 +304,7 @@ export class SttFeed {
   #adopt(languageId: string, opened: SttSession): LiveSession {
     const { scope, events } = this.#options;
     const session = new LiveSession(opened, languageId, this.#options.clock.now());
-    this.#retry.opened();
+    this.#retry.opened(session.openedAtMs);
     this.#trouble.opened();
     this.#notice.over();
     this.#session = session;
@@ -362,8 +363,8 @@ export class SttFeed {
   /** A session failed; reported once, whether its reader or its writer noticed first. */
   #lost(session: LiveSession, error: unknown): void {
     if (!this.#over(session)) return;
-    const { sessions, meter } = this.#options;
-    this.#retry.failed(error);
+    const { sessions, meter, clock } = this.#options;
+    this.#retry.failed(clock.now(), error);
     if (!session.hasRecognised) this.#uselessSessions++;
     this.#trouble.lost(error, this.#uselessSessions);
     meter.count("tiro_stt_sessions_total", "failed");
@@ -389,8 +390,8 @@ export class SttFeed {
    * beside this one, which gives way once that is open, with nothing lost: what it did not answer for is sent again.
    */
   #replace(session: LiveSession): void {
-    const { sessions, meter } = this.#options;
-    if (this.#isReplacing || this.#retry.waitMs > 0) return;
+    const { sessions, meter, clock } = this.#options;
+    if (this.#isReplacing || this.#retry.waitMs(clock.now()) > 0) return;
     session.suspect();
     const { languageId } = session;
     this.#openBeside(languageId, async (opened) => {
@@ -408,7 +409,9 @@ export class SttFeed {
   /** Opens a session in the newest language beside the one in use, unless one is. */
   #openNext(): void {
     const nowMs = this.#options.clock.now();
-    if (this.#isReplacing || this.#next || nowMs < this.#mayChangeAtMs || this.#retry.waitMs > 0) return;
+    if (this.#isReplacing || this.#next || nowMs < this.#mayChangeAtMs || this.#retry.waitMs(nowMs) > 0) {
+      return;
+    }
     this.#changedAtMs = nowMs;
     const languageId = this.#languageId;
     this.#openBeside(languageId, async (opened) => {

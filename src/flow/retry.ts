@@ -1,7 +1,7 @@
 /**
- * Trying again. `RetryPolicy` is the one set of rules for a peer that is connected to for as long as it is needed;
- * `SharedRetry` (shared_retry.ts) puts all who need the same peer behind one of them. `retry` calls a function a few
- * times and gives up.
+ * Trying again. `RetryPolicy` is the one set of rules for a peer that is needed for longer than one call: everything in
+ * the service that waits after a failure waits by one of these. `SharedRetry` (shared_retry.ts) puts all who need the
+ * same peer behind one. `retry` calls a function a few times and gives up.
  */
 import type { Clock } from "../domain/mod.ts";
 import { TiroError } from "../domain/mod.ts";
@@ -12,28 +12,31 @@ export interface Backoff {
   baseMs: number;
   /** Longest delay, ms. */
   maxMs: number;
+  /** The random part of a delay, 0 to 1, so that many who failed together do not return together. Default a half. */
+  jitter?: number;
 }
 
 /** 1, 2, 4, 8, 16 s before jitter: five waits are 15 to 31 s, about as long as the HPB keeps a dropped session. */
 export const BACKOFF: Backoff = { baseMs: 1_000, maxMs: 16_000 };
-/** An error that does not get better by itself (a wrong key, a missing package) is tried again this seldom. */
+/** An error that needs a person (a wrong key, a missing package) is tried again this seldom. */
 const HOPELESS_WAIT_MS = 60_000;
 /** A peer that admits and ejects does so at once; a connection that lasted this long was a good one. */
 export const GOOD_LIFE_MS = 5_000;
 
-/** Delay before retry number `retry` (0 is the first), ms: between half and all of the doubled base. */
+/** Delay before retry number `retry` (0 is the first), ms: the doubled base, less up to its random part. */
 export function backoffMs(
   retry: number,
-  backoff: Backoff = BACKOFF,
+  { baseMs, maxMs, jitter = 0.5 }: Backoff = BACKOFF,
   random: () => number = Math.random,
 ): number {
-  const full = Math.min(backoff.baseMs * 2 ** retry, backoff.maxMs);
-  return full / 2 + random() * full / 2;
+  const full = Math.min(baseMs * 2 ** retry, maxMs);
+  return full * (1 - jitter) + random() * full * jitter;
 }
 
 export interface RetryPolicyOptions {
-  clock: Clock;
   backoff?: Backoff;
+  /** So many failures in a row are followed by no wait. Default 1. */
+  freeFailures?: number;
   /** After an error that is not retryable. Default a minute. */
   hopelessWaitMs?: number;
   /** A connection that lasted this long forgives the failures before it. Default 5 s. */
@@ -42,16 +45,17 @@ export interface RetryPolicyOptions {
 }
 
 /**
- * When to connect again. The attempt after a first failure is made at once, those after it wait longer and longer. A
- * wait begins with the failure, whether anybody waits or not: once its time is over, the next attempt is made at once.
+ * When to try again. A wait begins with the failure, whether anybody waits or not: once its time is over, the next
+ * attempt is made at once. Time is an argument.
  */
 export class RetryPolicy {
   readonly #options: RetryPolicyOptions;
   #failures = 0;
   #retryAtMs = -Infinity;
+  #lastWaitMs = 0;
   #openedAtMs: number | undefined;
 
-  constructor(options: RetryPolicyOptions) {
+  constructor(options: RetryPolicyOptions = {}) {
     this.#options = options;
   }
 
@@ -61,13 +65,13 @@ export class RetryPolicy {
   }
 
   /** Time until the next attempt may be made, ms; 0 when it may be made now. */
-  get waitMs(): number {
-    return Math.max(0, this.#retryAtMs - this.#options.clock.now());
+  waitMs(nowMs: number): number {
+    return Math.max(0, this.#retryAtMs - nowMs);
   }
 
   /** The connection is open. That alone forgives nothing. */
-  opened(): void {
-    this.#openedAtMs = this.#options.clock.now();
+  opened(nowMs: number): void {
+    this.#openedAtMs = nowMs;
   }
 
   /** The peer does what it is for: whatever failed before is forgiven. */
@@ -76,18 +80,23 @@ export class RetryPolicy {
     this.#retryAtMs = -Infinity;
   }
 
-  /** An attempt failed, or the open connection was lost. */
-  failed(error: unknown): void {
-    const { clock, backoff, random, hopelessWaitMs = HOPELESS_WAIT_MS, goodLifeMs = GOOD_LIFE_MS } =
+  /** An attempt failed, or the open connection was lost. `backoff` is for this failure, where it has its own. */
+  failed(nowMs: number, error?: unknown, backoff = this.#options.backoff): void {
+    const { freeFailures = 1, random, hopelessWaitMs = HOPELESS_WAIT_MS, goodLifeMs = GOOD_LIFE_MS } =
       this.#options;
-    const nowMs = clock.now();
     const livedMs = this.#openedAtMs === undefined ? 0 : nowMs - this.#openedAtMs;
     this.#openedAtMs = undefined;
     if (livedMs >= goodLifeMs) this.#failures = 0;
-    this.#failures++;
-    if (error instanceof TiroError && !error.retryable) this.#retryAtMs = nowMs + hopelessWaitMs;
-    else if (this.#failures === 1) this.#retryAtMs = nowMs;
-    else this.#retryAtMs = nowMs + backoffMs(this.#failures - 2, backoff, random);
+    const paid = ++this.#failures - freeFailures;
+    const isHopeless = error instanceof TiroError && !error.retryable;
+    const waitMs = isHopeless ? hopelessWaitMs : paid > 0 ? backoffMs(paid - 1, backoff, random) : 0;
+    this.#lastWaitMs = waitMs;
+    this.#retryAtMs = nowMs + waitMs;
+  }
+
+  /** An attempt that was under way at the last failure failed too: no news, but the wait begins with this one. */
+  failedToo(nowMs: number): void {
+    this.#retryAtMs = nowMs + this.#lastWaitMs;
   }
 }
 

@@ -138,19 +138,19 @@ Deno.test("An aborted signal means no attempt at all", async () => {
 const hopeless = () => new InvalidRequestError("Cannot open: wrong key", "key");
 
 /** A policy whose waits have no jitter. */
-function policyOf(clock: FakeClock) {
-  return new RetryPolicy({ clock, random: () => 1 });
+function policyOf() {
+  return new RetryPolicy({ random: () => 1 });
 }
 
 Deno.test("A policy's first retry is made at once, those after it wait longer and longer", async () => {
   const clock = new FakeClock();
-  const policy = policyOf(clock);
-  assert.equal(policy.waitMs, 0);
+  const policy = policyOf();
+  assert.equal(policy.waitMs(clock.now()), 0);
   const waits: number[] = [];
   for (let failure = 0; failure < 8; failure++) {
-    policy.failed(transient());
-    waits.push(policy.waitMs);
-    await clock.advance(policy.waitMs);
+    policy.failed(clock.now(), transient());
+    waits.push(policy.waitMs(clock.now()));
+    await clock.advance(policy.waitMs(clock.now()));
   }
   assert.deepEqual(waits, [0, 1_000, 2_000, 4_000, 8_000, 16_000, 16_000, 16_000]);
   assert.equal(policy.failures, 8);
@@ -158,36 +158,63 @@ Deno.test("A policy's first retry is made at once, those after it wait longer an
 
 Deno.test("A wait begins with the failure: after quiet minutes the next attempt is made at once", async () => {
   const clock = new FakeClock();
-  const policy = policyOf(clock);
-  for (let failure = 0; failure < 6; failure++) policy.failed(transient());
+  const policy = policyOf();
+  for (let failure = 0; failure < 6; failure++) policy.failed(clock.now(), transient());
   await clock.advance(6_000);
-  assert.equal(policy.waitMs, 10_000);
+  assert.equal(policy.waitMs(clock.now()), 10_000);
   await clock.advance(10 * 60_000);
-  assert.equal(policy.waitMs, 0);
+  assert.equal(policy.waitMs(clock.now()), 0);
 });
 
 Deno.test("A connection that lasted some seconds forgives, one that is ended at once does not", async () => {
   const clock = new FakeClock();
-  const policy = policyOf(clock);
+  const policy = policyOf();
   for (let failure = 0; failure < 5; failure++) {
-    policy.opened();
+    policy.opened(clock.now());
     await clock.advance(100);
-    policy.failed(transient());
+    policy.failed(clock.now(), transient());
   }
   assert.equal(policy.failures, 5);
-  policy.opened();
+  policy.opened(clock.now());
   await clock.advance(5_000);
-  policy.failed(transient());
-  assert.deepEqual([policy.failures, policy.waitMs], [1, 0]);
+  policy.failed(clock.now(), transient());
+  assert.deepEqual([policy.failures, policy.waitMs(clock.now())], [1, 0]);
 });
 
 Deno.test("An error that cannot get better waits a minute, however long the connection lasted", async () => {
   const clock = new FakeClock();
-  const policy = policyOf(clock);
-  policy.opened();
+  const policy = policyOf();
+  policy.opened(clock.now());
   await clock.advance(20_000);
-  policy.failed(hopeless());
-  assert.equal(policy.waitMs, 60_000);
+  policy.failed(clock.now(), hopeless());
+  assert.equal(policy.waitMs(clock.now()), 60_000);
   policy.worked();
-  assert.deepEqual([policy.failures, policy.waitMs], [0, 0]);
+  assert.deepEqual([policy.failures, policy.waitMs(clock.now())], [0, 0]);
+});
+
+Deno.test("A policy may let no failure go by without a wait, or several", () => {
+  const waitsOf = (freeFailures: number) => {
+    const policy = new RetryPolicy({ freeFailures, random: () => 1 });
+    return [1, 2, 3, 4].map(() => {
+      policy.failed(0);
+      return policy.waitMs(0);
+    });
+  };
+  assert.deepEqual(waitsOf(0), [1_000, 2_000, 4_000, 8_000]);
+  assert.deepEqual(waitsOf(2), [0, 0, 1_000, 2_000]);
+});
+
+Deno.test("A failure may bring its own backoff, and without jitter a wait is exact", () => {
+  const policy = new RetryPolicy({ freeFailures: 0, random: () => 0 });
+  policy.failed(0, undefined, { baseMs: 300, maxMs: 1_000, jitter: 0 });
+  assert.equal(policy.waitMs(0), 300);
+  policy.failed(0);
+  assert.equal(policy.waitMs(0), 1_000, "2 s less the random half");
+});
+
+Deno.test("One that was under way at the last failure begins its wait again, and makes it no longer", () => {
+  const policy = new RetryPolicy({ freeFailures: 0, random: () => 1 });
+  policy.failed(0);
+  policy.failedToo(700);
+  assert.deepEqual([policy.failures, policy.waitMs(700)], [1, 1_000]);
 });

@@ -11,6 +11,7 @@
  * A probe that is still on its way after a few seconds has reached something that starts (a cold container): then the
  * others connect as well, since such a peer starts more of itself for more of them. When one of those fails, all wait again.
  */
+import type { Clock } from "../domain/mod.ts";
 import { RetryPolicy, type RetryPolicyOptions } from "./retry.ts";
 
 /** A dead peer refuses sooner. */
@@ -25,7 +26,7 @@ export interface SharedAttempt {
 }
 
 export class SharedRetry {
-  readonly #options: RetryPolicyOptions;
+  readonly #clock: Clock;
   readonly #policy: RetryPolicy;
   /** Who is told that something changed. */
   readonly #waiting = new Set<() => void>();
@@ -33,8 +34,8 @@ export class SharedRetry {
   #probe: { readonly sinceMs: number } | undefined;
   #failedAtMs = -Infinity;
 
-  constructor(options: RetryPolicyOptions) {
-    this.#options = options;
+  constructor({ clock, ...options }: RetryPolicyOptions & { clock: Clock }) {
+    this.#clock = clock;
     this.#policy = new RetryPolicy(options);
   }
 
@@ -60,19 +61,19 @@ export class SharedRetry {
 
   /** A connection that had opened turned out to be of no use, for a reason that concerns everyone. */
   failed(error: unknown): void {
-    this.#failedAtMs = this.#options.clock.now();
-    this.#policy.failed(error);
+    this.#failedAtMs = this.#clock.now();
+    this.#policy.failed(this.#failedAtMs, error);
     this.#changed();
   }
 
   #waitMs(): number {
     if (this.#policy.failures === 0) return 0;
-    if (!this.#probe) return this.#policy.waitMs;
-    return this.#probe.sinceMs + SLOW_PROBE_MS - this.#options.clock.now();
+    if (!this.#probe) return this.#policy.waitMs(this.#clock.now());
+    return this.#probe.sinceMs + SLOW_PROBE_MS - this.#clock.now();
   }
 
   #attempt(): SharedAttempt {
-    const startedAtMs = this.#options.clock.now();
+    const startedAtMs = this.#clock.now();
     const probe = this.#policy.failures > 0 && !this.#probe ? { sinceMs: startedAtMs } : undefined;
     if (probe) this.#probe = probe;
     let isSettled = false;
@@ -91,8 +92,8 @@ export class SharedRetry {
           // Who set out before the last failure was known brings no news by failing too.
           if (!isProbe && startedAtMs <= this.#failedAtMs) return;
           this.#probe = undefined; // one that hangs is not waited for: the peer refuses
-          this.#failedAtMs = this.#options.clock.now();
-          this.#policy.failed(error);
+          this.#failedAtMs = this.#clock.now();
+          this.#policy.failed(this.#failedAtMs, error);
         }),
       abandoned: () => settle(),
     };
@@ -117,7 +118,7 @@ export class SharedRetry {
         leave();
         reject(signal.reason);
       };
-      const timer = this.#options.clock.timer(waitMs, wake);
+      const timer = this.#clock.timer(waitMs, wake);
       this.#waiting.add(wake);
       signal.addEventListener("abort", onAbort, { once: true });
     });

@@ -4,6 +4,7 @@
  * waiting in the kernel's queue; they are answered when there is one.
  */
 import type { Log, Meter } from "../domain/mod.ts";
+import { type Backoff, backoffMs } from "../flow/mod.ts";
 import type { Accepted } from "./connection_stream.ts";
 
 export interface Listening {
@@ -22,8 +23,7 @@ export interface AcceptOptions {
   meter: Pick<Meter, "count">;
 }
 
-const BACKOFF_FIRST_MS = 50;
-const BACKOFF_MOST_MS = 1_000;
+const RETRY: Backoff = { baseMs: 50, maxMs: 1_000, jitter: 0 };
 /** Failures in a row, of a kind that does not pass by itself, after which the listener is opened anew. */
 const FAULTS_MAX = 5;
 /** Too many descriptors here or on the machine, no memory for a socket: nothing is wrong with the listener (accept(2)). */
@@ -73,7 +73,7 @@ export class Accepting {
           this.#listener?.close();
           this.#listener = undefined;
         }
-        await this.#pause(Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures - 1, 5)));
+        await this.#pause(backoffMs(failures - 1, RETRY));
       }
     }
   }

@@ -9,6 +9,8 @@
  * Time is an argument; nothing here sends or waits.
  */
 
+import { type Backoff, RetryPolicy } from "../flow/mod.ts";
+
 /** Why requests wait: Nextcloud said 429, or 401 again and again. */
 export type Refusal = "throttled" | "unauthorized";
 
@@ -29,27 +31,34 @@ export interface Pass {
   readonly isProbe: boolean;
 }
 
-/** Waits after 401: 15 s doubling to 10 min, which makes 8 attempts in the first half hour and 3 in each that follows. */
-const UNAUTHORIZED_WAIT_MS = { base: 15_000, max: 10 * 60_000 };
+/**
+ * Waits after 401: 15 s doubling to 10 min, which makes 8 attempts in the first half hour and 3 in each that follows.
+ * No jitter: it would make them ten.
+ */
+const UNAUTHORIZED: Backoff = { baseMs: 15_000, maxMs: 10 * 60_000, jitter: 0 };
 /** Waits after a 429 that does not say how long: 1 min doubling to the half hour Nextcloud looks back. */
-const THROTTLED_WAIT_MS = { base: 60_000, max: 30 * 60_000 };
+const THROTTLED: Backoff = { baseMs: 60_000, maxMs: 30 * 60_000, jitter: 0 };
 /** What a 429 may ask for: less than a second is no wait, more than an hour is nothing a service can live with. */
 const RETRY_AFTER_MS = { min: 1_000, max: 60 * 60_000 };
 
 export class Throttle {
-  #waiting?: { refusal: Refusal; untilMs: number };
+  /** Why requests wait, or one at a time goes. */
+  #refusal?: Refusal;
   #probing = false;
-  /** 401 in a row, and from whom the last one came. */
-  #unauthorized = { count: 0, app: "" };
-  /** 429 in a row. */
-  #throttled = 0;
+  /** One 401 may be the answer to that one question; the second is about us. */
+  readonly #unauthorized = new RetryPolicy({ backoff: UNAUTHORIZED });
+  /** Who answered the last 401. */
+  #unauthorizedApp = "";
+  readonly #throttled = new RetryPolicy({ backoff: THROTTLED, freeFailures: 0 });
   /** Grows with every refusal: what was sent before it says nothing new. */
   #epoch = 0;
 
   /** Lets a request to this app through, or says why not. Every pass must be settled. */
   admit(app: string, nowMs: number): Pass | Refusal {
-    if (this.#waiting && (nowMs < this.#waiting.untilMs || this.#probing)) return this.#waiting.refusal;
-    const isProbe = this.#waiting !== undefined;
+    const isProbe = this.#refusal !== undefined;
+    if (this.#refusal && (this.#probing || this.#policy(this.#refusal).waitMs(nowMs) > 0)) {
+      return this.#refusal;
+    }
     if (isProbe) this.#probing = true;
     return { app, epoch: this.#epoch, isProbe };
   }
@@ -61,47 +70,42 @@ export class Throttle {
     if (outcome.kind === "answered") return outcome.welcome ? this.#welcome(pass) : undefined;
     if (pass.epoch !== this.#epoch) return undefined;
     this.#epoch++;
-    if (outcome.kind === "throttled") {
-      const { retryAfterMs } = outcome;
-      const waitMs = retryAfterMs === undefined
-        ? doubled(THROTTLED_WAIT_MS, this.#throttled)
-        : Math.min(Math.max(retryAfterMs, RETRY_AFTER_MS.min), RETRY_AFTER_MS.max);
-      this.#throttled++;
-      return this.#wait(outcome.kind, waitMs, nowMs);
-    }
-    const { count } = this.#unauthorized;
-    this.#unauthorized = { count: count + 1, app: pass.app };
-    // One 401 may be the answer to this one question; the second is about us.
-    return count === 0
-      ? undefined
-      : this.#wait(outcome.kind, doubled(UNAUTHORIZED_WAIT_MS, count - 1), nowMs);
+    if (outcome.kind === "unauthorized") this.#unauthorizedApp = pass.app;
+    const policy = this.#policy(outcome.kind);
+    policy.failed(nowMs, undefined, outcome.kind === "throttled" ? asAsked(outcome.retryAfterMs) : undefined);
+    const waitMs = policy.waitMs(nowMs);
+    if (waitMs === 0) return undefined;
+    this.#refusal = outcome.kind;
+    return { waitMs };
   }
 
   /** Nextcloud has just shown that it knows us: what it thought of our credentials before is out of date. */
   forgive(): void {
-    this.#unauthorized = { count: 0, app: "" };
-    if (this.#waiting?.refusal !== "unauthorized") return;
+    this.#unauthorized.worked();
+    if (this.#refusal !== "unauthorized") return;
     this.#epoch++;
-    this.#waiting = undefined;
+    this.#refusal = undefined;
     this.#probing = false;
   }
 
   #welcome(pass: Pass): "open" | undefined {
-    if (this.#waiting && pass.epoch !== this.#epoch) return undefined;
-    const wasWaiting = this.#waiting;
-    if (wasWaiting?.refusal !== "throttled" && this.#unauthorized.app !== pass.app) return undefined;
-    this.#waiting = undefined;
-    this.#throttled = 0;
-    if (this.#unauthorized.app === pass.app) this.#unauthorized = { count: 0, app: "" };
-    return wasWaiting && "open";
+    if (this.#refusal && pass.epoch !== this.#epoch) return undefined;
+    const wasRefused = this.#refusal;
+    if (wasRefused !== "throttled" && this.#unauthorizedApp !== pass.app) return undefined;
+    this.#refusal = undefined;
+    this.#throttled.worked();
+    if (this.#unauthorizedApp === pass.app) this.#unauthorized.worked();
+    return wasRefused && "open";
   }
 
-  #wait(refusal: Refusal, waitMs: number, nowMs: number): { waitMs: number } {
-    this.#waiting = { refusal, untilMs: nowMs + waitMs };
-    return { waitMs };
+  #policy(refusal: Refusal): RetryPolicy {
+    return refusal === "throttled" ? this.#throttled : this.#unauthorized;
   }
 }
 
-function doubled({ base, max }: { base: number; max: number }, times: number): number {
-  return Math.min(base * 2 ** times, max);
+/** The wait a 429 asked for, within reason. */
+function asAsked(retryAfterMs: number | undefined): Backoff | undefined {
+  if (retryAfterMs === undefined) return undefined;
+  const waitMs = Math.min(Math.max(retryAfterMs, RETRY_AFTER_MS.min), RETRY_AFTER_MS.max);
+  return { baseMs: waitMs, maxMs: waitMs, jitter: 0 };
 }

@@ -73,7 +73,7 @@ export class SpokenLanguages {
   keepAsking({ scope, clock, log }: { scope: Scope; clock: Clock; log: Log }): void {
     const stt = this.#stt;
     if (!stt.askLanguages) return;
-    const retry = new RetryPolicy({ clock, backoff: ASK_BACKOFF });
+    const retry = new RetryPolicy({ backoff: ASK_BACKOFF });
     scope.run(async (signal) => {
       for (;;) {
         try {
@@ -86,8 +86,8 @@ export class SpokenLanguages {
           if (retry.failures === 0) {
             log.warn("the recogniser does not list its languages", { code: codeOf(error) });
           }
-          retry.failed(error);
-          await delay(retry.waitMs, signal, clock);
+          retry.failed(clock.now(), error);
+          await delay(retry.waitMs(clock.now()), signal, clock);
         }
       }
     });

@@ -59,11 +59,7 @@ export class WorkerHost implements SpeakerHost {
     const { workers, scope, meter } = options;
     this.#slots = Array.from({ length: workers }, () => ({
       link: undefined,
-      retry: new RetryPolicy({
-        clock: options.clock,
-        backoff: REPLACE_BACKOFF,
-        goodLifeMs: GOOD_LIFE_MS,
-      }),
+      retry: new RetryPolicy({ backoff: REPLACE_BACKOFF, goodLifeMs: GOOD_LIFE_MS }),
       timer: undefined,
     }));
     scope.defer(() => this.#stop());
@@ -112,7 +108,7 @@ export class WorkerHost implements SpeakerHost {
 
   #start(slot: Slot): void {
     const { settings, ledger, clock, log, meter, spawn = spawnMediaProcess } = this.#options;
-    slot.retry.opened();
+    slot.retry.opened(clock.now());
     slot.link = new WorkerLink({
       ...{ spawn, settings, ledger, clock, log, meter },
       onLost: (reason, error) => this.#replace(slot, reason, error),
@@ -123,12 +119,12 @@ export class WorkerHost implements SpeakerHost {
     const { scope, clock, log, meter } = this.#options;
     meter.count("tiro_media_workers_lost_total", reason);
     log.error("media worker lost", error, { reason });
-    slot.retry.failed(error);
+    slot.retry.failed(clock.now(), error);
     const lost = slot.link;
     slot.link = undefined;
     if (scope.signal.aborted) return;
     scope.run(async () => await lost?.stop());
-    slot.timer = clock.timer(slot.retry.waitMs, () => {
+    slot.timer = clock.timer(slot.retry.waitMs(clock.now()), () => {
       slot.timer = undefined;
       if (!scope.signal.aborted) this.#start(slot);
     });

@@ -10,10 +10,11 @@
  * Calls that lost the HPB are tried again by their own backoff; the ten seconds are for new ones.
  */
 import { type Clock, SignalingError } from "../domain/mod.ts";
+import { type Backoff, RetryPolicy } from "../flow/mod.ts";
 import { type AttemptOutcome, type HelloAttempt, type HelloGate, refusal } from "./signaling/mod.ts";
 
 /** One failure may be a hiccup. */
-const FAILURES_TO_OPEN = 2;
+const FREE_FAILURES = 1;
 /** Within this a HPB restart is over; a caller who was refused and asks again then is let through. */
 const FAILED_COOL_DOWN_MS = 10_000;
 /**
@@ -39,9 +40,8 @@ type Waiting = PromiseWithResolvers<HelloAttempt>;
 
 export class Breaker implements HelloGate {
   readonly #options: BreakerOptions;
-  /** In a row. */
-  #failures = 0;
-  #openUntilMs = -Infinity;
+  readonly #failed = new RetryPolicy({ backoff: always(FAILED_COOL_DOWN_MS), freeFailures: FREE_FAILURES });
+  readonly #refused = new RetryPolicy({ backoff: always(REFUSED_COOL_DOWN_MS), freeFailures: 0 });
   #trouble: SignalingTrouble | undefined;
   /** The hello whose answer the others wait for. */
   #probe: HelloAttempt | undefined;
@@ -54,7 +54,8 @@ export class Breaker implements HelloGate {
 
   /** Whether joining a call is known to be hopeless just now. After a while one may try again. */
   get isOpen(): boolean {
-    return this.#options.clock.now() < this.#openUntilMs;
+    const nowMs = this.#options.clock.now();
+    return this.#failed.waitMs(nowMs) > 0 || this.#refused.waitMs(nowMs) > 0;
   }
 
   /** Known from the last answers; a refusal stands until a hello is accepted. */
@@ -88,7 +89,7 @@ export class Breaker implements HelloGate {
 
   resume(): HelloAttempt {
     return this.#attempt((outcome, code, cause) => {
-      if (outcome === "failed") this.#failed(code, cause);
+      if (outcome === "failed") this.#count(code, cause);
       // It shows that the HPB is there, not that it would take another hello.
       if (outcome === "accepted" && this.#trouble?.kind !== "refused") this.#over();
     });
@@ -114,32 +115,30 @@ export class Breaker implements HelloGate {
           this.#admit(waiting, this.#attempt((outcome, code, cause) => this.#hello(outcome, code, cause)));
         }
         return;
-      case "failed": {
-        const error = this.#failed(code, cause);
-        return this.#reject(error);
-      }
+      case "failed":
+        return this.#reject(this.#count(code, cause));
       case "refused": {
         const error = refusal("say hello", code);
-        this.#openUntilMs = this.#options.clock.now() + REFUSED_COOL_DOWN_MS;
+        this.#refused.failed(this.#options.clock.now());
         this.#report({ kind: "refused", error });
         this.#reject(error);
       }
     }
   }
 
-  #failed(code = "unknown", cause = `"${code}"`): SignalingError {
+  #count(code = "unknown", cause = `"${code}"`): SignalingError {
     const advice = "check LT_HPB_URL, and HTTPS_PROXY where one is used";
     const error = new SignalingError(`Cannot reach the HPB: ${cause}; ${advice}`, { code, retryable: true });
-    if (++this.#failures < FAILURES_TO_OPEN) return error;
-    this.#openUntilMs = Math.max(this.#openUntilMs, this.#options.clock.now() + FAILED_COOL_DOWN_MS);
+    this.#failed.failed(this.#options.clock.now());
+    if (this.#failed.failures <= FREE_FAILURES) return error;
     // A HPB that refused us is not forgiven for being away.
     if (this.#trouble?.kind !== "refused") this.#report({ kind: "unreachable", error });
     return error;
   }
 
   #over(): void {
-    this.#failures = 0;
-    this.#openUntilMs = -Infinity;
+    this.#failed.worked();
+    this.#refused.worked();
     if (!this.#trouble) return;
     this.#trouble = undefined;
     this.#options.onTrouble?.(undefined);
@@ -181,4 +180,8 @@ export class Breaker implements HelloGate {
       },
     };
   }
+}
+
+function always(waitMs: number): Backoff {
+  return { baseMs: waitMs, maxMs: waitMs, jitter: 0 };
 }

@@ -17,7 +17,7 @@ import type {
   SpeakerTrouble,
 } from "../domain/mod.ts";
 import { NegotiationError, UnavailableError } from "../domain/mod.ts";
-import { type Scope, untilAborted } from "../flow/mod.ts";
+import { type Backoff, RetryPolicy, type Scope, untilAborted } from "../flow/mod.ts";
 import { type Joining, type JoinReason, type JoinTurn, SessionSpeaker } from "../sessions/mod.ts";
 import { ConnectionWatch, type Sign } from "./connection_watch.ts";
 import { OfferLine } from "./offer_line.ts";
@@ -45,13 +45,13 @@ export interface RoomSpeakerOptions {
   meter: Meter;
 }
 
-/** Right after a subscription ends the SFU refuses half the requests for a new one; after this it does not. */
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 16_000;
-/** After so many in vain it is that long. */
-const TRIES_TO_LONGEST_WAIT = 5;
+/**
+ * Right after a subscription ends the SFU refuses half the requests for a new one; after half a second it does not. No
+ * jitter: those who are asked for at the same time go one by one, see `joining`.
+ */
+const ASK: Backoff = { baseMs: 500, maxMs: 16_000, jitter: 0 };
 /** Whoever need not have audio is asked this seldom. */
-const UNEXPECTED_WAIT_MS = 128_000;
+const UNEXPECTED_MAX_MS = 128_000;
 
 export class RoomSpeaker implements AsyncDisposable {
   readonly #options: RoomSpeakerOptions;
@@ -60,8 +60,9 @@ export class RoomSpeaker implements AsyncDisposable {
   readonly #connection = new ConnectionWatch();
   /** Whether the host had no place at the last request. */
   #isUnplaced = false;
-  /** Requests since audio was last heard. */
-  #tries = 0;
+  /** Forgiven by audio, and by what says that audio may come. */
+  readonly #retry = new RetryPolicy({ freeFailures: 0 });
+  #gaveUpPlace = false;
   #timer: Disposable | undefined;
   /** Whether the last request could not leave, since signalling was away. */
   #isCutOff = false;
@@ -112,7 +113,7 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** Asks the SFU for an offer, now or when its turn comes. */
   subscribe(reason: "joined" | "rejoined"): void {
-    this.#tries = 0;
+    this.#forgive();
     if (reason === "joined") this.#joinReason = "first";
     this.#connection.suspended();
     this.#request(reason);
@@ -123,7 +124,7 @@ export class RoomSpeaker implements AsyncDisposable {
    * because another offer would make that one void.
    */
   hurry(): void {
-    this.#tries = 0;
+    this.#forgive();
     if (!this.#timer) return;
     this.#joinReason = "first";
     this.#request("joined");
@@ -132,7 +133,7 @@ export class RoomSpeaker implements AsyncDisposable {
   /** Signalling is back: what could not be asked for is asked for now. */
   signalingBack(): void {
     if (!this.#isCutOff || !this.#timer) return;
-    this.#tries = 0;
+    this.#forgive();
     this.#request(this.#reason);
   }
 
@@ -153,7 +154,7 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#offers.clear(); // what waits would renegotiate it
     if (isAsked) return;
     meter.count("transcription_errors_total", "answer_refused");
-    log[this.#tries === 0 ? "warn" : "debug"]("answer refused by the SFU");
+    log[this.#retry.failures === 0 ? "warn" : "debug"]("answer refused by the SFU");
     this.#notConnected({ refused: "answer_refused" });
     this.#askAgain("refused");
   }
@@ -208,7 +209,7 @@ export class RoomSpeaker implements AsyncDisposable {
     } catch (error) {
       scope.signal.throwIfAborted();
       if (pipeline !== this.#speaker.pipeline) return; // it broke meanwhile, which is reported
-      this.#speaker.complain("offer not answered", error, this.#tries === 0 ? "warn" : "debug");
+      this.#speaker.complain("offer not answered", error, this.#retry.failures === 0 ? "warn" : "debug");
       if (error instanceof NegotiationError) this.#notConnected({ unanswered: error.code });
       this.#askAgain("not_answered");
     }
@@ -216,7 +217,7 @@ export class RoomSpeaker implements AsyncDisposable {
 
   #received(): void {
     this.#joinReason = "lost";
-    this.#tries = 0;
+    this.#forgive();
     const { clock, log } = this.#options;
     const seconds = this.#connection.heard(clock.now());
     if (seconds !== undefined) log.info("speaker connected", { seconds });
@@ -238,7 +239,7 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#options.meter.count("tiro_places_given_up_total", "silent");
     this.#close();
     this.#rest();
-    this.#tries = Math.max(this.#tries, TRIES_TO_LONGEST_WAIT);
+    this.#gaveUpPlace = true;
     this.#askAgain(this.#reason);
   }
 
@@ -259,12 +260,21 @@ export class RoomSpeaker implements AsyncDisposable {
     if (scope.signal.aborted || this.#leaving || this.#timer || this.#turn.isWaiting) return;
     this.#turn.done();
     if (this.#speaker.isOpen && this.#joinReason === "in_vain") joining.silent.add(this.#releasePlace);
-    const longestMs = isExpected() ? LONGEST_WAIT_MS : UNEXPECTED_WAIT_MS;
-    const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#tries++, longestMs);
-    this.#timer = clock.timer(waitMs, () => {
+    const nowMs = clock.now();
+    this.#retry.failed(nowMs, undefined, {
+      ...ASK,
+      ...(this.#gaveUpPlace && { baseMs: ASK.maxMs }), // who gave it up does not take another at once
+      ...(!isExpected() && { maxMs: UNEXPECTED_MAX_MS }),
+    });
+    this.#timer = clock.timer(this.#retry.waitMs(nowMs), () => {
       this.#timer = undefined;
       if (!scope.signal.aborted) this.#request(reason);
     });
+  }
+
+  #forgive(): void {
+    this.#retry.worked();
+    this.#gaveUpPlace = false;
   }
 
   #request(reason: string): void {
@@ -294,7 +304,11 @@ export class RoomSpeaker implements AsyncDisposable {
         joining.silent.makeWay();
         // The other codes are reasons for all new speakers, which RoomsStatus.refusal has.
         this.#isUnplaced = error.code === "busy";
-        this.#speaker.complain("speaker not captioned for now", error, this.#tries === 0 ? "warn" : "debug");
+        this.#speaker.complain(
+          "speaker not captioned for now",
+          error,
+          this.#retry.failures === 0 ? "warn" : "debug",
+        );
       } else {
         meter.count("transcription_errors_total", "unexpected");
         log.error("speaker not opened", error);

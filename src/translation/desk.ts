@@ -26,7 +26,7 @@ import {
   type TranslationTrouble,
   type Translator,
 } from "../domain/mod.ts";
-import { backoffMs, type Scope, untilAborted } from "../flow/mod.ts";
+import { RetryPolicy, type Scope, untilAborted } from "../flow/mod.ts";
 import { TranslationCache } from "./cache.ts";
 import { isAboutText, switchesOff, translationError, unreadableAnswer } from "./errors.ts";
 import { boundedLanguages, pairOf } from "./languages.ts";
@@ -87,7 +87,7 @@ export class TranslationDesk implements Translations {
   #pausedUntilMs = -Infinity;
   #lookTimer?: Disposable;
   #looking = false;
-  #failedLooks = 0;
+  readonly #looks = new RetryPolicy({ backoff: LANGUAGES_BACKOFF, freeFailures: 0 });
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -118,7 +118,7 @@ export class TranslationDesk implements Translations {
   get trouble(): TranslationTrouble | undefined {
     const { pair_refused, pair_failing } = this.#rests.counts();
     if (this.#fault || pair_refused) return "translator_refused";
-    return pair_failing || this.#failedLooks > 0 ? "translator_unreachable" : undefined;
+    return pair_failing || this.#looks.failures > 0 ? "translator_unreachable" : undefined;
   }
 
   languages(): TranslationLanguages {
@@ -273,7 +273,7 @@ export class TranslationDesk implements Translations {
 
   /** Reads the languages: they are wanted, and show whether the provider works. */
   async #look(): Promise<void> {
-    const { translator, scope, log } = this.#options;
+    const { translator, scope, clock, log } = this.#options;
     if (this.#looking) return;
     this.#looking = true;
     const fault = this.#fault;
@@ -286,7 +286,7 @@ export class TranslationDesk implements Translations {
       if (fault && this.#refused) await this.#tryOut(this.#refused);
       if (!this.#languages || fault) log.info("translation works", { provider: translator.name });
       this.#languages = languages;
-      this.#failedLooks = 0;
+      this.#looks.worked();
       // A fault that came meanwhile is news this look knows nothing of.
       if (this.#fault === fault) {
         this.#fault = this.#refused = undefined;
@@ -296,10 +296,12 @@ export class TranslationDesk implements Translations {
       if (scope.signal.aborted) return;
       if (switchesOff(error)) return this.#switchOff(error);
       const code = error instanceof TranslationError ? error.code : "unexpected";
-      if (this.#failedLooks === 0) {
+      if (this.#looks.failures === 0) {
         log.warn("translation languages not known", { provider: translator.name, code });
       }
-      this.#lookIn(this.#fault ? RECHECK_MS : backoffMs(this.#failedLooks++, LANGUAGES_BACKOFF));
+      const nowMs = clock.now();
+      if (!this.#fault) this.#looks.failed(nowMs);
+      this.#lookIn(this.#fault ? RECHECK_MS : this.#looks.waitMs(nowMs));
     } finally {
       this.#looking = false;
     }

@@ -9,22 +9,24 @@
  * seconds: the first changes when somebody changes something, the second by itself. Sans IO.
  */
 import type { Clock, Log, TranslationError, TranslationRequest } from "../domain/mod.ts";
+import { type Backoff, RetryPolicy } from "../flow/mod.ts";
 
 export type Pair = Omit<TranslationRequest, "text">;
 
 /** Two may be a hiccup, or two odd sentences. */
-const FAILURES_TO_REST = 3;
-const REFUSED_MS = { first: 60_000, longest: 10 * 60_000 };
-const FAILING_MS = { first: 10_000, longest: 60_000 };
+const FREE_FAILURES = 2;
+const REFUSED: Backoff = { baseMs: 60_000, maxMs: 10 * 60_000, jitter: 0 };
+const FAILING: Backoff = { baseMs: 10_000, maxMs: 60_000, jitter: 0 };
 /** Far more than are spoken and read at once; the longest unused is forgotten first. */
 const PAIRS_MAX = 500;
 
 interface State {
-  /** In a row. */
-  failures: number;
+  readonly retry: RetryPolicy;
   failedAtMs: number;
-  /** Why the pair rests; absent while it does not. */
-  rest?: { error: TranslationError; waitMs: number; untilMs: number; isTried: boolean };
+  /** What the provider said last. */
+  error: TranslationError;
+  /** Whether the one try after a rest is under way. */
+  isTried: boolean;
 }
 
 export class PairRests {
@@ -47,21 +49,20 @@ export class PairRests {
 
   /** The pair is asked for: where it rested, this is the one try. */
   asked(pair: Pair): void {
-    const rest = this.#states.get(keyOf(pair))?.rest;
-    if (rest) rest.isTried = true;
+    const state = this.#states.get(keyOf(pair));
+    if (state && hasRested(state)) state.isTried = true;
   }
 
   /** What was asked came to no end that says anything of the pair. */
   notTried(pair: Pair): void {
-    const rest = this.#states.get(keyOf(pair))?.rest;
-    if (rest) rest.isTried = false;
+    const state = this.#states.get(keyOf(pair));
+    if (state) state.isTried = false;
   }
 
   worked(pair: Pair): void {
     const key = keyOf(pair);
-    if (this.#states.get(key)?.rest) {
-      this.#log.info("a language pair is translated again", this.#shown(pair));
-    }
+    const state = this.#states.get(key);
+    if (state && hasRested(state)) this.#log.info("a language pair is translated again", this.#shown(pair));
     this.#states.delete(key);
   }
 
@@ -69,22 +70,27 @@ export class PairRests {
   failed(pair: Pair, error: TranslationError, askedAtMs: number): void {
     const nowMs = this.#clock.now();
     const key = keyOf(pair);
-    const state = this.#states.get(key) ?? { failures: 0, failedAtMs: -Infinity };
+    const known = this.#states.get(key);
+    const isRefused = isRefusal(error);
+    const state = known ?? {
+      retry: new RetryPolicy({ freeFailures: FREE_FAILURES }),
+      failedAtMs: -Infinity,
+      ...{ error, isTried: false },
+    };
     this.#states.delete(key);
     this.#states.set(key, state);
     if (this.#states.size > PAIRS_MAX) this.#states.delete(this.#states.keys().next().value!);
-    // Some that were under way together and fail together are one bad moment of the provider.
-    if (isRefusal(error) || askedAtMs >= state.failedAtMs) state.failures++;
+    state.error = error;
+    const isLate = askedAtMs < state.failedAtMs;
+    const rested = hasRested(state);
     state.failedAtMs = nowMs;
-    if (state.failures < FAILURES_TO_REST) return;
-    const { first, longest } = isRefusal(error) ? REFUSED_MS : FAILING_MS;
-    const { rest } = state;
-    if (!rest) {
+    // Some that were under way together and fail together are one bad moment; those the rest found under way, no news.
+    if (rested ? !state.isTried : isLate && !isRefused) return state.retry.failedToo(nowMs);
+    state.isTried = false;
+    state.retry.failed(nowMs, undefined, isRefused ? REFUSED : FAILING);
+    if (!rested && hasRested(state)) {
       this.#log.warn("translations of a language pair rest", { ...this.#shown(pair), code: error.code });
     }
-    // Those that were under way when the rest began prolong it, and say nothing new.
-    const waitMs = rest?.isTried ? Math.min(rest.waitMs * 2, longest) : rest?.waitMs ?? first;
-    state.rest = { error, waitMs, untilMs: nowMs + waitMs, isTried: false };
   }
 
   /** Whether the provider refuses the pair, and it is not time to try again. */
@@ -107,8 +113,8 @@ export class PairRests {
 
   /** A rest lasts until its time is over and the one try after it has ended. */
   #whyRests(state: State | undefined): TranslationError | undefined {
-    const rest = state?.rest;
-    return rest && (rest.isTried || this.#clock.now() < rest.untilMs) ? rest.error : undefined;
+    if (!state || !hasRested(state)) return undefined;
+    return state.isTried || state.retry.waitMs(this.#clock.now()) > 0 ? state.error : undefined;
   }
 
   #shown({ originId, targetId }: Pair) {
@@ -122,4 +128,9 @@ function keyOf({ originId, targetId }: Pair): string {
 
 function isRefusal({ code }: TranslationError): boolean {
   return code === "translation_unsupported";
+}
+
+/** Whether it rests, or is tried after a rest. */
+function hasRested({ retry }: State): boolean {
+  return retry.failures > FREE_FAILURES;
 }
