@@ -67,10 +67,6 @@ export const LIMITS = {
   sttOpenTimeoutMs: 120_000,
   /** Trailing silence that pushes the last word out of a recogniser. */
   sttFlushMs: 1_000,
-  /** HPB messages received and not yet handled. */
-  signalingInboxMessages: 100,
-  /** Memory of those: two of the largest, at two bytes a character. Most have some hundred bytes. */
-  signalingInboxBytes: 8 * 1024 * 1024,
   /** HPB messages towards the server are refused above this (its own limit is 64 KiB). */
   signalingMessageBytes: 64 * 1024,
   /** Bytes waiting in our own socket buffer towards the HPB: seven sentences of 300 bytes to 500 listeners. */

@@ -4,7 +4,8 @@ import { makeCertificates } from "../../tests/fakes/certificates.ts";
 import { FakeProxy, type FakeProxyOptions } from "../../tests/fakes/proxy.ts";
 import { httpRequest, type HttpRequestOptions } from "./http_request.ts";
 import type { TlsOptions } from "./tls.ts";
-import { WebSocketDuplex, WebSocketOpenError, type WebSocketOptions } from "./websocket.ts";
+import { openRead } from "../../tests/fakes/websocket_messages.ts";
+import { WebSocketOpenError, type WebSocketOptions } from "./websocket.ts";
 
 const HOST = "peer.example";
 const NEVER = new AbortController().signal;
@@ -48,10 +49,9 @@ async function behindProxy(options: { secure?: boolean; proxy?: Partial<FakeProx
         ...extra,
       }),
     ws: (extra: Partial<WebSocketOptions> = {}) =>
-      WebSocketDuplex.open(`${ws}://${HOST}/spreed`, {
+      openRead(`${ws}://${HOST}/spreed`, {
         signal: NEVER,
         openTimeoutMs: 10_000,
-        inbox: { name: "test", capacity: 10, bytesMax: 1_000_000 },
         maxMessageSize: 1_000_000,
         tls: route,
         ...extra,

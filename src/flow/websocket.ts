@@ -1,20 +1,16 @@
 /**
- * A WebSocket client connection as a bounded duplex: messages in through a queue that may not drop, messages out at
- * once, one place that knows how it closed, and an end that is certain. The protocol is `ws`; why not the native
- * WebSocket: docs/decisions/0003-websocket-client.md. Not offered in the handshake: compression and subprotocols.
- * Redirects are not followed.
- *
- * A reader that falls behind ends the connection with OverflowError. It is not waited for: who sends here speaks of
- * now (words, participants), and a reader that has stopped is found only by a queue that overflows.
+ * A WebSocket client connection: messages in, each to a handler at once, messages out at once, one place that knows how
+ * it closed, and an end that is certain. The protocol is `ws`; why not the native WebSocket:
+ * docs/decisions/0003-websocket-client.md. Not offered in the handshake: compression and subprotocols. Redirects are not
+ * followed. Nothing is queued: what the handler has not come to waits in the kernel, and with the peer.
  *
  *     opening -> open -> closing (our close frame is out, 1 s) -> closed
  *                  \-> the peer's close frame (1 s for it to hang up), an error, the end of TCP -> closed
  */
 import type { Socket } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
-import { OverflowError } from "../domain/mod.ts";
+import { TiroError } from "../domain/mod.ts";
 import { fitsBinaryFrame, writeBinaryFrame } from "./binary_frame.ts";
-import { BoundedQueue } from "./bounded_queue.ts";
 import { connectFailure } from "./connect_failure.ts";
 import { guarded, reportInternalError } from "./internal_errors.ts";
 import { MessageLimit } from "./message_limit.ts";
@@ -28,14 +24,14 @@ export interface WebSocketOptions {
   headers?: Record<string, string>;
   /** From the call to the open socket, ms. */
   openTimeoutMs: number;
-  /** Name of the receive queue in errors and metrics, how many messages it holds, and how many bytes of memory. */
-  inbox: { name: string; capacity: number; bytesMax: number };
-  /** A larger message ends the connection with OverflowError, unless `onTooLarge` says otherwise. Bytes. */
+  /** A larger message ends the connection, unless `onTooLarge` says otherwise. Bytes. */
   maxMessageSize: number;
   /** What is received in the place of a message larger than that: it alone is lost, and never held in memory. */
   onTooLarge?: (bytes: number) => Uint8Array<ArrayBuffer>;
   tls?: TlsOptions;
 }
+
+export type WebSocketMessage = string | Uint8Array<ArrayBuffer>;
 
 export interface CloseInfo {
   /** The peer's close code; 1005 when it gave none, 1006 when it said no goodbye. */
@@ -43,6 +39,21 @@ export interface CloseInfo {
   reason: string;
   /** Whether the peer said goodbye. */
   clean: boolean;
+  /** What the handler threw, or MessageTooLargeError, if that ended it. */
+  failure?: unknown;
+}
+
+/** A message was larger than it may be, or came in too many pieces. */
+export class MessageTooLargeError extends TiroError {
+  constructor(bytesMax: number) {
+    super(
+      `Cannot receive a message: it is larger than ${bytesMax} bytes, or in more than ${PIECES_MAX} pieces`,
+      {
+        code: "message_too_large",
+        retryable: true,
+      },
+    );
+  }
 }
 
 /** The connection was not opened. Names no URL and no header. */
@@ -60,8 +71,6 @@ export class WebSocketOpenError extends Error {
 const CLOSE_NORMAL = 1000;
 /** The connection ended without a close frame. Never sent. */
 const CLOSE_ABNORMAL = 1006;
-/** Our own code for a reader that fell behind (4000-4999 are for private use). */
-const CLOSE_OVERFLOW = 4008;
 /** The peer's goodbye is awaited this long; a peer that stopped reading never says it. */
 const CLOSE_TIMEOUT_MS = 1_000;
 /** Pieces of one message. `ws` keeps each with all of the read it came in, 64 KB; MessageLimit copies those it holds. */
@@ -73,12 +82,12 @@ const OVER_SIZE: ReadonlySet<unknown> = new Set([
   "WS_ERR_TOO_MANY_BUFFERED_PARTS",
 ]);
 
-export class WebSocketDuplex implements AsyncDisposable {
+export class WebSocketConnection implements AsyncDisposable {
   readonly #socket: WebSocket;
   /** What `#socket` writes to; audio goes there directly. */
   readonly #transport: Socket;
-  readonly #inbox: BoundedQueue<string | Uint8Array<ArrayBuffer>>;
-  readonly #inboxName: string;
+  #onMessage: ((message: WebSocketMessage) => void) | undefined;
+  #failure: unknown;
   readonly #closed = Promise.withResolvers<CloseInfo>();
   #state: "open" | "closing" | "closed" = "open";
   /** Messages handed to `send` that the kernel has not taken yet. */
@@ -88,42 +97,27 @@ export class WebSocketDuplex implements AsyncDisposable {
   #delivery?: PromiseWithResolvers<void>;
   #pings = 0;
   #killTimer?: ReturnType<typeof setTimeout>;
-  #received = 0;
+  #messages = 0;
   /** What stands in the place of messages that were too large, by their number. One read of the socket holds few. */
   readonly #standIns = new Map<number, Uint8Array<ArrayBuffer>>();
 
   private constructor(socket: WebSocket, transport: Socket, options: WebSocketOptions) {
     this.#socket = socket;
     this.#transport = transport;
-    this.#inboxName = options.inbox.name;
-    this.#inbox = new BoundedQueue({
-      capacity: options.inbox.capacity,
-      // A character outside of Latin-1 makes all of a text take two bytes each.
-      bytes: {
-        max: options.inbox.bytesMax,
-        of: (message) => typeof message === "string" ? 2 * message.length : message.length,
-      },
-    });
-    this.messages = this.#inbox.readable();
+    socket.pause(); // until there is a handler
     const { maxMessageSize, onTooLarge } = options;
     if (onTooLarge) {
       const onSkipped = (number: number, bytes: number) => this.#standIns.set(number, onTooLarge(bytes));
       limitMessages(transport, new MessageLimit({ maxBytes: maxMessageSize, onSkipped }));
     }
+    // For each message: no closure and no list of arguments besides.
     socket.on("message", (data) => {
-      try { // for each message: no closure and no list of arguments besides
-        this.#receive(data instanceof ArrayBuffer ? new Uint8Array(data) : `${data}`);
-      } catch (error) {
-        reportInternalError("websocket", error);
-      }
+      this.#received(data instanceof ArrayBuffer ? new Uint8Array(data) : `${data}`);
     });
-    socket.on(
-      "error",
-      guarded("websocket", (error: Error & { code?: unknown }) => {
-        // Any other error shows in how the connection closed.
-        if (OVER_SIZE.has(error.code)) this.#inbox.close({ error: this.#overflow() });
-      }),
-    );
+    socket.on("error", (error: Error & { code?: unknown }) => {
+      // Any other error shows in how the connection closed.
+      if (OVER_SIZE.has(error.code)) this.#failure ??= new MessageTooLargeError(maxMessageSize);
+    });
     socket.on(
       "pong",
       guarded("websocket", (data: Buffer) => {
@@ -137,28 +131,31 @@ export class WebSocketDuplex implements AsyncDisposable {
       guarded("websocket", (code: number, reason: Buffer) => {
         clearTimeout(this.#killTimer);
         this.#state = "closed";
-        // First those who wait for the end: what follows concerns a reader, who may fail.
-        this.#closed.resolve({ code, reason: `${reason}`, clean: code !== CLOSE_ABNORMAL });
+        const clean = code !== CLOSE_ABNORMAL;
+        const failure = this.#failure;
+        this.#closed.resolve({ code, reason: `${reason}`, clean, ...(failure !== undefined && { failure }) });
         this.#drained?.resolve();
         this.#wasDelivered();
-        this.#inbox.close();
       }),
     );
   }
 
   /** Connects. Rejects with WebSocketOpenError, or with the signal's reason; then nothing of the attempt is left. */
-  static async open(url: string, options: WebSocketOptions): Promise<WebSocketDuplex> {
+  static async open(url: string, options: WebSocketOptions): Promise<WebSocketConnection> {
     return await connect(
       url,
       options,
-      (socket, transport) => new WebSocketDuplex(socket, transport, options),
+      (socket, transport) => new WebSocketConnection(socket, transport, options),
     );
   }
 
-  /** Messages in order; ends when the connection does (see `closed`), errors with OverflowError. One reader. */
-  readonly messages: ReadableStream<string | Uint8Array<ArrayBuffer>>;
+  /** From now on each message goes to the handler, in order; none was read before. What it throws ends the connection. */
+  receive(onMessage: (message: WebSocketMessage) => void): void {
+    this.#onMessage = onMessage;
+    this.#socket.resume();
+  }
 
-  /** How the connection ended, once nothing of it is left. */
+  /** How the connection ended, once nothing of it is left. Pending until then: call `receive`, or close it. */
   get closed(): Promise<CloseInfo> {
     return this.#closed.promise;
   }
@@ -234,22 +231,23 @@ export class WebSocketDuplex implements AsyncDisposable {
     this.#delivery = undefined;
   }
 
-  #receive(received: string | Uint8Array<ArrayBuffer>): void {
-    const message = this.#standIns.get(++this.#received) ?? received;
-    this.#standIns.delete(this.#received);
-    if (this.#state !== "open" || this.#inbox.push(message)) return;
-    this.#inbox.close({ error: this.#overflow() });
-    this.#goodbye(CLOSE_OVERFLOW, "overflow");
-  }
-
-  #overflow(): OverflowError {
-    return new OverflowError(this.#inboxName, this.#inbox.capacity);
+  #received(received: WebSocketMessage): void {
+    const message = this.#standIns.get(++this.#messages) ?? received;
+    this.#standIns.delete(this.#messages);
+    if (this.#state !== "open" || this.#failure !== undefined) return;
+    try {
+      this.#onMessage?.(message);
+    } catch (error) {
+      this.#failure ??= error;
+      this.terminate();
+    }
   }
 
   /** Our close frame goes out once; after it ws gives the peer CLOSE_TIMEOUT_MS. */
   #goodbye(code: number, reason: string): void {
     if (this.#state !== "open") return;
     this.#socket.close(code, reason);
+    this.#socket.resume(); // for the peer's answer
     this.#state = "closing";
   }
 }
@@ -365,8 +363,8 @@ function clientSocket(
     ...(onTooLarge === undefined && { maxFragments: PIECES_MAX }),
     // Not known to @types/ws 8.18.2 yet.
     closeTimeout: CLOSE_TIMEOUT_MS,
-    // One message a turn of the event loop: a single read of TCP can hold more of them than the inbox, and a prompt
-    // reader shall have its turn in between.
+    // One message a turn of the event loop: a single read of TCP can hold more of them than a handler's own queue, and
+    // who reads that promptly shall have a turn in between.
     allowSynchronousEvents: false,
   };
   try {

@@ -1,42 +1,32 @@
 import assert from "@std/assert";
 import { makeCertificates } from "../../tests/fakes/certificates.ts";
-import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
-import { OverflowError } from "../domain/mod.ts";
-import { BoundedQueue } from "./bounded_queue.ts";
-import { WebSocketDuplex, WebSocketOpenError, type WebSocketOptions } from "./websocket.ts";
+import { openRead } from "../../tests/fakes/websocket_messages.ts";
+import {
+  MessageTooLargeError,
+  WebSocketConnection,
+  WebSocketOpenError,
+  type WebSocketOptions,
+} from "./websocket.ts";
 
 const OPTIONS: WebSocketOptions = {
   signal: new AbortController().signal,
   openTimeoutMs: 5_000,
-  inbox: { name: "test", capacity: 4, bytesMax: 1_000_000 },
   maxMessageSize: 100_000,
 };
 
-Deno.test("A handler of messages, or of the end, that throws is reported; what follows is received", async () => {
-  using errors = new CaughtInternalErrors();
+Deno.test("What a handler throws ends the connection, and is its failure; nothing follows", async () => {
   await using server = nativeServer((socket) => {
-    socket.onmessage = () => socket.close(1000);
-    socket.onopen = () => ["one", "two"].forEach((text) => socket.send(text));
+    socket.onopen = () => ["one", "two", "three"].forEach((text) => socket.send(text));
   });
-  const { push, close } = BoundedQueue.prototype;
-  BoundedQueue.prototype.push = function (item) {
-    if (item === "one") throw new Error("from the handler");
-    return push.call(this, item);
-  };
-  BoundedQueue.prototype.close = function (options) {
-    close.call(this, options);
-    throw new Error("from the handler");
-  };
-  try {
-    const socket = await WebSocketDuplex.open(server.url, OPTIONS);
-    const reader = socket.messages.getReader();
-    assert.equal((await reader.read()).value, "two");
-    socket.send("enough");
-    assert.equal((await socket.closed).code, 1000);
-  } finally {
-    Object.assign(BoundedQueue.prototype, { push, close });
-  }
-  assert.deepEqual(errors.kinds, ["websocket", "websocket"]);
+  const connection = await WebSocketConnection.open(server.url, OPTIONS);
+  const received: unknown[] = [];
+  const failure = new Error("from the handler");
+  connection.receive((message) => {
+    received.push(message);
+    if (message === "two") throw failure;
+  });
+  const { clean, failure: told } = await connection.closed;
+  assert.deepEqual([received, clean, told], [["one", "two"], false, failure]);
 });
 
 /** Deno's own WebSocket server: what it says of our frames is not our opinion. */
@@ -190,7 +180,7 @@ Deno.test("Text and binary of every header length reach a native server and come
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => socket.send(data);
   });
-  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await using duplex = await openRead(server.url, OPTIONS);
   const reader = duplex.messages.getReader();
   for (const length of [0, 1, 125, 126, 127, 128, 129, 19_200, 20_472, 20_473, 65_535, 65_536, 99_999]) {
     const bytes = Uint8Array.from({ length }, (_, i) => i * 7);
@@ -206,7 +196,7 @@ Deno.test("What is sent is what the buffer held at that moment, and the buffer s
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => socket.send(data);
   });
-  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await using duplex = await openRead(server.url, OPTIONS);
   const bytes = Uint8Array.from({ length: 20_000 }, (_, i) => i * 7);
   const original = bytes.slice();
   duplex.send(bytes);
@@ -227,7 +217,7 @@ Deno.test("Audio, text and long messages arrive whole and in order, also when th
     await reading.promise;
     while (received.length < sent.length) received.push((await dataFrame(conn)).message);
   });
-  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await using duplex = await openRead(server.url, OPTIONS);
   for (const message of sent.slice(0, 300)) duplex.send(message);
   assert.ok(duplex.bufferedAmount > 0);
   reading.resolve();
@@ -249,7 +239,7 @@ Deno.test("Nothing follows the close frame, neither ours nor the answer to the p
       while ((await dataFrame(conn)).opcode !== 8);
       after.resolve((await readAll(conn)).length);
     });
-    const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+    const duplex = await openRead(server.url, OPTIONS);
     duplex.send(audio);
     const sending = setInterval(() => duplex.send(audio), 1);
     if (peerIsFirst) await duplex.closed;
@@ -273,8 +263,8 @@ Deno.test("Buffers of a connection that was cut off spoil nothing another one se
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => socket.send(data);
   });
-  const stalled = await WebSocketDuplex.open(deaf.url, OPTIONS);
-  await using healthy = await WebSocketDuplex.open(echo.url, OPTIONS);
+  const stalled = await openRead(deaf.url, OPTIONS);
+  await using healthy = await openRead(echo.url, OPTIONS);
   const reader = healthy.messages.getReader();
   for (let sent = 0; sent < 800; sent++) stalled.send(new Uint8Array(19_200).fill(1));
   const closing = stalled.close();
@@ -291,7 +281,7 @@ Deno.test("Buffers of a connection that was cut off spoil nothing another one se
 Deno.test("The handshake carries the headers and the whole path", async () => {
   const seen = Promise.withResolvers<{ url: string; key: string | null }>();
   await using server = nativeServer((_, request) => seen.resolve(request));
-  await using _duplex = await WebSocketDuplex.open(server.url, {
+  await using _duplex = await openRead(server.url, {
     ...OPTIONS,
     headers: { "X-Key": "k1" },
   });
@@ -307,7 +297,7 @@ Deno.test("The peer's close ends the messages after what was queued, and is told
       socket.close(4321, "enough");
     };
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), ["last words"]);
   assert.deepEqual(await duplex.closed, { code: 4321, reason: "enough", clean: true });
   assert.equal(duplex.send("late"), false);
@@ -316,7 +306,7 @@ Deno.test("The peer's close ends the messages after what was queued, and is told
 Deno.test("Our close tells the peer the code and waits for its answer", async () => {
   const told = Promise.withResolvers<CloseEvent>();
   await using server = nativeServer((socket) => socket.onclose = told.resolve);
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   await duplex.close(4001, "done here");
   const { code, reason, wasClean } = await told.promise;
   assert.deepEqual({ code, reason, wasClean }, { code: 4001, reason: "done here", wasClean: true });
@@ -328,7 +318,7 @@ Deno.test("A peer that never answers the close frame is cut off within about a s
     await acceptUpgrade(conn, head);
     await untilEnd(conn);
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   const tookMs = await elapsedMs(duplex.close());
   assert.ok(tookMs > 500 && tookMs < ALONE_MS, `took ${tookMs} ms`);
   assert.deepEqual(await duplex.closed, { code: 1006, reason: "", clean: false });
@@ -340,7 +330,7 @@ Deno.test("A peer that said goodbye and does not hang up is left within about a 
     await acceptUpgrade(conn, head, close(1001, "leaving"));
     await stuck.promise;
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   const tookMs = await elapsedMs(duplex.closed);
   assert.ok(tookMs < ALONE_MS, `took ${tookMs} ms`);
   assert.deepEqual(await duplex.closed, { code: 1001, reason: "leaving", clean: true });
@@ -356,7 +346,7 @@ for (const [secure, bytes] of [[false, 80_000], [false, 19_200], [true, 80_000],
       await stuck.promise;
     }, certificates);
     const tls = certificates && { caCerts: [certificates.ca] };
-    const duplex = await WebSocketDuplex.open(server.url, { ...OPTIONS, tls });
+    const duplex = await openRead(server.url, { ...OPTIONS, tls });
     const message = new Uint8Array(bytes);
     // 16 MB: more than loopback's TCP buffers take.
     for (let sent = 0; sent < 16_000_000; sent += bytes) duplex.send(message);
@@ -375,7 +365,7 @@ Deno.test("A peer that hung up on its side and reads no more is cut off, althoug
     await conn.closeWrite();
     await stuck.promise;
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   for (let sent = 0; sent < 200; sent++) duplex.send(new Uint8Array(80_000));
   const tookMs = await elapsedMs(duplex.closed);
   assert.ok(tookMs < ALONE_MS, `took ${tookMs} ms`);
@@ -389,7 +379,7 @@ Deno.test("A reset in the middle of sending is an unclean close, and nothing is 
     await acceptUpgrade(conn, head);
     await cut.promise; // closing with bytes unread is a reset
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   for (let sent = 0; sent < 800; sent++) duplex.send(new Uint8Array(19_200));
   const drained = duplex.drained();
   cut.resolve();
@@ -405,7 +395,7 @@ Deno.test("A sender can wait for the peer to read on, and is not left waiting wh
     await reading.promise;
     await untilEnd(conn);
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   await duplex.drained();
   const fill = () => {
     for (let sent = 0; sent < 800; sent++) duplex.send(new Uint8Array(19_200));
@@ -437,7 +427,7 @@ Deno.test("What was sent is delivered once the peer has read it, whatever it ans
     await clientFrame(conn);
     await writeAll(conn, frame(0x88)); // the second ping is never answered
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   duplex.send("audio");
   let delivered = false;
   const delivery = duplex.delivered().then(() => delivered = true);
@@ -457,7 +447,7 @@ Deno.test("A connection cut without goodbye is an unclean close, not an error of
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, text("one"));
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), ["one"]);
   assert.deepEqual(await duplex.closed, { code: 1006, reason: "", clean: false });
 });
@@ -467,13 +457,13 @@ Deno.test("Messages that come in the same packet as the handshake are not lost",
     await acceptUpgrade(conn, head, concat(text("first"), text("second")));
     await untilEnd(conn);
   });
-  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await using duplex = await openRead(server.url, OPTIONS);
   const reader = duplex.messages.getReader();
   assert.equal((await reader.read()).value, "first");
   assert.equal((await reader.read()).value, "second");
 });
 
-Deno.test("A burst larger than the inbox reaches a reader that keeps up", async () => {
+Deno.test("A burst in one read reaches a reader that keeps up", async () => {
   const burst = Array.from({ length: 300 }, (_, i) => `message ${i}`);
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(
@@ -483,7 +473,7 @@ Deno.test("A burst larger than the inbox reaches a reader that keeps up", async 
     );
     await untilEnd(conn);
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), burst);
   assert.deepEqual(await duplex.closed, { code: 1005, reason: "", clean: true });
 });
@@ -497,53 +487,40 @@ Deno.test("A burst is delivered whole although the peer hung up right after it",
       concat(...burst.map(text), close(1000, "bye")),
     );
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), burst);
   assert.deepEqual(await duplex.closed, { code: 1000, reason: "bye", clean: true });
 });
 
-Deno.test("A reader that falls behind gets what fitted, then OverflowError, and the peer 4008", async () => {
-  const told = Promise.withResolvers<number>();
-  await using server = nativeServer((socket) => {
-    socket.onopen = () => {
-      for (let sent = 0; sent < 6; sent++) socket.send(String(sent));
-    };
-    socket.onclose = ({ code }) => told.resolve(code);
+Deno.test("Nothing is read before there is a handler: it waits with the peer", async () => {
+  const sent = 64 * 1024 * 1024;
+  let written = 0;
+  await using server = rawServer(async (conn, head) => {
+    await acceptUpgrade(conn, head);
+    const bytes = concat(Uint8Array.of(0x82, 126, 0xff, 0xff), new Uint8Array(0xffff));
+    for (; written < sent; written += bytes.length) await writeAll(conn, bytes);
+    await writeAll(conn, close(1000));
+    await untilEnd(conn);
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
-  assert.equal(await told.promise, 4008);
-  const got: unknown[] = [];
-  await assert.rejects(async () => {
-    for await (const message of duplex.messages) got.push(message);
-  }, OverflowError);
-  assert.deepEqual(got, ["0", "1", "2", "3"]);
-  await duplex.closed;
+  const connection = await WebSocketConnection.open(server.url, OPTIONS);
+  let before: number;
+  do { // until the kernel takes no more
+    before = written;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  } while (written > before);
+  assert.ok(written < sent / 2, `${written} bytes were taken`);
+  let received = 0;
+  connection.receive((message) => received += message.length);
+  assert.equal((await connection.closed).code, 1000);
+  assert.ok(received >= sent - 0xffff);
 });
 
-Deno.test("A reader that falls behind by the inbox' bytes gets what fitted, then OverflowError", async () => {
-  await using server = nativeServer((socket) => {
-    socket.onopen = () => {
-      for (let number = 0; number < 5; number++) socket.send(String(number).repeat(200));
-    };
-  });
-  const duplex = await WebSocketDuplex.open(server.url, {
-    ...OPTIONS,
-    inbox: { name: "test", capacity: 100, bytesMax: 1_000 },
-  });
-  assert.equal((await duplex.closed).code, 4008);
-  const received: unknown[] = [];
-  await assert.rejects(async () => {
-    for await (const message of duplex.messages) received.push(message);
-  }, OverflowError);
-  assert.deepEqual(received, ["0".repeat(200), "1".repeat(200)]);
-});
-
-Deno.test("A message over size is an OverflowError before it is held in memory", async () => {
+Deno.test("A message over size ends the connection before it is held in memory", async () => {
   await using server = nativeServer((socket) => {
     socket.onopen = () => socket.send(new Uint8Array(100_001));
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
-  await assert.rejects(collect(duplex.messages), OverflowError);
+  const duplex = await openRead(server.url, OPTIONS);
+  await assert.rejects(collect(duplex.messages), MessageTooLargeError);
   await duplex.closed;
 });
 
@@ -569,10 +546,9 @@ for (const secure of [false, true]) {
     }, certificates);
     const sizes: number[] = [];
     const tls = certificates && { caCerts: [certificates.ca] };
-    const duplex = await WebSocketDuplex.open(server.url, {
+    const duplex = await openRead(server.url, {
       ...skipping(sizes),
       tls,
-      inbox: { name: "test", capacity: 10, bytesMax: 1_000_000 },
     });
     assert.deepEqual(await collect(duplex.messages), ["a", STAND_IN, "b", STAND_IN, "", "c"]);
     assert.deepEqual(sizes, [0x20000 + 10, 2 * (0x20000 + 10) + 5]);
@@ -580,14 +556,14 @@ for (const secure of [false, true]) {
   });
 }
 
-Deno.test("A message in too many pieces is an OverflowError, however short they are", async () => {
+Deno.test("A message in too many pieces ends the connection, however short they are", async () => {
   const crumbs = new Uint8Array(40_000); // continuation frames of no payload: 0x00 0x00
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, concat(frame(0x01, "x"), crumbs));
     await untilEnd(conn);
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
-  await assert.rejects(collect(duplex.messages), OverflowError);
+  const duplex = await openRead(server.url, OPTIONS);
+  await assert.rejects(collect(duplex.messages), MessageTooLargeError);
   assert.equal((await duplex.closed).clean, false);
 });
 
@@ -600,11 +576,11 @@ Deno.test("Pieces that each come with much else are few: the rest of what was re
     await acceptUpgrade(conn, head, concat(inPieces(32), inPieces(33), close(1000)));
     await untilEnd(conn);
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   const received: unknown[] = [];
   await assert.rejects(async () => {
     for await (const message of duplex.messages) received.push(message);
-  }, OverflowError);
+  }, MessageTooLargeError);
   assert.deepEqual(received, ["x".repeat(32)]);
   await duplex.closed;
 });
@@ -617,7 +593,7 @@ Deno.test("Pings are answered, also between the fragments of a message", async (
     pong.resolve(await clientFrame(conn));
     await untilEnd(conn);
   });
-  await using duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  await using duplex = await openRead(server.url, OPTIONS);
   assert.equal((await duplex.messages.getReader().read()).value, "two halves");
   assert.deepEqual(await pong.promise, { first: 0x8a, payload: [1, 2, 3] });
 });
@@ -629,7 +605,7 @@ Deno.test("A peer that breaks the framing is told 1002 and left", async () => {
     answered.resolve(await clientFrame(conn));
     await untilEnd(conn);
   });
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   assert.deepEqual(await collect(duplex.messages), []);
   assert.deepEqual(await answered.promise, { first: 0x88, payload: [1002 >> 8, 1002 & 0xff] });
   assert.equal((await duplex.closed).clean, false);
@@ -639,7 +615,7 @@ Deno.test("A refused connection rejects without naming the address", async () =>
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  const error = await WebSocketDuplex.open(`ws://127.0.0.1:${port}/secret`, OPTIONS).catch((error) => error);
+  const error = await openRead(`ws://127.0.0.1:${port}/secret`, OPTIONS).catch((error) => error);
   assert.ok(error instanceof WebSocketOpenError);
   assert.equal(error.message, "Cannot open WebSocket: connection refused");
   assert.equal(error.cause, undefined);
@@ -653,7 +629,7 @@ Deno.test("An address or a header that cannot be rejects without naming it", asy
     ["ws://127.0.0.1:1/", { "X-Key": "s3cret\r\nX: y" }],
   ];
   for (const [url, headers] of attempts) {
-    const error = await WebSocketDuplex.open(url, { ...OPTIONS, headers }).catch((error) => error);
+    const error = await openRead(url, { ...OPTIONS, headers }).catch((error) => error);
     assert.ok(error instanceof WebSocketOpenError);
     assert.doesNotMatch(`${error.stack} ${error.cause}`, /s3cret|x-key/i);
   }
@@ -668,7 +644,7 @@ Deno.test("A redirect is not followed: the headers were for one server", async (
     await untilEnd(conn);
   });
   await assert.rejects(
-    WebSocketDuplex.open(server.url, OPTIONS),
+    openRead(server.url, OPTIONS),
     (error: unknown) => error instanceof WebSocketOpenError && error.status === 302,
   );
   assert.equal(asked, false);
@@ -680,7 +656,7 @@ Deno.test("A server that answers no upgrade rejects with its status", async () =
     await untilEnd(conn);
   });
   await assert.rejects(
-    WebSocketDuplex.open(server.url, OPTIONS),
+    openRead(server.url, OPTIONS),
     (error: unknown) => error instanceof WebSocketOpenError && error.status === 401,
   );
 });
@@ -690,7 +666,7 @@ Deno.test("A server that accepts with the wrong key rejects", async () => {
     await acceptUpgrade(conn, "sec-websocket-key: someone else's\r\n");
     await untilEnd(conn);
   });
-  await assert.rejects(WebSocketDuplex.open(server.url, OPTIONS), WebSocketOpenError);
+  await assert.rejects(openRead(server.url, OPTIONS), WebSocketOpenError);
 });
 
 Deno.test("Aborting while the server holds the upgrade back rejects with the reason and leaves nothing", async () => {
@@ -700,7 +676,7 @@ Deno.test("Aborting while the server holds the upgrade back rejects with the rea
     await untilEnd(conn); // ends only because the client hangs up
   });
   const abort = new AbortController();
-  const opening = WebSocketDuplex.open(server.url, { ...OPTIONS, signal: abort.signal });
+  const opening = openRead(server.url, { ...OPTIONS, signal: abort.signal });
   opening.catch(() => {});
   await reached.promise;
   abort.abort(new Error("changed my mind"));
@@ -710,7 +686,7 @@ Deno.test("Aborting while the server holds the upgrade back rejects with the rea
 Deno.test("A server that never answers is given up after the open timeout, as a failure and not a cancellation", async () => {
   await using server = rawServer(untilEnd);
   await assert.rejects(
-    WebSocketDuplex.open(server.url, { ...OPTIONS, openTimeoutMs: 50 }),
+    openRead(server.url, { ...OPTIONS, openTimeoutMs: 50 }),
     (error: unknown) => error instanceof WebSocketOpenError && /within 50 ms/.test(error.message),
   );
 });
@@ -722,14 +698,14 @@ Deno.test("A server that lets its headers trickle is given up by the same clock"
     await untilEnd(conn).finally(() => clearInterval(timer));
   });
   await assert.rejects(
-    WebSocketDuplex.open(server.url, { ...OPTIONS, openTimeoutMs: 200 }),
+    openRead(server.url, { ...OPTIONS, openTimeoutMs: 200 }),
     (error: unknown) => error instanceof WebSocketOpenError && /within 200 ms/.test(error.message),
   );
 });
 
 Deno.test("Disposing twice, and after the peer has gone, is quiet", async () => {
   await using server = nativeServer((socket) => socket.onopen = () => socket.close());
-  const duplex = await WebSocketDuplex.open(server.url, OPTIONS);
+  const duplex = await openRead(server.url, OPTIONS);
   await duplex.closed;
   await duplex[Symbol.asyncDispose]();
   await duplex.close();

@@ -1,7 +1,8 @@
 import assert from "@std/assert";
 import { makeCertificates } from "../../tests/fakes/certificates.ts";
 import type { TlsOptions } from "./tls.ts";
-import { WebSocketDuplex, type WebSocketOptions } from "./websocket.ts";
+import { openRead } from "../../tests/fakes/websocket_messages.ts";
+import type { WebSocketOptions } from "./websocket.ts";
 
 /** A wss server that says `hello`, certified for `subjectAltName` by a CA nobody knows. */
 async function secureServer(subjectAltName: string) {
@@ -23,12 +24,11 @@ async function secureServer(subjectAltName: string) {
 
 /** Says what the server at `Deno.args[0]` says to one who trusts the CA `Deno.args[1]` besides the built-in ones. */
 const IN_ANOTHER_PROCESS = `
-  import { WebSocketDuplex } from "${new URL("websocket.ts", import.meta.url)}";
+  import { openRead } from "${new URL("../../tests/fakes/websocket_messages.ts", import.meta.url)}";
   const [url, ca] = Deno.args;
   const { signal } = new AbortController();
-  const inbox = { name: "test", capacity: 10 };
-  const options = { signal, openTimeoutMs: 10_000, inbox, maxMessageSize: 1_000, tls: { caCerts: [ca] } };
-  await using duplex = await WebSocketDuplex.open(url, options);
+  const options = { signal, openTimeoutMs: 10_000, maxMessageSize: 1_000, tls: { caCerts: [ca] } };
+  await using duplex = await openRead(url, options);
   const { value } = await duplex.messages.getReader().read();
   await Deno.stdout.write(new TextEncoder().encode(value));
 `;
@@ -38,10 +38,9 @@ async function greeting(
   tls?: TlsOptions,
   options: Partial<WebSocketOptions> = {},
 ): Promise<unknown> {
-  await using duplex = await WebSocketDuplex.open(url, {
+  await using duplex = await openRead(url, {
     signal: new AbortController().signal,
     openTimeoutMs: 10_000,
-    inbox: { name: "test", capacity: 10, bytesMax: 1_000_000 },
     maxMessageSize: 1_000,
     tls,
     ...options,

@@ -14,7 +14,7 @@ import {
 const MESSAGES = 400;
 const LATER = ["garden", "train", "river", "seven"];
 /** What a session is replaced for: too much was said, or more than there is a place for came in one read of its socket. */
-const REPLACED = ["stt_flood", "overflow_stt_messages", "overflow_stt_events"];
+const REPLACED = ["stt_flood", "overflow_stt_events"];
 const DEADLINE_MS = 20_000;
 /** So much text a listener may be sent beside what was said: what is let through at once, and a second's more. */
 const READ_CHARS_MAX = 200 * 1_000;

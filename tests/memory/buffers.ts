@@ -67,7 +67,7 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "speaker",
     name: "Chunks that are ready, and the one begun",
-    bounds: ["READY_CHUNKS_MAX: captioning/speech_chunks.ts", "CHUNK_MS_MAX: audio/framer.ts"],
+    bounds: ["READY_CHUNKS_MAX: audio/voiced_chunks.ts", "CHUNK_MS_MAX: audio/framer.ts"],
     bytes: "(READY_CHUNKS_MAX + 2) * CHUNK_MS_MAX * PCM_SECOND / 1000",
     full: "the speech buffer takes over",
     isFilled: false,
@@ -90,18 +90,10 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "speaker",
-    name: "Messages of speech-to-text",
-    bounds: ["sttEvents", "sttEventBytes"],
-    bytes: "sttEventBytes + sttEvents * ENTRY",
-    full: "the session ends and is opened anew (`overflow_stt_messages`)",
-    isFilled: true,
-  },
-  {
-    owner: "speaker",
     name: "The message of speech-to-text that comes, in pieces",
     bounds: ["PIECES_MAX: flow/websocket.ts"],
     bytes: "PIECES_MAX * 64 * 1024",
-    full: "the session ends and is opened anew (`overflow_stt_messages`)",
+    full: "the session ends and is opened anew (`message_too_large`)",
     isFilled: false,
   },
   {
@@ -169,14 +161,6 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "room",
-    name: "Messages of the HPB that wait",
-    bounds: ["signalingInboxMessages", "signalingInboxBytes"],
-    bytes: "signalingInboxBytes + signalingInboxMessages * ENTRY",
-    full: "the connection ends, and is made anew (`overflow_signaling`)",
-    isFilled: true,
-  },
-  {
-    owner: "room",
     name: "The message of the HPB that comes, and its list",
     bounds: ["signalingReceivedBytes", "PIECES_MAX: flow/message_limit.ts"],
     bytes: "4 * signalingReceivedBytes + PIECES_MAX * ENTRY",
@@ -240,14 +224,6 @@ export const BUFFERS: readonly Buffer[] = [
     bytes: "BATCH * (DATAGRAM_BYTES_MAX + ENTRY)",
     full: "the rest stays in the kernel, which drops",
     isFilled: false,
-  },
-  {
-    owner: "worker",
-    name: "Spare memory for chunks",
-    bounds: ["SPARES_MAX: audio/sample_pool.ts", "CHUNK_MS_MAX: audio/framer.ts"],
-    bytes: "SPARES_MAX * CHUNK_MS_MAX * PCM_SECOND / 1000",
-    full: "let go",
-    isFilled: true,
   },
   {
     owner: "worker",

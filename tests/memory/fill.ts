@@ -17,7 +17,7 @@ import {
   type RtpPacket,
 } from "../../src/domain/mod.ts";
 import { writeBinaryFrame } from "../../src/flow/binary_frame.ts";
-import { Scope, WebSocketDuplex, type WebSocketOptions } from "../../src/flow/mod.ts";
+import { Scope } from "../../src/flow/mod.ts";
 import { Forwarding } from "../../src/speakers/forwarding.ts";
 import { sttEventQueue } from "../../src/stt/event_queue.ts";
 import { Guesses } from "../../src/http/guesses.ts";
@@ -59,7 +59,7 @@ function packet(sequence: number): RtpPacket {
   };
 }
 
-async function fillSpeaker(seed: number, sttUrl: string): Promise<void> {
+function fillSpeaker(seed: number): void {
   const inbox = new RtpInbox(ledger, meter);
   for (let at = 0; at < 50 * LIMITS.rtpInboxPackets; at++) inbox.push(packet(at));
   const playout = new Playout({ ledger, takeDropped: () => 0 });
@@ -110,11 +110,7 @@ async function fillSpeaker(seed: number, sttUrl: string): Promise<void> {
   }
   const events = sttEventQueue();
   for (let at = 0; at < 20 * LIMITS.sttEvents; at++) events.push({ type: "partial", text: wide(20_000, at) });
-  const messages = await flooded(sttUrl, {
-    inbox: { name: "stt_messages", capacity: LIMITS.sttEvents, bytesMax: LIMITS.sttEventBytes },
-    maxMessageSize: 64 * 1024,
-  });
-  full.push(inbox, playout, gate, speech, candidates, dtls, fragments, frames, events, messages);
+  full.push(inbox, playout, gate, speech, candidates, dtls, fragments, frames, events);
 }
 
 /** A plain handshake fragment of 200 bytes that has its place: part of a certificate. */
@@ -125,29 +121,7 @@ function fragment(sequence: number): Uint8Array {
   return bytes;
 }
 
-/** A connection whose peer has sent more than is read. */
-async function flooded(
-  url: string,
-  options: Pick<WebSocketOptions, "inbox" | "maxMessageSize">,
-): Promise<WebSocketDuplex> {
-  const socket = await WebSocketDuplex.open(`${url}?${options.maxMessageSize}`, {
-    signal: new AbortController().signal,
-    openTimeoutMs: 60_000,
-    ...options,
-  });
-  await socket.closed;
-  return socket;
-}
-
-async function fillRoom(seed: number, memory: TargetMemory, hpbUrl: string): Promise<void> {
-  const messages = await flooded(hpbUrl, {
-    inbox: {
-      name: "signaling",
-      capacity: LIMITS.signalingInboxMessages,
-      bytesMax: LIMITS.signalingInboxBytes,
-    },
-    maxMessageSize: LIMITS.signalingReceivedBytes,
-  });
+function fillRoom(seed: number, memory: TargetMemory): void {
   const roster = new Roster();
   const listeners = new Listeners(memory);
   for (let at = 0; at < 12_000; at++) {
@@ -180,7 +154,7 @@ async function fillRoom(seed: number, memory: TargetMemory, hpbUrl: string): Pro
   });
   for (let at = 0; at < 20 * LIMITS.outboxFinals; at++) fanOut.deliver(caption(at, true));
   for (let at = 0; at < LIMITS.speakersPerRoom; at++) fanOut.deliver(caption(at, false));
-  full.push(messages, roster, listeners, offers, fanOut);
+  full.push(roster, listeners, offers, fanOut);
 }
 
 function caption(at: number, final: boolean): Caption {
@@ -252,21 +226,6 @@ async function fillDesk(scope: Scope): Promise<void> {
 
 const language = (id: string) => ({ id, name: id, metadata: { separator: " ", rtl: false } });
 
-/** Sends as fast as it can, in messages of the size asked for, until the connection is closed. */
-function talkative() {
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    const bytes = Number(new URL(request.url).search.slice(1));
-    const text = wide(Math.floor(bytes / 3) - 10, 0);
-    socket.onopen = () => {
-      for (let sent = 0; sent < 16; sent++) socket.send(text);
-    };
-    socket.onerror = () => {};
-    return response;
-  });
-  return { url: `ws://127.0.0.1:${server.addr.port}/`, stop: () => server.shutdown() };
-}
-
 function taken(): number {
   const { gc } = globalThis as { gc?: () => void };
   for (let round = 0; round < 3; round++) gc?.();
@@ -275,7 +234,6 @@ function taken(): number {
 }
 
 const [speakers, rooms] = Deno.args.map(Number);
-const peer = talkative();
 await using scope = new Scope("fill");
 const memory = new TargetMemory(clock);
 full.push(memory);
@@ -283,24 +241,22 @@ const steps: Record<string, number> = {};
 async function step(name: string, fill: () => unknown): Promise<void> {
   const before = taken();
   await fill();
-  await new Promise((resolve) => setTimeout(resolve, 50)); // what closed sockets leave
   steps[name] = taken() - before;
 }
-await step("warm", async () => {
-  await fillSpeaker(-1, peer.url);
+await step("warm", () => {
+  fillSpeaker(-1);
   full.length = 0;
 });
-await step("speaker", async () => {
-  for (let at = 0; at < speakers; at++) await fillSpeaker(at, peer.url);
+await step("speaker", () => {
+  for (let at = 0; at < speakers; at++) fillSpeaker(at);
 });
-await step("room", async () => {
-  for (let at = 0; at < rooms; at++) await fillRoom(at, memory, peer.url);
+await step("room", () => {
+  for (let at = 0; at < rooms; at++) fillRoom(at, memory);
 });
 await step("worker", fillWorker);
 await step("service", async () => {
   fillService(memory);
   await fillDesk(scope);
 });
-await peer.stop();
 await Deno.stdout.write(new TextEncoder().encode(`${JSON.stringify({ ...steps, kept: full.length })}\n`));
 Deno.exit(0);

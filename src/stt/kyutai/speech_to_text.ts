@@ -17,7 +17,12 @@ import {
   type SttOptions,
   type SttSession,
 } from "../../domain/mod.ts";
-import { httpRequest, WebSocketDuplex, WebSocketOpenError } from "../../flow/mod.ts";
+import {
+  httpRequest,
+  WebSocketConnection,
+  type WebSocketMessage,
+  WebSocketOpenError,
+} from "../../flow/mod.ts";
 import { sttEventQueue } from "../event_queue.ts";
 import { ForeignProtocol } from "../foreign.ts";
 import type { SttParts } from "../provider.ts";
@@ -107,11 +112,10 @@ async function open(settings: KyutaiOptions, options: SttOptions, signal: AbortS
     });
   }
   try {
-    const socket = await WebSocketDuplex.open(settings.url, {
+    const socket = await WebSocketConnection.open(settings.url, {
       signal,
       headers: headersOf(settings),
       openTimeoutMs: KYUTAI_LIMITS.openTimeoutMs,
-      inbox: { name: "stt_messages", capacity: LIMITS.sttEvents, bytesMax: LIMITS.sttEventBytes },
       maxMessageSize: KYUTAI_LIMITS.messageBytes,
       tls: settings.tls,
     });
@@ -146,7 +150,7 @@ function openError(cause: unknown): SttError {
 
 class KyutaiSession implements SttSession {
   readonly events: ReadableStream<SttEvent>;
-  readonly #socket: WebSocketDuplex;
+  readonly #socket: WebSocketConnection;
   readonly #clock: Clock;
   readonly #meter: Meter;
   readonly #signal: AbortSignal;
@@ -156,7 +160,7 @@ class KyutaiSession implements SttSession {
   readonly #events = sttEventQueue();
   /** Settles when the last words are in, or will not come. */
   readonly #quiet = Promise.withResolvers<void>();
-  readonly #reading: Promise<void>;
+  readonly #closing: Promise<void>;
   /** The one frame that waits at the gate. */
   #waiting?: { frame: PcmFrame } & PromiseWithResolvers<void>;
   #timer?: Disposable;
@@ -173,14 +177,15 @@ class KyutaiSession implements SttSession {
   /** Why nothing can be written any more. */
   #over: unknown;
 
-  constructor(socket: WebSocketDuplex, settings: KyutaiOptions, signal: AbortSignal) {
+  constructor(socket: WebSocketConnection, settings: KyutaiOptions, signal: AbortSignal) {
     this.#socket = socket;
     this.#clock = settings.clock;
     this.#meter = settings.meter;
     this.#signal = signal;
     this.events = this.#events.readable();
     signal.addEventListener("abort", this.#onAbort, { once: true });
-    this.#reading = this.#read();
+    socket.receive((message) => this.#receive(message));
+    this.#closing = this.#closed();
   }
 
   get stalledUntilMs(): number {
@@ -218,7 +223,7 @@ class KyutaiSession implements SttSession {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end(sessionOver());
     await this.#socket.close();
-    await this.#reading;
+    await this.#closing;
   }
 
   /** Sends if the gate lets it; float32 in the byte order of every machine Deno runs on, which is the server's. */
@@ -284,23 +289,19 @@ class KyutaiSession implements SttSession {
     }
   }
 
-  async #read(): Promise<void> {
-    let failure: unknown;
-    try {
-      for await (const message of this.#socket.messages) {
-        if (this.#over !== undefined) continue; // nobody listens; the socket is closing
-        this.#receive(message);
-        if (this.#finishing) this.#awaitQuiet();
-      }
-      const close = await this.#socket.closed;
-      failure = this.#finishing ? undefined : this.#state.closed(close, this.#clock.now());
-    } catch (error) {
-      failure = error; // OverflowError: nothing else is thrown here
-    }
-    this.#end(failure ?? sessionOver(), failure);
+  async #closed(): Promise<void> {
+    const { failure, ...close } = await this.#socket.closed;
+    const error = failure ?? (this.#finishing ? undefined : this.#state.closed(close, this.#clock.now()));
+    this.#end(error ?? sessionOver(), error);
   }
 
-  #receive(data: string | Uint8Array): void {
+  #receive(data: WebSocketMessage): void {
+    if (this.#over !== undefined) return; // nobody listens; the socket is closing
+    this.#interpret(data);
+    if (this.#finishing) this.#awaitQuiet();
+  }
+
+  #interpret(data: WebSocketMessage): void {
     const message = this.#decoder.receive(data);
     switch (message.kind) {
       case "events":
@@ -322,7 +323,7 @@ class KyutaiSession implements SttSession {
     this.#state.spoke();
   }
 
-  #ignore(data: string | Uint8Array): void {
+  #ignore(data: WebSocketMessage): void {
     this.#meter.count("tiro_stt_ignored_total", NAME);
     this.#foreign.received(data);
     const failure = this.#foreign.failure();
@@ -354,7 +355,7 @@ class KyutaiSession implements SttSession {
     }
     this.#end(sessionOver());
     await this.#socket.close();
-    await this.#reading;
+    await this.#closing;
   }
 
   /** Words that are owed get all the time there is; after the last one a short quiet is enough. */

@@ -1,14 +1,15 @@
 /**
  * The socket and the timer around a SignalingSession: one room's connection to the HPB. It decides nothing; what it
- * knows by itself is how to open a socket, and that a full queue or a refused connection is a lost one.
+ * knows itself is how to open a socket, and that a refused connection is a lost one.
  */
-import { type Clock, LIMITS, type Log, type Meter, OverflowError, SignalingError } from "../../domain/mod.ts";
+import { type Clock, LIMITS, type Log, type Meter, SignalingError } from "../../domain/mod.ts";
 import {
   type Backoff,
   type Scope,
   systemClock,
   type TlsOptions,
-  WebSocketDuplex,
+  WebSocketConnection,
+  type WebSocketMessage,
   WebSocketOpenError,
 } from "../../flow/mod.ts";
 import { type ClientMessage, decode, encode, type ServerMessage } from "./codec.ts";
@@ -48,7 +49,7 @@ export class SignalingConnection {
   readonly #session: SignalingSession;
   readonly #scope: Scope;
   readonly #ended = Promise.withResolvers<void>();
-  #socket?: WebSocketDuplex;
+  #socket?: WebSocketConnection;
   #timer?: Disposable;
   #lostAtMs?: number;
   #hasJoined = false;
@@ -182,16 +183,11 @@ export class SignalingConnection {
     this.#notOpened = undefined;
     if (resuming) this.#attempt = gate.resume();
     else if (!await this.#enter(signal)) return;
-    let socket: WebSocketDuplex;
+    let socket: WebSocketConnection;
     try {
-      socket = await WebSocketDuplex.open(signalingUrl(url), {
+      socket = await WebSocketConnection.open(signalingUrl(url), {
         signal,
         openTimeoutMs: OPEN_TIMEOUT_MS,
-        inbox: {
-          name: "signaling",
-          capacity: LIMITS.signalingInboxMessages,
-          bytesMax: LIMITS.signalingInboxBytes,
-        },
         maxMessageSize: LIMITS.signalingReceivedBytes,
         onTooLarge: (bytes) => {
           this.#skipped(bytes);
@@ -210,15 +206,12 @@ export class SignalingConnection {
     if (signal.aborted || this.#session.state !== "connecting") return;
     this.#socket = socket;
     this.#apply(this.#session.opened(this.#clock.now()));
-    const overflow = await this.#read(socket);
+    socket.receive((message) => this.#receive(socket, message));
+    const { failure } = await socket.closed;
+    if (failure !== undefined) throw failure; // a broken invariant: of others the peer is not told
     if (this.#socket !== socket) return; // dropped: the session knows
     this.#socket = undefined;
-    const nowMs = this.#clock.now();
-    this.#apply(
-      overflow
-        ? this.#session.overflowed(overflow.code, nowMs)
-        : this.#session.lost("connection_lost", nowMs),
-    );
+    this.#apply(this.#session.lost("connection_lost", this.#clock.now()));
   }
 
   /** Waits until a full hello may go out; false when none may, which the session has been given then. */
@@ -258,28 +251,15 @@ export class SignalingConnection {
     this.#mayGreet = false;
   }
 
-  /** Reads until the socket is gone; resolves with the overflow that ended it, if one did. */
-  async #read(socket: WebSocketDuplex): Promise<OverflowError | undefined> {
-    const reader = socket.messages.getReader();
-    for (;;) {
-      let message: ServerMessage;
-      try {
-        const { done, value } = await reader.read();
-        if (done) return undefined;
-        message = value === TOO_LARGE ? { kind: "too_large" } : decode(value);
-      } catch (error) {
-        if (!(error instanceof OverflowError)) throw error;
-        this.#options.meter.count("tiro_queue_dropped_total", error.queue);
-        return error;
-      }
-      if (this.#socket !== socket) return undefined;
-      if (message.kind === "ignored") this.#ignored(message.reason);
-      if ("invalidEntries" in message) this.#ignored("entry", undefined, message.invalidEntries);
-      this.#apply(this.#session.receive(message, this.#clock.now()));
-    }
+  #receive(socket: WebSocketConnection, data: WebSocketMessage): void {
+    if (this.#socket !== socket) return; // dropped
+    const message: ServerMessage = data === TOO_LARGE ? { kind: "too_large" } : decode(data);
+    if (message.kind === "ignored") this.#ignored(message.reason);
+    if ("invalidEntries" in message) this.#ignored("entry", undefined, message.invalidEntries);
+    this.#apply(this.#session.receive(message, this.#clock.now()));
   }
 
-  /** Closes the socket; the task that reads it waits for the end of that. */
+  /** Closes the socket; the task that opened it waits for the end of that. */
   #drop(): void {
     const socket = this.#socket;
     this.#socket = undefined;

@@ -90,13 +90,6 @@ export class SignalingSession {
     return this.#state.kind === "connecting" ? this.#refused("say hello", code, nowMs) : [];
   }
 
-  /** We fell behind and lost messages that a resume would not bring again: only a full hello makes that good. */
-  overflowed(code: string, nowMs: number): SessionOutput[] {
-    const outputs = this.lost(code, nowMs);
-    this.#forget();
-    return outputs;
-  }
-
   /** The socket could not be opened, or is gone; `code` names why. */
   lost(code: string, nowMs: number): SessionOutput[] {
     switch (this.#state.kind) {

@@ -80,7 +80,7 @@ const happening = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constantFrom("opened", "lost", "overflowed", "heldBack", "leave") }),
+    arbitrary: fc.record({ kind: fc.constantFrom("opened", "lost", "heldBack", "leave") }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("wait"), ms: fc.nat(40_000) }) },
   {
@@ -110,7 +110,6 @@ export const signaling = defineTarget({
         else if ("from" in each) stay.note(session.requestOffer(each.from, stay.nowMs));
         else if (each.kind === "opened") stay.note(session.opened(stay.nowMs));
         else if (each.kind === "lost") stay.note(session.lost("connection_lost", stay.nowMs));
-        else if (each.kind === "overflowed") stay.note(session.overflowed("overflow", stay.nowMs));
         else if (each.kind === "heldBack") stay.note(session.heldBack("too_many_requests", stay.nowMs));
         else stay.note(session.leave(stay.nowMs));
       }

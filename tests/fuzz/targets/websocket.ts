@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { OverflowError, SttError } from "../../../src/domain/mod.ts";
-import { systemClock } from "../../../src/flow/mod.ts";
+import { MessageTooLargeError, systemClock } from "../../../src/flow/mod.ts";
 import { kyutaiStt } from "../../../src/stt/kyutai/speech_to_text.ts";
 import { FakeMeter } from "../../fakes/telemetry.ts";
 import { defineTarget } from "../batch.ts";
@@ -68,7 +68,10 @@ export const websocket = defineTarget({
             await session[Symbol.asyncDispose]();
           }
         } catch (error) {
-          if (!(error instanceof SttError) && !(error instanceof OverflowError)) throw error;
+          const isKnown = [SttError, OverflowError, MessageTooLargeError].some((kind) =>
+            error instanceof kind
+          );
+          if (!isKnown || !(error instanceof Error)) throw error;
           assertQuotesNothing(error.message, "An error");
         }
       },
