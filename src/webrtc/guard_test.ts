@@ -524,6 +524,15 @@ Deno.test("Credentials have the random bits they should, and those of old restar
   assert.ok(pair.ice.localUsername in pair.ice.userHistory);
 });
 
+Deno.test("A restart whose checks are never answered does not keep the connection from ending", async () => {
+  await using pair = await Pair.connect();
+  pair.sender.connection.restartIce();
+  const offer = await pair.sender.setLocal(await pair.sender.connection.createOffer());
+  await pair.listener.connection.setRemoteDescription({ type: "offer", sdp: offer });
+  await pair.listener.setLocal(await pair.listener.connection.createAnswer()); // which the sender is not given
+  assert.equal(pair.ice.nominated, undefined);
+});
+
 Deno.test("Ten thousand checks of the peer's leave 64 transaction ids", async () => {
   await using pair = await Pair.connect();
   const [checked] = pair.ice.candidatePairs;

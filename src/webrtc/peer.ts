@@ -77,6 +77,8 @@ export class Peer implements AsyncDisposable {
   readonly #transports = new Set<RTCDtlsTransport>();
   /** What werift still waits for and cannot be told to stop. */
   readonly #lingering = new Set<Promise<unknown>>();
+  /** ICE restarts whose checks go on. werift's promise of them never settles where they have no answer. */
+  #restarts = 0;
   #gathering: Promise<unknown> = Promise.resolve();
   #started = false;
   #closed?: Promise<void>;
@@ -186,7 +188,8 @@ export class Peer implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
-    const mayBeConnecting = this.#started && this.connection.connectionState !== "connected";
+    const isConnecting = this.#started && this.connection.connectionState !== "connected";
+    const mayBeConnecting = isConnecting || this.#restarts > 0;
     await this.close();
     if (mayBeConnecting) await new Promise((resolve) => setTimeout(resolve, STARTUP_SLEEP_MS));
     while (this.#lingering.size > 0) await Promise.all(this.#lingering);
@@ -265,7 +268,10 @@ export class Peer implements AsyncDisposable {
   #resumeChecks(): void {
     for (const transport of this.#transports) {
       const checking = resumeChecks(transport);
-      if (checking) this.#linger(checking).catch(() => {});
+      if (!checking) continue;
+      this.#restarts++;
+      const over = () => void this.#restarts--;
+      checking.then(over, over);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * A crowd whose clients say that they send audio, and who publish nothing: each is asked for again and again. Who
- * speaks goes before them, in another call and in theirs. Words are those of the fake recogniser's toy language.
+ * A crowd whose clients say that they send audio, and who publish nothing: each is asked for again and again. Who comes
+ * to speak goes before them, in another call and in theirs. Words are those of the fake recogniser's toy language.
  */
 import assert from "@std/assert";
 import { padded } from "../fakes/speech.ts";
@@ -10,13 +10,13 @@ import { baseUrl, enable, eventually, finalText, metric, serviceFor } from "../i
 import { installedHpbVersions, onRealStack } from "../real/stack.ts";
 
 const DEADLINE_MS = 20_000;
-/** HOSTILE_GUESTS=500 for as many as may be in a room. */
-const CROWD = Number(Deno.env.get("HOSTILE_GUESTS") ?? 150);
+/** Their turns take longer than the deadline, also where a machine is slow. HOSTILE_GUESTS=500 for as many as may be in a room. */
+const CROWD = Number(Deno.env.get("HOSTILE_GUESTS") ?? 250);
 const PHRASE = ["morning", "coffee", "window", "red", "north", "music", "river", "seven", "garden", "train"];
 
 const [hpbVersion = "none"] = installedHpbVersions().toReversed();
 
-Deno.test(`${CROWD} who publish nothing: who speaks goes before them, and every word is read`, () =>
+Deno.test(`${CROWD} who publish nothing: who comes to speak goes before them, and every word is read`, () =>
   onRealStack({ hpbVersion }, async (stack) => {
     await using server = FakeKyutaiServer.start();
     await using service = await serviceFor(stack, { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url });
@@ -25,14 +25,14 @@ Deno.test(`${CROWD} who publish nothing: who speaks goes before them, and every 
     await using crowded = await stack.startCall();
     for (let i = 0; i < CROWD; i++) await crowded.addMute();
     const calls = [crowded, other];
-    const speakers = await Promise.all(calls.map((call) => call.addSpeaker()));
     const listeners = await Promise.all(calls.map((call) => call.addListener()));
     const asked = () => metric(base, `tiro_offers_requested_total{reason="joined"}`);
     await enable(base, crowded.roomToken, listeners[0]);
     await eventually("the crowd is asked for", async () => await asked() > 0, DEADLINE_MS);
+    const speakers = await Promise.all(calls.map((call) => call.addSpeaker()));
     await enable(base, other.roomToken, listeners[1]);
     await eventually("both heard", async () => await metric(base, "tiro_speakers_heard") === 2, DEADLINE_MS);
-    assert.ok(await asked() < CROWD, "most of the crowd has not had a turn yet");
+    assert.ok(await asked() < CROWD, "some of the crowd have not had a turn yet");
     await Promise.all(speakers.map(async (speaker, at) => {
       const words = at === 0 ? PHRASE : PHRASE.toReversed();
       await speaker.say(padded(toneSpeech(words), 300, 300));
