@@ -98,6 +98,7 @@ export async function startService(
       network: {
         interfaceAddresses: config.media.addresses,
         portRange: config.media.ports,
+        udp: config.media.udp,
         caCerts: config.tls.caCerts,
       },
       debugLog: config.log.level === "debug",

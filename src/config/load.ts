@@ -64,6 +64,7 @@ export interface Config {
     readonly addresses: readonly string[] | undefined;
     /** First and last UDP port for media; undefined: any. */
     readonly ports: readonly [number, number] | undefined;
+    readonly udp: "libc" | "deno";
   };
   readonly log: { readonly level: LogLevel };
   readonly tls: {
@@ -132,6 +133,7 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}): Co
       workers: values.MEDIA_WORKERS,
       addresses: values.MEDIA_ADDRESS,
       ports: values.MEDIA_PORTS,
+      udp: values.MEDIA_UDP,
     },
     log: { level: values.LOG_LEVEL },
     tls: { caCerts: values.LT_CA_CERTS ?? [], skipVerify: values.SKIP_CERT_VERIFY },
@@ -281,6 +283,7 @@ function parse(given: Given, machine: Machine) {
         speakersMax(given) + LIMITS.joinsAtOnce,
         `one for each of MAX_SPEAKERS (${LIMITS.speakersPerWorker} a media worker at most), and ${LIMITS.joinsAtOnce} for those who are connected anew`,
       ).optional(),
+      MEDIA_UDP: fields.oneOf(["libc", "deno"]),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS: SPEAKERS,
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),

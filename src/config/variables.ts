@@ -208,6 +208,13 @@ const OWN_VARIABLES = [
     example: "20000-21019",
   },
   {
+    name: "MEDIA_UDP",
+    default: "libc",
+    meaning:
+      "What reads media's sockets: `libc`, many datagrams in one call, or `deno`, for where that makes trouble and on other systems than Linux; it takes more processor time",
+    example: "deno",
+  },
+  {
     name: "MAX_ROOMS",
     default: String(LIMITS.rooms),
     meaning: "Calls captioned at once; each holds a connection to the HPB",

@@ -16,7 +16,7 @@ import {
   type SpeechToText,
 } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
-import type { WebRtcNetwork } from "../webrtc/mod.ts";
+import { chooseUdp, type WebRtcNetwork } from "../webrtc/mod.ts";
 import { openSource } from "./source.ts";
 
 export interface InProcessHostOptions {
@@ -42,6 +42,7 @@ export class InProcessHost implements SpeakerHost {
   constructor(options: InProcessHostOptions) {
     this.#options = options;
     this.#sessions = new SttSessions(options);
+    chooseUdp(options.network.udp ?? "libc");
   }
 
   open<Kind extends SourceKind>(

@@ -16,6 +16,8 @@ export interface WebRtcNetwork {
   interfaceAddresses?: readonly string[];
   /** First and last local UDP port, inclusive. */
   portRange?: readonly [number, number];
+  /** What reads the sockets. Default libc, where there is one to ask. The last one given holds for the process. */
+  udp?: "libc" | "deno";
   /** PEM, trusted besides the public ones: for TURN over TLS. */
   caCerts?: readonly string[];
 }

@@ -162,11 +162,18 @@ function isBinding(data: Uint8Array): boolean {
   return data.length >= 20 && (data[0] & 0xfe) === 0 && (data[1] & 0xef) === 1;
 }
 
+let isDenoChosen = false;
+
+/** Which sockets are made from now on: werift makes them, where nobody can tell it. */
+export function chooseUdp(kind: "libc" | "deno"): void {
+  isDenoChosen = kind === "deno";
+}
+
 /** Where to look for a free port first: most of those before it are taken. */
 let nextPort = Math.random();
 
 function bind(options: Omit<UdpSocketOptions, "port">, portRange: SocketOptions["portRange"]): UdpSocket {
-  const Socket = isLibcUdp ? LibcUdpSocket : DenoUdpSocket;
+  const Socket = isLibcUdp && !isDenoChosen ? LibcUdpSocket : DenoUdpSocket;
   if (!portRange) return new Socket({ ...options, port: 0 });
   const [first, last] = portRange;
   const ports = last - first + 1;

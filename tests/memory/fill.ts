@@ -171,8 +171,13 @@ function caption(at: number, final: boolean): Caption {
 }
 
 function fillWorker(): void {
-  const forwarding = new Forwarding({ post: () => {}, ledger, now: () => 0 });
-  for (let at = 0; at < 900; at++) forwarding.meter.observe("tiro_stt_open_ms", at);
+  const forwarding = new Forwarding({ post: (message) => full.push(message), ledger, now: () => 0 });
+  const forwarded = forwarding.log({ debug: true });
+  for (let at = 0; at < 900; at++) {
+    forwarding.meter.observe("tiro_stt_open_ms", at);
+    forwarding.meter.count("transcription_errors_total", `type ${at}`);
+    forwarded.info(narrow(7_000, `line ${at}`));
+  }
   full.push(forwarding);
 }
 
