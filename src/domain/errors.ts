@@ -77,9 +77,6 @@ export class UnavailableError extends TiroError {
   }
 }
 
-/** Signalling with the High-Performance Backend failed. `code` is the HPB's own error code where it gave one. */
-export class SignalingError extends TiroError {}
-
 /** An SDP offer could not be answered, or the WebRTC transport failed. */
 export class NegotiationError extends TiroError {}
 

@@ -67,19 +67,6 @@ export const LIMITS = {
   sttOpenTimeoutMs: 120_000,
   /** Trailing silence that pushes the last word out of a recogniser. */
   sttFlushMs: 1_000,
-  /** HPB messages towards the server are refused above this (its own limit is 64 KiB). */
-  signalingMessageBytes: 64 * 1024,
-  /** Bytes waiting in our own socket buffer towards the HPB: seven sentences of 300 bytes to 500 listeners. */
-  signalingBufferedBytes: 1024 * 1024,
-  /**
-   * The largest message read of the HPB: 500 users x 0.5 KB, with a margin of eight. A larger one is skipped: guests
-   * choose up to 64 KB of what the first list of a room says of each.
-   */
-  signalingReceivedBytes: 2 * 1024 * 1024,
-  /** The HPB keeps a dropped session this long. */
-  resumeWindowMs: 30_000,
-  /** A room that stayed joined for this long has forgiven the failures before: the next one is the first again. */
-  signalingStayMs: 10_000,
   /** Finals waiting per room; of the partials only each speaker's newest waits. */
   outboxFinals: 128,
   /** Translations under way at once; a self-hosted translator seldom does more. */

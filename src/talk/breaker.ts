@@ -9,9 +9,15 @@
  *
  * Calls that lost the HPB are tried again by their own backoff; the ten seconds are for new ones.
  */
-import { type Clock, SignalingError } from "../domain/mod.ts";
+import { type Clock } from "../domain/mod.ts";
 import { type Backoff, RetryPolicy } from "../flow/mod.ts";
-import { type AttemptOutcome, type HelloAttempt, type HelloGate, refusal } from "./signaling/mod.ts";
+import {
+  type AttemptOutcome,
+  type HelloAttempt,
+  type HelloGate,
+  refusal,
+  SignalingError,
+} from "./signaling/mod.ts";
 
 /** One failure may be a hiccup. */
 const FREE_FAILURES = 1;

@@ -1,5 +1,5 @@
+import { SignalingError } from "./signaling/mod.ts";
 import assert from "@std/assert";
-import { SignalingError } from "../domain/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import type { HelloAttempt } from "./signaling/mod.ts";

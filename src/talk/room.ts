@@ -3,7 +3,8 @@
  * ones to the others. Everything here happens at once, in the order it was reported; what takes time runs in the
  * speakers' scopes.
  */
-import { type Caption, type Clock, type IceServer, LIMITS, type Log, type Meter } from "../domain/mod.ts";
+import { STAY_MS } from "./signaling/mod.ts";
+import { type Caption, type Clock, type IceServer, type Log, type Meter } from "../domain/mod.ts";
 import { reportInternalError, type Scope } from "../flow/mod.ts";
 import type { Session, Sessions } from "../sessions/mod.ts";
 import { Listeners, type Wanted } from "./listeners.ts";
@@ -108,7 +109,7 @@ export class Room {
   /** Whether the call was joined for a while: it had captions. */
   get hasStayed(): boolean {
     const joinedAtMs = this.#joinedAtMs ?? Infinity;
-    return this.#hasStayed || this.#options.clock.now() - joinedAtMs >= LIMITS.signalingStayMs;
+    return this.#hasStayed || this.#options.clock.now() - joinedAtMs >= STAY_MS;
   }
 
   /** Whether the call was ever joined. */

@@ -1,6 +1,7 @@
 /** How calls begin again and end: left, lost, followed elsewhere, drained. */
+import { SignalingError } from "./signaling/mod.ts";
 import assert from "@std/assert";
-import { SignalingError, UnavailableError } from "../domain/mod.ts";
+import { UnavailableError } from "../domain/mod.ts";
 import { settle } from "../../tests/fakes/clock.ts";
 import type { SignalingEvent } from "./signaling/mod.ts";
 import { unreachable, withRooms } from "./testing_test.ts";

@@ -1,4 +1,5 @@
 /** Rooms with everything around them in a test's hands: signalling, speakers, translations, time. */
+import { SignalingError } from "./signaling/mod.ts";
 import assert from "@std/assert";
 import {
   type Caption,
@@ -8,7 +9,6 @@ import {
   InvalidRequestError,
   isSameLanguage,
   type Refusal,
-  SignalingError,
   type SourceKind,
   type SourceMessage,
   type SourceRequest,

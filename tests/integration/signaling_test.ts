@@ -1,7 +1,8 @@
 /** The signalling shell against the fake HPB: real sockets, real reconnects. */
+import { RECEIVED_BYTES_MAX } from "../../src/talk/signaling/limits.ts";
 import assert from "@std/assert";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
-import { type Clock, LIMITS, type Log } from "../../src/domain/mod.ts";
+import { type Clock, type Log } from "../../src/domain/mod.ts";
 import { SignalingConnection, type SignalingEvent } from "../../src/talk/signaling/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { makeCertificates } from "../fakes/certificates.ts";
@@ -387,7 +388,7 @@ Deno.test("A message that is too large costs itself alone: it is counted, report
   r.connection.start();
   await r.next("joined");
   await r.next("participants");
-  const filler = "x".repeat(LIMITS.signalingReceivedBytes);
+  const filler = "x".repeat(RECEIVED_BYTES_MAX);
   for (let i = 0; i < 3; i++) {
     r.hpb.hub.sendToInternal(r.call.roomToken, JSON.stringify({ type: "event", filler }));
   }
@@ -403,8 +404,8 @@ Deno.test("A message that is too large costs itself alone: it is counted, report
   ]);
   assert.equal(r.meter.counted("tiro_signaling_ignored_total", "too_large"), 3);
   const [{ code, limit, ...rest }, ...others] = warned as Record<string, unknown>[];
-  assert.deepEqual([code, limit, others], ["signaling_message_too_large", LIMITS.signalingReceivedBytes, []]);
-  assert.ok(Number(rest.bytes) > LIMITS.signalingReceivedBytes);
+  assert.deepEqual([code, limit, others], ["signaling_message_too_large", RECEIVED_BYTES_MAX, []]);
+  assert.ok(Number(rest.bytes) > RECEIVED_BYTES_MAX);
   assert.ok(r.connection.isJoined);
   assert.deepEqual(r.attempts, ["accepted"]);
 });

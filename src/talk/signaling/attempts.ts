@@ -1,5 +1,5 @@
 /** How long a SignalingSession waits before it connects again, and after how many attempts in vain it gives up. Pure. */
-import { LIMITS } from "../../domain/mod.ts";
+import { STAY_MS } from "./limits.ts";
 import { type Backoff, RetryPolicy } from "../../flow/mod.ts";
 import { isShutOut } from "./error_codes.ts";
 
@@ -21,7 +21,7 @@ export class Attempts {
   #failures = 0;
 
   constructor({ backoff, random }: AttemptsOptions) {
-    this.#retry = new RetryPolicy({ backoff, random, freeFailures: 0, goodLifeMs: LIMITS.signalingStayMs });
+    this.#retry = new RetryPolicy({ backoff, random, freeFailures: 0, goodLifeMs: STAY_MS });
   }
 
   joined(nowMs: number): void {

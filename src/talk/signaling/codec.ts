@@ -3,8 +3,10 @@
  * signaling API". Wire spellings stay in here. Only what is needed is read: display names and room properties
  * never get further than JSON.parse. Decoding throws nothing; a message that makes no sense is `ignored` with a reason.
  */
+import { SignalingError } from "./error_codes.ts";
+import { SENT_BYTES_MAX } from "./limits.ts";
 import { z } from "zod";
-import { type IceCandidate, LIMITS, SignalingError } from "../../domain/mod.ts";
+import { type IceCandidate, LIMITS } from "../../domain/mod.ts";
 
 /** Why a message was not taken: few values, the label of a counter. */
 export type IgnoredReason =
@@ -366,7 +368,7 @@ export function encode(message: ClientMessage, id?: string): string {
   const text = JSON.stringify({ id, ...wire(message) });
   // Three bytes a UTF-16 unit is the most UTF-8 takes: short messages need no count.
   if (
-    text.length * 3 > LIMITS.signalingMessageBytes && utf8.encode(text).length > LIMITS.signalingMessageBytes
+    text.length * 3 > SENT_BYTES_MAX && utf8.encode(text).length > SENT_BYTES_MAX
   ) {
     throw new SignalingError(`Cannot send "${message.kind}": it is over 64 KiB`, {
       code: "message_too_large",

@@ -2,7 +2,9 @@
  * The socket and the timer around a SignalingSession: one room's connection to the HPB. It decides nothing; what it
  * knows itself is how to open a socket, and that a refused connection is a lost one.
  */
-import { type Clock, LIMITS, type Log, type Meter, SignalingError } from "../../domain/mod.ts";
+import { SignalingError } from "./error_codes.ts";
+import { BUFFERED_BYTES_MAX, RECEIVED_BYTES_MAX } from "./limits.ts";
+import { type Clock, type Log, type Meter } from "../../domain/mod.ts";
 import {
   type Backoff,
   type Scope,
@@ -93,7 +95,7 @@ export class SignalingConnection {
   get canSend(): boolean {
     const socket = this.#socket;
     return this.isJoined && socket !== undefined && socket.isOpen &&
-      socket.bufferedAmount <= LIMITS.signalingBufferedBytes;
+      socket.bufferedAmount <= BUFFERED_BYTES_MAX;
   }
 
   /** Asks the SFU for an offer: `offer` or `offer_failed` follows, or `joined` without `resumed`. */
@@ -188,7 +190,7 @@ export class SignalingConnection {
       socket = await WebSocketConnection.open(signalingUrl(url), {
         signal,
         openTimeoutMs: OPEN_TIMEOUT_MS,
-        maxMessageSize: LIMITS.signalingReceivedBytes,
+        maxMessageSize: RECEIVED_BYTES_MAX,
         onTooLarge: (bytes) => {
           this.#skipped(bytes);
           return TOO_LARGE;
@@ -300,7 +302,7 @@ export class SignalingConnection {
     log[this.#hasSkipped ? "debug" : "warn"]("HPB message skipped: it is too large", {
       code: "signaling_message_too_large",
       bytes,
-      limit: LIMITS.signalingReceivedBytes,
+      limit: RECEIVED_BYTES_MAX,
       check: "the call goes on by the lists of participants; look for clients with oversized hello features",
     });
     this.#hasSkipped = true;

@@ -1,5 +1,8 @@
 /** What the HPB's error codes and goodbyes mean for the session. Codes not named here may go away by themselves. */
-import { SignalingError } from "../../domain/mod.ts";
+import { TiroError } from "../../domain/mod.ts";
+
+/** Signalling with the HPB failed. `code` is its own error code where it gave one. */
+export class SignalingError extends TiroError {}
 
 const FINAL_CODES: ReadonlySet<string> = new Set([
   "auth_failed",

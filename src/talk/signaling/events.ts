@@ -1,5 +1,6 @@
 /** What signalling tells the room it keeps connected. Session ids are the HPB's unless they say otherwise. */
-import type { IceCandidate, SdpOffer, SignalingError } from "../../domain/mod.ts";
+import type { SignalingError } from "./error_codes.ts";
+import type { IceCandidate, SdpOffer } from "../../domain/mod.ts";
 
 /** Someone in the room. */
 export interface RoomSession {

@@ -13,10 +13,18 @@
  * that a full hello goes out and the room is joined anew: on the same socket, unless others have a hello on its way and
  * it has to wait for what becomes of that (`hello_gate.ts`).
  */
-import { LIMITS, SignalingError } from "../../domain/mod.ts";
+import { RESUME_WINDOW_MS } from "./limits.ts";
 import { Attempts, ATTEMPTS_MAX, type AttemptsOptions } from "./attempts.ts";
 import type { ServerMessage } from "./codec.ts";
-import { isFinal, isFinalBye, isForgotten, isOldHello, isShutOut, refusal } from "./error_codes.ts";
+import {
+  isFinal,
+  isFinalBye,
+  isForgotten,
+  isOldHello,
+  isShutOut,
+  refusal,
+  SignalingError,
+} from "./error_codes.ts";
 import type { SignalingEvent } from "./events.ts";
 import { hello, type HelloOptions } from "./hello.ts";
 import { Roster } from "./roster.ts";
@@ -387,7 +395,7 @@ export class SignalingSession {
       outputs.push({ type: "attempt", outcome: isShutOut(code) ? "refused" : "failed", code });
     }
     if (kind === "joined" || kind === "joining") {
-      this.#resumable = { untilMs: nowMs + LIMITS.resumeWindowMs, inRoom: kind === "joined" };
+      this.#resumable = { untilMs: nowMs + RESUME_WINDOW_MS, inRoom: kind === "joined" };
     }
     const delayMs = this.#attempts.failed(code, kind === "joined", nowMs);
     if (delayMs === undefined) {

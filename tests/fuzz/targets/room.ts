@@ -1,6 +1,7 @@
 /** Messages of the HPB, one after the other, to a stay in a room and to the room with its speakers and listeners. */
+import { SignalingError } from "../../../src/talk/signaling/mod.ts";
 import fc from "fast-check";
-import { LIMITS, SignalingError } from "../../../src/domain/mod.ts";
+import { LIMITS } from "../../../src/domain/mod.ts";
 import { decode, encode } from "../../../src/talk/signaling/codec.ts";
 import { SignalingSession } from "../../../src/talk/signaling/session.ts";
 import type { SessionOutput } from "../../../src/talk/signaling/session_state.ts";
