@@ -2,7 +2,7 @@
 
 /** Someone who is heard. */
 export interface Speaker {
-  /** Unique within its door; for Talk the HPB session id. */
+  /** Unique within its session. */
   id: string;
 }
 
@@ -29,7 +29,7 @@ export interface Caption {
 
 /** A language as the front end shows it. */
 export interface Language {
-  /** As Talk sends it, e.g. `en`. */
+  /** The provider's id, which API clients send, e.g. `en`. */
   id: string;
   name: string;
   metadata: {

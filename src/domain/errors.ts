@@ -1,5 +1,5 @@
 /**
- * The typed errors every room of the house speaks: one base with a stable `code` and whether trying again can help.
+ * The typed errors of all modules: one base with a stable `code` and whether trying again can help.
  *
  * Messages are `<action>: <cause>` without a full stop, and never carry speech, names, secrets, room tokens or SDP.
  * Only `http/` turns these into status codes.

@@ -1,5 +1,5 @@
 /**
- * Which of the languages offered is the one meant. Talk and its users write `de_DE`, `DE` or `zh_CN`; recognisers and
+ * Which of the languages offered is the one meant. API clients and users write `de_DE`, `DE` or `zh_CN`; recognisers and
  * translators have `de`, `EN-GB` or `zh-Hans`. Ids are compared as BCP 47 locales with their likely script and region
  * (`Intl.Locale.maximize`, Unicode CLDR), and an answer is always spelled as it is offered.
  *

@@ -1,5 +1,5 @@
 /**
- * Every bound of the service in one place, with its arithmetic. A room takes its bounds from here; `config/` lets
+ * Every bound of the service in one place, with its arithmetic. A module takes its bounds from here; `config/` lets
  * the environment change the few an operator has a reason to.
  */
 export const LIMITS = {

@@ -27,7 +27,7 @@ export const METRICS = {
   transcription_errors_total: { kind: "counter", help: "Errors by code", label: "type" },
   transcription_latency_ms: {
     kind: "histogram",
-    help: "From hearing the newest audio behind a caption to handing the caption to the HPB socket",
+    help: "From receiving the newest audio of a caption to sending the caption",
     buckets: [25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000, 10000],
   },
   tiro_queue_dropped_total: { kind: "counter", help: "Items dropped by a full queue", label: "queue" },

@@ -31,7 +31,7 @@ export interface Translator {
 /** Why captions are not translated, or not all: the provider refuses them, or does not answer as it should. */
 export type TranslationTrouble = "translator_refused" | "translator_unreachable";
 
-/** Translation as rooms and routes see it: answers from what is known, never waits for the provider to say so. */
+/** Translation as sessions and routes use it: answers from what is known, and never waits for the provider. */
 export interface Translations {
   /** False when no provider is configured, or the one there is was switched off by a fatal error. */
   readonly isAvailable: boolean;
