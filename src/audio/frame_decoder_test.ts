@@ -34,7 +34,7 @@ function setup() {
   const take = (...script: (string | number)[]) => {
     for (const item of script) {
       const durationMs = typeof item === "number" ? item : 20;
-      const rest = { startMs, durationMs, heardAtMs: 0 };
+      const rest = { startMs, durationMs, receivedAtMs: 0 };
       const payload = item === "dtx"
         ? Uint8Array.of(8)
         : item === "broken"

@@ -10,7 +10,7 @@ interface Slot {
   kind: CodedFrame["kind"];
   startMs: number;
   durationMs: number;
-  heardAtMs: number;
+  receivedAtMs: number;
   payload: Uint8Array;
   /** Where the payload lies, at the beginning. */
   bytes: Uint8Array;
@@ -40,7 +40,7 @@ export class FrameRing {
     slot.kind = frame.kind;
     slot.startMs = frame.startMs;
     slot.durationMs = frame.durationMs;
-    slot.heardAtMs = frame.heardAtMs;
+    slot.receivedAtMs = frame.receivedAtMs;
     if (frame.kind !== "coded") return;
     const { length } = frame.payload;
     if (length > slot.bytes.length) slot.bytes = new Uint8Array(Math.max(length, 2 * slot.bytes.length));
@@ -71,7 +71,7 @@ export class FrameRing {
   #grow(): void {
     const inOrder = [...this.#slots.slice(this.#head), ...this.#slots.slice(0, this.#head)];
     const bytes = new Uint8Array(FIRST_BYTES);
-    inOrder.push({ kind: "silence", startMs: 0, durationMs: 0, heardAtMs: 0, payload: bytes, bytes });
+    inOrder.push({ kind: "silence", startMs: 0, durationMs: 0, receivedAtMs: 0, payload: bytes, bytes });
     this.#slots.splice(0, this.#slots.length, ...inOrder);
     this.#head = 0;
   }

@@ -3,7 +3,7 @@ import type { CodedFrame } from "../domain/mod.ts";
 import { FrameRing } from "./frame_ring.ts";
 
 function frame(number: number): CodedFrame {
-  const times = { startMs: number * 20, durationMs: 20, heardAtMs: number };
+  const times = { startMs: number * 20, durationMs: 20, receivedAtMs: number };
   if (number % 7 === 3) return { kind: "lost", ...times };
   if (number % 7 === 5) return { kind: "silence", ...times };
   return { kind: "coded", ...times, payload: new Uint8Array(number * 31 % 200).fill(number) };
@@ -11,7 +11,7 @@ function frame(number: number): CodedFrame {
 
 /** What of a place for frames is a frame. */
 const plain = (found: CodedFrame) => {
-  const times = { startMs: found.startMs, durationMs: found.durationMs, heardAtMs: found.heardAtMs };
+  const times = { startMs: found.startMs, durationMs: found.durationMs, receivedAtMs: found.receivedAtMs };
   return found.kind === "coded"
     ? { kind: found.kind, ...times, payload: found.payload.slice() }
     : { kind: found.kind, ...times };
@@ -41,7 +41,7 @@ Deno.test("Frames come out as they went in, whatever comes and goes", () => {
 Deno.test("What is kept is a copy", () => {
   const ring = new FrameRing();
   const payload = Uint8Array.of(1, 2, 3);
-  ring.push({ kind: "coded", startMs: 0, durationMs: 20, heardAtMs: 0, payload });
+  ring.push({ kind: "coded", startMs: 0, durationMs: 20, receivedAtMs: 0, payload });
   payload.fill(9);
   const [kept] = ring;
   assert.deepEqual(kept.kind === "coded" && kept.payload, Uint8Array.of(1, 2, 3));

@@ -34,7 +34,7 @@ export class Framer {
   /** What `receive` returns: most calls return nothing, all of them together a lot of arrays. */
   readonly #out: PcmFrame[] = [];
   #startMs = 0;
-  #heardAtMs = 0;
+  #receivedAtMs = 0;
   #voiced = false;
 
   constructor(options: FramerOptions) {
@@ -75,7 +75,7 @@ export class Framer {
       const isWhole = count === samples.length;
       this.#chunk.set(isWhole ? samples : samples.subarray(at, at + count), this.#filled);
       this.#filled += count;
-      this.#heardAtMs = Math.max(this.#heardAtMs, frame.heardAtMs);
+      this.#receivedAtMs = Math.max(this.#receivedAtMs, frame.receivedAtMs);
       this.#voiced ||= frame.voiced;
       at += count;
       const isEnd = frame.endOfVoice && at === samples.length;
@@ -97,7 +97,7 @@ export class Framer {
   #begin(startMs: number): Samples {
     this.#filled = 0;
     this.#startMs = startMs;
-    this.#heardAtMs = -Infinity;
+    this.#receivedAtMs = -Infinity;
     this.#voiced = false;
     return new Float32Array(this.#chunkSamples);
   }
@@ -109,7 +109,7 @@ export class Framer {
       samples: this.#filled === chunk.length ? chunk : shortened(chunk, this.#filled),
       sampleRateHz: this.#sampleRateHz,
       startMs: this.#startMs,
-      heardAtMs: this.#heardAtMs,
+      receivedAtMs: this.#receivedAtMs,
       voiced: this.#voiced,
       endOfVoice,
     };

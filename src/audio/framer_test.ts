@@ -12,7 +12,7 @@ function audio(startMs: number, durationMs: number, changes: Partial<PcmFrame> =
     samples: Float32Array.from({ length: durationMs * RATE / 1_000 }, (_, i) => first + i),
     sampleRateHz: RATE,
     startMs,
-    heardAtMs: startMs,
+    receivedAtMs: startMs,
     voiced: false,
     endOfVoice: false,
     ...changes,
@@ -24,7 +24,7 @@ const lengthMs = (frame: PcmFrame) => frame.samples.length * 1_000 / frame.sampl
 Deno.test("Framer makes chunks of 200 ms out of 20 ms frames", () => {
   const framer = new Framer({ sampleRateHz: RATE });
   const chunks = Array.from({ length: 20 }, (_, i) => [...framer.receive(audio(20 * i, 20))]).flat();
-  assert.deepEqual(chunks.map((c) => [c.startMs, lengthMs(c), c.heardAtMs]), [[0, 200, 180], [
+  assert.deepEqual(chunks.map((c) => [c.startMs, lengthMs(c), c.receivedAtMs]), [[0, 200, 180], [
     200,
     200,
     380,

@@ -52,7 +52,7 @@ export class PcmVoice implements Disposable {
   #zeroMs: number | undefined;
   /** When audio of media time 0 was spoken, as far as its arrival tells; undefined before the first. */
   #beganAtMs: number | undefined;
-  #heardAtMs = 0;
+  #receivedAtMs = 0;
 
   /** Throws RangeError for rates whose ratio is no reasonable fraction. */
   constructor(options: PcmVoiceOptions) {
@@ -88,7 +88,7 @@ export class PcmVoice implements Disposable {
       this.#gapBefore(nowMs - durationMs, timestampMs),
       this.#budget.gapTicks / TICKS_PER_MS,
     );
-    this.#heardAtMs = nowMs;
+    this.#receivedAtMs = nowMs;
     if (gapMs > 0) this.#pause(gapMs);
     if (durationMs * TICKS_PER_MS > this.#budget.packetTicks) {
       const blocks = Math.ceil(durationMs / BLOCK_MS);
@@ -117,7 +117,9 @@ export class PcmVoice implements Disposable {
   /** Time in which nothing was spoken, between the audio before and what comes now, whose first sample is of then, ms. */
   #gapBefore(spokenAtMs: number, timestampMs: number | undefined): number {
     const behindMs = spokenAtMs - (this.#beganAtMs ??= spokenAtMs) - this.#receivedMs;
-    if (timestampMs === undefined) return spokenAtMs - this.#heardAtMs > GAP_MS ? Math.max(0, behindMs) : 0;
+    if (timestampMs === undefined) {
+      return spokenAtMs - this.#receivedAtMs > GAP_MS ? Math.max(0, behindMs) : 0;
+    }
     const gapMs = timestampMs - (this.#zeroMs ??= timestampMs - this.#receivedMs) - this.#receivedMs;
     if (Math.abs(gapMs) <= JITTER_MS) return 0;
     // A clock that was set back, or one that ran ahead of time, counts anew from here.
@@ -129,7 +131,10 @@ export class PcmVoice implements Disposable {
     this.#endStream();
     this.#pass(durationMs);
     const startMs = this.#startMs;
-    this.#voice.receive({ kind: "silence", startMs, durationMs, heardAtMs: this.#heardAtMs }, this.#emit);
+    this.#voice.receive(
+      { kind: "silence", startMs, durationMs, receivedAtMs: this.#receivedAtMs },
+      this.#emit,
+    );
     this.#startMs += durationMs;
   }
 
@@ -161,7 +166,7 @@ export class PcmVoice implements Disposable {
       startMs: this.#startMs,
       durationMs,
       payload: new Uint8Array(block.buffer, block.byteOffset, block.byteLength),
-      heardAtMs: this.#heardAtMs,
+      receivedAtMs: this.#receivedAtMs,
     }, this.#emit);
     this.#startMs += durationMs;
   }

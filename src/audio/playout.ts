@@ -296,7 +296,7 @@ export class Playout {
       startMs: this.#endTicks / TICKS_PER_MS,
       durationMs: ticks / TICKS_PER_MS,
       payload: packet.payload,
-      heardAtMs: packet.arrivedMs,
+      receivedAtMs: packet.arrivedMs,
     });
     this.#goOn(ticks, ticks);
   }
@@ -337,7 +337,7 @@ export class Playout {
         kind,
         startMs: this.#endTicks / TICKS_PER_MS,
         durationMs: taken / TICKS_PER_MS,
-        heardAtMs: cause.arrivedMs,
+        receivedAtMs: cause.arrivedMs,
       });
     }
     if (taken < ticks) this.#ledger.add("skippedMs", (ticks - taken) / TICKS_PER_MS);

@@ -55,7 +55,7 @@ Deno.test("Packets in order are played at once and wait for no time", () => {
   assert.equal(core.nextDeadline(), undefined);
   const [frame] = receive(packet(3));
   assert.deepEqual(frame.kind === "coded" && frame.payload, packet(3).payload);
-  assert.equal(frame.heardAtMs, 1_060);
+  assert.equal(frame.receivedAtMs, 1_060);
   assert.deepEqual(ledger.snapshot(), new AudioLedger().snapshot());
 });
 

@@ -90,19 +90,19 @@ Deno.test("Chunks that are taken at the end, all at once, are the same audio", (
   world.take();
   const expected = undisturbed();
   assert.deepEqual(
-    world.chunks.map(({ startMs, samples, voiced, endOfVoice, heardAtMs }) => [
+    world.chunks.map(({ startMs, samples, voiced, endOfVoice, receivedAtMs }) => [
       startMs,
       samples.length,
       voiced,
       endOfVoice,
-      heardAtMs,
+      receivedAtMs,
     ]),
-    expected.map(({ startMs, samples, voiced, endOfVoice, heardAtMs }) => [
+    expected.map(({ startMs, samples, voiced, endOfVoice, receivedAtMs }) => [
       startMs,
       samples.length,
       voiced,
       endOfVoice,
-      heardAtMs,
+      receivedAtMs,
     ]),
   );
   assert.deepEqual(wordsOf(world.chunks), WORDS);

@@ -13,12 +13,12 @@ function opus(index: number, bytes = 34): CodedFrame {
     startMs: 20 * index,
     durationMs: 20,
     payload: new Uint8Array(bytes),
-    heardAtMs: 20 * index,
+    receivedAtMs: 20 * index,
   };
 }
 
 function without(kind: "lost" | "silence", startMs: number, durationMs: number): CodedFrame {
-  return { kind, startMs, durationMs, heardAtMs: startMs };
+  return { kind, startMs, durationMs, receivedAtMs: startMs };
 }
 
 /** Holds the frames as a listener would who hears nothing in them; returns which were judged. */

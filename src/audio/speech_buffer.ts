@@ -108,7 +108,7 @@ export class SpeechBuffer {
     rows.flags[at] = (flags.voiced ? VOICED : 0) | (flags.endOfVoice ? END_OF_VOICE : 0);
     rows.startsMs[at] = frame.startMs;
     rows.durationsMs[at] = frame.durationMs;
-    rows.heardAtMs[at] = frame.heardAtMs;
+    rows.receivedAtMs[at] = frame.receivedAtMs;
     rows.byteStarts[at] = start;
     rows.byteLengths[at] = payload.length;
     if (flags.isRead) this.#read = this.#size;
@@ -124,7 +124,7 @@ export class SpeechBuffer {
     const times = {
       startMs: rows.startsMs[at],
       durationMs: rows.durationsMs[at],
-      heardAtMs: rows.heardAtMs[at],
+      receivedAtMs: rows.receivedAtMs[at],
     };
     const start = rows.byteStarts[at];
     const frame: CodedFrame = kind === "coded"
@@ -171,7 +171,7 @@ export class SpeechBuffer {
   /** Drops what was heard before this and still waits. False as for `push`. */
   expire(heardBeforeMs: number): boolean {
     let untouched = true;
-    while (this.#sent < this.#size && this.#rows.heardAtMs[this.#head] < heardBeforeMs) {
+    while (this.#sent < this.#size && this.#rows.receivedAtMs[this.#head] < heardBeforeMs) {
       untouched = this.#dropOldest() && untouched;
     }
     if (this.#size === 0) this.#giveBack();
@@ -251,7 +251,7 @@ class Rows {
   readonly flags: Uint8Array;
   readonly startsMs: Float64Array;
   readonly durationsMs: Float32Array;
-  readonly heardAtMs: Float64Array;
+  readonly receivedAtMs: Float64Array;
   readonly marks: Float64Array;
   /** Where each payload begins, and how long it is. */
   readonly byteStarts: Uint32Array;
@@ -262,7 +262,7 @@ class Rows {
     this.flags = new Uint8Array(capacity);
     this.startsMs = new Float64Array(capacity);
     this.durationsMs = new Float32Array(capacity); // whole 2.5 ms are exact
-    this.heardAtMs = new Float64Array(capacity);
+    this.receivedAtMs = new Float64Array(capacity);
     this.marks = new Float64Array(capacity);
     this.byteStarts = new Uint32Array(capacity);
     this.byteLengths = new Uint16Array(capacity);
@@ -283,7 +283,7 @@ class Rows {
       this.flags,
       this.startsMs,
       this.durationsMs,
-      this.heardAtMs,
+      this.receivedAtMs,
       this.marks,
       this.byteStarts,
       this.byteLengths,

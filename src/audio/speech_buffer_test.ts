@@ -28,7 +28,7 @@ function packet(number: number, { bytes = 80, startMs = 20 * number } = {}): Cod
     startMs,
     durationMs: 20,
     payload: new Uint8Array(bytes).fill(number),
-    heardAtMs: 1_000 + startMs,
+    receivedAtMs: 1_000 + startMs,
   };
 }
 
@@ -44,8 +44,8 @@ Deno.test("Frames of every kind are read as they were pushed, and are copies", (
   const original = packet(7);
   buffer.push(original, { voiced: true, endOfVoice: false, isRead: false });
   if (original.kind === "coded") original.payload.fill(0);
-  buffer.push({ kind: "lost", startMs: 160, durationMs: 20, heardAtMs: 5 }, { ...PLAIN, voiced: false });
-  const pause: CodedFrame = { kind: "silence", startMs: 180, durationMs: 1_202.5, heardAtMs: 6 };
+  buffer.push({ kind: "lost", startMs: 160, durationMs: 20, receivedAtMs: 5 }, { ...PLAIN, voiced: false });
+  const pause: CodedFrame = { kind: "silence", startMs: 180, durationMs: 1_202.5, receivedAtMs: 6 };
   buffer.push(pause, { voiced: false, endOfVoice: true, isRead: false });
   assert.deepEqual(buffer.read(), { frame: packet(7), voiced: true, endOfVoice: false });
   assert.deepEqual(buffer.read()?.frame.kind, "lost");
@@ -179,7 +179,7 @@ Deno.test("Whatever is pushed, read, sent, answered for and lost, nothing is mix
           if (!next) break;
           const { frame } = next;
           const number = frame.startMs / 20;
-          assert.equal(frame.heardAtMs, 1_000 + frame.startMs);
+          assert.equal(frame.receivedAtMs, 1_000 + frame.startMs);
           if (frame.kind === "coded") assert.ok(frame.payload.every((byte) => byte === (number & 0xff)));
           readMs = frame.startMs + 20;
           break;
@@ -205,7 +205,7 @@ Deno.test("Payloads stay whole when all that was held before them was a pause", 
   const { buffer } = setup();
   for (let number = 0; number < 6; number++) buffer.push(packet(number), { ...PLAIN, isRead: true });
   buffer.sent(120, 1);
-  const pause: CodedFrame = { kind: "silence", startMs: 120, durationMs: 400, heardAtMs: 0 };
+  const pause: CodedFrame = { kind: "silence", startMs: 120, durationMs: 400, receivedAtMs: 0 };
   buffer.push(pause, { voiced: false, endOfVoice: true, isRead: false });
   buffer.acknowledge(1);
   const packets = Array.from({ length: 40 }, (_, at) => packet(at, { startMs: 520 + 20 * at }));

@@ -62,7 +62,7 @@ export class VoiceDecoder implements Disposable {
       samples: new Float32Array(),
       sampleRateHz: options.sampleRateHz,
       startMs: 0,
-      heardAtMs: 0,
+      receivedAtMs: 0,
       voiced: false,
       endOfVoice: false,
     };
@@ -180,7 +180,7 @@ export class VoiceDecoder implements Disposable {
     const audio = this.#audio;
     audio.samples = samples;
     audio.startMs = frame.startMs;
-    audio.heardAtMs = frame.heardAtMs;
+    audio.receivedAtMs = frame.receivedAtMs;
     audio.voiced = voiced;
     audio.endOfVoice = endOfVoice;
     this.#emitTo(audio, frame);

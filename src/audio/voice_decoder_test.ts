@@ -105,19 +105,19 @@ function timeline(payloads: readonly Uint8Array[], startMs = 0): (CodedFrame & {
     startMs: startMs + 20 * i,
     durationMs: 20,
     payload,
-    heardAtMs: 5_000 + startMs + 20 * i,
+    receivedAtMs: 5_000 + startMs + 20 * i,
   }));
 }
 
-const lost = ({ startMs, durationMs, heardAtMs }: CodedFrame): CodedFrame => ({
+const lost = ({ startMs, durationMs, receivedAtMs }: CodedFrame): CodedFrame => ({
   kind: "lost",
   startMs,
   durationMs,
-  heardAtMs,
+  receivedAtMs,
 });
 
 function silence(startMs: number, durationMs: number): CodedFrame {
-  return { kind: "silence", startMs, durationMs, heardAtMs: 5_000 + startMs };
+  return { kind: "silence", startMs, durationMs, receivedAtMs: 5_000 + startMs };
 }
 
 const quiet = (seconds: number, rateHz = 16_000): Speech => ({
@@ -260,7 +260,10 @@ Deno.test("Pre-roll is not voiced, the packet that was recognised is, and times 
   assert.ok(first.length >= 20, `${first.length} frames of pre-roll`);
   assert.deepEqual(first.map((f) => f.voiced), first.map((_, i) => i === first.length - 1));
   const source = frames.slice(at - first.length, at);
-  assert.deepEqual(first.map((f) => [f.startMs, f.heardAtMs]), source.map((f) => [f.startMs, f.heardAtMs]));
+  assert.deepEqual(
+    first.map((f) => [f.startMs, f.receivedAtMs]),
+    source.map((f) => [f.startMs, f.receivedAtMs]),
+  );
   for (const frame of first) assert.deepEqual([frame.samples.length, frame.sampleRateHz], [480, RATE]);
 });
 

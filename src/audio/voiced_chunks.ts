@@ -89,7 +89,7 @@ export class VoicedChunks implements VoicedPcm, Disposable {
       samples: new Float32Array(),
       sampleRateHz,
       startMs: 0,
-      heardAtMs: 0,
+      receivedAtMs: 0,
       voiced: false,
       endOfVoice: false,
     };
@@ -205,7 +205,7 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     const isCut = sentSamples > 0;
     audio.samples = isCut ? samples.subarray(sentSamples) : samples;
     audio.startMs = isCut ? this.#sentToMs : frame.startMs;
-    audio.heardAtMs = frame.heardAtMs;
+    audio.receivedAtMs = frame.receivedAtMs;
     this.#framed(audio);
   };
 

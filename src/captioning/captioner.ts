@@ -135,7 +135,7 @@ export class Captioner {
   #sent(frame: PcmFrame): void {
     this.#voice.sent(frame, this.#options.clock.now());
     const endMs = frame.startMs + frame.samples.length / frame.sampleRateHz * 1000;
-    this.#say({ type: "audio", voiced: frame.voiced, endMs, heardAtMs: frame.heardAtMs });
+    this.#say({ type: "audio", voiced: frame.voiced, endMs, receivedAtMs: frame.receivedAtMs });
   }
 
   #say(input: UtteranceInput): void {

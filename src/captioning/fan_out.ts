@@ -133,7 +133,7 @@ export class FanOut implements Disposable {
     if (sent === 0 || caption.isNotice) return;
     meter.count("transcription_transcripts_total", String(caption.final), sent);
     // What translation takes is a number of its own: tiro_translation_ms.
-    if (!only) meter.observe("transcription_latency_ms", clock.now() - caption.heardAtMs);
+    if (!only) meter.observe("transcription_latency_ms", clock.now() - caption.receivedAtMs);
   }
 
   /** The listeners who want this caption in another language, by that language. */

@@ -13,7 +13,7 @@ function caption(speakerId: string, text: string, final = false): Caption {
     text,
     final,
     spoken: { startMs: 0, endMs: 0 },
-    heardAtMs: 0,
+    receivedAtMs: 0,
   };
 }
 

@@ -10,7 +10,7 @@ const caption = (text: string, final = false, utterance = 0): Caption => ({
   text,
   final,
   spoken: { startMs: 0, endMs: 0 },
-  heardAtMs: 0,
+  receivedAtMs: 0,
 });
 const texts = (captions: readonly Caption[]) => captions.map(({ text }) => text);
 

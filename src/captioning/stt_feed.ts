@@ -94,7 +94,7 @@ export class SttFeed {
   #isUnused = false;
   /** The last audio sent, silence included. */
   #last:
-    | { endMs: number; heardAtMs: number; isOver: boolean; isPause: boolean; starvedAtMs?: number }
+    | { endMs: number; receivedAtMs: number; isOver: boolean; isPause: boolean; starvedAtMs?: number }
     | undefined;
   /** Time up to which audio was sent: silence follows in its pace. */
   #coveredMs = 0;
@@ -211,14 +211,14 @@ export class SttFeed {
 
   async #write(session: LiveSession, frame: PcmFrame): Promise<void> {
     const { scope, clock, events } = this.#options;
-    const { voiced, endOfVoice, heardAtMs } = frame;
+    const { voiced, endOfVoice, receivedAtMs } = frame;
     const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
     const stalled = clock.timer(STALLED_MS, this.#stalled);
     try {
       await session.write(frame);
       if (this.#session !== session) return; // it ended meanwhile, and what it took is to be sent again
       const isPause = endOfVoice || !voiced;
-      this.#last = { endMs: frame.startMs + durationMs, heardAtMs, isOver: endOfVoice, isPause };
+      this.#last = { endMs: frame.startMs + durationMs, receivedAtMs, isOver: endOfVoice, isPause };
       this.#tail.sent({ voiced, durationMs }, clock.now());
       events.sent(frame);
     } catch (error) {
@@ -258,7 +258,7 @@ export class SttFeed {
         samples: new Float32Array(Math.round(chunkMs * sampleRateHz / 1_000)),
         sampleRateHz,
         startMs: last.endMs,
-        heardAtMs: last.heardAtMs,
+        receivedAtMs: last.receivedAtMs,
         voiced: false,
         endOfVoice: true,
       });

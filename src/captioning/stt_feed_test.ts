@@ -125,7 +125,7 @@ function frame(startMs: number, nowMs: number, more: Partial<PcmFrame> = {}): Pc
     samples: new Float32Array(3_200).fill(0.1),
     sampleRateHz: 16_000,
     startMs,
-    heardAtMs: nowMs,
+    receivedAtMs: nowMs,
     voiced: true,
     endOfVoice: false,
     ...more,

@@ -16,7 +16,7 @@ function caption(speakerId: string, text: string, final = true, languageId = "en
     text,
     final,
     spoken: { startMs: 0, endMs: 0 },
-    heardAtMs: 0,
+    receivedAtMs: 0,
   };
 }
 

@@ -28,7 +28,7 @@ import { ShownText } from "./shown_text.ts";
 
 export type UtteranceInput =
   /** Audio went to the provider: what the speaker is doing, for the silence rules. */
-  | { type: "audio"; voiced: boolean; endMs: number; heardAtMs: number }
+  | { type: "audio"; voiced: boolean; endMs: number; receivedAtMs: number }
   /** The provider spoke; of voice, or (`unvoiced`) of none, which is not shown. */
   | { type: "stt"; event: SttEvent; unvoiced?: boolean }
   /** The session is over: nothing more will come for the words so far. */
@@ -81,7 +81,7 @@ export class Utterances {
   #voiced = false;
   #unvoicedSinceMs = 0;
   #endMs = 0;
-  #heardAtMs = 0;
+  #receivedAtMs = 0;
 
   constructor(options: UtterancesOptions) {
     this.#speakerId = options.speakerId;
@@ -105,7 +105,7 @@ export class Utterances {
         if (this.#voiced && !input.voiced) this.#unvoicedSinceMs = nowMs;
         this.#voiced = input.voiced;
         this.#endMs = input.endMs;
-        this.#heardAtMs = input.heardAtMs;
+        this.#receivedAtMs = input.receivedAtMs;
         return NONE;
       case "session_ended":
         return this.flush();
@@ -333,7 +333,7 @@ export class Utterances {
       text,
       final,
       spoken: { startMs: Math.min(this.#startMs, this.#endMs), endMs: this.#endMs },
-      heardAtMs: this.#heardAtMs,
+      receivedAtMs: this.#receivedAtMs,
     };
   }
 

@@ -10,7 +10,7 @@ class World {
   hear(voiced: boolean): this {
     return this.#add(
       this.utterances.receive(
-        { type: "audio", voiced, endMs: this.nowMs, heardAtMs: this.nowMs },
+        { type: "audio", voiced, endMs: this.nowMs, receivedAtMs: this.nowMs },
         this.nowMs,
       ),
     );
@@ -141,19 +141,25 @@ Deno.test("A hypothesis after a final is a new utterance from its first word", (
 Deno.test("A caption tells who spoke, when, and when the newest audio behind it was heard", () => {
   const utterances = new Utterances({ speakerId: "s7", languageId: "fr", separator: " " });
   const word = (text: string) => utterances.receive({ type: "stt", event: { type: "word", text } }, 9_000);
-  utterances.receive({ type: "audio", voiced: true, endMs: 1_200, heardAtMs: 8_100 }, 8_200);
+  utterances.receive({ type: "audio", voiced: true, endMs: 1_200, receivedAtMs: 8_100 }, 8_200);
   const [first] = word("bonjour");
-  utterances.receive({ type: "audio", voiced: true, endMs: 1_400, heardAtMs: 8_300 }, 8_400);
+  utterances.receive({ type: "audio", voiced: true, endMs: 1_400, receivedAtMs: 8_300 }, 8_400);
   const [second] = word("madame");
   const common = { speakerId: "s7", utterance: 0, languageId: "fr", final: false };
   assert.deepEqual([first, second], [
-    { ...common, revision: 0, text: "bonjour", spoken: { startMs: 1_200, endMs: 1_200 }, heardAtMs: 8_100 },
+    {
+      ...common,
+      revision: 0,
+      text: "bonjour",
+      spoken: { startMs: 1_200, endMs: 1_200 },
+      receivedAtMs: 8_100,
+    },
     {
       ...common,
       revision: 1,
       text: "bonjour madame",
       spoken: { startMs: 1_200, endMs: 1_400 },
-      heardAtMs: 8_300,
+      receivedAtMs: 8_300,
     },
   ]);
 });

@@ -6,7 +6,7 @@ const frame = (voiced: boolean, durationMs = 200): PcmFrame => ({
   samples: new Float32Array(16 * durationMs),
   sampleRateHz: 16_000,
   startMs: 0,
-  heardAtMs: 0,
+  receivedAtMs: 0,
   voiced,
   endOfVoice: false,
 });

@@ -22,7 +22,7 @@ export interface Caption {
   /** Media time of the spoken interval, ms. */
   spoken: { startMs: number; endMs: number };
   /** Monotonic clock when the newest audio behind this caption was heard, ms. */
-  heardAtMs: number;
+  receivedAtMs: number;
   /** Set on a line of the service's own in place of words it cannot have: no transcript, never final. */
   isNotice?: true;
 }

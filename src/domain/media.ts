@@ -20,11 +20,11 @@ export interface RtpPacket {
 /** One step of a speaker's timeline as it is kept, in order, with no holes and no overlaps. */
 export type CodedFrame =
   /** Audio to decode: an Opus packet, or PCM in 16-bit samples. Its payload is lent as in RtpPacket. */
-  | { kind: "coded"; startMs: number; durationMs: number; payload: Uint8Array; heardAtMs: number }
+  | { kind: "coded"; startMs: number; durationMs: number; payload: Uint8Array; receivedAtMs: number }
   /** A packet that never came: conceal it. */
-  | { kind: "lost"; startMs: number; durationMs: number; heardAtMs: number }
+  | { kind: "lost"; startMs: number; durationMs: number; receivedAtMs: number }
   /** Time in which the sender sent nothing (DTX, a muted track, a hole too long to conceal): silence of any length. */
-  | { kind: "silence"; startMs: number; durationMs: number; heardAtMs: number };
+  | { kind: "silence"; startMs: number; durationMs: number; receivedAtMs: number };
 
 /** Decoded audio, mono. Outside of `audio/` the samples are whose the frame is, and nobody else's. */
 export interface PcmFrame {
@@ -34,7 +34,7 @@ export interface PcmFrame {
   /** Media time of the first sample, ms. */
   startMs: number;
   /** Monotonic clock when the newest packet in this frame arrived, ms. */
-  heardAtMs: number;
+  receivedAtMs: number;
   /** Whether this frame was judged to hold a voice; false for pre-roll and for the tail after a voice. */
   voiced: boolean;
   /** Set on the last frame before a pause: the framer must not hold its remainder back. */

@@ -143,7 +143,7 @@ const CAPTION: Caption = {
   text: "red",
   final: false,
   spoken: { startMs: 0, endMs: 500 },
-  heardAtMs: 1_700,
+  receivedAtMs: 1_700,
 };
 
 Deno.test("However often a language changes, a worker gets one message a speaker and beat, and the newest at last", () =>
@@ -228,18 +228,18 @@ Deno.test("Captions and troubles reach their own speaker, in order, and none aft
     assert.deepEqual(b.said, []);
   }));
 
-Deno.test("A worker's clock has another zero: heardAtMs is told in ours, by the quickest message seen", () =>
+Deno.test("A worker's clock has another zero: receivedAtMs is told in ours, by the quickest message seen", () =>
   withHost({ workers: 1 }, ({ threads: [thread], open, clock }) => {
     const told = open("a"); // ready came at 10 000 of our clock and 1 000 of the worker's
     const { id } = thread.last("open");
     thread.says({ type: "caption", id, caption: CAPTION });
-    assert.equal(told.captions[0].heardAtMs, 10_700);
+    assert.equal(told.captions[0].receivedAtMs, 10_700);
     thread.beat({ nowMs: 1_040 }); // 40 ms less under way than ready
     thread.says({ type: "caption", id, caption: CAPTION });
-    assert.equal(told.captions[1].heardAtMs, 10_660);
+    assert.equal(told.captions[1].receivedAtMs, 10_660);
     thread.beat({ nowMs: 900 }); // a slow message tells nothing
     thread.says({ type: "caption", id, caption: CAPTION });
-    assert.equal(told.captions[2].heardAtMs, 10_660);
+    assert.equal(told.captions[2].receivedAtMs, 10_660);
     assert.equal(clock.now(), 10_000);
   }));
 

@@ -218,8 +218,8 @@ export class WorkerLink {
       case "log":
         return this.#log(message);
       case "caption": {
-        const heardAtMs = message.caption.heardAtMs + this.#clockOffsetMs;
-        return this.#speakers.get(message.id)?.events?.caption({ ...message.caption, heardAtMs });
+        const receivedAtMs = message.caption.receivedAtMs + this.#clockOffsetMs;
+        return this.#speakers.get(message.id)?.events?.caption({ ...message.caption, receivedAtMs });
       }
       case "heard":
         return this.#speakers.get(message.id)?.events?.heard();

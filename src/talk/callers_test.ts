@@ -34,7 +34,7 @@ Deno.test("An utterance keeps the name it began with", () => {
       text: "words",
       final: false,
       spoken: { startMs: 0, endMs: 0 },
-      heardAtMs: 0,
+      receivedAtMs: 0,
     };
     const { speakerId, ...rest } = names.name(caption);
     assert.deepEqual({ ...rest, speakerId: "bridge" }, caption);

@@ -135,7 +135,7 @@ export class FakeSpeaker implements HostedSpeaker<"webrtc"> {
       text,
       final,
       spoken: { startMs: 0, endMs: 0 },
-      heardAtMs: 0,
+      receivedAtMs: 0,
       ...more,
     };
     this.events.caption(caption);

@@ -177,7 +177,7 @@ export async function say(session: SttSession, speech: Speech): Promise<void> {
       samples: new Float32Array(samples.length),
       sampleRateHz,
       startMs: 0,
-      heardAtMs: performance.now(),
+      receivedAtMs: performance.now(),
       voiced: false,
       endOfVoice: false,
     });
@@ -190,7 +190,7 @@ export function frames({ samples, sampleRateHz }: Speech): PcmFrame[] {
     samples: samples.slice(index * length, (index + 1) * length),
     sampleRateHz,
     startMs: index * FRAME_MS,
-    heardAtMs: performance.now(),
+    receivedAtMs: performance.now(),
     voiced: true,
     endOfVoice: false,
   }));

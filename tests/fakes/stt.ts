@@ -49,7 +49,7 @@ export interface FakeWord {
   /** Where the word ended in the audio of its session, ms. */
   endMs: number;
   /** performance.now() when the audio came that told the word, and when the word was sent: between them the stand-in's delay. */
-  heardAtMs: number;
+  receivedAtMs: number;
   sentAtMs: number;
 }
 
@@ -266,7 +266,10 @@ export class FakeKyutaiServer implements AsyncDisposable {
       timers.add(timer);
       return timer;
     };
-    const say = (messages: readonly unknown[], word?: { word: string; endMs: number; heardAtMs: number }) => {
+    const say = (
+      messages: readonly unknown[],
+      word?: { word: string; endMs: number; receivedAtMs: number },
+    ) => {
       const send = () => {
         for (const message of messages) connection.send(JSON.stringify(message));
         if (word) record.words.push({ ...word, sentAtMs: performance.now() });
@@ -289,13 +292,13 @@ export class FakeKyutaiServer implements AsyncDisposable {
           return this.#happened();
         }
         rearm();
-        const heardAtMs = performance.now();
+        const receivedAtMs = performance.now();
         const samples = record.remember(data);
         if (foreign) {
           for (const reply of foreign(data, record.frameBytes.length - 1)) connection.send(reply);
           return this.#happened();
         }
-        for (const word of ears.receive(samples)) say(voice.word(word.word), { ...word, heardAtMs });
+        for (const word of ears.receive(samples)) say(voice.word(word.word), { ...word, receivedAtMs });
         const turnEnd = voice.audio(samples);
         if (turnEnd.length > 0) say(turnEnd);
         this.#happened();

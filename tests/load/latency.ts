@@ -51,11 +51,11 @@ export function measureLatencies(
     const word = connections
       .filter(({ words }) => words.length > 0 && words.every(({ word }) => speaker.words.includes(word)))
       .flatMap(({ words }) => words)
-      .find(({ word, heardAtMs }) => word === speaker.words[0] && isIn(heardAtMs));
+      .find(({ word, receivedAtMs }) => word === speaker.words[0] && isIn(receivedAtMs));
     if (!partial || !word) continue;
-    const own = word.sentAtMs - word.heardAtMs;
+    const own = word.sentAtMs - word.receivedAtMs;
     stages.service.push(partial.atMs - firstWordAtMs - own);
-    stages.audio.push(word.heardAtMs - firstWordAtMs);
+    stages.audio.push(word.receivedAtMs - firstWordAtMs);
     stages.own.push(own);
     stages.text.push(partial.atMs - word.sentAtMs);
   }

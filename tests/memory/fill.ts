@@ -70,7 +70,7 @@ function fillSpeaker(seed: number): void {
     kind: "coded" as const,
     startMs: 2.5 * at,
     durationMs: 2.5,
-    heardAtMs: 0,
+    receivedAtMs: 0,
     payload: packet(at).payload,
   });
   for (let at = 0; at < 8_000; at++) gate.hold(opus(at));
@@ -166,7 +166,7 @@ function caption(at: number, final: boolean): Caption {
     text: wide(LIMITS.utteranceChars, at),
     final,
     spoken: { startMs: 0, endMs: 1 },
-    heardAtMs: 0,
+    receivedAtMs: 0,
   };
 }
 

@@ -39,7 +39,7 @@ async function connect(options: FakeKyutaiOptions & { clock?: FakeClock; signal?
 
 function frame(voiced = true, ms = FRAME_MS): PcmFrame {
   const samples = Float32Array.from({ length: 24 * ms }, (_, at) => Math.sin(at / 5) / 3);
-  return { samples, sampleRateHz: 24_000, startMs: 0, heardAtMs: 0, voiced, endOfVoice: false };
+  return { samples, sampleRateHz: 24_000, startMs: 0, receivedAtMs: 0, voiced, endOfVoice: false };
 }
 
 /** What became of a promise by the time everything that waits only on promises has run. */

@@ -16,7 +16,7 @@ function open(
 }
 
 function frame(samples = new Float32Array(1_280)): PcmFrame {
-  return { samples, sampleRateHz: 16_000, startMs: 0, heardAtMs: 0, voiced: true, endOfVoice: false };
+  return { samples, sampleRateHz: 16_000, startMs: 0, receivedAtMs: 0, voiced: true, endOfVoice: false };
 }
 
 async function collect<T>(stream: ReadableStream<T>): Promise<T[]> {

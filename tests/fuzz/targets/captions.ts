@@ -104,7 +104,9 @@ export const captions = defineTarget({
           reader.read(utterances.receive({ type: "stt", event, unvoiced: true }, nowMs));
         } else {
           voiced = each.kind === "voice";
-          reader.read(utterances.receive({ type: "audio", voiced, endMs: nowMs, heardAtMs: nowMs }, nowMs));
+          reader.read(
+            utterances.receive({ type: "audio", voiced, endMs: nowMs, receivedAtMs: nowMs }, nowMs),
+          );
         }
       }
       reader.read(utterances.flush());
