@@ -1,15 +1,19 @@
 /**
- * Writes docs/API.md from the OpenAPI document (`deno task api-docs`). tests/docs_test.ts fails where the two differ.
- * The file has no version in it: what changed is in CHANGELOG.md.
+ * Writes docs/API.md and the page at /docs from the OpenAPI document (`deno task api-docs`). tests/docs_test.ts fails
+ * where a file differs. docs/API.md names no version: changes are in CHANGELOG.md.
  */
 import { API } from "../src/api.ts";
-import { apiDocument, apiReference, type Operation } from "../src/http/mod.ts";
+import { apiDocument } from "../src/http/mod.ts";
+import { apiPage } from "./api_page.ts";
+import { apiReference, type Operation, type Reference } from "./api_reference.ts";
 
-const FILE = new URL("../docs/API.md", import.meta.url);
+/** The files with their contents. */
+export async function apiDocs(): Promise<Record<string, string>> {
+  const reference = apiReference(apiDocument(API, ""));
+  return { "docs/API.md": await apiMarkdown(reference), "src/api_docs.html": apiPage(reference) };
+}
 
-/** The file as it should be, formatted. */
-export async function apiMarkdown(): Promise<string> {
-  const { title, description, credentials, groups } = apiReference(apiDocument(API, ""));
+async function apiMarkdown({ title, description, credentials, groups }: Reference): Promise<string> {
   const blocks = [
     `# The REST API of ${title}`,
     "<!-- Generated: change the routes and schemas in src, then run `deno task api-docs`. -->",
@@ -81,4 +85,8 @@ async function formatted(markdown: string): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-if (import.meta.main) await Deno.writeTextFile(FILE, await apiMarkdown());
+if (import.meta.main) {
+  for (const [path, text] of Object.entries(await apiDocs())) {
+    await Deno.writeTextFile(new URL(`../${path}`, import.meta.url), text);
+  }
+}

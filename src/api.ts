@@ -1,4 +1,5 @@
 /** The REST API of this service: what its doors and its host bring, put together. */
+import page from "./api_docs.html" with { type: "text" };
 import { type ExApp, type Log, type Translations, UnavailableError } from "./domain/mod.ts";
 import type { ApiDescription, HttpAppOptions, RouteGroup } from "./http/mod.ts";
 import { authenticator, type Credentials, SECURITY_SCHEMES } from "./identity/mod.ts";
@@ -15,6 +16,7 @@ export const API: ApiDescription = {
   lists: [TALK_API, EX_APP_API],
   meanings: { ...SPEAKER_REASONS, ...TRANSLATION_REASONS },
   security: SECURITY_SCHEMES,
+  page,
 };
 
 export interface ApiServices {

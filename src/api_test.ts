@@ -1,8 +1,9 @@
 import assert from "@std/assert";
 import { API, apiOf } from "./api.ts";
 import { createRouter } from "./http/app.ts";
-import { CONTENT_SECURITY_POLICY, docsPage } from "./http/docs_page.ts";
-import { apiDocument, apiReference } from "./http/mod.ts";
+import { apiReference } from "../scripts/api_reference.ts";
+import { apiDocument } from "./http/mod.ts";
+import { contentSecurityPolicy } from "./http/operation.ts";
 import { type Rooms, talkRoutes } from "./talk/mod.ts";
 
 const document = apiDocument(API, "1.2.3");
@@ -102,13 +103,13 @@ Deno.test("Statuses of Talk's contract are in the document", () => {
 });
 
 Deno.test("The page shows every route, loads nothing and runs nothing", () => {
-  const page = docsPage(document);
+  const { page } = API;
   for (const route of documented) {
     const [method, path] = route.split(" ");
     assert.ok(page.includes(`<h3><code>${method.toUpperCase()} ${path}</code></h3>`), route);
   }
   assert.doesNotMatch(page, /<script|<img|<link|https?:|@import|url\(|\son\w+=/);
-  assert.match(CONTENT_SECURITY_POLICY, /default-src 'none'; style-src 'sha256-[\w+/]{43}='/);
+  assert.match(contentSecurityPolicy(page), /default-src 'none'; style-src 'sha256-[\w+/]{43}='/);
   // Backticks of the descriptions have become code, and what they hold is no markup.
   assert.ok(!page.includes("`"));
   assert.ok(page.includes("<code>Authorization: Bearer &lt;token&gt;</code>"));

@@ -1,8 +1,10 @@
 /** What the documents say is what the code does. */
 import assert from "@std/assert";
-import { apiMarkdown } from "../scripts/api_docs.ts";
+import { apiDocs } from "../scripts/api_docs.ts";
 import { VARIABLES } from "../src/config/mod.ts";
 import { LIMITS } from "../src/domain/mod.ts";
+import { STT_PROVIDERS } from "../src/stt/mod.ts";
+import { TRANSLATION_PROVIDERS } from "../src/translation/mod.ts";
 import { flagsOf } from "./load/start_flags.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
@@ -24,15 +26,27 @@ Deno.test("The README's table of variables is the code's", async () => {
 /** Where to listen: the image sets it, and AppAPI in the containers it makes itself. */
 const ADDRESS = ["HOST", "PORT", "APP_HOST", "APP_PORT", "HP_SHARED_KEY", "HP_EXAPP_SOCK", "HP_FRP_ADDRESS"];
 
+/** The variables that compose.yaml passes to the container under their own names. */
+async function passedOn(): Promise<string[]> {
+  const [, block] = /\n {4}environment:\n((?: {6}.*\n)+)/.exec(await read("compose.yaml")) ?? [];
+  return [...block.matchAll(/^ {6}(\w+): \$\{(\w+):[-?].*\}$/gm)]
+    .map(([line, name, value]) => name === value ? name : assert.fail(line));
+}
+
 Deno.test("compose.yaml passes on every variable but the address, which the image sets", async () => {
-  const compose = await read("compose.yaml");
-  const missing = VARIABLES.map(({ name }) => name)
-    .filter((name) => !ADDRESS.includes(name) && !compose.includes(`${name}: \${${name}`));
-  assert.deepEqual(missing, []);
+  const wanted = VARIABLES.map(({ name }) => name).filter((name) => !ADDRESS.includes(name));
+  assert.deepEqual((await passedOn()).toSorted(), wanted.toSorted());
 });
 
-Deno.test("docs/API.md is what the routes say (deno task api-docs writes it)", async () => {
-  assert.equal(await read("docs/API.md"), await apiMarkdown());
+Deno.test("compose.yaml passes on every variable of every provider in the registries", async () => {
+  const passed = await passedOn();
+  for (const { name, variables } of [...STT_PROVIDERS, ...TRANSLATION_PROVIDERS]) {
+    assert.deepEqual(variables.map(({ name }) => name).filter((name) => !passed.includes(name)), [], name);
+  }
+});
+
+Deno.test("docs/API.md and the page at /docs describe the routes (deno task api-docs writes them)", async () => {
+  for (const [path, text] of Object.entries(await apiDocs())) assert.equal(await read(path), text, path);
 });
 
 /** The rows of the table of permissions: what each flag is for, by the flag. */

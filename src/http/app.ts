@@ -81,7 +81,9 @@ export function createRouter(options: HttpAppOptions): OpenAPIHono {
   const { api, version } = options;
   const described = { ...api, lists: options.groups };
   const meanings = allMeanings(described);
-  const groups = [...options.groups, operationRoutes(meanings, apiDocument(described, version), options)];
+  const page = api.page.replaceAll("{version}", version);
+  const operation = operationRoutes(meanings, apiDocument(described, version), page, options);
+  const groups = [...options.groups, operation];
   const routes = groups.flatMap(({ routes }) => routes);
   const app = new OpenAPIHono({
     strict: false, // a slash at the end is no reason to refuse

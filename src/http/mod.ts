@@ -3,7 +3,6 @@ export { createHttpApp, type HttpApp, type HttpAppOptions } from "./app.ts";
 export { type ApiDescription, type ApiDocument, apiDocument } from "./document.ts";
 export { STATUS_FATAL, withSentNames } from "./errors.ts";
 export { DEGRADED_HEADER, type Meanings, type ServiceStatus } from "./health.ts";
-export { apiReference, type Field, type Operation, type Reference } from "./reference.ts";
 export * from "./route_group.ts";
 export { type HttpServer, type ListenAddress, ListenError, serveHttp, type ServeOptions } from "./serve.ts";
 export { watchTunnel } from "./tunnel_watch.ts";

@@ -1,7 +1,7 @@
 /** What those who run the service ask of it: health, numbers, and the API's own document. */
+import { createHash } from "node:crypto";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiDocument } from "./document.ts";
-import { CONTENT_SECURITY_POLICY, docsPage } from "./docs_page.ts";
 import { DEGRADED_HEADER, listOf, type Meanings, type ServiceStatus } from "./health.ts";
 import { json, needs, open, type RouteGroup, type RouteList, unauthorised } from "./route_group.ts";
 
@@ -66,7 +66,7 @@ const metrics = createRoute({
   },
 });
 
-const document = createRoute({
+const documentRoute = createRoute({
   method: "get",
   path: "/openapi.json",
   tags: ["Operation"],
@@ -91,7 +91,7 @@ const TAG = { name: "Operation", description: "For those who run the service" };
 
 /** `meanings`: of the codes /healthz may have. */
 export function operationList(meanings: Meanings): RouteList {
-  return { tags: [TAG], routes: [healthRoute(meanings), metrics, document, docs] };
+  return { tags: [TAG], routes: [healthRoute(meanings), metrics, documentRoute, docs] };
 }
 
 export interface OperationServices {
@@ -101,10 +101,18 @@ export interface OperationServices {
   meter: { render(): Promise<string>; readonly contentType: string };
 }
 
-/** Handlers of those routes; `api` is the document they show. */
+/** Of an HTML page without scripts: nothing may be loaded, sent or framed, and only the page's own style applies. */
+export function contentSecurityPolicy(page: string): string {
+  const style = /<style>([^<]*)/.exec(page)?.[1] ?? "";
+  const hash = createHash("sha256").update(style).digest("base64");
+  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+}
+
+/** Handlers of those routes, which serve `document` and `page`. */
 export function operationRoutes(
   meanings: Meanings,
-  api: ApiDocument,
+  document: ApiDocument,
+  page: string,
   { status, acceptingWork, meter }: OperationServices,
 ): RouteGroup {
   return {
@@ -129,9 +137,9 @@ export function operationRoutes(
         metrics,
         async (c) => c.text(await meter.render(), 200, { "content-type": meter.contentType }),
       );
-      app.openapi(document, (c) => c.json(api, 200));
-      const page = docsPage(api);
-      app.openapi(docs, (c) => c.html(page, 200, { "content-security-policy": CONTENT_SECURITY_POLICY }));
+      app.openapi(documentRoute, (c) => c.json(document, 200));
+      const policy = contentSecurityPolicy(page);
+      app.openapi(docs, (c) => c.html(page, 200, { "content-security-policy": policy }));
     },
   };
 }

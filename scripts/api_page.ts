@@ -1,7 +1,5 @@
-/** The page at /docs: the reference as HTML made here, without scripts and without a request to anyone. */
-import { createHash } from "node:crypto";
-import { apiReference, type Field, type Operation } from "./reference.ts";
-import type { ApiDocument } from "./document.ts";
+/** The page at /docs as HTML: without scripts, and without anything to load. `http/` fills in `{version}`. */
+import type { Field, Operation, Reference } from "./api_reference.ts";
 
 const STYLE = `
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -20,19 +18,9 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; bo
 }
 `;
 
-/** Nothing may be loaded, sent or framed; only the style above applies. */
-export const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash("sha256").update(STYLE).digest("base64")}'`,
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
-export function docsPage(document: ApiDocument): string {
-  const { title, description, credentials, groups } = apiReference(document);
+export function apiPage({ title, description, credentials, groups }: Reference): string {
   const shown = [
-    `<h1>${text(title)} ${text(document.info.version)}</h1>`,
+    `<h1>${text(title)} {version}</h1>`,
     `<p>${text(description)} The same for machines: <a href="openapi.json">openapi.json</a>.</p>`,
     "<h2>Credentials</h2>",
     "<p>One of these, as the service is configured; with neither configured, none.</p>",
@@ -87,7 +75,7 @@ function fieldCells({ name, place, type, isRequired, description }: Field): stri
   return [`<code>${text(name)}</code>`, place, text(type), isRequired ? "yes" : "", text(description)];
 }
 
-/** Cells are HTML already. */
+/** Cells are HTML. */
 function table(heads: readonly string[], rows: readonly string[][]): string {
   const row = (cells: readonly string[], tag: string) =>
     `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
@@ -96,7 +84,7 @@ function table(heads: readonly string[], rows: readonly string[][]): string {
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-/** What stands between backticks becomes code. */
+/** Escapes `words`; text in backticks becomes code. */
 function text(words: string): string {
   return words.replace(/[&<>"]/g, (char) => ENTITIES[char]).replace(/`([^`]+)`/g, "<code>$1</code>");
 }

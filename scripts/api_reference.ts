@@ -1,25 +1,25 @@
 /**
- * The OpenAPI document as people read it: routes in groups, fields in rows, an example each. Plain data, of which
- * `docs_page.ts` makes the page and `scripts/api_docs.ts` the file. Knows as much of OpenAPI as the routes use.
+ * The OpenAPI document as data for the page and docs/API.md: routes in groups, a row for each field, an example each.
+ * Supports only the parts of OpenAPI that the routes use.
  */
-import type { ApiDocument } from "./document.ts";
+import type { ApiDocument } from "../src/http/mod.ts";
 
 export interface Reference {
   title: string;
   description: string;
-  /** What callers show; one of them is enough. */
+  /** Any one of them is enough. */
   credentials: { name: string; description: string }[];
   groups: { name: string; description: string; operations: Operation[] }[];
 }
 
 export interface Operation {
-  /** In capitals. */
+  /** Upper case. */
   method: string;
   path: string;
   summary: string;
   /** Entries of a list. */
   details: string[];
-  /** No credentials. */
+  /** Needs no credentials. */
   isOpen: boolean;
   fields: Field[];
   /** A body that would be accepted, as JSON. */
@@ -143,7 +143,7 @@ function resolve(schema: Schema | undefined, schemas: Schemas): Resolved | undef
   return name === undefined ? schema as Resolved | undefined : resolve(schemas[name], schemas);
 }
 
-/** Headers that go together are one. */
+/** Headers that are sent together are one entry. */
 function credentialsOf({ components = {}, security = [] }: ApiDocument): Reference["credentials"] {
   return security.map((together) => {
     const parts = Object.keys(together).map((key) => {
