@@ -4,6 +4,7 @@
  */
 import type { PcmFrame } from "../domain/mod.ts";
 import type { Samples } from "./opus.ts";
+import { giveSamples, takeSamples } from "./spare_samples.ts";
 
 export interface FramerOptions {
   sampleRateHz: number;
@@ -91,7 +92,13 @@ export class Framer {
 
   /** Forgets what is held. */
   reset(): void {
+    if (this.#chunk) giveSamples(this.#chunk);
     this.#chunk = undefined;
+  }
+
+  /** Takes back the samples of a chunk that nobody reads any more. */
+  recycle(samples: Samples): void {
+    if (samples.length === this.#chunkSamples) giveSamples(samples);
   }
 
   #begin(startMs: number): Samples {
@@ -99,7 +106,7 @@ export class Framer {
     this.#startMs = startMs;
     this.#receivedAtMs = -Infinity;
     this.#voiced = false;
-    return new Float32Array(this.#chunkSamples);
+    return takeSamples(this.#chunkSamples);
   }
 
   #take(endOfVoice: boolean): PcmFrame {
@@ -124,7 +131,8 @@ export class Framer {
   }
 }
 
-/** Cuts the buffer itself: a view of a longer one would be sent whole by whoever sends `samples.buffer`. */
+/** A copy: a view of the longer one would be sent whole by whoever sends `samples.buffer`. */
 function shortened(chunk: Samples, length: number): Samples {
-  return new Float32Array(chunk.buffer.transfer(length * Float32Array.BYTES_PER_ELEMENT));
+  giveSamples(chunk);
+  return chunk.slice(0, length);
 }

@@ -104,3 +104,14 @@ Deno.test("Framer refuses audio of another rate and chunks of other lengths", ()
     assert.throws(() => new Framer({ sampleRateHz: RATE, chunkMs }), RangeError);
   }
 });
+
+Deno.test("A chunk given back is used again; one that is kept never changes", () => {
+  const framer = new Framer({ sampleRateHz: RATE, chunkMs: 100 });
+  const [kept] = framer.receive(audio(0, 100));
+  const [returned] = framer.receive(audio(100, 100));
+  framer.recycle(returned.samples);
+  const [next] = framer.receive(audio(200, 100));
+  assert.equal(next.samples.buffer, returned.samples.buffer);
+  assert.deepEqual(kept.samples, audio(0, 100).samples);
+  assert.deepEqual(next.samples, audio(200, 100).samples);
+});

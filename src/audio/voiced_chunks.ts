@@ -21,6 +21,7 @@ import {
 } from "../domain/mod.ts";
 import type { EmitSamples } from "./frame_decoder.ts";
 import { Framer } from "./framer.ts";
+import type { Samples } from "./opus.ts";
 import { SpeechBuffer } from "./speech_buffer.ts";
 import { limitAndMeasureDb } from "./voice_threshold.ts";
 
@@ -153,6 +154,10 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     return chunk;
   }
 
+  recycle(samples: Samples): void {
+    this.#framer.recycle(samples);
+  }
+
   acknowledge(mark: number): void {
     this.#buffer.acknowledge(mark);
   }
@@ -232,6 +237,7 @@ export class VoicedChunks implements VoicedPcm, Disposable {
   }
 
   #letGo(): void {
+    for (const { samples } of this.#ready) this.recycle(samples);
     this.#ready.length = 0;
     this.#framer.reset();
   }

@@ -21,6 +21,7 @@ import {
   type SpeakerTrouble,
   SttError,
   type SttEvent,
+  type SttOptions,
   type SttSession,
   type VoicedPcm,
 } from "../domain/mod.ts";
@@ -288,7 +289,7 @@ export class SttFeed {
     this.#trouble.opening();
     const languageId = this.#languageId;
     try {
-      const opened = await sessions.open(attempt, { languageId }, signal);
+      const opened = await sessions.open(attempt, this.#sttOptions(languageId), signal);
       // What waits was said in the newest language, as far as is known. Once: whoever changes it without end is recognised.
       if (languageId === this.#languageId || this.#isUnused) return this.#adopt(languageId, opened);
       this.#isUnused = true;
@@ -299,6 +300,10 @@ export class SttFeed {
       this.#trouble.notOpened(error);
       return undefined;
     }
+  }
+
+  #sttOptions(languageId: string): SttOptions {
+    return { languageId, recycle: (samples) => this.#options.speech.recycle(samples) };
   }
 
   #adopt(languageId: string, opened: SttSession): LiveSession {
@@ -431,7 +436,7 @@ export class SttFeed {
     this.#isReplacing = true;
     scope.run(async (signal) => {
       try {
-        await use(await sessions.open(await sessions.turn(signal), { languageId }, signal));
+        await use(await sessions.open(await sessions.turn(signal), this.#sttOptions(languageId), signal));
       } catch {
         signal.throwIfAborted(); // else it was reported, and the session in use goes on
         onFailed();

@@ -113,6 +113,8 @@ class FakeSpeech implements VoicedPcm {
   acknowledge(mark: number): void {
     this.sent = this.sent.filter((each) => each.mark > mark);
   }
+  recycle(): void {}
+
   rewind(): void {
     this.waiting.unshift(...this.sent.map(({ frame }) => frame));
     this.sent = [];

@@ -56,6 +56,8 @@ export interface VoicedPcm {
    * The next chunk, which counts as sent: `markOf` gives what will acknowledge it. Undefined when it is not complete yet.
    */
   take(markOf: (durationMs: number) => number): PcmFrame | undefined;
+  /** Takes back the samples of a chunk that nobody reads any more, to use their memory again. */
+  recycle(samples: PcmFrame["samples"]): void;
   /** What was sent with a mark of this at the most is acknowledged. */
   acknowledge(mark: number): void;
   /** The session is gone: what it did not acknowledge will be taken again. */

@@ -22,8 +22,8 @@ export type SttEvent =
 export interface SttSession extends AsyncDisposable {
   /**
    * Sends a frame at the provider's rate. Resolves when the next may be written: it waits while the provider takes no
-   * more, as far as it can tell. Rejects with SttError once the session is over. The samples are not looked at any more
-   * once it has resolved: their memory is used again.
+   * more, as far as it can tell. Rejects with SttError once the session is over. The samples are the session's from
+   * then on; see `recycle`.
    */
   write(frame: PcmFrame): Promise<void>;
   /**
@@ -46,6 +46,11 @@ export interface SttSession extends AsyncDisposable {
 export interface SttOptions {
   /** One of the provider's language ids. */
   languageId: string;
+  /**
+   * Takes back the samples of a frame that was written, to use their memory again: for a provider that has copied or sent
+   * them. One that keeps them does not call it, and nobody changes them.
+   */
+  recycle?: (samples: PcmFrame["samples"]) => void;
 }
 
 /** What a provider is like. */

@@ -227,6 +227,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "worker",
+    name: "Spare memory for chunks",
+    bounds: ["SPARES_MAX: audio/spare_samples.ts", "CHUNK_MS_MAX: audio/framer.ts"],
+    bytes: "SPARES_MAX * CHUNK_MS_MAX * PCM_SECOND / 1000",
+    full: "let go",
+    isFilled: true,
+  },
+  {
+    owner: "worker",
     name: "Spare memory for frames, and masks",
     bounds: ["FREE_BUFFERS_MAX: flow/binary_frame.ts", "BUFFER_BYTES: flow/binary_frame.ts"],
     bytes: "FREE_BUFFERS_MAX * BUFFER_BYTES + 4096",

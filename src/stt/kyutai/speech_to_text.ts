@@ -119,7 +119,7 @@ async function open(settings: KyutaiOptions, options: SttOptions, signal: AbortS
       maxMessageSize: KYUTAI_LIMITS.messageBytes,
       tls: settings.tls,
     });
-    if (!signal.aborted) return new KyutaiSession(socket, settings, signal);
+    if (!signal.aborted) return new KyutaiSession(socket, settings, options.recycle, signal);
     await socket.close();
     throw signal.reason;
   } catch (error) {
@@ -153,6 +153,7 @@ class KyutaiSession implements SttSession {
   readonly #socket: WebSocketConnection;
   readonly #clock: Clock;
   readonly #meter: Meter;
+  readonly #recycle: SttOptions["recycle"];
   readonly #signal: AbortSignal;
   readonly #state = new KyutaiSessionState();
   readonly #decoder = new KyutaiDecoder();
@@ -177,7 +178,13 @@ class KyutaiSession implements SttSession {
   /** Why nothing can be written any more. */
   #over: unknown;
 
-  constructor(socket: WebSocketConnection, settings: KyutaiOptions, signal: AbortSignal) {
+  constructor(
+    socket: WebSocketConnection,
+    settings: KyutaiOptions,
+    recycle: SttOptions["recycle"],
+    signal: AbortSignal,
+  ) {
+    this.#recycle = recycle;
     this.#socket = socket;
     this.#clock = settings.clock;
     this.#meter = settings.meter;
@@ -238,6 +245,7 @@ class KyutaiSession implements SttSession {
     }
     this.#state.sent(audio, nowMs);
     this.#foreign.sent({ ...audio, bytes: samples.byteLength });
+    this.#recycle?.(samples); // the socket has copied them
     this.#ask();
     return true;
   }

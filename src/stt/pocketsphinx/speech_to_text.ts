@@ -115,7 +115,7 @@ async function open(
       stdout: "piped",
       stderr: "null",
     }).spawn();
-    return new PocketsphinxSession(child, settings.clock, signal);
+    return new PocketsphinxSession(child, settings.clock, options.recycle, signal);
   } catch (cause) {
     throw notInstalled(cause);
   }
@@ -135,14 +135,21 @@ class PocketsphinxSession implements SttSession {
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #output: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #clock: Clock;
+  readonly #recycle: SttOptions["recycle"];
   readonly #signal: AbortSignal;
   readonly #events = sttEventQueue();
   readonly #running: Promise<void>;
   #finishing?: Promise<void>;
   #over: unknown;
 
-  constructor(child: Deno.ChildProcess, clock: Clock, signal: AbortSignal) {
+  constructor(
+    child: Deno.ChildProcess,
+    clock: Clock,
+    recycle: SttOptions["recycle"],
+    signal: AbortSignal,
+  ) {
     this.#child = child;
+    this.#recycle = recycle;
     this.#clock = clock;
     this.#signal = signal;
     this.#input = child.stdin.getWriter();
@@ -161,7 +168,9 @@ class PocketsphinxSession implements SttSession {
         `Cannot write audio at ${frame.sampleRateHz} Hz: the recogniser takes ${POCKETSPHINX_SAMPLE_RATE_HZ} Hz`,
       );
     }
-    return this.#send(toInt16(frame.samples));
+    const pcm = toInt16(frame.samples);
+    this.#recycle?.(frame.samples);
+    return this.#send(pcm);
   }
 
   finish({ behindMs = 0 } = {}): Promise<void> {
