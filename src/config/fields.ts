@@ -1,6 +1,5 @@
-/** What a variable may hold. Messages say what is wrong, never what was there: it may be a misplaced secret. */
+/** Schemas of the variables. Messages never quote the value: it may be a misplaced secret. */
 import { z } from "zod";
-import { findProvider } from "../domain/mod.ts";
 import { Secret } from "./secret.ts";
 
 type Context = z.RefinementCtx;
@@ -10,48 +9,39 @@ function fault(context: Context, message: string): never {
   return z.NEVER;
 }
 
-/** The URL, or undefined once the fault is noted. */
-function parseUrl(value: string, protocols: readonly string[], context: Context): URL | undefined {
-  const note = (message: string) => void context.addIssue({ code: "custom", message });
+function url(protocols: readonly string[], mayHaveQuery = false) {
   const wanted = protocols.map((protocol) => `${protocol}://`).join(" or ");
-  if (!URL.canParse(value)) return note(`is not a URL; it must start with ${wanted}`);
-  const url = new URL(value);
-  if (!protocols.includes(url.protocol.slice(0, -1))) return note(`must start with ${wanted}`);
-  if (url.username || url.password) return note("must not hold a user name or password");
-  if (url.href.includes("#")) return note("must not hold a # fragment");
-  return url;
+  return z.string().transform((value, context): URL => {
+    if (!URL.canParse(value)) return fault(context, `is not a URL; it must start with ${wanted}`);
+    const url = new URL(value);
+    if (!protocols.includes(url.protocol.slice(0, -1))) return fault(context, `must start with ${wanted}`);
+    if (url.username || url.password) return fault(context, "must not hold a user name or password");
+    if (url.href.includes("#")) return fault(context, "must not hold a # fragment");
+    if (!mayHaveQuery && url.href.includes("?")) return fault(context, "must not hold a ? query");
+    return url;
+  });
 }
 
 const withoutEndSlash = (url: string) => url.replace(/\/+$/, "");
 
 /** The HPB's WebSocket address, from any of the four spellings operators use. */
-export const hpbUrl = z.string().transform((value, context) => {
-  const url = parseUrl(value, ["https", "http", "wss", "ws"], context);
-  if (!url) return z.NEVER;
-  if (url.href.includes("?")) return fault(context, "must not hold a ? query");
+export const hpbUrl = url(["https", "http", "wss", "ws"]).transform((url) => {
   url.protocol = url.protocol.replace("http", "ws");
   const address = withoutEndSlash(url.href);
   return address.endsWith("/spreed") ? address : `${address}/spreed`;
 });
 
-/** A base address to append paths to: no slash at its end. */
-export const baseUrl = z.string().transform((value, context) => {
-  const url = parseUrl(value, ["https", "http"], context);
-  if (!url) return z.NEVER;
-  if (url.href.includes("?")) return fault(context, "must not hold a ? query");
-  return withoutEndSlash(url.href);
-});
+/** A base address to append paths to, without a slash at its end. */
+export const baseUrl = url(["https", "http"]).transform(({ href }) => withoutEndSlash(href));
 
-/** Nextcloud's address, also as AppAPI and browsers write it: with its front controller at the end. */
+/** Nextcloud's address; AppAPI and browsers append the front controller. */
 export const nextcloudUrl = baseUrl.transform((url) => withoutEndSlash(url.replace(/\/index\.php$/, "")));
 
-export const webSocketUrl = z.string().transform((value, context) =>
-  parseUrl(value, ["wss", "ws"], context)?.href ?? z.NEVER
-);
+export const webSocketUrl = url(["wss", "ws"], true).transform(({ href }) => href);
 
 /**
- * The address of a proxy, as curl takes it: `http://` may be missing, and a user and password may be in it, so it is
- * kept as a secret. Undefined for a kind of proxy the service cannot use.
+ * A proxy's address, as curl accepts it: `http://` may be missing. It may include a user and password, so it is a
+ * secret. Undefined for a kind of proxy that is not supported.
  */
 export const proxyUrl = z.string().transform((value, context) => {
   const address = value.includes("://") ? value : `http://${value}`;
@@ -64,7 +54,7 @@ export const proxyUrl = z.string().transform((value, context) => {
   return new Secret(withoutEndSlash(url.href));
 });
 
-/** White space at the ends is a copying accident that no server forgives. */
+/** White space at the ends is a copying mistake. */
 export const secretText = z.string()
   .refine((value) => value === value.trim(), "has white space at its start or end")
   .refine((value) => !/\p{Cc}/u.test(value), "holds control characters");
@@ -82,7 +72,7 @@ const GUESSED_CHARS = 16;
 /** Of 16 random hexadecimal digits there are fewer different ones once in some thousands. */
 const GUESSED_DIFFERENT = 6;
 
-/** Whether who tries out what people type would find it. */
+/** Whether guessing common choices would find it. */
 export function isEasilyGuessed(secret: string): boolean {
   return secret.length < GUESSED_CHARS || new Set(secret).size < GUESSED_DIFFERENT;
 }
@@ -90,12 +80,12 @@ export function isEasilyGuessed(secret: string): boolean {
 const EASILY_GUESSED =
   `is easily guessed: it must have ${GUESSED_CHARS} characters or more, ${GUESSED_DIFFERENT} of them different`;
 
-/** What callers show to be let in. */
+/** The token that clients of the API send. */
 export const apiToken = headerText
   .refine((value) => !isEasilyGuessed(value), EASILY_GUESSED)
   .transform((value) => new Secret(value));
 
-/** What AppAPI shows to be let in, and we to Nextcloud. */
+/** Authenticates AppAPI to the service, and the service to Nextcloud. */
 export const appSecret = secretText
   .refine(
     (value) => !isEasilyGuessed(value),
@@ -103,13 +93,13 @@ export const appSecret = secretText
   )
   .transform((value) => new Secret(value));
 
-/** Becomes part of a host name, where case makes no difference. */
+/** Part of a host name, which is case-insensitive. */
 export const dnsLabel = z.string().toLowerCase()
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be letters, digits and hyphens");
 
 export const host = z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, "must be an IP address or a host name");
 
-/** Whether only this machine can reach an address by this name. */
+/** Whether the name or address is of this machine only. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 }
@@ -126,25 +116,43 @@ export const appId = z.string().regex(/^[a-z0-9_-]{1,64}$/, "must be lower-case 
 /** Travels in an HTTP header. */
 export const version = z.string().regex(/^[0-9A-Za-z.+-]{1,64}$/, "must be a version");
 
-/** Unix sockets have no longer names (sun_path of Linux, with its end mark). */
+/** Linux: sun_path has 108 bytes, the final zero included. */
 export const socketPath = z.string().regex(/^\//, "must be an absolute path")
   .refine((path) => new TextEncoder().encode(path).length < 108, "must be shorter than 108 bytes");
 
-/** Deno's permissions leave the path out, whoever owns it. The example that is printed beside is one they include. */
-const NOT_CAPABLE = "where Tiro has no permission; use one of the paths in docs/THREATS.md";
-
-/** A folder that can be written to; `probe` throws where it cannot. */
-export function writableFolder(probe: (path: string) => void) {
+/** Opens a path; the message says what cannot be done, by the name of the error alone. */
+function usable<T>(what: "file" | "folder", action: string, use: (path: string) => T) {
   return z.string().transform((path, context) => {
     try {
-      probe(path);
-      return path;
+      return use(path);
     } catch (error) {
-      if (error instanceof Deno.errors.NotCapable) return fault(context, `names a folder ${NOT_CAPABLE}`);
+      if (error instanceof Deno.errors.NotCapable) {
+        return fault(
+          context,
+          `names a ${what} where Tiro has no permission; use one of the paths in docs/THREATS.md`,
+        );
+      }
       const why = error instanceof Error ? error.name : "unknown";
-      return fault(context, `names a folder that cannot be written to (${why})`);
+      return fault(context, `names a ${what} that cannot be ${action} (${why})`);
     }
   });
+}
+
+/** `probe` throws where the folder cannot be written to. */
+export function writableFolder(probe: (path: string) => void) {
+  return usable("folder", "written to", (path) => {
+    probe(path);
+    return path;
+  });
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/** The certificates in a PEM file, one string each. */
+export function certificates(readFile: (path: string) => string) {
+  return usable("file", "read", readFile).transform((pem, context): string[] =>
+    pem.match(CERTIFICATE) ?? fault(context, "names a file without a PEM certificate in it")
+  );
 }
 
 export function wholeNumber(least: number, most: number) {
@@ -153,10 +161,10 @@ export function wholeNumber(least: number, most: number) {
     .refine((value) => value >= least && value <= most, message);
 }
 
-/** Below it a port is taken by who may bind privileged ones only. */
+/** Ports below are privileged. */
 const FIRST_OPEN_PORT = 1_024;
 
-/** First and last port, where at least `least` are needed, for what `use` says. */
+/** First and last port of at least `least`; `use` says what they are needed for. */
 export function portRange(least: number, use: string) {
   return z.string().transform((value, context): [number, number] => {
     const [, first, last] = (/^(\d{1,5})\s*-\s*(\d{1,5})$/.exec(value) ?? []).map(Number);
@@ -174,13 +182,13 @@ export function portRange(least: number, use: string) {
 
 const ANY_ADDRESS = ["0.0.0.0", "::"];
 
-/** IP addresses with commas between, each one that `own` has or that of a whole family, in the one way they are written. */
+/** IP addresses separated by commas, in canonical form: each in `own`, or the wildcard of a family. */
 export function localAddresses(most: number, own: () => readonly string[]) {
   return z.string().transform((value, context): string[] => {
     const found: string[] = [];
-    const machine = own().map(writtenAddress);
+    const machine = own().map(canonicalAddress);
     for (const entry of value.split(",")) {
-      const address = writtenAddress(entry.trim());
+      const address = canonicalAddress(entry.trim());
       if (address === undefined) {
         return fault(context, "must be IP addresses of this machine with commas between");
       }
@@ -199,70 +207,37 @@ export function localAddresses(most: number, own: () => readonly string[]) {
   });
 }
 
-/** Undefined for what is no address, or one of a link, which needs the link's name too. */
-function writtenAddress(address: string): string | undefined {
-  if (/^(\d{1,3}\.){3}\d{1,3}$/.test(address)) {
-    return address.split(".").every((byte) => Number(byte) <= 255) ? address : undefined;
-  }
-  if (!/^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(address) || /^fe[89ab]/i.test(address)) return undefined;
-  return URL.parse(`http://[${address}]`)?.hostname.slice(1, -1);
+/** Canonical form; undefined where invalid, and for link-local IPv6, which needs a zone as well. */
+function canonicalAddress(address: string): string | undefined {
+  if (z.ipv4().safeParse(address).success) return address;
+  const isUsable = z.ipv6().safeParse(address).success && !/^fe[89ab]/i.test(address);
+  return isUsable ? URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) : undefined;
 }
 
-/** One of the names, which are lower-case, in any case; or what `aliases` has for one of them. */
-export function oneOf<const Names extends readonly [string, ...string[]]>(
-  names: Names,
-  aliases: Readonly<Record<string, Names[number]>> = {},
+/** One of the names, which are lower-case, or an alias of one; in any case. */
+export function oneOf<const Name extends string>(
+  names: readonly Name[],
+  aliases: Readonly<Record<string, Name>> = {},
 ) {
-  return z.string().transform((value, context): Names[number] => {
-    const word = value.toLowerCase();
-    const meant = Object.hasOwn(aliases, word) ? aliases[word] : word;
-    return names.find((name) => name === meant) ?? fault(context, `must be one of ${names.join(", ")}`);
-  });
+  return z.string().toLowerCase()
+    .transform((word) => Object.hasOwn(aliases, word) ? aliases[word] : word)
+    .pipe(z.enum(names, `must be one of ${names.join(", ")}`));
 }
 
-/** The name of a provider, or one of its aliases, in any case; or of `others`. */
+/** The name of a provider, or one of its aliases; or of `others`. */
 export function providerOf(
   providers: readonly { name: string; aliases?: readonly string[] }[],
   ...others: readonly string[]
 ) {
-  return z.string().transform((value, context): string => {
-    const other = others.find((name) => name === value.toLowerCase());
-    const names = [...others, ...providers.map(({ name }) => name)];
-    return other ?? findProvider(providers, value)?.name ??
-      fault(context, `must be one of ${names.join(", ")}`);
-  });
+  const aliases = providers.flatMap(({ name, aliases = [] }) => aliases.map((alias) => [alias, name]));
+  return oneOf([...others, ...providers.map(({ name }) => name)], Object.fromEntries(aliases));
 }
 
-const ON: ReadonlySet<string> = new Set(["on", "true", "yes", "1", "t", "y"]);
-const OFF: ReadonlySet<string> = new Set(["off", "false", "no", "0", "f", "n"]);
-
-/** A switch, in any of the spellings compose files, shells and Python know. Faults name these two. */
+/** A switch, in any of the spellings compose files, shells and Python use; `on` and `off` are for the message. */
 export function choice(on: string, off: string) {
-  return z.string().transform((value, context) => isOn(value) ?? fault(context, `must be ${on} or ${off}`));
-}
-
-/** Undefined where the value is no switch. */
-export function isOn(value: string): boolean | undefined {
-  const word = value.toLowerCase();
-  return ON.has(word) || (OFF.has(word) ? false : undefined);
-}
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
-
-/** The certificates in a PEM file, one string each. Reads the file. */
-export function certificates(readFile: (path: string) => string) {
-  return z.string().transform((path, context) => {
-    let pem: string;
-    try {
-      pem = readFile(path);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotCapable) return fault(context, `names a file ${NOT_CAPABLE}`);
-      return fault(
-        context,
-        `names a file that cannot be read (${error instanceof Error ? error.name : "unknown"})`,
-      );
-    }
-    const found: string[] = pem.match(CERTIFICATE) ?? [];
-    return found.length > 0 ? found : fault(context, "names a file without a PEM certificate in it");
+  return z.stringbool({
+    truthy: ["on", "true", "yes", "1", "t", "y"],
+    falsy: ["off", "false", "no", "0", "f", "n"],
+    error: `must be ${on} or ${off}`,
   });
 }

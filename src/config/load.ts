@@ -1,146 +1,95 @@
 /**
- * The environment becomes one frozen Config, or one ConfigError with everything that is wrong with it. Values are
- * never part of a fault. Rooms do not import this: `app.ts` hands each what it needs.
+ * Parses the environment into one frozen Config, or throws one ConfigError with every fault. Values are never part of a
+ * fault. `app.ts` passes each module the options it needs.
  */
 import { z } from "zod";
 import { ConfigError, type ConfigFault, findProvider, LIMITS, type Provider } from "../domain/mod.ts";
 import { STT_PROVIDERS } from "../stt/mod.ts";
 import { TRANSLATION_PROVIDERS } from "../translation/mod.ts";
 import * as fields from "./fields.ts";
-import { checkVariables, chooseProvider, type ChosenProvider } from "./providers.ts";
-import type { Secret } from "./secret.ts";
+import { checkVariables, chooseProvider } from "./providers.ts";
 import {
   isProviders,
   LOG_LEVELS,
-  type LogLevel,
   NO_TRANSLATION,
   type OwnVariableName,
   PROVIDER_VARIABLES,
   VARIABLES,
 } from "./variables.ts";
 
-export interface Config {
-  readonly talk: {
-    /** ws: or wss:, ends in `/spreed`. */
-    readonly hpbUrl: string;
-    readonly internalSecret: Secret;
-    /** http: or https:, neither a slash nor `/index.php` at its end. */
-    readonly nextcloudUrl: string;
-  };
-  readonly stt: ChosenProvider & { readonly chunkMs: number };
-  readonly captions: {
-    readonly partials: boolean;
-    /** In any spelling; whether the recogniser has it is not known here. */
-    readonly defaultLanguage?: string;
-  };
-  /** Absent: captions are not translated. */
-  readonly translation?: ChosenProvider;
-  readonly http: {
-    readonly host: string;
-    readonly port: number;
-    /** Where set, this path is listened on and no address. */
-    readonly unixSocket?: string;
-  };
-  /** HaRP's tunnel, which `frpc` beside the service holds open. */
-  readonly tunnel: {
-    /** HP_FRP_ADDRESS tells frpc where to; alone, without HP_SHARED_KEY, it does not make the service listen for it. */
-    readonly isNamedOnly: boolean;
-  };
-  /** What callers of the API show. With neither a token nor an ExApp, everyone who can reach it may call. */
-  readonly auth: { readonly token?: Secret };
-  /** Set when the service is an ExApp. */
-  readonly exApp?: {
-    readonly id: string;
-    readonly secret: Secret;
-    readonly version: string;
-    readonly aaVersion: string;
-    /** A folder that is there and can be written to. */
-    readonly storage: string;
-  };
-  /** Threads that receive speakers' audio, 0 for the main thread; undefined: as many as there are cores. */
-  readonly media: {
-    readonly workers: number | undefined;
-    /** To bind media to: of this machine, or `0.0.0.0` and `::` for all of a family; undefined: all there are. */
-    readonly addresses: readonly string[] | undefined;
-    /** First and last UDP port for media; undefined: any. */
-    readonly ports: readonly [number, number] | undefined;
-    readonly udp: "libc" | "deno";
-  };
-  readonly log: { readonly level: LogLevel };
-  readonly tls: {
-    /** PEM, one certificate each. */
-    readonly caCerts: readonly string[];
-    readonly skipVerify: boolean;
-  };
-  readonly proxies: {
-    /** For http: and ws:, with credentials where it wants them. */
-    readonly http?: Secret;
-    /** For https: and wss:. */
-    readonly https?: Secret;
-    /** NO_PROXY, entry by entry. */
-    readonly except: readonly string[];
-    /** Variables that name a kind of proxy the service cannot use. */
-    readonly unusable: readonly string[];
-  };
-  readonly limits: {
-    readonly rooms: number;
-    readonly speakers: number;
-    readonly speakersPerRoom: number;
-    readonly emptyRoomMs: number;
-  };
-}
+export type Config = ReturnType<typeof loadConfig>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The environment with its defaults. */
 type Given = Partial<Record<string, string>>;
 
-/** What of the machine the configuration depends on. */
+/** Parts of the machine that the configuration depends on. */
 export interface Machine {
-  /** The text of the file LT_CA_CERTS names; throws. */
+  /** Reads the file LT_CA_CERTS names; throws. */
   read(path: string): string;
-  /** Throws unless the folder APP_PERSISTENT_STORAGE names is there and can be written to. */
+  /** Throws unless the folder APP_PERSISTENT_STORAGE names exists and is writable. */
   probe(path: string): void;
   /** Addresses of its network interfaces. */
   addresses(): readonly string[];
 }
 
 /** Throws ConfigError with every fault. */
-export function loadConfig(env: Environment, machine: Partial<Machine> = {}): Config {
+export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
   const given = withDefaults(env);
   const { values, stt, translation } = parse(given, { ...MACHINE, ...machine });
   return deepFreeze({
     talk: {
+      /** `ws:` or `wss:`, ends in `/spreed`. */
       hpbUrl: values.LT_HPB_URL,
       internalSecret: values.LT_INTERNAL_SECRET,
+      /** `http:` or `https:`, without a slash or `/index.php` at its end. */
       nextcloudUrl: values.NEXTCLOUD_URL,
     },
     stt: { ...stt, chunkMs: values.STT_CHUNK_MS },
-    captions: { partials: values.CAPTION_PARTIALS, defaultLanguage: values.LT_DEFAULT_LANGUAGE },
+    captions: {
+      partials: values.CAPTION_PARTIALS,
+      /** In any spelling; not checked against the recogniser's languages here. */
+      defaultLanguage: values.LT_DEFAULT_LANGUAGE,
+    },
+    /** Absent: captions are not translated. */
     translation,
+    /** Where `unixSocket` is set, only that path is listened on. */
     http: listenAddress(values),
+    /** HP_FRP_ADDRESS without HP_SHARED_KEY: `frpc` connects HaRP's tunnel, but the service does not listen for it. */
     tunnel: { isNamedOnly: values.HP_FRP_ADDRESS !== undefined && values.HP_SHARED_KEY === undefined },
+    /** With neither a token nor an ExApp, the API needs no credentials. */
     auth: { token: values.LT_API_TOKEN },
     exApp: values.APP_SECRET && {
       id: values.APP_ID,
       secret: values.APP_SECRET,
-      // Both are required beside the secret.
+      // Both are required with the secret.
       version: values.APP_VERSION!,
       storage: values.APP_PERSISTENT_STORAGE!,
       aaVersion: values.AA_VERSION,
     },
     media: {
+      /** Processes that receive speakers' audio, 0 for the main one; undefined: one for each core. */
       workers: values.MEDIA_WORKERS,
+      /** Of this machine, or `0.0.0.0` and `::` for all of a family; undefined: all. */
       addresses: values.MEDIA_ADDRESS,
+      /** First and last UDP port; undefined: any. */
       ports: values.MEDIA_PORTS,
       udp: values.MEDIA_UDP,
     },
     log: { level: values.LOG_LEVEL },
-    tls: { caCerts: values.LT_CA_CERTS ?? [], skipVerify: values.SKIP_CERT_VERIFY },
+    tls: {
+      /** PEM, one certificate each. */
+      caCerts: values.LT_CA_CERTS ?? [],
+      skipVerify: values.SKIP_CERT_VERIFY,
+    },
     proxies: {
+      /** For `http:` and `ws:`, with credentials where it needs them. */
       http: values.HTTP_PROXY ?? values.ALL_PROXY,
+      /** For `https:` and `wss:`. */
       https: values.HTTPS_PROXY ?? values.ALL_PROXY,
       except: values.NO_PROXY ?? [],
+      /** Variables that name a kind of proxy which is not supported. */
       unusable: PROXIES.filter((name) => given[name] !== undefined && values[name] === undefined),
     },
     limits: {
@@ -158,7 +107,7 @@ export function listenAddressIn(env: Environment): { host: string; port: string;
   return listenAddress({ HOST, PORT, ...given });
 }
 
-/** Where AppAPI or HaRP wants it, else at HOST and PORT. */
+/** The address AppAPI or HaRP sets, else HOST and PORT. */
 function listenAddress<Port>(given: {
   HOST: string;
   PORT: Port;
@@ -176,7 +125,7 @@ function listenAddress<Port>(given: {
   };
 }
 
-/** The faults as text for a terminal, one variable after the other. */
+/** The faults as text for a terminal. */
 export function formatConfigError(error: ConfigError): string {
   const count = error.faults.length === 1 ? "1 fault" : `${error.faults.length} faults`;
   const lines = error.faults.flatMap(({ variable, problem, example }) => [
@@ -187,8 +136,8 @@ export function formatConfigError(error: ConfigError): string {
 }
 
 /**
- * Unset and empty are the same: compose files pass `NAME=` for what nobody filled in. Providers have defaults of their
- * own, which may hang on other variables.
+ * Unset and empty are the same: compose files pass `NAME=` for values that were not filled in. Providers apply their
+ * own defaults, which may depend on other variables.
  */
 function withDefaults(env: Environment): Given {
   const given: Given = {};
@@ -208,18 +157,19 @@ const MACHINE: Machine = {
   addresses: () => Deno.networkInterfaces().map(({ address }) => address),
 };
 
-/** Callers show nothing at all, and others than this machine could be among them. */
+/** No credentials are needed, and other machines can connect. */
 function isOpenByAccident(given: Given): boolean {
   const { HOST = "", LT_API_TOKEN, LT_API_OPEN = "", APP_SECRET } = given;
-  // A switch that cannot be read is a fault of its own; what it was meant to say is not known.
-  return !LT_API_TOKEN && !APP_SECRET && fields.isOn(LT_API_OPEN) === false && !fields.isLoopback(HOST);
+  // An invalid switch is reported separately.
+  const isClosed = SWITCH.safeParse(LT_API_OPEN).data === false;
+  return !LT_API_TOKEN && !APP_SECRET && isClosed && !fields.isLoopback(HOST);
 }
 
-/** Most speakers at once; the least there can be where MAX_SPEAKERS cannot be read, which is a fault of its own. */
+/** Most speakers at once; 1 where MAX_SPEAKERS is invalid, which is reported separately. */
 function speakersMax({ MAX_SPEAKERS, MEDIA_WORKERS }: Given): number {
   const speakers = SPEAKERS.safeParse(MAX_SPEAKERS).data ?? 1;
   const workers = WORKERS.safeParse(MEDIA_WORKERS).data;
-  // How many there are without MEDIA_WORKERS is up to the machine.
+  // Without MEDIA_WORKERS their number depends on the machine.
   return workers === undefined
     ? speakers
     : Math.min(speakers, Math.max(workers, 1) * LIMITS.speakersPerWorker);
@@ -227,6 +177,7 @@ function speakersMax({ MAX_SPEAKERS, MEDIA_WORKERS }: Given): number {
 
 const SPEAKERS = fields.wholeNumber(1, 10_000);
 const WORKERS = fields.wholeNumber(0, 64);
+const SWITCH = fields.choice("true", "false");
 
 /** Throws ConfigError with every fault. */
 function parse(given: Given, machine: Machine) {
@@ -255,7 +206,7 @@ function parse(given: Given, machine: Machine) {
         fields.apiToken,
         "is not set, and HOST is no loopback address (LT_API_OPEN=true serves everyone)",
       ),
-      LT_API_OPEN: fields.choice("true", "false"),
+      LT_API_OPEN: SWITCH,
       APP_SECRET: requiredWhen(needsSecret, fields.appSecret),
       APP_ID: fields.appId,
       APP_VERSION: requiredWhen(isExApp, fields.version),
@@ -271,7 +222,7 @@ function parse(given: Given, machine: Machine) {
       HP_FRP_ADDRESS: z.string().optional(),
       LOG_LEVEL: fields.oneOf(LOG_LEVELS, { warning: "warn" }),
       LT_CA_CERTS: fields.certificates(machine.read).optional(),
-      SKIP_CERT_VERIFY: fields.choice("true", "false"),
+      SKIP_CERT_VERIFY: SWITCH,
       HTTPS_PROXY: fields.proxyUrl.optional(),
       HTTP_PROXY: fields.proxyUrl.optional(),
       ALL_PROXY: fields.proxyUrl.optional(),
@@ -281,7 +232,7 @@ function parse(given: Given, machine: Machine) {
       MEDIA_ADDRESS: fields.localAddresses(LIMITS.mediaAddresses, machine.addresses).optional(),
       MEDIA_PORTS: fields.portRange(
         speakersMax(given) + LIMITS.joinsAtOnce,
-        `one for each of MAX_SPEAKERS (${LIMITS.speakersPerWorker} a media worker at most), and ${LIMITS.joinsAtOnce} for those who are connected anew`,
+        `one for each of MAX_SPEAKERS (${LIMITS.speakersPerWorker} a media worker at most), and ${LIMITS.joinsAtOnce} for those who reconnect`,
       ).optional(),
       MEDIA_UDP: fields.oneOf(["libc", "deno"]),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
@@ -295,7 +246,7 @@ function parse(given: Given, machine: Machine) {
   for (const { path: [name], message } of result.error?.issues ?? []) {
     const { example = "" } = VARIABLES.find((variable) => variable.name === name) ?? {};
     const isSet = given[String(name)] !== undefined;
-    // Of what is not there zod speaks in terms of types.
+    // Zod describes a missing value by its type.
     const problem = isSet || message.startsWith(NOT_SET) ? message : NOT_SET;
     faults.push({ variable: String(name), problem, example });
   }

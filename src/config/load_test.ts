@@ -24,7 +24,7 @@ const COMPLETE = {
   NEXTCLOUD_URL: "https://cloud.example.org",
   MODAL_WORKSPACE: "my-workspace",
 };
-/** What AppAPI sets, and the secrets that go with it. */
+/** The variables AppAPI sets. */
 const APP_SECRET = "app-5ecret-4714-0f1e2d3c";
 const TOKEN = "t0ken-4715-0f1e2d3c";
 const EXAPP = {
@@ -32,7 +32,7 @@ const EXAPP = {
   APP_VERSION: "2.1.3",
   APP_PERSISTENT_STORAGE: "/storage",
 };
-/** A file system in which every folder can be written to. */
+/** A file system where every folder is writable. */
 const WRITABLE = { probe: () => {} };
 const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
 
@@ -47,12 +47,12 @@ function faultsOf(env: Environment, machine?: Partial<Machine>): ConfigError {
   throw new assert.AssertionError({ message: `accepted: ${JSON.stringify(config)}` });
 }
 
-/** The variables at fault, each with its problem. */
+/** The problem of each variable at fault. */
 function problems(env: Environment, machine?: Partial<Machine>): Record<string, string> {
   return Object.fromEntries(faultsOf(env, machine).faults.map((fault) => [fault.variable, fault.problem]));
 }
 
-Deno.test("The least an operator must set gives the documented defaults", () => {
+Deno.test("The required variables alone give the documented defaults", () => {
   const config = loadConfig(COMPLETE);
   assert.equal(config.talk.hpbUrl, "wss://signaling.example.org/spreed");
   assert.equal(config.talk.internalSecret.reveal(), SECRETS.LT_INTERNAL_SECRET);
@@ -146,7 +146,7 @@ Deno.test("The HPB's address is accepted in every spelling operators use", () =>
   }
 });
 
-Deno.test("Nextcloud's address works as operators and AppAPI write it, and keeps its folder", () => {
+Deno.test("Nextcloud's address is accepted as operators and AppAPI write it, with its path", () => {
   for (const folder of ["", "/nextcloud"]) {
     const address = `http://example.org:8080${folder}`;
     for (const end of ["", "/", "/index.php", "/index.php/"]) {
@@ -156,7 +156,7 @@ Deno.test("Nextcloud's address works as operators and AppAPI write it, and keeps
   }
 });
 
-Deno.test("Only loopback is listened on without credentials, unless that is wished for", () => {
+Deno.test("Without credentials only a loopback address is accepted, unless LT_API_OPEN is set", () => {
   const refused = {
     LT_API_TOKEN: "is not set, and HOST is no loopback address (LT_API_OPEN=true serves everyone)",
   };
@@ -175,7 +175,7 @@ Deno.test("Only loopback is listened on without credentials, unless that is wish
   }
 });
 
-Deno.test("AppAPI's environment makes an ExApp that listens where AppAPI says", () => {
+Deno.test("AppAPI's environment makes an ExApp that listens on AppAPI's address", () => {
   const env = {
     ...COMPLETE,
     ...EXAPP,
@@ -204,7 +204,7 @@ Deno.test("AppAPI's environment makes an ExApp that listens where AppAPI says", 
   assert.deepEqual(loadConfig(ownAddress, WRITABLE).http, { host: "127.0.0.1", port: 8080 });
 });
 
-Deno.test("A secret that callers show must be hard to guess; the fault says how to make one", () => {
+Deno.test("A secret of API clients must be hard to guess; the fault says how to make one", () => {
   const easy = "is easily guessed: it must have 16 characters or more, 6 of them different";
   for (const weak of ["a", "12345", "0123456789abcde", "a".repeat(128), "abcde".repeat(10)]) {
     const error = faultsOf({ ...COMPLETE, LT_API_TOKEN: weak });
@@ -225,7 +225,7 @@ Deno.test("A secret that callers show must be hard to guess; the fault says how 
   }
 });
 
-Deno.test("An ExApp is told everything AppAPI should have set", () => {
+Deno.test("Every variable that AppAPI should have set is reported", () => {
   const others = { APP_VERSION: "is not set", APP_PERSISTENT_STORAGE: "is not set" };
   const all = { APP_SECRET: "is not set", ...others };
   assert.deepEqual(problems({ ...COMPLETE, APP_SECRET }), others);
@@ -233,7 +233,7 @@ Deno.test("An ExApp is told everything AppAPI should have set", () => {
   assert.deepEqual(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "nextcloud" }), all);
 });
 
-Deno.test("The folder of an ExApp must be there and take files, and nothing is left in it", async () => {
+Deno.test("An ExApp's folder must exist and be writable, and no file is left in it", async () => {
   const storage = await Deno.makeTempDir();
   const env = { ...COMPLETE, ...EXAPP, APP_PERSISTENT_STORAGE: storage };
   try {
@@ -244,11 +244,11 @@ Deno.test("The folder of an ExApp must be there and take files, and nothing is l
   }
   const problem = "names a folder that cannot be written to (NotFound)";
   assert.deepEqual(problems(env), { APP_PERSISTENT_STORAGE: problem });
-  // Nobody writes to it without AppAPI.
+  // Without AppAPI it is not used.
   assert.equal(loadConfig({ ...COMPLETE, APP_PERSISTENT_STORAGE: storage }).exApp, undefined);
 });
 
-Deno.test("With HaRP a Unix socket is listened on and no address", () => {
+Deno.test("With HaRP the service listens on a Unix socket and on no address", () => {
   const env = { ...COMPLETE, ...EXAPP, HP_SHARED_KEY: "harp-5ecret", APP_HOST: "0.0.0.0" };
   assert.equal(loadConfig(env, WRITABLE).http.unixSocket, "/tmp/exapp.sock");
   const elsewhere = { ...env, HP_EXAPP_SOCK: "/run/app.sock" };
@@ -256,14 +256,14 @@ Deno.test("With HaRP a Unix socket is listened on and no address", () => {
   assert.equal(loadConfig({ ...COMPLETE, HP_EXAPP_SOCK: "/run/app.sock" }).http.unixSocket, undefined);
 });
 
-Deno.test("A health check finds the service by the same environment", () => {
+Deno.test("A health check gets the address from the same environment", () => {
   assert.deepEqual(listenAddressIn({ PORT: "" }), { host: "127.0.0.1", port: "8080" });
   const app = { APP_SECRET, APP_HOST: "0.0.0.0", APP_PORT: "23000", HOST: "::1" };
   assert.deepEqual(listenAddressIn(app), { host: "0.0.0.0", port: "23000" });
   assert.equal(listenAddressIn({ ...app, HP_SHARED_KEY: "k" }).unixSocket, "/tmp/exapp.sock");
 });
 
-Deno.test("A translator has what it needs, and a free DeepL key its own address", () => {
+Deno.test("A translator's variables are required, and a free DeepL key has its own address", () => {
   const withDeepl = { ...COMPLETE, TRANSLATION_PROVIDER: "deepl" };
   assert.deepEqual(problems(withDeepl), { DEEPL_API_KEY: "is not set" });
   assert.deepEqual(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "libretranslate" }), {
@@ -275,7 +275,7 @@ Deno.test("A translator has what it needs, and a free DeepL key its own address"
   assert.equal(address({ DEEPL_API_KEY: "k:fx", DEEPL_URL: "http://127.0.0.1:9" }), "http://127.0.0.1:9");
 });
 
-Deno.test("Every fault is reported at once, in the order of the documentation", () => {
+Deno.test("All faults are reported at once, in the order of the documentation", () => {
   const error = faultsOf({
     NEXTCLOUD_URL: "cloud.example.org",
     PORT: "70000",
@@ -296,7 +296,7 @@ Deno.test("Every fault is reported at once, in the order of the documentation", 
   assert.ok(error.faults.every((fault) => fault.example.length > 0));
 });
 
-Deno.test("What is wrong with a value is said without the value", () => {
+Deno.test("No fault quotes the value", () => {
   const wrong: Record<string, readonly string[]> = {
     LT_HPB_URL: [
       "hpb",
@@ -371,7 +371,7 @@ Deno.test("What is wrong with a value is said without the value", () => {
   }
 });
 
-Deno.test("Media has addresses of this machine, or all of a family", () => {
+Deno.test("MEDIA_ADDRESS accepts addresses of this machine, or all of a family", () => {
   const machine = { addresses: () => ["127.0.0.1", "192.0.2.7", "::1", "2001:db8::7"] };
   const addresses = (MEDIA_ADDRESS: string) =>
     loadConfig({ ...COMPLETE, MEDIA_ADDRESS }, machine).media.addresses;
@@ -390,14 +390,14 @@ Deno.test("Media has addresses of this machine, or all of a family", () => {
   );
 });
 
-Deno.test("Ports for media are enough for the speakers, or it is said how many are needed", () => {
+Deno.test("MEDIA_PORTS must be enough for the speakers; the fault says how many are needed", () => {
   const few = { ...COMPLETE, MAX_SPEAKERS: "50" };
   assert.deepEqual(loadConfig({ ...few, MEDIA_PORTS: "20000-20069" }).media.ports, [20_000, 20_069]);
   assert.deepEqual(loadConfig({ ...few, MEDIA_PORTS: " 20000 - 20100 " }).media.ports, [20_000, 20_100]);
   assert.equal(loadConfig(few).media.ports, undefined);
   assert.deepEqual(problems({ ...few, MEDIA_PORTS: "20000-20068" }), {
     MEDIA_PORTS:
-      "has 69 ports and needs 70: one for each of MAX_SPEAKERS (350 a media worker at most), and 20 for those who are connected anew",
+      "has 69 ports and needs 70: one for each of MAX_SPEAKERS (350 a media worker at most), and 20 for those who reconnect",
   });
   assert.deepEqual(Object.keys(problems({ ...COMPLETE, MAX_SPEAKERS: "many", MEDIA_PORTS: "20000-20001" })), [
     "MEDIA_PORTS",
@@ -412,7 +412,7 @@ Deno.test("Ports for media are enough for the speakers, or it is said how many a
   assert.match(problems({ ...few, MEDIA_PORTS: "1023-20000" }).MEDIA_PORTS, /^has privileged ports/);
 });
 
-Deno.test("Modal's workspace and token are needed only where Modal is used", () => {
+Deno.test("Modal's workspace and token are required only where Modal is used", () => {
   const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
   assert.deepEqual(Object.keys(problems(bare)), ["MODAL_WORKSPACE", "MODAL_KEY", "MODAL_SECRET"]);
   assert.equal(loadConfig({ ...bare, STT_PROVIDER: "pocketsphinx" }).stt.provider, "pocketsphinx");
@@ -421,11 +421,11 @@ Deno.test("Modal's workspace and token are needed only where Modal is used", () 
   assert.deepEqual(problems({ ...elsewhere, MODAL_KEY: "wk-1" }), { MODAL_SECRET: "is not set" });
 });
 
-Deno.test("A switch is set in every spelling operators use", () => {
+Deno.test("A switch is accepted in every spelling operators use", () => {
   const read = {
     CAPTION_PARTIALS: (config: Config) => config.captions.partials,
     SKIP_CERT_VERIFY: (config: Config) => config.tls.skipVerify,
-    // Open or not shows in whether another address than loopback is taken without a token.
+    // Where open, a non-loopback address is accepted without a token.
     LT_API_OPEN: (config: Config) => config.http.host === "0.0.0.0",
   };
   for (const [variable, value] of Object.entries(read)) {
@@ -443,7 +443,7 @@ Deno.test("A switch is set in every spelling operators use", () => {
   ]);
 });
 
-Deno.test("Proxies are named as other programs have them, in either case, and their passwords stay hidden", () => {
+Deno.test("Proxy variables are accepted in either case, as in other programs, and passwords stay hidden", () => {
   const proxies = (env: Environment) => {
     const { http, https, except, unusable } = loadConfig({ ...COMPLETE, ...env }).proxies;
     return { http: http?.reveal(), https: https?.reveal(), except, unusable };
@@ -469,7 +469,7 @@ Deno.test("Proxies are named as other programs have them, in either case, and th
     except: ["*"],
   });
   assert.deepEqual(proxies({ HTTPS_PROXY: "", https_proxy: b }), { ...none, https: b });
-  // It cannot be used, and that is no reason not to start: every connection may well be direct.
+  // Not a fault: every connection may be direct.
   assert.deepEqual(proxies({ ALL_PROXY: "socks5h://u:5ecret@socks.example:1080", HTTP_PROXY: a }), {
     ...none,
     http: a,
@@ -479,7 +479,7 @@ Deno.test("Proxies are named as other programs have them, in either case, and th
   assert.doesNotMatch(Deno.inspect(config, { depth: 9 }) + JSON.stringify(config), /5ecret@/);
 });
 
-Deno.test("HaRP's tunnel is listened for with its key, and the address alone is noticed", () => {
+Deno.test("The service listens for HaRP's tunnel with its key; the address alone is reported", () => {
   const tunnel = (env: Environment) => loadConfig({ ...COMPLETE, ...EXAPP, ...env }, WRITABLE).tunnel;
   const named = { HP_FRP_ADDRESS: "appapi-harp:8782" };
   assert.deepEqual(tunnel({}), { isNamedOnly: false });
@@ -487,7 +487,7 @@ Deno.test("HaRP's tunnel is listened for with its key, and the address alone is 
   assert.deepEqual(tunnel({ ...named, HP_SHARED_KEY: "key" }), { isNamedOnly: false });
 });
 
-Deno.test("A name out of a list is taken in any case", () => {
+Deno.test("A name from a list is accepted in any case", () => {
   const { LIBRETRANSLATE_URL, ...env } = { ...COMPLETE, LIBRETRANSLATE_URL: "http://lt:5000" };
   for (const level of ["INFO", "Info", " info ", "DEBUG", "Warn", "WARNING", "ERROR"]) {
     const expected = level.trim().toLowerCase().replace("warning", "warn");
@@ -495,13 +495,13 @@ Deno.test("A name out of a list is taken in any case", () => {
   }
   assert.equal(loadConfig({ ...env, STT_PROVIDER: "PocketSphinx" }).stt.provider, "pocketsphinx");
   assert.equal(loadConfig({ ...env, MODAL_WORKSPACE: "My-Workspace" }).stt.address, modalUrl("my-workspace"));
-  // The first name of a provider is still one of its names.
+  // An alias of a provider.
   for (const name of ["kyutai", "Modal"]) {
     assert.equal(loadConfig({ ...env, STT_PROVIDER: name }).stt.provider, "kyutai");
   }
   const translating = { ...env, LIBRETRANSLATE_URL, TRANSLATION_PROVIDER: "LibreTranslate" };
   assert.equal(loadConfig(translating).translation?.provider, "libretranslate");
-  // What hangs on the name is asked for in any case too.
+  // Variables that depend on the name are required too.
   const { MODAL_KEY: _, ...keyless } = env;
   assert.deepEqual(problems({ ...keyless, STT_PROVIDER: "Modal", TRANSLATION_PROVIDER: "DEEPL" }), {
     MODAL_KEY: "is not set",
@@ -509,7 +509,7 @@ Deno.test("A name out of a list is taken in any case", () => {
   });
 });
 
-Deno.test("One cause is one fault", () => {
+Deno.test("Each cause is reported once", () => {
   const open = { ...COMPLETE, HOST: "0.0.0.0" };
   assert.deepEqual(problems({ ...open, LT_API_OPEN: "maybe" }), {
     LT_API_OPEN: "must be true or false",
@@ -532,7 +532,7 @@ Deno.test("An empty variable counts as unset", () => {
   assert.equal(config.stt.address, modalUrl("my-workspace"));
 });
 
-Deno.test("A certificate file must be there and hold a certificate", async () => {
+Deno.test("A certificate file must exist and contain a certificate", async () => {
   const path = await Deno.makeTempFile();
   try {
     const env = { ...COMPLETE, LT_CA_CERTS: path };
@@ -547,7 +547,7 @@ Deno.test("A certificate file must be there and hold a certificate", async () =>
   });
 });
 
-Deno.test("Where Deno's permissions do not reach is told apart from what is not there", () => {
+Deno.test("A path outside Deno's permissions is distinguished from a missing one", () => {
   const refuse = () => {
     throw new Deno.errors.NotCapable("Requires read access");
   };
@@ -600,7 +600,7 @@ Deno.test("No secret can be seen in the configuration or in its faults", () => {
   assert.ok(shown.includes("[hidden]"));
 });
 
-Deno.test("A secret shows itself only when asked to", () => {
+Deno.test("A secret is shown by reveal() alone", () => {
   const secret = new Secret("5ecret");
   assert.equal(secret.reveal(), "5ecret");
   assert.equal(`${secret}`, "[hidden]");
@@ -610,7 +610,7 @@ Deno.test("A secret shows itself only when asked to", () => {
   assert.deepEqual(Object.keys(secret), []);
 });
 
-Deno.test("On a terminal each fault shows the variable, what is wrong and an example", () => {
+Deno.test("As text each fault has the variable, the problem and an example", () => {
   const { LT_HPB_URL: _, ...env } = COMPLETE;
   assert.equal(
     formatConfigError(faultsOf({ ...env, PORT: "http" })),

@@ -1,4 +1,4 @@
-/** The environment, read once and checked whole. For `app.ts` and the command line; rooms get plain options. */
+/** The environment, parsed and validated once. For `app.ts` and the command line; other modules get plain options. */
 export * from "./load.ts";
 export type { ChosenProvider } from "./providers.ts";
 export * from "./secret.ts";

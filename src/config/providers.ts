@@ -1,4 +1,4 @@
-/** Providers in the environment: checks the variables of all of them, and has the one chosen make its settings. */
+/** Providers' variables: all are validated, and the chosen provider makes its settings of its own. */
 import { z } from "zod";
 import {
   ConfigError,
@@ -12,7 +12,7 @@ import {
 import * as fields from "./fields.ts";
 import { Secret } from "./secret.ts";
 
-/** Which provider, and what it made of its variables; nobody but the provider knows what that is. */
+/** The settings are opaque to all but the provider. */
 export interface ChosenProvider {
   readonly provider: string;
   readonly settings: Secret<unknown>;
@@ -29,7 +29,7 @@ const KINDS: Readonly<Record<VariableKind, z.ZodType<string>>> = {
   websocket_url: fields.webSocketUrl,
 };
 
-/** The values that are as they should be; what is wrong with the others goes to `faults`. */
+/** The valid values; faults of the others are added to `faults`. */
 export function checkVariables(
   variables: readonly ProviderVariable[],
   given: ProviderEnvironment,
@@ -45,7 +45,7 @@ export function checkVariables(
   return env;
 }
 
-/** Undefined where no provider has that name, or where `faults` says why it has no settings. */
+/** Undefined where no provider has that name, or where its faults were added to `faults`. */
 export function chooseProvider(
   providers: readonly Provider<unknown, never>[],
   name: string,

@@ -1,4 +1,4 @@
-/** A value that is used and never shown: printing, interpolating, serialising or inspecting it gives `[hidden]`. */
+/** A value that must not be shown: printing, interpolating, serialising or inspecting it gives `[hidden]`. */
 const HIDDEN = "[hidden]";
 
 export class Secret<T = string> {

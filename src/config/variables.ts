@@ -1,6 +1,6 @@
 /**
- * Every environment variable of the service: the one source for the configuration table of the README, for `--help`
- * and for the defaults. What a variable may hold is in `load.ts`.
+ * Every environment variable of the service: the one source for the README's configuration table, `--help` and the
+ * defaults. `load.ts` has their schemas.
  */
 import { LIMITS, type ProviderVariable, type Variable } from "../domain/mod.ts";
 import { STT_PROVIDERS } from "../stt/mod.ts";
@@ -16,7 +16,7 @@ const named = (names: readonly string[]) => names.map((name) => `\`${name}\``);
 const [standardStt] = STT_PROVIDERS;
 const AS_EXAPP = "with APP_SECRET";
 
-/** Those that are no provider's. */
+/** Those of no provider. */
 const OWN_VARIABLES = [
   {
     name: "LT_HPB_URL",
@@ -150,7 +150,7 @@ const OWN_VARIABLES = [
   {
     name: "LOG_LEVEL",
     default: "info",
-    meaning: `Least important lines to log: ${LOG_LEVELS.map((level) => `\`${level}\``).join(", ")}`,
+    meaning: `Least important lines to log: ${named(LOG_LEVELS).join(", ")}`,
     example: "debug",
   },
   {
@@ -242,22 +242,20 @@ const OWN_VARIABLES = [
 
 export type OwnVariableName = (typeof OWN_VARIABLES)[number]["name"];
 
-/** Those of all providers, each once: providers may share one. */
-export const PROVIDER_VARIABLES: Readonly<
-  Record<"STT_PROVIDER" | "TRANSLATION_PROVIDER", ProviderVariable[]>
-> = {
+/** Without duplicates: providers may share one. */
+export const PROVIDER_VARIABLES = {
   STT_PROVIDER: distinct(STT_PROVIDERS.flatMap(({ variables }) => variables)),
   TRANSLATION_PROVIDER: distinct(TRANSLATION_PROVIDERS.flatMap(({ variables }) => variables)),
 };
 
-/** All, those of providers behind the variable that names the provider. */
+/** All; providers' variables follow the one that names the provider. */
 export const VARIABLES: readonly Variable[] = OWN_VARIABLES.flatMap((variable): Variable[] =>
   variable.name === "STT_PROVIDER" || variable.name === "TRANSLATION_PROVIDER"
     ? [variable, ...PROVIDER_VARIABLES[variable.name]]
     : [variable]
 );
 
-/** Whether a variable is a provider's, and has no default of ours. */
+/** Whether a variable is a provider's, which applies its default itself. */
 export function isProviders(name: string): boolean {
   return Object.values(PROVIDER_VARIABLES).some((variables) => variables.some((each) => each.name === name));
 }
