@@ -8,7 +8,7 @@ import {
   type Translator,
 } from "../domain/mod.ts";
 import { deepl } from "./deepl/provider.ts";
-import { TranslationDesk } from "./desk.ts";
+import { TranslationService } from "./service.ts";
 import { libretranslate } from "./libretranslate/provider.ts";
 import { nextcloud } from "./nextcloud/provider.ts";
 import type { TranslationProvider, TranslatorParts } from "./provider.ts";
@@ -24,14 +24,14 @@ export function createTranslator({ provider, settings }: ProviderChoice, parts: 
   return providerOf(provider).create(settings, parts);
 }
 
-/** A desk before the provider, working until the scope ends. */
+/** The service in front of the chosen provider, until the scope ends. */
 export function openTranslations(
   choice: ProviderChoice,
   options: TranslatorParts & { log: Log; meter: Meter },
-): TranslationDesk {
+): TranslationService {
   const { scope, clock, log, meter } = options;
   const { timeoutMs } = providerOf(choice.provider).features;
-  return new TranslationDesk({
+  return new TranslationService({
     translator: createTranslator(choice, options),
     ...{ timeoutMs, scope, clock, log, meter },
   });

@@ -5,14 +5,18 @@ import { startSpeakerHost } from "../../src/speakers/mod.ts";
 import { createSpeechToText } from "../../src/stt/mod.ts";
 import { SessionLanguages, Sessions, SpokenLanguages } from "../../src/sessions/mod.ts";
 import { TalkRooms } from "../../src/talk/mod.ts";
-import { openTranslations, type TranslationDesk, type TranslatorParts } from "../../src/translation/mod.ts";
+import {
+  openTranslations,
+  type TranslationService,
+  type TranslatorParts,
+} from "../../src/translation/mod.ts";
 import type { TestParticipant, TestStack } from "../fakes/call.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 import { eventually } from "./world.ts";
 
 export interface TranslatingService extends AsyncDisposable {
   rooms: TalkRooms;
-  translations: TranslationDesk;
+  translations: TranslationService;
   meter: FakeMeter;
   log: FakeLog;
   /** Turns captions on, and asks for a language at once, as Talk's front end does. */
@@ -107,7 +111,7 @@ export async function startTranslating(
   }
 }
 
-function isKnown(translations: TranslationDesk): boolean {
+function isKnown(translations: TranslationService): boolean {
   try {
     return translations.languages().target.length > 0;
   } catch {

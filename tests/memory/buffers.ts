@@ -289,8 +289,8 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
-    name: "Language pairs that rest",
-    bounds: ["PAIRS_MAX: translation/pair_rests.ts"],
+    name: "Language pairs in backoff",
+    bounds: ["PAIRS_MAX: translation/pair_backoff.ts"],
     bytes: "PAIRS_MAX * 4 * ENTRY",
     full: "the longest unused is forgotten",
     isFilled: true,

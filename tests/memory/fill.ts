@@ -29,8 +29,8 @@ import { TargetMemory } from "../../src/talk/target_memory.ts";
 import { createMeter } from "../../src/telemetry/mod.ts";
 import { LineWriter } from "../../src/telemetry/line_writer.ts";
 import { TranslationCache } from "../../src/translation/cache.ts";
-import { TranslationDesk } from "../../src/translation/desk.ts";
-import { PairRests } from "../../src/translation/pair_rests.ts";
+import { TranslationService } from "../../src/translation/service.ts";
+import { PairBackoff } from "../../src/translation/pair_backoff.ts";
 import { EarlyCandidates } from "../../src/webrtc/candidates.ts";
 import { DtlsGuard } from "../../src/webrtc/dtls_guard.ts";
 import { RtpInbox } from "../../src/webrtc/inbox.ts";
@@ -190,9 +190,9 @@ function fillService(memory: TargetMemory): void {
     chars: LIMITS.translationCacheChars,
   });
   for (let at = 0; at < 5_000; at++) cache.set(wide(100, at), wide(99, at));
-  const rests = new PairRests({ clock, log: new FakeLog([]), provider: "fake" });
+  const pairs = new PairBackoff({ clock, log: new FakeLog([]), provider: "fake" });
   for (let at = 0; at < 2_000; at++) {
-    rests.failed({ originId: `o${at}`, targetId: `t${at}` }, new Error("refused") as never, at);
+    pairs.failed({ originId: `o${at}`, targetId: `t${at}` }, new Error("refused") as never, at);
     isSameLanguage(`x-${at}`, `y-${at}`);
   }
   const prometheus = createMeter({ clock });
@@ -209,11 +209,11 @@ function fillService(memory: TargetMemory): void {
   }
   const guesses = new Guesses();
   for (let at = 0; at < 50_000; at++) guesses.wrong(narrow(39, `2001:db8::${at}`), at);
-  full.push(cache, rests, prometheus, lines, guesses);
+  full.push(cache, pairs, prometheus, lines, guesses);
 }
 
-async function fillDesk(scope: Scope): Promise<void> {
-  const desk = new TranslationDesk({
+async function fillTranslations(scope: Scope): Promise<void> {
+  const translations = new TranslationService({
     translator: {
       name: "fake",
       languages: () => Promise.resolve({ origin: [language("en")], target: [language("de")] }),
@@ -227,9 +227,11 @@ async function fillDesk(scope: Scope): Promise<void> {
   });
   await new Promise((resolve) => setTimeout(resolve));
   for (let at = 0; at < 500; at++) {
-    desk.translate({ text: wide(LIMITS.utteranceChars, at), originId: "en", targetId: "de" }).catch(() => {});
+    translations.translate({ text: wide(LIMITS.utteranceChars, at), originId: "en", targetId: "de" }).catch(
+      () => {},
+    );
   }
-  full.push(desk);
+  full.push(translations);
 }
 
 const language = (id: string) => ({ id, name: id, metadata: { separator: " ", rtl: false } });
@@ -264,7 +266,7 @@ await step("room", () => {
 await step("worker", fillWorker);
 await step("service", async () => {
   fillService(memory);
-  await fillDesk(scope);
+  await fillTranslations(scope);
 });
 await Deno.stdout.write(new TextEncoder().encode(`${JSON.stringify({ ...steps, kept: full.length })}\n`));
 Deno.exit(0);

@@ -29,7 +29,7 @@ interface State {
   isTried: boolean;
 }
 
-export class PairRests {
+export class PairBackoff {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #provider: string;

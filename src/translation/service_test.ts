@@ -10,7 +10,7 @@ import {
 import { Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { TranslationDesk } from "./desk.ts";
+import { TranslationService } from "./service.ts";
 import { statusError, translationError, unreadableAnswer } from "./errors.ts";
 import { languageOf } from "./languages.ts";
 
@@ -48,31 +48,31 @@ class FakeTranslator implements Translator {
   }
 }
 
-async function withDesk(
+async function withService(
   test: (world: World) => Promise<void>,
   prepare?: (translator: FakeTranslator) => void,
 ) {
-  const world = await makeDesk(prepare);
+  const world = await makeService(prepare);
   await test(world);
   for (const call of world.translator.calls) call.reject(new Error("the test is over"));
   await world.scope[Symbol.asyncDispose]();
-  assert.equal(world.clock.pending, 0, "no timer outlives the desk");
+  assert.equal(world.clock.pending, 0, "no timer outlives the service");
   assert.equal(world.meter.gauges.size + world.meter.gaugesBy.size, 0);
 }
 
-async function makeDesk(prepare: (translator: FakeTranslator) => void = () => {}) {
+async function makeService(prepare: (translator: FakeTranslator) => void = () => {}) {
   const clock = new FakeClock();
   const scope = new Scope("service");
   const meter = new FakeMeter();
   const log = new FakeLog();
   const translator = new FakeTranslator();
   prepare(translator);
-  const desk = new TranslationDesk({ translator, timeoutMs: TIMEOUT_MS, scope, clock, log, meter });
+  const service = new TranslationService({ translator, timeoutMs: TIMEOUT_MS, scope, clock, log, meter });
   await settle();
   /** The outcome, once there is one. */
   const ask = (text: string, targetId = "de", originId = "en") => {
     const asked: { outcome?: string } = {};
-    desk.translate({ text, originId, targetId }).then(
+    service.translate({ text, originId, targetId }).then(
       (translated) => asked.outcome = translated,
       (error: TranslationError) => asked.outcome = error.code,
     );
@@ -80,12 +80,12 @@ async function makeDesk(prepare: (translator: FakeTranslator) => void = () => {}
   };
   const gauge = () => meter.gaugesBy.get("tiro_translation_resting")!();
   const outcomes = (outcome: string) => meter.counted("tiro_translations_total", outcome);
-  return { clock, scope, meter, log, translator, desk, ask, outcomes, gauge };
+  return { clock, scope, meter, log, translator, service, ask, outcomes, gauge };
 }
-type World = Awaited<ReturnType<typeof makeDesk>>;
+type World = Awaited<ReturnType<typeof makeService>>;
 
 Deno.test("Whoever wants the same translation at once shares one call, and later ones cost none", () =>
-  withDesk(async ({ ask, translator, outcomes }) => {
+  withService(async ({ ask, translator, outcomes }) => {
     const asked = [ask("hello"), ask("hello"), ask("hello", "ar"), ask("hello")];
     await settle();
     assert.deepEqual(translator.calls.map(({ targetId }) => targetId), ["de", "ar"]);
@@ -106,7 +106,7 @@ Deno.test("Whoever wants the same translation at once shares one call, and later
   }));
 
 Deno.test("Some calls run at once, a bounded number waits its turn, and more are refused", () =>
-  withDesk(async ({ ask, translator, meter, outcomes }) => {
+  withService(async ({ ask, translator, meter, outcomes }) => {
     const most = LIMITS.translationsAtOnce + LIMITS.translationQueue;
     const asked = Array.from({ length: most }, (_, i) => ask(`n${i}`));
     const refused = ask("one too many");
@@ -125,7 +125,7 @@ Deno.test("Some calls run at once, a bounded number waits its turn, and more are
   }));
 
 Deno.test("A call is given up after 3 s, and so is one that waited as long for its turn", () =>
-  withDesk(async ({ ask, translator, clock, outcomes }) => {
+  withService(async ({ ask, translator, clock, outcomes }) => {
     const asked = Array.from({ length: LIMITS.translationsAtOnce + 1 }, (_, i) => ask(`n${i}`));
     await clock.advance(TIMEOUT_MS - 10);
     assert.ok(asked.every(({ outcome }) => outcome === undefined));
@@ -154,14 +154,14 @@ Deno.test("A call is given up after 3 s, and so is one that waited as long for i
   }));
 
 Deno.test("A call that fails is not tried again, remembered, or anybody else's trouble", () =>
-  withDesk(async ({ ask, translator, desk, outcomes, meter }) => {
+  withService(async ({ ask, translator, service, outcomes, meter }) => {
     for (const error of [statusError(503), statusError(400), new Error("a bug")]) {
       const asked = ask("hello");
       await settle();
       translator.calls.at(-1)!.reject(error);
       await settle();
       assert.match(asked.outcome!, /^translation_(server|unsupported|protocol)$/);
-      assert.ok(desk.isAvailable);
+      assert.ok(service.isAvailable);
     }
     assert.equal(translator.calls.length, 3);
     assert.equal(outcomes("failed"), 3);
@@ -169,7 +169,7 @@ Deno.test("A call that fails is not tried again, remembered, or anybody else's t
   }));
 
 Deno.test("A translation reaches screens without control characters and overrides", () =>
-  withDesk(async ({ ask, translator }) => {
+  withService(async ({ ask, translator }) => {
     const asked = ask("hello");
     await settle();
     translator.calls[0].resolve("hal\0lo\u202e \u009bWelt\ud83d\n");
@@ -178,8 +178,8 @@ Deno.test("A translation reaches screens without control characters and override
   }));
 
 Deno.test("Of a provider's languages so many are known as there can be, and none with an id that is no tag", () =>
-  withDesk(({ desk }) => {
-    const { origin, target } = desk.languages();
+  withService(({ service }) => {
+    const { origin, target } = service.languages();
     assert.deepEqual([origin.length, target.length], [1, 1_000]);
     assert.equal(target[0].name.length, 100);
     return Promise.resolve();
@@ -190,7 +190,7 @@ Deno.test("Of a provider's languages so many are known as there can be, and none
   }));
 
 Deno.test("An empty or endless translation is none", () =>
-  withDesk(async ({ ask, translator }) => {
+  withService(async ({ ask, translator }) => {
     const asked = [ask("hello"), ask("world")];
     await settle();
     translator.calls[0].resolve(" \n ");
@@ -200,7 +200,7 @@ Deno.test("An empty or endless translation is none", () =>
   }));
 
 Deno.test("A provider that asks to wait is left alone for 5 s, by those waiting too", () =>
-  withDesk(async ({ ask, translator, clock, desk }) => {
+  withService(async ({ ask, translator, clock, service }) => {
     const asked = Array.from({ length: LIMITS.translationsAtOnce + 2 }, (_, i) => ask(`n${i}`));
     await settle();
     translator.calls[0].reject(statusError(429));
@@ -208,10 +208,10 @@ Deno.test("A provider that asks to wait is left alone for 5 s, by those waiting 
     assert.equal(translator.calls.length, LIMITS.translationsAtOnce);
     assert.deepEqual(asked.slice(-2).map(({ outcome }) => outcome), ["translation_busy", "translation_busy"]);
     assert.equal(
-      await rejection(desk.translate({ text: "x", originId: "en", targetId: "de" })),
+      await rejection(service.translate({ text: "x", originId: "en", targetId: "de" })),
       "translation_busy",
     );
-    assert.ok(desk.isAvailable);
+    assert.ok(service.isAvailable);
     await clock.advance(5_000);
     ask("again");
     await settle();
@@ -220,7 +220,7 @@ Deno.test("A provider that asks to wait is left alone for 5 s, by those waiting 
 
 for (const status of [403, 412, 456]) {
   Deno.test(`A fatal error (${status}) switches the provider off until its languages can be read again`, () =>
-    withDesk(async ({ ask, translator, clock, desk, log }) => {
+    withService(async ({ ask, translator, clock, service, log }) => {
       const known = ask("known");
       await settle();
       translator.calls[0].resolve("bekannt");
@@ -230,13 +230,13 @@ for (const status of [403, 412, 456]) {
       const { code } = statusError(status);
       translator.calls[1].reject(statusError(status));
       await settle();
-      assert.equal(desk.isAvailable, false);
+      assert.equal(service.isAvailable, false);
       assert.equal(asked.at(-1)!.outcome, code, "those waiting are told");
-      assert.throws(() => desk.languages(), { code, retryable: false });
-      assert.throws(() => desk.resolveTarget("en", "de"), { code, retryable: false });
+      assert.throws(() => service.languages(), { code, retryable: false });
+      assert.throws(() => service.resolveTarget("en", "de"), { code, retryable: false });
       const calls = translator.calls.length;
       assert.equal(ask("known").outcome, undefined);
-      assert.equal(await rejection(desk.translate({ text: "x", originId: "en", targetId: "de" })), code);
+      assert.equal(await rejection(service.translate({ text: "x", originId: "en", targetId: "de" })), code);
       assert.equal(translator.calls.length, calls, "nothing is asked of it");
       assert.equal(known.outcome, "bekannt");
 
@@ -244,22 +244,22 @@ for (const status of [403, 412, 456]) {
       assert.equal(translator.looks, 1);
       await clock.advance(3 * 60_000 + 100);
       assert.equal(translator.looks, 4, "one look a minute");
-      assert.equal(desk.isAvailable, false);
+      assert.equal(service.isAvailable, false);
       translator.list = () => Promise.resolve(LANGUAGES);
       // Some list their languages for everyone: what was refused is tried once before it counts as working.
       await clock.advance(60_000);
-      assert.equal(desk.isAvailable, false);
-      assert.equal(desk.trouble, "translator_refused");
+      assert.equal(service.isAvailable, false);
+      assert.equal(service.trouble, "translator_refused");
       const trial = translator.calls.at(-1)!;
       assert.deepEqual([trial.text, trial.originId, trial.targetId], ["Hello", "en", "de"]);
       trial.reject(statusError(status));
       await clock.advance(60_000);
-      assert.equal(desk.isAvailable, false);
+      assert.equal(service.isAvailable, false);
       translator.calls.at(-1)!.resolve("Hallo");
       await settle();
-      assert.ok(desk.isAvailable);
-      assert.equal(desk.trouble, undefined);
-      assert.deepEqual(desk.languages(), LANGUAGES);
+      assert.ok(service.isAvailable);
+      assert.equal(service.trouble, undefined);
+      assert.deepEqual(service.languages(), LANGUAGES);
       assert.deepEqual(log.lines.map(({ level, message }) => `${level}: ${message}`), [
         "info: translation works",
         "warn: translation switched off",
@@ -272,7 +272,7 @@ for (const status of [403, 412, 456]) {
 }
 
 Deno.test("A look that began before a fatal error does not switch the provider on again", () =>
-  withDesk(async ({ ask, translator, clock, desk }) => {
+  withService(async ({ ask, translator, clock, service }) => {
     const list = Promise.withResolvers<TranslationLanguages>();
     translator.list = () => list.promise;
     await clock.advance(60 * 60_000);
@@ -283,12 +283,12 @@ Deno.test("A look that began before a fatal error does not switch the provider o
     await settle();
     list.resolve(LANGUAGES);
     await settle();
-    assert.equal(desk.isAvailable, false);
+    assert.equal(service.isAvailable, false);
     translator.list = () => Promise.resolve(LANGUAGES);
     await clock.advance(60_000);
     translator.calls.at(-1)!.resolve("Hallo");
     await settle();
-    assert.ok(desk.isAvailable);
+    assert.ok(service.isAvailable);
   }));
 
 /** So many captions of a pair fail, one after the other. */
@@ -307,12 +307,12 @@ async function failing(
 }
 
 Deno.test("A pair that is refused is left alone after three captions, and tried once a wait that grows", () =>
-  withDesk(async (world) => {
-    const { ask, translator, clock, desk, log, gauge } = world;
+  withService(async (world) => {
+    const { ask, translator, clock, service, log, gauge } = world;
     await failing(world, statusError(400), 2);
-    assert.deepEqual([desk.trouble, gauge()], [undefined, {}]);
+    assert.deepEqual([service.trouble, gauge()], [undefined, {}]);
     await failing(world, statusError(400), 1);
-    assert.deepEqual([desk.trouble, gauge()], ["translator_refused", { pair_refused: 1 }]);
+    assert.deepEqual([service.trouble, gauge()], ["translator_refused", { pair_refused: 1 }]);
     const calls = () => translator.calls.length;
     const atOnce = async () => {
       const asked = ask("at once");
@@ -322,12 +322,12 @@ Deno.test("A pair that is refused is left alone after three captions, and tried 
     assert.equal(await atOnce(), "translation_unsupported");
     assert.equal(calls(), 3, "the provider is not asked");
     // Nobody is offered what does not work; the provider's other pairs do.
-    assert.throws(() => desk.resolveTarget("en", "de"), {
+    assert.throws(() => service.resolveTarget("en", "de"), {
       field: "translationTargetId",
       message: "the provider refuses to translate the language spoken into this one",
     });
-    assert.equal(desk.resolveTarget("en", "ar"), "ar");
-    assert.ok(desk.isAvailable);
+    assert.equal(service.resolveTarget("en", "ar"), "ar");
+    assert.ok(service.isAvailable);
     const arabic = ask("hello", "ar");
     await settle();
     translator.calls.at(-1)!.resolve("مرحبا");
@@ -337,7 +337,7 @@ Deno.test("A pair that is refused is left alone after three captions, and tried 
     await clock.advance(59_900);
     assert.equal(await atOnce(), "translation_unsupported");
     await clock.advance(200);
-    assert.equal(desk.resolveTarget("en", "de"), "de", "it may be had again");
+    assert.equal(service.resolveTarget("en", "de"), "de", "it may be had again");
     const probe = ask("probe");
     await settle();
     assert.deepEqual([calls(), probe.outcome], [5, undefined]);
@@ -351,7 +351,7 @@ Deno.test("A pair that is refused is left alone after three captions, and tried 
     await settle();
     translator.calls.at(-1)!.resolve("geht");
     await settle();
-    assert.deepEqual([desk.trouble, gauge()], [undefined, {}]);
+    assert.deepEqual([service.trouble, gauge()], [undefined, {}]);
     ask("again");
     await settle();
     assert.equal(translator.calls.at(-1)!.text, "again");
@@ -371,11 +371,11 @@ Deno.test("A pair that is refused is left alone after three captions, and tried 
 
 for (const error of [statusError(503), unreadableAnswer(), new Error("a bug")]) {
   Deno.test(`A pair that keeps failing (${error.message}) rests for seconds: originals are not held back for it`, () =>
-    withDesk(async (world) => {
-      const { ask, translator, clock, desk, gauge } = world;
+    withService(async (world) => {
+      const { ask, translator, clock, service, gauge } = world;
       await failing(world, error, 3);
-      assert.deepEqual([desk.trouble, gauge()], ["translator_unreachable", { pair_failing: 1 }]);
-      assert.equal(desk.resolveTarget("en", "de"), "de", "it comes back by itself");
+      assert.deepEqual([service.trouble, gauge()], ["translator_unreachable", { pair_failing: 1 }]);
+      assert.equal(service.resolveTarget("en", "de"), "de", "it comes back by itself");
       const asked = ask("at once");
       await clock.advance(9_900);
       ask("at once too");
@@ -390,7 +390,7 @@ for (const error of [statusError(503), unreadableAnswer(), new Error("a bug")]) 
 }
 
 Deno.test("A provider that does not answer holds three captions back, and then none", () =>
-  withDesk(async ({ ask, translator, clock, desk }) => {
+  withService(async ({ ask, translator, clock, service }) => {
     for (let n = 0; n < 3; n++) {
       ask(`n${n}`);
       await clock.advance(TIMEOUT_MS + 10);
@@ -399,36 +399,36 @@ Deno.test("A provider that does not answer holds three captions back, and then n
     await settle();
     assert.equal(asked.outcome, "translation_timeout");
     assert.equal(translator.calls.length, 3);
-    assert.equal(desk.trouble, "translator_unreachable");
+    assert.equal(service.trouble, "translator_unreachable");
   }));
 
 Deno.test("Captions that fail together are one failure: a hiccup of the provider costs no rest", () =>
-  withDesk(async ({ ask, translator, clock, desk }) => {
+  withService(async ({ ask, translator, clock, service }) => {
     for (let n = 0; n < 4; n++) ask(`n${n}`);
     await clock.advance(TIMEOUT_MS + 10);
-    assert.equal(desk.trouble, undefined);
+    assert.equal(service.trouble, undefined);
     ask("still asked");
     await settle();
     assert.equal(translator.calls.at(-1)!.text, "still asked");
   }));
 
 Deno.test("A pair nobody asks for any more is no trouble once its rest is over", () =>
-  withDesk(async (world) => {
-    const { ask, clock, desk, gauge } = world;
+  withService(async (world) => {
+    const { ask, clock, service, gauge } = world;
     await failing(world, statusError(400), 3);
     await clock.advance(60_100);
-    assert.deepEqual([desk.trouble, gauge()], [undefined, {}]);
+    assert.deepEqual([service.trouble, gauge()], [undefined, {}]);
     ask("somebody does");
     await settle();
     assert.deepEqual(
-      [desk.trouble, gauge()],
+      [service.trouble, gauge()],
       ["translator_refused", { pair_refused: 1 }],
       "while it is tried",
     );
   }));
 
 Deno.test("A rest is counted from the last failure, of those under way too", () =>
-  withDesk(async ({ ask, translator, clock }) => {
+  withService(async ({ ask, translator, clock }) => {
     for (let n = 0; n < 4; n++) ask(`n${n}`);
     await settle();
     for (const call of translator.calls.slice(0, 3)) call.reject(statusError(400));
@@ -445,7 +445,7 @@ Deno.test("A rest is counted from the last failure, of those under way too", () 
   }));
 
 Deno.test("A try that never gets its turn leaves the next one to find out", () =>
-  withDesk(async (world) => {
+  withService(async (world) => {
     const { ask, translator, clock } = world;
     await failing(world, statusError(400), 3);
     await clock.advance(60_000);
@@ -463,43 +463,43 @@ Deno.test("A try that never gets its turn leaves the next one to find out", () =
   }));
 
 Deno.test("A text the provider finds too long is that text's trouble alone, and a success forgives", () =>
-  withDesk(async (world) => {
-    const { ask, translator, desk } = world;
+  withService(async (world) => {
+    const { ask, translator, service } = world;
     await failing(world, statusError(413), 4);
-    assert.equal(desk.trouble, undefined);
+    assert.equal(service.trouble, undefined);
     await failing(world, statusError(400), 2);
     ask("works");
     await settle();
     translator.calls.at(-1)!.resolve("geht");
     await settle();
     await failing(world, statusError(400), 2);
-    assert.equal(desk.trouble, undefined);
+    assert.equal(service.trouble, undefined);
     ask("still asked");
     await settle();
     assert.equal(translator.calls.at(-1)!.text, "still asked");
   }));
 
 Deno.test("Languages are asked for in the background, again and again until known, and once an hour from then on", () =>
-  withDesk(
-    async ({ translator, clock, desk, log }) => {
-      assert.ok(desk.isAvailable, "not known to be broken");
-      assert.throws(() => desk.languages(), { code: "translation_languages_unknown", retryable: true });
-      assert.throws(() => desk.resolveTarget("en", "de"), { code: "translation_languages_unknown" });
+  withService(
+    async ({ translator, clock, service, log }) => {
+      assert.ok(service.isAvailable, "not known to be broken");
+      assert.throws(() => service.languages(), { code: "translation_languages_unknown", retryable: true });
+      assert.throws(() => service.resolveTarget("en", "de"), { code: "translation_languages_unknown" });
       await clock.advance(20_000);
       const looks = translator.looks;
       assert.ok(looks >= 4 && looks <= 8, `${looks} looks in 20 s`);
       translator.list = () => Promise.resolve({ origin: [], target: [] });
       await clock.advance(60_000);
-      assert.throws(() => desk.languages(), TranslationError, "a server that has none yet");
+      assert.throws(() => service.languages(), TranslationError, "a server that has none yet");
       translator.list = () => Promise.resolve(LANGUAGES);
       await clock.advance(60_000);
-      assert.deepEqual(desk.languages(), LANGUAGES);
+      assert.deepEqual(service.languages(), LANGUAGES);
       const known = translator.looks;
       translator.list = () => Promise.reject(statusError(503));
       await clock.advance(60 * 60_000 + 500);
       assert.ok(translator.looks > known);
-      assert.deepEqual(desk.languages(), LANGUAGES, "what is known stays good");
-      assert.ok(desk.isAvailable);
+      assert.deepEqual(service.languages(), LANGUAGES, "what is known stays good");
+      assert.ok(service.isAvailable);
       const warnings = log.lines.filter(({ level }) => level === "warn");
       assert.equal(warnings.length, 2, "one line a spell of bad luck");
     },
@@ -507,7 +507,7 @@ Deno.test("Languages are asked for in the background, again and again until know
   ));
 
 Deno.test("Nothing is asked of a provider whose languages are not known", () =>
-  withDesk(
+  withService(
     async ({ ask, translator, outcomes }) => {
       const asked = ask("hello", "de_DE");
       await settle();
@@ -518,34 +518,34 @@ Deno.test("Nothing is asked of a provider whose languages are not known", () =>
   ));
 
 Deno.test("Languages that do not come within 10 s are asked for again", () =>
-  withDesk(
-    async ({ translator, clock, desk }) => {
+  withService(
+    async ({ translator, clock, service }) => {
       translator.list = () => Promise.resolve(LANGUAGES);
       await clock.advance(9_990);
       assert.equal(translator.looks, 1);
       await clock.advance(1_100);
-      assert.deepEqual(desk.languages(), LANGUAGES);
+      assert.deepEqual(service.languages(), LANGUAGES);
     },
     (translator) => translator.list = () => new Promise(() => {}),
   ));
 
 Deno.test("A provider that is broken from the start is off", () =>
-  withDesk(
-    ({ desk }) => {
-      assert.equal(desk.isAvailable, false);
-      assert.throws(() => desk.languages(), { code: "translation_no_provider", retryable: false });
+  withService(
+    ({ service }) => {
+      assert.equal(service.isAvailable, false);
+      assert.throws(() => service.languages(), { code: "translation_no_provider", retryable: false });
       return Promise.resolve();
     },
     (translator) => translator.list = () => Promise.reject(statusError(412)),
   ));
 
 Deno.test("A pair is checked by what the provider knows", () =>
-  withDesk(({ desk }) => {
-    desk.resolveTarget("en", "ar");
-    desk.resolveTarget("en-gb", "de");
+  withService(({ service }) => {
+    service.resolveTarget("en", "ar");
+    service.resolveTarget("en-gb", "de");
     for (const [originId, targetId] of [["de", "de"], ["en", "tlh"], ["en", "en"], ["tlh", "de"]]) {
       assert.throws(
-        () => desk.resolveTarget(originId, targetId),
+        () => service.resolveTarget(originId, targetId),
         InvalidRequestError,
         `${originId} ${targetId}`,
       );
@@ -559,7 +559,7 @@ const AS_WRITTEN: TranslationLanguages = {
 };
 
 Deno.test("Languages are found however they are written, and asked for as the provider writes them", () =>
-  withDesk(async ({ desk, ask, translator }) => {
+  withService(async ({ service, ask, translator }) => {
     const cases = [
       ["en_US", "de_DE", "EN", "de"],
       ["en", "DE", "EN", "de"],
@@ -567,7 +567,9 @@ Deno.test("Languages are found however they are written, and asked for as the pr
       ["zh_CN", "pt_BR", "zh-Hans", "pt-br"],
       ["zh", "zh_TW", "zh-Hans", "zh-Hant"],
     ];
-    for (const [spoken, wanted, , target] of cases) assert.equal(desk.resolveTarget(spoken, wanted), target);
+    for (const [spoken, wanted, , target] of cases) {
+      assert.equal(service.resolveTarget(spoken, wanted), target);
+    }
     for (const [spoken, wanted, origin, target] of cases) {
       ask("hello", wanted, spoken);
       await settle();
@@ -579,10 +581,10 @@ Deno.test("Languages are found however they are written, and asked for as the pr
   }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
 
 Deno.test("A language that cannot be found is answered with those there are", () =>
-  withDesk(({ desk }) => {
+  withService(({ service }) => {
     const refusal = (originId: string, targetId: string) => {
       try {
-        return desk.resolveTarget(originId, targetId);
+        return service.resolveTarget(originId, targetId);
       } catch (error) {
         if (!(error instanceof InvalidRequestError)) throw error;
         return `${error.field}: ${error.message}`;
@@ -603,7 +605,7 @@ Deno.test("A language that cannot be found is answered with those there are", ()
   }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
 
 Deno.test("What cannot be translated, or needs no translation, costs no call to the provider", () =>
-  withDesk(async ({ ask, translator }) => {
+  withService(async ({ ask, translator }) => {
     const asked = [ask("hello", "tlh"), ask("hello", "de", "fr"), ask("hello", "en_GB", "en")];
     await settle();
     assert.deepEqual(asked.map(({ outcome }) => outcome), Array(3).fill("translation_unsupported"));
@@ -611,9 +613,9 @@ Deno.test("What cannot be translated, or needs no translation, costs no call to 
   }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
 
 Deno.test("Any language can be translated by a provider that finds out itself what is spoken", () =>
-  withDesk(
-    ({ desk }) => {
-      assert.equal(desk.resolveTarget("tlh", "de"), "de");
+  withService(
+    ({ service }) => {
+      assert.equal(service.resolveTarget("tlh", "de"), "de");
       return Promise.resolve();
     },
     (translator) => {
@@ -623,7 +625,7 @@ Deno.test("Any language can be translated by a provider that finds out itself wh
   ));
 
 Deno.test("Ending the service ends every translation, waiting or under way", async () => {
-  const { scope, ask, translator, desk } = await makeDesk();
+  const { scope, ask, translator, service } = await makeService();
   const asked = Array.from({ length: LIMITS.translationsAtOnce + 3 }, (_, i) => ask(`n${i}`));
   await settle();
   await scope[Symbol.asyncDispose]();
@@ -631,13 +633,13 @@ Deno.test("Ending the service ends every translation, waiting or under way", asy
   assert.ok(asked.every(({ outcome }) => outcome === "translation_refused"));
   assert.ok(translator.calls.every(({ signal }) => signal.aborted));
   assert.equal(
-    await rejection(desk.translate({ text: "x", originId: "en", targetId: "de" })),
+    await rejection(service.translate({ text: "x", originId: "en", targetId: "de" })),
     "translation_refused",
   );
 });
 
 Deno.test("Nothing that was said, or why in the provider's words, is in the log", () =>
-  withDesk(async ({ ask, translator, log }) => {
+  withService(async ({ ask, translator, log }) => {
     ask("a secret garden");
     await settle();
     translator.calls[0].reject(

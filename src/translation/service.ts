@@ -5,7 +5,7 @@
  *     translate -> remembered? -> asked already? -> waiting (64) -> under way (4) -> provider
  *
  * Nothing is retried: a caption that comes seconds late is worth less than the original at once. A pair of languages
- * that keeps failing rests (pair_rests.ts); a provider that refuses us is switched off whole:
+ * that keeps failing rests (pair_backoff.ts); a provider that refuses us is switched off whole:
  *
  *     works --error that is not retryable--> switched off --a look every minute finds it working--> works
  *
@@ -30,9 +30,9 @@ import { RetryPolicy, type Scope, untilAborted } from "../flow/mod.ts";
 import { TranslationCache } from "./cache.ts";
 import { isAboutText, switchesOff, translationError, unreadableAnswer } from "./errors.ts";
 import { boundedLanguages, pairOf } from "./languages.ts";
-import { type Pair, PairRests } from "./pair_rests.ts";
+import { type Pair, PairBackoff } from "./pair_backoff.ts";
 
-export interface DeskOptions {
+export interface TranslationServiceOptions {
   translator: Translator;
   /** A request waits this long for its turn at most, and a call to the provider takes this long at most, ms. */
   timeoutMs: number;
@@ -68,8 +68,8 @@ interface Flight {
   timer?: Disposable;
 }
 
-export class TranslationDesk implements Translations {
-  readonly #options: DeskOptions;
+export class TranslationService implements Translations {
+  readonly #options: TranslationServiceOptions;
   readonly #cache = new TranslationCache({
     entries: LIMITS.translationCacheEntries,
     chars: LIMITS.translationCacheChars,
@@ -83,16 +83,16 @@ export class TranslationDesk implements Translations {
   #fault?: TranslationError;
   /** What it refused to translate then; absent where it refused to list its languages. */
   #refused?: Pair;
-  readonly #rests: PairRests;
+  readonly #rests: PairBackoff;
   #pausedUntilMs = -Infinity;
   #lookTimer?: Disposable;
   #looking = false;
   readonly #looks = new RetryPolicy({ backoff: LANGUAGES_BACKOFF, freeFailures: 0 });
 
-  constructor(options: DeskOptions) {
+  constructor(options: TranslationServiceOptions) {
     this.#options = options;
     const { scope, meter, clock, log, translator } = options;
-    this.#rests = new PairRests({ clock, log, provider: translator.name });
+    this.#rests = new PairBackoff({ clock, log, provider: translator.name });
     scope.use(
       meter.gaugeBy(
         "tiro_translation_resting",
