@@ -18,12 +18,12 @@ async function apiMarkdown({ title, description, credentials, groups }: Referenc
     `# The REST API of ${title}`,
     "<!-- Generated: change the routes and schemas in src, then run `deno task api-docs`. -->",
     description,
-    "The same is served as an OpenAPI 3.1 document at `/openapi.json` and as a page at `/docs`. Bodies are JSON; " +
-    'every error is `{"error": "..."}` and never repeats what was sent. Fields nobody declared are ignored, a slash ' +
-    "at the end of a path is tolerated.",
+    "It is also served as an OpenAPI 3.1 document at `/openapi.json` and as a page at `/docs`. Bodies are JSON; " +
+    'every error is `{"error": "..."}` and never repeats the request. Unknown fields and a slash ' +
+    "at the end of a path are ignored.",
     "## Credentials",
-    "One of these, as the service is configured; with neither configured, none, and then only loopback is served " +
-    "unless `LT_API_OPEN=true`. Wrong ones are answered with 401, which does not say what was wrong.",
+    "One of these, as configured. If neither is configured, none are needed, and the service listens on loopback " +
+    "only, unless `LT_API_OPEN=true`. Wrong credentials get 401 without a reason.",
     table(["header", "value"], credentials.map(({ name, description }) => [`\`${name}\``, description])),
     ...groups.flatMap(({ name, description, operations }) => [
       `## ${name}`,

@@ -21,9 +21,9 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; bo
 export function apiPage({ title, description, credentials, groups }: Reference): string {
   const shown = [
     `<h1>${text(title)} {version}</h1>`,
-    `<p>${text(description)} The same for machines: <a href="openapi.json">openapi.json</a>.</p>`,
+    `<p>${text(description)} For machines: <a href="openapi.json">openapi.json</a>.</p>`,
     "<h2>Credentials</h2>",
-    "<p>One of these, as the service is configured; with neither configured, none.</p>",
+    "<p>One of these, as configured; if neither is configured, none are needed.</p>",
     table(
       ["header", "value"],
       credentials.map(({ name, description }) => [`<code>${text(name)}</code>`, text(description)]),

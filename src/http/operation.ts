@@ -32,7 +32,7 @@ const healthRoute = (meanings: Meanings) =>
       200: {
         ...json(
           healthReply,
-          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` has one or more of these codes, with commas between`,
+          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` lists the reasons as codes, separated by commas`,
         ),
         headers: z.object({
           [DEGRADED_HEADER]: z.string().optional().openapi({
@@ -59,7 +59,7 @@ const metrics = createRoute({
   path: "/metrics",
   tags: ["Operation"],
   ...needs("operation"),
-  summary: "Numbers for Prometheus",
+  summary: "Metrics for Prometheus",
   responses: {
     200: { content: { "text/plain": { schema: z.string() } }, description: "Text format" },
     ...unauthorised,
@@ -80,14 +80,14 @@ const docs = createRoute({
   path: "/docs",
   tags: ["Operation"],
   ...needs("operation"),
-  summary: "The same for people",
+  summary: "This API as an HTML page",
   responses: {
     200: { content: { "text/html": { schema: z.string() } }, description: "A page without scripts" },
     ...unauthorised,
   },
 });
 
-const TAG = { name: "Operation", description: "For those who run the service" };
+const TAG = { name: "Operation", description: "For operators" };
 
 /** `meanings`: of the codes /healthz may have. */
 export function operationList(meanings: Meanings): RouteList {

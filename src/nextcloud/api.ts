@@ -23,7 +23,7 @@ const heartbeat = createRoute({
   tags: ["App"],
   summary: "Whether the app runs",
   ...open,
-  responses: { 200: json(heartbeatReply, "It does") },
+  responses: { 200: json(heartbeatReply, "It runs") },
 });
 
 const init = createRoute({
@@ -31,8 +31,8 @@ const init = createRoute({
   path: "/init",
   tags: ["App"],
   ...needs("operation"),
-  summary: "Set the app up; answered at once, progress is reported to Nextcloud",
-  responses: { 200: json(initReply, "Begun"), ...unauthorised },
+  summary: "Initialise the app: responds at once, then reports progress to Nextcloud",
+  responses: { 200: json(initReply, "Started"), ...unauthorised },
 });
 
 const enabled = createRoute({
@@ -40,7 +40,7 @@ const enabled = createRoute({
   path: "/enabled",
   tags: ["App"],
   ...needs("operation"),
-  summary: "Whether the app is enabled; always, where the service is no ExApp",
+  summary: "Whether the app is enabled; always true if the service is not an ExApp",
   responses: { 200: json(enabledReply, "As Nextcloud last set it"), ...unauthorised },
 });
 
@@ -52,7 +52,7 @@ const setEnabled = createRoute({
   summary: "Enable or disable the app; disabling leaves every call",
   request: { query: enabledQuery },
   responses: {
-    200: json(setEnabledReply, "Done, or why not"),
+    200: json(setEnabledReply, "Done, or the reason why not"),
     400: failure(
       "A field is missing, of the wrong type or not supported; the message names it",
       "enabled: must be 0 or 1",
@@ -62,7 +62,7 @@ const setEnabled = createRoute({
 });
 
 export const EX_APP_API: RouteList = {
-  tags: [{ name: "App", description: "What Nextcloud asks of an ExApp" }],
+  tags: [{ name: "App", description: "Routes that AppAPI calls on an ExApp, and capabilities" }],
   routes: [heartbeat, init, enabled, setEnabled],
 };
 

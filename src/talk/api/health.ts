@@ -2,8 +2,8 @@
 import type { RoomsStatus } from "./rooms.ts";
 
 export const TALK_REASONS = {
-  signaling: "the HPB is out of reach",
-  signaling_refused: "the HPB refuses the service; the log names the variable to look at",
+  signaling: "the HPB is unreachable",
+  signaling_refused: "the HPB refuses the service; the log names the variable to check",
 } as const;
 
 export function reasonsOf(

@@ -30,7 +30,7 @@ const unknownRoom = {
 };
 const noTranslation = {
   [STATUS_FATAL]: failure(
-    "Captions cannot be translated until somebody changes something; do not ask again",
+    "Captions cannot be translated until the configuration changes; do not retry",
     "Cannot translate captions: no provider",
   ),
 };
@@ -43,10 +43,11 @@ export const transcribe = createRoute({
   summary: "Turn captions on or off for one participant",
   ...body(schemas.transcribeBody),
   responses: {
-    200: done("Taken; joining the call goes on in the background", "Transcription requested"),
+    200: done("Accepted; joining the call continues in the background", "Transcription requested"),
     ...refusals,
     ...unavailable(
-      "Signalling is known to be out of reach, or the service is full, short of memory, disabled or shutting down",
+      "The HPB is known to be unreachable, or the service is full, short of memory or file descriptors, disabled " +
+        "or shutting down, or the recogniser's languages are not known yet",
     ),
   },
 });
@@ -83,10 +84,12 @@ export const setLanguage = createRoute({
   summary: "Set the language spoken in a room",
   ...body(schemas.setLanguageBody),
   responses: {
-    200: done("From the next audio on, this language is recognised", "Language set"),
+    200: done("Applies from the next pause of each speaker on", "Language set"),
     ...refusals,
     ...unknownRoom,
-    ...unavailable("The service is disabled or shutting down"),
+    ...unavailable(
+      "The service is disabled or shutting down, or the recogniser's languages are not known yet",
+    ),
   },
 });
 
@@ -111,7 +114,7 @@ export const translationLanguages = createRoute({
     ...invalid,
     ...unauthorised,
     ...unavailable(
-      "The translator has not told its languages yet",
+      "The translator's languages are not known yet",
       "Cannot translate: the provider's languages are not known yet",
     ),
     ...noTranslation,
@@ -123,18 +126,18 @@ export const setTargetLanguage = createRoute({
   path: "/api/v1/translation/set-target-language",
   tags: ["Translation"],
   ...needs("captions"),
-  summary: "Translate one participant's captions, or no longer",
+  summary: "Set or clear the language that one participant's captions are translated into",
   ...body(schemas.setTargetLanguageBody),
   responses: {
-    200: done("From the next caption on", "Target language set"),
+    200: done("Applies from the next caption on", "Target language set"),
     ...refusals,
     ...unknownRoom,
     412: failure(
-      "The participant is neither in the room nor asked for",
+      "The participant is not in the room and has not asked for captions",
       "Cannot translate captions: the participant is not in the call and has not asked for captions",
     ),
     ...unavailable(
-      "The translator has not told its languages yet, or the service is disabled or shutting down",
+      "The translator's languages are not known yet, or the service is disabled or shutting down",
     ),
     ...noTranslation,
   },
@@ -145,7 +148,7 @@ export const capabilities = createRoute({
   path: "/capabilities",
   tags: ["App"],
   ...needs("captions"),
-  summary: "What the service can do now; answered from what is known",
+  summary: "What the service can do now; waits for no other server",
   responses: { 200: json(schemas.capabilitiesReply, "What Talk offers its users"), ...unauthorised },
 });
 
@@ -155,10 +158,10 @@ export const TALK_API: RouteList = {
     {
       name: "Calls",
       description:
-        "Captions on and off, and their language. Who moves to another room (breakout rooms) has another " +
-        "Nextcloud session there, and the HPB does not tell the service where they go: ask again, for that room and " +
-        "session. The language their captions are translated to goes with them for ten minutes after they left, as " +
-        "long as they keep their connection to the HPB, unless the request names one",
+        "Captions on and off, and their language. A participant who moves to another room (breakout rooms) has a new " +
+        "Nextcloud session there, and the HPB does not report where they went: request captions again, with that room " +
+        "and session. Their translation language is kept for ten minutes while they stay connected to the HPB, unless " +
+        "the request names one",
     },
     { name: "Translation", description: "Captions in a participant's own language" },
   ],

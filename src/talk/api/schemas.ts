@@ -41,14 +41,14 @@ export const transcribeBody = z.object({
   roomToken,
   ncSessionId: sessionId,
   enable: z.boolean().nullish().openapi({
-    description: "`false` takes the participant off the list; absent: `true`",
+    description: "`false` turns captions off for this participant; absent: `true`",
     example: true,
   }),
   ...spokenLanguage,
   translationTargetLangId: language.openapi({
     description:
       "Language to translate this participant's captions into, in any spelling; empty or null: none; absent: as before. " +
-      "One that cannot be had leaves the captions as they are said, and the answer's message says so",
+      "If it is not available, the captions stay untranslated and the message of the response gives the reason",
   }),
   turnServers: z.array(iceServer).max(32, "more than 32 servers").nullish().openapi({
     description: "TURN servers for this room, besides those of Nextcloud's settings",
@@ -77,7 +77,7 @@ export const roomParams = z.object({
 /** Talk sends the room it asks for; the languages are the same in all. */
 export const translationLanguagesQuery = z.object({
   roomToken: z.string().regex(/^[A-Za-z0-9_-]{0,64}$/, "must be 1 to 64 letters, digits, _ or -").optional()
-    .openapi({ description: "The room it is asked for; makes no difference", example: "x7k2p9qa" }),
+    .openapi({ description: "Ignored: the languages are the same for all rooms", example: "x7k2p9qa" }),
 });
 
 export const stoppedReply = z.object({ status: z.literal("stopped"), roomToken: z.string() })
@@ -86,7 +86,7 @@ export const stoppedReply = z.object({ status: z.literal("stopped"), roomToken: 
 const languageEntry = z.object({
   name: z.string(),
   metadata: z.object({
-    separator: z.string().openapi({ description: "What goes between two words" }),
+    separator: z.string().openapi({ description: "Separates two words" }),
     rtl: z.boolean().openapi({ description: "Written from right to left" }),
   }),
 });
