@@ -73,10 +73,10 @@ Deno.test("The required variables alone give the documented defaults", () => {
   assert.deepEqual(config.log, { level: "info" });
   assert.deepEqual(config.tls, { caCerts: [], skipVerify: false });
   assert.deepEqual(config.limits, {
-    rooms: LIMITS.rooms,
+    rooms: LIMITS.sessions,
     speakers: LIMITS.speakers,
-    speakersPerRoom: LIMITS.speakersPerRoom,
-    emptyRoomMs: LIMITS.emptyRoomMs,
+    speakersPerRoom: LIMITS.speakersPerSession,
+    emptyRoomMs: LIMITS.emptySessionMs,
   });
 });
 

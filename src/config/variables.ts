@@ -216,7 +216,7 @@ const OWN_VARIABLES = [
   },
   {
     name: "MAX_ROOMS",
-    default: String(LIMITS.rooms),
+    default: String(LIMITS.sessions),
     meaning: "Calls captioned at once; each holds a connection to the HPB",
     example: "50",
   },
@@ -228,13 +228,13 @@ const OWN_VARIABLES = [
   },
   {
     name: "MAX_SPEAKERS_PER_ROOM",
-    default: String(LIMITS.speakersPerRoom),
+    default: String(LIMITS.speakersPerSession),
     meaning: "Speakers captioned in one call",
     example: "100",
   },
   {
     name: "EMPTY_ROOM_SECONDS",
-    default: String(LIMITS.emptyRoomMs / 1_000),
+    default: String(LIMITS.emptySessionMs / 1_000),
     meaning: "Seconds until Tiro leaves a call in which nobody wants captions any more",
     example: "300",
   },

@@ -43,7 +43,7 @@ export class Listeners {
 
   /** Asks for captions; whether the listener is in the room already. */
   add(ncSessionId: string): boolean {
-    if (!this.#wanted.has(ncSessionId) && this.#wanted.size >= LIMITS.pendingListeners) {
+    if (!this.#wanted.has(ncSessionId) && this.#wanted.size >= LIMITS.pendingViewers) {
       const [oldest] = this.#wanted;
       this.remove(this.oldestAbsent ?? oldest);
       this.#dropped++;
@@ -67,7 +67,7 @@ export class Listeners {
   expect(sessionId: string): void {
     const ncSessionId = this.#sessions.get(sessionId);
     if (ncSessionId !== undefined) this.add(ncSessionId);
-    else if (this.#expected.size < LIMITS.pendingListeners) this.#expected.add(sessionId);
+    else if (this.#expected.size < LIMITS.pendingViewers) this.#expected.add(sessionId);
   }
 
   /** Whether they want captions or are in the room. */

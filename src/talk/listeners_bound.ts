@@ -6,7 +6,7 @@ import { LIMITS, type Meter, UnavailableError } from "../domain/mod.ts";
 import type { Room } from "./room.ts";
 
 export interface ListenersBoundOptions {
-  /** Default LIMITS.listeners. */
+  /** Default LIMITS.viewers. */
   listenersMax?: number;
   meter: Meter;
 }
@@ -17,7 +17,7 @@ export interface ListenersBoundOptions {
  */
 export function makeRoomForListener(
   rooms: readonly Room[],
-  { listenersMax = LIMITS.listeners, meter }: ListenersBoundOptions,
+  { listenersMax = LIMITS.viewers, meter }: ListenersBoundOptions,
 ): void {
   if (rooms.reduce((sum, { wantedCount }) => sum + wantedCount, 0) < listenersMax) return;
   const most = rooms.reduce((most, room) => room.absentCount > most.absentCount ? room : most);

@@ -105,8 +105,8 @@ Deno.test("Listeners asked for are bounded: the oldest who is not here makes roo
   const listeners = new Listeners();
   listeners.add("here");
   listeners.sessionJoined("hpb-here", "here");
-  for (let i = 0; i < LIMITS.pendingListeners + 10; i++) listeners.add(`nc-${i}`);
-  assert.equal(wanted(listeners).length, LIMITS.pendingListeners);
+  for (let i = 0; i < LIMITS.pendingViewers + 10; i++) listeners.add(`nc-${i}`);
+  assert.equal(wanted(listeners).length, LIMITS.pendingViewers);
   assert.ok(wanted(listeners).includes("here"));
   assert.ok(!wanted(listeners).includes("nc-0"));
 });

@@ -35,7 +35,7 @@ export interface TalkOptions {
   sessions: Sessions;
   settings: IceServerSource;
   emptyRoomMs: number;
-  /** Participants of all rooms who asked for captions. Default LIMITS.listeners. */
+  /** Participants of all rooms who asked for captions. Default LIMITS.viewers. */
   listenersMax?: number;
   scope: Scope;
   clock: Clock;

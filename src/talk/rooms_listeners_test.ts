@@ -66,8 +66,8 @@ Deno.test("Those of lost calls count, and keep their place in the call that come
 Deno.test("A call forgets its oldest who is not there past its own bound, and counts it", () =>
   withRooms(async ({ ask, call, meter }) => {
     await call();
-    for (const id of ids("nc-", LIMITS.pendingListeners + 5)) ask("room", id);
-    assert.equal(meter.gauges.get("tiro_listeners_wanted")!(), LIMITS.pendingListeners);
+    for (const id of ids("nc-", LIMITS.pendingViewers + 5)) ask("room", id);
+    assert.equal(meter.gauges.get("tiro_listeners_wanted")!(), LIMITS.pendingViewers);
     assert.equal(meter.counted(DROPPED, "room_full"), 6);
     assert.equal(meter.gauges.get("tiro_listeners")!(), 1);
   }));

@@ -170,26 +170,26 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "room",
     name: "Captions in the socket to the HPB",
-    bounds: ["BUFFERED_BYTES_MAX: talk/signaling/limits.ts", "pendingListeners", "utteranceChars"],
-    bytes: "BUFFERED_BYTES_MAX + pendingListeners * 6 * utteranceChars",
+    bounds: ["BUFFERED_BYTES_MAX: talk/signaling/limits.ts", "pendingViewers", "utteranceChars"],
+    bytes: "BUFFERED_BYTES_MAX + pendingViewers * 6 * utteranceChars",
     full: "they wait in the outbox",
     isFilled: false,
   },
   {
     owner: "room",
     name: "Outbox: finals, and a partial a speaker",
-    bounds: ["outboxFinals", "speakersPerRoom", "utteranceChars", "pendingListeners"],
+    bounds: ["outboxFinals", "speakersPerSession", "utteranceChars", "pendingViewers"],
     bytes:
-      "(outboxFinals + speakersPerRoom) * (2 * utteranceChars + 2 * ENTRY) + outboxFinals * pendingListeners * 64",
+      "(outboxFinals + speakersPerSession) * (2 * utteranceChars + 2 * ENTRY) + outboxFinals * pendingViewers * 64",
     full: 'the oldest final goes, `tiro_queue_dropped_total{queue="caption_outbox"}`',
     isFilled: true,
   },
   {
     owner: "room",
     name: "Finals being translated, in ten languages",
-    bounds: ["translationsPending", "translationWaitMs", "utteranceChars", "pendingListeners"],
+    bounds: ["translationsPending", "translationWaitMs", "utteranceChars", "pendingViewers"],
     bytes:
-      "10 * translationsPending * (2 * utteranceChars + 4 * ENTRY) + translationsPending * pendingListeners * 64",
+      "10 * translationsPending * (2 * utteranceChars + 4 * ENTRY) + translationsPending * pendingViewers * 64",
     full: 'the oldest goes as it was said, `tiro_queue_dropped_total{queue="translations"}`',
     isFilled: true,
   },
@@ -204,7 +204,7 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "room",
     name: "Sessions known by both names, for listeners",
-    bounds: ["pendingListeners", "SESSIONS_MAX: talk/listeners.ts"],
+    bounds: ["pendingViewers", "SESSIONS_MAX: talk/listeners.ts"],
     bytes: "SESSIONS_MAX * (2 * 1024 + 2 * ENTRY)",
     full: "only who wants captions is remembered",
     isFilled: true,
@@ -212,8 +212,8 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "room",
     name: "Subscriptions: asked for, and standing",
-    bounds: ["speakersPerRoom", "sidChars"],
-    bytes: "3 * speakersPerRoom * (1024 + sidChars + 2 * ENTRY)",
+    bounds: ["speakersPerSession", "sidChars"],
+    bytes: "3 * speakersPerSession * (1024 + sidChars + 2 * ENTRY)",
     full: "refused as `busy`, and asked again; the oldest that stands is forgotten",
     isFilled: true,
   },
@@ -306,8 +306,8 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "service",
     name: "Participants who asked for captions, in all rooms",
-    bounds: ["listeners", "pendingListeners"],
-    bytes: "listeners * (2 * 512 + 8 * ENTRY)",
+    bounds: ["viewers", "pendingViewers"],
+    bytes: "viewers * (2 * 512 + 8 * ENTRY)",
     full: "the oldest who is not there is forgotten, `tiro_listeners_dropped_total`; else refused",
     isFilled: false,
   },
@@ -372,7 +372,7 @@ export const BUFFERS: readonly Buffer[] = [
 /** What the document multiplies by. */
 export const OWNERS: readonly { owner: Owner; count: number; title: string }[] = [
   { owner: "speaker", count: LIMITS.speakers, title: "A speaker" },
-  { owner: "room", count: LIMITS.rooms, title: "A room" },
+  { owner: "room", count: LIMITS.sessions, title: "A room" },
   {
     owner: "worker",
     count: Math.ceil(LIMITS.speakers / LIMITS.speakersPerWorker),

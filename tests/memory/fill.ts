@@ -128,7 +128,7 @@ function fillRoom(seed: number, memory: TargetMemory): void {
   for (let at = 0; at < 12_000; at++) {
     const [sessionId, ncSessionId] = [narrow(1_024, `${seed}-hpb-${at}`), narrow(512, `${seed}-nc-${at}`)];
     roster.joined([{ sessionId, ncSessionId, internal: false }]);
-    if (at < 2 * LIMITS.pendingListeners) {
+    if (at < 2 * LIMITS.pendingViewers) {
       listeners.add(ncSessionId);
       listeners.setTarget(ncSessionId, "de");
     }
@@ -136,13 +136,13 @@ function fillRoom(seed: number, memory: TargetMemory): void {
   }
   roster.left(Array.from({ length: 3_000 }, (_, at) => narrow(1_024, `${seed}-left-${at}`)));
   const offers = new Subscriptions();
-  for (let at = 0; at < 4 * LIMITS.speakersPerRoom; at++) {
+  for (let at = 0; at < 4 * LIMITS.speakersPerSession; at++) {
     const speaker = narrow(1_024, `${seed}-offer-${at}`);
     offers.request(speaker, `${at}`, undefined, 0);
-    if (at < 3 * LIMITS.speakersPerRoom) offers.offered(speaker, narrow(LIMITS.sidChars, `${at}`));
+    if (at < 3 * LIMITS.speakersPerSession) offers.offered(speaker, narrow(LIMITS.sidChars, `${at}`));
   }
   const recipients = Array.from(
-    { length: LIMITS.pendingListeners },
+    { length: LIMITS.pendingViewers },
     (_, at) => ({ id: `${seed}-${at}`, targetId: `x${at % 10}` }),
   );
   const fanOut = new FanOut({
@@ -154,13 +154,13 @@ function fillRoom(seed: number, memory: TargetMemory): void {
     meter,
   });
   for (let at = 0; at < 20 * LIMITS.outboxFinals; at++) fanOut.deliver(caption(at, true));
-  for (let at = 0; at < LIMITS.speakersPerRoom; at++) fanOut.deliver(caption(at, false));
+  for (let at = 0; at < LIMITS.speakersPerSession; at++) fanOut.deliver(caption(at, false));
   full.push(roster, listeners, offers, fanOut);
 }
 
 function caption(at: number, final: boolean): Caption {
   return {
-    speakerId: `speaker-${at % LIMITS.speakersPerRoom}`,
+    speakerId: `speaker-${at % LIMITS.speakersPerSession}`,
     utterance: at,
     revision: 0,
     languageId: "en",

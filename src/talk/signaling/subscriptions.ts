@@ -17,7 +17,7 @@ type AnswerRefused = SignalingEvent & { type: "answer_refused" };
 /** The HPB gives up at 10 s. */
 const OFFER_TIMEOUT_MS = 15_000;
 /** Those who left without a word are forgotten once there are so many. */
-const STANDING_MAX = 2 * LIMITS.speakersPerRoom;
+const STANDING_MAX = 2 * LIMITS.speakersPerSession;
 
 interface Request {
   id: string;
@@ -52,7 +52,7 @@ export class Subscriptions {
   request(sessionId: string, id: string, failedCode: string | undefined, nowMs: number): boolean {
     const pending = this.#requests.get(sessionId);
     if (pending && !pending.isRenewed) return false;
-    const code = failedCode ?? (this.#requests.size >= LIMITS.speakersPerRoom ? "busy" : "timeout");
+    const code = failedCode ?? (this.#requests.size >= LIMITS.speakersPerSession ? "busy" : "timeout");
     const isAsked = code === "timeout";
     const deadlineMs = isAsked ? nowMs + OFFER_TIMEOUT_MS : nowMs;
     this.#requests.set(sessionId, { id, code, isAsked, deadlineMs, candidates: 0, isRenewed: false });

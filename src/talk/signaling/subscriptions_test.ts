@@ -122,7 +122,7 @@ Deno.test("Who has left is forgotten; of those who left without a word the oldes
   const subscriptions = standing("a", "1");
   subscriptions.left(["a", "b"]);
   assert.equal(subscriptions.offered("a", "1"), false);
-  const people = Array.from({ length: 2 * LIMITS.speakersPerRoom + 1 }, (_, i) => `p${i}`);
+  const people = Array.from({ length: 2 * LIMITS.speakersPerSession + 1 }, (_, i) => `p${i}`);
   for (const person of people) {
     subscriptions.request(person, "t", undefined, 0);
     subscriptions.offered(person, "1");

@@ -179,7 +179,7 @@ export const room = defineTarget({
         const isCaptioned = connection.transcripts.some((each) => each === `listener<speaker:word ${said}!`);
         if (!isCaptioned || speaker.disposed) throw new Error("The honest speaker is not captioned");
         const open = host.opened.filter(({ disposed }) => !disposed).length;
-        if (open > LIMITS.speakersPerRoom) throw new Error(`${open} speakers are open`);
+        if (open > LIMITS.speakersPerSession) throw new Error(`${open} speakers are open`);
         if (clock.pending > TIMERS_MAX) throw new Error(`${clock.pending} timers are armed`);
         for (const { message, fields } of log.lines) {
           const { speaker: _id, ...rest } = fields; // the HPB's, which ids of speakers are
