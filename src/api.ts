@@ -1,9 +1,9 @@
 /** The REST API of this service: what its doors and its host bring, put together. */
 import page from "./api_docs.html" with { type: "text" };
-import { type ExApp, type Log, type Translations, UnavailableError } from "./domain/mod.ts";
+import { type Log, type Translations, UnavailableError } from "./domain/mod.ts";
 import type { ApiDescription, HttpAppOptions, RouteGroup } from "./http/mod.ts";
 import { authenticator, type Credentials, SECURITY_SCHEMES } from "./identity/mod.ts";
-import { EX_APP_API, exAppRoutes } from "./nextcloud/mod.ts";
+import { EX_APP_API, type ExApp, exAppRoutes } from "./nextcloud/mod.ts";
 import type { SessionsStatus } from "./sessions/mod.ts";
 import { SPEAKER_REASONS } from "./speakers/mod.ts";
 import { TALK_API } from "./talk/mod.ts";

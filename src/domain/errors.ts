@@ -80,6 +80,9 @@ export class UnavailableError extends TiroError {
 /** An SDP offer could not be answered, or the WebRTC transport failed. */
 export class NegotiationError extends TiroError {}
 
+/** A server the service depends on is unreachable, refuses us, or asks us to wait. Names no address and no response. */
+export class UpstreamError extends TiroError {}
+
 /** A speech-to-text session could not be opened, or ended in a way nobody asked for. */
 export class SttError extends TiroError {}
 

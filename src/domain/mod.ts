@@ -8,7 +8,6 @@ export * from "./languages.ts";
 export * from "./ledger.ts";
 export * from "./limits.ts";
 export * from "./media.ts";
-export * from "./nextcloud.ts";
 export * from "./piece_joiner.ts";
 export * from "./principal.ts";
 export * from "./provider.ts";

@@ -2,12 +2,12 @@
 import type { z } from "@hono/zod-openapi";
 import {
   InvalidRequestError,
-  NextcloudError,
   NotFoundError,
   PreconditionError,
   TiroError,
   TranslationError,
   UnavailableError,
+  UpstreamError,
 } from "../domain/mod.ts";
 
 /** What only HTTP can get wrong. */
@@ -45,7 +45,7 @@ export function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof TranslationError) {
     return error.retryable ? later(error) : { status: STATUS_FATAL, message: error.message, headers: {} };
   }
-  if (error instanceof NextcloudError) {
+  if (error instanceof UpstreamError) {
     return error.retryable ? later(error) : { status: 502, message: error.message, headers: {} };
   }
   return { status: 500, message: "internal error", headers: {} };

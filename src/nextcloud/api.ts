@@ -1,7 +1,8 @@
 /** What AppAPI asks of an ExApp. Where the service is none, the answers are those of one that is enabled. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { codeOf, type ExApp, type Log, type Meter } from "../domain/mod.ts";
+import { codeOf, type Log, type Meter } from "../domain/mod.ts";
 import { failure, json, needs, open, type RouteGroup, type RouteList, unauthorised } from "../http/mod.ts";
+import type { ExApp } from "./ex_app.ts";
 
 const enabledQuery = z.object({
   enabled: z.enum(["0", "1", "false", "true"], "must be 0 or 1")

@@ -7,10 +7,18 @@
  * the app counts as disabled until Nextcloud has been asked, because hearing a call nobody allowed is worse than a
  * call without captions. AppAPI: https://docs.nextcloud.com, "ExApp development", "App Installation Flow".
  */
-import { type Clock, codeOf, type ExApp, type Log, NextcloudError, TiroError } from "../domain/mod.ts";
+import { type Clock, codeOf, type Log, TiroError, UpstreamError } from "../domain/mod.ts";
 import { type Backoff, retry, type Scope, systemClock, untilAborted } from "../flow/mod.ts";
 import type { OcsClient } from "./ocs.ts";
 import { StateFile } from "./state_file.ts";
+
+export interface ExApp {
+  readonly isEnabled: boolean;
+  /** Returns at once; reports its progress to Nextcloud afterwards. */
+  init(): void;
+  /** Persisted. Disabling leaves every call. Rejects when the state cannot be written. */
+  setEnabled(enabled: boolean): Promise<void>;
+}
 
 export interface ExAppOptions {
   ocs: OcsClient;
@@ -170,7 +178,7 @@ class NextcloudExApp implements ExApp {
 
   async #inTime(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
     const late = new AbortController();
-    const timeout = new NextcloudError("Cannot prepare: it takes too long", {
+    const timeout = new UpstreamError("Cannot prepare: it takes too long", {
       code: "prepare",
       retryable: true,
     });
@@ -184,7 +192,7 @@ class NextcloudExApp implements ExApp {
       ...DONE,
       signal,
       clock: this.#clock,
-      isRetryable: (failure) => failure instanceof NextcloudError && failure.code !== "refused",
+      isRetryable: (failure) => failure instanceof UpstreamError && failure.code !== "refused",
       onRetry: (failure, delayMs) =>
         this.#options.log.warn("cannot tell Nextcloud how far initialising is, trying again", {
           code: codeOf(failure, "unknown"),
@@ -239,9 +247,9 @@ class NextcloudExApp implements ExApp {
 }
 
 /** 401 and what comes from a Nextcloud in trouble may go away; another refusal is its last word. */
-function answered(action: string, status: number): NextcloudError {
+function answered(action: string, status: number): UpstreamError {
   const mayPass = status === 401 || status === 408 || status >= 500;
-  return new NextcloudError(`Cannot ${action}: Nextcloud answered ${status}`, {
+  return new UpstreamError(`Cannot ${action}: Nextcloud answered ${status}`, {
     code: mayPass ? "not_ready" : "refused",
     retryable: mayPass,
   });

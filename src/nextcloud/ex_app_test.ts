@@ -1,15 +1,15 @@
 import assert from "@std/assert";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog } from "../../tests/fakes/telemetry.ts";
-import { NextcloudError, type OcsReply, type OcsRequest, SttError } from "../domain/mod.ts";
+import { SttError, UpstreamError } from "../domain/mod.ts";
 import { delay, Scope } from "../flow/mod.ts";
 import { createExApp, type ExAppOptions } from "./ex_app.ts";
-import type { OcsClient } from "./ocs.ts";
+import type { OcsClient, OcsReply, OcsRequest } from "./ocs.ts";
 
 const MINUTE_MS = 60_000;
 const SEEN: OcsReply = { status: 200, data: [] };
 const unreachable = () =>
-  new NextcloudError("Cannot connect: refused", { code: "unreachable", retryable: true });
+  new UpstreamError("Cannot connect: refused", { code: "unreachable", retryable: true });
 
 /** A Nextcloud that answers as told and writes down what it was asked. */
 class FakeOcs implements OcsClient {
@@ -139,10 +139,10 @@ Deno.test("The last report is repeated until Nextcloud has it, through all that 
       () => ({ status: 503, data: undefined }),
       () => ({ status: 401, data: undefined }),
       () => {
-        throw new NextcloudError("Cannot ask", { code: "unauthorized", retryable: false });
+        throw new UpstreamError("Cannot ask", { code: "unauthorized", retryable: false });
       },
       () => {
-        throw new NextcloudError("Cannot ask", { code: "throttled", retryable: true });
+        throw new UpstreamError("Cannot ask", { code: "throttled", retryable: true });
       },
     ];
     r.ocs.onStatus = () => bad.shift()?.() ?? SEEN;

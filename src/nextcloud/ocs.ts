@@ -5,16 +5,7 @@
  * answer means is the caller's business. Addresses, secrets and answers stay out of errors and logs.
  */
 import { z } from "zod";
-import {
-  type Clock,
-  type Log,
-  type Meter,
-  NextcloudError,
-  type Ocs,
-  type OcsReply,
-  type OcsRequest,
-  parseJson,
-} from "../domain/mod.ts";
+import { type Clock, type Log, type Meter, parseJson, UpstreamError } from "../domain/mod.ts";
 import { type HttpAnswer, httpRequest, systemClock, type TlsOptions } from "../flow/mod.ts";
 import { type Outcome, type Refusal, Throttle } from "./throttle.ts";
 
@@ -42,7 +33,29 @@ export interface OcsOptions {
   meter: Pick<Meter, "count">;
 }
 
-export interface OcsClient extends Ocs {
+export interface OcsRequest {
+  method: "GET" | "POST" | "PUT" | "DELETE";
+  /** From `/ocs/` on, with its query; `format=json` is requested by header. */
+  path: string;
+  /** Sent as JSON. */
+  body?: unknown;
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
+export interface OcsReply {
+  /** The envelope's where it is more specific than HTTP's: routes under v1.php refuse most requests with HTTP 200. */
+  status: number;
+  /** `ocs.data` of the envelope; undefined when the body is not an OCS envelope. */
+  data: unknown;
+}
+
+export interface OcsClient {
+  /**
+   * Any status but 429 is a reply. Rejects with UpstreamError, or the signal's reason. While Nextcloud must not be asked
+   * nothing is sent, and the code is `throttled` or, after repeated 401, `unauthorized`.
+   */
+  request(request: OcsRequest): Promise<OcsReply>;
   /** Nextcloud has just called us with the secret we share: a back-off after 401 is over. */
   expectWelcome(): void;
 }
@@ -100,7 +113,7 @@ export function createOcs(options: OcsOptions): OcsClient {
         settle({ kind: "lost" }, "no_answer");
         request.signal.throwIfAborted();
         const message = error instanceof Error ? error.message : "Cannot ask Nextcloud: unknown failure";
-        throw new NextcloudError(message, { code: "unreachable", retryable: true, cause: error });
+        throw new UpstreamError(message, { code: "unreachable", retryable: true, cause: error });
       }
       const reply = read(answer);
       if (reply.status === 429) {
@@ -129,8 +142,8 @@ function signature(exApp: ExAppIdentity | undefined): Record<string, string> {
   };
 }
 
-function refused(refusal: Refusal): NextcloudError {
-  return new NextcloudError(MESSAGES[refusal], { code: refusal, retryable: refusal === "throttled" });
+function refused(refusal: Refusal): UpstreamError {
+  return new UpstreamError(MESSAGES[refusal], { code: refusal, retryable: refusal === "throttled" });
 }
 
 /** The app or core part that answers a path: `app_api` of `/ocs/v1.php/apps/app_api/ex-app/status`. */

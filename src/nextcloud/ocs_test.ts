@@ -2,8 +2,8 @@ import assert from "@std/assert";
 import { FakeClock } from "../../tests/fakes/clock.ts";
 import { FakeNextcloud } from "../../tests/fakes/nextcloud.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { NextcloudError, type OcsRequest } from "../domain/mod.ts";
-import { createOcs, type OcsOptions } from "./ocs.ts";
+import { UpstreamError } from "../domain/mod.ts";
+import { createOcs, type OcsOptions, type OcsRequest } from "./ocs.ts";
 
 const EX_APP = { id: "live_transcription", secret: "geheim für zwei", version: "2.1.3", aaVersion: "32.0.0" };
 const STATE: OcsRequest = {
@@ -49,7 +49,7 @@ function serve(answer: (request: Request) => Response | Promise<Response>) {
 const unsigned = (nextcloudUrl: string, clock = new FakeClock()) =>
   createOcs({ nextcloudUrl, clock, log: new FakeLog(), meter: new FakeMeter() });
 
-const withCode = (code: string) => (error: unknown) => error instanceof NextcloudError && error.code === code;
+const withCode = (code: string) => (error: unknown) => error instanceof UpstreamError && error.code === code;
 
 Deno.test("A call carries AppAPI's headers, and its body as JSON", async () => {
   await using r = await rig();
@@ -174,7 +174,7 @@ Deno.test("With wrong credentials Nextcloud is left in peace before it locks the
   assert.equal((await r.ocs.request(STATE)).status, 401, "sent again once Nextcloud called us");
 });
 
-Deno.test("Nobody there, or an answer too long, is a NextcloudError that names no address", async () => {
+Deno.test("Nobody there, or an answer too long, is a UpstreamError that names no address", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();

@@ -4,11 +4,12 @@
  * is never a default. OCS: GET /ocs/v2.php/apps/spreed/api/v3/signaling/settings.
  */
 import { z } from "zod";
-import type { Clock, IceServer, IceServerSource, Log, Ocs } from "../domain/mod.ts";
+import type { Clock, IceServer, Log } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
+import type { OcsClient } from "./ocs.ts";
 
 export interface SignalingSettingsOptions {
-  ocs: Ocs;
+  ocs: Pick<OcsClient, "request">;
   clock?: Clock;
   log: Log;
   /** Wall clock, ms since 1970: what credentials expire by. */
@@ -42,7 +43,7 @@ const Settings = z.object({
   turnservers: list.nullish(),
 });
 
-export class SignalingSettings implements IceServerSource, AsyncDisposable {
+export class SignalingSettings implements AsyncDisposable {
   readonly #options: SignalingSettingsOptions;
   readonly #clock: Clock;
   readonly #ending = new AbortController();

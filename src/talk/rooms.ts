@@ -5,7 +5,6 @@
 import {
   type Clock,
   type IceServer,
-  type IceServerSource,
   type Language,
   type Log,
   type Meter,
@@ -33,7 +32,8 @@ export interface TalkOptions {
   languages: SessionLanguages;
   /** Of all doors. */
   sessions: Sessions;
-  settings: IceServerSource;
+  /** STUN and TURN servers as of now; never rejects. */
+  settings: { iceServers(): Promise<readonly IceServer[]> };
   emptyRoomMs: number;
   /** Participants of all rooms who asked for captions. Default LIMITS.viewers. */
   listenersMax?: number;

@@ -5,7 +5,7 @@
  * languages it refuses (`translation_unsupported`) says nothing about other pairs, and a text it finds too long
  * (`translation_too_long`) nothing about other texts.
  */
-import { NextcloudError, TranslationError } from "../domain/mod.ts";
+import { TranslationError, UpstreamError } from "../domain/mod.ts";
 
 const RETRYABLE = {
   translation_unauthorized: false,
@@ -67,7 +67,7 @@ export function unreadableAnswer(): TranslationError {
 export function callError(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof TranslationError) return error;
-  if (error instanceof NextcloudError && error.code === "throttled") return statusError(429);
-  if (error instanceof NextcloudError && !error.retryable) return statusError(401);
+  if (error instanceof UpstreamError && error.code === "throttled") return statusError(429);
+  if (error instanceof UpstreamError && !error.retryable) return statusError(401);
   return translationError("the provider is out of reach", "translation_unreachable");
 }

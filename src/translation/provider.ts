@@ -1,6 +1,18 @@
 /** What a translation provider is, and what the service lends it. */
-import type { Clock, Ocs, Provider, Translator } from "../domain/mod.ts";
+import type { Clock, Provider, Translator } from "../domain/mod.ts";
 import type { Scope, TlsOptions } from "../flow/mod.ts";
+
+/** Requests to Nextcloud's OCS API as its ExApp. */
+export interface Ocs {
+  /** `data` of the reply's envelope is undefined where it has none. Rejects with UpstreamError, or the signal's reason. */
+  request(request: {
+    method: "GET" | "POST" | "DELETE";
+    path: string;
+    body?: unknown;
+    timeoutMs: number;
+    signal: AbortSignal;
+  }): Promise<{ status: number; data: unknown }>;
+}
 
 export interface TranslatorParts {
   /** Ends what a provider still does behind its answers. */

@@ -1,7 +1,6 @@
 /** The REST API on a real socket, with ports behind it that only write down what they are asked. */
 import assert from "@std/assert";
 import {
-  type ExApp,
   InvalidRequestError,
   type Language,
   NotFoundError,
@@ -14,6 +13,7 @@ import { Scope } from "../../src/flow/scope.ts";
 import { apiOf, workRequirement } from "../../src/api.ts";
 import { createHttpApp, serveHttp, type ServeOptions } from "../../src/http/mod.ts";
 import type { Credentials } from "../../src/identity/mod.ts";
+import type { ExApp } from "../../src/nextcloud/mod.ts";
 import {
   type Rooms,
   type RoomsStatus,

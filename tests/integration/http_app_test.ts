@@ -1,6 +1,6 @@
 /** What Nextcloud asks of an ExApp, what operators read, and the Unix socket of HaRP. */
 import assert from "@std/assert";
-import { NextcloudError, TranslationError } from "../../src/domain/mod.ts";
+import { TranslationError, UpstreamError } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/mod.ts";
 import { ListenError, serveHttp } from "../../src/http/mod.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
@@ -101,7 +101,7 @@ Deno.test("An ExApp is set up, enabled and disabled; while it is disabled it tak
 
 Deno.test("That the app's state cannot be kept is told in the answer, and is an error", async () => {
   const exApp = new RecordingExApp();
-  exApp.failure = new NextcloudError("Cannot write: 5ecret", { code: "state", retryable: false });
+  exApp.failure = new UpstreamError("Cannot write: 5ecret", { code: "state", retryable: false });
   await using api = await startApi({ exApp });
   const { status, json } = await api.request("PUT", "/enabled?enabled=0");
   assert.deepEqual([status, json], [200, { error: "Cannot keep whether the app is enabled" }]);

@@ -2,11 +2,11 @@
 import assert from "@std/assert";
 import {
   InvalidRequestError,
-  NextcloudError,
   NotFoundError,
   PreconditionError,
   TranslationError,
   UnavailableError,
+  UpstreamError,
 } from "../../src/domain/mod.ts";
 import { ListenError, serveHttp } from "../../src/http/mod.ts";
 import type { TranscribeRequest } from "../../src/talk/mod.ts";
@@ -145,8 +145,8 @@ Deno.test("What keeps a translation from being set has its own status", async ()
     [new NotFoundError("Cannot translate captions: why"), 404, null],
     [translation(false), 550, null],
     [translation(true), 503, "5"],
-    [new NextcloudError("Cannot translate captions: why", { code: "x", retryable: true }), 503, "5"],
-    [new NextcloudError("Cannot translate captions: why", { code: "x", retryable: false }), 502, null],
+    [new UpstreamError("Cannot translate captions: why", { code: "x", retryable: true }), 503, "5"],
+    [new UpstreamError("Cannot translate captions: why", { code: "x", retryable: false }), 502, null],
   ];
   for (const [failure, status, retryAfter] of cases) {
     api.rooms.failure = failure;

@@ -4,11 +4,12 @@
  * Nextcloud would keep it for a week, with what was said and its translation; so it is deleted when it is done with.
  */
 import { z } from "zod";
-import { type Clock, type Ocs, type OcsReply, TiroError, type Translator } from "../../domain/mod.ts";
+import { type Clock, TiroError, type Translator } from "../../domain/mod.ts";
 import { delay, type Scope } from "../../flow/mod.ts";
 import { callError, statusError, translationError, unreadableAnswer } from "../errors.ts";
 import { languageOf, originAmong } from "../languages.ts";
 import { listOf, unknownMap } from "../lists.ts";
+import type { Ocs } from "../provider.ts";
 
 export interface TaskProcessingSettings {
   ocs: Ocs;
@@ -43,7 +44,7 @@ export function taskProcessingTranslator({ ocs, appId, scope, clock }: TaskProce
   const request = async (
     call: { method: "GET" | "POST" | "DELETE"; path: string; body?: unknown },
     signal: AbortSignal,
-  ): Promise<OcsReply> => {
+  ) => {
     const reply = await ocs.request({ ...call, timeoutMs: REQUEST_TIMEOUT_MS, signal });
     if (reply.status !== 200) throw statusError(reply.status);
     return reply;
@@ -125,7 +126,7 @@ export function taskProcessingTranslator({ ocs, appId, scope, clock }: TaskProce
   };
 }
 
-function taskOf({ data }: OcsReply): Task {
+function taskOf({ data }: { data: unknown }): Task {
   return read(TaskReply, data).task;
 }
 

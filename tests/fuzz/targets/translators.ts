@@ -1,8 +1,8 @@
 /** What translators and Nextcloud answer, and what answers in their place. */
 import fc from "fast-check";
-import { NextcloudError, type OcsReply, TranslationError, type Translator } from "../../../src/domain/mod.ts";
+import { TranslationError, type Translator, UpstreamError } from "../../../src/domain/mod.ts";
 import { Scope } from "../../../src/flow/mod.ts";
-import { createOcs, SignalingSettings } from "../../../src/nextcloud/mod.ts";
+import { createOcs, type OcsReply, SignalingSettings } from "../../../src/nextcloud/mod.ts";
 import { deeplTranslator } from "../../../src/translation/deepl/translator.ts";
 import { libreTranslateTranslator } from "../../../src/translation/libretranslate/translator.ts";
 import { taskProcessingTranslator } from "../../../src/translation/nextcloud/translator.ts";
@@ -158,7 +158,7 @@ export const nextcloud = defineTarget({
           const [status, text] = replies[Math.min(asked++, replies.length - 1)];
           if (status === 429) {
             return Promise.reject(
-              new NextcloudError("Cannot ask: wait", { code: "throttled", retryable: true }),
+              new UpstreamError("Cannot ask: wait", { code: "throttled", retryable: true }),
             );
           }
           return Promise.resolve({ status, data: parsed(text) });
@@ -224,7 +224,7 @@ export const ocs = defineTarget({
           const reply = await client.request({ ...request, signal: AbortSignal.timeout(20_000) });
           if (!Number.isSafeInteger(reply.status)) throw new Error("A status is no number");
         } catch (error) {
-          if (!(error instanceof NextcloudError)) throw error;
+          if (!(error instanceof UpstreamError)) throw error;
           assertQuotesNothing(error.message, "An error");
         }
         assertQuotesNothing(JSON.stringify(log.lines), "A log line");
