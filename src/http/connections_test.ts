@@ -1,7 +1,6 @@
 import assert from "@std/assert";
 import { Duplex } from "node:stream";
-import { FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { createSilentLog } from "../telemetry/mod.ts";
+import { createSilentLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { Accepting, type Listening } from "./accepting.ts";
 import type { Accepted, ConnectionStream } from "./connection_stream.ts";
 import { CONNECTION_BOUNDS, Connections, sourceOf } from "./connections.ts";

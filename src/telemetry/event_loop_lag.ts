@@ -1,11 +1,11 @@
 /**
- * How late the event loop runs what is due: a timer that notes by how much it was late. (The measure of prom-client
- * relies on a Node API that reports next to nothing under Deno.)
+ * Event loop lag: by how much a timer fires late. prom-client's relies on monitorEventLoopDelay, which reports under 1 ms
+ * on Deno 2.9.6 whatever blocks the loop.
  */
 import type { Clock } from "../domain/mod.ts";
 
 const INTERVAL_MS = 500;
-/** A worst value is remembered for one to two of these, so that a scrape every 15 or 30 s sees it. */
+/** The maximum is kept for one to two windows, so that a scrape every 15 or 30 s sees it. */
 const WINDOW_MS = 30_000;
 
 export class EventLoopLag implements Disposable {
@@ -23,7 +23,7 @@ export class EventLoopLag implements Disposable {
     this.#timer = clock.timer(INTERVAL_MS, () => this.#tick());
   }
 
-  /** The longest delay seen in the last half minute to minute, ms; includes a delay still going on. */
+  /** The longest delay of the last 30 to 60 s, ms, the present one included. */
   worstMs(): number {
     const current = Math.max(0, this.#clock.now() - this.#dueMs);
     return Math.max(this.#worstMs, this.#worstBeforeMs, current);

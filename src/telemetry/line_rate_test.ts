@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { LineRate, LINES_MAX } from "./line_rate.ts";
 
-/** How many of so many lines go. */
+/** How many of `lines` are admitted. */
 function admitted(
   rate: LineRate,
   lines: number,
@@ -14,7 +14,7 @@ function admitted(
   return count;
 }
 
-Deno.test("A message goes so often in a minute; what is suppressed is reported once, when it is over", () => {
+Deno.test("A message has a limit per minute; suppressed lines are reported once, when the minute is over", () => {
   const rate = new LineRate();
   assert.equal(admitted(rate, 180, 0), LINES_MAX.warn);
   assert.equal(admitted(rate, 180, 30_000), 0);
@@ -24,14 +24,14 @@ Deno.test("A message goes so often in a minute; what is suppressed is reported o
   assert.equal(admitted(rate, 1, 60_000), 1);
 });
 
-Deno.test("One message takes nothing from another, nor from itself at another level", () => {
+Deno.test("Each message has its own limit at each level", () => {
   const rate = new LineRate();
   admitted(rate, 1_000, 0);
   assert.ok(rate.admit("warn", "other", 0));
   assert.ok(rate.admit("error", "full", 0));
 });
 
-Deno.test("Without suppression a minute that is over is forgotten, and a clock set back opens a new one", () => {
+Deno.test("Without suppressed lines a window ends silently, and a clock set back opens a new one", () => {
   const rate = new LineRate();
   assert.equal(admitted(rate, LINES_MAX.warn, 100_000), LINES_MAX.warn);
   assert.equal(admitted(rate, LINES_MAX.warn, 160_000), LINES_MAX.warn);
@@ -39,7 +39,7 @@ Deno.test("Without suppression a minute that is over is forgotten, and a clock s
   assert.equal(admitted(rate, 1, 0), 1);
 });
 
-Deno.test("A clock set back while lines are suppressed lets them go, and reports what was suppressed", () => {
+Deno.test("A clock set back while lines are suppressed opens a new window and reports them", () => {
   const rate = new LineRate();
   assert.equal(admitted(rate, 30, 86_400_000), LINES_MAX.warn);
   assert.deepEqual(rate.due(0), [{ level: "warn", message: "full", lines: 30 - LINES_MAX.warn }]);
@@ -48,10 +48,10 @@ Deno.test("A clock set back while lines are suppressed lets them go, and reports
   assert.deepEqual(rate.due(60_000), [{ level: "warn", message: "full", lines: 30 - LINES_MAX.warn }]);
 });
 
-Deno.test("More messages than are remembered share one bound, and all are counted", () => {
+Deno.test("Messages beyond the bound share one limit, and all are counted", () => {
   const rate = new LineRate();
-  let went = 0;
-  for (let message = 0; message < 1_000; message++) went += admitted(rate, 1, 0, `message ${message}`);
-  assert.equal(went, 256 + LINES_MAX.warn);
-  assert.deepEqual(rate.due(60_000), [{ level: "warn", message: "others", lines: 1_000 - went }]);
+  let written = 0;
+  for (let message = 0; message < 1_000; message++) written += admitted(rate, 1, 0, `message ${message}`);
+  assert.equal(written, 256 + LINES_MAX.warn);
+  assert.deepEqual(rate.due(60_000), [{ level: "warn", message: "others", lines: 1_000 - written }]);
 });

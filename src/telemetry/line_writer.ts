@@ -1,66 +1,58 @@
 /**
- * Lines to a descriptor whose reader may stop: a pipe that is full blocks who writes to it, for ever. So lines wait in a
- * queue of bounded size while a thread of Deno's own writes; what does not fit is dropped and counted, and a notice
- * says so once there is room again. Refuses to cut a line: each write holds whole lines, and a pipe takes up to PIPE_BUF
- * bytes all at once or not at all (POSIX write(), pipe(7)), so the end of the process cuts none either.
+ * Writes lines to a descriptor whose reader may stop: a write to a full pipe blocks for ever. So lines wait in a bounded
+ * queue while one of Deno's threads writes. Lines that do not fit are dropped and counted, and a notice reports them once
+ * there is space again. Never cuts a line: each write holds whole lines, and a pipe accepts up to PIPE_BUF bytes
+ * atomically (POSIX write(), pipe(7)), so the end of the process cuts none either.
  */
 import { joinBytes } from "../domain/mod.ts";
 
 export interface LineWriterOptions {
-  /** Writes some of the bytes and resolves with how many; may take for ever. Default: to standard error. */
+  /** Resolves with the number of bytes written; may take for ever. Default: standard error. */
   write?: (bytes: Uint8Array) => Promise<number>;
-  /** Bytes that wait; default QUEUE_BYTES. */
+  /** Default QUEUE_BYTES. */
   queueBytes?: number;
 }
 
-/** Linux' PIPE_BUF; more are not written at once. */
+/** Most bytes of one write: Linux' PIPE_BUF. */
 export const WRITE_BYTES_MAX = 4_096;
 /** Some 1,500 lines of a normal length: seconds of a busy debug log, hours at `info`. */
 const QUEUE_BYTES = 256 * 1024;
-/** What only warnings and errors may take of it, so that no flood of lesser lines keeps them out. */
+/** Reserved for warnings and errors, so that a flood of other lines does not displace them. */
 const URGENT_SHARE = 0.25;
-/** At the end of the process, ms: what is queued for a log that nobody reads is lost then, within what drainMs leaves. */
+/** At the end of the process, ms, within what drainMs leaves: lines that are not read by then are lost. */
 const FLUSH_MS = 200;
-/** A descriptor that another process made non-blocking is tried again after this, ms. */
+/** Delay before a retry on a descriptor that another process made non-blocking, ms. */
 const RETRY_MS = 100;
 
 const ENCODER = new TextEncoder();
 
 export class LineWriter {
-  /** Makes the line that says how many are missing. */
+  /** Makes the line that reports how many were dropped. */
   notice: (lines: number) => string = (lines) => `log lines lost: ${lines}\n`;
   readonly #write: (bytes: Uint8Array) => Promise<number>;
   readonly #queueBytes: number;
   readonly #lines: { bytes: Uint8Array; level: string }[] = [];
   #bytes = 0;
-  /** Of those dropped, by level. */
-  readonly #dropped: Record<string, number> = {};
-  readonly #suppressed: Record<string, number> = {};
+  /** Lines dropped since the start, by level. */
+  readonly dropped: Record<string, number> = {};
+  /** Lines suppressed by LineRate since the start, by level. */
+  readonly suppressed: Record<string, number> = {};
   /** Dropped since the last notice. */
   #unreported = 0;
   #writing: Promise<void> | undefined;
 
-  constructor({ write = writeToStandardError, queueBytes = QUEUE_BYTES }: LineWriterOptions = {}) {
+  constructor(
+    { write = (bytes) => Deno.stderr.write(bytes), queueBytes = QUEUE_BYTES }: LineWriterOptions = {},
+  ) {
     this.#write = write;
     this.#queueBytes = queueBytes;
   }
 
-  /** Lines not written since the start, by level. */
-  get dropped(): Record<string, number> {
-    return { ...this.#dropped };
-  }
-
-  /** Lines that were not written because there were too many of their message, by level. */
-  get suppressed(): Record<string, number> {
-    return { ...this.#suppressed };
-  }
-
-  /** Counts a line that is not to be written. */
   suppress(level: string): void {
-    this.#suppressed[level] = (this.#suppressed[level] ?? 0) + 1;
+    this.suppressed[level] = (this.suppressed[level] ?? 0) + 1;
   }
 
-  /** Takes a line with its end; never waits and never throws. */
+  /** `line` ends in a newline. Never waits, never throws. */
   write(line: string, level: string): void {
     const bytes = ENCODER.encode(line);
     const isUrgent = level === "warn" || level === "error";
@@ -71,28 +63,28 @@ export class LineWriter {
     this.#writing ??= this.#writeAll();
   }
 
-  /** Resolves once all is written, or when the time is over. */
+  /** Resolves when everything is written or the time is over. */
   async flush(timeoutMs = FLUSH_MS): Promise<void> {
     if (!this.#writing) return;
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(() => late.resolve(), timeoutMs);
+    const timer = setTimeout(late.resolve, timeoutMs);
     await Promise.race([this.#writing, late.promise]);
     clearTimeout(timer);
   }
 
-  #drop(level: string, lines = 1): void {
-    this.#dropped[level] = (this.#dropped[level] ?? 0) + lines;
-    this.#unreported += lines;
+  #drop(level: string): void {
+    this.dropped[level] = (this.dropped[level] ?? 0) + 1;
+    this.#unreported++;
   }
 
   async #writeAll(): Promise<void> {
-    await Promise.resolve(); // lines of one turn go together
+    await Promise.resolve(); // lines of one task are written together
     while (this.#lines.length > 0 || this.#unreported > 0) {
       if (this.#lines.length === 0) this.#reportDropped();
       const batch = this.#takeBatch();
       if (await this.#writeBatch(batch.map(({ bytes }) => bytes))) continue;
       for (const { level } of batch) this.#drop(level);
-      break; // nobody reads any more: the next line tries again
+      break; // the next line tries again
     }
     this.#writing = undefined;
   }
@@ -104,7 +96,7 @@ export class LineWriter {
     this.#bytes += bytes.length;
   }
 
-  /** Whole lines, as many as one write takes, and one at least. */
+  /** As many whole lines as fit into one write, at least one. */
   #takeBatch(): { bytes: Uint8Array; level: string }[] {
     let count = 0;
     for (let length = 0; count < this.#lines.length; count++) {
@@ -116,7 +108,7 @@ export class LineWriter {
     return batch;
   }
 
-  /** False when the descriptor takes no more, now or ever. */
+  /** False when the descriptor accepts no more bytes. */
   async #writeBatch(lines: readonly Uint8Array[]): Promise<boolean> {
     let rest = joinBytes(lines);
     while (rest.length > 0) {
@@ -131,9 +123,5 @@ export class LineWriter {
   }
 }
 
-function writeToStandardError(bytes: Uint8Array): Promise<number> {
-  return Deno.stderr.write(bytes);
-}
-
-/** The process' one standard error. */
+/** The process' standard error. */
 export const standardError = new LineWriter();

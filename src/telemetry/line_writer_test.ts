@@ -1,11 +1,11 @@
 import assert from "@std/assert";
 import { LineWriter, WRITE_BYTES_MAX } from "./line_writer.ts";
 
-/** A pipe that takes what it is given while it is open. */
+/** A pipe that accepts bytes while it is open. */
 class Pipe {
   text = "";
   readonly writes: string[] = [];
-  /** Bytes taken by one write. */
+  /** Bytes accepted by one write. */
   most = Infinity;
   fail: Error | undefined;
   #opened = Promise.withResolvers<void>();
@@ -31,10 +31,10 @@ class Pipe {
   }
 }
 
-/** Longer than any of these tests may take. */
+/** Longer than any test here may take. */
 const LONG_MS = 10_000;
 
-Deno.test("Lines are written in order, those of one turn at once", async () => {
+Deno.test("Lines are written in order, those of one task in one write", async () => {
   const pipe = new Pipe();
   const writer = new LineWriter({ write: pipe.write });
   writer.write("one\n", "info");
@@ -47,7 +47,7 @@ Deno.test("Lines are written in order, those of one turn at once", async () => {
   assert.equal(pipe.text, "one\ntwo\nthree\n");
 });
 
-Deno.test("A pipe that takes nothing costs what does not fit, and a notice says how much once it flows", async () => {
+Deno.test("A full pipe drops the lines beyond the queue, and a notice reports how many once it is read", async () => {
   const pipe = new Pipe();
   const writer = new LineWriter({ write: pipe.write, queueBytes: 100 });
   writer.notice = (lines) => `${lines} lost\n`;
@@ -61,7 +61,7 @@ Deno.test("A pipe that takes nothing costs what does not fit, and a notice says 
   assert.deepEqual(writer.dropped, { debug: 22 });
 });
 
-Deno.test("A write holds whole lines and no more than a pipe takes at once", async () => {
+Deno.test("A write holds whole lines and at most PIPE_BUF bytes", async () => {
   const pipe = new Pipe();
   const writer = new LineWriter({ write: pipe.write });
   const line = "x".repeat(999) + "\n";
@@ -71,7 +71,7 @@ Deno.test("A write holds whole lines and no more than a pipe takes at once", asy
   assert.ok(pipe.writes.every(({ length }) => length <= WRITE_BYTES_MAX));
 });
 
-Deno.test("What is taken in pieces is written to its end", async () => {
+Deno.test("A partial write is continued to its end", async () => {
   const pipe = new Pipe();
   pipe.most = 5;
   const writer = new LineWriter({ write: pipe.write });
@@ -81,7 +81,7 @@ Deno.test("What is taken in pieces is written to its end", async () => {
   assert.equal(pipe.text, "a longer line\nanother\n");
 });
 
-Deno.test("A flush ends at its time though nobody reads", async () => {
+Deno.test("A flush ends at its timeout while nothing is read", async () => {
   const pipe = new Pipe();
   const writer = new LineWriter({ write: pipe.write });
   pipe.block();
@@ -93,7 +93,7 @@ Deno.test("A flush ends at its time though nobody reads", async () => {
   assert.equal(pipe.text, "line\n");
 });
 
-Deno.test("A reader that is gone costs the lines, which are counted, and the next line is tried again", async () => {
+Deno.test("Without a reader the lines are dropped and counted, and the next line is tried again", async () => {
   const pipe = new Pipe();
   const writer = new LineWriter({ write: pipe.write });
   pipe.fail = new Deno.errors.BrokenPipe();

@@ -1,6 +1,6 @@
 /**
- * One line per event: JSON for machines, words for a terminal. Logging never waits and never throws: line_writer.ts writes
- * behind it. What must not be logged is hidden by `redact.ts` should a caller pass it.
+ * One line per event: JSON, or text on a terminal. Logging never waits and never throws: line_writer.ts writes in the
+ * background. `redact.ts` hides private values that a caller passes by mistake.
  */
 import { type Log, type LogFields, TiroError } from "../domain/mod.ts";
 import { LineRate } from "./line_rate.ts";
@@ -14,7 +14,7 @@ export interface LogOptions {
   level: Level;
   /** Default: text on a terminal, JSON lines elsewhere. */
   format?: "text" | "json";
-  /** Takes one line, with its end. Default: standard error. */
+  /** `line` ends in a newline. Default: standard error. */
   write?: (line: string, level: Level) => void;
   /** Wall clock; default: the machine's. */
   now?: () => Date;
@@ -39,13 +39,11 @@ interface Event {
   stack?: string;
 }
 
-/** Of lines that did not fit while nobody read the log. */
 const LOST = "log lines lost: they were not read in time";
-/** Of lines of one message that were more than a minute may have. */
 const SUPPRESSED = "log lines suppressed: more of one message than in a minute are written";
-/** Of UTF-16, each takes three bytes of UTF-8 at most: a line of so many is one write. */
+/** A UTF-16 code unit takes at most three bytes of UTF-8: a line of so many fits into one write. */
 const LINE_CHARS_MAX = Math.floor(WRITE_BYTES_MAX / 3);
-/** Causes of causes are followed this far; a chain may be a ring. */
+/** Length of a logged chain of causes, which may be circular. */
 const CAUSES_MAX = 5;
 const STACK_CHARS_MAX = 4_000;
 
@@ -86,7 +84,7 @@ export function createLog(options: LogOptions): Log {
         level,
       );
     } catch {
-      // A log that cannot be written is no reason to end a call.
+      // A log that cannot be written must not end a call.
     }
   };
   const withFields = (own: LogFields): Log => ({
@@ -99,13 +97,7 @@ export function createLog(options: LogOptions): Log {
   return withFields({});
 }
 
-/** For tests that look elsewhere. */
-export function createSilentLog(): Log {
-  const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
-  return silent;
-}
-
-/** The line; without what is least missed where it is longer than one write. */
+/** The line, shortened by its least important parts where it does not fit into one write. */
 function shortened(event: Event, show: (event: Event) => string): string {
   const line = show(event);
   if (fits(line)) return line;
@@ -128,13 +120,13 @@ function shownFields(fields: LogFields): Event["fields"] {
   );
 }
 
-/** The error and its causes, as deep as allowed. Anything can be thrown, so nothing is taken for granted. */
+/** The error and its causes. Anything can be thrown, also objects that throw when they are read. */
 function chain(thrown: unknown): ErrorShown[] {
   const errors: ErrorShown[] = [];
   try {
     for (let at = thrown; at !== undefined && at !== null && errors.length < CAUSES_MAX;) {
       if (!(at instanceof Error)) {
-        // It may be anything, speech included. Its type is what can safely be said.
+        // It may be anything, speech included: only its type is logged.
         errors.push({ name: typeof at, message: "not an error" });
         break;
       }
@@ -147,13 +139,13 @@ function chain(thrown: unknown): ErrorShown[] {
   return errors;
 }
 
-/** Our own codes, and those of the platform (`ECONNREFUSED`). */
+/** Of Tiro's errors and the platform's (`ECONNREFUSED`). */
 function codeOf(error: Error): string | undefined {
   if (error instanceof TiroError) return error.code;
   return "code" in error && typeof error.code === "string" ? error.code.slice(0, 64) : undefined;
 }
 
-/** The frames only: the first line repeats the message, unhidden. */
+/** The frames only: the first line repeats the message, unredacted. */
 function stackOf(error: Error): string | undefined {
   const frames = error.stack?.split("\n").filter((line) => /^\s+at /.test(line)).join("\n");
   return frames?.slice(0, STACK_CHARS_MAX);
@@ -190,7 +182,7 @@ function renderText({ time, level, message, fields, errors, stack }: Event, colo
   return words.join(" ") + "\n" + (stack ? `${stack}\n` : "");
 }
 
-/** Control characters could forge lines or drive the terminal. */
+/** Control characters could forge lines or control the terminal. */
 function plain(text: string): string {
   return text.replace(/\p{Cc}/gu, " ");
 }

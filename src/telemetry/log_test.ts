@@ -1,6 +1,7 @@
 import assert from "@std/assert";
 import { InvalidRequestError, type LogFields, UnavailableError } from "../domain/mod.ts";
-import { createLog, createSilentLog, type LogOptions, standardError } from "./mod.ts";
+import { createSilentLog } from "../../tests/fakes/telemetry.ts";
+import { createLog, type LogOptions, standardError } from "./mod.ts";
 import { LINES_MAX } from "./line_rate.ts";
 
 const AT = "2026-03-04T05:06:07.890Z";
@@ -32,7 +33,7 @@ Deno.test("An event is one JSON line with its time, level, message and fields", 
   assert.match(lines[0], /^[^\n]+\n$/);
 });
 
-Deno.test("On a terminal an event is one readable line, with colours only where asked for", () => {
+Deno.test("As text an event is one readable line, with colours only where enabled", () => {
   const plain = setup({ format: "text" });
   plain.log.warn("Reconnecting", { attempt: 2, reason: "server said bye" });
   assert.deepEqual(plain.lines, ['05:06:07.890 WARN  Reconnecting attempt=2 reason="server said bye"\n']);
@@ -51,7 +52,7 @@ Deno.test("Lines below the level are not written", () => {
   assert.deepEqual(lines.map((line) => JSON.parse(line).message), ["c", "d"]);
 });
 
-Deno.test("Lines that anybody can cause are bounded by their message; the rest is counted and reported", () => {
+Deno.test("Lines that peers can cause are bounded per message; the rest is counted and reported", () => {
   let nowMs = Date.parse(AT);
   const { log, lines } = setup({ level: "debug", now: () => new Date(nowMs) });
   for (let index = 0; index < 180; index++) log.child({ speaker: index }).warn("Refused", { index });
@@ -82,7 +83,7 @@ Deno.test("A child adds its fields to every line, and its caller's win", () => {
   assert.equal("speaker" in last(), false);
 });
 
-Deno.test("An error is logged with its name, code and causes, each with theirs", () => {
+Deno.test("An error is logged with its name, code and causes", () => {
   const { log, last, lines } = setup();
   const refused = Object.assign(new Error("connection refused"), { code: "ECONNREFUSED" });
   const error = new UnavailableError("Cannot join: HPB out of reach", "signaling_unreachable", refused);
@@ -112,7 +113,7 @@ Deno.test("At debug level an error comes with its stack, without repeating the m
   assert.ok(!JSON.stringify(last()).includes("5ecret"));
 });
 
-Deno.test("The first error of an aggregate is its cause, and a ring of causes ends", () => {
+Deno.test("The first error of an aggregate is its cause, and a circular chain of causes ends", () => {
   const { log, last } = setup();
   log.error("Closing failed", new AggregateError([new Error("one"), new Error("two")], "both"));
   assert.deepEqual(last().causes.map((cause: { message: string }) => cause.message), ["one"]);
@@ -123,7 +124,7 @@ Deno.test("The first error of an aggregate is its cause, and a ring of causes en
   assert.equal(last().causes.length, 4);
 });
 
-Deno.test("Anything may be thrown and nothing of it escapes", () => {
+Deno.test("Thrown values that are no errors are not shown", () => {
   const { log, lines, last } = setup();
   const hostile = Object.defineProperty(new Error("x"), "message", {
     get() {
@@ -138,7 +139,7 @@ Deno.test("Anything may be thrown and nothing of it escapes", () => {
   assert.deepEqual(last().error, { name: "unknown", message: "an error that cannot be read" });
 });
 
-Deno.test("A log whose writer fails does not disturb its caller", () => {
+Deno.test("A log whose writer fails does not throw", () => {
   const { log } = setup({
     write: () => {
       throw new Error("disk full");
@@ -148,7 +149,7 @@ Deno.test("A log whose writer fails does not disturb its caller", () => {
   log.error("Failed", new Error("x"));
 });
 
-Deno.test("Fields whose name tells of secrets, tokens, SDP or speech are hidden", () => {
+Deno.test("Fields whose names mean secrets, tokens, SDP or speech are hidden", () => {
   const names = [
     ...["secret", "internalSecret", "MODAL_SECRET", "roomToken", "room_token", "token", "sdp", "offerSdp"],
     ...[
@@ -177,7 +178,7 @@ Deno.test("Fields whose name tells of secrets, tokens, SDP or speech are hidden"
   assert.deepEqual(fields, harmless);
 });
 
-Deno.test("Messages lose what follows a host in a URL, and all lines but the first", () => {
+Deno.test("Of URLs only the host is shown, and of messages only the first line", () => {
   const { log, last } = setup();
   log.info(
     "error sending request for url (wss://me:5ecret@hpb.example.org:8080/spreed?token=5ecret): refused",
@@ -200,7 +201,7 @@ Deno.test("Lines are bounded, whatever is logged", () => {
   assert.ok(last().field.endsWith("..."));
 });
 
-Deno.test("A line is never longer than one write to a pipe, whatever it is made of", () => {
+Deno.test("A line is never longer than one write to a pipe", () => {
   const { log, lines } = setup({ level: "debug" });
   const wide = "\u4e2d".repeat(1_000);
   let error = new Error(wide);
@@ -217,7 +218,7 @@ Deno.test("A line is never longer than one write to a pipe, whatever it is made 
   assert.equal(events[2].error.message, "short");
 });
 
-Deno.test("Nothing logged can forge a second line or drive the terminal", () => {
+Deno.test("Nothing logged can forge a second line or control the terminal", () => {
   for (const format of ["json", "text"] as const) {
     const { log, lines } = setup({ format });
     log.info("one\x1b[2J", { field: "a\nb\x1b[2J", other: "c\rd" });
@@ -226,7 +227,7 @@ Deno.test("Nothing logged can forge a second line or drive the terminal", () => 
   }
 });
 
-Deno.test("A field cannot take the place of the event's own", () => {
+Deno.test("A field cannot replace one of the event's own", () => {
   const { log, last } = setup();
   log.info("Event", { level: "forged", time: 0, stack: true, number: NaN });
   assert.equal(last().level, "info");
@@ -236,7 +237,7 @@ Deno.test("A field cannot take the place of the event's own", () => {
   assert.equal(last().number, "NaN");
 });
 
-Deno.test("A silent log takes everything and writes nothing, nor do its children", async () => {
+Deno.test("A silent log and its children write nothing", async () => {
   const written = await writtenBy(() => {
     const logs = [createSilentLog(), createSilentLog().child({ a: 1 }).child({ b: 2 })];
     for (const log of logs) {

@@ -1,26 +1,26 @@
 /**
- * Numbers for Prometheus. Every counter and histogram of `domain` exists from the start; labels stay few, whatever
- * is passed: an unknown value past the bound, or one that does not look like a code, is counted as `other`.
+ * Metrics for Prometheus. Every counter and histogram of `domain` exists from the start. A label has a bounded number of
+ * values: further ones, and those that do not look like a code, are counted as `other`.
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type Clock, type CounterName, type HistogramName, type Meter, METRICS } from "../domain/mod.ts";
 import { EventLoopLag } from "./event_loop_lag.ts";
 import { standardError } from "./line_writer.ts";
 
-/** Series per metric: a label with more values than this has stopped being a label. */
+/** Series per metric. */
 const LABEL_VALUES_MAX = 50;
 const OTHER = "other";
 /** Codes, names, statuses; refuses sentences, URLs and anything long. */
 const LABEL_VALUE = /^[\w.:-]{1,64}$/;
 
-/** Values known beforehand: a rate needs a zero to start from. */
+/** Values that exist from the start: rate() needs a first zero. */
 const KNOWN_LABELS: Partial<Record<CounterName, readonly string[]>> = {
   transcription_transcripts_total: ["true", "false"],
   transcription_errors_total: [OTHER],
 };
 
 export interface PrometheusMeter extends Meter, Disposable {
-  /** All series in Prometheus' text format. Never rejects over a gauge that cannot be read. */
+  /** All series in Prometheus' text format. A gauge that cannot be read does not reject it. */
   render(): Promise<string>;
   /** For the Content-Type header. */
   readonly contentType: string;
@@ -31,7 +31,7 @@ export interface MeterOptions {
   clock?: Clock;
 }
 
-/** The owner disposes it: it holds one timer. */
+/** The caller disposes it: it has one timer. */
 export function createMeter(options: MeterOptions = {}): PrometheusMeter {
   const clock = options.clock ?? MACHINE_CLOCK;
   const registry = new Registry();
@@ -54,7 +54,7 @@ export function createMeter(options: MeterOptions = {}): PrometheusMeter {
     }
   }
 
-  /** One number that cannot be read must not take all the others from the operator. */
+  /** A gauge that throws must not fail the whole scrape. */
   const readOr = <T>(read: () => T, otherwise: T): T => {
     try {
       return read();
@@ -63,12 +63,22 @@ export function createMeter(options: MeterOptions = {}): PrometheusMeter {
       return otherwise;
     }
   };
-  /** Takes the metric out again, and not one that has come in its place. */
+  /** Removes this metric, and not a later one of the same name. */
   const registered = (name: string, metric: unknown): Disposable => ({
     [Symbol.dispose]: () => {
       if (registry.getSingleMetric(name) === metric) registry.removeSingleMetric(name);
     },
   });
+  /** Collects one number per value of a label at scrape time. */
+  const labelled = (label: string, read: () => Record<string, number>) => {
+    const values = new LabelValues();
+    return function (this: Counter | Gauge) {
+      this.reset();
+      for (const [value, number] of Object.entries(readOr(read, {}))) {
+        if (number >= 0) this.inc({ [label]: values.of(value) }, number);
+      }
+    };
+  };
   const meter: Meter = {
     count(name: CounterName, label = OTHER, by = 1): void {
       const metric = counters.get(name);
@@ -89,38 +99,16 @@ export function createMeter(options: MeterOptions = {}): PrometheusMeter {
       });
       return registered(name, gauge);
     },
-    gaugeBy(name, help, label, read) {
-      const values = new LabelValues();
-      const gauge = new Gauge({
+    gaugeBy: (name, help, label, read) =>
+      registered(
         name,
-        help,
-        labelNames: [label],
-        registers,
-        collect() {
-          this.reset();
-          for (const [value, now] of Object.entries(readOr(read, {}))) {
-            this.inc({ [label]: values.of(value) }, now);
-          }
-        },
-      });
-      return registered(name, gauge);
-    },
-    totals(name, help, label, read) {
-      const values = new LabelValues();
-      const counter = new Counter({
+        new Gauge({ name, help, labelNames: [label], registers, collect: labelled(label, read) }),
+      ),
+    totals: (name, help, label, read) =>
+      registered(
         name,
-        help,
-        labelNames: [label],
-        registers,
-        collect() {
-          this.reset();
-          for (const [value, total] of Object.entries(readOr(read, {}))) {
-            if (total >= 0) this.inc({ [label]: values.of(value) }, total);
-          }
-        },
-      });
-      return registered(name, counter);
-    },
+        new Counter({ name, help, labelNames: [label], registers, collect: labelled(label, read) }),
+      ),
   };
 
   const lag = new EventLoopLag(clock);
@@ -150,7 +138,7 @@ export function createMeter(options: MeterOptions = {}): PrometheusMeter {
   };
 }
 
-/** The values of one label seen so far, at most `LABEL_VALUES_MAX` of them. */
+/** The values of one label so far, at most `LABEL_VALUES_MAX`. */
 class LabelValues {
   readonly #seen = new Set<string>([OTHER]);
 

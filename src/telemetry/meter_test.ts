@@ -44,7 +44,7 @@ Deno.test("Counts add up by label and observations fall into their buckets", asy
   assert.equal(values.get('transcription_latency_ms_bucket{le="+Inf"}'), 2);
 });
 
-Deno.test("Numbers that make no sense are ignored, not thrown", async () => {
+Deno.test("Invalid numbers are ignored, not thrown", async () => {
   using meter = createMeter();
   meter.count("transcription_errors_total", "x", -1);
   meter.count("transcription_errors_total", "x", NaN);
@@ -97,7 +97,7 @@ Deno.test("A gauge is read at scrape time until it is disposed", async () => {
   assert.equal(samples(await meter.render()).get("transcription_rooms_active"), 9);
 });
 
-Deno.test("A gauge that cannot be read does not take the others away", async () => {
+Deno.test("A gauge that cannot be read does not remove the others", async () => {
   using meter = createMeter();
   meter.gauge("broken", "Broken", () => {
     throw new Error("gone");
@@ -114,7 +114,7 @@ Deno.test("A gauge that cannot be read does not take the others away", async () 
   assert.ok(counted! >= 4, "each look at each of them is counted");
 });
 
-Deno.test("Totals kept elsewhere are read at scrape time, with labels as few", async () => {
+Deno.test("External totals are read at scrape time, with bounded labels", async () => {
   using meter = createMeter();
   const packets: Record<string, number> = { received: 3, lost: 1 };
   const totals = meter.totals("tiro_audio_packets_total", "Packets", "entry", () => packets);
@@ -132,7 +132,7 @@ Deno.test("Totals kept elsewhere are read at scrape time, with labels as few", a
   assert.ok(!(await meter.render()).includes("tiro_audio_packets_total"));
 });
 
-Deno.test("A gauge with a label shows what is read at scrape time, and nothing from before", async () => {
+Deno.test("A gauge with a label shows only the values read at scrape time", async () => {
   using meter = createMeter();
   let now: Record<string, number> = { not_connected: 2, recogniser_failed: 0 };
   const gauge = meter.gaugeBy("tiro_speakers_in_trouble", "In trouble", "reason", () => now);
@@ -146,7 +146,7 @@ Deno.test("A gauge with a label shows what is read at scrape time, and nothing f
   assert.ok(!(await meter.render()).includes("tiro_speakers_in_trouble"));
 });
 
-Deno.test("The process shows its memory and its age", async () => {
+Deno.test("The memory and uptime of the process are shown", async () => {
   const clock = new FakeClock(5_000);
   using meter = createMeter({ clock });
   await clock.advance(90_000);
@@ -156,14 +156,14 @@ Deno.test("The process shows its memory and its age", async () => {
   assert.equal(values.get("tiro_uptime_seconds"), 90);
 });
 
-Deno.test("Two meters do not share their numbers", async () => {
+Deno.test("Two meters share no numbers", async () => {
   using one = createMeter();
   using other = createMeter();
   one.count("transcription_errors_total", "x");
   assert.equal(samples(await other.render()).get('transcription_errors_total{type="x"}'), undefined);
 });
 
-/** A clock whose timers run when the test says so, as late as it likes. */
+/** A clock whose timers fire when the test decides. */
 class LateClock implements Clock {
   nowMs = 0;
   fire: (() => void) | undefined;
@@ -181,7 +181,7 @@ class LateClock implements Clock {
   }
 }
 
-Deno.test("Event loop lag is the worst lately, forgotten after a minute", async () => {
+Deno.test("Event loop lag is the maximum of the last minute", async () => {
   const clock = new LateClock();
   const meter = createMeter({ clock });
   const lagMs = async () => samples(await meter.render()).get("tiro_event_loop_lag_ms");

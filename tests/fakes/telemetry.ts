@@ -1,4 +1,4 @@
-/** A meter and a log that remember, for tests to look at. */
+/** A meter and logs for tests. */
 import type { CounterName, HistogramName, Log, LogFields, Meter } from "../../src/domain/mod.ts";
 
 export class FakeMeter implements Meter {
@@ -37,6 +37,12 @@ export class FakeMeter implements Meter {
   observed(name: HistogramName): readonly number[] {
     return this.#observed.get(name) ?? [];
   }
+}
+
+/** Drops every line. */
+export function createSilentLog(): Log {
+  const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+  return silent;
 }
 
 export interface LogLine {

@@ -3,8 +3,7 @@ import assert from "@std/assert";
 import { TranslationError, UpstreamError } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/mod.ts";
 import { ListenError, serveHttp } from "../../src/http/mod.ts";
-import { FakeMeter } from "../fakes/telemetry.ts";
-import { createSilentLog } from "../../src/telemetry/mod.ts";
+import { createSilentLog, FakeMeter } from "../fakes/telemetry.ts";
 import { ListedTranslations, LISTENER, RecordingExApp, startApi, TRANSCRIBE } from "./api.ts";
 import { eventually } from "./world.ts";
 

@@ -2,9 +2,8 @@
 import assert from "@std/assert";
 import { Scope } from "../../src/flow/mod.ts";
 import { serveHttp } from "../../src/http/mod.ts";
-import { createSilentLog } from "../../src/telemetry/mod.ts";
 import { RawHttp } from "../fakes/raw_http.ts";
-import { FakeMeter } from "../fakes/telemetry.ts";
+import { createSilentLog, FakeMeter } from "../fakes/telemetry.ts";
 import { type Api, type ApiOptions, RecordingExApp, startApi, TRANSCRIBE } from "./api.ts";
 import { eventually } from "./world.ts";
 

@@ -4,7 +4,7 @@ import { type Seams, type Service, startService } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/mod.ts";
 import type { Log } from "../../src/domain/mod.ts";
 import { delay } from "../../src/flow/mod.ts";
-import { createSilentLog } from "../../src/telemetry/mod.ts";
+import { createSilentLog } from "../fakes/telemetry.ts";
 import type { TestParticipant, TestSpeaker, TestStack, Transcript } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import type { PublisherFactory } from "../fakes/hpb_hub.ts";
