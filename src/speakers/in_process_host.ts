@@ -13,20 +13,15 @@ import {
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
-  type SpeechToText,
 } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
-import { chooseUdp, type WebRtcNetwork } from "../webrtc/mod.ts";
+import { createSpeechToText } from "../stt/mod.ts";
+import { chooseUdp } from "../webrtc/mod.ts";
+import type { WorkerSettings } from "./protocol.ts";
 import { openSource } from "./source.ts";
 
-export interface InProcessHostOptions {
-  stt: SpeechToText;
-  /** Length of the chunks sent to speech-to-text, 80..200 ms. */
-  chunkMs: number;
-  /** False sends finals only. */
-  partials: boolean;
-  /** Where media is received. */
-  network: WebRtcNetwork;
+export interface HostOptions {
+  settings: WorkerSettings;
   /** The process' ledger; every speaker's adds into it. */
   ledger: AudioLedger;
   scope: Scope;
@@ -36,20 +31,23 @@ export interface InProcessHostOptions {
 }
 
 export class InProcessHost implements SpeakerHost {
-  readonly #options: InProcessHostOptions;
+  readonly #options: HostOptions;
   readonly #sessions: SttSessions;
 
-  constructor(options: InProcessHostOptions) {
+  constructor(options: HostOptions) {
     this.#options = options;
-    this.#sessions = new SttSessions(options);
-    chooseUdp(options.network.udp ?? "libc");
+    const { settings: { stt, network }, clock, log, meter } = options;
+    const speechToText = createSpeechToText(stt, { tls: stt.tls, meter, clock });
+    this.#sessions = new SttSessions({ stt: speechToText, clock, log, meter });
+    chooseUdp(network.udp ?? "libc");
   }
 
   open<Kind extends SourceKind>(
     { speaker, languageId, source: options }: SpeakerOptions<Kind>,
     events: SpeakerEvents<Kind>,
   ): HostedSpeaker<Kind> {
-    const { chunkMs, partials, network, stt: { sampleRateHz }, clock, meter } = this.#options;
+    const { settings: { chunkMs, partials, network }, clock, meter } = this.#options;
+    const { sampleRateHz } = this.#sessions.stt;
     const scope = this.#options.scope.child("speaker");
     const ledger = new AudioLedger(this.#options.ledger);
     const log = this.#options.log.child({ speaker: speaker.id });

@@ -32,7 +32,9 @@ export const BEAT_MS = 250;
 /** What a worker builds its pipelines from. */
 export interface WorkerSettings {
   stt: ProviderChoice & Pick<SttParts, "tls">;
+  /** Length of the chunks sent to speech-to-text, 80..200 ms. */
   chunkMs: number;
+  /** False sends finals only. */
   partials: boolean;
   /** Where media is received. */
   network: WebRtcNetwork;

@@ -1,9 +1,5 @@
 /** A source at work: the audio of a speaker's voice, and the source's own messages. One constructor for each kind. */
 import type {
-  AudioLedger,
-  Clock,
-  Log,
-  Meter,
   SourceEvent,
   SourceKind,
   SourceMessage,
@@ -12,8 +8,8 @@ import type {
   SourceRequest,
   VoicedPcm,
 } from "../domain/mod.ts";
-import type { Scope } from "../flow/mod.ts";
 import type { WebRtcNetwork } from "../webrtc/mod.ts";
+import type { HostOptions } from "./in_process_host.ts";
 import { openPcmSource } from "./pcm_source.ts";
 import { openWebRtcSource } from "./webrtc_source.ts";
 
@@ -25,7 +21,8 @@ export interface RunningSource<Kind extends SourceKind = SourceKind> {
   end(): void;
 }
 
-export interface SourceParts<Kind extends SourceKind = SourceKind> {
+/** Scope, ledger and log are the speaker's. */
+export interface SourceParts<Kind extends SourceKind = SourceKind> extends Omit<HostOptions, "settings"> {
   options: SourceOptions<Kind>;
   /** What speech-to-text wants, Hz. */
   sampleRateHz: number;
@@ -35,12 +32,6 @@ export interface SourceParts<Kind extends SourceKind = SourceKind> {
   network: WebRtcNetwork;
   onHeard: () => void;
   onEvent: (event: SourceEvent<Kind>) => void;
-  ledger: AudioLedger;
-  /** The speaker's: the source ends with it. */
-  scope: Scope;
-  clock: Clock;
-  log: Log;
-  meter: Meter;
 }
 
 const OPEN: { [Kind in SourceKind]: (parts: SourceParts<Kind>) => RunningSource<Kind> } = {

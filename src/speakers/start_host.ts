@@ -3,7 +3,6 @@
  * because it is some 25 MB.
  */
 import type { SpeakerHost } from "../domain/mod.ts";
-import { createSpeechToText } from "../stt/mod.ts";
 import { WorkerHost, type WorkerHostOptions } from "./worker_host.ts";
 
 export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPerWorkerMax"> {
@@ -14,15 +13,8 @@ export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPer
 /** Rejects with WorkerError when a worker does not start; then the owner disposes the scope. */
 export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptions): Promise<SpeakerHost> {
   if (workers !== 0) return await WorkerHost.start({ workers, ...options });
-  const { settings: { stt, chunkMs, partials, network }, ...parts } = options;
   const { InProcessHost } = await import("./in_process_host.ts");
-  return new InProcessHost({
-    stt: createSpeechToText(stt, { tls: stt.tls, meter: parts.meter, clock: parts.clock }),
-    chunkMs,
-    partials,
-    network,
-    ...parts,
-  });
+  return new InProcessHost(options);
 }
 
 /** What the command `media-worker` does. Resolves when the process is to end. */

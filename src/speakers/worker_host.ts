@@ -4,37 +4,26 @@
  * fail, one by one, into their owners' hands.
  */
 import {
-  type AudioLedger,
-  type Clock,
   type HostedSpeaker,
   LIMITS,
-  type Log,
-  type Meter,
   type SourceKind,
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
   UnavailableError,
 } from "../domain/mod.ts";
-import { type Backoff, RetryPolicy, type Scope } from "../flow/mod.ts";
+import { type Backoff, RetryPolicy } from "../flow/mod.ts";
 import { NO_DESCRIPTORS } from "./admission.ts";
+import type { HostOptions } from "./in_process_host.ts";
 import { spawnMediaProcess } from "./media_process.ts";
-import type { WorkerSettings } from "./protocol.ts";
 import { type SpawnWorker, WorkerLink, type WorkerLoss } from "./worker_link.ts";
 
-export interface WorkerHostOptions {
+/** Disposing the scope closes the workers within a second. */
+export interface WorkerHostOptions extends HostOptions {
   /** How many processes, at least 1. */
   workers: number;
-  settings: WorkerSettings;
   /** Most speakers of one worker; default LIMITS.speakersPerWorker. */
   speakersPerWorkerMax?: number;
-  /** The process' ledger; every worker's adds into it. */
-  ledger: AudioLedger;
-  /** The host's own; disposing it closes the workers, within a second. */
-  scope: Scope;
-  clock: Clock;
-  log: Log;
-  meter: Meter;
   /** Default: this program again, as a media worker. */
   spawn?: SpawnWorker;
 }

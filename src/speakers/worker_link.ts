@@ -6,14 +6,10 @@
  */
 import {
   AUDIO_ENTRIES,
-  type AudioLedger,
-  type Clock,
   type HostedSpeaker,
   LEDGER_ENTRIES,
   type LedgerSnapshot,
   LIMITS,
-  type Log,
-  type Meter,
   OverflowError,
   type SourceKind,
   type SourceMessage,
@@ -23,8 +19,9 @@ import {
   type SpeakerOptions,
 } from "../domain/mod.ts";
 import { type DescriptorUse, guarded, untilAborted } from "../flow/mod.ts";
+import type { HostOptions } from "./in_process_host.ts";
 import { fromPlainError, WorkerError } from "./plain_error.ts";
-import type { Beat, FromWorker, LogLine, ToWorker, WorkerSettings } from "./protocol.ts";
+import type { Beat, FromWorker, LogLine, ToWorker } from "./protocol.ts";
 
 /** A worker, as its owner holds it. */
 export interface WorkerProcess {
@@ -39,14 +36,8 @@ export type SpawnWorker = (on: {
   broken: (error: unknown) => void;
 }) => WorkerProcess;
 
-export interface WorkerLinkOptions {
+export interface WorkerLinkOptions extends Omit<HostOptions, "scope"> {
   spawn: SpawnWorker;
-  settings: WorkerSettings;
-  /** The process' ledger; what the worker counts is added into it. */
-  ledger: AudioLedger;
-  clock: Clock;
-  log: Log;
-  meter: Meter;
   /** Once, when the worker is lost; not after `stop`. Its speakers fail right afterwards. */
   onLost: (reason: WorkerLoss, error: Error) => void;
 }

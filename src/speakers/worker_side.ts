@@ -4,7 +4,6 @@
  */
 import { AudioLedger, type Clock, type HostedSpeaker } from "../domain/mod.ts";
 import { type InternalError, reportInternalError, Scope } from "../flow/mod.ts";
-import { createSpeechToText } from "../stt/mod.ts";
 import { Forwarding } from "./forwarding.ts";
 import { InProcessHost } from "./in_process_host.ts";
 import { toPlainError } from "./plain_error.ts";
@@ -102,19 +101,15 @@ export class WorkerSide {
     }
   }
 
-  #start({ stt, chunkMs, partials, network, debugLog }: WorkerSettings): void {
+  #start(settings: WorkerSettings): void {
     const { clock } = this.#options;
-    const { meter } = this.#forwarding;
     this.#host = new InProcessHost({
-      stt: createSpeechToText(stt, { tls: stt.tls, meter, clock }),
-      chunkMs,
-      partials,
-      network,
+      settings,
       ledger: this.#ledger,
       scope: this.#scope,
       clock,
-      log: this.#forwarding.log({ debug: debugLog }),
-      meter,
+      log: this.#forwarding.log({ debug: settings.debugLog }),
+      meter: this.#forwarding.meter,
     });
     this.#beat(clock.now());
   }
