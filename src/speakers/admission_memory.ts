@@ -28,29 +28,24 @@ const FOLDERS_MAX = 16;
  * container the path may be the host's while its own group is mounted as the root, and a version is mounted or not.
  */
 export function memoryGroups(selfCgroup: string): MemoryGroup[] {
-  const groups: MemoryGroup[] = [];
-  for (const [, controllers, path] of selfCgroup.matchAll(/^\d+:([^:\n]*):(\/.*)$/gm)) {
+  const lines = [...selfCgroup.matchAll(/^\d+:([^:\n]*):(\/.*)$/gm)];
+  return lines.flatMap(([, controllers, path]): MemoryGroup[] => {
     if (controllers === "") {
-      for (const folder of foldersUp("/sys/fs/cgroup", path)) {
-        groups.push({
-          limitFile: `${folder}/memory.max`,
-          usageFile: `${folder}/memory.current`,
-          statFile: `${folder}/memory.stat`,
-          cacheName: "inactive_file",
-        });
-      }
-    } else if (controllers.split(",").includes("memory")) {
-      for (const folder of foldersUp("/sys/fs/cgroup/memory", path)) {
-        groups.push({
-          limitFile: `${folder}/memory.limit_in_bytes`,
-          usageFile: `${folder}/memory.usage_in_bytes`,
-          statFile: `${folder}/memory.stat`,
-          cacheName: "total_inactive_file",
-        });
-      }
+      return foldersUp("/sys/fs/cgroup", path).map((folder) => ({
+        limitFile: `${folder}/memory.max`,
+        usageFile: `${folder}/memory.current`,
+        statFile: `${folder}/memory.stat`,
+        cacheName: "inactive_file",
+      }));
     }
-  }
-  return groups;
+    if (!controllers.split(",").includes("memory")) return [];
+    return foldersUp("/sys/fs/cgroup/memory", path).map((folder) => ({
+      limitFile: `${folder}/memory.limit_in_bytes`,
+      usageFile: `${folder}/memory.usage_in_bytes`,
+      statFile: `${folder}/memory.stat`,
+      cacheName: "total_inactive_file",
+    }));
+  });
 }
 
 /** A folder below the mount and all above it, the mount included. */

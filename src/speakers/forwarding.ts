@@ -4,7 +4,7 @@
  */
 import type { AudioLedger, CounterName, HistogramName, Log, LogFields, Meter } from "../domain/mod.ts";
 import { readDescriptors } from "../flow/mod.ts";
-import { toPlainError } from "./plain_error.ts";
+import { type PlainError, toPlainError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine } from "./protocol.ts";
 
 /** Entries of one beat; a beat that is full goes at once. */
@@ -38,25 +38,18 @@ export class Forwarding {
   }
 
   log(options: { debug: boolean }): Log {
-    const withFields = (own: LogFields): Log => {
-      const line = (level: LogLine["level"]) => (message: string, fields?: LogFields) =>
-        this.#log({ type: "log", level, message, fields: { ...own, ...fields } });
+    const logWith = (own: LogFields): Log => {
+      const line = (level: LogLine["level"], error?: PlainError) => (message: string, fields?: LogFields) =>
+        this.#log({ type: "log", level, message, fields: { ...own, ...fields }, error });
       return {
         debug: options.debug ? line("debug") : () => {},
         info: line("info"),
         warn: line("warn"),
-        error: (message, error, fields) =>
-          this.#log({
-            type: "log",
-            level: "error",
-            message,
-            fields: { ...own, ...fields },
-            error: toPlainError(error),
-          }),
-        child: (fields) => withFields({ ...own, ...fields }),
+        error: (message, error, fields) => line("error", toPlainError(error))(message, fields),
+        child: (fields) => logWith({ ...own, ...fields }),
       };
     };
-    return withFields({});
+    return logWith({});
   }
 
   /** One more message from the main thread was taken in. */

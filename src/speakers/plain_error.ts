@@ -38,12 +38,9 @@ export function toPlainError(thrown: unknown, depth = 0): PlainError {
 /** A TiroError where there was one, with its name and code; else an Error. */
 export function fromPlainError({ name, message, code, retryable, stack, cause }: PlainError): Error {
   const options = cause && { cause: fromPlainError(cause) };
-  if (retryable === undefined) {
-    return Object.assign(new Error(message, options), { name, stack }, code === undefined ? {} : { code });
-  }
   const Typed = name === "NegotiationError" ? NegotiationError : WorkerError;
-  return Object.assign(new Typed(message, { code: code ?? "unexpected", retryable, ...options }), {
-    name,
-    stack,
-  });
+  const error = retryable === undefined
+    ? new Error(message, options)
+    : new Typed(message, { code: code ?? "unexpected", retryable, ...options });
+  return Object.assign(error, { name, stack }, code === undefined ? {} : { code });
 }
