@@ -14,8 +14,8 @@ import { collectGarbage } from "./heap.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
 
-/** Resolves when the process is to end. `peek` sees each message first, for tests. */
-export async function runMediaWorker(peek: (message: ToWorker) => void = () => {}): Promise<void> {
+/** Resolves when the process is to end. */
+export async function runMediaWorker(): Promise<void> {
   const ended = Promise.withResolvers<void>();
   const writer = new MessageWriter<FromWorker>(Deno.stdout.writable, () => ended.resolve());
   const side = new WorkerSide({
@@ -29,10 +29,7 @@ export async function runMediaWorker(peek: (message: ToWorker) => void = () => {
   collectGarbage();
   side.ready();
   const decoder = new MessageDecoder<ToWorker>();
-  const receive = guarded("worker_message", (message: ToWorker) => {
-    peek(message);
-    side.receive(message);
-  });
+  const receive = guarded("worker_message", (message: ToWorker) => side.receive(message));
   const reading = (async () => {
     for await (const chunk of Deno.stdin.readable) {
       for (const message of decoder.receive(chunk)) receive(message);

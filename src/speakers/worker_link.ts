@@ -10,18 +10,16 @@ import {
   LEDGER_ENTRIES,
   type LedgerSnapshot,
   LIMITS,
-  OverflowError,
   type SourceKind,
-  type SourceMessage,
   type SourceReply,
-  type SourceRequest,
   type SpeakerEvents,
   type SpeakerOptions,
 } from "../domain/mod.ts";
-import { type DescriptorUse, guarded, untilAborted } from "../flow/mod.ts";
+import { type DescriptorUse, guarded } from "../flow/mod.ts";
 import type { HostOptions } from "./in_process_host.ts";
 import { fromPlainError, WorkerError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine, ToWorker } from "./protocol.ts";
+import { RemoteSpeaker } from "./remote_speaker.ts";
 
 /** A worker, as its owner holds it. */
 export interface WorkerProcess {
@@ -71,6 +69,8 @@ export class WorkerLink {
   readonly #options: WorkerLinkOptions;
   readonly #process: WorkerProcess;
   readonly #ready = Promise.withResolvers<void>();
+  /** Resolves once it takes speakers; rejects with WorkerError when it is lost before. */
+  readonly ready = this.#ready.promise;
   readonly #speakers = new Map<number, RemoteSpeaker>();
   readonly #calls = new Map<number, PendingCall>();
   /** Speakers whose language was sent since the last beat, with a newer one that waits for the next. */
@@ -92,17 +92,12 @@ export class WorkerLink {
 
   constructor(options: WorkerLinkOptions) {
     this.#options = options;
-    this.#ready.promise.catch(() => {}); // whoever waits for it hears of it
+    this.ready.catch(() => {}); // reported to whoever awaits it
     this.#process = options.spawn({
       message: (message) => this.#receive(message),
       broken: (error) => this.#lose("broken", "it broke", error),
     });
     this.#look = options.clock.timer(LOOK_MS, () => this.#lookAfter());
-  }
-
-  /** Resolves once it takes speakers; rejects with WorkerError when it is lost before. */
-  get ready(): Promise<void> {
-    return this.#ready.promise;
   }
 
   get isServing(): boolean {
@@ -177,7 +172,7 @@ export class WorkerLink {
    */
   async stop(): Promise<void> {
     if (this.#state === "gone") return await this.#process.end();
-    for (const speaker of this.#speakers.values()) speaker.silence();
+    for (const speaker of this.#speakers.values()) speaker.events = undefined;
     if (this.#state === "serving") {
       this.#state = "stopping";
       const stopped = this.#stopped = Promise.withResolvers();
@@ -185,7 +180,8 @@ export class WorkerLink {
       this.#post({ type: "stop" });
       await stopped.promise;
     }
-    this.#end(gone("the service is closing"));
+    const error = gone("the service is closing");
+    for (const call of this.#end(error)) call.reject(error);
     await this.#process.end();
   }
 
@@ -295,9 +291,8 @@ export class WorkerLink {
     for (const call of calls) call.reject(error);
   }
 
-  /** What is still waited for is given back when the worker was lost, and rejected when it was stopped. */
+  /** Returns the calls that have no reply, for the caller to reject. */
   #end(error: Error): PendingCall[] {
-    const stopped = this.#state === "stopping" || this.#stopped !== undefined;
     this.#state = "gone";
     this.#look[Symbol.dispose]();
     this.#ready.reject(error);
@@ -305,9 +300,7 @@ export class WorkerLink {
     this.#languages.clear();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    if (!stopped) return calls;
-    for (const call of calls) call.reject(error);
-    return [];
+    return calls;
   }
 }
 
@@ -317,70 +310,4 @@ function gone(why: string, cause?: unknown): WorkerError {
     retryable: true,
     cause,
   });
-}
-
-/** A speaker whose pipeline runs in a worker. */
-class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements HostedSpeaker<Kind> {
-  /** Undefined once nothing may be told any more. */
-  events: SpeakerEvents<Kind> | undefined;
-  readonly #closed = Promise.withResolvers<void>();
-  readonly closed = this.#closed.promise;
-  #disposed?: Promise<void>;
-  /** Under way. */
-  #requests = 0;
-
-  constructor(private readonly link: WorkerLink, private readonly id: number, events: SpeakerEvents<Kind>) {
-    this.events = events;
-  }
-
-  send(message: SourceMessage<Kind>): void {
-    this.link.send({ type: "send", id: this.id, message });
-  }
-
-  async request(request: SourceRequest<Kind>): Promise<SourceReply<Kind>> {
-    const { id } = this;
-    if (this.#requests >= LIMITS.sourceRequests) {
-      throw new OverflowError("source_requests", LIMITS.sourceRequests);
-    }
-    this.#requests++;
-    try {
-      return await this.link.call<Kind>((call) => ({ type: "request", id, call, request })).reply;
-    } finally {
-      this.#requests--;
-    }
-  }
-
-  setLanguage(languageId: string): void {
-    this.link.setLanguage(this.id, languageId);
-  }
-
-  async drain(signal: AbortSignal): Promise<void> {
-    const { number, reply } = this.link.call((call) => ({ type: "drain", id: this.id, call }));
-    try {
-      await untilAborted(reply, signal);
-    } finally {
-      if (signal.aborted) this.link.send({ type: "give_up", call: number });
-    }
-  }
-
-  silence(): void {
-    this.events = undefined;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#disposed ??= this.#dispose();
-  }
-
-  async #dispose(): Promise<void> {
-    this.silence();
-    try {
-      await this.link.call((call) => ({ type: "dispose", id: this.id, call })).reply;
-    } catch (error) {
-      // With the worker its speakers are gone too, which is what was asked for.
-      if (!(error instanceof WorkerError && error.code === "worker_lost")) throw error;
-    } finally {
-      this.link.forget(this.id);
-      this.#closed.resolve();
-    }
-  }
 }

@@ -1,0 +1,74 @@
+/** A speaker whose pipeline runs in a media worker: what its owner asks for becomes messages. */
+import {
+  type HostedSpeaker,
+  LIMITS,
+  OverflowError,
+  type SourceKind,
+  type SourceMessage,
+  type SourceReply,
+  type SourceRequest,
+  type SpeakerEvents,
+} from "../domain/mod.ts";
+import { untilAborted } from "../flow/mod.ts";
+import { WorkerError } from "./plain_error.ts";
+import type { WorkerLink } from "./worker_link.ts";
+
+export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements HostedSpeaker<Kind> {
+  /** Undefined once nothing may be reported any more. */
+  events: SpeakerEvents<Kind> | undefined;
+  readonly #closed = Promise.withResolvers<void>();
+  readonly closed = this.#closed.promise;
+  #disposed?: Promise<void>;
+  /** Requests that have no reply yet. */
+  #requests = 0;
+
+  constructor(private readonly link: WorkerLink, private readonly id: number, events: SpeakerEvents<Kind>) {
+    this.events = events;
+  }
+
+  send(message: SourceMessage<Kind>): void {
+    this.link.send({ type: "send", id: this.id, message });
+  }
+
+  async request(request: SourceRequest<Kind>): Promise<SourceReply<Kind>> {
+    if (this.#requests >= LIMITS.sourceRequests) {
+      throw new OverflowError("source_requests", LIMITS.sourceRequests);
+    }
+    this.#requests++;
+    try {
+      return await this.link.call<Kind>((call) => ({ type: "request", id: this.id, call, request })).reply;
+    } finally {
+      this.#requests--;
+    }
+  }
+
+  setLanguage(languageId: string): void {
+    this.link.setLanguage(this.id, languageId);
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    const { number, reply } = this.link.call((call) => ({ type: "drain", id: this.id, call }));
+    try {
+      await untilAborted(reply, signal);
+    } finally {
+      if (signal.aborted) this.link.send({ type: "give_up", call: number });
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= this.#dispose();
+  }
+
+  async #dispose(): Promise<void> {
+    this.events = undefined;
+    try {
+      await this.link.call((call) => ({ type: "dispose", id: this.id, call })).reply;
+    } catch (error) {
+      // A lost worker's speakers are closed with it.
+      if (!(error instanceof WorkerError && error.code === "worker_lost")) throw error;
+    } finally {
+      this.link.forget(this.id);
+      this.#closed.resolve();
+    }
+  }
+}
