@@ -45,7 +45,7 @@ class Line {
   }
 
   assertWhole({ skippedMsMax = 0 } = {}): void {
-    this.#take(this.#playout.flush(0));
+    this.#take(this.#playout.flush());
     assert.equal(this.opus, this.sent, "each packet is played");
     assert.deepEqual([this.ledger.dropped, this.ledger.late], [0, 0]);
     assert.ok(this.ledger.skippedMs <= skippedMsMax, `${this.ledger.skippedMs} ms skipped`);

@@ -56,7 +56,7 @@ function send(sender: Sender, sendingMs = SENDING_MS) {
     speech.receive(packet, arrivedMs);
     take();
   }
-  speech.flush(1_000 + sendingMs);
+  speech.flush();
   take();
   return { ledger, sentMs };
 }

@@ -17,7 +17,6 @@ import {
 
 /** What libopus decodes to directly, Hz. */
 export const OPUS_RATES_HZ = [8_000, 12_000, 16_000, 24_000, 48_000] as const;
-type OpusRateHz = (typeof OPUS_RATES_HZ)[number];
 
 /** Mono samples around [-1, 1] (libopus may overshoot), which may be changed. */
 export type Samples = Float32Array<ArrayBuffer>;
@@ -52,12 +51,12 @@ let floats: Samples = new Float32Array(memory.buffer as ArrayBuffer);
 let decoded: Samples = floats.subarray(0, 0);
 
 export class OpusDecoder implements PacketDecoder {
-  readonly #rateHz: OpusRateHz;
+  readonly #rateHz: number;
   #decoder: number;
 
   /** Throws RangeError for a rate libopus does not decode to, and when there are more decoders than anybody needs. */
   constructor(sampleRateHz: number) {
-    if (!isOpusRate(sampleRateHz)) {
+    if (!OPUS_RATES_HZ.some((rateHz) => rateHz === sampleRateHz)) {
       throw new RangeError(
         `Cannot decode Opus at ${sampleRateHz} Hz: the rate must be one of ${OPUS_RATES_HZ.join(", ")}`,
       );
@@ -121,8 +120,4 @@ export class OpusDecoder implements PacketDecoder {
 function samplesOf(count: number): Samples {
   if (decoded.length !== count) decoded = floats.subarray(SAMPLES_AT, SAMPLES_AT + count);
   return decoded;
-}
-
-function isOpusRate(rateHz: number): rateHz is OpusRateHz {
-  return OPUS_RATES_HZ.some((known) => known === rateHz);
 }

@@ -39,7 +39,8 @@ export class PcmVoice implements Disposable {
   readonly #options: PcmVoiceOptions;
   readonly #resampler: Resampler | undefined;
   readonly #voice: VoiceDecoder;
-  readonly #chunks: VoicedChunks;
+  /** What the voice said, for speech-to-text. */
+  readonly chunks: VoicedChunks;
   readonly #budget = new MediaBudget();
   /** The block being filled, 16-bit samples at the rate speech-to-text wants. */
   readonly #block: Int16Array;
@@ -66,16 +67,11 @@ export class PcmVoice implements Disposable {
       main: new Int16Decoder(),
       probe: new Int16Decoder(),
     });
-    this.#chunks = new VoicedChunks({
+    this.chunks = new VoicedChunks({
       ...options,
       bytesMax: LIMITS.speechPcmBytes,
       decoder: () => new FrameDecoder(new Int16Decoder(), sampleRateHz),
     });
-  }
-
-  /** What the voice said, for speech-to-text. */
-  get chunks(): VoicedChunks {
-    return this.#chunks;
   }
 
   /** Takes audio that arrived at a time, monotonic ms. Throws InvalidRequestError for what is no whole sample. */
@@ -99,18 +95,18 @@ export class PcmVoice implements Disposable {
     }
     this.#pass(durationMs);
     this.#fill(this.#resampler?.process(samples) ?? samples);
-    this.#chunks.notify();
+    this.chunks.notify();
   }
 
   /** The audio has ended; what waits can still be taken. */
   flush(): void {
     this.#endStream();
     this.#voice.flush(this.#emit);
-    this.#chunks.end();
+    this.chunks.end();
   }
 
   [Symbol.dispose](): void {
-    this.#chunks[Symbol.dispose]();
+    this.chunks[Symbol.dispose]();
     this.#voice[Symbol.dispose]();
   }
 
@@ -171,7 +167,7 @@ export class PcmVoice implements Disposable {
     this.#startMs += durationMs;
   }
 
-  readonly #emit: EmitAudio = (audio, frame) => this.#chunks.push(audio, frame);
+  readonly #emit: EmitAudio = (audio, frame) => this.chunks.push(audio, frame);
 }
 
 /** Mono, in [-1, 1]. */

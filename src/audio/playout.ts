@@ -22,10 +22,6 @@ export interface PlayoutOptions {
   takeDropped: () => number;
   /** A packet was dropped, because there is more audio than time has passed; it is in the ledger. */
   onTooFast?: () => void;
-  /** Packets held back for a missing one before it is given up. */
-  targetPackets?: number;
-  /** Longest run of missing packets marked lost one by one; a longer one becomes silence. */
-  maxPackets?: number;
 }
 
 interface Held {
@@ -34,8 +30,11 @@ interface Held {
   sinceMs: number;
 }
 
-/** What a publisher sends unless told otherwise; stands in for the length of a packet that cannot be read. */
-const USUAL_TICKS = 20 * TICKS_PER_MS;
+/** What a publisher sends unless told otherwise; assumed for a packet that cannot be parsed. */
+const USUAL_MS = 20;
+const USUAL_TICKS = USUAL_MS * TICKS_PER_MS;
+const TARGET_PACKETS = LIMITS.playoutTargetPackets;
+const MAX_PACKETS = LIMITS.playoutMaxPackets;
 /** Sequence numbers this far from the expected one still belong to the stream: RFC 3550 A.1, MAX_DROPOUT; 60 s. */
 const SEQUENCE_WINDOW = 3_000;
 /** Packets come no farther out of order: RFC 3550 A.1, MAX_MISORDER; 2 s. */
@@ -59,8 +58,6 @@ export class Playout {
   readonly #ledger: AudioLedger;
   readonly #takeDropped: () => number;
   readonly #onTooFast: () => void;
-  readonly #targetPackets: number;
-  readonly #maxPackets: number;
 
   #started = false;
   #ssrc = 0;
@@ -90,11 +87,6 @@ export class Playout {
     this.#ledger = options.ledger;
     this.#takeDropped = options.takeDropped;
     this.#onTooFast = options.onTooFast ?? (() => {});
-    this.#targetPackets = options.targetPackets ?? LIMITS.playoutTargetPackets;
-    this.#maxPackets = options.maxPackets ?? LIMITS.playoutMaxPackets;
-    if (!(this.#targetPackets >= 1)) {
-      throw new RangeError(`Cannot play out with ${this.#targetPackets} packets held: at least 1 is needed`);
-    }
   }
 
   /** Takes a packet as it arrived; returns what it completes, oldest first, in an array that is good until the next call. */
@@ -137,11 +129,11 @@ export class Playout {
     if (this.#held.length === 0) return undefined;
     let oldestMs = Infinity;
     for (const { sinceMs } of this.#held) if (sinceMs < oldestMs) oldestMs = sinceMs;
-    return oldestMs + this.#targetPackets * USUAL_TICKS / TICKS_PER_MS;
+    return oldestMs + TARGET_PACKETS * USUAL_MS;
   }
 
   /** No more packets: plays what is held. A packet after this continues the timeline. */
-  flush(_nowMs: number): readonly CodedFrame[] {
+  flush(): readonly CodedFrame[] {
     if (this.#held.length === 0) return NOTHING;
     const out: CodedFrame[] = [];
     this.#playAllHeld(out);
@@ -183,7 +175,7 @@ export class Playout {
     this.#lateSequence = packet.sequence;
     const gapTicks = packet.timestamp - this.#nextTimestamp | 0;
     const isClear = ahead < -MISORDER_MAX || gapTicks > ahead * SHORTEST_FRAME_TICKS;
-    return this.#lateRun > (isClear ? PROBATION : this.#maxPackets);
+    return this.#lateRun > (isClear ? PROBATION : MAX_PACKETS);
   }
 
   #late(): readonly CodedFrame[] {
@@ -238,7 +230,7 @@ export class Playout {
 
   #giveUp(nowMs: number, out: CodedFrame[]): void {
     while (
-      this.#held.length > 0 && (this.#held.length >= this.#targetPackets || nowMs >= this.nextDeadline()!)
+      this.#held.length > 0 && (this.#held.length >= TARGET_PACKETS || nowMs >= this.nextDeadline()!)
     ) {
       this.#playPastHole(out);
     }
@@ -263,7 +255,7 @@ export class Playout {
     const missing = packet.sequence - this.#nextSequence & 0xffff;
     this.#countLost(missing);
     this.#budget.arrived(packet.arrivedMs);
-    if (missing <= this.#maxPackets) {
+    if (missing <= MAX_PACKETS) {
       // A packet that claims no time of its own (the sender shortened its packets) is counted and not marked.
       for (let i = 0; i < missing; i++) {
         const ticks = wholeFrames(Math.min(this.#packetTicks, packet.timestamp - this.#nextTimestamp | 0));

@@ -25,14 +25,9 @@ function indexOf(payload: Uint8Array): number {
   return payload[1] << 8 | payload[2];
 }
 
-function playout(options: { dropped?: () => number; targetPackets?: number; maxPackets?: number } = {}) {
+function playout(options: { dropped?: () => number } = {}) {
   const ledger = new AudioLedger();
-  const core = new Playout({
-    ledger,
-    takeDropped: options.dropped ?? (() => 0),
-    targetPackets: options.targetPackets,
-    maxPackets: options.maxPackets,
-  });
+  const core = new Playout({ ledger, takeDropped: options.dropped ?? (() => 0) });
   const receive = (...packets: RtpPacket[]) => packets.flatMap((p) => [...core.receive(p, p.arrivedMs)]);
   return { core, ledger, receive };
 }
@@ -108,8 +103,8 @@ Deno.test("A hole is marked lost 100 ms after the first packet behind it", () =>
 Deno.test("Flush plays what is held and marks the holes", () => {
   const { core, receive, ledger } = playout();
   receive(packet(0), packet(2), packet(4));
-  assert.deepEqual(shape(core.flush(2_000)), ["lost 20+20", "coded 40+20", "lost 60+20", "coded 80+20"]);
-  assert.deepEqual(core.flush(2_000), []);
+  assert.deepEqual(shape(core.flush()), ["lost 20+20", "coded 40+20", "lost 60+20", "coded 80+20"]);
+  assert.deepEqual(core.flush(), []);
   assert.equal(ledger.lost, 2);
 });
 
@@ -359,7 +354,7 @@ Deno.test("Whatever the network does, the timeline is whole, in order, on time a
       world.dropUpTo(arrived);
       take(core.receive(arrived, arrived.arrivedMs), arrived.arrivedMs);
     }
-    frames.push(...core.flush(Infinity));
+    frames.push(...core.flush());
 
     assertContiguous(frames);
     const played = frames.filter((f) => f.kind === "coded");

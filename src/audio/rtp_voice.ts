@@ -41,7 +41,8 @@ export class RtpVoice implements Disposable {
   readonly #meter: Meter;
   readonly #playout: Playout;
   readonly #voice: VoiceDecoder;
-  readonly #chunks: VoicedChunks;
+  /** What the voice said, for speech-to-text. */
+  readonly chunks: VoicedChunks;
   #packetMs = USUAL_PACKET_MS;
   /** Packets of audio there was no time for: refused and not in a metric yet. */
   #tooFast = 0;
@@ -55,16 +56,11 @@ export class RtpVoice implements Disposable {
     };
     this.#playout = new Playout({ ledger, takeDropped, onTooFast });
     this.#voice = VoiceDecoder.create({ sampleRateHz, ledger });
-    this.#chunks = new VoicedChunks({
+    this.chunks = new VoicedChunks({
       ...options,
       bytesMax: LIMITS.speechBytes,
       decoder: () => new FrameDecoder(new OpusDecoder(sampleRateHz), sampleRateHz),
     });
-  }
-
-  /** What the voice said, for speech-to-text. */
-  get chunks(): VoicedChunks {
-    return this.#chunks;
   }
 
   /** As many as complete the next chunk. */
@@ -72,7 +68,7 @@ export class RtpVoice implements Disposable {
     // What a held packet waits for must not wait in its turn.
     if (this.#playout.isHolding) return 1;
     if (!this.#voice.isOpen) return LISTENED_PACKETS;
-    return Math.min(Math.ceil(this.#chunks.missingMs / this.#packetMs), WANTED_MAX);
+    return Math.min(Math.ceil(this.chunks.missingMs / this.#packetMs), WANTED_MAX);
   }
 
   get patienceMs(): number {
@@ -92,17 +88,17 @@ export class RtpVoice implements Disposable {
   }
 
   /** The packets have ended; what waits can still be taken. */
-  flush(nowMs: number): readonly never[] {
-    this.#decode(this.#playout.flush(nowMs));
+  flush(): readonly never[] {
+    this.#decode(this.#playout.flush());
     this.#voice.flush(this.#emit);
-    this.#chunks.end();
+    this.chunks.end();
     return NONE;
   }
 
   /** Closes the decoders. */
   [Symbol.dispose](): void {
     this.#playout.clear();
-    this.#chunks[Symbol.dispose]();
+    this.chunks[Symbol.dispose]();
     this.#report();
     this.#voice[Symbol.dispose]();
   }
@@ -114,11 +110,11 @@ export class RtpVoice implements Disposable {
       if (frame.kind === "coded") this.#packetMs = frame.durationMs;
       this.#voice.receive(frame, this.#emit);
     }
-    this.#chunks.notify();
+    this.chunks.notify();
     return NONE;
   }
 
-  readonly #emit: EmitAudio = (audio, frame) => this.#chunks.push(audio, frame);
+  readonly #emit: EmitAudio = (audio, frame) => this.chunks.push(audio, frame);
 
   /** Moves refusals to the metric. */
   #report(): void {

@@ -51,7 +51,7 @@ function undisturbed(chunkMs?: number): PcmFrame[] {
     world.hear(packet);
     world.take();
   }
-  world.speech.flush(0);
+  world.speech.flush();
   world.take();
   return world.chunks;
 }
@@ -86,7 +86,7 @@ Deno.test("Chunks that are taken at the end, all at once, are the same audio", (
   for (const packet of PACKETS) world.hear(packet);
   assert.ok(world.speech.chunks.hasSpeech(0));
   world.take();
-  world.speech.flush(0);
+  world.speech.flush();
   world.take();
   const expected = undisturbed();
   assert.deepEqual(
@@ -139,7 +139,7 @@ Deno.test("However a taker comes and goes, each piece of the speech is taken onc
       if (stallPackets-- > 0) continue;
       world.take(random() < 0.5 ? 1 : Infinity);
     }
-    world.speech.flush(0);
+    world.speech.flush();
     world.take();
     assertContinuous(world.chunks);
     assert.equal(lengthMs(world.chunks), lengthMs(expected), `seed ${seed}`);
@@ -164,7 +164,7 @@ Deno.test("What was not acknowledged is taken again after the session is gone, a
       world.chunks.length = acknowledged;
     }
   }
-  world.speech.flush(0);
+  world.speech.flush();
   world.take();
   assertContinuous(world.chunks);
   assert.deepEqual(wordsOf(world.chunks), WORDS);
@@ -196,7 +196,7 @@ Deno.test("Of a long speech that nobody takes the newest ten seconds are left, w
     20 * packets - 10_000 - (20 * packets - world.ledger.decodedMs) - world.ledger.gatedMs,
   );
   world.take();
-  world.speech.flush(0);
+  world.speech.flush();
   world.take();
   const words = wordsOf(world.chunks);
   assert.ok(lengthMs(world.chunks) === 10_000);

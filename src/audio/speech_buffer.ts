@@ -50,7 +50,8 @@ const COUNTED = 4;
 
 export class SpeechBuffer {
   readonly #options: SpeechBufferOptions;
-  #rows = new Rows(FRAMES_FIRST);
+  #rows = columnsFor(FRAMES_FIRST);
+  #capacity = FRAMES_FIRST;
   #bytes = new Uint8Array(BYTES_FIRST);
   /** End of the newest payload. */
   #bytesEnd = 0;
@@ -78,7 +79,7 @@ export class SpeechBuffer {
 
   /** Memory taken, bytes. */
   get byteLength(): number {
-    return this.#rows.byteLength + this.#bytes.length;
+    return Object.values(this.#rows).reduce((sum, { byteLength }) => sum + byteLength, this.#bytes.length);
   }
 
   /**
@@ -96,14 +97,14 @@ export class SpeechBuffer {
     ) {
       untouched = this.#dropOldest() && untouched;
     }
-    if (this.#size === this.#rows.capacity) this.#resize(2 * this.#rows.capacity);
+    if (this.#size === this.#capacity) this.#grow();
     const start = this.#room(payload.length);
     this.#bytes.set(payload, start);
     this.#bytesEnd = start + payload.length;
     this.#bytesHeld += payload.length;
     this.#heldMs += frame.durationMs;
     const rows = this.#rows;
-    const at = (this.#head + this.#size++) % rows.capacity;
+    const at = (this.#head + this.#size++) % this.#capacity;
     rows.kinds[at] = frame.kind === "coded" ? 0 : KINDS.indexOf(frame.kind);
     rows.flags[at] = (flags.voiced ? VOICED : 0) | (flags.endOfVoice ? END_OF_VOICE : 0);
     rows.startsMs[at] = frame.startMs;
@@ -119,7 +120,7 @@ export class SpeechBuffer {
   read(): SpeechFrame | undefined {
     if (this.#read === this.#size) return undefined;
     const rows = this.#rows;
-    const at = (this.#head + this.#read++) % rows.capacity;
+    const at = (this.#head + this.#read++) % this.#capacity;
     const kind = KINDS[rows.kinds[at]];
     const times = {
       startMs: rows.startsMs[at],
@@ -142,7 +143,7 @@ export class SpeechBuffer {
     const rows = this.#rows;
     let newMs = 0;
     for (; this.#sent < this.#read; this.#sent++) {
-      const at = (this.#head + this.#sent) % rows.capacity;
+      const at = (this.#head + this.#sent) % this.#capacity;
       if (rows.startsMs[at] + rows.durationsMs[at] > untilMs + ROUNDING_MS) break;
       rows.marks[at] = mark;
       if ((rows.flags[at] & COUNTED) === 0) newMs += rows.durationsMs[at];
@@ -199,7 +200,7 @@ export class SpeechBuffer {
   #forgetOldest(): void {
     this.#heldMs -= this.#rows.durationsMs[this.#head];
     this.#bytesHeld -= this.#rows.byteLengths[this.#head];
-    this.#head = (this.#head + 1) % this.#rows.capacity;
+    this.#head = (this.#head + 1) % this.#capacity;
     this.#size--;
     if (this.#sent > 0) this.#sent--;
     if (this.#read > 0) this.#read--;
@@ -207,23 +208,30 @@ export class SpeechBuffer {
 
   #hasVoice(): boolean {
     for (let index = 0; index < this.#size; index++) {
-      if ((this.#rows.flags[(this.#head + index) % this.#rows.capacity] & VOICED) !== 0) return true;
+      if ((this.#rows.flags[(this.#head + index) % this.#capacity] & VOICED) !== 0) return true;
     }
     return false;
   }
 
   #giveBack(): void {
     this.#head = this.#bytesEnd = 0;
-    if (this.#rows.capacity > FRAMES_KEPT) this.#rows = new Rows(FRAMES_FIRST);
+    if (this.#capacity > FRAMES_KEPT) {
+      this.#rows = columnsFor(FRAMES_FIRST);
+      this.#capacity = FRAMES_FIRST;
+    }
     if (this.#bytes.length > BYTES_KEPT) this.#bytes = new Uint8Array(BYTES_FIRST);
   }
 
-  #resize(capacity: number): void {
-    const rows = new Rows(capacity);
-    for (let index = 0; index < this.#size; index++) {
-      rows.copy(index, this.#rows, (this.#head + index) % this.#rows.capacity);
-    }
-    this.#rows = rows;
+  /** Doubles the columns; the oldest frame comes first in them. */
+  #grow(): void {
+    const old = Object.values(this.#rows);
+    const head = this.#head;
+    this.#rows = columnsFor(2 * this.#capacity);
+    Object.values(this.#rows).forEach((column, at) => {
+      column.set(old[at].subarray(head));
+      column.set(old[at].subarray(0, head), this.#capacity - head);
+    });
+    this.#capacity *= 2;
     this.#head = 0;
   }
 
@@ -231,7 +239,7 @@ export class SpeechBuffer {
   #room(length: number): number {
     if (this.#size === 0) this.#bytesEnd = 0; // frames without a payload have a place, too
     if (this.#bytesEnd + length <= this.#bytes.length) return this.#bytesEnd;
-    const { capacity, byteStarts } = this.#rows;
+    const { byteStarts } = this.#rows;
     const from = this.#size === 0 ? 0 : byteStarts[this.#head];
     const used = this.#bytes.subarray(from, this.#bytesEnd);
     const isRoomy = used.length + length <= this.#bytes.length / 2; // or it would be moved again soon
@@ -240,53 +248,24 @@ export class SpeechBuffer {
       : new Uint8Array(Math.max(2 * this.#bytes.length, used.length + length));
     bytes.set(used);
     this.#bytes = bytes;
-    for (let index = 0; index < this.#size; index++) byteStarts[(this.#head + index) % capacity] -= from;
+    for (let index = 0; index < this.#size; index++) {
+      byteStarts[(this.#head + index) % this.#capacity] -= from;
+    }
     return this.#bytesEnd = used.length;
   }
 }
 
-/** What is known of each frame, without an object for each. */
-class Rows {
-  readonly kinds: Uint8Array;
-  readonly flags: Uint8Array;
-  readonly startsMs: Float64Array;
-  readonly durationsMs: Float32Array;
-  readonly receivedAtMs: Float64Array;
-  readonly marks: Float64Array;
-  /** Where each payload begins, and how long it is. */
-  readonly byteStarts: Uint32Array;
-  readonly byteLengths: Uint16Array;
-
-  constructor(readonly capacity: number) {
-    this.kinds = new Uint8Array(capacity);
-    this.flags = new Uint8Array(capacity);
-    this.startsMs = new Float64Array(capacity);
-    this.durationsMs = new Float32Array(capacity); // whole 2.5 ms are exact
-    this.receivedAtMs = new Float64Array(capacity);
-    this.marks = new Float64Array(capacity);
-    this.byteStarts = new Uint32Array(capacity);
-    this.byteLengths = new Uint16Array(capacity);
-  }
-
-  get byteLength(): number {
-    return this.#columns().reduce((sum, { byteLength }) => sum + byteLength, 0);
-  }
-
-  copy(to: number, other: Rows, from: number): void {
-    const theirs = other.#columns();
-    this.#columns().forEach((column, index) => column[to] = theirs[index][from]);
-  }
-
-  #columns() {
-    return [
-      this.kinds,
-      this.flags,
-      this.startsMs,
-      this.durationsMs,
-      this.receivedAtMs,
-      this.marks,
-      this.byteStarts,
-      this.byteLengths,
-    ];
-  }
+/** A column for each property of a frame, so that a frame takes no object. */
+function columnsFor(frames: number) {
+  return {
+    kinds: new Uint8Array(frames),
+    flags: new Uint8Array(frames),
+    startsMs: new Float64Array(frames),
+    durationsMs: new Float32Array(frames), // whole 2.5 ms are exact
+    receivedAtMs: new Float64Array(frames),
+    marks: new Float64Array(frames),
+    /** Where each payload begins, and how long it is. */
+    byteStarts: new Uint32Array(frames),
+    byteLengths: new Uint16Array(frames),
+  };
 }

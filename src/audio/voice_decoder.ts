@@ -18,8 +18,6 @@ export interface VoiceDecoderOptions {
   /** One of 8000, 12000, 16000, 24000, 48000. */
   sampleRateHz: number;
   ledger: AudioLedger;
-  /** Audio passed on from before a voice was noticed. */
-  preRollMs?: number;
   /** Audio passed on after a voice stopped. */
   voiceTailMs?: number;
 }
@@ -54,10 +52,7 @@ export class VoiceDecoder implements Disposable {
     this.#voiceTailMs = options.voiceTailMs ?? LIMITS.voiceTailMs;
     this.#main = new FrameDecoder(decoders.main, options.sampleRateHz);
     this.#probe = decoders.probe;
-    this.#gate = new SilenceGate({
-      ledger: options.ledger,
-      preRollMs: options.preRollMs ?? LIMITS.preRollMs,
-    });
+    this.#gate = new SilenceGate({ ledger: options.ledger, preRollMs: LIMITS.preRollMs });
     this.#audio = {
       samples: new Float32Array(),
       sampleRateHz: options.sampleRateHz,

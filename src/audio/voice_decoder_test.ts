@@ -504,7 +504,7 @@ Deno.test("Speech through Opus, playout and the gate is the speech that went in"
     const likeness = correlation(envelope(samples), envelope(region));
     assert.ok(likeness >= 0.97, `envelope correlation ${likeness}`);
 
-    playout.flush(0);
+    playout.flush();
     flushed();
     assert.deepEqual(
       [ledger.decoded + ledger.silent, ledger.late, ledger.lost],

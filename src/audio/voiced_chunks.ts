@@ -19,19 +19,11 @@ import {
   type PcmFrame,
   type VoicedPcm,
 } from "../domain/mod.ts";
-import type { EmitSamples } from "./frame_decoder.ts";
+import type { EmitSamples, FrameDecoder } from "./frame_decoder.ts";
 import { Framer } from "./framer.ts";
 import type { Samples } from "./opus.ts";
 import { SpeechBuffer } from "./speech_buffer.ts";
 import { limitAndMeasureDb } from "./voice_threshold.ts";
-
-/** Decodes frames that waited, as FrameDecoder does. */
-export interface WaitedDecoder extends Disposable {
-  begin(): void;
-  settle(next: CodedFrame | undefined, emit: EmitSamples): void;
-  fill(frame: CodedFrame, emit: EmitSamples): void;
-  fade(): void;
-}
 
 export interface VoicedChunksOptions {
   /** What speech-to-text wants. */
@@ -43,7 +35,7 @@ export interface VoicedChunksOptions {
   ledger: AudioLedger;
   meter: Meter;
   /** A decoder of its own for what waited. */
-  decoder: () => WaitedDecoder;
+  decoder: () => FrameDecoder;
 }
 
 /** Chunks that wait to be taken before it is behind: one is under way, one may complete meanwhile. */
@@ -57,7 +49,7 @@ export class VoicedChunks implements VoicedPcm, Disposable {
   readonly #framer: Framer;
   readonly #buffer: SpeechBuffer;
   /** Decodes what waited; undefined while live. */
-  #waited: WaitedDecoder | undefined;
+  #waited: FrameDecoder | undefined;
   #isLive = true;
   /** Chunks that are complete. */
   readonly #ready: PcmFrame[] = [];

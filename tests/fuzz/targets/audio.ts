@@ -197,7 +197,7 @@ class Chain implements Disposable {
       this.send({ payload, waitMs: 20, sequenceStep: 1, timestampStep: 960, source: 9 });
       while (this.#take());
     }
-    this.#speech.flush(this.#nowMs);
+    this.#speech.flush();
     while (this.#take());
     this[Symbol.dispose]();
     const ledger = this.#ledger;
