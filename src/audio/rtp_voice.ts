@@ -34,7 +34,6 @@ const USUAL_PACKET_MS = 20;
 const LATE_MS = 40;
 /** Packets refused go to the metric this many at a time, which costs more than a refusal. */
 const REPORT_EVERY = 50;
-const NONE: readonly never[] = Object.freeze([]);
 
 /** A TimedCore of flow/: packets and time in, nothing out; what it makes is taken from `chunks`. */
 export class RtpVoice implements Disposable {
@@ -75,12 +74,12 @@ export class RtpVoice implements Disposable {
     return this.inputsWanted * this.#packetMs + LATE_MS;
   }
 
-  receive(packet: RtpPacket, nowMs: number): readonly never[] {
-    return this.#decode(this.#playout.receive(packet, nowMs));
+  receive(packet: RtpPacket, nowMs: number): void {
+    this.#decode(this.#playout.receive(packet, nowMs));
   }
 
-  due(nowMs: number): readonly never[] {
-    return this.#decode(this.#playout.due(nowMs));
+  due(nowMs: number): void {
+    this.#decode(this.#playout.due(nowMs));
   }
 
   nextDeadline(): number | undefined {
@@ -88,11 +87,10 @@ export class RtpVoice implements Disposable {
   }
 
   /** The packets have ended; what waits can still be taken. */
-  flush(): readonly never[] {
+  flush(): void {
     this.#decode(this.#playout.flush());
     this.#voice.flush(this.#emit);
     this.chunks.end();
-    return NONE;
   }
 
   /** Closes the decoders. */
@@ -104,14 +102,13 @@ export class RtpVoice implements Disposable {
   }
 
   /** Indices, because an iterator for each packet would be garbage. */
-  #decode(frames: readonly CodedFrame[]): readonly never[] {
+  #decode(frames: readonly CodedFrame[]): void {
     for (let at = 0; at < frames.length; at++) {
       const frame = frames[at];
       if (frame.kind === "coded") this.#packetMs = frame.durationMs;
       this.#voice.receive(frame, this.#emit);
     }
     this.chunks.notify();
-    return NONE;
   }
 
   readonly #emit: EmitAudio = (audio, frame) => this.chunks.push(audio, frame);

@@ -7,14 +7,13 @@ import {
   LIMITS,
   type PcmFrame,
   type RtpPacket,
-  type RtpSource,
   type SpeechToText,
   type SttEvent,
   type SttOptions,
   type SttSession,
 } from "../domain/mod.ts";
 import { RtpVoice } from "../audio/mod.ts";
-import { BoundedQueue, Scope, systemClock, timedSource } from "../flow/mod.ts";
+import { BoundedQueue, runCore, Scope, systemClock } from "../flow/mod.ts";
 import { FakeClock } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { encodeOpus, padded } from "../../tests/fakes/speech.ts";
@@ -23,7 +22,7 @@ import { Captioner } from "./captioner.ts";
 import { SttSessions } from "./stt_sessions.ts";
 
 /** An inbox like the door's, filled by hand. */
-class Inbox implements RtpSource {
+class Inbox {
   onArrival = () => {};
   ended = false;
   dropped = 0;
@@ -108,7 +107,7 @@ function chain(clock: Clock = systemClock) {
   const meter = new FakeMeter();
   const takeDropped = () => source.takeDropped();
   const voice = scope.use(new RtpVoice({ sampleRateHz: 16_000, chunkMs: 200, ledger, meter, takeDropped }));
-  scope.run((signal) => timedSource(source, voice, clock).pipeTo(new WritableStream(), { signal }));
+  scope.run((signal) => runCore(source, voice, signal, clock));
   const captioner = new Captioner({
     speaker: { id: "s1" },
     languageId: "en",

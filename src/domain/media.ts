@@ -63,22 +63,3 @@ export interface VoicedPcm {
   /** The session is gone: what it did not acknowledge will be taken again. */
   rewind(): void;
 }
-
-/** Where a speaker's packets come from: a queue. */
-export interface RtpSource {
-  /** Packets that wait. */
-  readonly size: number;
-  /**
-   * The packet that waits longest, if any, good until another one comes or is taken. Taking is the only demand: what is
-   * not taken is dropped by the source and counted.
-   */
-  take(): RtpPacket | undefined;
-  /** Whether no packet comes any more; those that wait can still be taken. */
-  readonly ended: boolean;
-  /** Called when a packet came, and at the end. The reader's to set. */
-  onArrival: () => void;
-  /** Packets the source itself dropped since the last call, because nobody took them in time. */
-  takeDropped(): number;
-  /** No more packets. */
-  end(): void;
-}

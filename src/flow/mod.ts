@@ -19,7 +19,7 @@ export * from "./retry.ts";
 export * from "./scope.ts";
 export * from "./shared_retry.ts";
 export { IGNORED_SIGNALS, STOP_SIGNALS, StopSignals } from "./stop_signals.ts";
-export * from "./timed_source.ts";
+export * from "./timed_core.ts";
 export { readSystemFile } from "./system_file.ts";
 export { type TlsOptions, tlsRequestOptions } from "./tls.ts";
 export * from "./websocket.ts";

@@ -1,7 +1,7 @@
 /** A peer that offers its audio over WebRTC: offers and candidates in, voiced PCM out. */
 import type { WebRtcSource } from "../domain/mod.ts";
 import { RtpVoice } from "../audio/mod.ts";
-import { timedSource } from "../flow/mod.ts";
+import { runCore } from "../flow/mod.ts";
 import { WebRtcReceiver } from "../webrtc/mod.ts";
 import type { RunningSource, SourceParts } from "./source.ts";
 
@@ -18,7 +18,7 @@ export function openWebRtcSource(parts: SourceParts<"webrtc">): RunningSource<"w
   const voice = scope.use(
     new RtpVoice({ ...{ sampleRateHz, chunkMs, ledger, meter }, takeDropped: () => packets.takeDropped() }),
   );
-  scope.run((signal) => timedSource(packets, voice, clock).pipeTo(new WritableStream(), { signal }));
+  scope.run((signal) => runCore(packets, voice, signal, clock));
   return {
     voice: voice.chunks,
     send(message: WebRtcSource["message"]) {

@@ -3,17 +3,11 @@
  * only while this thread is busy. Then the oldest packet is dropped. So is what comes faster than anybody speaks, from
  * whom it may: every drop is counted.
  */
-import {
-  type AudioLedger,
-  Budget,
-  LIMITS,
-  type Meter,
-  type RtpPacket,
-  type RtpSource,
-} from "../domain/mod.ts";
+import { type AudioLedger, Budget, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
+import type { Inbox } from "../flow/mod.ts";
 import { PacketRing } from "./packet_ring.ts";
 
-export class RtpInbox implements RtpSource, Disposable {
+export class RtpInbox implements Inbox<RtpPacket>, Disposable {
   onArrival: () => void = () => {};
   readonly #waiting = new PacketRing(LIMITS.rtpInboxPackets);
   readonly #budget = new Budget(LIMITS.rtpPacketsPerSecond);
@@ -46,10 +40,12 @@ export class RtpInbox implements RtpSource, Disposable {
     this.onArrival();
   }
 
+  /** Good until another packet arrives or is taken. */
   take(): RtpPacket | undefined {
     return this.#waiting.shift();
   }
 
+  /** Packets dropped since the last call. */
   takeDropped(): number {
     const since = this.#dropped - this.#taken;
     this.#taken += since;

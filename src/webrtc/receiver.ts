@@ -16,7 +16,6 @@ import {
   type Log,
   type Meter,
   NegotiationError,
-  type RtpSource,
   type SdpOffer,
 } from "../domain/mod.ts";
 import { readDescriptors, systemClock, untilAborted } from "../flow/mod.ts";
@@ -106,7 +105,7 @@ export class WebRtcReceiver implements AsyncDisposable {
   }
 
   /** One for the receiver's life, across re-offers and replaced connections. */
-  get source(): RtpSource {
+  get source(): RtpInbox {
     return this.#inbox;
   }
 
