@@ -44,14 +44,14 @@ export function apiOf(services: ApiServices): HttpAppOptions {
     api: API,
     groups: [...doors, exAppRoutes({ exApp, meter, log })],
     status() {
-      const { sessions: rooms, speakers, refusal, troubles } = sessions.status();
+      const { sessions: count, speakers, refusal, troubles } = sessions.status();
       const reasons = [
         ...doors.flatMap((door) => door.reasons?.() ?? []),
         ...refusal ? [refusal] : [],
         ...Object.keys(troubles),
         ...translations?.trouble ? [translations.trouble] : [],
       ];
-      return { rooms, speakers, otherBytes: host?.residentBytes ?? 0, reasons };
+      return { sessions: count, speakers, otherBytes: host?.residentBytes ?? 0, reasons };
     },
     authenticate: authenticator(credentials),
     takesToken: credentials.token !== undefined,

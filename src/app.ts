@@ -15,8 +15,8 @@ import {
   type SpeechToText,
 } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
-import { createHttpApp, type ListenAddress, serveHttp, watchTunnel } from "./http/mod.ts";
-import { createExApp, createOcs, SignalingSettings } from "./nextcloud/mod.ts";
+import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
+import { createExApp, createOcs, SignalingSettings, watchTunnel } from "./nextcloud/mod.ts";
 import { type DoorParts, SessionLanguages, Sessions, SpokenLanguages } from "./sessions/mod.ts";
 import {
   AdmittingHost,

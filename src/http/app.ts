@@ -1,6 +1,6 @@
 /**
- * The REST API: the routes that doors bring, and those for who runs the service. Checks who calls and what they send;
- * what a request means is its door's business. Answers never repeat what was sent.
+ * The REST API: the routes of the doors, and those for operators. Checks credentials and input; the handlers of a door
+ * do the rest. Responses never repeat the input.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Next } from "hono";
@@ -15,27 +15,27 @@ export interface HttpAppOptions extends Omit<OperationServices, "meter"> {
   api: Omit<ApiDescription, "lists">;
   /** In the order of the document. */
   groups: readonly RouteGroup[];
-  /** Of the service, for the document. */
+  /** For the document. */
   version: string;
   authenticate: Authenticate;
-  /** Whether a bearer token is one of the credentials: who is refused is told so. */
+  /** Whether a bearer token is accepted: 401 then has a `www-authenticate` header. */
   takesToken: boolean;
-  /** Counts requests, and is shown at /metrics. */
+  /** Rendered at /metrics. */
   meter: OperationServices["meter"] & Pick<Meter, "count">;
   log: Log;
 }
 
-/** Who calls, as far as the connection tells. */
-export interface Caller {
-  /** An address, or a network of them; all callers behind one proxy have one. */
+/** The client, as known from its connection. */
+export interface Client {
+  /** An address or a network; all clients behind one proxy have the same. */
   source: string;
-  /** Resolves after `ms`, or when they have gone. Meanwhile their connection may be closed for another's. */
+  /** Resolves after `ms`, or when the client disconnects. Meanwhile the connection may be closed for another. */
   hold(ms: number): Promise<void>;
 }
 
 export interface HttpApp {
-  /** Answers any request; never rejects. */
-  fetch(request: Request, caller: Caller): Promise<Response>;
+  /** Never rejects. */
+  fetch(request: Request, client: Client): Promise<Response>;
 }
 
 export function createHttpApp(options: HttpAppOptions): HttpApp {
@@ -46,29 +46,29 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const fail = (error: unknown): Response => {
     const { status, message, headers } = answerTo(error);
     if (status === 500) {
-      log.error("Request failed", error);
+      log.error("request failed", error);
       meter.count("tiro_internal_errors_total", "http");
       meter.count("transcription_errors_total", codeOf(error, "internal"));
-    } else if (status !== 401) { // whoever guesses leaves a count, and no lines
-      log.debug("Request refused", { status, code: error instanceof TiroError ? error.code : undefined });
+    } else if (status !== 401) { // wrong credentials are counted, not logged
+      log.debug("request refused", { status, code: error instanceof TiroError ? error.code : undefined });
     }
     return Response.json({ error: message }, { status, headers });
   };
   app.onError(fail);
 
   return {
-    async fetch(request, caller) {
+    async fetch(request, client) {
       let response: Response;
       try {
-        response = await app.fetch(request, caller);
+        response = await app.fetch(request, client);
       } catch (error) {
         response = fail(error);
       }
       response.headers.set("x-content-type-options", "nosniff");
       if (response.status === 401 && hasCredentials(request.headers)) {
-        const holdMs = guesses.wrong(caller.source, performance.now());
+        const holdMs = guesses.wrong(client.source, performance.now());
         meter.count("tiro_http_wrong_credentials_total", holdMs > 0 ? "held" : "at_once");
-        if (holdMs > 0) await caller.hold(holdMs);
+        if (holdMs > 0) await client.hold(holdMs);
       }
       meter.count("tiro_http_requests_total", String(response.status));
       return response;
@@ -76,7 +76,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   };
 }
 
-/** Exported for the test that walks it. */
+/** Exported for tests. */
 export function createRouter(options: HttpAppOptions): OpenAPIHono {
   const { api, version } = options;
   const described = { ...api, lists: options.groups };
@@ -86,19 +86,19 @@ export function createRouter(options: HttpAppOptions): OpenAPIHono {
   const groups = [...options.groups, operation];
   const routes = groups.flatMap(({ routes }) => routes);
   const app = new OpenAPIHono({
-    strict: false, // a slash at the end is no reason to refuse
+    strict: false, // a slash at the end is accepted
     defaultHook: (result) => {
       if (!result.success) throw new HttpError({ status: 400, message: describeIssues(result.error) });
     },
   });
-  // Before anything of a request is looked at, and for unknown paths too: who may not call learns nothing.
+  // First, and for unknown paths too: without credentials nothing is disclosed.
   app.use(authorization(options, routes));
   for (const group of groups) group.addTo(app);
   refuseTheRest(app, routes);
   return app;
 }
 
-/** Lets through open routes, and principals with the right that a route needs. Throws HttpError 401 or 403. */
+/** Passes open routes, and principals with the right that a route needs. Throws HttpError 401 or 403. */
 function authorization(
   { authenticate, takesToken }: Pick<HttpAppOptions, "authenticate" | "takesToken">,
   routes: readonly Route[],
@@ -122,7 +122,7 @@ function authorization(
   };
 }
 
-/** A known path with another method is 405 and says what it takes; an unknown path is 404. */
+/** 405 with the allowed methods for a known path, 404 for others. */
 function refuseTheRest(app: OpenAPIHono, routes: readonly Route[]): void {
   const methods = new Map<string, string[]>();
   for (const route of routes) {
@@ -141,7 +141,7 @@ function refuseTheRest(app: OpenAPIHono, routes: readonly Route[]): void {
   });
 }
 
-/** Whether any are shown, right or wrong: who shows none does not guess. */
+/** Right or wrong: a request without any is no attempt to guess. */
 function hasCredentials(headers: Headers): boolean {
   return headers.has("authorization") || headers.has("authorization-app-api");
 }

@@ -1,15 +1,15 @@
-/** A request's JSON, read within bounds of size and time before anything looks at it. */
+/** Reads a request's JSON within bounds of size and time. */
 import { LIMITS } from "../domain/mod.ts";
 import { HttpError } from "./errors.ts";
 
-/** Talk gives up after 3 s; a body that takes longer than this is not coming. */
+/** Clients give up much earlier: Nextcloud after 3 s. */
 const BODY_TIMEOUT_MS = 10_000;
 
 const JSON_TYPE = /^application\/([\w.+-]+\+)?json\s*(;|$)/i;
 
 /**
- * The same request with its body read whole and known to be JSON. A missing Content-Type is taken for JSON. Never
- * holds more than `LIMITS.httpBodyBytes`. Rejects with HttpError (400, 408, 413, 415).
+ * The same request with its body read and known to be JSON, of at most `LIMITS.httpBodyBytes`. A missing Content-Type
+ * means JSON. Rejects with HttpError (400, 408, 413, 415).
  */
 export async function withJsonBody(request: Request, timeoutMs = BODY_TIMEOUT_MS): Promise<Request> {
   const contentType = request.headers.get("content-type");
@@ -56,7 +56,7 @@ async function readText(request: Request, timeoutMs: number): Promise<string> {
   } catch (error) {
     if (error instanceof HttpError) throw error;
     if (timedOut) throw new HttpError({ status: 408, message: "body: did not arrive in time" });
-    // Cut off by the caller, or not UTF-8.
+    // The client disconnected, or it is not UTF-8.
     await reader.cancel().catch(() => {});
     throw new HttpError({ status: 400, message: "body: incomplete or not UTF-8" });
   } finally {

@@ -1,10 +1,7 @@
-/**
- * An accepted connection as the stream `node:http` reads requests from. Ends with its peer or by `destroy`; the
- * descriptor is closed when `gone` resolves, and nothing waits for it any more.
- */
+/** An accepted connection as the stream that `node:http` reads requests from. Ends with its peer or by `destroy`. */
 import { Duplex } from "node:stream";
 
-/** A request's head and a good part of a body. */
+/** A request's head and most of a body. */
 const READ_BYTES = 16_384;
 
 export type Accepted = Deno.TcpConn | Deno.UnixConn;
@@ -23,8 +20,8 @@ export class ConnectionStream extends Duplex {
     this.once("close", () => this.#ended.resolve());
   }
 
-  /** Nothing of the connection is left. */
-  get gone(): Promise<void> {
+  /** Resolves when the descriptor is closed and no read or write is pending. */
+  get released(): Promise<void> {
     return this.#ended.promise.then(() => Promise.allSettled([this.#reading, this.#writing])).then(() => {});
   }
 

@@ -1,10 +1,10 @@
 /**
- * The connections of the REST API, a request each, within bounds: how many there are, how long a caller may take for
- * the head of the request and to read the answer. Where one more is too many, a caller who keeps us waiting goes, not
- * one who is being answered: the oldest of the source with the most.
+ * The connections of the REST API, one request each, within bounds: their number, and how long a client may take to send
+ * the head and to read the response. Past the number one that waits for its client is closed, never one whose request is
+ * being processed: the oldest of the source with the most connections.
  *
- *     head -> working (the app has the request) -> sending (the caller reads the answer) -> lingering -> closed
- *                 \-> held (who guesses waits) ----^
+ *     head -> working (in the app) -> sending (the client reads the response) -> lingering -> closed
+ *                 \-> held (wrong credentials) --^
  */
 import { LIMITS } from "../domain/mod.ts";
 import type { ConnectionStream } from "./connection_stream.ts";
@@ -22,32 +22,32 @@ export const CONNECTION_BOUNDS: ConnectionBounds = {
   sendMs: LIMITS.httpSendMs,
 };
 
-/** Why a connection was closed from this side. */
+/** Why the server closed a connection. */
 export type CloseReason = "too_many" | "head_late" | "not_read";
 
 export class Connection {
   state: "head" | "working" | "held" | "sending" | "lingering" = "head";
-  /** Monotonic ms since it is the caller's turn. */
+  /** When the state began, monotonic ms. */
   sinceMs = performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly stream: ConnectionStream, readonly source: string) {}
 
-  /** Undefined: it is our turn. */
-  allow(ms: number | undefined, late = () => {}): void {
+  /** Calls `expired` after `ms`, instead of an earlier deadline; undefined: none. */
+  setDeadline(ms: number | undefined, expired = () => {}): void {
     clearTimeout(this.#timer);
     this.sinceMs = performance.now();
-    this.#timer = ms === undefined || this.stream.destroyed ? undefined : setTimeout(late, ms);
+    this.#timer = ms === undefined || this.stream.destroyed ? undefined : setTimeout(expired, ms);
   }
 }
 
 export class Connections {
-  /** By the stream, which `node:http` calls the socket. */
+  /** By stream, the socket of `node:http`. */
   readonly #open = new Map<object, Connection>();
   readonly #bounds: ConnectionBounds;
   readonly #onClosed: (reason: CloseReason) => void;
 
-  /** `onClosed` is called for each connection that is closed by a bound. */
+  /** `onClosed` is called for each connection closed by a bound. */
   constructor(bounds: ConnectionBounds, onClosed: (reason: CloseReason) => void) {
     this.#bounds = bounds;
     this.#onClosed = onClosed;
@@ -61,7 +61,7 @@ export class Connections {
     return this.#open.get(socket);
   }
 
-  /** Takes a connection in, where one more is too many in another's place; false where all are being answered. */
+  /** At the bound, closes another connection first; false where the requests of all are being processed. */
   add(stream: ConnectionStream, source: string): boolean {
     if (this.#open.size >= this.#bounds.most && !this.shed()) {
       this.#onClosed("too_many");
@@ -70,42 +70,42 @@ export class Connections {
     const connection = new Connection(stream, source);
     this.#open.set(stream, connection);
     stream.once("close", () => {
-      connection.allow(undefined);
+      connection.setDeadline(undefined);
       this.#open.delete(stream);
     });
-    connection.allow(this.#bounds.headMs, () => this.#close(connection, "head_late"));
+    connection.setDeadline(this.#bounds.headMs, () => this.#close(connection, "head_late"));
     return true;
   }
 
-  /** The request has come. */
+  /** The head of the request is complete. */
   working(connection: Connection): void {
     connection.state = "working";
-    connection.allow(undefined);
+    connection.setDeadline(undefined);
   }
 
-  /** The answer is kept back for a while, or until the caller has gone; they may be closed for another. */
+  /** Delays the response, until the client disconnects at most. Meanwhile the connection may be closed for another. */
   hold(connection: Connection, ms: number): Promise<void> {
     connection.state = "held";
     return new Promise((resolve) => {
-      connection.allow(ms, resolve);
+      connection.setDeadline(ms, resolve);
       connection.stream.once("close", resolve);
       if (connection.stream.destroyed) resolve();
     });
   }
 
-  /** The app has answered; it is the caller's turn to read. */
+  /** The app has responded; the client reads the response. */
   sending(connection: Connection): void {
     connection.state = "sending";
-    connection.allow(this.#bounds.sendMs, () => this.#close(connection, "not_read"));
+    connection.setDeadline(this.#bounds.sendMs, () => this.#close(connection, "not_read"));
   }
 
-  /** The answer is out; the caller is to hang up. */
+  /** The response is sent; the client closes the connection. */
   lingering(connection: Connection): void {
     connection.state = "lingering";
-    connection.allow(LIMITS.httpLingerMs, () => connection.stream.destroy());
+    connection.setDeadline(LIMITS.httpLingerMs, () => connection.stream.destroy());
   }
 
-  /** Closes one that keeps us waiting; false where there is none. */
+  /** Closes a connection that waits for its client; false where there is none. */
   shed(): boolean {
     const waiting = [...this.#open.values()].filter(({ state }) => state !== "working");
     if (waiting.length === 0) return false;
@@ -117,7 +117,6 @@ export class Connections {
     return true;
   }
 
-  /** The owner ends; no bound was passed. */
   closeAll(): void {
     for (const { stream } of this.#open.values()) stream.destroy();
   }
@@ -130,7 +129,7 @@ export class Connections {
   }
 }
 
-/** Whom a connection counts for: an IPv4 address, a network of IPv6 (a caller has all of its /64), or all of a Unix socket. */
+/** The source a connection counts for: an IPv4 address, an IPv6 /64 (one client has all of it), or the Unix socket. */
 export function sourceOf(address: Deno.Addr): string {
   if (!("hostname" in address)) return "unix";
   const { hostname } = address;

@@ -1,4 +1,4 @@
-/** From typed errors to HTTP answers: the only place that knows status codes of errors. */
+/** Maps typed errors to HTTP responses: the only place with status codes of errors. */
 import type { z } from "@hono/zod-openapi";
 import {
   InvalidRequestError,
@@ -10,7 +10,7 @@ import {
   UpstreamError,
 } from "../domain/mod.ts";
 
-/** What only HTTP can get wrong. */
+/** Errors of HTTP itself. */
 export interface HttpFault {
   status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415;
   message: string;
@@ -29,16 +29,18 @@ export interface ErrorAnswer {
   headers: Record<string, string>;
 }
 
-/** Talk's own status: this will not work until somebody changes something, so do not ask again. */
+/** Non-standard: repeating the request does not help until the configuration changes. */
 export const STATUS_FATAL = 550;
 
-/** Seconds after which Talk or an operator's script may try again. */
+/** Seconds after which clients may try again. */
 const RETRY_AFTER_S = "5";
 
-/** What the caller gets to see of an error. An unexpected one says nothing of itself. */
+/** The response to an error. Of an unexpected one nothing is disclosed. */
 export function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof HttpError) return { headers: {}, ...error.fault };
-  if (error instanceof InvalidRequestError) return { status: 400, message: namingField(error), headers: {} };
+  if (error instanceof InvalidRequestError) {
+    return { status: 400, message: `${error.field}: ${error.message}`, headers: {} };
+  }
   if (error instanceof NotFoundError) return { status: 404, message: error.message, headers: {} };
   if (error instanceof PreconditionError) return { status: 412, message: error.message, headers: {} };
   if (error instanceof UnavailableError) return later(error);
@@ -55,25 +57,20 @@ function later(error: TiroError): ErrorAnswer {
   return { status: 503, message: error.message, headers: { "retry-after": RETRY_AFTER_S } };
 }
 
-/** Every 400 begins with the field at fault. */
-function namingField({ field, message }: InvalidRequestError): string {
-  return `${field}: ${message}`;
-}
-
 /**
- * What `ask` returns. The fields of an InvalidRequestError it throws get the names they were sent by: one value
- * travels as `langId` on one route and as `translationTargetLangId` on another.
+ * Returns the result of `call`. Renames the field of an InvalidRequestError to that of the request: the same value is
+ * `langId` on one route and `translationTargetLangId` on another.
  */
-export function withSentNames<T>(sentNames: Record<string, string>, ask: () => T): T {
+export function withSentNames<T>(sentNames: Record<string, string>, call: () => T): T {
   try {
-    return ask();
+    return call();
   } catch (error) {
     if (!(error instanceof InvalidRequestError) || !Object.hasOwn(sentNames, error.field)) throw error;
     throw new InvalidRequestError(error.message, sentNames[error.field]);
   }
 }
 
-/** The first thing wrong, as `field: what`; the value itself is never part of it. */
+/** The first issue as `field: problem`, without the value. */
 export function describeIssues(error: z.core.$ZodError): string {
   const [{ path, message }] = error.issues;
   const what = message.replace(/^Invalid (input|option): /, "").replace(

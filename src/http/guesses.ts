@@ -1,7 +1,7 @@
 /**
- * Who shows wrong credentials again and again is answered late. Right ones are never late, whoever else calls from the
- * same address: behind a proxy all have one. So a guesser who does not wait for answers is not slowed by this; what
- * keeps them out is a secret that cannot be guessed, which the configuration sees to. Pure: time is an argument.
+ * Delays the responses to repeated wrong credentials. Valid ones are never delayed, whoever shares their address: behind
+ * a proxy all clients have the same. A client that does not wait for responses is not slowed by this; against it the
+ * configuration demands a secret that is hard to guess. Pure: time is an argument.
  */
 import { Budget, LIMITS } from "../domain/mod.ts";
 
@@ -10,7 +10,7 @@ export class Guesses {
   readonly #sources = new Map<string, Budget>();
   readonly #all = perMinute(LIMITS.guessesFreeOfAll);
 
-  /** Wrong credentials came from `source`. For how long to hold the answer, ms. `nowMs` is monotonic. */
+  /** Counts wrong credentials from `source`. Returns the delay of the response, ms. `nowMs` is monotonic. */
   wrong(source: string, nowMs: number): number {
     const own = this.#sources.get(source) ?? perMinute(LIMITS.guessesFree);
     this.#sources.delete(source);
@@ -19,12 +19,11 @@ export class Guesses {
       const [oldest] = this.#sources.keys();
       this.#sources.delete(oldest);
     }
-    // Both are spent: who calls from many addresses uses up the one of all.
+    // Both are spent, so that many addresses use up the common budget.
     const isFree = [own.spend(nowMs), this.#all.spend(nowMs)].every(Boolean);
     return isFree ? 0 : LIMITS.guessHoldMs;
   }
 
-  /** Sources remembered. */
   get size(): number {
     return this.#sources.size;
   }

@@ -1,4 +1,4 @@
-/** From accepted connections to the app and back: `node:http` reads the requests, `Connections` keeps the bounds. */
+/** From accepted connections to the app and back: `node:http` parses requests, `Connections` enforces the bounds. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { LIMITS, type Log, type Meter } from "../domain/mod.ts";
@@ -20,18 +20,18 @@ export interface HttpConnectionsOptions {
   meter: Pick<Meter, "count" | "gauge">;
 }
 
-/** Answers under way get this long when the server closes, well inside the 5 s from SIGTERM to exit. */
+/** For pending responses when the server closes; well within the 5 s from SIGTERM to exit. */
 const CLOSE_GRACE_MS = 1_000;
 
 export class HttpConnections {
   readonly #options: HttpConnectionsOptions;
   readonly #connections: Connections;
-  /** One for each stream that is not gone. */
-  readonly #gone = new Set<Promise<void>>();
+  /** One for each stream whose descriptor is still open. */
+  readonly #open = new Set<Promise<void>>();
   readonly #answering = new Set<Promise<void>>();
   readonly #gauge: Disposable;
   readonly #http = createServer(
-    // A request without a host is answered here, as every other that is none.
+    // A missing Host is refused by toRequest(), like other invalid requests.
     { maxHeaderSize: LIMITS.httpHeadBytes, requireHostHeader: false },
     (incoming, outgoing) => this.#receive(incoming, outgoing),
   );
@@ -49,25 +49,25 @@ export class HttpConnections {
       "Connections to the REST API",
       () => this.#connections.size,
     );
-    // Another expectation than 100-continue: node:http would answer by itself, past the bounds of a connection.
+    // For expectations other than 100-continue node:http would send a response itself, outside the bounds.
     this.#http.on("checkExpectation", (incoming, outgoing) => this.#receive(incoming, outgoing));
     this.#http.on("clientError", (error, socket) => this.#refuse(error, socket));
   }
 
   take(accepted: Accepted): void {
     const stream = new ConnectionStream(accepted);
-    const gone = stream.gone.finally(() => this.#gone.delete(gone));
-    this.#gone.add(gone);
+    const released = stream.released.finally(() => this.#open.delete(released));
+    this.#open.add(released);
     if (this.#connections.add(stream, sourceOf(accepted.remoteAddr))) this.#http.emit("connection", stream);
     else stream.destroy();
   }
 
-  /** Closes a connection that waits, so that there is a descriptor for another. */
+  /** Closes a connection that waits for its client, which frees a descriptor. */
   shed(): void {
     this.#connections.shed();
   }
 
-  /** Lets the answers under way out, as long as that may take, and closes all connections. */
+  /** Waits for pending responses within CLOSE_GRACE_MS, then closes all connections. */
   async close(): Promise<void> {
     this.#isClosing = true;
     const late = Promise.withResolvers<void>();
@@ -75,7 +75,7 @@ export class HttpConnections {
     await Promise.race([Promise.all(this.#answering), late.promise]);
     clearTimeout(timer);
     this.#connections.closeAll();
-    await Promise.all([...this.#gone, ...this.#answering]);
+    await Promise.all([...this.#open, ...this.#answering]);
     this.#gauge[Symbol.dispose]();
   }
 
@@ -88,10 +88,10 @@ export class HttpConnections {
     this.#answering.add(answering);
   }
 
-  /** Never rejects. Resolves when the answer is out, or the caller has gone. */
+  /** Never rejects. Resolves when the response is sent or the client has disconnected. */
   async #answer(connection: Connection, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const { stream } = connection;
-    const out = new Promise<void>((resolve) => {
+    const sent = new Promise<void>((resolve) => {
       outgoing.once("close", resolve);
       stream.once("close", resolve);
     });
@@ -102,12 +102,12 @@ export class HttpConnections {
       this.#connections.sending(connection);
       await sendResponse(response, outgoing);
     } catch (error) {
-      this.#options.log.error("Request failed", error);
+      this.#options.log.error("request failed", error);
       this.#options.meter.count("tiro_internal_errors_total", "http");
       stream.destroy();
     }
-    await out;
-    // What the caller still sends is thrown away until they have read the answer and hang up.
+    await sent;
+    // Discard what the client still sends: a close with unread data would reset the response.
     incoming.removeAllListeners("data").resume();
     this.#connections.lingering(connection);
   }
@@ -123,7 +123,7 @@ export class HttpConnections {
     return Response.json({ error: "not a request to this service" }, { status: 400 });
   }
 
-  /** What is no HTTP, or has too large a head. Nothing of it is repeated. */
+  /** Invalid HTTP, or too large a head. */
   #refuse(error: Error & { code?: string }, socket: Duplex): void {
     const connection = this.#connections.of(socket);
     if (!connection) return;

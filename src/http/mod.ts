@@ -1,8 +1,7 @@
-/** The REST API's server: who may call, errors to status codes, the document, health and metrics. Knows no door. */
+/** The REST API's server: authorisation, errors to status codes, the document, health and metrics. Knows no door. */
 export { createHttpApp, type HttpApp, type HttpAppOptions } from "./app.ts";
 export { type ApiDescription, type ApiDocument, apiDocument } from "./document.ts";
 export { STATUS_FATAL, withSentNames } from "./errors.ts";
-export { DEGRADED_HEADER, type Meanings, type ServiceStatus } from "./health.ts";
+export { DEGRADED_HEADER } from "./operation.ts";
 export * from "./route_group.ts";
 export { type HttpServer, type ListenAddress, ListenError, serveHttp, type ServeOptions } from "./serve.ts";
-export { watchTunnel } from "./tunnel_watch.ts";

@@ -1,7 +1,7 @@
-/** From requests of `node:http` to those of the web, and back with the answer. Answers are small and held whole. */
+/** From requests of `node:http` to web Requests, and from web Responses back. Responses are small and buffered whole. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** Undefined for what is no request to this service: no such host, no such target, a header nobody may send. */
+/** Undefined for an invalid Host, target or header. */
 export function toRequest(incoming: IncomingMessage): Request | undefined {
   const { rawHeaders } = incoming;
   const method = methodOf(incoming);
@@ -19,11 +19,11 @@ export function toRequest(incoming: IncomingMessage): Request | undefined {
     const body = hasBody(method, headers) ? bodyOf(incoming) : undefined;
     return new Request(url, { method, headers, body });
   } catch {
-    return undefined; // a value that is no header's
+    return undefined; // an invalid header value
   }
 }
 
-/** Sends `response` whole. Whoever did not wait for it is no error. */
+/** A client that has disconnected is no error. */
 export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {
   const body = new Uint8Array(await response.arrayBuffer());
   if (outgoing.destroyed) return;
@@ -32,19 +32,19 @@ export async function sendResponse(response: Response, outgoing: ServerResponse)
   outgoing.end(body);
 }
 
-/** What a Request of the web refuses (fetch, section 2.2.1). No route has them: the app answers as to any other of these. */
+/** Methods that a web Request refuses (fetch, section 2.2.1). No route has them: the app responds as to any unknown one. */
 const REFUSED_METHODS = /^(connect|trace|track)$/i;
 
 function methodOf({ method = "GET" }: IncomingMessage): string {
   return REFUSED_METHODS.test(method) ? "UNKNOWN" : method;
 }
 
-/** A host name or an address, and a port. What the URL parser makes of the rest is not worth knowing. */
+/** A host name or an address, and a port. The URL parser would accept more. */
 const HOST = /^([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?$/i;
 
 function urlOf(host: string, target: string): string | undefined {
   if (!HOST.test(host)) return undefined;
-  // A proxy's form of a target names the host itself (RFC 9112, section 3.2.2).
+  // The absolute form has the host in the target (RFC 9112, section 3.2.2).
   const url = URL.parse(target.startsWith("/") ? `http://${host}${target}` : target);
   return url && /^https?:$/.test(url.protocol) ? url.href : undefined;
 }
@@ -54,7 +54,7 @@ function hasBody(method: string, headers: Headers): boolean {
   return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > 0;
 }
 
-/** Read no faster than it is asked for. Cancelling leaves the connection open, for the answer. */
+/** With backpressure. Cancelling leaves the connection open for the response, unlike Readable.toWeb(). */
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
   let isOpen = true;
   const end = (how: () => void) => {
@@ -70,7 +70,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffe
       });
       incoming.once("end", () => end(() => controller.close()));
       incoming.once("error", (error) => end(() => controller.error(error)));
-      incoming.once("close", () => end(() => controller.error(new Error("the caller hung up"))));
+      incoming.once("close", () => end(() => controller.error(new Error("the client disconnected"))));
     },
     pull() {
       incoming.resume();

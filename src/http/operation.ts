@@ -1,9 +1,19 @@
-/** What those who run the service ask of it: health, numbers, and the API's own document. */
+/** Routes for operators: health, metrics, and the API's document. */
 import { createHash } from "node:crypto";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiDocument } from "./document.ts";
-import { DEGRADED_HEADER, listOf, type Meanings, type ServiceStatus } from "./health.ts";
-import { json, needs, open, type RouteGroup, type RouteList, unauthorised } from "./route_group.ts";
+import {
+  json,
+  type Meanings,
+  needs,
+  open,
+  type RouteGroup,
+  type RouteList,
+  unauthorised,
+} from "./route_group.ts";
+
+/** At /healthz. Not in the body, whose fields are those clients know. */
+export const DEGRADED_HEADER = "x-tiro-degraded";
 
 const HEALTH = {
   status: "healthy" as const,
@@ -14,7 +24,7 @@ const HEALTH = {
 };
 const healthReply = z.object({
   status: z.enum(["healthy", "degraded", "unhealthy"]),
-  rooms: z.number().int().openapi({ description: "Calls being captioned" }),
+  rooms: z.number().int().openapi({ description: "Sessions being captioned" }),
   speakers: z.number().int(),
   memory_mb: z.number(),
   timestamp: z.iso.datetime(),
@@ -26,7 +36,7 @@ const healthRoute = (meanings: Meanings) =>
     path: "/healthz",
     tags: ["Operation"],
     summary: "Whether the service works",
-    description: listOf(meanings),
+    description: Object.entries(meanings).map(([code, meaning]) => `- \`${code}\`: ${meaning}`).join("\n"),
     ...open,
     responses: {
       200: {
@@ -37,7 +47,7 @@ const healthRoute = (meanings: Meanings) =>
         headers: z.object({
           [DEGRADED_HEADER]: z.string().optional().openapi({
             description:
-              "Only where degraded: what keeps new calls or speakers out, a speaker from being captioned, or captions from being translated",
+              "Only where degraded: why new sessions or speakers are refused, or speakers are not captioned or translated",
             example: "memory, not_connected",
           }),
         }),
@@ -89,14 +99,22 @@ const docs = createRoute({
 
 const TAG = { name: "Operation", description: "For operators" };
 
-/** `meanings`: of the codes /healthz may have. */
+/** `meanings` of the codes at /healthz. */
 export function operationList(meanings: Meanings): RouteList {
   return { tags: [TAG], routes: [healthRoute(meanings), metrics, documentRoute, docs] };
 }
 
 export interface OperationServices {
-  status: () => ServiceStatus;
-  /** False while the service shuts down: it finishes what it has and takes nothing new. */
+  status: () => {
+    /** Being captioned. */
+    sessions: number;
+    speakers: number;
+    /** Resident memory of other processes of the service. */
+    otherBytes: number;
+    /** Codes of why it is degraded; empty: it is healthy. */
+    reasons: readonly string[];
+  };
+  /** False while the service shuts down. */
   acceptingWork: () => boolean;
   meter: { render(): Promise<string>; readonly contentType: string };
 }
@@ -108,7 +126,7 @@ export function contentSecurityPolicy(page: string): string {
   return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
-/** Handlers of those routes, which serve `document` and `page`. */
+/** The routes with their handlers, which serve `document` and `page`. */
 export function operationRoutes(
   meanings: Meanings,
   document: ApiDocument,
@@ -119,7 +137,7 @@ export function operationRoutes(
     ...operationList(meanings),
     addTo(app: OpenAPIHono) {
       app.openapi(healthRoute(meanings), (c) => {
-        const { rooms, speakers, otherBytes, reasons } = status();
+        const { sessions: rooms, speakers, otherBytes, reasons } = status();
         const answer = {
           rooms,
           speakers,
@@ -128,7 +146,7 @@ export function operationRoutes(
         };
         if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
         if (reasons.length === 0) return c.json({ status: "healthy" as const, ...answer }, 200);
-        // In a header: front ends refuse a field they do not know.
+        // In a header: clients refuse unknown fields.
         return c.json({ status: "degraded" as const, ...answer }, 200, {
           [DEGRADED_HEADER]: reasons.join(", "),
         });

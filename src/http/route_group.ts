@@ -1,28 +1,29 @@
 /**
- * What a door brings to the API: its routes with their schemas, and handlers for them. Beside that the parts routes are
- * written with, so that the same refusal reads the same on all of them.
+ * A door's part of the API: routes with their schemas, and their handlers; and the parts of schemas that all routes share,
+ * so that the same error is documented the same.
  */
 import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Right } from "../domain/mod.ts";
 import { withJsonBody } from "./body.ts";
-import type { Meanings } from "./health.ts";
 
 /** A route as `createRoute` makes it. */
 export type Route = RouteConfig & { getRoutingPath(): string; right?: Right; isOpen?: true };
 
-/** What the OpenAPI document is made of. */
+/** Codes of reasons why the service is degraded, with their meanings for operators. */
+export type Meanings = Readonly<Record<string, string>>;
+
+/** A part of the OpenAPI document. */
 export interface RouteList {
   readonly tags: readonly { name: string; description: string }[];
   readonly routes: readonly Route[];
-  /** Codes that `reasons` may have, with what each means to who runs the service. */
+  /** Of all codes of `reasons`. */
   readonly meanings?: Meanings;
 }
 
 export interface RouteGroup extends RouteList {
-  /** Adds the handlers of these routes. */
   addTo(app: OpenAPIHono): void;
-  /** Why the service is degraded, as far as it is this door's affair; empty while all is well. */
+  /** Why the service is degraded, of this door's reasons; empty: it is not. */
   reasons?(): readonly string[];
 }
 
@@ -44,13 +45,13 @@ export const failure = (description: string, error: string) => ({
   description,
 });
 
-/** For everyone: no credentials. */
+/** Needs no credentials. */
 export const open = { security: [], isOpen: true as const };
 /** For principals with this right. */
 export const needs = (right: Right) => ({ right });
 
 export const unauthorised = { 401: failure("Wrong credentials or none", "not authorised") };
-/** A JSON body, read within its bounds before the schema sees it. */
+/** A JSON body, read within its bounds before it is validated. */
 export const body = <Schema>(schema: Schema) => ({
   request: { body: { content: { "application/json": { schema } }, required: true as const } },
   middleware: async (c: Context, next: () => Promise<void>) => {
@@ -58,13 +59,12 @@ export const body = <Schema>(schema: Schema) => ({
     await next();
   },
 });
-/** What can be wrong with a body. */
 export const bodyRefusals = {
   408: failure("The body did not arrive in time", "body: did not arrive in time"),
   413: failure("The body is too large", "body: larger than 65536 bytes"),
   415: failure("The body is not JSON", "body: expected application/json"),
 };
-export const unavailable = (description: string, error = "Cannot take a call: shutting down") => ({
+export const unavailable = (description: string, error: string) => ({
   503: {
     ...failure(description, error),
     headers: z.object({ "retry-after": z.string().openapi({ description: "Seconds", example: "5" }) }),

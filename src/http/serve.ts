@@ -1,37 +1,36 @@
 /**
- * The listening socket, an address or a Unix socket: opened here, closed with its owner. A socket file that nobody
- * listens on any more is taken over; anything else in its place is left alone. `node:http` reads the requests and not
- * `Deno.serve`, which has no bound on the time of a head, on idle connections or their number, and ends for good with
- * the first connection it cannot accept: docs/decisions/0023-http-server.md.
+ * The listening socket, TCP or Unix: opened here, closed with its scope. A stale socket file is replaced; another file in
+ * its place is not. Why not `Deno.serve`: docs/decisions/0023-http-server.md.
  */
 import { type Log, type Meter, TiroError } from "../domain/mod.ts";
+import type { Scope } from "../flow/mod.ts";
 import { Accepting } from "./accepting.ts";
 import type { HttpApp } from "./app.ts";
 import type { ConnectionBounds } from "./connections.ts";
 import { HttpConnections } from "./http_connections.ts";
 
-/** The address could not be listened on; the message says what to change. */
+/** The message says which variable to change. */
 export class ListenError extends TiroError {}
 
 export interface ServeOptions {
   app: HttpApp;
   host: string;
-  /** 0 takes a free one. */
+  /** 0: any free one. */
   port: number;
-  /** Absolute path; listened on instead of the address. */
+  /** Absolute path, instead of the address. */
   unixSocket?: string;
-  /** Where they are not to be those of LIMITS. */
+  /** Default: those of LIMITS. */
   bounds?: Partial<ConnectionBounds>;
-  /** Owns the server: what is deferred to it runs when it ends (a Scope of `flow/`). */
-  scope: { defer(cleanup: () => Promise<void>): void };
+  /** Owns the server. */
+  scope: Pick<Scope, "defer">;
   log: Log;
   meter: Pick<Meter, "count" | "gauge">;
 }
 
-/** Where the service listens; with a Unix socket there only. */
+/** With a Unix socket no address is listened on. */
 export interface ListenAddress {
   host: string;
-  /** The real one, also where 0 was asked for; 0 where a Unix socket is listened on. */
+  /** The bound port; 0 with a Unix socket. */
   port: number;
   unixSocket?: string;
 }
@@ -40,7 +39,7 @@ export interface HttpServer {
   readonly address: ListenAddress;
 }
 
-/** The owner and the group: the proxy beside us (HaRP's frpc) may run as another user. */
+/** Owner and group: the proxy on the same machine may run as another user. */
 const SOCKET_MODE = 0o660;
 
 /** Listens until the scope ends. Rejects with ListenError. */
@@ -67,8 +66,8 @@ export async function serveHttp(options: ServeOptions): Promise<HttpServer> {
     meter,
   });
   scope.defer(async () => {
-    // While it is still ours: once nobody listens there, the next process may take its place.
-    if (unixSocket !== undefined) await Deno.remove(unixSocket).catch(() => {}); // somebody tidied up before us
+    // Before the listener closes: afterwards the file may be another process'.
+    if (unixSocket !== undefined) await Deno.remove(unixSocket).catch(() => {}); // already removed
     await accepting.close();
     await server.close();
   });
@@ -88,12 +87,12 @@ async function listenOnSocket(path: string): Promise<Deno.UnixListener> {
     await Deno.chmod(path, SOCKET_MODE);
     return listener;
   } catch (error) {
-    listener.close(); // it listens, but could not be opened to the group
+    listener.close();
     throw error;
   }
 }
 
-/** Removes the socket of a process that ended without doing so itself. Rejects with AddrInUse where one still listens. */
+/** Removes the socket file that a process left. Rejects with AddrInUse where a process still listens. */
 async function removeStale(path: string): Promise<void> {
   const found = await Deno.lstat(path).catch((error: unknown) => {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -110,7 +109,7 @@ async function removeStale(path: string): Promise<void> {
   throw new Deno.errors.AddrInUse("somebody listens");
 }
 
-/** What to change; as an ExApp the second of each stands instead of the first. */
+/** What to change; the second variable of each applies to an ExApp. */
 const HOST = "HOST, or APP_HOST as an ExApp,";
 const PORT = "PORT, or APP_PORT as an ExApp,";
 

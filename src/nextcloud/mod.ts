@@ -4,3 +4,4 @@ export { createExApp, type ExApp, type ExAppOptions } from "./ex_app.ts";
 export { createOcs, type ExAppIdentity, type OcsClient, type OcsOptions, type OcsReply } from "./ocs.ts";
 export { SignalingSettings, type SignalingSettingsOptions } from "./signaling_settings.ts";
 export { StateError } from "./state_file.ts";
+export { watchTunnel } from "./tunnel_watch.ts";

@@ -131,7 +131,7 @@ Deno.test("2,000 half requests, guesses of the token and malformed hosts: every 
     assert.equal(await metric(base, "tiro_offers_requested_total"), 2, "each subscription is the first");
     const lines = service.log.join("\n");
     assert.ok(
-      !lines.includes("5ecret") && !lines.includes(TOKEN) && !/EMFILE|Request failed/.test(lines),
+      !lines.includes("5ecret") && !lines.includes(TOKEN) && !/EMFILE|request failed/.test(lines),
       lines,
     );
     assert.equal(await service.stop(), 0);

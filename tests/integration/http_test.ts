@@ -525,7 +525,7 @@ Deno.test("Errors of the rooms become their status; an unexpected one says nothi
   assert.deepEqual([broken.status, broken.json], [500, { error: "internal error" }]);
   const errors = api.lines.map((line) => JSON.parse(line)).filter(({ level }) => level === "error");
   assert.deepEqual(errors.map(({ message, error }) => [message, error.name]), [[
-    "Request failed",
+    "request failed",
     "TypeError",
   ]]);
   assert.match(await api.meter.render(), /transcription_errors_total\{type="internal"\} 1\n/);

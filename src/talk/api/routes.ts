@@ -15,6 +15,8 @@ import {
 import { TALK_REASONS } from "./health.ts";
 import * as schemas from "./schemas.ts";
 
+const SHUTTING_DOWN = "Cannot take a call: shutting down";
+
 const invalid = {
   400: failure(
     "A field is missing, of the wrong type or not supported; the message names it",
@@ -48,6 +50,7 @@ export const transcribe = createRoute({
     ...unavailable(
       "The HPB is known to be unreachable, or the service is full, short of memory or file descriptors, disabled " +
         "or shutting down, or the recogniser's languages are not known yet",
+      SHUTTING_DOWN,
     ),
   },
 });
@@ -89,6 +92,7 @@ export const setLanguage = createRoute({
     ...unknownRoom,
     ...unavailable(
       "The service is disabled or shutting down, or the recogniser's languages are not known yet",
+      SHUTTING_DOWN,
     ),
   },
 });
@@ -138,6 +142,7 @@ export const setTargetLanguage = createRoute({
     ),
     ...unavailable(
       "The translator's languages are not known yet, or the service is disabled or shutting down",
+      SHUTTING_DOWN,
     ),
     ...noTranslation,
   },

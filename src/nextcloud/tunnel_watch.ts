@@ -1,24 +1,24 @@
 /**
- * Behind HaRP the service listens on a Unix socket that nobody reaches unless `frpc`, which is not part of it, runs
- * beside it and holds HaRP's tunnel open. Without it there is no connection to fail and nothing to log, so what does not
- * arrive is what there is to see.
+ * Behind HaRP the service listens on a Unix socket, which is reached through `frpc`, a separate program that connects
+ * HaRP's tunnel. Without `frpc` no connection fails and nothing is logged, so the absence of requests is.
  */
 import type { Clock, Log } from "../domain/mod.ts";
-import type { HttpApp } from "./app.ts";
+import type { Scope } from "../flow/mod.ts";
+import type { HttpApp } from "../http/mod.ts";
 
-/** AppAPI asks for the heartbeat every second or so while it deploys an app. */
+/** AppAPI requests the heartbeat about every second while it deploys an app. */
 const QUIET_MS = 60_000;
-/** What the container's own health check asks for, on the same socket. */
+/** The container's health check, on the same socket. */
 const OWN_PATH = "/healthz";
 
 export interface TunnelWatchOptions {
-  /** Owns the timer (a Scope of `flow/`). */
-  scope: { defer(cleanup: () => void): void };
+  /** Owns the timer. */
+  scope: Pick<Scope, "defer">;
   clock: Clock;
   log: Log;
 }
 
-/** The same app; a tunnel that brings no request within a minute is logged, and so is the first that comes. */
+/** Logs the first request through the tunnel, and a warning when none has come within a minute. */
 export function watchTunnel(app: HttpApp, { scope, clock, log }: TunnelWatchOptions): HttpApp {
   log.info("listening for HaRP's tunnel: frpc has to run beside the service");
   let hasArrived = false;
@@ -31,13 +31,13 @@ export function watchTunnel(app: HttpApp, { scope, clock, log }: TunnelWatchOpti
   });
   scope.defer(() => timer[Symbol.dispose]());
   return {
-    fetch(request, caller) {
+    fetch(request, client) {
       if (!hasArrived && new URL(request.url).pathname !== OWN_PATH) {
         hasArrived = true;
         timer[Symbol.dispose]();
         log.info("HaRP's tunnel works");
       }
-      return app.fetch(request, caller);
+      return app.fetch(request, client);
     },
   };
 }
