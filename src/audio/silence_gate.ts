@@ -4,7 +4,7 @@
  * Decodes nothing itself and judges no loudness.
  */
 import type { AudioLedger, CodedFrame } from "../domain/mod.ts";
-import { FrameRing } from "./frame_ring.ts";
+import { FrameQueue } from "./frame_queue.ts";
 import { isDtxPacket, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
 
 /** One packet in five of 20 ms. A voice is found at most this late, well inside 400 ms of pre-roll. */
@@ -36,8 +36,7 @@ export class SilenceGate {
   readonly #preRollMs: number;
   readonly #framesMax: number;
   /** The newest frames, at least `preRollMs` long once that much came, beginning with an Opus packet. */
-  readonly #held = new FrameRing();
-  #heldMs = 0;
+  readonly #held = new FrameQueue();
   #sinceProbeMs = PROBE_EVERY_MS;
   #alertPackets = 0;
   #primingPackets = PRIMING_PACKETS;
@@ -58,8 +57,7 @@ export class SilenceGate {
   /** Takes the next frame; says whether to listen to it. Only Opus packets with audio in them are. */
   hold(frame: CodedFrame): Attention {
     this.#held.push(frame);
-    this.#heldMs += frame.durationMs;
-    this.#forgetOld();
+    this.#dropOld();
     this.#sinceProbeMs += frame.durationMs;
     if (frame.kind !== "coded" || isDtxPacket(frame.payload)) return "leave";
     return this.#attentionFor(frame.payload.length);
@@ -73,20 +71,19 @@ export class SilenceGate {
 
   /** A voice began: hands over what is held, oldest first, and forgets it. Good until the next frame is held. */
   release(): readonly CodedFrame[] {
-    const held = [...this.#held];
+    const held = Array.from({ length: this.#held.size }, (_, index) => this.#held.at(index));
     this.#reset();
     return held;
   }
 
   /** Forgets what is held. */
   clear(): void {
-    for (const frame of this.#held) this.#countSilent(frame);
+    while (this.#held.size > 0) this.#dropOldest();
     this.#reset();
   }
 
   #reset(): void {
     this.#held.clear();
-    this.#heldMs = 0;
     this.#sinceProbeMs = PROBE_EVERY_MS;
     this.#alertPackets = 0;
     this.#primingPackets = PRIMING_PACKETS;
@@ -110,18 +107,18 @@ export class SilenceGate {
   }
 
   /** Keeps `preRollMs`, and no pause at the beginning: what comes before a pause is not the start of a word. */
-  #forgetOld(): void {
-    for (let oldest = this.#held.oldest; oldest; oldest = this.#held.oldest) {
-      const isSpare = this.#held.size > 1 &&
-        (this.#heldMs - oldest.durationMs >= this.#preRollMs || this.#held.size > this.#framesMax);
-      if (!isSpare && oldest.kind === "coded") return;
-      this.#heldMs -= oldest.durationMs;
-      this.#countSilent(oldest);
-      this.#held.shift();
+  #dropOld(): void {
+    const held = this.#held;
+    while (held.size > 0) {
+      const isSpare = held.size > 1 &&
+        (held.durationMs - held.oldestMs >= this.#preRollMs || held.size > this.#framesMax);
+      if (!isSpare && held.isOldestCoded) return;
+      this.#dropOldest();
     }
   }
 
-  #countSilent(frame: CodedFrame): void {
-    if (frame.kind === "coded") this.#ledger.add("silent");
+  #dropOldest(): void {
+    if (this.#held.isOldestCoded) this.#ledger.add("silent");
+    this.#held.shift();
   }
 }

@@ -52,7 +52,8 @@ export const BUFFERS: readonly Buffer[] = [
       "TICKS_PER_MS: audio/opus_packet.ts",
       "DATAGRAM_BYTES_MAX: webrtc/udp_socket.ts",
     ],
-    bytes: "(preRollMs * TICKS_PER_MS / SHORTEST_FRAME_TICKS + 2) * (2 * DATAGRAM_BYTES_MAX + ENTRY)",
+    bytes: "pow2(4 / 3 * (preRollMs * TICKS_PER_MS / SHORTEST_FRAME_TICKS + 2) * DATAGRAM_BYTES_MAX) + " +
+      "44 * pow2(preRollMs * TICKS_PER_MS / SHORTEST_FRAME_TICKS + 2)",
     full: "the oldest frame goes: it was silence",
     isFilled: true,
   },

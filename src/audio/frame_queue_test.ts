@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import type { CodedFrame } from "../domain/mod.ts";
-import { FrameRing } from "./frame_ring.ts";
+import { FrameQueue } from "./frame_queue.ts";
 
 function frame(number: number): CodedFrame {
   const times = { startMs: number * 20, durationMs: 20, receivedAtMs: number };
@@ -18,31 +18,31 @@ const plain = (found: CodedFrame) => {
 };
 
 Deno.test("Frames come out as they went in, whatever comes and goes", () => {
-  const ring = new FrameRing();
+  const queue = new FrameQueue();
   const kept: CodedFrame[] = [];
   let seed = 1;
   for (let number = 0; number < 5_000; number++) {
-    ring.push(frame(number));
+    queue.push(frame(number));
     kept.push(frame(number));
     seed = seed * 48_271 % 0x7fff_ffff;
     for (let go = seed % (kept.length > 30 ? 40 : 3); go > 0 && kept.length > 0; go--) {
-      assert.deepEqual(plain(ring.oldest!), kept.shift());
-      ring.shift();
+      assert.deepEqual(plain(queue.at(0)), kept.shift());
+      queue.shift();
     }
-    assert.equal(ring.size, kept.length);
-    assert.deepEqual([...ring].map(plain), kept);
+    assert.equal(queue.size, kept.length);
+    assert.deepEqual(Array.from(kept, (_, index) => queue.at(index)).map(plain), kept);
     if (number % 1_000 !== 999) continue;
-    ring.clear();
+    queue.clear();
     kept.length = 0;
-    assert.equal(ring.oldest, undefined);
+    assert.equal(queue.size, 0);
   }
 });
 
 Deno.test("What is kept is a copy", () => {
-  const ring = new FrameRing();
+  const queue = new FrameQueue();
   const payload = Uint8Array.of(1, 2, 3);
-  ring.push({ kind: "coded", startMs: 0, durationMs: 20, receivedAtMs: 0, payload });
+  queue.push({ kind: "coded", startMs: 0, durationMs: 20, receivedAtMs: 0, payload });
   payload.fill(9);
-  const [kept] = ring;
+  const kept = queue.at(0);
   assert.deepEqual(kept.kind === "coded" && kept.payload, Uint8Array.of(1, 2, 3));
 });
