@@ -1,19 +1,11 @@
-/** The newest-used translations, bounded in number and in characters. Holds speech: memory only, never written down. */
-export interface CacheBounds {
-  entries: number;
-  /** Keys and translations together. */
-  chars: number;
-}
-
+/** The most recently used translations, bounded in number and characters. Holds speech: memory only, never written. */
 export class TranslationCache {
-  readonly #bounds: CacheBounds;
-  /** Longest unused first: a Map keeps the order of insertion. */
+  /** Least recently used first: a Map keeps the order of insertion. */
   readonly #entries = new Map<string, string>();
   #chars = 0;
 
-  constructor(bounds: CacheBounds) {
-    this.#bounds = bounds;
-  }
+  /** `chars` bounds keys and translations together. */
+  constructor(private readonly bounds: { entries: number; chars: number }) {}
 
   get size(): number {
     return this.#entries.size;
@@ -32,7 +24,7 @@ export class TranslationCache {
     this.#entries.set(key, text);
     this.#chars += key.length + text.length;
     for (const [oldest] of this.#entries) {
-      if (this.#entries.size <= this.#bounds.entries && this.#chars <= this.#bounds.chars) return;
+      if (this.#entries.size <= this.bounds.entries && this.#chars <= this.bounds.chars) return;
       this.#remove(oldest);
     }
   }

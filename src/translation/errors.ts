@@ -1,11 +1,10 @@
 /**
  * The ways a translation fails, as the port's TranslationError. No message carries text, addresses or answers.
  *
- * Not retryable means that the provider is of no use until somebody changes something, with two exceptions: a pair of
- * languages it refuses (`translation_unsupported`) says nothing about other pairs, and a text it finds too long
- * (`translation_too_long`) nothing about other texts.
+ * An error that is not retryable is fatal: the provider is of no use until somebody changes something. There are two
+ * exceptions: `translation_unsupported` concerns one language pair, `translation_too_long` one text.
  */
-import { TranslationError, UpstreamError } from "../domain/mod.ts";
+import { TranslationError, type TranslationTrouble, UpstreamError } from "../domain/mod.ts";
 
 const RETRYABLE = {
   translation_unauthorized: false,
@@ -21,24 +20,28 @@ const RETRYABLE = {
   translation_refused: true,
   translation_languages_unknown: true,
 } as const;
-export type TranslationErrorCode = keyof typeof RETRYABLE;
 
-export function translationError(cause: string, code: TranslationErrorCode): TranslationError {
+/** Why captions are not translated: each code with its meaning for the operator. */
+export const TRANSLATION_REASONS: Record<TranslationTrouble, string> = {
+  translator_refused: "the translator refuses all captions, or some languages; the log says which and why",
+  translator_unreachable: "the translator is out of reach, or fails: captions come in the language spoken",
+};
+
+export function translationError(cause: string, code: keyof typeof RETRYABLE): TranslationError {
   return new TranslationError(`Cannot translate: ${cause}`, { code, retryable: RETRYABLE[code] });
 }
 
-/** Whether the provider is to be left alone until it has been looked at again. */
-export function switchesOff(error: unknown): error is TranslationError {
+/** Whether the provider is to be disabled until a check succeeds. */
+export function isFatal(error: unknown): error is TranslationError {
   return error instanceof TranslationError && !error.retryable && error.code !== "translation_unsupported" &&
     !isAboutText(error);
 }
 
-/** Whether the next text may well be translated. */
 export function isAboutText({ code }: TranslationError): boolean {
   return code === "translation_too_long";
 }
 
-/** What a status other than 200 means. 456 and 529 are DeepL's own, 412 TaskProcessing's. */
+/** The error for a status other than 200. 456 and 529 are DeepL's own, 412 TaskProcessing's. */
 export function statusError(status: number): TranslationError {
   if (status === 401 || status === 403) {
     return translationError("the provider refused the credentials", "translation_unauthorized");
@@ -63,7 +66,7 @@ export function unreadableAnswer(): TranslationError {
   return translationError("the provider's answer makes no sense", "translation_protocol");
 }
 
-/** What a call failed with, in the terms of the port; the signal's reason stays what it is. */
+/** A failed call as TranslationError; the reason of an aborted signal is returned as it is. */
 export function callError(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof TranslationError) return error;

@@ -1,21 +1,21 @@
-/** JSON over HTTP for the providers that are plain web services: one call, bounded, its failures in the port's terms. */
+/** JSON over HTTP for providers that are web services: one bounded call, which fails with the port's errors. */
 import { z } from "zod";
-import type { TranslationError } from "../domain/mod.ts";
+import { parseJson, type TranslationError } from "../domain/mod.ts";
 import { httpRequest, type TlsOptions } from "../flow/mod.ts";
 import { callError, statusError, unreadableAnswer } from "./errors.ts";
 
 export interface JsonCall {
   address: string;
   headers?: Record<string, string>;
-  /** Sent as JSON with POST; without it the call is a GET. */
+  /** Sent as JSON by POST; absent for a GET. */
   body?: unknown;
   tls?: TlsOptions;
-  /** What the provider's own words for a refusal mean; undefined for words that mean no more than the status. */
-  meaningOf?: (said: string) => TranslationError | undefined;
+  /** The error for a message of the provider's; undefined where it means no more than the status. */
+  meaningOf?: (message: string) => TranslationError | undefined;
   signal: AbortSignal;
 }
 
-/** A call without an end of its own is not left to its caller alone. Past any caller's patience. */
+/** Longer than any caller waits: bounds a call whose caller sets no limit. */
 const TIMEOUT_MS = 15_000;
 /** A language list is some KB, a translation less. */
 const BODY_BYTES_MAX = 256 * 1024;
@@ -41,8 +41,8 @@ export async function callJson<T>(call: JsonCall, schema: z.ZodType<T>): Promise
   } catch (error) {
     throw callError(error, signal);
   }
-  const json = parsed(answer.body);
-  const meaning = meaningOf?.(saidIn(json));
+  const json = parseJson(answer.body);
+  const meaning = meaningOf?.(messageIn(json));
   if (answer.status !== 200) throw meaning ?? statusError(answer.status);
   const result = schema.safeParse(json);
   if (result.success) return result.data;
@@ -50,20 +50,11 @@ export async function callJson<T>(call: JsonCall, schema: z.ZodType<T>): Promise
   throw meaning ?? unreadableAnswer();
 }
 
-/** Undefined for what is no JSON. */
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
-
-/** LibreTranslate and DeepL each have a field for it. */
+/** LibreTranslate sends `error`, DeepL `message`. */
 const Refusal = z.object({ error: z.string().optional(), message: z.string().optional() });
 
-/** Why the provider refused, in its words: for looking at, never for showing. */
-function saidIn(json: unknown): string {
+/** The provider's error message: matched, never logged or shown. */
+function messageIn(json: unknown): string {
   const { data } = Refusal.safeParse(json);
   return data?.error ?? data?.message ?? "";
 }

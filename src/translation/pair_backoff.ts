@@ -1,12 +1,12 @@
 /**
- * Which language pairs a provider is not asked for at the moment. One that fails three times in a row would fail the
- * next caption too, after holding it back for as long as the provider takes to say so:
+ * Which language pairs are suspended. A pair that failed three times in a row would fail the next caption too, and delay
+ * it for as long as the provider takes to answer:
  *
- *     works --third failure in a row--> rests --its time is over--> one try --works--> works
- *                                         ^--------- fails: twice as long ----'
+ *     works --third failure in a row--> suspended --wait is over--> one request --succeeds--> works
+ *                                         ^---------- fails: twice as long ----'
  *
- * A rest is counted from the last failure. What the provider refuses rests for a minute and more, what fails for
- * seconds: the first changes when somebody changes something, the second by itself. Sans IO.
+ * A wait begins with the last failure. A pair the provider refuses waits minutes, as somebody has to change something;
+ * one that fails waits seconds. Sans-IO.
  */
 import type { Clock, Log, TranslationError, TranslationRequest } from "../domain/mod.ts";
 import { type Backoff, RetryPolicy } from "../flow/mod.ts";
@@ -17,108 +17,100 @@ export type Pair = Omit<TranslationRequest, "text">;
 const FREE_FAILURES = 2;
 const REFUSED: Backoff = { baseMs: 60_000, maxMs: 10 * 60_000, jitter: 0 };
 const FAILING: Backoff = { baseMs: 10_000, maxMs: 60_000, jitter: 0 };
-/** Far more than are spoken and read at once; the longest unused is forgotten first. */
+/** Far more than are spoken and read at once; the least recently failed is forgotten first. */
 const PAIRS_MAX = 500;
 
 interface State {
   readonly retry: RetryPolicy;
   failedAtMs: number;
-  /** What the provider said last. */
-  error: TranslationError;
-  /** Whether the one try after a rest is under way. */
-  isTried: boolean;
+  lastError: TranslationError;
+  /** Whether the one request after a wait is in flight. */
+  isProbed: boolean;
 }
 
 export class PairBackoff {
-  readonly #clock: Clock;
-  readonly #log: Log;
-  readonly #provider: string;
+  readonly #options: { clock: Clock; log: Log; provider: string };
   /** Of pairs whose last translation failed. */
   readonly #states = new Map<string, State>();
 
-  constructor({ clock, log, provider }: { clock: Clock; log: Log; provider: string }) {
-    this.#clock = clock;
-    this.#log = log;
-    this.#provider = provider;
+  constructor(options: { clock: Clock; log: Log; provider: string }) {
+    this.#options = options;
   }
 
-  /** Why the pair is not to be asked for now, which is what the provider said last. */
-  whyNot(pair: Pair): TranslationError | undefined {
-    return this.#whyRests(this.#states.get(keyOf(pair)));
+  /** The pair's last error if it is suspended: until its wait and the one request after it are over. */
+  suspended(pair: Pair): TranslationError | undefined {
+    return this.#errorOf(this.#states.get(keyOf(pair)));
   }
 
-  /** The pair is asked for: where it rested, this is the one try. */
-  asked(pair: Pair): void {
+  /** Whether the pair is suspended because the provider refuses it. */
+  isRefused(pair: Pair): boolean {
+    return this.suspended(pair)?.code === "translation_unsupported";
+  }
+
+  requested(pair: Pair): void {
     const state = this.#states.get(keyOf(pair));
-    if (state && hasRested(state)) state.isTried = true;
+    if (state && isFailing(state)) state.isProbed = true;
   }
 
-  /** What was asked came to no end that says anything of the pair. */
-  notTried(pair: Pair): void {
+  /** A request ended in a way that shows nothing about the pair. */
+  undecided(pair: Pair): void {
     const state = this.#states.get(keyOf(pair));
-    if (state) state.isTried = false;
+    if (state) state.isProbed = false;
   }
 
   worked(pair: Pair): void {
     const key = keyOf(pair);
     const state = this.#states.get(key);
-    if (state && hasRested(state)) this.#log.info("a language pair is translated again", this.#shown(pair));
     this.#states.delete(key);
+    if (state && isFailing(state)) this.#options.log.info("language pair resumed", this.#fieldsOf(pair));
   }
 
-  /** `askedAtMs` is when the provider was asked. */
-  failed(pair: Pair, error: TranslationError, askedAtMs: number): void {
-    const nowMs = this.#clock.now();
+  failed(pair: Pair, error: TranslationError, requestedAtMs: number): void {
+    const nowMs = this.#options.clock.now();
     const key = keyOf(pair);
-    const known = this.#states.get(key);
-    const isRefused = isRefusal(error);
-    const state = known ?? {
-      retry: new RetryPolicy({ freeFailures: FREE_FAILURES }),
-      failedAtMs: -Infinity,
-      ...{ error, isTried: false },
-    };
+    const isRefusal = error.code === "translation_unsupported";
+    const state: State = this.#states.get(key) ??
+      {
+        retry: new RetryPolicy({ freeFailures: FREE_FAILURES }),
+        failedAtMs: -Infinity,
+        lastError: error,
+        isProbed: false,
+      };
     this.#states.delete(key);
     this.#states.set(key, state);
     if (this.#states.size > PAIRS_MAX) this.#states.delete(this.#states.keys().next().value!);
-    state.error = error;
-    const isLate = askedAtMs < state.failedAtMs;
-    const rested = hasRested(state);
+    state.lastError = error;
+    const isConcurrent = requestedAtMs < state.failedAtMs;
+    const wasFailing = isFailing(state);
     state.failedAtMs = nowMs;
-    // Some that were under way together and fail together are one bad moment; those the rest found under way, no news.
-    if (rested ? !state.isTried : isLate && !isRefused) return state.retry.failedToo(nowMs);
-    state.isTried = false;
-    state.retry.failed(nowMs, undefined, isRefused ? REFUSED : FAILING);
-    if (!rested && hasRested(state)) {
-      this.#log.warn("translations of a language pair rest", { ...this.#shown(pair), code: error.code });
+    // Concurrent requests that fail together count once; those in flight when the pair was suspended not at all.
+    if (wasFailing ? !state.isProbed : isConcurrent && !isRefusal) return state.retry.failedToo(nowMs);
+    state.isProbed = false;
+    state.retry.failed(nowMs, undefined, isRefusal ? REFUSED : FAILING);
+    if (!wasFailing && isFailing(state)) {
+      this.#options.log.warn("language pair suspended", { ...this.#fieldsOf(pair), code: error.code });
     }
   }
 
-  /** Whether the provider refuses the pair, and it is not time to try again. */
-  isRefused(pair: Pair): boolean {
-    const error = this.whyNot(pair);
-    return error !== undefined && isRefusal(error);
-  }
-
-  /** Pairs that rest, by why; empty where none does. A pair nobody has asked for since its rest ended is not counted. */
+  /** Suspended pairs by reason; a reason without any is absent. */
   counts(): { pair_refused?: number; pair_failing?: number } {
     const counts: { pair_refused?: number; pair_failing?: number } = {};
     for (const state of this.#states.values()) {
-      const error = this.#whyRests(state);
+      const error = this.#errorOf(state);
       if (!error) continue;
-      const why = isRefusal(error) ? "pair_refused" : "pair_failing";
-      counts[why] = (counts[why] ?? 0) + 1;
+      const reason = error.code === "translation_unsupported" ? "pair_refused" : "pair_failing";
+      counts[reason] = (counts[reason] ?? 0) + 1;
     }
     return counts;
   }
 
-  /** A rest lasts until its time is over and the one try after it has ended. */
-  #whyRests(state: State | undefined): TranslationError | undefined {
-    if (!state || !hasRested(state)) return undefined;
-    return state.isTried || state.retry.waitMs(this.#clock.now()) > 0 ? state.error : undefined;
+  #errorOf(state: State | undefined): TranslationError | undefined {
+    if (!state || !isFailing(state)) return undefined;
+    return state.isProbed || state.retry.waitMs(this.#options.clock.now()) > 0 ? state.lastError : undefined;
   }
 
-  #shown({ originId, targetId }: Pair) {
-    return { provider: this.#provider, origin: originId, target: targetId };
+  #fieldsOf({ originId, targetId }: Pair) {
+    return { provider: this.#options.provider, origin: originId, target: targetId };
   }
 }
 
@@ -126,11 +118,7 @@ function keyOf({ originId, targetId }: Pair): string {
   return `${originId} ${targetId}`;
 }
 
-function isRefusal({ code }: TranslationError): boolean {
-  return code === "translation_unsupported";
-}
-
-/** Whether it rests, or is tried after a rest. */
-function hasRested({ retry }: State): boolean {
+/** Suspended, or due for the one request after it. */
+function isFailing({ retry }: State): boolean {
   return retry.failures > FREE_FAILURES;
 }

@@ -1,4 +1,4 @@
-/** What a translation provider is, and what the service lends it. */
+/** A translation provider, and what the service passes to it. */
 import type { Clock, Provider, Translator } from "../domain/mod.ts";
 import type { Scope, TlsOptions } from "../flow/mod.ts";
 
@@ -15,24 +15,19 @@ export interface Ocs {
 }
 
 export interface TranslatorParts {
-  /** Ends what a provider still does behind its answers. */
+  /** Owns work that a provider continues after its answers. */
   scope: Scope;
   clock: Clock;
   tls?: TlsOptions;
-  /** Nextcloud, and whose app we are there; absent where the service is no ExApp. */
+  /** Absent where the service is no ExApp. */
   nextcloud?: { ocs: Ocs; appId: string };
 }
 
-export interface TranslatorFeatures {
-  /** What a call may take, ms. */
-  timeoutMs: number;
-}
-
-/** Its languages are asked of the server. */
 export interface TranslationProvider<Settings = unknown>
   extends Provider<Translator, TranslatorParts, Settings> {
-  readonly features: TranslatorFeatures;
+  /** `timeoutMs`: what a call may take. */
+  readonly features: { timeoutMs: number };
 }
 
-/** Web services answer within one second; who waits longer than three is reading the next sentence. */
-export const WEB_SERVICE: TranslatorFeatures = { timeoutMs: 3_000 };
+/** Web services answer within one second; after three the next sentence is being read. */
+export const WEB_SERVICE = { timeoutMs: 3_000 };

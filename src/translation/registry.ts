@@ -1,4 +1,4 @@
-/** Which translation providers there are, by the name in TRANSLATION_PROVIDER. */
+/** The translation providers, by their names in TRANSLATION_PROVIDER. */
 import {
   ConfigError,
   findProvider,
@@ -8,10 +8,10 @@ import {
   type Translator,
 } from "../domain/mod.ts";
 import { deepl } from "./deepl/provider.ts";
-import { TranslationService } from "./service.ts";
 import { libretranslate } from "./libretranslate/provider.ts";
 import { nextcloud } from "./nextcloud/provider.ts";
 import type { TranslationProvider, TranslatorParts } from "./provider.ts";
+import { TranslationService } from "./service.ts";
 
 export const TRANSLATION_PROVIDERS: readonly TranslationProvider[] = [
   libretranslate,
@@ -19,7 +19,7 @@ export const TRANSLATION_PROVIDERS: readonly TranslationProvider[] = [
   nextcloud,
 ];
 
-/** Throws ConfigError when there is none of that name, or it cannot work here. */
+/** Throws ConfigError for an unknown name, or a provider that cannot be used here. */
 export function createTranslator({ provider, settings }: ProviderChoice, parts: TranslatorParts): Translator {
   return providerOf(provider).create(settings, parts);
 }

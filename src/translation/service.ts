@@ -1,16 +1,16 @@
 /**
- * The one place translations are asked for: bounds what a provider is asked, remembers what it said, and leaves it
- * alone while it is of no use. A provider makes one attempt a call; here is everything around that.
+ * All translations pass through here: limits the requests to the provider, caches its results, and stops asking while
+ * it cannot help. A provider makes one attempt per call; everything around that is here.
  *
- *     translate -> remembered? -> asked already? -> waiting (64) -> under way (4) -> provider
+ *     translate -> cached? -> already requested? -> queue (64) -> in flight (4) -> provider
  *
- * Nothing is retried: a caption that comes seconds late is worth less than the original at once. A pair of languages
- * that keeps failing rests (pair_backoff.ts); a provider that refuses us is switched off whole:
+ * Nothing is retried: a caption seconds late is worth less than the original at once. A language pair that keeps failing
+ * is suspended (pair_backoff.ts); an error that is not retryable disables the provider:
  *
- *     works --error that is not retryable--> switched off --a look every minute finds it working--> works
+ *     enabled --error that is not retryable--> disabled --a check every minute succeeds--> enabled
  *
- * A look reads its languages, and translates a word where a translation was what it refused: some servers list their
- * languages for everyone.
+ * A check lists the languages, and translates a word where a translation was refused: some servers list their
+ * languages without credentials.
  */
 import {
   type Clock,
@@ -28,13 +28,13 @@ import {
 } from "../domain/mod.ts";
 import { RetryPolicy, type Scope, untilAborted } from "../flow/mod.ts";
 import { TranslationCache } from "./cache.ts";
-import { isAboutText, switchesOff, translationError, unreadableAnswer } from "./errors.ts";
+import { isAboutText, isFatal, translationError, unreadableAnswer } from "./errors.ts";
 import { boundedLanguages, pairOf } from "./languages.ts";
 import { type Pair, PairBackoff } from "./pair_backoff.ts";
 
 export interface TranslationServiceOptions {
   translator: Translator;
-  /** A request waits this long for its turn at most, and a call to the provider takes this long at most, ms. */
+  /** Longest wait in the queue, and longest call to the provider, ms. */
   timeoutMs: number;
   scope: Scope;
   clock: Clock;
@@ -44,27 +44,27 @@ export interface TranslationServiceOptions {
 
 /** A provider gains a language when somebody installs one. */
 const REFRESH_MS = 60 * 60_000;
-/** A provider switched off is looked at this often: somebody may have paid the bill. */
+/** How often a disabled provider is checked: somebody may have paid the bill. */
 const RECHECK_MS = 60_000;
-/** Until the languages are known for the first time nothing can be translated: look soon, then less often. */
+/** Nothing can be translated until the languages are known: check soon, then less often. */
 const LANGUAGES_BACKOFF = { baseMs: 1_000, maxMs: 60_000 };
 const LANGUAGES_TIMEOUT_MS = 10_000;
-/** A provider that asks to wait gets this long: about two sentences of one speaker. */
+/** Pause after `translation_busy`: about two sentences of one speaker. */
 const BUSY_PAUSE_MS = 5_000;
-/** What a look translates: nobody's words, and few. */
-const TRIAL_TEXT = "Hello";
+/** Translated by a check: nobody's words, and few. */
+const PROBE_TEXT = "Hello";
 /**
- * No language needs eight times as many characters as another: that is not a translation. What the HPB takes holds so
- * many, three bytes each or escaped: 24 KB or 48 KB of 64.
+ * No language needs eight times as many characters as another: more is not a translation. Three bytes each, or escaped,
+ * they are 24 or 48 KB of the 64 that the HPB takes.
  */
 const TEXT_CHARS_MAX = 8 * LIMITS.utteranceChars;
 
-/** One request to the provider, for everyone who wants the same. */
-interface Flight {
+/** One request to the provider, shared by all callers who want the same. */
+interface Pending {
   key: string;
   request: TranslationRequest;
   result: PromiseWithResolvers<string>;
-  /** Ends the wait for a turn. */
+  /** Ends the wait in the queue. */
   timer?: Disposable;
 }
 
@@ -74,41 +74,40 @@ export class TranslationService implements Translations {
     entries: LIMITS.translationCacheEntries,
     chars: LIMITS.translationCacheChars,
   });
-  /** Waiting and under way, by key; bounded by both. */
-  readonly #flights = new Map<string, Flight>();
-  readonly #waiting: Flight[] = [];
-  #underWay = 0;
+  /** Queued and in flight, by key; bounded by both. */
+  readonly #pending = new Map<string, Pending>();
+  readonly #queue: Pending[] = [];
+  #inFlight = 0;
   #languages?: TranslationLanguages;
-  /** Why the provider is switched off. */
+  /** Why the provider is disabled. */
   #fault?: TranslationError;
-  /** What it refused to translate then; absent where it refused to list its languages. */
+  /** The pair whose translation was refused with it; absent where listing the languages was refused. */
   #refused?: Pair;
-  readonly #rests: PairBackoff;
+  readonly #pairs: PairBackoff;
   #pausedUntilMs = -Infinity;
-  #lookTimer?: Disposable;
-  #looking = false;
-  readonly #looks = new RetryPolicy({ backoff: LANGUAGES_BACKOFF, freeFailures: 0 });
+  #checkTimer?: Disposable;
+  readonly #checks = new RetryPolicy({ backoff: LANGUAGES_BACKOFF, freeFailures: 0 });
 
   constructor(options: TranslationServiceOptions) {
     this.#options = options;
     const { scope, meter, clock, log, translator } = options;
-    this.#rests = new PairBackoff({ clock, log, provider: translator.name });
+    this.#pairs = new PairBackoff({ clock, log, provider: translator.name });
     scope.use(
       meter.gaugeBy(
         "tiro_translation_resting",
-        "What the translation provider is not asked for now, by why: language pairs, or all",
+        "Translations suspended, by reason: language pairs, or the whole provider",
         "reason",
-        () => ({ ...this.#rests.counts(), ...(this.#fault && { provider_off: 1 }) }),
+        () => ({ ...this.#pairs.counts(), ...(this.#fault && { provider_off: 1 }) }),
       ),
     );
     scope.use(
-      meter.gauge("tiro_translation_queue", "Translations waiting or under way", () => this.#flights.size),
+      meter.gauge("tiro_translation_queue", "Translations queued or in flight", () => this.#pending.size),
     );
     scope.defer(() => {
-      this.#lookTimer?.[Symbol.dispose]();
-      this.#giveUpWaiting(over());
+      this.#checkTimer?.[Symbol.dispose]();
+      this.#rejectQueue(shuttingDown());
     });
-    scope.run(() => this.#look());
+    scope.run(() => this.#check());
   }
 
   get isAvailable(): boolean {
@@ -116,9 +115,9 @@ export class TranslationService implements Translations {
   }
 
   get trouble(): TranslationTrouble | undefined {
-    const { pair_refused, pair_failing } = this.#rests.counts();
+    const { pair_refused, pair_failing } = this.#pairs.counts();
     if (this.#fault || pair_refused) return "translator_refused";
-    return pair_failing || this.#looks.failures > 0 ? "translator_unreachable" : undefined;
+    return pair_failing || this.#checks.failures > 0 ? "translator_unreachable" : undefined;
   }
 
   languages(): TranslationLanguages {
@@ -129,7 +128,7 @@ export class TranslationService implements Translations {
 
   resolveTarget(originId: string, targetId: string): string {
     const pair = pairOf(this.languages(), originId, targetId);
-    if (this.#rests.isRefused(pair)) {
+    if (this.#pairs.isRefused(pair)) {
       throw new InvalidRequestError(
         "the provider refuses to translate the language spoken into this one",
         "translationTargetId",
@@ -139,198 +138,171 @@ export class TranslationService implements Translations {
   }
 
   translate(asked: TranslationRequest): Promise<string> {
-    if (this.#options.scope.signal.aborted) return this.#refuse(over());
+    const { scope, clock, timeoutMs } = this.#options;
+    if (scope.signal.aborted) return this.#refuse(shuttingDown());
     let request: TranslationRequest;
     try {
       request = { ...asked, ...pairOf(this.languages(), asked.originId, asked.targetId) };
     } catch (error) {
       if (error instanceof TranslationError) return this.#refuse(error);
-      // The room's language has changed since, or the provider's list.
+      // The session's language or the provider's list has changed since the target was resolved.
       return this.#refuse(translationError("not a pair of the provider", "translation_unsupported"));
     }
     const key = JSON.stringify([request.originId, request.targetId, request.text]);
-    const known = this.#cache.get(key);
-    if (known !== undefined) {
+    const cached = this.#cache.get(key);
+    const pending = this.#pending.get(key);
+    if (cached !== undefined || pending) {
       this.#count("cached");
-      return Promise.resolve(known);
+      return pending?.result.promise ?? Promise.resolve(cached!);
     }
-    const underWay = this.#flights.get(key);
-    if (underWay) {
-      this.#count("cached");
-      return underWay.result.promise;
-    }
-    const why = this.#rests.whyNot(request);
-    if (why) return this.#refuse(why);
-    if (this.#options.clock.now() < this.#pausedUntilMs) {
+    const suspended = this.#pairs.suspended(request);
+    if (suspended) return this.#refuse(suspended);
+    if (clock.now() < this.#pausedUntilMs) {
       return this.#refuse(translationError("the provider asked to wait", "translation_busy"));
     }
-    if (this.#waiting.length >= LIMITS.translationQueue) {
+    if (this.#queue.length >= LIMITS.translationQueue) {
       return this.#refuse(translationError("too many translations are waiting", "translation_refused"));
     }
-    this.#rests.asked(request);
-    const flight: Flight = { key, request, result: Promise.withResolvers() };
-    this.#flights.set(key, flight);
-    this.#waiting.push(flight);
+    this.#pairs.requested(request);
+    const added: Pending = { key, request, result: Promise.withResolvers() };
+    this.#pending.set(key, added);
+    this.#queue.push(added);
     this.#startNext();
-    // Those who wait for a turn do so in vain after a while: their readers have the next sentence by then.
-    if (this.#waiting.includes(flight)) {
-      const { clock, timeoutMs } = this.#options;
-      flight.timer = clock.timer(timeoutMs, () => this.#giveUp(flight, tooLate(timeoutMs), "timeout"));
+    if (this.#queue.includes(added)) {
+      added.timer = clock.timer(timeoutMs, () => this.#reject(added, tooLate(timeoutMs), "timeout"));
     }
-    return flight.result.promise;
+    return added.result.promise;
   }
 
   #startNext(): void {
     const { scope } = this.#options;
-    while (this.#underWay < LIMITS.translationsAtOnce && this.#waiting.length > 0 && !scope.signal.aborted) {
-      const flight = this.#waiting.shift()!;
-      flight.timer?.[Symbol.dispose]();
-      this.#underWay++;
-      scope.run((signal) => this.#call(flight, signal));
+    while (this.#inFlight < LIMITS.translationsAtOnce && this.#queue.length > 0 && !scope.signal.aborted) {
+      const next = this.#queue.shift()!;
+      next.timer?.[Symbol.dispose]();
+      this.#inFlight++;
+      scope.run((signal) => this.#call(next, signal));
     }
   }
 
-  async #call({ key, request, result }: Flight, ending: AbortSignal): Promise<void> {
+  async #call({ key, request, result }: Pending, ending: AbortSignal): Promise<void> {
     const { translator, timeoutMs, clock, meter } = this.#options;
     const startedMs = clock.now();
     try {
-      const text = clean(
-        await this.#bounded((signal) => translator.translate(request, signal), timeoutMs, ending),
-      );
+      const answer = await this.#bounded((signal) => translator.translate(request, signal), timeoutMs);
+      const text = printable(answer).replace(/\s+/g, " ").trim();
       if (text === "" || text.length > TEXT_CHARS_MAX) throw unreadableAnswer();
       this.#cache.set(key, text);
-      this.#rests.worked(request);
+      this.#pairs.worked(request);
       this.#count("ok");
       meter.observe("tiro_translation_ms", clock.now() - startedMs);
       result.resolve(text);
     } catch (error) {
-      result.reject(this.#failed(request, error, startedMs, ending));
+      result.reject(ending.aborted ? shuttingDown() : this.#failed(request, error, startedMs));
+      if (ending.aborted) this.#count("failed");
     } finally {
-      this.#flights.delete(key);
-      this.#underWay--;
+      this.#pending.delete(key);
+      this.#inFlight--;
       this.#startNext();
     }
   }
 
-  #failed(
-    request: TranslationRequest,
-    error: unknown,
-    startedMs: number,
-    ending: AbortSignal,
-  ): TranslationError {
-    if (ending.aborted) {
-      this.#count("failed");
-      return over();
-    }
+  #failed(request: TranslationRequest, error: unknown, startedMs: number): TranslationError {
     const known = error instanceof TranslationError ? error : unreadableAnswer();
+    const isBusy = known.code === "translation_busy";
     this.#count(known.code === "translation_timeout" ? "timeout" : "failed");
     this.#options.meter.count("transcription_errors_total", known.code);
-    const saysNothingOfThePair = known.code === "translation_busy" || isAboutText(known) ||
-      switchesOff(known);
-    if (saysNothingOfThePair) this.#rests.notTried(request);
-    else this.#rests.failed(request, known, startedMs);
-    if (known.code === "translation_busy") this.#pause(known);
-    if (switchesOff(known)) this.#switchOff(known, request);
+    if (isBusy || isAboutText(known) || isFatal(known)) this.#pairs.undecided(request);
+    else this.#pairs.failed(request, known, startedMs);
+    if (isBusy) {
+      this.#pausedUntilMs = this.#options.clock.now() + BUSY_PAUSE_MS;
+      this.#rejectQueue(known);
+    }
+    if (isFatal(known)) this.#disable(known, request);
     return known;
   }
 
-  /** What the provider answers, or TranslationError once it took too long, whether it minds its signal or not. */
-  async #bounded<T>(
-    work: (signal: AbortSignal) => Promise<T>,
-    timeoutMs: number,
-    ending: AbortSignal,
-  ): Promise<T> {
+  /** The provider's result, or TranslationError after `timeoutMs`, even if the provider ignores its signal. */
+  async #bounded<T>(work: (signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<T> {
+    const { scope, clock } = this.#options;
     const late = new AbortController();
-    using _timer = this.#options.clock.timer(timeoutMs, () => late.abort(tooLate(timeoutMs)));
-    const signal = AbortSignal.any([ending, late.signal]);
+    using _timer = clock.timer(timeoutMs, () => late.abort(tooLate(timeoutMs)));
+    const signal = AbortSignal.any([scope.signal, late.signal]);
     return await untilAborted(work(signal), signal);
   }
 
-  /** Those waiting would only be told to wait as well. */
-  #pause(error: TranslationError): void {
-    this.#pausedUntilMs = this.#options.clock.now() + BUSY_PAUSE_MS;
-    this.#giveUpWaiting(error);
-  }
-
-  /** Those waiting get the fault at once; those under way end by themselves. */
-  #switchOff(fault: TranslationError, refused = this.#refused): void {
+  /** Rejects what is queued; calls in flight end on their own. */
+  #disable(fault: TranslationError, refused = this.#refused): void {
     const { translator, log } = this.#options;
-    if (!this.#fault) log.warn("translation switched off", { provider: translator.name, code: fault.code });
+    if (!this.#fault) log.warn("translation disabled", { provider: translator.name, code: fault.code });
     this.#fault = fault;
     this.#refused = refused && { originId: refused.originId, targetId: refused.targetId };
-    this.#giveUpWaiting(fault);
-    this.#lookIn(RECHECK_MS);
+    this.#rejectQueue(fault);
+    this.#checkIn(RECHECK_MS);
   }
 
-  #lookIn(delayMs: number): void {
+  #checkIn(delayMs: number): void {
     const { scope, clock } = this.#options;
-    this.#lookTimer?.[Symbol.dispose]();
-    if (scope.signal.aborted) return;
-    this.#lookTimer = clock.timer(delayMs, () => {
-      if (!scope.signal.aborted) scope.run(() => this.#look());
+    this.#checkTimer?.[Symbol.dispose]();
+    this.#checkTimer = clock.timer(delayMs, () => {
+      if (!scope.signal.aborted) scope.run(() => this.#check());
     });
   }
 
-  /** Reads the languages: they are wanted, and show whether the provider works. */
-  async #look(): Promise<void> {
+  /** Lists the languages, which also shows whether the provider works. Ends before the next check is due. */
+  async #check(): Promise<void> {
     const { translator, scope, clock, log } = this.#options;
-    if (this.#looking) return;
-    this.#looking = true;
+    const provider = translator.name;
     const fault = this.#fault;
     try {
       const languages = boundedLanguages(
-        await this.#bounded((signal) => translator.languages(signal), LANGUAGES_TIMEOUT_MS, scope.signal),
+        await this.#bounded((signal) => translator.languages(signal), LANGUAGES_TIMEOUT_MS),
       );
       // A server that is still loading its models has none yet.
       if (languages.target.length === 0) throw unreadableAnswer();
-      if (fault && this.#refused) await this.#tryOut(this.#refused);
-      if (!this.#languages || fault) log.info("translation works", { provider: translator.name });
+      if (fault && this.#refused) await this.#probe(this.#refused);
+      if (!this.#languages || fault) log.info("translation available", { provider });
       this.#languages = languages;
-      this.#looks.worked();
-      // A fault that came meanwhile is news this look knows nothing of.
+      this.#checks.worked();
+      // A fault reported since this check began is not disproved by it.
       if (this.#fault === fault) {
         this.#fault = this.#refused = undefined;
-        this.#lookIn(REFRESH_MS);
+        this.#checkIn(REFRESH_MS);
       }
     } catch (error) {
       if (scope.signal.aborted) return;
-      if (switchesOff(error)) return this.#switchOff(error);
+      if (isFatal(error)) return this.#disable(error);
       const code = error instanceof TranslationError ? error.code : "unexpected";
-      if (this.#looks.failures === 0) {
-        log.warn("translation languages not known", { provider: translator.name, code });
-      }
+      if (this.#checks.failures === 0) log.warn("translation languages unknown", { provider, code });
       const nowMs = clock.now();
-      if (!this.#fault) this.#looks.failed(nowMs);
-      this.#lookIn(this.#fault ? RECHECK_MS : this.#looks.waitMs(nowMs));
-    } finally {
-      this.#looking = false;
+      if (!this.#fault) this.#checks.failed(nowMs);
+      this.#checkIn(this.#fault ? RECHECK_MS : this.#checks.waitMs(nowMs));
     }
   }
 
-  /** Rejects unless the provider translates again, or minds the pair alone. */
-  async #tryOut(pair: Pair): Promise<void> {
-    const { translator, timeoutMs, scope } = this.#options;
-    const request = { ...pair, text: TRIAL_TEXT };
+  /** Rejects unless the provider translates again, or refuses this pair only. */
+  async #probe(pair: Pair): Promise<void> {
+    const { translator, timeoutMs } = this.#options;
+    const request = { ...pair, text: PROBE_TEXT };
     try {
-      await this.#bounded((signal) => translator.translate(request, signal), timeoutMs, scope.signal);
-      this.#rests.worked(pair);
+      await this.#bounded((signal) => translator.translate(request, signal), timeoutMs);
+      this.#pairs.worked(pair);
     } catch (error) {
       if (error instanceof TranslationError && error.code === "translation_unsupported") return;
       throw error;
     }
   }
 
-  #giveUpWaiting(error: TranslationError): void {
-    while (this.#waiting.length > 0) this.#giveUp(this.#waiting[0], error, "failed");
+  #rejectQueue(error: TranslationError): void {
+    while (this.#queue.length > 0) this.#reject(this.#queue[0], error, "failed");
   }
 
-  #giveUp(flight: Flight, error: TranslationError, outcome: "timeout" | "failed"): void {
-    this.#waiting.splice(this.#waiting.indexOf(flight), 1);
-    this.#flights.delete(flight.key);
-    this.#rests.notTried(flight.request);
-    flight.timer?.[Symbol.dispose]();
+  #reject(queued: Pending, error: TranslationError, outcome: "timeout" | "failed"): void {
+    this.#queue.splice(this.#queue.indexOf(queued), 1);
+    this.#pending.delete(queued.key);
+    this.#pairs.undecided(queued.request);
+    queued.timer?.[Symbol.dispose]();
     this.#count(outcome);
-    flight.result.reject(error);
+    queued.result.reject(error);
   }
 
   #refuse(error: TranslationError): Promise<never> {
@@ -343,14 +315,10 @@ export class TranslationService implements Translations {
   }
 }
 
-function over(): TranslationError {
+function shuttingDown(): TranslationError {
   return translationError("the service is shutting down", "translation_refused");
 }
 
 function tooLate(timeoutMs: number): TranslationError {
   return translationError(`no translation within ${timeoutMs} ms`, "translation_timeout");
-}
-
-function clean(text: string): string {
-  return printable(text).replace(/\s+/g, " ").trim();
 }

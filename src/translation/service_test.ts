@@ -28,22 +28,22 @@ interface Call extends TranslationRequest, PromiseWithResolvers<string> {
 class FakeTranslator implements Translator {
   readonly name = "fake";
   readonly calls: Call[] = [];
-  looks = 0;
-  underWay = 0;
+  checks = 0;
+  inFlight = 0;
   list: () => Promise<TranslationLanguages> = () => Promise.resolve(LANGUAGES);
 
   languages(): Promise<TranslationLanguages> {
-    this.looks++;
+    this.checks++;
     return this.list();
   }
   async translate(request: TranslationRequest, signal: AbortSignal): Promise<string> {
     const answer = Promise.withResolvers<string>();
     this.calls.push({ ...request, ...answer, signal });
-    this.underWay++;
+    this.inFlight++;
     try {
       return await answer.promise;
     } finally {
-      this.underWay--;
+      this.inFlight--;
     }
   }
 }
@@ -84,7 +84,7 @@ async function makeService(prepare: (translator: FakeTranslator) => void = () =>
 }
 type World = Awaited<ReturnType<typeof makeService>>;
 
-Deno.test("Whoever wants the same translation at once shares one call, and later ones cost none", () =>
+Deno.test("Concurrent requests for one translation share a call, and later ones are cached", () =>
   withService(async ({ ask, translator, outcomes }) => {
     const asked = [ask("hello"), ask("hello"), ask("hello", "ar"), ask("hello")];
     await settle();
@@ -105,7 +105,7 @@ Deno.test("Whoever wants the same translation at once shares one call, and later
     assert.deepEqual([outcomes("ok"), outcomes("cached")], [2, 3]);
   }));
 
-Deno.test("Some calls run at once, a bounded number waits its turn, and more are refused", () =>
+Deno.test("Some calls run at once, a bounded number is queued, and more are refused", () =>
   withService(async ({ ask, translator, meter, outcomes }) => {
     const most = LIMITS.translationsAtOnce + LIMITS.translationQueue;
     const asked = Array.from({ length: most }, (_, i) => ask(`n${i}`));
@@ -116,7 +116,7 @@ Deno.test("Some calls run at once, a bounded number waits its turn, and more are
     assert.equal(refused.outcome, "translation_refused");
     assert.equal(outcomes("refused"), 1);
     for (let i = 0; i < most; i++) {
-      assert.ok(translator.underWay <= LIMITS.translationsAtOnce);
+      assert.ok(translator.inFlight <= LIMITS.translationsAtOnce);
       translator.calls[i].resolve(`t${i}`);
       await settle();
     }
@@ -124,7 +124,7 @@ Deno.test("Some calls run at once, a bounded number waits its turn, and more are
     assert.equal(meter.gauges.get("tiro_translation_queue")!(), 0);
   }));
 
-Deno.test("A call is given up after 3 s, and so is one that waited as long for its turn", () =>
+Deno.test("A call times out after 3 s, and so does a queued one", () =>
   withService(async ({ ask, translator, clock, outcomes }) => {
     const asked = Array.from({ length: LIMITS.translationsAtOnce + 1 }, (_, i) => ask(`n${i}`));
     await clock.advance(TIMEOUT_MS - 10);
@@ -136,7 +136,7 @@ Deno.test("A call is given up after 3 s, and so is one that waited as long for i
       ...Array(LIMITS.translationsAtOnce - 1).fill("translation_timeout"),
       undefined,
     ]);
-    assert.ok(translator.calls[1].signal.aborted, "the provider is told");
+    assert.ok(translator.calls[1].signal.aborted, "the provider is aborted");
     assert.equal(outcomes("timeout"), LIMITS.translationsAtOnce - 1);
     await clock.advance(TIMEOUT_MS);
     assert.equal(asked.at(-1)!.outcome, "translation_timeout");
@@ -147,13 +147,13 @@ Deno.test("A call is given up after 3 s, and so is one that waited as long for i
     translator.list = () => Promise.reject(new Error("never"));
     await clock.advance(TIMEOUT_MS / 2 + 10);
     assert.ok(stuck.every(({ outcome }) => outcome === "translation_timeout"));
-    assert.equal(queued.outcome, undefined, "its turn has come");
+    assert.equal(queued.outcome, undefined, "it was sent");
     translator.calls.at(-1)!.resolve("after all");
     await settle();
     assert.equal(queued.outcome, "after all");
   }));
 
-Deno.test("A call that fails is not tried again, remembered, or anybody else's trouble", () =>
+Deno.test("A call that fails is not retried or cached, and affects no other", () =>
   withService(async ({ ask, translator, service, outcomes, meter }) => {
     for (const error of [statusError(503), statusError(400), new Error("a bug")]) {
       const asked = ask("hello");
@@ -168,7 +168,7 @@ Deno.test("A call that fails is not tried again, remembered, or anybody else's t
     assert.equal(meter.counted("transcription_errors_total", "translation_server"), 1);
   }));
 
-Deno.test("A translation reaches screens without control characters and overrides", () =>
+Deno.test("A translation is delivered without control characters and overrides", () =>
   withService(async ({ ask, translator }) => {
     const asked = ask("hello");
     await settle();
@@ -177,7 +177,7 @@ Deno.test("A translation reaches screens without control characters and override
     assert.equal(asked.outcome, "hallo Welt");
   }));
 
-Deno.test("Of a provider's languages so many are known as there can be, and none with an id that is no tag", () =>
+Deno.test("A provider's languages are bounded in number, and those whose id is no tag are left out", () =>
   withService(({ service }) => {
     const { origin, target } = service.languages();
     assert.deepEqual([origin.length, target.length], [1, 1_000]);
@@ -189,7 +189,7 @@ Deno.test("Of a provider's languages so many are known as there can be, and none
     translator.list = () => Promise.resolve({ origin: [languageOf("en", "English")], target });
   }));
 
-Deno.test("An empty or endless translation is none", () =>
+Deno.test("An empty or endless translation is an error", () =>
   withService(async ({ ask, translator }) => {
     const asked = [ask("hello"), ask("world")];
     await settle();
@@ -199,7 +199,7 @@ Deno.test("An empty or endless translation is none", () =>
     assert.deepEqual(asked.map(({ outcome }) => outcome), ["translation_protocol", "translation_protocol"]);
   }));
 
-Deno.test("A provider that asks to wait is left alone for 5 s, by those waiting too", () =>
+Deno.test("A busy provider gets no request for 5 s, queued ones included", () =>
   withService(async ({ ask, translator, clock, service }) => {
     const asked = Array.from({ length: LIMITS.translationsAtOnce + 2 }, (_, i) => ask(`n${i}`));
     await settle();
@@ -219,7 +219,7 @@ Deno.test("A provider that asks to wait is left alone for 5 s, by those waiting 
   }));
 
 for (const status of [403, 412, 456]) {
-  Deno.test(`A fatal error (${status}) switches the provider off until its languages can be read again`, () =>
+  Deno.test(`A fatal error (${status}) disables the provider until its languages can be listed again`, () =>
     withService(async ({ ask, translator, clock, service, log }) => {
       const known = ask("known");
       await settle();
@@ -231,19 +231,19 @@ for (const status of [403, 412, 456]) {
       translator.calls[1].reject(statusError(status));
       await settle();
       assert.equal(service.isAvailable, false);
-      assert.equal(asked.at(-1)!.outcome, code, "those waiting are told");
+      assert.equal(asked.at(-1)!.outcome, code, "queued ones are rejected");
       assert.throws(() => service.languages(), { code, retryable: false });
       assert.throws(() => service.resolveTarget("en", "de"), { code, retryable: false });
       const calls = translator.calls.length;
       assert.equal(ask("known").outcome, undefined);
       assert.equal(await rejection(service.translate({ text: "x", originId: "en", targetId: "de" })), code);
-      assert.equal(translator.calls.length, calls, "nothing is asked of it");
+      assert.equal(translator.calls.length, calls, "no request is sent");
       assert.equal(known.outcome, "bekannt");
 
       translator.list = () => Promise.reject(statusError(status));
-      assert.equal(translator.looks, 1);
+      assert.equal(translator.checks, 1);
       await clock.advance(3 * 60_000 + 100);
-      assert.equal(translator.looks, 4, "one look a minute");
+      assert.equal(translator.checks, 4, "one check a minute");
       assert.equal(service.isAvailable, false);
       translator.list = () => Promise.resolve(LANGUAGES);
       // Some list their languages for everyone: what was refused is tried once before it counts as working.
@@ -261,9 +261,9 @@ for (const status of [403, 412, 456]) {
       assert.equal(service.trouble, undefined);
       assert.deepEqual(service.languages(), LANGUAGES);
       assert.deepEqual(log.lines.map(({ level, message }) => `${level}: ${message}`), [
-        "info: translation works",
-        "warn: translation switched off",
-        "info: translation works",
+        "info: translation available",
+        "warn: translation disabled",
+        "info: translation available",
       ]);
       ask("again");
       await settle();
@@ -271,12 +271,12 @@ for (const status of [403, 412, 456]) {
     }));
 }
 
-Deno.test("A look that began before a fatal error does not switch the provider on again", () =>
+Deno.test("A check that began before a fatal error does not enable the provider again", () =>
   withService(async ({ ask, translator, clock, service }) => {
     const list = Promise.withResolvers<TranslationLanguages>();
     translator.list = () => list.promise;
     await clock.advance(60 * 60_000);
-    assert.equal(translator.looks, 2);
+    assert.equal(translator.checks, 2);
     ask("hello");
     await settle();
     translator.calls[0].reject(statusError(403));
@@ -306,7 +306,7 @@ async function failing(
   }
 }
 
-Deno.test("A pair that is refused is left alone after three captions, and tried once a wait that grows", () =>
+Deno.test("A refused pair is suspended after three captions, and retried once after each growing wait", () =>
   withService(async (world) => {
     const { ask, translator, clock, service, log, gauge } = world;
     await failing(world, statusError(400), 2);
@@ -320,7 +320,7 @@ Deno.test("A pair that is refused is left alone after three captions, and tried 
       return asked.outcome;
     };
     assert.equal(await atOnce(), "translation_unsupported");
-    assert.equal(calls(), 3, "the provider is not asked");
+    assert.equal(calls(), 3, "no request is sent");
     // Nobody is offered what does not work; the provider's other pairs do.
     assert.throws(() => service.resolveTarget("en", "de"), {
       field: "translationTargetId",
@@ -337,11 +337,11 @@ Deno.test("A pair that is refused is left alone after three captions, and tried 
     await clock.advance(59_900);
     assert.equal(await atOnce(), "translation_unsupported");
     await clock.advance(200);
-    assert.equal(service.resolveTarget("en", "de"), "de", "it may be had again");
+    assert.equal(service.resolveTarget("en", "de"), "de", "it is offered again");
     const probe = ask("probe");
     await settle();
     assert.deepEqual([calls(), probe.outcome], [5, undefined]);
-    assert.equal(await atOnce(), "translation_unsupported", "one is enough to find out");
+    assert.equal(await atOnce(), "translation_unsupported", "one probe at a time");
     translator.calls.at(-1)!.reject(statusError(400));
     await clock.advance(119_900);
     assert.equal(await atOnce(), "translation_unsupported");
@@ -358,24 +358,24 @@ Deno.test("A pair that is refused is left alone after three captions, and tried 
     assert.deepEqual(log.lines.slice(1), [
       {
         level: "warn",
-        message: "translations of a language pair rest",
+        message: "language pair suspended",
         fields: { provider: "fake", origin: "en", target: "de", code: "translation_unsupported" },
       },
       {
         level: "info",
-        message: "a language pair is translated again",
+        message: "language pair resumed",
         fields: { provider: "fake", origin: "en", target: "de" },
       },
     ]);
   }));
 
 for (const error of [statusError(503), unreadableAnswer(), new Error("a bug")]) {
-  Deno.test(`A pair that keeps failing (${error.message}) rests for seconds: originals are not held back for it`, () =>
+  Deno.test(`A pair that keeps failing (${error.message}) is suspended for seconds: originals do not wait for it`, () =>
     withService(async (world) => {
       const { ask, translator, clock, service, gauge } = world;
       await failing(world, error, 3);
       assert.deepEqual([service.trouble, gauge()], ["translator_unreachable", { pair_failing: 1 }]);
-      assert.equal(service.resolveTarget("en", "de"), "de", "it comes back by itself");
+      assert.equal(service.resolveTarget("en", "de"), "de", "it resumes automatically");
       const asked = ask("at once");
       await clock.advance(9_900);
       ask("at once too");
@@ -389,7 +389,7 @@ for (const error of [statusError(503), unreadableAnswer(), new Error("a bug")]) 
     }));
 }
 
-Deno.test("A provider that does not answer holds three captions back, and then none", () =>
+Deno.test("A provider that does not answer delays three captions, then none", () =>
   withService(async ({ ask, translator, clock, service }) => {
     for (let n = 0; n < 3; n++) {
       ask(`n${n}`);
@@ -402,7 +402,7 @@ Deno.test("A provider that does not answer holds three captions back, and then n
     assert.equal(service.trouble, "translator_unreachable");
   }));
 
-Deno.test("Captions that fail together are one failure: a hiccup of the provider costs no rest", () =>
+Deno.test("Captions that fail together are one failure, which suspends no pair", () =>
   withService(async ({ ask, translator, clock, service }) => {
     for (let n = 0; n < 4; n++) ask(`n${n}`);
     await clock.advance(TIMEOUT_MS + 10);
@@ -412,7 +412,7 @@ Deno.test("Captions that fail together are one failure: a hiccup of the provider
     assert.equal(translator.calls.at(-1)!.text, "still asked");
   }));
 
-Deno.test("A pair nobody asks for any more is no trouble once its rest is over", () =>
+Deno.test("A pair that is no longer requested is no trouble once its wait is over", () =>
   withService(async (world) => {
     const { ask, clock, service, gauge } = world;
     await failing(world, statusError(400), 3);
@@ -427,7 +427,7 @@ Deno.test("A pair nobody asks for any more is no trouble once its rest is over",
     );
   }));
 
-Deno.test("A rest is counted from the last failure, of those under way too", () =>
+Deno.test("A wait begins with the last failure, in-flight requests included", () =>
   withService(async ({ ask, translator, clock }) => {
     for (let n = 0; n < 4; n++) ask(`n${n}`);
     await settle();
@@ -444,7 +444,7 @@ Deno.test("A rest is counted from the last failure, of those under way too", () 
     assert.equal(translator.calls.length, 5);
   }));
 
-Deno.test("A try that never gets its turn leaves the next one to find out", () =>
+Deno.test("A probe that is never sent leaves the next request to be one", () =>
   withService(async (world) => {
     const { ask, translator, clock } = world;
     await failing(world, statusError(400), 3);
@@ -462,7 +462,7 @@ Deno.test("A try that never gets its turn leaves the next one to find out", () =
     assert.equal(translator.calls.at(-1)!.text, "probe");
   }));
 
-Deno.test("A text the provider finds too long is that text's trouble alone, and a success forgives", () =>
+Deno.test("A text too long for the provider affects that text alone, and a success resets the failures", () =>
   withService(async (world) => {
     const { ask, translator, service } = world;
     await failing(world, statusError(413), 4);
@@ -479,34 +479,34 @@ Deno.test("A text the provider finds too long is that text's trouble alone, and 
     assert.equal(translator.calls.at(-1)!.text, "still asked");
   }));
 
-Deno.test("Languages are asked for in the background, again and again until known, and once an hour from then on", () =>
+Deno.test("Languages are listed in the background, repeatedly until known, then once an hour", () =>
   withService(
     async ({ translator, clock, service, log }) => {
       assert.ok(service.isAvailable, "not known to be broken");
       assert.throws(() => service.languages(), { code: "translation_languages_unknown", retryable: true });
       assert.throws(() => service.resolveTarget("en", "de"), { code: "translation_languages_unknown" });
       await clock.advance(20_000);
-      const looks = translator.looks;
-      assert.ok(looks >= 4 && looks <= 8, `${looks} looks in 20 s`);
+      const checks = translator.checks;
+      assert.ok(checks >= 4 && checks <= 8, `${checks} checks in 20 s`);
       translator.list = () => Promise.resolve({ origin: [], target: [] });
       await clock.advance(60_000);
       assert.throws(() => service.languages(), TranslationError, "a server that has none yet");
       translator.list = () => Promise.resolve(LANGUAGES);
       await clock.advance(60_000);
       assert.deepEqual(service.languages(), LANGUAGES);
-      const known = translator.looks;
+      const known = translator.checks;
       translator.list = () => Promise.reject(statusError(503));
       await clock.advance(60 * 60_000 + 500);
-      assert.ok(translator.looks > known);
-      assert.deepEqual(service.languages(), LANGUAGES, "what is known stays good");
+      assert.ok(translator.checks > known);
+      assert.deepEqual(service.languages(), LANGUAGES, "known languages stay");
       assert.ok(service.isAvailable);
       const warnings = log.lines.filter(({ level }) => level === "warn");
-      assert.equal(warnings.length, 2, "one line a spell of bad luck");
+      assert.equal(warnings.length, 2, "logged once per outage");
     },
     (translator) => translator.list = () => Promise.reject(statusError(503)),
   ));
 
-Deno.test("Nothing is asked of a provider whose languages are not known", () =>
+Deno.test("No request is sent to a provider whose languages are not known", () =>
   withService(
     async ({ ask, translator, outcomes }) => {
       const asked = ask("hello", "de_DE");
@@ -517,19 +517,19 @@ Deno.test("Nothing is asked of a provider whose languages are not known", () =>
     (translator) => translator.list = () => Promise.reject(statusError(503)),
   ));
 
-Deno.test("Languages that do not come within 10 s are asked for again", () =>
+Deno.test("Languages that do not arrive within 10 s are requested again", () =>
   withService(
     async ({ translator, clock, service }) => {
       translator.list = () => Promise.resolve(LANGUAGES);
       await clock.advance(9_990);
-      assert.equal(translator.looks, 1);
+      assert.equal(translator.checks, 1);
       await clock.advance(1_100);
       assert.deepEqual(service.languages(), LANGUAGES);
     },
     (translator) => translator.list = () => new Promise(() => {}),
   ));
 
-Deno.test("A provider that is broken from the start is off", () =>
+Deno.test("A provider that is broken from the start is disabled", () =>
   withService(
     ({ service }) => {
       assert.equal(service.isAvailable, false);
@@ -539,7 +539,7 @@ Deno.test("A provider that is broken from the start is off", () =>
     (translator) => translator.list = () => Promise.reject(statusError(412)),
   ));
 
-Deno.test("A pair is checked by what the provider knows", () =>
+Deno.test("A pair is checked against the provider's languages", () =>
   withService(({ service }) => {
     service.resolveTarget("en", "ar");
     service.resolveTarget("en-gb", "de");
@@ -558,7 +558,7 @@ const AS_WRITTEN: TranslationLanguages = {
   target: ["de", "en-gb", "pt-br", "zh-Hans", "zh-Hant"].map((id) => languageOf(id, id)),
 };
 
-Deno.test("Languages are found however they are written, and asked for as the provider writes them", () =>
+Deno.test("Languages match in any spelling, and are requested in the provider's", () =>
   withService(async ({ service, ask, translator }) => {
     const cases = [
       ["en_US", "de_DE", "EN", "de"],
@@ -580,7 +580,7 @@ Deno.test("Languages are found however they are written, and asked for as the pr
     }
   }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
 
-Deno.test("A language that cannot be found is answered with those there are", () =>
+Deno.test("An unknown language is refused with the list of known ones", () =>
   withService(({ service }) => {
     const refusal = (originId: string, targetId: string) => {
       try {
@@ -604,7 +604,7 @@ Deno.test("A language that cannot be found is answered with those there are", ()
     return Promise.resolve();
   }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
 
-Deno.test("What cannot be translated, or needs no translation, costs no call to the provider", () =>
+Deno.test("What cannot be translated, or needs no translation, sends no request", () =>
   withService(async ({ ask, translator }) => {
     const asked = [ask("hello", "tlh"), ask("hello", "de", "fr"), ask("hello", "en_GB", "en")];
     await settle();
@@ -612,7 +612,7 @@ Deno.test("What cannot be translated, or needs no translation, costs no call to 
     assert.equal(translator.calls.length, 0);
   }, (translator) => translator.list = () => Promise.resolve(AS_WRITTEN)));
 
-Deno.test("Any language can be translated by a provider that finds out itself what is spoken", () =>
+Deno.test("Any language can be translated by a provider that detects it", () =>
   withService(
     ({ service }) => {
       assert.equal(service.resolveTarget("tlh", "de"), "de");
@@ -624,7 +624,7 @@ Deno.test("Any language can be translated by a provider that finds out itself wh
     },
   ));
 
-Deno.test("Ending the service ends every translation, waiting or under way", async () => {
+Deno.test("Shutdown ends every translation, queued or in flight", async () => {
   const { scope, ask, translator, service } = await makeService();
   const asked = Array.from({ length: LIMITS.translationsAtOnce + 3 }, (_, i) => ask(`n${i}`));
   await settle();
@@ -638,7 +638,7 @@ Deno.test("Ending the service ends every translation, waiting or under way", asy
   );
 });
 
-Deno.test("Nothing that was said, or why in the provider's words, is in the log", () =>
+Deno.test("No speech and no message of the provider is logged", () =>
   withService(async ({ ask, translator, log }) => {
     ask("a secret garden");
     await settle();

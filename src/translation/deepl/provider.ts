@@ -24,7 +24,7 @@ export const deepl: TranslationProvider<DeeplSettings> = {
       kind: "http_url",
       default: PAID_URL,
       meaning:
-        `Address of DeepL; a free key (it ends in \`${FREE_KEY_END}\`) goes to \`${FREE_URL}\` by itself`,
+        `Address of DeepL; with a free key (it ends in \`${FREE_KEY_END}\`) the default is \`${FREE_URL}\``,
       example: PAID_URL,
     },
   ],

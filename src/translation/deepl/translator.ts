@@ -1,14 +1,13 @@
 /**
  * DeepL (https://developers.deepl.com/api-reference): POST /v2/translate, GET /v2/languages. DeepL writes ids in upper
- * case, Talk in lower: `PT-BR` is `pt-br` here. It translates from languages and to their variants, so where one is
- * spoken its region is left out.
+ * case, front ends in lower: `PT-BR` is `pt-br` here. Regional variants are targets only, so `source_lang` has no region.
  */
 import { z } from "zod";
 import type { Language, Translator } from "../../domain/mod.ts";
 import type { TlsOptions } from "../../flow/mod.ts";
 import { unreadableAnswer } from "../errors.ts";
 import { callJson } from "../http_json.ts";
-import { baseOf, languageOf } from "../languages.ts";
+import { languageOf } from "../languages.ts";
 import { listOf } from "../lists.ts";
 
 export interface DeeplSettings {
@@ -38,7 +37,7 @@ export function deeplTranslator({ url, key, tls }: DeeplSettings): Translator {
     async translate({ text, originId, targetId }, signal) {
       const body = {
         text: [text],
-        source_lang: baseOf(originId).toUpperCase(),
+        source_lang: originId.split(/[-_]/)[0].toUpperCase(),
         target_lang: targetId.toUpperCase(),
       };
       const { translations: [translation] } = await callJson(

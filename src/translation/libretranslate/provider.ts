@@ -1,4 +1,4 @@
-/** LibreTranslate: a server of one's own, or somebody's. */
+/** LibreTranslate, self-hosted or public. */
 import { requireVariables } from "../../domain/mod.ts";
 import { type TranslationProvider, WEB_SERVICE } from "../provider.ts";
 import { type LibreTranslateSettings, libreTranslateTranslator } from "./translator.ts";

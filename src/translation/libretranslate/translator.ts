@@ -10,7 +10,6 @@ import { listOf, texts } from "../lists.ts";
 export interface LibreTranslateSettings {
   /** http(s)://... */
   url: string;
-  /** Servers of one's own seldom want one. */
   apiKey?: string;
   tls?: TlsOptions;
 }
@@ -41,14 +40,14 @@ export function libreTranslateTranslator({ url, apiKey, tls }: LibreTranslateSet
 }
 
 /**
- * LibreTranslate says 400 to a missing key, an unknown language and a long text alike; its words tell them apart
- * (libretranslate/app.py). They are English for a client that asks for no other language.
+ * LibreTranslate answers 400 to a missing key, an unknown language and a long text alike; its messages distinguish them
+ * (libretranslate/app.py). They are in English unless the client asks for another language.
  */
-function meaningOf(said: string): TranslationError | undefined {
-  if (/\bAPI key\b/i.test(said)) return statusError(401);
-  if (/\bexceeds text limit\b/i.test(said)) return textTooLong();
-  if (/\blimits? violations\b/i.test(said)) return statusError(456);
-  if (/^slowdown\b/i.test(said)) return statusError(429);
-  if (/\bis not (supported|available as a target language)\b/i.test(said)) return statusError(400);
+function meaningOf(message: string): TranslationError | undefined {
+  if (/\bAPI key\b/i.test(message)) return statusError(401);
+  if (/\bexceeds text limit\b/i.test(message)) return textTooLong();
+  if (/\blimits? violations\b/i.test(message)) return statusError(456);
+  if (/^slowdown\b/i.test(message)) return statusError(429);
+  if (/\bis not (supported|available as a target language)\b/i.test(message)) return statusError(400);
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** Whichever translation app Nextcloud has, for which the service must be an ExApp. */
+/** The translation app installed in Nextcloud; the service must be an ExApp to use it. */
 import { ConfigError } from "../../domain/mod.ts";
 import type { TranslationProvider } from "../provider.ts";
 import { taskProcessingTranslator } from "./translator.ts";
