@@ -16,7 +16,7 @@ import {
 } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
-import { createExApp, createOcs, SignalingSettings, watchTunnel } from "./nextcloud/mod.ts";
+import { createOcs, NextcloudExApp, SignalingSettings, watchTunnel } from "./nextcloud/mod.ts";
 import { type DoorParts, SessionLanguages, Sessions, SpokenLanguages } from "./sessions/mod.ts";
 import {
   AdmittingHost,
@@ -193,7 +193,7 @@ export async function startService(
     meter,
     onWanted: () => waker.wake(),
   });
-  const exApp = config.exApp && createExApp({
+  const exApp = config.exApp && new NextcloudExApp({
     ocs,
     storage: config.exApp.storage,
     onDisable: () => rooms.leaveAll(),

@@ -1,4 +1,4 @@
-/** What AppAPI asks of an ExApp. Where the service is none, the answers are those of one that is enabled. */
+/** The routes AppAPI requires of an ExApp. Otherwise the responses are those of an enabled one. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { codeOf, type Log, type Meter } from "../domain/mod.ts";
 import { failure, json, needs, open, type RouteGroup, type RouteList, unauthorised } from "../http/mod.ts";
@@ -92,10 +92,10 @@ export function exAppRoutes({ exApp, meter, log }: ExAppServices): RouteGroup {
         try {
           await exApp?.setEnabled(enabled === "1" || enabled === "true");
         } catch (error) {
-          // AppAPI reads why from the answer, and takes it for done only where there is nothing.
-          log.error("Cannot keep whether the app is enabled", error);
+          // AppAPI reads the error from a 200 response; an empty one means success.
+          log.error("cannot store whether the app is enabled", error);
           meter.count("transcription_errors_total", codeOf(error, "internal"));
-          return c.json({ error: "Cannot keep whether the app is enabled" }, 200);
+          return c.json({ error: "Cannot store whether the app is enabled" }, 200);
         }
         return c.json({ error: "" }, 200);
       });

@@ -3,7 +3,7 @@ import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog } from "../../tests/fakes/telemetry.ts";
 import { SttError, UpstreamError } from "../domain/mod.ts";
 import { delay, Scope } from "../flow/mod.ts";
-import { createExApp, type ExAppOptions } from "./ex_app.ts";
+import { type ExAppOptions, NextcloudExApp } from "./ex_app.ts";
 import type { OcsClient, OcsReply, OcsRequest } from "./ocs.ts";
 
 const MINUTE_MS = 60_000;
@@ -11,7 +11,7 @@ const SEEN: OcsReply = { status: 200, data: [] };
 const unreachable = () =>
   new UpstreamError("Cannot connect: refused", { code: "unreachable", retryable: true });
 
-/** A Nextcloud that answers as told and writes down what it was asked. */
+/** A Nextcloud with configurable responses that records the requests. */
 class FakeOcs implements OcsClient {
   readonly reports: { progress: number; error: string }[] = [];
   stateRequests = 0;
@@ -32,7 +32,7 @@ class FakeOcs implements OcsClient {
     this.reports.push(report);
     return await untilAborted(this.onStatus(report.progress), signal);
   }
-  expectWelcome() {
+  expectAcceptance() {
     this.welcomes++;
   }
   get steps(): number[] {
@@ -68,7 +68,7 @@ async function makeRig() {
     scope,
     left: 0,
     open: (options: Partial<ExAppOptions> = {}) =>
-      createExApp({
+      new NextcloudExApp({
         ocs,
         storage: folder,
         scope,
@@ -77,7 +77,7 @@ async function makeRig() {
         onDisable: () => void rig.left++,
         ...options,
       }),
-    /** Undefined where there is no file, or none that can be understood. */
+    /** Undefined where the file is missing or damaged. */
     kept: () =>
       Deno.readTextFile(path).then((text) => JSON.parse(text).enabled as unknown).catch(() => undefined),
     keep: (content: string) => Deno.writeTextFile(path, content),
@@ -103,7 +103,7 @@ async function eventually(holds: () => boolean | Promise<boolean>): Promise<void
   while (!await holds()) await delay(2, signal);
 }
 
-Deno.test("Initialising tells that it began, prepares, and tells that it is done", () =>
+Deno.test("Initialising reports 10 %, prepares, and reports 100 %", () =>
   withRig(async (r) => {
     await r.keep('{"enabled":false}');
     const preparing = Promise.withResolvers<void>();
@@ -114,11 +114,11 @@ Deno.test("Initialising tells that it began, prepares, and tells that it is done
     preparing.resolve();
     await settle();
     assert.deepEqual(r.ocs.reports.slice(1), [{ progress: 100, error: "" }]);
-    assert.equal(app.isEnabled, false, "that is Nextcloud's to say");
+    assert.equal(app.isEnabled, false, "Nextcloud decides that");
     assert.equal(r.ocs.welcomes, 1);
   }));
 
-Deno.test("Asked twice, it initialises once; asked again later, once more", () =>
+Deno.test("Two requests at once initialise once; a later one again", () =>
   withRig(async (r) => {
     const app = r.open();
     app.init();
@@ -130,7 +130,7 @@ Deno.test("Asked twice, it initialises once; asked again later, once more", () =
     assert.deepEqual(r.ocs.steps, [10, 100, 10, 100]);
   }));
 
-Deno.test("The last report is repeated until Nextcloud has it, through all that may pass", () =>
+Deno.test("The final report is repeated until Nextcloud acknowledges it, through temporary failures", () =>
   withRig(async (r) => {
     const bad: (() => OcsReply)[] = [
       () => {
@@ -152,7 +152,7 @@ Deno.test("The last report is repeated until Nextcloud has it, through all that 
     assert.equal(r.logged("error").length, 0);
   }));
 
-Deno.test("The last report is given up after half an hour, or when Nextcloud refuses it for good", () =>
+Deno.test("The final report is given up after half an hour, or when Nextcloud refuses it permanently", () =>
   withRig(async (r) => {
     r.ocs.onStatus = () => ({ status: 503, data: undefined });
     const app = r.open();
@@ -173,14 +173,14 @@ Deno.test("An AppAPI without progress counts as initialised", () =>
   withRig(async (r) => {
     for (const status of [404, 501]) {
       r.ocs.onStatus = () => ({ status, data: undefined });
-      r.open({ prepare: () => assert.fail("nobody waits for this") }).init();
+      r.open({ prepare: () => assert.fail("no report follows") }).init();
       await r.clock.advance(MINUTE_MS);
     }
     assert.deepEqual(r.ocs.steps, [10, 10]);
     assert.equal(r.logged("error").length, 0);
   }));
 
-Deno.test("What does not get ready at once is tried again", () =>
+Deno.test("A failed preparation is tried again", () =>
   withRig(async (r) => {
     let attempts = 0;
     const prepare = () => {
@@ -194,7 +194,7 @@ Deno.test("What does not get ready at once is tried again", () =>
     assert.deepEqual(r.ocs.steps, [10, 100]);
   }));
 
-Deno.test("What cannot get ready is told to the administrator instead of 100", () =>
+Deno.test("The error of a failed preparation is reported to the administrator instead of 100 %", () =>
   withRig(async (r) => {
     const message = "Cannot open STT session: not authorised";
     const known = new SttError(message, { code: "auth", retryable: false });
@@ -213,7 +213,7 @@ Deno.test("What cannot get ready is told to the administrator instead of 100", (
     assert.equal(r.logged("error").length, 3);
   }));
 
-Deno.test("Ending the service ends initialising, wherever it is, without a word", async () => {
+Deno.test("Ending the service ends initialising at any step, without an error", async () => {
   const never = new Promise<never>(() => {});
   const situations: ((r: Rig) => Partial<ExAppOptions>)[] = [
     (r) => {
@@ -245,7 +245,7 @@ Deno.test("Ending the service ends initialising, wherever it is, without a word"
   }
 });
 
-Deno.test("Enabled and disabled outlive the process; disabling leaves every call, enabling none", () =>
+Deno.test("The enabled state persists; disabling leaves every call, enabling none", () =>
   withRig(async (r) => {
     await r.keep('{"enabled":false}');
     const app = r.open();
@@ -259,10 +259,10 @@ Deno.test("Enabled and disabled outlive the process; disabling leaves every call
     assert.equal(await r.kept(), false);
     assert.equal(r.left, 1);
     assert.equal(r.open().isEnabled, false);
-    assert.equal(r.ocs.stateRequests, 0, "what is known is not asked for");
+    assert.equal(r.ocs.stateRequests, 0, "a stored state is not requested");
   }));
 
-Deno.test("Orders that come fast end as the last one says, in the process and on the disk", () =>
+Deno.test("Of concurrent changes the last one applies, in the process and on the disk", () =>
   withRig(async (r) => {
     await r.keep('{"enabled":false}');
     const app = r.open();
@@ -274,27 +274,27 @@ Deno.test("Orders that come fast end as the last one says, in the process and on
     assert.equal(await r.kept(), true);
   }));
 
-Deno.test("Where nothing can be kept, enabling fails, and disabling fails but is done", () =>
+Deno.test("Where the state cannot be stored, enabling fails; disabling fails too, but applies", () =>
   withRig(async (r) => {
     await r.keep('{"enabled":true}');
     await Deno.mkdir(`${r.folder}/state.json.new`);
     const app = r.open();
-    await assert.rejects(app.setEnabled(false), /Cannot keep the enabled state/);
+    await assert.rejects(app.setEnabled(false), /Cannot store the enabled state/);
     assert.equal(app.isEnabled, false);
     assert.equal(r.left, 1);
-    await assert.rejects(app.setEnabled(true), /Cannot keep the enabled state/);
+    await assert.rejects(app.setEnabled(true), /Cannot store the enabled state/);
     assert.equal(app.isEnabled, false);
     await Deno.remove(`${r.folder}/state.json.new`);
     await app.setEnabled(true);
     assert.equal(app.isEnabled, true);
   }));
 
-Deno.test("Disabled while nothing can be written, the app is disabled after a restart too, until Nextcloud is asked", () =>
+Deno.test("Disabled while the state cannot be stored, the app is disabled after a restart, until Nextcloud replies", () =>
   withRig(async (rig) => {
     const app = rig.open();
     await app.setEnabled(true);
-    await Deno.mkdir(`${rig.folder}/state.json.new`); // in the way of the fresh file, as a full disk is
-    await assert.rejects(app.setEnabled(false), /Cannot keep the enabled state/);
+    await Deno.mkdir(`${rig.folder}/state.json.new`); // blocks the new file, like a full disk
+    await assert.rejects(app.setEnabled(false), /Cannot store the enabled state/);
     assert.equal(app.isEnabled, false);
     rig.ocs.onState = () => Promise.reject(unreachable());
     const restarted = rig.open();
@@ -303,7 +303,7 @@ Deno.test("Disabled while nothing can be written, the app is disabled after a re
     assert.ok(rig.ocs.stateRequests > 0, "Nextcloud is asked");
   }));
 
-Deno.test("A damaged state is disabled until Nextcloud says otherwise, and is then kept whole", () =>
+Deno.test("With a damaged state the app is disabled until Nextcloud enables it, and the state is then stored", () =>
   withRig(async (r) => {
     await r.keep('{"enabled":tr');
     const gate = Promise.withResolvers<OcsReply>();
@@ -317,7 +317,7 @@ Deno.test("A damaged state is disabled until Nextcloud says otherwise, and is th
     assert.equal(app.isEnabled, true);
   }));
 
-Deno.test("Where nothing is remembered Nextcloud is asked, again where it may help", () =>
+Deno.test("Without a stored state Nextcloud is asked, again after temporary failures", () =>
   withRig(async (r) => {
     const bad: OcsReply[] = [{ status: 503, data: undefined }];
     r.ocs.onState = () => {
@@ -331,7 +331,7 @@ Deno.test("Where nothing is remembered Nextcloud is asked, again where it may he
     await eventually(async () => await r.kept() === true);
   }));
 
-Deno.test("A Nextcloud that does not know us is not asked twice", () =>
+Deno.test("A Nextcloud where the app is not registered is asked once", () =>
   withRig(async (r) => {
     for (const status of [401, 404]) {
       r.ocs.onState = () => ({ status, data: 1 });
@@ -344,7 +344,7 @@ Deno.test("A Nextcloud that does not know us is not asked twice", () =>
     assert.equal(await r.kept(), undefined);
   }));
 
-Deno.test("An order that comes while Nextcloud is asked counts for more than the answer", () =>
+Deno.test("A change while Nextcloud is asked takes precedence over the reply", () =>
   withRig(async (r) => {
     const gate = Promise.withResolvers<OcsReply>();
     r.ocs.onState = () => gate.promise;
@@ -357,7 +357,7 @@ Deno.test("An order that comes while Nextcloud is asked counts for more than the
     assert.equal(await r.kept(), false);
   }));
 
-Deno.test("Without storage the app works, says so once, and asks Nextcloud at each start", () =>
+Deno.test("Without storage the app works, warns once, and asks Nextcloud at each start", () =>
   withRig(async (r) => {
     r.ocs.onState = () => ({ status: 200, data: 1 });
     const app = r.open({ storage: undefined });

@@ -1,8 +1,7 @@
 /**
- * OCS calls to Nextcloud over HTTP, signed as AppAPI wants them where the service is an ExApp: headers EX-APP-ID,
- * EX-APP-VERSION, AA-VERSION and AUTHORIZATION-APP-API (https://docs.nextcloud.com, "ExApp development",
- * "Authentication"), always for no user. Tries once, and not at all while Nextcloud wants to be left in peace. What an
- * answer means is the caller's business. Addresses, secrets and answers stay out of errors and logs.
+ * OCS requests to Nextcloud, signed for AppAPI where the service is an ExApp: headers EX-APP-ID, EX-APP-VERSION,
+ * AA-VERSION and AUTHORIZATION-APP-API (https://docs.nextcloud.com, "ExApp development", "Authentication"), always for
+ * no user. One attempt each, none while the throttle waits. Addresses, secrets and responses stay out of errors and logs.
  */
 import { z } from "zod";
 import { type Clock, type Log, type Meter, parseJson, UpstreamError } from "../domain/mod.ts";
@@ -14,7 +13,7 @@ export interface ExAppIdentity {
   id: string;
   /** APP_SECRET. */
   secret: string;
-  /** APP_VERSION; Nextcloud takes a higher one than it knows for an update. */
+  /** APP_VERSION; a higher one than Nextcloud knows means an update. */
   version: string;
   /** AA_VERSION. */
   aaVersion: string;
@@ -23,11 +22,11 @@ export interface ExAppIdentity {
 export interface OcsOptions {
   /** No slash at its end. */
   nextcloudUrl: string;
-  /** Absent: calls are not signed. */
+  /** Absent: requests are not signed. */
   exApp?: ExAppIdentity;
   tls?: TlsOptions;
   clock?: Clock;
-  /** Wall clock, ms since 1970: what a Retry-After date is measured by. */
+  /** Wall clock for dates in Retry-After, ms since 1970. */
   unixNowMs?: () => number;
   log: Log;
   meter: Pick<Meter, "count">;
@@ -56,15 +55,15 @@ export interface OcsClient {
    * nothing is sent, and the code is `throttled` or, after repeated 401, `unauthorized`.
    */
   request(request: OcsRequest): Promise<OcsReply>;
-  /** Nextcloud has just called us with the secret we share: a back-off after 401 is over. */
-  expectWelcome(): void;
+  /** Nextcloud has sent a request with the shared secret: ends a wait after 401. */
+  expectAcceptance(): void;
 }
 
-/** Of task types with their languages, the longest answer there is, some hundred KB have been heard of. */
+/** The longest response, task types with their languages, can have some hundred KB. */
 const BODY_BYTES_MAX = 2 * 1024 * 1024;
 
 const MESSAGES: Record<Refusal, string> = {
-  throttled: "Cannot ask Nextcloud: it wants to be asked less often",
+  throttled: "Cannot ask Nextcloud: it limits the rate of requests",
   unauthorized: "Cannot ask Nextcloud: it does not accept our credentials",
 };
 
@@ -90,9 +89,9 @@ export function createOcs(options: OcsOptions): OcsClient {
       const settle = (outcome: Outcome, label: string) => {
         meter.count("tiro_nextcloud_requests_total", label);
         const change = throttle.settle(pass, outcome, clock.now());
-        if (change === "open") log.info("Nextcloud lets us in again");
+        if (change === "open") log.info("requests accepted by Nextcloud again");
         else if (change) {
-          log.warn("Nextcloud turns us away, waiting before the next request", {
+          log.warn("requests refused by Nextcloud, waiting", {
             reason: outcome.kind,
             waitMs: change.waitMs,
           });
@@ -123,11 +122,11 @@ export function createOcs(options: OcsOptions): OcsClient {
       if (reply.status === 401) settle({ kind: "unauthorized" }, "unauthorized");
       else {
         const label = reply.status < 400 ? "ok" : "refused";
-        settle({ kind: "answered", welcome: reply.status < 500 }, label);
+        settle({ kind: "answered", accepted: reply.status < 500 }, label);
       }
       return reply;
     },
-    expectWelcome: () => throttle.forgive(),
+    expectAcceptance: () => throttle.forgive(),
   };
 }
 
@@ -146,7 +145,7 @@ function refused(refusal: Refusal): UpstreamError {
   return new UpstreamError(MESSAGES[refusal], { code: refusal, retryable: refusal === "throttled" });
 }
 
-/** The app or core part that answers a path: `app_api` of `/ocs/v1.php/apps/app_api/ex-app/status`. */
+/** The app or core part that serves a path: `app_api` of `/ocs/v1.php/apps/app_api/ex-app/status`. */
 function appOf(path: string): string {
   return path.match(/^\/ocs\/v\d\.php\/(?:apps\/)?([^/?]+)/)?.[1] ?? path;
 }
@@ -158,7 +157,7 @@ function read({ status, body }: HttpAnswer): OcsReply {
   return { status: status < 300 ? statusOf(meta.statuscode, status) : status, data };
 }
 
-/** Routes under v1.php answer HTTP 200 whatever happened, and say the rest in the envelope. */
+/** Routes under v1.php respond with HTTP 200; the status is in the envelope. */
 function statusOf(statuscode: number, httpStatus: number): number {
   if (statuscode === 997) return 401;
   if (statuscode === 998) return 404;
@@ -166,7 +165,7 @@ function statusOf(statuscode: number, httpStatus: number): number {
   return statuscode >= 400 && statuscode <= 599 ? statuscode : httpStatus;
 }
 
-/** RFC 9110, section 10.2.3: seconds, or a date. Undefined where it says neither. */
+/** RFC 9110, section 10.2.3: seconds, or a date. Undefined where it is neither. */
 function retryAfterMs(headers: Headers, unixNowMs: number): number | undefined {
   const value = headers.get("retry-after")?.trim() ?? "";
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;

@@ -51,7 +51,7 @@ const unsigned = (nextcloudUrl: string, clock = new FakeClock()) =>
 
 const withCode = (code: string) => (error: unknown) => error instanceof UpstreamError && error.code === code;
 
-Deno.test("A call carries AppAPI's headers, and its body as JSON", async () => {
+Deno.test("A request has AppAPI's headers, and its body as JSON", async () => {
   await using r = await rig();
   r.appApi.isEnabled = true;
   assert.deepEqual(await r.ocs.request(STATE), { status: 200, data: 1 });
@@ -61,7 +61,7 @@ Deno.test("A call carries AppAPI's headers, and its body as JSON", async () => {
   assert.equal(r.meter.counted("tiro_nextcloud_requests_total", "ok"), 2);
 });
 
-Deno.test("A secret of any characters is signed with as UTF-8", async () => {
+Deno.test("A secret with any characters is sent as UTF-8", async () => {
   let seen: string | null = null;
   await using server = serve((request) => {
     seen = request.headers.get("authorization-app-api");
@@ -88,7 +88,7 @@ Deno.test("Without an ExApp nothing is signed", async () => {
   assert.deepEqual(names.filter((name) => /app|aa-|auth/.test(name.replace("ocs-apirequest", ""))), []);
 });
 
-Deno.test("A Nextcloud in a folder is asked there", async () => {
+Deno.test("The path of NEXTCLOUD_URL is part of the address", async () => {
   const paths: string[] = [];
   await using server = serve((request) => {
     paths.push(new URL(request.url).pathname);
@@ -98,7 +98,7 @@ Deno.test("A Nextcloud in a folder is asked there", async () => {
   assert.deepEqual(paths, [STATE.path, `/cloud${STATE.path}`]);
 });
 
-Deno.test("What v1.php says in its envelope is the status, whatever HTTP says", async () => {
+Deno.test("The status of a v1.php route is that of the envelope", async () => {
   const told: [statuscode: number | string, http: number, status: number][] = [
     [100, 200, 200],
     ["100", 200, 200],
@@ -120,7 +120,7 @@ Deno.test("What v1.php says in its envelope is the status, whatever HTTP says", 
   }
 });
 
-Deno.test("A body that is no envelope is no data", async () => {
+Deno.test("A body that is no envelope has no data", async () => {
   const bodies = ["", "<html>", "[]", '{"ocs":{}}', '{"ocs":{"data":1}}', '{"message":"no"}'];
   let next = "";
   await using server = serve(() => new Response(next, { status: 502 }));
@@ -128,7 +128,7 @@ Deno.test("A body that is no envelope is no data", async () => {
   for (next of bodies) assert.deepEqual(await ocs.request(STATE), { status: 502, data: undefined }, next);
 });
 
-Deno.test("After a 429 nothing is sent until the time it named is over, and one answer opens the way", async () => {
+Deno.test("After a 429 nothing is sent until Retry-After is over, and one response ends the wait", async () => {
   await using r = await rig();
   r.appApi.tooMany = { retryAfter: "120" };
   await assert.rejects(r.ocs.request(STATUS), withCode("throttled"));
@@ -147,7 +147,7 @@ Deno.test("After a 429 nothing is sent until the time it named is over, and one 
   ]);
 });
 
-Deno.test("A 429 may name a date, or nothing", async () => {
+Deno.test("Retry-After may be a date, or missing", async () => {
   const unixNowMs = Date.parse("2026-01-01T00:00:00Z");
   for (const [retryAfter, waitMs] of [["Thu, 01 Jan 2026 00:00:30 GMT", 30_000], ["", 60_000]] as const) {
     await using r = await rig({ unixNowMs: () => unixNowMs });
@@ -157,7 +157,7 @@ Deno.test("A 429 may name a date, or nothing", async () => {
   }
 });
 
-Deno.test("With wrong credentials Nextcloud is left in peace before it locks the address out", async () => {
+Deno.test("With wrong credentials requests stop before Nextcloud locks the address out", async () => {
   await using r = await rig({ exApp: { ...EX_APP, secret: "another" } });
   assert.equal((await r.ocs.request(STATE)).status, 401, "the first is an answer");
   let sent = 0;
@@ -170,11 +170,11 @@ Deno.test("With wrong credentials Nextcloud is left in peace before it locks the
   }
   assert.ok(sent >= 5 && sent < 9, `${sent} in half an hour`);
   assert.deepEqual([...new Set(r.appApi.faults)], ["AUTHORIZATION-APP-API"]);
-  r.ocs.expectWelcome();
+  r.ocs.expectAcceptance();
   assert.equal((await r.ocs.request(STATE)).status, 401, "sent again once Nextcloud called us");
 });
 
-Deno.test("Nobody there, or an answer too long, is a UpstreamError that names no address", async () => {
+Deno.test("No response, or one too long, is an UpstreamError without the address", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -187,7 +187,7 @@ Deno.test("Nobody there, or an answer too long, is a UpstreamError that names no
   await assert.rejects(unsigned(server.url).request(STATE), /too long/);
 });
 
-Deno.test("An aborted request rejects with the signal's reason and is not held against Nextcloud", async () => {
+Deno.test("An aborted request rejects with the signal's reason and does not count as a refusal", async () => {
   const gate = Promise.withResolvers<void>();
   await using r = await rig();
   r.appApi.onInitialised = () => gate.promise;
@@ -203,7 +203,7 @@ Deno.test("An aborted request rejects with the signal's reason and is not held a
   assert.equal((await r.ocs.request(STATE)).status, 200);
 });
 
-Deno.test("No secret, address or answer is in what is logged", async () => {
+Deno.test("No secret, address or response is logged", async () => {
   await using r = await rig({ exApp: { ...EX_APP, secret: "5ecret" } });
   for (let attempt = 0; attempt < 4; attempt++) await r.ocs.request(STATE).catch(() => {});
   const shown = JSON.stringify(r.log.lines);

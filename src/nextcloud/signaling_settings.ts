@@ -1,7 +1,6 @@
 /**
- * Which STUN and TURN servers Nextcloud would have us use: its signalling settings, asked for when first needed, kept,
- * and asked again before the time-limited TURN credentials run out. Without an answer there are none: a public server
- * is never a default. OCS: GET /ocs/v2.php/apps/spreed/api/v3/signaling/settings.
+ * The STUN and TURN servers in Nextcloud's signalling settings: requested when first needed, cached, and renewed before
+ * the time-limited TURN credentials expire. Without a response there are none: a public server is never a default.
  */
 import { z } from "zod";
 import type { Clock, IceServer, Log } from "../domain/mod.ts";
@@ -12,25 +11,25 @@ export interface SignalingSettingsOptions {
   ocs: Pick<OcsClient, "request">;
   clock?: Clock;
   log: Log;
-  /** Wall clock, ms since 1970: what credentials expire by. */
+  /** Wall clock for the expiry of credentials, ms since 1970. */
   unixNowMs?: () => number;
 }
 
-/** A speaker waits for this before being answered. */
+/** A speaker waits for this before the SDP answer. */
 const TIMEOUT_MS = 3_000;
-/** Servers whose credentials do not say when they expire. */
+/** Servers whose credentials have no expiry. */
 const KEPT_MS = 10 * 60_000;
-/** An operator's change is seen after this at the latest. */
+/** Bounds the delay of an operator's change. */
 const KEPT_MAX_MS = 60 * 60_000;
-/** After a failure, and the least between two requests: some speakers connecting at once ask once. */
+/** After a failure, and the least between two requests, so that speakers who connect together share one. */
 const RETRY_MS = 30_000;
 const PATH = "/ocs/v2.php/apps/spreed/api/v3/signaling/settings";
 
-/** Servers of one kind that are looked at, and addresses of one; operators have a handful. */
+/** Servers of one kind, and addresses of one; operators have a handful. */
 const SERVERS_MAX = 32;
 const URLS_MAX = 16;
 
-/** A list whatever is in it: an entry that makes no sense is no error of its own. */
+/** Entries are validated one by one: an invalid one is ignored. */
 const list = z.custom<readonly unknown[]>(Array.isArray);
 const Urls = z.union([z.string().transform((url) => [url]), list])
   .transform((urls) => urls.slice(0, URLS_MAX).filter((url) => typeof url === "string"))
@@ -48,7 +47,7 @@ export class SignalingSettings implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #ending = new AbortController();
   #servers: readonly IceServer[] = [];
-  /** Monotonic: when to ask again, and when what we have is worthless. */
+  /** Monotonic. */
   #refreshAtMs = -Infinity;
   #expiresAtMs = Infinity;
   #asking?: Promise<void>;
@@ -59,7 +58,7 @@ export class SignalingSettings implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** The servers as of now; never rejects, empty when Nextcloud does not say. */
+  /** Never rejects; empty where they are not known. */
   async iceServers(): Promise<readonly IceServer[]> {
     if (this.#clock.now() >= this.#refreshAtMs && !this.#ending.signal.aborted) {
       this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
@@ -68,7 +67,7 @@ export class SignalingSettings implements AsyncDisposable {
     return this.#clock.now() < this.#expiresAtMs ? this.#servers : [];
   }
 
-  /** Gives a request under way up. */
+  /** Aborts a pending request. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort();
     await this.#asking;
@@ -80,28 +79,28 @@ export class SignalingSettings implements AsyncDisposable {
       const servers = await this.#fetch();
       const nowMs = this.#clock.now();
       const lifeMs = this.#lifetimeMs(servers);
-      // At half their life, so that a call that starts now has the other half.
+      // At half their life: a call that starts then has the other half.
       const keptMs = lifeMs === undefined ? KEPT_MS : Math.min(lifeMs / 2, KEPT_MAX_MS);
       this.#servers = servers;
       this.#refreshAtMs = nowMs + Math.max(keptMs, RETRY_MS);
       this.#expiresAtMs = lifeMs === undefined ? Infinity : nowMs + lifeMs;
     } catch (error) {
       if (this.#ending.signal.aborted) return;
-      // What we have stays good until it expires.
+      // The servers stay valid until they expire.
       this.#refreshAtMs = this.#clock.now() + RETRY_MS;
-      log.warn("no STUN and TURN servers from Nextcloud, trying again later; check NEXTCLOUD_URL", {
+      log.warn("cannot get STUN and TURN servers from Nextcloud, trying again later; check NEXTCLOUD_URL", {
         reason: error instanceof Error ? error.message : "unknown",
       });
     }
   }
 
-  /** Until the first credential expires, ms; undefined when none says so that it can be believed. */
+  /** Until the first credential expires, ms; undefined where none has a plausible expiry. */
   #lifetimeMs(servers: readonly IceServer[]): number | undefined {
     const expiresMs = expiryMs(servers);
     if (expiresMs === undefined) return undefined;
     const lifeMs = expiresMs - (this.#options.unixNowMs ?? Date.now)();
     if (lifeMs > 0) return lifeMs;
-    // Nextcloud has just made them, and it is its clock that the TURN server goes by.
+    // They are fresh, so the clocks differ; the TURN server uses that of Nextcloud.
     if (!this.#clocksDiffer) {
       this.#options.log.warn("fresh TURN credentials look expired", {
         reason: "the clocks of this machine and of Nextcloud differ",
@@ -132,7 +131,7 @@ function expiryMs(servers: readonly IceServer[]): number | undefined {
   return expiries.length === 0 ? undefined : Math.min(...expiries.map(Number)) * 1000;
 }
 
-/** One entry that makes no sense does not cost the others their place. */
+/** The valid entries. */
 function valid<T>(schema: z.ZodType<T>, entries: readonly unknown[]): T[] {
   return entries.slice(0, SERVERS_MAX).flatMap((entry) => {
     const result = schema.safeParse(entry);

@@ -41,7 +41,7 @@ async function rig() {
   };
 }
 
-Deno.test("Nextcloud is asked when servers are first wanted, once for everyone who wants them then", async () => {
+Deno.test("The settings are requested when first needed, once for all who need them then", async () => {
   await using r = await rig();
   r.nextcloud.settings = { stunservers: [STUN], turnservers: [turn(3600)] };
   assert.equal(r.nextcloud.settingsRequests, 0);
@@ -56,7 +56,7 @@ Deno.test("Nextcloud is asked when servers are first wanted, once for everyone w
   assert.equal(r.nextcloud.settingsRequests, 1);
 });
 
-Deno.test("Credentials are renewed at half their life, and others after ten minutes", async () => {
+Deno.test("Credentials are renewed at half their life, those without expiry after ten minutes", async () => {
   await using r = await rig();
   r.nextcloud.settings = { stunservers: [], turnservers: [turn(600)] };
   await r.settings.iceServers();
@@ -75,7 +75,7 @@ Deno.test("Credentials are renewed at half their life, and others after ten minu
   assert.equal(r.nextcloud.settingsRequests, 3);
 });
 
-Deno.test("Credentials fresh from Nextcloud are used though our wall clock is a week ahead", async () => {
+Deno.test("Fresh credentials are used though the wall clock is a week ahead", async () => {
   await using r = await rig();
   const week = turn(-7 * 24 * 3_600);
   r.nextcloud.settings = { stunservers: [STUN], turnservers: [week] };
@@ -90,7 +90,7 @@ Deno.test("Credentials fresh from Nextcloud are used though our wall clock is a 
   assert.equal(r.warnings.length, 1, "said once");
 });
 
-Deno.test("Without an answer there are no servers, and Nextcloud is asked again only after a while", async () => {
+Deno.test("Without a response there are no servers, and the next request waits", async () => {
   await using r = await rig();
   r.nextcloud.settings = { stunservers: [STUN], turnservers: [] };
   r.nextcloud.settingsStatus = 404;
@@ -103,7 +103,7 @@ Deno.test("Without an answer there are no servers, and Nextcloud is asked again 
   assert.deepEqual(r.warnings, ["Cannot read signalling settings: Nextcloud answered 404"]);
 });
 
-Deno.test("Servers in hand outlive a failed renewal, but not their credentials", async () => {
+Deno.test("Servers remain valid after a failed renewal, until their credentials expire", async () => {
   await using r = await rig();
   r.nextcloud.settings = { stunservers: [], turnservers: [turn(600)] };
   await r.settings.iceServers();
@@ -115,7 +115,7 @@ Deno.test("Servers in hand outlive a failed renewal, but not their credentials",
   assert.deepEqual(await r.settings.iceServers(), []);
 });
 
-Deno.test("Entries that are no servers are left out, one by one", async () => {
+Deno.test("Invalid entries are left out, one by one", async () => {
   await using r = await rig();
   const odd = [
     { urls: ["http://x"] },
@@ -127,7 +127,7 @@ Deno.test("Entries that are no servers are left out, one by one", async () => {
   assert.deepEqual(await r.settings.iceServers(), [STUN]);
 });
 
-Deno.test("Disposing gives up a request under way", async () => {
+Deno.test("Disposing aborts a pending request", async () => {
   await using r = await rig();
   const gate = Promise.withResolvers<void>();
   r.nextcloud.settingsGate = gate.promise;
@@ -138,7 +138,7 @@ Deno.test("Disposing gives up a request under way", async () => {
   gate.resolve();
 });
 
-Deno.test("Of lists without end the first servers and addresses are looked at, and no others", async () => {
+Deno.test("Only the first servers and addresses of long lists are read", async () => {
   await using r = await rig();
   const nonsense = Array<unknown>(30).fill(1);
   const urls = [...Array<unknown>(14).fill(1), "stun:a.example", "stun:b.example", "stun:c.example"];

@@ -1,14 +1,11 @@
-/**
- * What the ExApp remembers across restarts: whether it is enabled. One small JSON file in APP_PERSISTENT_STORAGE,
- * replaced whole, so that a crash leaves the old one or the new one and never half of either.
- */
+/** The ExApp's enabled state across restarts: a JSON file in APP_PERSISTENT_STORAGE, replaced atomically. */
 import { z } from "zod";
 import { TiroError } from "../domain/mod.ts";
 
 const State = z.object({ enabled: z.boolean() });
 export type State = z.infer<typeof State>;
 
-/** The state could not be written; the message says why, without the path. */
+/** The state could not be written; the message has the reason, without the path. */
 export class StateError extends TiroError {}
 
 export class StateFile {
@@ -20,7 +17,7 @@ export class StateFile {
     this.#path = `${this.#folder}/state.json`;
   }
 
-  /** What was kept last. Never throws: a file that is not there and one that cannot be understood are told apart. */
+  /** Never throws. */
   read(): State | "missing" | "damaged" {
     try {
       return State.parse(JSON.parse(Deno.readTextFileSync(this.#path)));
@@ -29,7 +26,7 @@ export class StateFile {
     }
   }
 
-  /** One at a time. Rejects with StateError; what was kept before is then still there. */
+  /** One at a time. Rejects with StateError; the former state is then unchanged. */
   async write(state: State): Promise<void> {
     const fresh = `${this.#path}.new`;
     try {
@@ -37,10 +34,10 @@ export class StateFile {
       using file = await Deno.open(fresh, { write: true, create: true, truncate: true, mode: 0o600 });
       const bytes = new TextEncoder().encode(`${JSON.stringify(state)}\n`);
       for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-      await file.sync(); // on the disk before it takes the old one's place
+      await file.sync(); // before it replaces the old one
       await Deno.rename(fresh, this.#path);
     } catch (error) {
-      throw new StateError(`Cannot keep the enabled state: ${reason(error)}`, {
+      throw new StateError(`Cannot store the enabled state: ${reason(error)}`, {
         code: "state",
         retryable: true,
         cause: error,
@@ -48,22 +45,22 @@ export class StateFile {
     }
   }
 
-  /** Removes what was kept, which takes no room on the disk and no descriptor. Rejects with StateError. */
+  /** Removes the file, which needs no disk space and no descriptor. Rejects with StateError. */
   async forget(): Promise<void> {
     try {
       await Deno.remove(this.#path);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return;
       throw new StateError(
-        `Cannot keep the enabled state: ${reason(error)}, and what was kept cannot be removed: ` +
-          "the next start takes the app for enabled",
+        `Cannot store the enabled state: ${reason(error)}, and the former one cannot be removed: ` +
+          "the app will be enabled at the next start",
         { code: "state", retryable: true, cause: error },
       );
     }
   }
 }
 
-/** The platform's own messages carry the path. */
+/** The platform's messages contain the path. */
 function reason(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
     return "writing to the folder is not permitted";

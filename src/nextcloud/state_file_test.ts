@@ -12,7 +12,7 @@ async function withFolder(test: (folder: string) => void | Promise<void>) {
 
 const names = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name);
 
-Deno.test("What was kept is read again, by whoever opens the folder next", () =>
+Deno.test("A stored state is read again by the next process", () =>
   withFolder(async (folder) => {
     const file = new StateFile(`${folder}/`);
     assert.equal(file.read(), "missing");
@@ -23,7 +23,7 @@ Deno.test("What was kept is read again, by whoever opens the folder next", () =>
     assert.deepEqual(names(folder), ["state.json"], "nothing half-written stays");
   }));
 
-Deno.test("A folder that is not there yet is made", () =>
+Deno.test("A missing folder is created", () =>
   withFolder(async (folder) => {
     const file = new StateFile(`${folder}/a/b`);
     assert.equal(file.read(), "missing");
@@ -31,7 +31,7 @@ Deno.test("A folder that is not there yet is made", () =>
     assert.deepEqual(file.read(), { enabled: true });
   }));
 
-Deno.test("What cannot be understood is damaged, not missing and not an error", () =>
+Deno.test("An invalid file is damaged, not missing and not an error", () =>
   withFolder(async (folder) => {
     for (
       const content of ["", "{", "null", "[]", "{}", '{"enabled":1}', '{"enabled":"true"}', '{"enabled":tr']
@@ -44,7 +44,7 @@ Deno.test("What cannot be understood is damaged, not missing and not an error", 
     assert.equal(new StateFile(folder).read(), "damaged", "a folder");
   }));
 
-Deno.test("A state left half-written by a crash is not looked at", () =>
+Deno.test("An incomplete file of a crash is ignored", () =>
   withFolder(async (folder) => {
     await new StateFile(folder).write({ enabled: true });
     await Deno.writeTextFile(`${folder}/state.json.new`, '{"enab');
@@ -54,14 +54,14 @@ Deno.test("A state left half-written by a crash is not looked at", () =>
     assert.deepEqual(names(folder), ["state.json"]);
   }));
 
-Deno.test("A write that fails leaves what was kept, and tells no path", () =>
+Deno.test("A failed write leaves the former state, and its error has no path", () =>
   withFolder(async (folder) => {
     const file = new StateFile(folder);
     await file.write({ enabled: true });
     await Deno.mkdir(`${folder}/state.json.new`); // in the way of the fresh file
     await assert.rejects(file.write({ enabled: false }), (error: unknown) => {
       assert.ok(error instanceof StateError);
-      assert.match((error as Error).message, /^Cannot keep the enabled state: /);
+      assert.match((error as Error).message, /^Cannot store the enabled state: /);
       assert.ok(!(error as Error).message.includes(folder));
       return true;
     });

@@ -1,31 +1,30 @@
 /**
- * When to leave Nextcloud in peace. Its brute-force protection slows an address down with every wrong credential, and
- * after ten of them in half an hour answers that address 429 and nothing else; whoever shares the address suffers too.
- * So after a refusal requests wait, longer each time, and then go one at a time until one is welcome again.
+ * Backs off from Nextcloud. Its brute-force protection delays an address with every wrong credential, and after ten of
+ * them in half an hour responds with 429 only, to all who share the address. So after a refusal requests wait, longer
+ * each time, and are then sent one at a time until one is accepted.
  *
- *     open --429, or the second 401 in a row--> waiting --time passed--> probing --welcome--> open
+ *     open --429, or the second 401 in a row--> waiting --time passed--> probing --accepted--> open
  *                                                  ^---------- refused ----------'
  *
- * Time is an argument; nothing here sends or waits.
+ * Pure: time is an argument.
  */
-
 import { type Backoff, RetryPolicy } from "../flow/mod.ts";
 
-/** Why requests wait: Nextcloud said 429, or 401 again and again. */
+/** Why requests wait: 429, or repeated 401. */
 export type Refusal = "throttled" | "unauthorized";
 
-/** How a request that was let through ended. */
+/** How an admitted request ended. */
 export type Outcome =
-  /** Any answer that is not a refusal; `welcome` false where it says nothing about us (5xx). */
-  | { kind: "answered"; welcome: boolean }
+  /** Any other response; one of 5xx does not mean that the credentials were accepted. */
+  | { kind: "answered"; accepted: boolean }
   | { kind: "unauthorized" }
   | { kind: "throttled"; retryAfterMs?: number }
-  /** No answer, or given up. */
+  /** No response, or aborted. */
   | { kind: "lost" };
 
-/** A request on its way; handed back to `settle`. */
+/** A pending request; passed to `settle`. */
 export interface Pass {
-  /** Who answers, e.g. `app_api`: only the app that refused us can take it back, others answer anyone. */
+  /** Who serves it, e.g. `app_api`: only the app that refused can accept again, others need no credentials. */
   readonly app: string;
   readonly epoch: number;
   readonly isProbe: boolean;
@@ -38,22 +37,22 @@ export interface Pass {
 const UNAUTHORIZED: Backoff = { baseMs: 15_000, maxMs: 10 * 60_000, jitter: 0 };
 /** Waits after a 429 that does not say how long: 1 min doubling to the half hour Nextcloud looks back. */
 const THROTTLED: Backoff = { baseMs: 60_000, maxMs: 30 * 60_000, jitter: 0 };
-/** What a 429 may ask for: less than a second is no wait, more than an hour is nothing a service can live with. */
+/** Bounds of the Retry-After of a 429. */
 const RETRY_AFTER_MS = { min: 1_000, max: 60 * 60_000 };
 
 export class Throttle {
-  /** Why requests wait, or one at a time goes. */
+  /** Why requests wait, or are sent one at a time. */
   #refusal?: Refusal;
   #probing = false;
-  /** One 401 may be the answer to that one question; the second is about us. */
+  /** One 401 may concern that request alone; the second concerns the credentials. */
   readonly #unauthorized = new RetryPolicy({ backoff: UNAUTHORIZED });
-  /** Who answered the last 401. */
+  /** Who sent the last 401. */
   #unauthorizedApp = "";
   readonly #throttled = new RetryPolicy({ backoff: THROTTLED, freeFailures: 0 });
-  /** Grows with every refusal: what was sent before it says nothing new. */
+  /** Grows with every refusal: the result of a request sent before it is outdated. */
   #epoch = 0;
 
-  /** Lets a request to this app through, or says why not. Every pass must be settled. */
+  /** Admits a request to this app, or returns why not. Every pass must be settled. */
   admit(app: string, nowMs: number): Pass | Refusal {
     const isProbe = this.#refusal !== undefined;
     if (this.#refusal && (this.#probing || this.#policy(this.#refusal).waitMs(nowMs) > 0)) {
@@ -63,23 +62,27 @@ export class Throttle {
     return { app, epoch: this.#epoch, isProbe };
   }
 
-  /** Takes note of how a request ended. Returns what changed: a wait that begins, with its length, or ends. */
+  /** Returns what changed: a wait begins, or ends. */
   settle(pass: Pass, outcome: Outcome, nowMs: number): { waitMs: number } | "open" | undefined {
     if (pass.isProbe && pass.epoch === this.#epoch) this.#probing = false;
     if (outcome.kind === "lost") return undefined;
-    if (outcome.kind === "answered") return outcome.welcome ? this.#welcome(pass) : undefined;
+    if (outcome.kind === "answered") return outcome.accepted ? this.#accepted(pass) : undefined;
     if (pass.epoch !== this.#epoch) return undefined;
     this.#epoch++;
     if (outcome.kind === "unauthorized") this.#unauthorizedApp = pass.app;
     const policy = this.#policy(outcome.kind);
-    policy.failed(nowMs, undefined, outcome.kind === "throttled" ? asAsked(outcome.retryAfterMs) : undefined);
+    policy.failed(
+      nowMs,
+      undefined,
+      outcome.kind === "throttled" ? boundedWait(outcome.retryAfterMs) : undefined,
+    );
     const waitMs = policy.waitMs(nowMs);
     if (waitMs === 0) return undefined;
     this.#refusal = outcome.kind;
     return { waitMs };
   }
 
-  /** Nextcloud has just shown that it knows us: what it thought of our credentials before is out of date. */
+  /** Nextcloud knows the shared secret: earlier 401 are outdated. */
   forgive(): void {
     this.#unauthorized.worked();
     if (this.#refusal !== "unauthorized") return;
@@ -88,7 +91,7 @@ export class Throttle {
     this.#probing = false;
   }
 
-  #welcome(pass: Pass): "open" | undefined {
+  #accepted(pass: Pass): "open" | undefined {
     if (this.#refusal && pass.epoch !== this.#epoch) return undefined;
     const wasRefused = this.#refusal;
     if (wasRefused !== "throttled" && this.#unauthorizedApp !== pass.app) return undefined;
@@ -103,8 +106,7 @@ export class Throttle {
   }
 }
 
-/** The wait a 429 asked for, within reason. */
-function asAsked(retryAfterMs: number | undefined): Backoff | undefined {
+function boundedWait(retryAfterMs: number | undefined): Backoff | undefined {
   if (retryAfterMs === undefined) return undefined;
   const waitMs = Math.min(Math.max(retryAfterMs, RETRY_AFTER_MS.min), RETRY_AFTER_MS.max);
   return { baseMs: waitMs, maxMs: waitMs, jitter: 0 };

@@ -2,7 +2,7 @@ import assert from "@std/assert";
 import { type Outcome, type Pass, Throttle } from "./throttle.ts";
 
 const MINUTE_MS = 60_000;
-const WELCOME: Outcome = { kind: "answered", welcome: true };
+const WELCOME: Outcome = { kind: "answered", accepted: true };
 const UNAUTHORIZED: Outcome = { kind: "unauthorized" };
 
 function pass(throttle: Throttle, nowMs: number, app = "app_api"): Pass {
@@ -16,7 +16,7 @@ function once(throttle: Throttle, outcome: Outcome, nowMs: number, app?: string)
   return throttle.settle(pass(throttle, nowMs, app), outcome, nowMs);
 }
 
-Deno.test("One 401 is an answer; from the second on requests wait, longer each time", () => {
+Deno.test("From the second 401 in a row on requests wait, longer each time", () => {
   const throttle = new Throttle();
   assert.equal(once(throttle, UNAUTHORIZED, 0), undefined);
   const waits: number[] = [];
@@ -31,7 +31,7 @@ Deno.test("One 401 is an answer; from the second on requests wait, longer each t
   assert.deepEqual(waits, [15, 30, 60, 120, 240, 480, 600, 600]);
 });
 
-Deno.test("Wrong credentials show themselves fewer than ten times in any half hour", () => {
+Deno.test("Wrong credentials are sent fewer than ten times in any half hour", () => {
   const throttle = new Throttle();
   const shownMs: number[] = [];
   for (let nowMs = 0; nowMs < 180 * MINUTE_MS; nowMs += 1_000) {
@@ -46,7 +46,7 @@ Deno.test("Wrong credentials show themselves fewer than ten times in any half ho
   }
 });
 
-Deno.test("When the wait is over requests go one at a time, until one is welcome", () => {
+Deno.test("After the wait requests are sent one at a time, until one is accepted", () => {
   const throttle = new Throttle();
   once(throttle, { kind: "throttled", retryAfterMs: 5_000 }, 0);
   assert.equal(throttle.admit("spreed", 4_999), "throttled");
@@ -54,14 +54,14 @@ Deno.test("When the wait is over requests go one at a time, until one is welcome
   assert.equal(throttle.admit("app_api", 5_000), "throttled");
   assert.equal(throttle.settle(probe, { kind: "lost" }, 5_100), undefined);
   const second = pass(throttle, 5_100);
-  assert.equal(throttle.settle(second, { kind: "answered", welcome: false }, 5_200), undefined);
+  assert.equal(throttle.settle(second, { kind: "answered", accepted: false }, 5_200), undefined);
   const third = pass(throttle, 5_200);
   assert.equal(throttle.settle(third, WELCOME, 5_300), "open");
   pass(throttle, 5_300);
   pass(throttle, 5_300);
 });
 
-Deno.test("A 429 waits as long as it says within reason, or a minute and more each time", () => {
+Deno.test("A 429 waits for its bounded Retry-After, or a minute and longer each time", () => {
   const waitFor = (retryAfterMs?: number) => once(new Throttle(), { kind: "throttled", retryAfterMs }, 0);
   assert.deepEqual(waitFor(0), { waitMs: 1_000 });
   assert.deepEqual(waitFor(90_000), { waitMs: 90_000 });
@@ -88,7 +88,7 @@ Deno.test("Many requests refused together count as one refusal", () => {
   assert.deepEqual(once(throttle, UNAUTHORIZED, 20), { waitMs: 15_000 });
 });
 
-Deno.test("A welcome by an app that answers anyone does not take back another app's 401", () => {
+Deno.test("A response of another app does not end the wait after an app's 401", () => {
   const throttle = new Throttle();
   once(throttle, UNAUTHORIZED, 0, "app_api");
   once(throttle, WELCOME, 0, "spreed");
@@ -97,7 +97,7 @@ Deno.test("A welcome by an app that answers anyone does not take back another ap
   assert.equal(once(throttle, WELCOME, 15_000, "app_api"), "open");
 });
 
-Deno.test("A welcome sent before the refusal says nothing about it", () => {
+Deno.test("A response to a request sent before the refusal does not end it", () => {
   const throttle = new Throttle();
   const early = pass(throttle, 0);
   once(throttle, { kind: "throttled", retryAfterMs: 5_000 }, 0);

@@ -33,10 +33,10 @@ async function withTunnel(
   assert.equal(clock.pending, 0);
 }
 
-Deno.test("A tunnel through which nothing comes within a minute is warned of once", () =>
+Deno.test("No request through the tunnel within a minute is logged once", () =>
   withTunnel(async ({ ask, clock, warnings, log }) => {
     assert.match(log.lines[0].message, /frpc has to run beside/);
-    // The container's own health check uses the socket too, and says nothing of the tunnel.
+    // The container's health check uses the socket without the tunnel.
     assert.equal(await ask("/healthz"), "answer");
     await clock.advance(59_000);
     assert.deepEqual(warnings(), []);
@@ -53,7 +53,7 @@ Deno.test("A tunnel through which nothing comes within a minute is warned of onc
     assert.equal(log.lines.filter(({ message }) => message === "HaRP's tunnel works").length, 1);
   }));
 
-Deno.test("A tunnel that brings a request is not warned of", () =>
+Deno.test("After a request through the tunnel there is no warning", () =>
   withTunnel(async ({ ask, clock, warnings }) => {
     assert.equal(await ask("/heartbeat"), "answer");
     await clock.advance(3_600_000);

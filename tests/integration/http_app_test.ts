@@ -103,7 +103,7 @@ Deno.test("That the app's state cannot be kept is told in the answer, and is an 
   exApp.failure = new UpstreamError("Cannot write: 5ecret", { code: "state", retryable: false });
   await using api = await startApi({ exApp });
   const { status, json } = await api.request("PUT", "/enabled?enabled=0");
-  assert.deepEqual([status, json], [200, { error: "Cannot keep whether the app is enabled" }]);
+  assert.deepEqual([status, json], [200, { error: "Cannot store whether the app is enabled" }]);
   assert.equal(exApp.isEnabled, true);
   assert.match(await api.meter.render(), /transcription_errors_total\{type="state"\} 1\n/);
 });
