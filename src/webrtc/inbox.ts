@@ -1,20 +1,20 @@
 /**
- * A bounded queue between the network, which cannot be slowed, and a reader that takes packets as they come: it fills
- * only while this thread is busy. Then the oldest packet is dropped. So is what comes faster than anybody speaks, from
- * whom it may: every drop is counted.
+ * A bounded queue between the network, which cannot be slowed down, and the reader of a speaker's packets. It fills only
+ * while this thread is busy; when full the oldest packet is dropped. Packets beyond the rate of any Opus stream are
+ * dropped too. Every drop is counted.
  */
 import { type AudioLedger, Budget, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
 import type { Inbox } from "../flow/mod.ts";
-import { PacketRing } from "./packet_ring.ts";
+import { PacketQueue } from "./packet_queue.ts";
 
 export class RtpInbox implements Inbox<RtpPacket>, Disposable {
   onArrival: () => void = () => {};
-  readonly #waiting = new PacketRing(LIMITS.rtpInboxPackets);
+  readonly #waiting = new PacketQueue(LIMITS.rtpInboxPackets);
   readonly #budget = new Budget(LIMITS.rtpPacketsPerSecond);
   #ended = false;
+  /** Dropped since the last `takeDropped`. */
   #dropped = 0;
-  #taken = 0;
-  /** Dropped and not in a metric yet. */
+  /** Dropped since the last `report`, by reason. */
   #overflowed = 0;
   #tooFast = 0;
 
@@ -28,9 +28,9 @@ export class RtpInbox implements Inbox<RtpPacket>, Disposable {
     return this.#waiting.size;
   }
 
-  /** Takes a copy of the packet. */
+  /** Copies the packet. */
   push(packet: RtpPacket): void {
-    if (this.#ended) return; // nobody counts on it any more
+    if (this.#ended) return;
     this.ledger.add("received");
     if (!this.#budget.spend(packet.arrivedMs)) {
       this.#tooFast++;
@@ -47,12 +47,12 @@ export class RtpInbox implements Inbox<RtpPacket>, Disposable {
 
   /** Packets dropped since the last call. */
   takeDropped(): number {
-    const since = this.#dropped - this.#taken;
-    this.#taken += since;
-    return since;
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return dropped;
   }
 
-  /** Moves drops since the last call to the metrics; not per packet, where the labels would cost more than the drop. */
+  /** Adds drops since the last call to the metrics; not per packet, where the labels would cost more than the drop. */
   report(): void {
     if (this.#overflowed > 0) this.meter.count("tiro_queue_dropped_total", "rtp_inbox", this.#overflowed);
     if (this.#tooFast > 0) this.meter.count("tiro_rtp_refused_total", "too_fast", this.#tooFast);
@@ -66,7 +66,7 @@ export class RtpInbox implements Inbox<RtpPacket>, Disposable {
     this.report();
   }
 
-  /** Ends it; what nobody took is dropped. */
+  /** Ends the source; packets still waiting are dropped. */
   [Symbol.dispose](): void {
     this.end();
     this.#overflow(this.#waiting.clear());

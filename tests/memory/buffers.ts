@@ -31,7 +31,7 @@ export const BUFFERS: readonly Buffer[] = [
     owner: "speaker",
     name: "RTP inbox",
     bounds: ["rtpInboxPackets", "DATAGRAM_BYTES_MAX: webrtc/udp_socket.ts"],
-    bytes: "2 * pow2(rtpInboxPackets * DATAGRAM_BYTES_MAX) + rtpInboxPackets * 26",
+    bytes: "rtpInboxPackets * (DATAGRAM_BYTES_MAX + 2 * ENTRY)",
     full: 'the oldest packet goes, `tiro_queue_dropped_total{queue="rtp_inbox"}`',
     isFilled: true,
   },
