@@ -1,8 +1,8 @@
 /**
- * Stands between our sockets and werift, which believes what anybody sends: STUN and DTLS get through as stun_guard.ts
- * and dtls_guard.ts judge them, whether they come by UDP or by a TURN relay. Media goes its own way (rtp_tap.ts).
+ * Filters datagrams before werift, which trusts any sender: STUN and DTLS pass as stun_guard.ts and dtls_guard.ts decide,
+ * whether received over UDP or through a TURN relay. Media is taken by rtp_tap.ts.
  *
- * Reaches into werift's insides; read in and true of werift 0.25.2.
+ * Depends on werift internals, as of 0.25.2.
  */
 import { Buffer } from "node:buffer";
 import { type Connection as IceConnection, DtlsClient, type Protocol, type RTCDtlsTransport } from "werift";
@@ -27,43 +27,44 @@ export type DatagramRefusal =
 
 export interface GuardOptions {
   clock: Clock;
-  /** A datagram, or so many, went no further. */
+  /** One datagram was discarded, or `count`. */
   onRefused: (reason: DatagramRefusal, count?: number) => void;
 }
 
-/** Part of what werift's ICE has of each socket or TURN allocation. */
+/** The used part of werift's protocol objects, one for each socket or TURN allocation. */
 interface GuardedProtocol {
   /** Opens the socket. */
   connectionMade?: (...options: unknown[]) => Promise<void>;
-  /** Of a socket of our own, once it is open. */
+  /** Our own socket, once it is open. */
   transport?: unknown;
   transactions?: Transactions;
-  /** Of a TURN allocation. */
+  /** The TURN allocation. */
   turn?: { transactions: Transactions };
   handleStunMessage?: (datagram: Buffer, from: Address) => void;
   onRequestReceived: Protocol["onRequestReceived"];
 }
 
-/** STUN requests under way, by their transaction ids. */
+/** Pending STUN requests by transaction id. */
 type Transactions = Record<string, { expectedAddr: Address } | undefined>;
 
-/** Addresses of the peer's that it did not signal. As many as it may signal; an SFU has one or two behind a NAT. */
+/** Peer-reflexive candidates, as many as the peer may signal; an SFU has one or two behind a NAT. */
 const REFLEXIVE_MAX = 16;
-/** Checks that come before we begin to check ourselves; werift looks at them then. */
+/** Checks that arrive before ours start, which werift handles then. */
 const EARLY_CHECKS_MAX = 16;
-/** Addresses a closed socket is open to; more than a peer and its servers have. */
+/** Addresses a closed gate admits; more than a peer and its servers have. */
 const KNOWN_MAX = 64;
-/** What AES-GCM adds: a nonce and a tag (RFC 5288). */
+/** Overhead of AES-GCM: a nonce and a tag (RFC 5288). */
 const GCM_BYTES = 8 + 16;
 
-/** Before anything is gathered: protocols there are already are not guarded. To be disposed of before the sockets. */
+/** Call before gathering: existing protocols are not guarded. Dispose before the sockets are closed. */
 export function guardDatagrams(
   transport: RTCDtlsTransport,
   ice: IceConnection,
   options: GuardOptions,
 ): Disposable {
+  const { clock, onRefused } = options;
   const guard = new Guard(transport, options);
-  const gates = new Set<FloodGate>();
+  const gates: FloodGate[] = [];
   const ensure: (protocol: GuardedProtocol) => void = ice["ensureProtocol"].bind(ice);
   ice["ensureProtocol"] = (protocol: GuardedProtocol): void => {
     repairRoles(ice, protocol);
@@ -80,8 +81,13 @@ export function guardDatagrams(
         await connectionMade(...opening);
         const { transport: socket } = protocol;
         if (!(socket instanceof DatagramTransport)) return;
-        const gate = gateOf(socket, view, options);
-        gates.add(gate);
+        const gate = new FloodGate({
+          clock,
+          socket,
+          known: () => view.known,
+          onDropped: (count) => onRefused("flood", count),
+        });
+        gates.push(gate);
         socket.onForged = (from) => {
           if (!view.isPeer(from)) gate.refused();
         };
@@ -94,7 +100,7 @@ export function guardDatagrams(
     }
   };
   transport.onStateChange.subscribe((state) => {
-    // Fragments of messages that never became whole.
+    // Frees fragments of incomplete messages.
     if (state === "connected") Object.assign(transport.dtls ?? {}, { bufferFragmentedHandshakes: [] });
   });
   return {
@@ -102,16 +108,6 @@ export function guardDatagrams(
       for (const gate of gates) gate[Symbol.dispose]();
     },
   };
-}
-
-function gateOf(socket: DatagramTransport, ice: WeriftIce, { clock, onRefused }: GuardOptions): FloodGate {
-  return new FloodGate({
-    clock,
-    admitOnly: (addresses) => socket.admitOnly(addresses),
-    dropped: () => socket.dropped,
-    known: () => ice.known,
-    onDropped: (count) => onRefused("flood", count),
-  });
 }
 
 class Guard {
@@ -123,17 +119,15 @@ class Guard {
     private readonly options: GuardOptions,
   ) {}
 
-  /** What werift may have of a datagram that is no media. */
+  /** The parts of a datagram other than media that werift may have. */
   admit(datagram: Uint8Array, from: Address, ice: WeriftIce): readonly Uint8Array[] {
-    if (isStun(datagram)) {
-      const verdict = this.#stun.judge(datagram, from, this.options.clock.now(), ice);
-      if (verdict === "pass") {
-        ice.makeRoom();
-        return [datagram];
-      }
-      return verdict === "ignore" ? NOTHING : this.#refuse(verdict);
-    }
-    return isDtls(datagram) ? this.#admitDtls(datagram, from, ice) : this.#refuse("unknown_protocol");
+    if (isDtls(datagram)) return this.#admitDtls(datagram, from, ice);
+    if (!isStun(datagram)) return this.#refuse("unknown_protocol");
+    const verdict = this.#stun.judge(datagram, from, this.options.clock.now(), ice);
+    if (verdict === "ignore") return NOTHING;
+    if (verdict !== "pass") return this.#refuse(verdict);
+    ice.makeRoom();
+    return [datagram];
   }
 
   #admitDtls(datagram: Uint8Array, from: Address, ice: WeriftIce): readonly Uint8Array[] {
@@ -141,7 +135,7 @@ class Guard {
     const isOver = state === "closed" || state === "failed";
     const phase = isOver ? "ended" : dtls?.connected ? "connected" : "handshake";
     const isPeer = ice.isPeer(from);
-    if (isPeer && !dtls) return [datagram]; // the peer begins before we do; there is nobody yet who could keep it
+    if (isPeer && !dtls) return [datagram]; // from before our side starts: nothing stores it yet
     const verdict = this.#dtls.judge(datagram, this.options.clock.now(), {
       phase,
       isPeer,
@@ -162,7 +156,7 @@ class Guard {
 
 const NOTHING: readonly Uint8Array[] = [];
 
-/** What werift's ICE knows, from where one of its sockets or TURN allocations is. */
+/** The state of werift's ICE agent, as one socket or TURN allocation sees it. */
 class WeriftIce implements IceView {
   constructor(private readonly ice: IceConnection, private readonly protocol: GuardedProtocol) {}
 
@@ -176,7 +170,7 @@ class WeriftIce implements IceView {
     return this.ice.remoteCandidates.some(({ host, port }) => isSameAddress([host, port], from));
   }
 
-  /** Who may send something that is not nothing: the peer, and who was asked. */
+  /** Addresses of the peer and of servers with a pending request. */
   get known(): readonly Address[] {
     const peer = this.ice.remoteCandidates.map(({ host, port }): Address => [host, port]);
     const asked = Object.values(this.#transactions).flatMap((asked) => asked ? [asked.expectedAddr] : []);
@@ -188,7 +182,7 @@ class WeriftIce implements IceView {
     return reflexive.length < REFLEXIVE_MAX;
   }
 
-  /** Before a check is handed on: the oldest that waits makes room. It was answered. */
+  /** Drops the oldest early check, which has been responded to, before another is passed on. */
   makeRoom(): void {
     const early: unknown[] = this.ice["earlyChecks"];
     if (early.length === EARLY_CHECKS_MAX) early.shift();

@@ -1,10 +1,9 @@
 /**
- * One werift peer connection with our settings and a clean end. What reaches into werift's insides is here and in what
- * is imported below, each with its reason; all of it was read in and holds for werift 0.25.2. Knows nothing of sids,
- * offers or audio.
+ * One werift peer connection with our settings and a clean end. Code that depends on werift internals (as of 0.25.2) is
+ * here and in what is imported below, each with its reason. Knows nothing of sids, offers or audio.
  *
- * Not followed on purpose: no trickle from us (the description already has all our candidates), no RTCP but receiver
- * reports and what they need (no NACK: audio cannot wait for a packet to come again), no ICE over TCP but through TURN.
+ * Not followed on purpose: no trickle ICE from us (the description already has all our candidates), no RTCP but receiver
+ * reports and what they need (no NACK: a retransmitted packet would be too late), ICE-TCP only through TURN.
  */
 import {
   Connection as IceConnection,
@@ -35,17 +34,17 @@ export interface PeerOptions {
   iceServers: readonly IceServer[];
   network: WebRtcNetwork;
   codecs: { audio: RTCRtpCodecParameters[]; video: RTCRtpCodecParameters[] };
-  /** Every authenticated RTP packet. Good until the next one. */
+  /** Every authenticated RTP packet. Valid until the next one. */
   onRtp: (packet: ReceivedRtp) => void;
-  /** A packet was not passed on: forged, repeated or broken. */
+  /** An SRTP or SRTCP packet was discarded: forged, repeated or malformed. */
   onRefused?: (reason: SrtpRefusal | SrtcpRefusal) => void;
-  /** A datagram of another kind was not let in: forged, of a stranger, or too many. */
+  /** Other datagrams were discarded: forged, from a stranger, or too many. */
   onDatagramRefused?: (reason: DatagramRefusal, count?: number) => void;
-  /** The other end has closed the connection, once it was made. */
+  /** The peer has closed an established connection. */
   onEnded?: () => void;
-  /** While it is being made it came a step further; how far away the other end is, ms, once that is known. */
+  /** Connecting made progress; with the round-trip time to the peer, ms, once it is known. */
   onProgress?: (roundTripMs: number | undefined) => void;
-  /** For when packets came, and when to report that. */
+  /** For arrival times and the schedule of reports. */
   clock?: Clock;
 }
 
@@ -54,30 +53,24 @@ export const opusCodec = () =>
   new RTCRtpCodecParameters({ mimeType: "audio/opus", clockRate: 48_000, channels: 2, payloadType: 111 });
 
 /**
- * What is not used for this long after the connection was made is closed. An SFU that nominates each pair that works
- * (libnice does) has gone over to the best of them by then.
+ * Sockets and relays unused for this long after connecting are closed. By then an SFU that nominates every working pair
+ * (as libnice does) has switched to the best one.
  */
 const UNUSED_MS = 10_000;
-/** Longest timer werift sleeps on while it connects and cannot be told to stop: 100 ms before DTLS; and a margin. */
+/** Longest timer of werift's that cannot be cancelled while it connects: 100 ms before DTLS; and a margin. */
 const STARTUP_SLEEP_MS = 120;
 
 export class Peer implements AsyncDisposable {
   readonly connection: RTCPeerConnection;
-  readonly #onRtp: PeerOptions["onRtp"];
-  readonly #onRefused: (reason: SrtpRefusal | SrtcpRefusal) => void;
-  readonly #onDatagramRefused: (reason: DatagramRefusal, count?: number) => void;
-  readonly #onEnded: () => void;
-  readonly #onProgress: (roundTripMs: number | undefined) => void;
+  readonly #options: PeerOptions;
   readonly #clock: Clock;
   readonly #taps: Disposable[] = [];
-  readonly #iceServers: readonly IceServer[];
-  readonly #network: WebRtcNetwork;
   readonly #gatherers: Gatherer[] = [];
-  #unused: Disposable | undefined;
+  #pruning: Disposable | undefined;
   readonly #transports = new Set<RTCDtlsTransport>();
-  /** What werift still waits for and cannot be told to stop. */
+  /** Work of werift's that cannot be cancelled. */
   readonly #lingering = new Set<Promise<unknown>>();
-  /** ICE restarts whose checks go on. werift's promise of them never settles where they have no answer. */
+  /** ICE restarts being checked. werift's promise of an unanswered one never settles. */
   #restarts = 0;
   #gathering: Promise<unknown> = Promise.resolve();
   #started = false;
@@ -85,20 +78,13 @@ export class Peer implements AsyncDisposable {
   #ended?: Promise<void>;
 
   constructor(options: PeerOptions) {
-    const { iceServers, network, codecs, onRtp, onRefused, clock } = options;
-    this.#iceServers = iceServers;
-    this.#network = network;
-    this.#onRtp = onRtp;
-    this.#onRefused = onRefused ?? (() => {});
-    this.#onDatagramRefused = options.onDatagramRefused ?? (() => {});
-    this.#onEnded = options.onEnded ?? (() => {});
-    this.#onProgress = options.onProgress ?? (() => {});
-    this.#clock = clock ?? systemClock;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.connection = new RTCPeerConnection({
-      codecs,
+      codecs: options.codecs,
       headerExtensions: { audio: [], video: [] },
       bundlePolicy: "max-bundle",
-      // Sockets and servers are gather.ts' business.
+      // gather.ts has the sockets and servers.
       iceServers: [],
       iceUseIpv4: false,
       iceUseIpv6: false,
@@ -106,12 +92,12 @@ export class Peer implements AsyncDisposable {
   }
 
   /**
-   * Sets the local description, gathers, and gives the SDP with all our candidates. The caller sees to it that no
-   * `close` comes between its other calls on `connection`: werift's description methods never settle on a closed one.
+   * Sets the local description, gathers, and returns the SDP with all our candidates. The caller must not let `close`
+   * run between its other calls on `connection`: on a closed one werift's description methods never settle.
    */
   async setLocal(description: RTCSessionDescription): Promise<string> {
     this.#adoptTransports();
-    if (description.type === "answer") this.#listen();
+    if (description.type === "answer") this.#receiveOnly();
     const gathering = this.connection.setLocalDescription(description);
     this.#gathering = gathering.catch(() => {});
     await gathering;
@@ -120,7 +106,7 @@ export class Peer implements AsyncDisposable {
       this.#resumeChecks();
     }
     const { sdp = "" } = this.connection.localDescription ?? {};
-    // A peer that is told so gives up once the pairs it has have failed (RFC 8863), before a relay could come.
+    // With end-of-candidates the peer fails once its pairs have failed (RFC 8863), before a relay could come.
     return this.isAsking ? sdp.replaceAll("a=end-of-candidates\r\n", "") : sdp;
   }
 
@@ -136,24 +122,24 @@ export class Peer implements AsyncDisposable {
     return this.#gatherers.some(({ portsUsedUp }) => portsUsedUp);
   }
 
-  /** Whether no pair of candidates was found yet, and a relay that was asked for could make one. */
+  /** Whether no candidate pair works yet and a pending TURN allocation could still provide one. */
   get isAsking(): boolean {
     const isChecking = [...this.#transports].some(({ state }) => state === "new");
     return isChecking && this.#gatherers.some(({ isAsking }) => isAsking);
   }
 
-  /** How far it came, for when it does not work. */
+  /** The stage at which connecting failed. */
   get failure(): AudioLoss {
     for (const { state, iceTransport } of this.#transports) {
       if (state === "connected" || state === "closed") continue;
-      // The handshake begins once a pair was found.
+      // DTLS starts once a pair works.
       if (state !== "new") return "dtls_failed";
       return iceTransport.connection.candidatePairs.length > 0 ? "no_pair" : "no_candidates";
     }
     return "transport_failed";
   }
 
-  /** Closes the sockets: no packet comes or goes any more. Timers of werift's may still run for a moment. */
+  /** Closes the sockets: no packet is sent or received any more. Timers of werift's may still run for a moment. */
   close(): Promise<void> {
     return this.#closed ??= this.#close();
   }
@@ -165,18 +151,18 @@ export class Peer implements AsyncDisposable {
 
   async #close(): Promise<void> {
     for (const tap of this.#taps) tap[Symbol.dispose]();
-    this.#unused?.[Symbol.dispose]();
+    this.#pruning?.[Symbol.dispose]();
     for (const gatherer of this.#gatherers) gatherer.abort();
-    // Sockets that are being opened belong to the connection only once they are: closing earlier would leak them.
+    // The connection owns sockets only once they are open: closing earlier would leak those being opened.
     await this.#gathered();
-    // A DTLS flight sleeps and sends again until the handshake is past it; past everything ends it at its next look.
+    // A DTLS flight is retransmitted until the handshake is past it; a number past all ends it at its next timer.
     for (const { dtls } of this.#transports) if (dtls) dtls.dtls.flight = Number.MAX_SAFE_INTEGER;
     await Promise.all(this.#gatherers.map((gatherer) => gatherer.close()));
     await this.connection.close();
     await this.#closeIce(); // werift does not wait for its sockets
   }
 
-  /** Resolves when the description being set is, or when it hangs: gathering takes no longer than its bound. */
+  /** Resolves when the pending description is set, or hangs: gathering takes no longer than its limit. */
   async #gathered(): Promise<void> {
     const late = Promise.withResolvers<void>();
     using _timer = this.#clock.timer(2 * GATHER_TIMEOUT_MS, () => late.resolve());
@@ -188,43 +174,42 @@ export class Peer implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
-    const isConnecting = this.#started && this.connection.connectionState !== "connected";
-    const mayBeConnecting = isConnecting || this.#restarts > 0;
+    const mayBeConnecting = this.#restarts > 0 ||
+      this.#started && this.connection.connectionState !== "connected";
     await this.close();
     if (mayBeConnecting) await new Promise((resolve) => setTimeout(resolve, STARTUP_SLEEP_MS));
     while (this.#lingering.size > 0) await Promise.all(this.#lingering);
-    // ICE that was won at the moment of closing goes on to start its consent timers, and TURN may have answered late.
+    // ICE that connects during closing still starts its consent timers, and TURN may have responded late.
     await this.#closeIce();
   }
 
   /** Sets up the transports werift made since the last call, before they gather. */
   #adoptTransports(): void {
+    const { iceServers, network, onRtp, onRefused, onDatagramRefused, onProgress } = this.#options;
+    const clock = this.#clock;
     for (const transport of this.connection.dtlsTransports) {
       if (this.#transports.has(transport)) continue;
       this.#transports.add(transport);
       const ice = iceOf(transport);
-      // Without one of ours werift has a public STUN server.
+      // werift's default is a public STUN server.
       ice.stunServer = undefined;
-      this.#gatherers.push(
-        new Gatherer(ice, {
-          iceServers: this.#iceServers,
-          network: this.#network,
-          linger: (work) => void this.#linger(work),
-          onLateRelay: () => this.#onProgress(undefined),
-        }),
-      );
+      const linger = (work: Promise<unknown>) => void this.#linger(work);
+      const onLateRelay = () => onProgress?.(undefined);
+      this.#gatherers.push(new Gatherer(ice, { iceServers, network, linger, onLateRelay }));
       demandPossession(transport);
-      this.#followHandshake(transport);
-      this.#followEnd(transport);
-      const guard = { clock: this.#clock, onRefused: this.#onDatagramRefused };
-      this.#taps.push(guardDatagrams(transport, ice, guard));
-      const tap = { clock: this.#clock, onRtp: this.#onRtp, onRefused: this.#onRefused };
-      this.#taps.push(tapRtp(transport, ice, tap));
+      this.#follow(transport);
+      this.#taps.push(
+        guardDatagrams(transport, ice, {
+          clock,
+          onRefused: (reason, count) => onDatagramRefused?.(reason, count),
+        }),
+        tapRtp(transport, ice, { clock, onRtp, onRefused: (reason) => onRefused?.(reason) }),
+      );
     }
   }
 
-  /** Who answers hears, and sends nothing: what is for sending can go. */
-  #listen(): void {
+  /** The answerer only receives: frees what is for sending. */
+  #receiveOnly(): void {
     if (this.#started) return;
     this.#started = true;
     for (const transport of this.#transports) {
@@ -238,33 +223,40 @@ export class Peer implements AsyncDisposable {
     }
   }
 
-  /** Keeps hold of the handshake's flights: each sleeps half a second or more after it was answered. */
-  #followHandshake(transport: RTCDtlsTransport): void {
+  /** werift's connection stays connected without its DTLS. */
+  #follow(transport: RTCDtlsTransport): void {
+    let wasConnected = false;
     transport.onStateChange.subscribe((state) => {
-      if (state !== "connecting") return;
-      const roundTripMs = () => 1_000 * (iceOf(transport).nominated?.rtt ?? 0);
-      const seen = new Set<number>();
-      this.#onProgress(roundTripMs());
-      queueMicrotask(() => { // the DTLS socket is made right after the state is told
-        const { dtls } = transport;
-        if (!dtls) return;
-        if (dtls instanceof DtlsClient) extendHandshake(dtls);
-        const handle = dtls.onHandleHandshakes;
-        dtls.onHandleHandshakes = (messages) => {
-          if (this.#closed) return Promise.resolve();
-          // What is only repeated is no progress.
-          if (messages.some(({ msg_type }) => !seen.has(msg_type))) this.#onProgress(roundTripMs());
-          for (const { msg_type } of messages) seen.add(msg_type);
-          return this.#linger(handle(messages));
-        };
-        if (!(dtls instanceof DtlsClient)) return;
-        const connect = dtls.connect.bind(dtls);
-        dtls.connect = () => this.#closed ? Promise.resolve() : this.#linger(connect());
-      });
+      if (state === "connecting") this.#followHandshake(transport);
+      if (wasConnected && !this.#closed) this.#options.onEnded?.();
+      wasConnected = state === "connected";
     });
   }
 
-  /** A restart that fails shows in the connection's state. */
+  /** Reports progress, and keeps the promises of flights: each sleeps half a second or more after its response. */
+  #followHandshake(transport: RTCDtlsTransport): void {
+    const seen = new Set<number>();
+    const progressed = () => this.#options.onProgress?.(1_000 * (iceOf(transport).nominated?.rtt ?? 0));
+    progressed();
+    queueMicrotask(() => { // werift makes the DTLS socket right after this event
+      const { dtls } = transport;
+      if (!dtls) return;
+      if (dtls instanceof DtlsClient) extendHandshake(dtls);
+      const handle = dtls.onHandleHandshakes;
+      dtls.onHandleHandshakes = (messages) => {
+        if (this.#closed) return Promise.resolve();
+        // A retransmission is no progress.
+        if (messages.some(({ msg_type }) => !seen.has(msg_type))) progressed();
+        for (const { msg_type } of messages) seen.add(msg_type);
+        return this.#linger(handle(messages));
+      };
+      if (!(dtls instanceof DtlsClient)) return;
+      const connect = dtls.connect.bind(dtls);
+      dtls.connect = () => this.#closed ? Promise.resolve() : this.#linger(connect());
+    });
+  }
+
+  /** A failed restart is reported by the connection's state. */
   #resumeChecks(): void {
     for (const transport of this.#transports) {
       const checking = resumeChecks(transport);
@@ -275,25 +267,16 @@ export class Peer implements AsyncDisposable {
     }
   }
 
-  /** werift's connection stays connected without its DTLS. */
-  #followEnd(transport: RTCDtlsTransport): void {
-    let wasConnected = false;
-    transport.onStateChange.subscribe((state) => {
-      if (wasConnected && !this.#closed) this.#onEnded();
-      wasConnected = state === "connected";
-    });
-  }
-
   #pruneLater(): void {
-    if (this.#closed) return; // a handshake may be past stopping
-    this.#unused?.[Symbol.dispose]();
+    if (this.#closed) return; // the handshake may have completed anyway
+    this.#pruning?.[Symbol.dispose]();
     for (const gatherer of this.#gatherers) gatherer.watchUse();
-    this.#unused = this.#clock.timer(UNUSED_MS, () => {
+    this.#pruning = this.#clock.timer(UNUSED_MS, () => {
       for (const gatherer of this.#gatherers) this.#linger(gatherer.prune());
     });
   }
 
-  /** Keeps hold of what goes on by itself until the end. */
+  /** Makes the end wait for work that runs on. */
   #linger<T>(work: Promise<T>): Promise<T> {
     const settled: Promise<void> = work.then(() => {}, () => {}).finally(() =>
       this.#lingering.delete(settled)
@@ -303,11 +286,11 @@ export class Peer implements AsyncDisposable {
   }
 }
 
-/** werift declares the interface; this is its one implementation. */
+/** werift declares the interface; this is its only implementation. */
 function iceOf(transport: RTCDtlsTransport): IceConnection {
   const ice = transport.iceTransport.connection;
   if (!(ice instanceof IceConnection)) {
-    throw new TypeError("Cannot set up ICE: not the werift this was written for");
+    throw new TypeError("Cannot set up ICE: werift has another implementation; use werift 0.25.2");
   }
   return ice;
 }
