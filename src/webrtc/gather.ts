@@ -1,10 +1,10 @@
 /**
- * Gathers the candidates of a connection (RFC 8445, section 5.1) in werift's place, which opens a socket for each local
- * address, asks the first STUN and the first TURN server alone, and lets the answer wait for them. Here: a socket a
- * family, all servers at once, and a relay that comes after the answer is used all the same: the SFU learns its address
- * from our checks. Once the connection is made, what it does not use goes.
+ * Gathers the candidates of a connection (RFC 8445, section 5.1) in place of werift, which opens a socket for each local
+ * address, asks only the first STUN and the first TURN server, and delays the answer for them. Here: one socket a family,
+ * all servers at once, and a relay that comes after the answer is used all the same: the SFU learns its address from our
+ * checks. Once connected, what the connection does not use is closed.
  *
- * Reaches into werift's insides; read in and true of werift 0.25.2.
+ * Depends on werift internals, as of 0.25.2.
  */
 import {
   Candidate,
@@ -27,40 +27,41 @@ import { DatagramTransport, NoFreePort } from "./udp.ts";
 export interface GathererOptions {
   iceServers: readonly IceServer[];
   network: WebRtcNetwork;
-  /** Is given what cannot be told to stop. */
+  /** Receives promises of work that cannot be cancelled. */
   linger: (work: Promise<unknown>) => void;
-  /** A relay is there that is not in the local description. */
+  /** A relay was allocated after the local description was made. */
   onLateRelay: () => void;
 }
 
-/** A STUN server that can be reached answers in a tenth of it. */
+/** Ten times the usual response time of a reachable STUN server. */
 const STUN_TIMEOUT_MS = 500;
-/** An answer waits no longer for what there is to gather: two round trips of a relay 700 ms away, and a margin. */
+/** Longest delay of the SDP answer for gathering: two round trips to a relay 700 ms away, and a margin. */
 export const GATHER_TIMEOUT_MS = 1_500;
-/** Once one relay is there the others have this: a server that is down must not hold up the answer. */
+/** Delay for further relays after the first: a server that is down must not hold up the answer. */
 const OTHER_RELAYS_MS = 200;
 /** The highest local preference (RFC 8445, section 5.1.2.1). */
 const PREFERENCE_MAX = 65_535;
-/** Between the addresses of one socket and of the next; each offers fewer. */
+/** Between the addresses of one socket and of the next; a socket has fewer addresses. */
 const PREFERENCE_STEP = 16;
 
 export class Gatherer {
   readonly #ice: IceConnection;
   readonly #options: GathererOptions;
   readonly #servers: IceServers;
-  readonly #sockets: StunProtocol[] = [];
+  readonly #sockets = new Set<StunProtocol>();
   readonly #relays = new Set<StunOverTurnProtocol>();
-  /** Protocols that have carried something since the connection was made, other than the nominated one. */
+  /** Protocols other than the nominated one that have received data since `watchUse`. */
   readonly #used = new Set<unknown>();
   readonly #abort = new AbortController();
-  /** Relays that are being asked for. */
+  /** Pending TURN allocations. */
   #asked = 0;
   #started = false;
   /** Whether the local description is made. */
   #described = false;
-  #portsUsedUp = false;
+  /** Whether a socket could not be opened because no port of the range is free. */
+  portsUsedUp = false;
 
-  /** Before the connection gathers. */
+  /** Call before the connection gathers. */
   constructor(ice: IceConnection, options: GathererOptions) {
     this.#ice = ice;
     this.#options = options;
@@ -68,28 +69,23 @@ export class Gatherer {
     ice["getCandidatePromises"] = () => [this.#gather()];
   }
 
-  /** Whether a relay may still come. */
+  /** Whether a TURN allocation is pending. */
   get isAsking(): boolean {
     return this.#asked > 0;
   }
 
-  /** Whether a socket could not be opened because no port of the range is free. */
-  get portsUsedUp(): boolean {
-    return this.#portsUsedUp;
-  }
-
-  /** Ends what is under way, at once. */
+  /** Ends gathering at once. */
   abort(): void {
-    this.#abort.abort(new DOMException("The connection is closed", "AbortError"));
+    this.#abort.abort();
   }
 
-  /** Gives the relays back. The sockets, which they may go through, are werift's to close. */
+  /** Ends gathering and deallocates the relays. werift closes the sockets, which the relays may go through. */
   async close(): Promise<void> {
     this.abort();
     await Promise.all([...this.#relays].map((relay) => this.#remove(relay)));
   }
 
-  /** The connection is made: from now on it is noted what is used, for `prune`. */
+  /** Call once connected: records which protocols receive data, for `prune`. */
   watchUse(): void {
     this.#used.clear();
     const nominated = this.#ice.nominated?.protocol;
@@ -114,10 +110,7 @@ export class Gatherer {
     }
   }
 
-  /**
-   * Closes sockets and gives back relays that are not used: the SFU has chosen, and one that loses the path it chose
-   * is subscribed to anew.
-   */
+  /** Closes unused sockets and relays: the SFU has chosen a path, and losing that one needs a new subscription anyway. */
   async prune(): Promise<void> {
     const nominated = this.#ice.nominated?.protocol;
     if (!nominated || this.#abort.signal.aborted) return;
@@ -125,26 +118,25 @@ export class Gatherer {
     const unused = [...this.#relays].filter((relay) => !isUsed(relay));
     await Promise.all(unused.map((relay) => this.#remove(relay)));
     const carriers = new Set([...this.#relays].map(({ turn: { transport } }) => carrierOf(transport)));
-    for (const socket of [...this.#sockets]) {
-      if (isUsed(socket) || carriers.has(transportOf(socket))) continue;
-      this.#sockets.splice(this.#sockets.indexOf(socket), 1);
-      await this.#remove(socket);
-    }
+    const idle = [...this.#sockets].filter((socket) => !isUsed(socket) && !carriers.has(transportOf(socket)));
+    await Promise.all(idle.map((socket) => this.#remove(socket)));
   }
 
-  /** Resolves when the answer can go. Never rejects. */
+  /** Resolves when the answer can be sent. Never rejects. */
   async #gather(): Promise<void> {
-    // An ICE restart: werift names again what there is.
+    // In an ICE restart werift signals the existing candidates again.
     if (this.#started) return;
     this.#started = true;
     for (const local of localSockets(this.#options.network)) await this.#open(local);
     const enough = Promise.withResolvers<void>();
     const timers = [setTimeout(enough.resolve, GATHER_TIMEOUT_MS)];
     const gathering = [
-      ...this.#sockets.flatMap((socket) => this.#servers.stun.map((server) => this.#reflect(socket, server))),
+      ...[...this.#sockets].flatMap((socket) =>
+        this.#servers.stun.map((server) => this.#reflect(socket, server))
+      ),
       ...this.#servers.turn.map(async (server, index) => {
-        const isThere = await this.#relay(server, index);
-        if (isThere && !this.#described) timers.push(setTimeout(enough.resolve, OTHER_RELAYS_MS));
+        const isAllocated = await this.#relay(server, index);
+        if (isAllocated && !this.#described) timers.push(setTimeout(enough.resolve, OTHER_RELAYS_MS));
       }),
     ];
     const all = Promise.all(gathering);
@@ -168,14 +160,14 @@ export class Gatherer {
         family === 4 ? { udp4: host } : { udp6: host },
       );
     } catch (error) {
-      if (error instanceof NoFreePort) this.#portsUsedUp = true;
+      if (error instanceof NoFreePort) this.portsUsedUp = true;
       return;
     }
     const { port } = transportOf(socket);
     socket.localIp = offered[0];
-    this.#sockets.push(socket);
+    this.#sockets.add(socket);
     ice["protocols"].push(socket);
-    const preference = PREFERENCE_MAX - this.#sockets.length * PREFERENCE_STEP;
+    const preference = PREFERENCE_MAX - this.#sockets.size * PREFERENCE_STEP;
     const candidates = offered.map((address, index) =>
       this.#candidate("host", address, port, preference - index)
     );
@@ -184,19 +176,16 @@ export class Gatherer {
     for (const candidate of candidates) ice["appendLocalCandidate"](candidate);
   }
 
-  /** Asks a STUN server what our address is seen as. */
+  /** Adds a server-reflexive candidate if a STUN server responds in time. */
   async #reflect(socket: StunProtocol, server: readonly [string, number]): Promise<void> {
     const ice = this.#ice;
     const base = socket.localCandidate;
-    // Nobody translates addresses of IPv6.
+    // NATs do not translate IPv6.
     if (!base || transportOf(socket).addressFamily === 6) return;
-    const ending = new AbortController();
-    const end = () => ending.abort();
-    const timer = setTimeout(end, STUN_TIMEOUT_MS);
-    this.#abort.signal.addEventListener("abort", end, { once: true });
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(STUN_TIMEOUT_MS)]);
     try {
       const request = new Message(methods.BINDING, classes.REQUEST);
-      const [response] = await socket.request(request, server, undefined, { signal: ending.signal });
+      const [response] = await socket.request(request, server, undefined, { signal });
       const [host, port]: [string, number] = response.getAttributeValue("XOR-MAPPED-ADDRESS");
       const isKnown = ice.localCandidates.some((known) =>
         known.type === "srflx" && known.host === host && known.port === port
@@ -206,22 +195,19 @@ export class Gatherer {
         this.#candidate("srflx", host, port, PREFERENCE_MAX, [base.host, base.port]),
       );
     } catch {
-      // It does not answer; another may, and our own address may do.
-    } finally {
-      clearTimeout(timer);
-      this.#abort.signal.removeEventListener("abort", end);
+      // No response; another server's or the host candidate may do.
     }
   }
 
-  /** Whether there is one. */
+  /** Whether a relay was allocated and added. */
   async #relay(server: TurnServer, index: number): Promise<boolean> {
     const ice = this.#ice;
     const { signal } = this.#abort;
     this.#asked++;
     try {
-      // A socket of each family will do.
+      // One socket of each family is enough.
       const sockets = [4, 6].flatMap((family) =>
-        this.#sockets.map(transportOf).find(({ addressFamily }) => addressFamily === family) ?? []
+        [...this.#sockets].map(transportOf).find(({ addressFamily }) => addressFamily === family) ?? []
       );
       const { linger, network: { caCerts } } = this.#options;
       const turn = await connectRelay(server, sockets, { signal, caCerts, linger });
@@ -241,7 +227,7 @@ export class Gatherer {
       if (this.#described) this.#options.onLateRelay();
       return true;
     } catch {
-      return false; // Another may answer, and a connection without a relay may do.
+      return false; // Another server may respond, and a connection without a relay may do.
     } finally {
       this.#asked--;
     }
@@ -274,6 +260,7 @@ export class Gatherer {
   async #remove(protocol: StunProtocol | StunOverTurnProtocol): Promise<void> {
     const ice = this.#ice;
     if (protocol instanceof StunOverTurnProtocol) this.#relays.delete(protocol);
+    else this.#sockets.delete(protocol);
     const all: unknown[] = ice["protocols"];
     ice["protocols"] = all.filter((each) => each !== protocol);
     ice.checkList = ice.checkList.filter((pair) => pair.protocol !== protocol);
@@ -281,14 +268,16 @@ export class Gatherer {
   }
 }
 
-/** StunProtocol's sockets are ours: see udp.ts. */
+/** StunProtocol's sockets are ours (udp.ts). */
 function transportOf({ transport }: StunProtocol): DatagramTransport {
   const socket: unknown = transport;
-  if (!(socket instanceof DatagramTransport)) throw new TypeError("Cannot gather: a socket is not ours");
+  if (!(socket instanceof DatagramTransport)) {
+    throw new TypeError("Cannot gather: werift made the socket; import udp.ts");
+  }
   return socket;
 }
 
-/** The socket that TURN goes through, when it is one of ICE's. */
+/** ICE's socket that a TURN allocation uses, if any. */
 function carrierOf(transport: unknown): DatagramTransport | undefined {
   return transport instanceof TurnSocket ? transport.socket : undefined;
 }
