@@ -1,29 +1,37 @@
 /**
- * Mends werift's ICE agent (RFC 8445); read in and true of werift 0.25.2. Importing this changes werift for the whole
- * process: it makes its agents where nobody can reach them.
+ * Repairs werift's ICE agent (RFC 8445). Depends on werift internals, as of 0.25.2. Importing this changes werift for the
+ * whole process, because it creates its agents itself.
  *
- * - Its user name fragments have 16 random bits and its passwords 88; 24 and 128 are the least (section 5.3).
- * - It keeps the credentials of every ICE restart, and the transaction id of every check, for the life of a connection.
- * - It checks no pairs after an ICE restart once DTLS is connected.
- * - It leaves a check unanswered that makes it change roles.
+ * - Username fragments have 16 random bits and passwords 88; the minimum is 24 and 128 (section 5.3).
+ * - The credentials of every ICE restart and the transaction ID of every check are kept for the life of a connection.
+ * - A connectivity check times out after 1.5 s, when a relay 700 ms away has just received our permission (section 14.3).
+ * - Consent checks (RFC 7675) are scheduled by the wall clock: set back an hour, none is sent for an hour, and after 30 s
+ *   every connection is lost.
+ * - No pairs are checked after an ICE restart once DTLS is connected.
+ * - A check that causes a role switch gets no response.
  */
 import { randomBytes } from "node:crypto";
 import { CandidatePair, Connection as IceConnection, type Protocol, type RTCDtlsTransport } from "werift";
 
-/** A check that is lost is sent again within a minute, and few others come meanwhile. */
+/** A lost check is retransmitted within a minute, in which few others arrive. */
 const TRANSACTION_IDS_MAX = 64;
-/** Those in use and those before, which the peer uses until the restart is answered (section 9). */
+/** The current ones, and the previous ones, which the peer uses until the restart is answered (section 9). */
 const CREDENTIALS_MAX = 2;
+/** Sent at 50, 150, 350, 750, 1,550 and 3,150 ms; times out at 6,350 ms. */
+const CHECK_RETRANSMISSIONS = 6;
+/** RFC 7675, section 5.1: a check every 5 s, and up to a fifth later. Nothing else in werift waits this way. */
+const CONSENT_WAIT_MAX_MS = 6_000;
 
-const werift = {
-  restart: IceConnection.prototype.restart,
-  noteIncomingRequest: CandidatePair.prototype.noteIncomingRequest,
-};
+const agent = IceConnection.prototype;
+const { restart } = agent;
+const checkRequestOptions: (pair: unknown) => { retransmissions?: number } = agent["checkRequestOptions"];
+const abortableDelay: (ms: number, signal: AbortSignal) => Promise<void> = agent["abortableDelay"];
+const { noteIncomingRequest } = CandidatePair.prototype;
 
-IceConnection.prototype.restart = function (this: IceConnection): Promise<void> {
-  const restarted = werift.restart.call(this);
+agent.restart = function () {
+  const restarted = restart.call(this);
   delete this.userHistory[this.localUsername];
-  // A letter first: numbers would not stay in order.
+  // The letter keeps the keys in order of insertion: objects sort numeric keys.
   this.localUsername = "u" + randomBytes(4).toString("hex");
   this.localPassword = randomBytes(16).toString("hex");
   this.userHistory[this.localUsername] = this.localPassword;
@@ -35,13 +43,21 @@ IceConnection.prototype.restart = function (this: IceConnection): Promise<void> 
   return restarted;
 };
 
-CandidatePair.prototype.noteIncomingRequest = function (this: CandidatePair, transactionId: string): boolean {
-  const ids = this["requestTransactionIds"];
-  if (ids.size === TRANSACTION_IDS_MAX) ids.clear();
-  return werift.noteIncomingRequest.call(this, transactionId);
+agent["checkRequestOptions"] = function (pair: unknown) {
+  return { ...checkRequestOptions.call(this, pair), retransmissions: CHECK_RETRANSMISSIONS };
 };
 
-/** Before werift listens to a protocol: changes roles where it would, so that it then goes on (section 7.3.1.1). */
+agent["abortableDelay"] = function (ms: number, signal: AbortSignal) {
+  return abortableDelay.call(this, Math.min(ms, CONSENT_WAIT_MAX_MS), signal);
+};
+
+CandidatePair.prototype.noteIncomingRequest = function (transactionId) {
+  const ids = this["requestTransactionIds"];
+  if (ids.size === TRANSACTION_IDS_MAX) ids.clear();
+  return noteIncomingRequest.call(this, transactionId);
+};
+
+/** Call before werift subscribes to a protocol: switches roles before werift would, so that it responds (section 7.3.1.1). */
 export function repairRoles(
   ice: IceConnection,
   { onRequestReceived }: Pick<Protocol, "onRequestReceived">,
@@ -53,7 +69,7 @@ export function repairRoles(
   });
 }
 
-/** Starts the checks of an ICE restart where werift does not; undefined when there is nothing to start. */
+/** Starts the checks of an ICE restart where werift does not; undefined when none are due. */
 export function resumeChecks({ state, iceTransport }: RTCDtlsTransport): Promise<void> | undefined {
   const { connection } = iceTransport;
   const isRestarted = state === "connected" && connection.generation > 0 && !connection.nominated;

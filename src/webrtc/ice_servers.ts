@@ -1,11 +1,11 @@
 /**
- * STUN and TURN servers as they are configured (RFC 7064, 7065), and as they are used: each TURN server's ways in one,
- * in the order they are tried, and no more servers than one connection may ask. Pure.
+ * Parses configured STUN and TURN servers (RFC 7064, 7065): one entry for each server, its transports in the order they
+ * are tried, and no more servers than one connection may ask.
  */
 import { isIP } from "node:net";
 import type { IceServer } from "../domain/mod.ts";
 
-/** `transport` tls is TLS over TCP. */
+/** One transport of a TURN server; `tls` is TLS over TCP. */
 export interface TurnWay {
   transport: "udp" | "tcp" | "tls";
   host: string;
@@ -15,7 +15,7 @@ export interface TurnWay {
 export interface TurnServer {
   username: string;
   credential: string;
-  /** UDP first: audio cannot wait for what TCP repeats. */
+  /** UDP first: retransmissions of TCP delay audio. */
   ways: readonly TurnWay[];
 }
 
@@ -24,10 +24,7 @@ export interface IceServers {
   turn: readonly TurnServer[];
 }
 
-/**
- * A second or third is there for when the first is down; each costs a request, or an allocation, for every connection
- * that is made.
- */
+/** The second and later are for when the first is down; each costs every connection a request or an allocation. */
 const STUN_SERVERS_MAX = 2;
 const TURN_SERVERS_MAX = 4;
 /** Of one server: UDP, TCP, TLS, and one more. */
@@ -37,71 +34,48 @@ const ORDER = { udp: 0, tcp: 1, tls: 2 };
 const PORTS = { stun: 3_478, stuns: 5_349, turn: 3_478, turns: 5_349 };
 const SCHEMES = ["stun", "stuns", "turn", "turns"] as const;
 
-/** What cannot be used is left out: other schemes, TURN without credentials, addresses that are none. */
+/** Ignores what cannot be used: other schemes, TURN without credentials, invalid addresses. */
 export function readIceServers(servers: readonly IceServer[]): IceServers {
-  const stun: (readonly [string, number])[] = [];
-  const turn: TurnServer[] = [];
+  const stun = new Map<string, readonly [string, number]>();
+  const turn = new Map<string, TurnServer>();
   for (const { urls, username, credential } of servers) {
     const ways: TurnWay[] = [];
-    for (const url of urls.map(parse)) {
-      if (!url) continue;
-      const { scheme, host, port, transport } = url;
-      if (scheme === "stun") {
-        if (!stun.some(([other, otherPort]) => other === host && otherPort === port)) stun.push([host, port]);
-      } else if (
-        scheme !== "stuns" && transport && !ways.some((way) => isSame(way, { transport, host, port }))
-      ) {
-        ways.push({ transport, host, port });
-      }
+    for (const { scheme, host, port, transport } of urls.flatMap(parse)) {
+      if (scheme === "stun") stun.set(`${host} ${port}`, [host, port]);
+      else if (scheme !== "stuns") ways.push({ transport, host, port });
     }
     if (ways.length === 0 || !username || !credential) continue;
-    // Where only UDP is named TCP is tried at the same port: servers listen on both unless told otherwise.
+    // Servers listen for TCP at the same port unless configured otherwise.
     if (ways.every(({ transport }) => transport === "udp")) {
       ways.push(...ways.map((way): TurnWay => ({ ...way, transport: "tcp" })));
     }
-    ways.sort((a, b) => ORDER[a.transport] - ORDER[b.transport]);
-    turn.push({ username, credential, ways: ways.slice(0, WAYS_MAX) });
+    // A server may have an entry for each of its transports, with the same credentials.
+    const key = JSON.stringify([username, credential, inOrder(ways)[0].host]);
+    turn.set(key, { username, credential, ways: inOrder([...turn.get(key)?.ways ?? [], ...ways]) });
   }
-  return { stun: stun.slice(0, STUN_SERVERS_MAX), turn: merged(turn).slice(0, TURN_SERVERS_MAX) };
+  return {
+    stun: [...stun.values()].slice(0, STUN_SERVERS_MAX),
+    turn: [...turn.values()].slice(0, TURN_SERVERS_MAX),
+  };
 }
 
-/** One server may be named once for each of its transports, with the same credentials. */
-function merged(servers: readonly TurnServer[]): TurnServer[] {
-  const found: TurnServer[] = [];
-  for (const server of servers) {
-    const same = found.findIndex(({ username, credential, ways }) =>
-      username === server.username && credential === server.credential && ways[0].host === server.ways[0].host
-    );
-    if (same < 0) {
-      found.push(server);
-      continue;
-    }
-    const { ways, ...credentials } = found[same];
-    const others = server.ways.filter((way) => !ways.some((known) => isSame(known, way)));
-    const all = [...ways, ...others].sort((a, b) => ORDER[a.transport] - ORDER[b.transport]);
-    found[same] = { ...credentials, ways: all.slice(0, WAYS_MAX) };
-  }
-  return found;
-}
-
-function isSame(a: TurnWay, b: TurnWay): boolean {
-  return a.transport === b.transport && a.host === b.host && a.port === b.port;
+/** The first ways to try, without repetitions. */
+function inOrder(ways: readonly TurnWay[]): TurnWay[] {
+  const distinct = new Map(ways.map((way) => [`${way.transport} ${way.host} ${way.port}`, way]));
+  return [...distinct.values()].sort((a, b) => ORDER[a.transport] - ORDER[b.transport]).slice(0, WAYS_MAX);
 }
 
 function parse(url: string) {
   const found = /^(stuns?|turns?):(?:\/\/)?(\[[^\]]+\]|[^:?]+)(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?$/i
     .exec(url.trim());
-  if (!found) return undefined;
+  if (!found) return [];
   const scheme = SCHEMES.find((known) => known === found[1].toLowerCase())!;
   const host = found[2].replace(/^\[|\]$/g, "");
   const port = Number(found[3] ?? PORTS[scheme]);
-  if (port < 1 || port > 65_535 || (found[2].startsWith("[") && isIP(host) !== 6)) return undefined;
+  if (port < 1 || port > 65_535 || (found[2].startsWith("[") && isIP(host) !== 6)) return [];
   const asked = found[4]?.toLowerCase();
-  // DTLS to a TURN server (turns over UDP) is nothing werift has.
-  const transport: TurnWay["transport"] | undefined = scheme === "turns"
-    ? asked === "udp" ? undefined : "tls"
-    : asked === "tcp"
-    ? "tcp"
-    : "udp";
-  return { scheme, host, port, transport };
+  // werift has no TURN over DTLS (turns with UDP).
+  if (scheme === "turns" && asked === "udp") return [];
+  const transport: TurnWay["transport"] = scheme === "turns" ? "tls" : asked === "tcp" ? "tcp" : "udp";
+  return [{ scheme, host, port, transport }];
 }

@@ -25,8 +25,6 @@ import { demandPossession } from "./possession.ts";
 import { tapRtp } from "./rtp_tap.ts";
 import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
 import type { SrtcpRefusal } from "./srtcp.ts";
-import "./checks.ts";
-import "./consent.ts";
 import "./turn.ts";
 import "./udp.ts";
 

@@ -1,8 +1,8 @@
 import assert from "@std/assert";
 import { Connection } from "werift";
-import "./consent.ts";
+import "./ice.ts";
 
-Deno.test("The wall clock set back by an hour delays no consent check by more than the 6 s between two", async () => {
+Deno.test("Setting the wall clock back by an hour delays no consent check by more than 6 s", async () => {
   const ice = new Connection(false, {});
   const startMs = performance.now();
   await ice["abortableDelay"](3_600_000, AbortSignal.timeout(30_000));
