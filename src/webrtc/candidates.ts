@@ -1,15 +1,11 @@
-/**
- * Remote ICE candidates on their way to werift (RFC 8839): which ones it may see, and where those wait that came
- * before their offer.
- */
+/** Remote ICE candidates (RFC 8839): which ones werift may use, and where those that precede their offer wait. */
 import { isIP, SocketAddress } from "node:net";
 import { type IceCandidate, LIMITS } from "../domain/mod.ts";
 import { isLinkLocal } from "./local_addresses.ts";
 
 /**
- * The text of a candidate werift may have, or undefined: for the end of candidates (see sdp.ts), what is no candidate,
- * TCP, names, addresses of IPv6 on a link that nobody names, and addresses that are nobody's own. Which section it was for
- * does not matter: only the audio's is connected.
+ * The normalised text of a usable candidate. Undefined for the end of candidates (see sdp.ts), malformed ones, TCP, names,
+ * link-local IPv6, and addresses that are not unicast. The media section is ignored: only the audio's is connected.
  */
 export function usableCandidate({ candidate }: IceCandidate): string | undefined {
   if (candidate.length > LIMITS.candidateChars) return undefined;
@@ -23,10 +19,9 @@ export function usableCandidate({ candidate }: IceCandidate): string | undefined
 }
 
 /**
- * As the kernel writes it: werift compares texts of addresses. Undefined for a name, which nothing a candidate says may
- * make us look up (`.local` above all), for IPv6 of one link or with a zone, of which Deno's isIP takes anything for its
- * name that SocketAddress then throws on, and for what is no host: the addresses of networks and groups, where one
- * datagram reaches many, and IPv4 in IPv6.
+ * As the kernel writes it, because werift compares addresses as text. Undefined for names, which are never looked up
+ * (`.local` above all), for IPv6 with a zone, where Deno's isIP accepts any zone but SocketAddress then throws, for
+ * unspecified, multicast and broadcast addresses, and for IPv4-mapped IPv6.
  */
 function canonical(address: string): string | undefined {
   if (address.includes("%")) return undefined;
@@ -43,18 +38,18 @@ function canonical(address: string): string | undefined {
   }
 }
 
-/** 224.0.0.0/4, and above it what is reserved and the broadcast address. */
+/** 224.0.0.0/4; the reserved and broadcast addresses are above it. */
 const MULTICAST = 224;
 
 /**
- * The addresses of a peer that are checked: the first LIMITS.candidatesPerOffer of an ICE generation, whether they come
- * with its offers or after them. Who sends an offer chooses them, and each costs checks.
+ * Limits the checked addresses of a peer to the first LIMITS.candidatesPerOffer of an ICE generation, signalled in the
+ * offer or after it. The offerer chooses them, and each costs checks.
  */
 export class PeerAddresses {
   #ufrag = "";
   readonly #addresses = new Set<string>();
 
-  /** The offer with those of its candidates that are checked. New credentials begin a generation (RFC 8839, 4.4.1.1). */
+  /** The offer with those of its candidates that are checked. New credentials start a generation (RFC 8839, 4.4.1.1). */
   describe(
     { sdp, ufrag, candidates }: { sdp: string; ufrag: string; candidates: readonly string[] },
   ): string {
@@ -66,16 +61,13 @@ export class PeerAddresses {
 
   /** Whether a usable candidate is to be checked. */
   admits(candidate: string): boolean {
-    const [address, port] = candidate.split(" ").slice(4);
-    const key = `${address} ${port}`;
-    if (this.#addresses.has(key)) return true;
-    if (this.#addresses.size >= LIMITS.candidatesPerOffer) return false;
-    this.#addresses.add(key);
-    return true;
+    const key = candidate.split(" ", 6).slice(4).join(" ");
+    if (this.#addresses.size < LIMITS.candidatesPerOffer) this.#addresses.add(key);
+    return this.#addresses.has(key);
   }
 }
 
-/** Candidates whose offer has not come. One bound for all sids; the oldest makes room. */
+/** Candidates that precede their offer. One limit for all sids; the oldest is dropped. */
 export class EarlyCandidates {
   #waiting: { sid: string; candidate: string }[] = [];
 
@@ -84,7 +76,7 @@ export class EarlyCandidates {
     this.#waiting.push({ sid, candidate });
   }
 
-  /** Hands out, in order, and forgets those of `sid`. */
+  /** Removes those of `sid` and returns them in order. */
   take(sid: string): string[] {
     const taken = this.#waiting.filter((early) => early.sid === sid);
     this.#waiting = this.#waiting.filter((early) => early.sid !== sid);

@@ -1,6 +1,6 @@
 /**
- * When a connection that is being made is given up, and another offer asked for: soon where nothing goes on, and not
- * while something does, however far away the other end is. Pure but for its timer.
+ * When to give up connecting, so that another offer is requested: soon without progress, later with it, however far away
+ * the peer is. Pure but for its timer.
  *
  *     waiting --a relay, a pair, a handshake message--> waiting a step longer --connected--> over
  *             '-- a step without any of them --> given up
@@ -9,20 +9,20 @@ import type { Clock } from "../domain/mod.ts";
 
 export interface ConnectDeadlineOptions {
   clock: Clock;
-  /** Whether a relay is still being asked for, and could be what is missing. */
+  /** Whether a TURN allocation is pending, so that the missing relay may still come. */
   isAsking: () => boolean;
   onLate: () => void;
 }
 
-/** To the first sign of the other end: on one continent everything is over in half a second. */
+/** For the first progress: on one continent connecting takes half a second in all. */
 const FIRST_STEP_MS = 3_000;
-/** A step beside its round trips: a machine that is busy with a crowd that joins. */
+/** For a step besides its round trips: a machine that is busy while a crowd joins. */
 const STEP_MS = 2_000;
-/** A flight of DTLS there and back, lost once and repeated. */
+/** A DTLS flight and its response, lost once and retransmitted. */
 const ROUND_TRIPS = 4;
-/** Time between two looks whether relays are still being asked for; that ends by itself. */
+/** Between two looks at `isAsking`; allocations end within their own limit. */
 const LOOK_MS = 500;
-/** Whoever is not connected by then will not be, whatever goes on. */
+/** Limit of connecting, with any progress. */
 const TOTAL_MS = 15_000;
 
 export class ConnectDeadline implements Disposable {
@@ -36,13 +36,13 @@ export class ConnectDeadline implements Disposable {
     this.#wait(FIRST_STEP_MS);
   }
 
-  /** It came a step further. `roundTripMs`: to the other end, once it is known. */
+  /** Extends the deadline by a step. `roundTripMs` is to the peer, once known. */
   progressed(roundTripMs: number | undefined): void {
     if (!this.#timer) return;
     this.#wait(roundTripMs === undefined ? FIRST_STEP_MS : STEP_MS + ROUND_TRIPS * roundTripMs);
   }
 
-  /** It is connected, or nobody waits for it. */
+  /** Call when connected or closed. */
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
