@@ -28,7 +28,7 @@ import {
   type SpawnWorker,
   startSpeakerHost,
 } from "./speakers/mod.ts";
-import { createSpeechToText, SttWaker } from "./stt/mod.ts";
+import { createSpeechToText, sttWaker } from "./stt/mod.ts";
 import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
@@ -166,7 +166,7 @@ export async function startService(
     log,
     meter,
   });
-  const waker = new SttWaker({ stt, scope: scope.child("waking"), clock, log });
+  const wakeStt = sttWaker({ stt, scope: scope.child("waking"), clock, log });
   const sessions = new Sessions({
     host,
     admission: host,
@@ -191,7 +191,7 @@ export async function startService(
     clock,
     log,
     meter,
-    onWanted: () => waker.wake(),
+    onWanted: wakeStt,
   });
   const exApp = config.exApp && new NextcloudExApp({
     ocs,

@@ -1,5 +1,5 @@
-/** What a session has recognised and nobody has read: bounded in number and in bytes, and it may not drop words. */
-import { LIMITS, type SttEvent } from "../domain/mod.ts";
+/** A session's events until they are read: bounded in number and bytes. Overflow ends the session, as words may not drop. */
+import { LIMITS, OverflowError, type SttEvent } from "../domain/mod.ts";
 import { BoundedQueue } from "../flow/mod.ts";
 
 export function sttEventQueue(): BoundedQueue<SttEvent> {
@@ -7,4 +7,10 @@ export function sttEventQueue(): BoundedQueue<SttEvent> {
     capacity: LIMITS.sttEvents,
     bytes: { max: LIMITS.sttEventBytes, of: (event) => "text" in event ? 2 * event.text.length : 0 },
   });
+}
+
+/** The error that ends the session where the queue is full; a cancelled queue ignores events. */
+export function pushEvent(queue: BoundedQueue<SttEvent>, event: SttEvent): OverflowError | undefined {
+  if (queue.push(event) || queue.dropped === 0) return undefined;
+  return new OverflowError("stt_events", LIMITS.sttEvents);
 }

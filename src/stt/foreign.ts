@@ -1,15 +1,16 @@
 /**
- * Tells when the other end speaks another protocol than its provider. Such a server takes audio and answers, so
- * nothing else shows that there will never be a caption. Protocols are told apart by outward signs (PROTOCOLS of
- * Vosk's, Kyutai's, Deepgram's, OpenAI's and Whisper's servers); nothing of a message is kept but the name.
+ * Detects a server that speaks another protocol than its provider. Such a server takes audio and answers, so nothing
+ * else shows that there will never be a caption. Protocols are distinguished by their messages' members (those of Vosk's,
+ * Kyutai's, Deepgram's, OpenAI's and Whisper's servers); only the protocol's name is kept of a message.
  */
-import { SttError } from "../domain/mod.ts";
+import { parseJson, type SttError } from "../domain/mod.ts";
+import { sessionFailed } from "./errors.ts";
 
-/** A message with the signs of a known protocol leaves little doubt; this much voice rules out a single stray one. */
+/** Voice sent before a known protocol fails the session: rules out a single stray message. */
 const KNOWN_VOICE_MS = 1_000;
-/** A message of no known protocol may be an extension of ours that is not understood yet. */
+/** Longer for an unknown protocol: its messages may be an extension of ours. */
 const UNKNOWN_VOICE_MS = 5_000;
-/** Shorter messages than this are never audio. */
+/** Shorter messages are never audio. */
 const AUDIO_BYTES_MIN = 1_024;
 /** MessagePack: a map of 1 to 15 members, then the text "type" (a string of four bytes). */
 const FIXMAP = { first: 0x81, last: 0x8f };
@@ -20,26 +21,26 @@ const MOSHI = new Set(["Ready", "Step", "Word", "EndWord", "Marker"]);
 const REALTIME =
   /^(session|transcription_session|input_audio_buffer|conversation\.item|transcription|response)\./;
 
-/** One session's. */
+/** For one session. */
 export class ForeignProtocol {
-  /** The protocol of the messages that were not understood; undefined while there were none. */
+  /** Protocol of the messages that were not understood. */
   #name: string | undefined;
   #isKnown = false;
   #understood = false;
   #voiceMs = 0;
   #longestSentBytes = 0;
 
-  /** The protocol that was recognised by its signs. */
+  /** The protocol, if it is a known one. */
   get known(): string | undefined {
     return this.#isKnown ? this.#name : undefined;
   }
 
-  /** A message of the provider's own protocol came. */
+  /** A message of the provider's own protocol arrived. */
   understood(): void {
     this.#understood = true;
   }
 
-  /** A message came that is none of the provider's. */
+  /** Another message arrived. */
   received(data: string | Uint8Array): void {
     if (this.#isKnown) return;
     const known = protocolOf(data, this.#longestSentBytes);
@@ -52,27 +53,19 @@ export class ForeignProtocol {
     if (audio.voiced) this.#voiceMs += audio.durationMs;
   }
 
-  /** The session's failure, once enough voice was sent and nothing that came was understood. */
+  /** The session's failure, once enough voice was sent and no message was understood. */
   failure(): SttError | undefined {
     if (this.#understood || this.#name === undefined) return undefined;
     if (this.#voiceMs < (this.#isKnown ? KNOWN_VOICE_MS : UNKNOWN_VOICE_MS)) return undefined;
     const guess = this.#isKnown ? `it looks like ${this.#name}` : `its ${this.#name} messages are not known`;
-    return new SttError(`Cannot go on with STT session: the server speaks another protocol, ${guess}`, {
-      code: "stt_foreign",
-      retryable: false,
-    });
+    return sessionFailed(`the server speaks another protocol, ${guess}`, "stt_foreign", false);
   }
 }
 
-/** The protocol a message belongs to, by its outward signs. */
 function protocolOf(data: string | Uint8Array, longestSentBytes: number): string | undefined {
   if (typeof data !== "string") return binaryProtocolOf(data, longestSentBytes);
-  try {
-    const json: unknown = JSON.parse(data);
-    return typeof json === "object" && json !== null ? jsonProtocolOf(json) : undefined;
-  } catch {
-    return undefined;
-  }
+  const json = parseJson(data);
+  return typeof json === "object" && json !== null ? jsonProtocolOf(json) : undefined;
 }
 
 function binaryProtocolOf(data: Uint8Array, longestSentBytes: number): string | undefined {

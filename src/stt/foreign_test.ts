@@ -44,7 +44,7 @@ Deno.test("The first messages of other servers name their protocol", () => {
   }
 });
 
-Deno.test("Messages of no known protocol fail it after five seconds of voice, text and binary alike", () => {
+Deno.test("Messages of no known protocol fail the session after five seconds of voice, text and binary alike", () => {
   for (
     const message of ['{"hello":"world"}', "hello", "7", "null", new Uint8Array([1, 2, 3]), new Uint8Array()]
   ) {
@@ -61,7 +61,7 @@ Deno.test("Messages of no known protocol fail it after five seconds of voice, te
   }
 });
 
-Deno.test("A server that was understood once, or says nothing, is never foreign", () => {
+Deno.test("A server that was understood once, or sends nothing, never fails", () => {
   const understood = new ForeignProtocol();
   understood.understood();
   understood.received('{"partial":"hello"}');
@@ -72,7 +72,7 @@ Deno.test("A server that was understood once, or says nothing, is never foreign"
   assert.equal(silent.failure(), undefined);
 });
 
-Deno.test("A failure carries nothing of a message", () => {
+Deno.test("A failure contains nothing of a message", () => {
   const protocol = new ForeignProtocol();
   protocol.received('{"partial":"my secret words"}');
   talk(protocol, 5_000);

@@ -1,7 +1,7 @@
-/** Speech-to-text: a folder per provider, one registry. Knows nothing of calls. */
+/** Speech-to-text: a folder per provider, one registry. */
 export { modalUrl } from "./kyutai/provider.ts";
 export { kyutaiStt } from "./kyutai/speech_to_text.ts";
 export { pocketsphinxAvailable, pocketsphinxStt } from "./pocketsphinx/speech_to_text.ts";
 export type { SttParts, SttProvider } from "./provider.ts";
 export * from "./registry.ts";
-export { SttWaker } from "./waker.ts";
+export { sttWaker } from "./waker.ts";

@@ -1,4 +1,4 @@
-/** What a speech-to-text provider is, and what the service lends it. */
+/** A speech-to-text provider, and what the service passes to it. */
 import type { Clock, Language, Meter, Provider, SpeechToText, SttFeatures } from "../domain/mod.ts";
 import type { TlsOptions } from "../flow/mod.ts";
 
@@ -9,7 +9,7 @@ export interface SttParts {
 }
 
 export interface SttProvider<Settings = unknown> extends Provider<SpeechToText, SttParts, Settings> {
-  /** Absent where only its server knows them. */
+  /** Absent where its server has to be asked. */
   readonly languages?: readonly Language[];
   readonly features: SttFeatures;
 }

@@ -1,4 +1,4 @@
-/** Which speech-to-text providers there are, by the name in STT_PROVIDER. The first is the default. */
+/** The speech-to-text providers, by their names in STT_PROVIDER. The first is the default. */
 import { ConfigError, findProvider, type ProviderChoice, type SpeechToText } from "../domain/mod.ts";
 import { kyutai } from "./kyutai/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
@@ -9,7 +9,7 @@ export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   pocketsphinx,
 ];
 
-/** Throws ConfigError that lists the names there are. */
+/** Throws ConfigError that lists the known names. */
 export function createSpeechToText({ provider, settings }: ProviderChoice, parts: SttParts): SpeechToText {
   const found = findProvider(STT_PROVIDERS, provider);
   if (found) return found.create(settings, parts);

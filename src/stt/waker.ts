@@ -1,63 +1,52 @@
 /**
- * Has speech-to-text start as soon as captions are asked for, if it sleeps while nobody needs it: by the time somebody
- * speaks a cold start of a minute has begun, or is over. At most one request at a time, and none while it was awake a
- * moment ago. Opens no session: a place at the recogniser is for who speaks.
+ * Starts speech-to-text that scales to zero as soon as captions are requested, so that a cold start of a minute overlaps
+ * the time before somebody speaks. At most one request at a time, and none for a minute after an answer. Opens no
+ * session: sessions are for speakers.
  */
 import { type Clock, codeOf, type Log, type SpeechToText } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
 
 export interface SttWakerOptions {
   stt: SpeechToText;
-  /** The waker's own. */
   scope: Scope;
   clock: Clock;
   log: Log;
 }
 
-/** A container that answered stays for a while without being used. */
+/** An idle container stays up longer than this. */
 const AWAKE_MS = 60_000;
-/** What took this long was asleep. */
-const SLEPT_MS = 3_000;
+/** A running server answers sooner. */
+const COLD_MS = 3_000;
 
-export class SttWaker {
-  readonly #options: SttWakerOptions;
-  #isWaking = false;
-  #awakeAtMs = -Infinity;
+/** The returned function starts speech-to-text where it may sleep, and does not wait for it. */
+export function sttWaker({ stt, scope, clock, log }: SttWakerOptions): () => void {
+  const provider = stt.name;
+  let isWaking = false;
+  let awakeAtMs = -Infinity;
 
-  constructor(options: SttWakerOptions) {
-    this.#options = options;
-  }
-
-  /** Returns at once. */
-  wake(): void {
-    const { stt, scope, clock } = this.#options;
-    const isAwake = clock.now() < this.#awakeAtMs + AWAKE_MS;
-    if (!stt.wake || this.#isWaking || isAwake || scope.signal.aborted) return;
-    this.#isWaking = true;
-    scope.run((signal) => this.#wake(signal));
-  }
-
-  async #wake(signal: AbortSignal): Promise<void> {
-    const { stt, clock, log } = this.#options;
-    const provider = stt.name;
+  const wake = async (signal: AbortSignal): Promise<void> => {
     const startMs = clock.now();
-    using _slow = clock.timer(SLEPT_MS, () => log.info("speech-to-text is starting", { provider }));
+    using _slow = clock.timer(COLD_MS, () => log.info("speech-to-text starting", { provider }));
     try {
       await stt.wake?.(signal);
-      this.#awakeAtMs = clock.now();
-      const tookMs = this.#awakeAtMs - startMs;
-      if (tookMs >= SLEPT_MS) {
-        log.info("speech-to-text has started", { provider, seconds: Math.round(tookMs / 1_000) });
+      awakeAtMs = clock.now();
+      const tookMs = awakeAtMs - startMs;
+      if (tookMs >= COLD_MS) {
+        log.info("speech-to-text started", { provider, seconds: Math.round(tookMs / 1_000) });
       }
     } catch (error) {
       signal.throwIfAborted();
-      // Whoever speaks finds out, reports it and goes on trying.
-      log.warn("speech-to-text cannot be woken", {
-        provider,
-        code: codeOf(error),
-      });
+      // A speaker's session reports it and retries.
+      log.warn("speech-to-text not started", { provider, code: codeOf(error) });
     } finally {
-      this.#isWaking = false;
+      isWaking = false;
     }
-  }
+  };
+
+  return () => {
+    const isAwake = clock.now() < awakeAtMs + AWAKE_MS;
+    if (!stt.wake || isWaking || isAwake || scope.signal.aborted) return;
+    isWaking = true;
+    scope.run(wake);
+  };
 }

@@ -3,9 +3,9 @@ import { type SpeechToText, SttError } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog } from "../../tests/fakes/telemetry.ts";
-import { SttWaker } from "./waker.ts";
+import { sttWaker } from "./waker.ts";
 
-function setup(wake?: (signal: AbortSignal) => Promise<void>) {
+function setup(answer?: (signal: AbortSignal) => Promise<void>) {
   const clock = new FakeClock();
   const log = new FakeLog();
   const scope = new Scope("waking");
@@ -16,51 +16,51 @@ function setup(wake?: (signal: AbortSignal) => Promise<void>) {
     languages: [],
     features: { acknowledges: false, latencyMs: 0 },
     open: () => Promise.reject(new Error("no session is wanted")),
-    ...wake && {
+    ...answer && {
       wake: (signal) => {
         woken++;
-        return wake(signal);
+        return answer(signal);
       },
     },
   };
-  const waker = new SttWaker({ stt, scope, clock, log });
+  const wake = sttWaker({ stt, scope, clock, log });
   return {
     clock,
     log,
     scope,
-    waker,
+    wake,
     woken: () => woken,
     lines: () => log.lines.map(({ message }) => message),
   };
 }
 
-Deno.test("A recogniser is woken once however many ask, and again when it may have gone to sleep", async () => {
+Deno.test("Speech-to-text is woken once for concurrent requests, and again when it may sleep", async () => {
   const cold = Promise.withResolvers<void>();
-  const { clock, scope, waker, woken, lines } = setup(() => cold.promise);
+  const { clock, scope, wake, woken, lines } = setup(() => cold.promise);
   await using _scope = scope;
-  for (let asked = 0; asked < 5; asked++) waker.wake();
+  for (let asked = 0; asked < 5; asked++) wake();
   await clock.advance(40_000);
-  waker.wake();
+  wake();
   assert.equal(woken(), 1);
   cold.resolve();
   await settle();
-  assert.deepEqual(lines(), ["speech-to-text is starting", "speech-to-text has started"]);
-  waker.wake();
+  assert.deepEqual(lines(), ["speech-to-text starting", "speech-to-text started"]);
+  wake();
   assert.equal(woken(), 1, "it is awake");
   await clock.advance(60_000);
-  waker.wake();
+  wake();
   await settle();
   assert.equal(woken(), 2);
-  assert.equal(lines().length, 2, "nobody needs to know of one that is awake");
+  assert.equal(lines().length, 2, "nothing is logged while it is awake");
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("One that cannot be woken is logged and asked again at the next request", async () => {
+Deno.test("A failure is logged, and the next request tries again", async () => {
   const failure = new SttError("Cannot open: test", { code: "stt_unreachable", retryable: true });
-  const { log, scope, waker, woken } = setup(() => Promise.reject(failure));
+  const { log, scope, wake, woken } = setup(() => Promise.reject(failure));
   await using _scope = scope;
   for (let asked = 0; asked < 2; asked++) {
-    waker.wake();
+    wake();
     await settle();
   }
   assert.equal(woken(), 2);
@@ -68,9 +68,9 @@ Deno.test("One that cannot be woken is logged and asked again at the next reques
   assert.equal(scope.signal.aborted, false);
 });
 
-Deno.test("Disposing the scope ends the wait, and a provider that never sleeps is left alone", async () => {
+Deno.test("Disposing the scope ends the request, and a provider that never sleeps gets none", async () => {
   const aborted = Promise.withResolvers<unknown>();
-  const { clock, scope, waker } = setup((signal) =>
+  const { clock, scope, wake } = setup((signal) =>
     new Promise((_, reject) => {
       signal.addEventListener("abort", () => {
         aborted.resolve(signal.reason);
@@ -78,15 +78,15 @@ Deno.test("Disposing the scope ends the wait, and a provider that never sleeps i
       });
     })
   );
-  waker.wake();
+  wake();
   await settle();
   await scope[Symbol.asyncDispose]();
   await aborted.promise;
-  waker.wake();
+  wake();
   assert.equal(clock.pending, 0);
 
   const awake = setup();
   await using _scope = awake.scope;
-  awake.waker.wake();
+  awake.wake();
   assert.equal(awake.scope.size, 0);
 });

@@ -1,76 +1,68 @@
 /**
- * What the Kyutai server on Modal says, as SttEvents. Two shapes exist and a session may meet either:
+ * Messages of the Kyutai server as SttEvents. Two formats exist, and a session may receive either:
  *
- *   deployed  `{type:"token", text}`, and perhaps one day `vad_end`, `ping`, `error {message}`
+ *   deployed  `{type:"token", text}`, `vad_end`, `ping`, `error {message}`
  *   design    `{text, final, vad_end}`
  *
- * A token will not change. It is a word, or a piece of one that brings its white space: `PieceJoiner` finds out, so
- * tokens go out as they came, white space alone too. The design's shape does not say whether `text` is the newest
- * piece or the hypothesis so far, so both readings work:
+ * A token will not change. It is a word, or a piece of one with its white space (see PieceJoiner), so it is passed on
+ * unchanged, white space alone too. The design does not say whether `text` is the newest piece or the hypothesis so far,
+ * so both readings work:
  *
- *   - `final: false`: text that extends or revises the standing hypothesis replaces it, other text is joined to it;
- *     either way the whole hypothesis goes out as a `partial`.
- *   - `final: true`: the standing hypothesis, replaced or extended in the same manner, is settled. Without a standing
- *     hypothesis the text is a settled word and no more: a server that settles word by word does not end an
- *     utterance with each.
- *   - `vad_end: true`, with text or without: the speaker's turn is over, what stands is settled.
+ *   - `final: false`: text that extends or revises the hypothesis replaces it, other text is joined to it; the whole
+ *     hypothesis is sent as a `partial`.
+ *   - `final: true`: the hypothesis, replaced or extended in the same way, is settled. Without a hypothesis the text is a
+ *     settled word only: a server that settles word by word does not end an utterance with each.
+ *   - `vad_end: true`, with or without text: end of utterance; the hypothesis is settled.
  *
- * Text "extends or revises" when it begins with the standing words (the last may grow: "for", "forty"), or begins as
- * they do and is about as long. Once a hypothesis of two words or more was seen to be extended, the server is known
- * to send whole hypotheses, and every text replaces. Text that says again what the text before it said replaces too,
- * though what stands was joined of several. Where one word stands and the next begins as it does ("a", "and"), it is
- * taken for a revision until a text comes that can only be a piece; then both stand. The one reading this gets wrong:
- * a piece-by-piece server whose utterance opens with the same word twice shows it once.
+ * Text "extends or revises" when it begins with the words of the hypothesis (the last may grow: "for", "forty"), or begins
+ * with some of them and is about as long. Once a hypothesis of two words or more was extended, the server is known to send
+ * whole hypotheses, and every text replaces. Text that repeats the text before it replaces too, even a joined hypothesis.
+ * Where the hypothesis is one word and the next text begins with it ("a", "and"), that is a revision until a text arrives
+ * that can only be a piece; then both are kept. One case is read wrongly: of a server that sends pieces, an utterance that
+ * begins with the same word twice shows it once.
  *
- * A hypothesis joined of pieces is settled at the length of the longest caption, whether the server ends the turn or not:
- * each message is compared with what stands.
+ * A hypothesis joined of pieces is settled at the length of the longest caption even without `vad_end`, since each message
+ * is compared with it.
  *
- * Anything else is ignored and left to the caller to count. Never throws: a stranger on the wire must not end a call.
- *
- * Read by hand and not by zod: zod is 3 MB, and every media worker would hold it for five members.
+ * Anything else is ignored, for the caller to count. Never throws. Not zod: it is 3 MB in every media worker, for five
+ * members.
  */
-import { LIMITS, parseJson, PieceJoiner, SttError, type SttEvent, tidy } from "../../domain/mod.ts";
+import { LIMITS, parseJson, PieceJoiner, type SttError, type SttEvent, tidy } from "../../domain/mod.ts";
+import { sessionFailed } from "../errors.ts";
 
 export type KyutaiMessage =
-  /**
-   * Something for the captions; perhaps nothing, as for a message without text. `isBare`: only `text`, which servers of
-   * other protocols (Vosk's) send too.
-   */
+  /** May be empty. `isBare`: the message had only `text`, which servers of other protocols (Vosk's) send too. */
   | { kind: "events"; events: readonly SttEvent[]; isBare?: true }
-  /** The server is alive and has nothing to say. */
   | { kind: "ping" }
-  /** The server gives up. */
+  /** The server ended the session. */
   | { kind: "failed"; error: SttError }
-  /** Not understood. */
   | { kind: "ignored" };
 
-/** A message's members as they came: anything may be in them. */
+/** Members as received, of any type. */
 type Unchecked = Partial<Record<"type" | "text" | "final" | "vad_end" | "message", unknown>>;
 
-/** The design's shape, its missing members at their plain meaning. */
+/** The design's message with its defaults. */
 interface Plain {
   text: string;
   final: boolean;
-  turnIsOver: boolean;
+  vadEnd: boolean;
 }
 
 const IGNORED: KyutaiMessage = Object.freeze({ kind: "ignored" });
 const PING: KyutaiMessage = Object.freeze({ kind: "ping" });
-/** How the server says that every GPU channel is taken. The rest of its message stays unread: it may hold anything. */
+/** The server's message when every GPU channel is taken. The rest is not used: it may contain anything. */
 const FULL = /no free channels|capacity|too many/i;
 
-/** What a recogniser adds to a word that it goes on from. */
+/** Added to a word when the next one is recognised. */
 const ENDING_MARKS = ".,;:!?…";
 
 export class KyutaiDecoder {
-  /** The hypothesis since the last one settled. */
-  #standing = "";
-  /** The hypothesis by the reading that every text is a piece of it. The languages of the server have spaces. */
+  #hypothesis = "";
+  /** The hypothesis if every text is a piece of it. All languages of the server have spaces. */
   readonly #pieces = new PieceJoiner(" ");
-  /** Whether the hypothesis is joined of several texts. */
   #isJoined = false;
   #newest = "";
-  /** Two texts of one word came, of which the second begins as the first: a hypothesis that grew, or two pieces. */
+  /** The last two texts were one word each, the second beginning with the first: a revision, or two pieces. */
   #mayBePieces = false;
   #sendsWholeHypotheses = false;
 
@@ -80,11 +72,11 @@ export class KyutaiDecoder {
     if (typeof json !== "object" || json === null) return IGNORED;
     if ("type" in json) return this.#receiveTagged(json as Unchecked);
     if (!("text" in json || "vad_end" in json) || "partial" in json || "result" in json) return IGNORED; // Vosk's
-    const { text = "", final = false, vad_end: turnIsOver = false } = json as Unchecked;
-    if (typeof text !== "string" || typeof final !== "boolean" || typeof turnIsOver !== "boolean") {
+    const { text = "", final = false, vad_end: vadEnd = false } = json as Unchecked;
+    if (typeof text !== "string" || typeof final !== "boolean" || typeof vadEnd !== "boolean") {
       return IGNORED;
     }
-    const events = this.#receivePlain({ text, final, turnIsOver });
+    const events = this.#receivePlain({ text, final, vadEnd });
     return "final" in json || "vad_end" in json
       ? { kind: "events", events }
       : { kind: "events", events, isBare: true };
@@ -106,48 +98,48 @@ export class KyutaiDecoder {
     }
   }
 
-  #receivePlain({ text, final, turnIsOver }: Plain): SttEvent[] {
+  #receivePlain({ text, final, vadEnd }: Plain): SttEvent[] {
     const events: SttEvent[] = [];
-    if (final && this.#standing === "" && text !== "") {
+    if (final && this.#hypothesis === "" && text !== "") {
       events.push({ type: "word", text });
     } else {
       if (text !== "") this.#merge(text);
       if (final || this.#isLong) events.push(...this.#settle());
-      else if (text.trim() !== "") events.push({ type: "partial", text: this.#standing });
+      else if (text.trim() !== "") events.push({ type: "partial", text: this.#hypothesis });
     }
-    if (turnIsOver) events.push(...this.#settle(), { type: "end_of_utterance" });
+    if (vadEnd) events.push(...this.#settle(), { type: "end_of_utterance" });
     return events;
   }
 
-  /** The hypothesis after `text` came: it replaces the standing one, or is joined to it. */
+  /** Replaces the hypothesis, or joins the text to it. */
   #merge(text: string): void {
     const words = wordsOf(text);
-    const standing = wordsOf(this.#standing);
+    const current = wordsOf(this.#hypothesis);
     this.#pieces.add(text);
     if (words.length === 0) return;
-    const replaces = standing.length === 0 || this.#sendsWholeHypotheses || replacesWords(standing, words) ||
-      saysAgain(wordsOf(this.#newest), words);
+    const replaces = current.length === 0 || this.#sendsWholeHypotheses || replacesWords(current, words) ||
+      repeats(wordsOf(this.#newest), words);
     this.#newest = text;
     this.#isJoined = !replaces;
     if (!replaces) {
-      this.#standing = this.#pieces.text;
+      this.#hypothesis = this.#pieces.text;
       return;
     }
-    if (standing.length >= 2 && words.length > standing.length) this.#sendsWholeHypotheses = true;
-    this.#standing = tidy(text);
-    const mayBePiece = words.length === 1 && !this.#mayBePieces && !sameWord(standing[0] ?? "", words[0]);
-    this.#mayBePieces = mayBePiece && standing.length === 1;
-    if (!mayBePiece) this.#pieces.restart(this.#standing);
+    if (current.length >= 2 && words.length > current.length) this.#sendsWholeHypotheses = true;
+    this.#hypothesis = tidy(text);
+    const mayBePiece = words.length === 1 && !this.#mayBePieces && !sameWord(current[0] ?? "", words[0]);
+    this.#mayBePieces = mayBePiece && current.length === 1;
+    if (!mayBePiece) this.#pieces.restart(this.#hypothesis);
   }
 
-  /** Whether pieces have been joined for as long as a caption may be. Whole hypotheses are as long as their messages. */
+  /** Whether joined pieces are as long as the longest caption. */
   get #isLong(): boolean {
-    return this.#pieces.length >= LIMITS.utteranceChars && (this.#isJoined || this.#standing === "");
+    return this.#pieces.length >= LIMITS.utteranceChars && (this.#isJoined || this.#hypothesis === "");
   }
 
   #settle(): SttEvent[] {
-    const text = this.#standing;
-    this.#standing = this.#newest = "";
+    const text = this.#hypothesis;
+    this.#hypothesis = this.#newest = "";
     this.#mayBePieces = this.#isJoined = false;
     this.#pieces.restart();
     return text === "" ? [] : [{ type: "final", text }];
@@ -158,30 +150,30 @@ function wordsOf(text: string): string[] {
   return text.split(/\s+/).filter((word) => word !== "");
 }
 
-/** `words` begin with all the words that stand, of which the last may have grown, or revise some of them. */
-function replacesWords(standing: readonly string[], words: readonly string[]): boolean {
-  const shared = sharedWords(standing, words);
-  const grows = shared === standing.length - 1 && words[shared]?.startsWith(standing[shared]);
-  if (shared === standing.length || grows) return true;
-  return shared > 0 && words.length >= 2 && words.length >= standing.length - 1;
+/** Whether `words` begin with all current words, the last of which may have grown, or revise some of them. */
+function replacesWords(current: readonly string[], words: readonly string[]): boolean {
+  const shared = sharedWords(current, words);
+  const grows = shared === current.length - 1 && words[shared]?.startsWith(current[shared]);
+  if (shared === current.length || grows) return true;
+  return shared > 0 && words.length >= 2 && words.length >= current.length - 1;
 }
 
-/** `words` say all of the newest text once more, and perhaps go on: no piece does. */
-function saysAgain(newest: readonly string[], words: readonly string[]): boolean {
+/** Whether `words` begin with the whole newest text: no piece does. */
+function repeats(newest: readonly string[], words: readonly string[]): boolean {
   return newest.length > 0 && words.length > 1 && sharedWords(newest, words) === newest.length;
 }
 
-function sharedWords(standing: readonly string[], words: readonly string[]): number {
-  const different = standing.findIndex((word, at) => !sameWord(word, words[at]));
-  return different === -1 ? standing.length : different;
+function sharedWords(current: readonly string[], words: readonly string[]): number {
+  const different = current.findIndex((word, at) => !sameWord(word, words[at]));
+  return different === -1 ? current.length : different;
 }
 
-/** A recogniser adds commas and capitals to words as it goes. */
+/** Revisions add commas and capitals. */
 function sameWord(a: string, b: string | undefined): boolean {
   return b !== undefined && plainWord(a) === plainWord(b);
 }
 
-/** Looks from the end: a pattern would begin anew at each mark, which takes seconds where a word is 64 KB of commas. */
+/** Not a pattern: it would restart at each mark, which takes seconds for a word of 64 KB of commas. */
 function plainWord(word: string): string {
   let end = word.length;
   while (end > 0 && ENDING_MARKS.includes(word[end - 1])) end--;
@@ -190,9 +182,6 @@ function plainWord(word: string): string {
 
 function serverError(message: string): SttError {
   return FULL.test(message)
-    ? new SttError("Cannot go on with STT session: the server is full", { code: "stt_full", retryable: true })
-    : new SttError("Cannot go on with STT session: the server reported an error", {
-      code: "stt_server",
-      retryable: true,
-    });
+    ? sessionFailed("the server is full", "stt_full")
+    : sessionFailed("the server reported an error", "stt_server");
 }

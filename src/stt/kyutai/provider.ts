@@ -7,7 +7,7 @@ const ON_MODAL = "with STT_PROVIDER=kyutai and no STT_STREAM_URL";
 
 export const kyutai: SttProvider<KyutaiSettings> = {
   name: "kyutai",
-  aliases: ["modal"], // its first name, which people have configured
+  aliases: ["modal"], // the former name, still in configurations
   languages: KYUTAI_LANGUAGES,
   features: FEATURES,
   variables: [
@@ -43,7 +43,7 @@ export const kyutai: SttProvider<KyutaiSettings> = {
   ],
   settings(env) {
     const { MODAL_WORKSPACE: workspace, MODAL_KEY: key, MODAL_SECRET: secret, STT_STREAM_URL: url } = env;
-    // A token is sent whole or not at all, so half of one is a fault even where none is needed.
+    // Half of a token is a fault even where none is needed.
     const needsToken = url === undefined || key !== undefined || secret !== undefined;
     requireVariables(this.variables, env, [
       ...url === undefined ? ["MODAL_WORKSPACE"] : [],

@@ -1,59 +1,55 @@
 /**
- * When audio may go to the Kyutai server, and when the server has failed. Sans-IO: its input is what was sent, what came
- * and the time; the shell in `provider.ts` owns the socket and the timer.
+ * Flow control towards the Kyutai server, and its failure. Sans-IO; the shell in `speech_to_text.ts` owns the socket and
+ * the timer.
  *
- * The server's words do not acknowledge audio, and it says nothing when there is nothing to say: noise, music, laughter
- * and a server that answers sentence by sentence all look like one that has stopped. So silence holds no audio back and
- * fails no session. What does is a connection that takes no bytes: our own socket's buffer fills, or the peer has not
- * read what was sent (it answers a ping when it has), so that a server that stalls leaves at most ten seconds in the
- * buffers of two kernels, and the rest waits where its loss is counted.
+ * The server's words do not acknowledge audio, and without words it sends nothing: noise, music and a server that answers
+ * sentence by sentence look like a stalled one. So a server that sends nothing neither blocks audio nor fails. A connection
+ * that takes no bytes does: our socket's buffer fills, or the peer has not read what was sent (it answers a ping when it
+ * has). A stalled server thus leaves at most ten seconds in the buffers of two kernels; the rest waits in the speech
+ * buffer, where its loss is counted.
  */
-import { LIMITS, SttError } from "../../domain/mod.ts";
+import { LIMITS, type SttError } from "../../domain/mod.ts";
+import { sessionFailed } from "../errors.ts";
 
 export const KYUTAI_LIMITS = {
   /** Audio sent that the peer has not read. */
   undeliveredMs: LIMITS.speechMs,
-  /** After this much audio the peer is asked whether it has read it, beginning with the first. */
+  /** Audio between two pings. */
   askEveryMs: 1_000,
-  /** Bytes our own socket holds; more means that the kernel takes no more. */
+  /** In our own socket; more means that the kernel takes no more. */
   bufferedBytes: LIMITS.sttBufferedBytes,
   /** Words may still come for this long after the voice: the model is half a second behind, a loaded one 2. */
   answerWithinMs: 4_000,
-  /** Less voice than this may hold no word: such a session may end without having spoken. */
+  /** Less voice than this may contain no word, so a session may end without one. */
   mayHoldNoWordMs: 1_000,
-  /** A connection that takes no bytes for this long has failed; a server that stalls for a minute is still there. */
+  /** A connection that takes no bytes for this long has failed; a server may stall for a minute. */
   stoppedMs: 75_000,
-  /** Audio unread for this long was not on its way: the server stalls. */
+  /** The server stalls once audio is unread for longer than any network takes. */
   stalledMs: 2_000,
   /** A cold container. */
   openTimeoutMs: LIMITS.sttOpenTimeoutMs,
-  /** Silence that pushes the last word out. */
+  /** Trailing silence that flushes the last word. */
   flushMs: LIMITS.sttFlushMs,
-  /** After the flush: no word for this long means that there are no more. */
+  /** After the flush: no word for this long means the last one has arrived. */
   flushQuietMs: 600,
-  /** The last words get this long, quiet or not. */
+  /** Longest wait for the last words. */
   finishMs: 2_500,
-  /** A message is some words; the design's may carry an utterance. */
+  /** A message is some words, or an utterance. */
   messageBytes: 64 * 1024,
 } as const;
 
-export interface KyutaiClose {
-  code: number;
-  clean: boolean;
-}
-
 export class KyutaiSessionState {
-  /** The server has said anything at all. */
-  #hasSpoken = false;
+  /** Whether a message was understood. */
+  #hasReceived = false;
   #sentMs = 0;
   #voiceMs = 0;
-  /** Voice sent since the server last said something. */
+  /** Voice sent since the last message. */
   #unansweredMs = 0;
   #lastVoiceAtMs = -Infinity;
-  /** Audio the peer has read; undefined until it answers a ping for the first time. */
+  /** Audio the peer has read; undefined before its first pong. */
   #deliveredMs: number | undefined;
-  #askedMs = -Infinity;
-  /** Set while a frame waits at the gate. */
+  #pingedMs = -Infinity;
+  /** Set while a frame waits. */
   #waitingSinceMs: number | undefined;
 
   /** All audio sent, ms: session time. */
@@ -61,12 +57,11 @@ export class KyutaiSessionState {
     return this.#sentMs;
   }
 
-  /** Whether any voice was sent: if not, there are no words to wait for. */
   get sentVoice(): boolean {
     return this.#voiceMs > 0;
   }
 
-  /** Whether this frame may go now. */
+  /** Whether this frame may be sent now. */
   admits(frame: { durationMs: number }, bufferedBytes: number): boolean {
     if (bufferedBytes > KYUTAI_LIMITS.bufferedBytes) return false;
     const undeliveredMs = this.#sentMs - (this.#deliveredMs ?? this.#sentMs);
@@ -82,12 +77,12 @@ export class KyutaiSessionState {
     this.#lastVoiceAtMs = nowMs;
   }
 
-  /** Whether it is time to ask the peer what it has read. True once for each question: the caller asks. */
-  asks(): boolean {
-    const unaskedMs = this.#sentMs - this.#askedMs;
-    const isWaitingForIt = this.#waitingSinceMs !== undefined && unaskedMs > 0;
-    if (unaskedMs < KYUTAI_LIMITS.askEveryMs && !isWaitingForIt) return false;
-    this.#askedMs = this.#sentMs;
+  /** Whether a ping is due; true once for each, which the caller then sends. */
+  takePing(): boolean {
+    const unpingedMs = this.#sentMs - this.#pingedMs;
+    const isBlocked = this.#waitingSinceMs !== undefined && unpingedMs > 0;
+    if (unpingedMs < KYUTAI_LIMITS.askEveryMs && !isBlocked) return false;
+    this.#pingedMs = this.#sentMs;
     return true;
   }
 
@@ -96,51 +91,44 @@ export class KyutaiSessionState {
     this.#deliveredMs = sentMs;
   }
 
-  /** A frame was not admitted and waits. */
+  /** A frame was not admitted. */
   waits(nowMs: number): void {
     this.#waitingSinceMs ??= nowMs;
   }
 
-  /** The server said something that was understood. */
-  spoke(): void {
-    this.#hasSpoken = true;
+  /** A message was understood. */
+  received(): void {
+    this.#hasReceived = true;
     this.#unansweredMs = 0;
   }
 
-  /** Whether voice was sent that words may still come for. */
+  /** Whether words for the voice sent may still arrive. */
   unanswered(nowMs: number): boolean {
     return this.#unansweredMs > 0 && nowMs < this.#lastVoiceAtMs + KYUTAI_LIMITS.answerWithinMs;
   }
 
-  /** When the session has failed if nothing changes; undefined while nothing waits. */
+  /** When `failure` is due; undefined while no frame waits. */
   nextDeadline(): number | undefined {
     return this.#waitingSinceMs === undefined ? undefined : this.#waitingSinceMs + KYUTAI_LIMITS.stoppedMs;
   }
 
-  /** The session's failure: its connection takes nothing any more. */
   failure(nowMs: number): SttError | undefined {
     const deadlineMs = this.nextDeadline();
     if (deadlineMs === undefined || nowMs < deadlineMs) return undefined;
-    return new SttError("Cannot go on with STT session: the server has stopped reading", {
-      code: "stt_stopped",
-      retryable: true,
-    });
+    return sessionFailed("the server has stopped reading", "stt_stopped");
   }
 
-  /** The server closed: undefined for a clean end (idle, or ours), else what went wrong. */
-  closed({ code, clean }: KyutaiClose, nowMs: number): SttError | undefined {
-    if (!this.#hasSpoken && this.#voiceMs >= KYUTAI_LIMITS.mayHoldNoWordMs) {
-      return new SttError("Cannot go on with STT session: the server closed it without a word", {
-        code: "stt_silent",
-        retryable: true,
-      });
+  /** The server closed the session: undefined for a clean end, as of an idle session. */
+  closed({ code, clean }: { code: number; clean: boolean }, nowMs: number): SttError | undefined {
+    if (!this.#hasReceived && this.#voiceMs >= KYUTAI_LIMITS.mayHoldNoWordMs) {
+      return sessionFailed("the server closed it without a word", "stt_silent");
     }
     if (clean && code === 1000 && !this.unanswered(nowMs)) return undefined;
-    const cause = !clean
+    const problem = !clean
       ? "the connection was lost"
       : code === 1000
       ? "the server closed it with audio unanswered"
       : `the server closed it with code ${code}`;
-    return new SttError(`Cannot go on with STT session: ${cause}`, { code: "stt_closed", retryable: true });
+    return sessionFailed(problem, "stt_closed");
   }
 }

@@ -4,7 +4,7 @@ import { KYUTAI_LIMITS, KyutaiSessionState } from "./session.ts";
 const VOICE = { durationMs: 80, voiced: true };
 const TAIL = { durationMs: 80, voiced: false };
 
-/** Offers voice in real time, as a live speaker does, and says what went. */
+/** Offers voice in real time, as a live speaker does, and counts what was sent. */
 class Talker {
   readonly state = new KyutaiSessionState();
   nowMs = 1_000;
@@ -35,32 +35,32 @@ class Talker {
   }
 }
 
-Deno.test("A minute and a half of music that brings no word holds nothing back and fails nothing", () => {
-  for (const hasSpoken of [false, true]) {
+Deno.test("A minute and a half of music without a word neither blocks audio nor fails the session", () => {
+  for (const hasReceived of [false, true]) {
     const talker = new Talker();
-    if (hasSpoken) talker.state.spoke();
+    if (hasReceived) talker.state.received();
     talker.talk(90_000);
     assert.equal(talker.failure, undefined);
     assert.equal(talker.sentMs, 90_000);
   }
 });
 
-Deno.test("A server that answers sentence by sentence, late, gets all of it", () => {
+Deno.test("A server that answers sentence by sentence, late, receives all audio", () => {
   const talker = new Talker();
   for (const sentenceMs of [8_000, 12_000, 20_000]) {
     talker.talk(sentenceMs);
     talker.nowMs += 5_000;
-    talker.state.spoke();
+    talker.state.received();
   }
   assert.equal(talker.failure, undefined);
   assert.equal(talker.sentMs, 40_000);
 });
 
-Deno.test("Ten seconds go that the peer has not read, and no more; once it has read them the next go", () => {
+Deno.test("At most ten seconds are sent that the peer has not read; once read the next follow", () => {
   const talker = new Talker();
-  talker.state.spoke();
+  talker.state.received();
   talker.talk(1_040);
-  assert.equal(talker.state.asks(), true);
+  assert.equal(talker.state.takePing(), true);
   talker.state.delivered(talker.state.sentMs);
   const deliveredMs = talker.sentMs;
   talker.talk(20_000);
@@ -70,41 +70,41 @@ Deno.test("Ten seconds go that the peer has not read, and no more; once it has r
   assert.equal(talker.state.admits(VOICE, 0), true);
 });
 
-Deno.test("A peer that answers no pings is judged by our own buffer alone", () => {
+Deno.test("For a peer that answers no pings only our own buffer counts", () => {
   const talker = new Talker();
-  talker.state.spoke();
+  talker.state.received();
   talker.talk(60_000);
   assert.equal(talker.sentMs, 60_000);
   assert.equal(talker.state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes + 1), false);
 });
 
-Deno.test("The peer is asked once for each second of audio", () => {
+Deno.test("The peer is pinged once for each second of audio", () => {
   const talker = new Talker();
   let asked = 0;
   talker.talk(10_000, TAIL, () => {
-    if (talker.state.asks()) asked++;
+    if (talker.state.takePing()) asked++;
   });
   assert.equal(asked, 10);
 });
 
-Deno.test("A full socket buffer holds everything back, voice or not", () => {
+Deno.test("A full socket buffer blocks all audio, voice or not", () => {
   const { state } = new Talker();
   assert.equal(state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes), true);
   assert.equal(state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes + 1), false);
   assert.equal(state.admits(TAIL, KYUTAI_LIMITS.bufferedBytes + 1), false);
 });
 
-Deno.test("A frame longer than the bound goes alone", () => {
+Deno.test("A frame longer than the bound is sent alone", () => {
   const { state } = new Talker();
   state.sent(VOICE, 0);
   state.delivered(state.sentMs);
   assert.equal(state.admits({ durationMs: 15_000 }, 0), true);
 });
 
-Deno.test("A server that stops reading for a minute is not failed, and gets more at once when it returns", () => {
+Deno.test("A server that stops reading for a minute has not failed, and receives more when it reads again", () => {
   const talker = new Talker();
   talker.talk(80);
-  talker.state.spoke();
+  talker.state.received();
   talker.state.delivered(talker.sentMs);
   talker.talk(60_000);
   assert.equal(talker.failure, undefined);
@@ -113,9 +113,9 @@ Deno.test("A server that stops reading for a minute is not failed, and gets more
   assert.equal(talker.state.admits(VOICE, 0), true);
 });
 
-Deno.test("A server that never reads on is failed 75 s after the first frame waited", () => {
+Deno.test("A server that stops reading has failed 75 s after the first frame waited", () => {
   const { state } = new Talker();
-  state.spoke();
+  state.received();
   assert.equal(state.nextDeadline(), undefined);
   state.waits(1_000);
   state.waits(2_000);
@@ -124,28 +124,28 @@ Deno.test("A server that never reads on is failed 75 s after the first frame wai
   assert.equal(state.failure(1_000 + KYUTAI_LIMITS.stoppedMs)?.code, "stt_stopped");
 });
 
-Deno.test("A server that answers is never failed, however long the talk", () => {
+Deno.test("A server that answers never fails, however long the talk", () => {
   const talker = new Talker();
   talker.talk(600_000, VOICE, (nowMs) => {
-    if (nowMs % 1_000 < 80) talker.state.spoke();
+    if (nowMs % 1_000 < 80) talker.state.received();
   });
   assert.equal(talker.failure, undefined);
   assert.equal(talker.sentMs, 600_000);
 });
 
-Deno.test("The server's idle close is a clean end; so is one after laughter it had nothing to say to", () => {
+Deno.test("The server's idle close is a clean end; so is one after laughter without words", () => {
   const talker = new Talker();
   assert.equal(talker.state.closed({ code: 1000, clean: true }, talker.nowMs), undefined);
   talker.talk(80);
-  talker.state.spoke();
+  talker.state.received();
   talker.talk(1_500);
   assert.equal(talker.state.closed({ code: 1000, clean: true }, talker.nowMs + 30_000), undefined);
 });
 
-Deno.test("A close in the midst of speech, with another code, or without goodbye is a failure worth a retry", () => {
+Deno.test("A close during speech, with another code, or without a close frame is a retryable failure", () => {
   const talker = new Talker();
   talker.talk(80);
-  talker.state.spoke();
+  talker.state.received();
   const codes = [
     talker.state.closed({ code: 1011, clean: true }, talker.nowMs),
     talker.state.closed({ code: 1006, clean: false }, talker.nowMs),
@@ -155,7 +155,7 @@ Deno.test("A close in the midst of speech, with another code, or without goodbye
   for (const error of codes) assert.deepEqual([error?.code, error?.retryable], ["stt_closed", true]);
 });
 
-Deno.test("A close without a word after seconds of voice is the silent server's", () => {
+Deno.test("A close without a word after seconds of voice fails with stt_silent", () => {
   const talker = new Talker();
   talker.talk(2_000);
   assert.equal(talker.state.closed({ code: 1000, clean: true }, talker.nowMs + 30_000)?.code, "stt_silent");

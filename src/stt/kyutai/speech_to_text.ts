@@ -1,17 +1,15 @@
 /**
- * Kyutai speech-to-text: one WebSocket a session, 24 kHz mono float32 little-endian in binary messages, JSON
- * words back. The shell around `session.ts` (when audio may go) and `codec.ts` (what comes back): it owns the socket
- * and one timer. A single attempt to open; trying again is the caller's.
+ * Kyutai speech-to-text: a WebSocket per session, 24 kHz mono float32 little-endian in binary messages, JSON words in
+ * return. The shell around `session.ts` (flow control) and `codec.ts` (messages): owns the socket and one timer. Opens
+ * once; retries are the caller's.
  */
 import {
   type Clock,
   type Language,
-  LIMITS,
   type Meter,
-  OverflowError,
   type PcmFrame,
   type SpeechToText,
-  SttError,
+  type SttError,
   type SttEvent,
   type SttFeatures,
   type SttOptions,
@@ -23,7 +21,8 @@ import {
   type WebSocketMessage,
   WebSocketOpenError,
 } from "../../flow/mod.ts";
-import { sttEventQueue } from "../event_queue.ts";
+import { cannotOpen, requireLanguage, sessionEnded } from "../errors.ts";
+import { pushEvent, sttEventQueue } from "../event_queue.ts";
 import { ForeignProtocol } from "../foreign.ts";
 import type { SttParts } from "../provider.ts";
 import { KyutaiDecoder } from "./codec.ts";
@@ -32,12 +31,12 @@ import { KYUTAI_LIMITS, KyutaiSessionState } from "./session.ts";
 export interface KyutaiSettings {
   /** wss://... */
   url: string;
-  /** Headers Modal-Key and Modal-Secret; a server of one's own may want none. */
+  /** Headers Modal-Key and Modal-Secret; a self-hosted server may need none. */
   key?: string;
   secret?: string;
 }
 
-export interface KyutaiOptions extends KyutaiSettings, SttParts {}
+type KyutaiOptions = KyutaiSettings & SttParts;
 
 const NAME = "kyutai";
 const STREAM_PATH = "/v1/stream";
@@ -48,12 +47,12 @@ export const KYUTAI_LANGUAGES: readonly Language[] = [
   { id: "fr", name: "Français", metadata: { separator: " ", rtl: false } },
 ];
 
-/** The model waits half a second for what comes after a word. */
+/** The model waits half a second after a word. */
 export const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500 };
-/** Silence goes out in the server's own step, 80 ms. */
+/** The server's own step. */
 const FLUSH_CHUNK_MS = 80;
 const FLUSH_CHUNK = new Float32Array(KYUTAI_SAMPLE_RATE_HZ * FLUSH_CHUNK_MS / 1000);
-/** What `write` returns when nothing has to wait, so that a frame costs no promise. */
+/** Returned by `write` when nothing has to wait, so that a frame costs no promise. */
 const DONE = Promise.resolve();
 
 export function kyutaiStt(settings: KyutaiOptions): SpeechToText {
@@ -67,7 +66,7 @@ export function kyutaiStt(settings: KyutaiOptions): SpeechToText {
   };
 }
 
-/** Where the server of a stream says how it is, behind the same headers. */
+/** The health check of a stream's server, which takes the same headers. */
 export function healthUrl(streamUrl: string): string {
   const url = new URL(streamUrl);
   url.protocol = url.protocol.replace("ws", "http");
@@ -78,7 +77,7 @@ export function healthUrl(streamUrl: string): string {
   return url.href;
 }
 
-/** A request has a container started as a session would, but takes none of its channels. Any answer is one that woke. */
+/** A request starts a container as a session would, without using one of its channels. Any answer means it runs. */
 async function wake(settings: KyutaiOptions, signal: AbortSignal): Promise<void> {
   let status: number;
   try {
@@ -105,12 +104,7 @@ function headersOf({ key, secret }: KyutaiSettings): Record<string, string> {
 
 async function open(settings: KyutaiOptions, options: SttOptions, signal: AbortSignal): Promise<SttSession> {
   signal.throwIfAborted();
-  if (!KYUTAI_LANGUAGES.some(({ id }) => id === options.languageId)) {
-    throw new SttError(`Cannot open STT session: "${NAME}" does not know the language`, {
-      code: "stt_language",
-      retryable: false,
-    });
-  }
+  requireLanguage(NAME, KYUTAI_LANGUAGES, options.languageId);
   try {
     const socket = await WebSocketConnection.open(settings.url, {
       signal,
@@ -133,19 +127,13 @@ function isRefusal(status: number | undefined): boolean {
 }
 
 function refused(cause?: unknown): SttError {
-  return new SttError(
-    "Cannot open STT session: the server refused the credentials (MODAL_KEY, MODAL_SECRET)",
-    { code: "stt_unauthorized", retryable: false, cause },
-  );
+  const problem = "the server refused the credentials (MODAL_KEY, MODAL_SECRET)";
+  return cannotOpen(problem, "stt_unauthorized", false, cause);
 }
 
 function openError(cause: unknown): SttError {
   if (cause instanceof WebSocketOpenError && isRefusal(cause.status)) return refused(cause);
-  return new SttError("Cannot open STT session: the server is out of reach", {
-    code: "stt_unreachable",
-    retryable: true,
-    cause,
-  });
+  return cannotOpen("the server is out of reach", "stt_unreachable", true, cause);
 }
 
 class KyutaiSession implements SttSession {
@@ -159,24 +147,24 @@ class KyutaiSession implements SttSession {
   readonly #decoder = new KyutaiDecoder();
   readonly #foreign = new ForeignProtocol();
   readonly #events = sttEventQueue();
-  /** Settles when the last words are in, or will not come. */
+  /** Resolves when no more words are expected. */
   readonly #quiet = Promise.withResolvers<void>();
   readonly #closing: Promise<void>;
-  /** The one frame that waits at the gate. */
+  /** The one frame that waits. */
   #waiting?: { frame: PcmFrame } & PromiseWithResolvers<void>;
   #timer?: Disposable;
-  /** Set while the socket's buffer is over its bound: it drains, or the connection ends. */
+  /** Set while the socket's buffer drains. */
   #draining?: Promise<void>;
-  /** Set while the peer is asked what it has read: it answers, or the connection ends. */
-  #asking?: Promise<void>;
-  #askedAtMs = 0;
+  /** Set while a ping is unanswered. */
+  #pinging?: Promise<void>;
+  #pingedAtMs = 0;
   #stalledUntilMs = -Infinity;
   #finishing?: Promise<void>;
-  /** While finishing: words may come until then even after a quiet, and until then at most. */
-  #owedUntilMs = 0;
+  /** While finishing: until when words are expected even after a pause, and until when at most. */
+  #expectedUntilMs = 0;
   #finishByMs = 0;
-  /** Why nothing can be written any more. */
-  #over: unknown;
+  /** Why writes are rejected. */
+  #endReason: unknown;
 
   constructor(
     socket: WebSocketConnection,
@@ -197,13 +185,13 @@ class KyutaiSession implements SttSession {
 
   get stalledUntilMs(): number {
     const nowMs = this.#clock.now();
-    const isStalled = this.#asking !== undefined && nowMs >= this.#askedAtMs + KYUTAI_LIMITS.stalledMs;
+    const isStalled = this.#pinging !== undefined && nowMs >= this.#pingedAtMs + KYUTAI_LIMITS.stalledMs;
     return isStalled ? nowMs : this.#stalledUntilMs;
   }
 
   write(frame: PcmFrame): Promise<void> {
-    if (this.#over !== undefined) return Promise.reject(this.#over);
-    if (this.#finishing) return Promise.reject(sessionOver());
+    if (this.#endReason !== undefined) return Promise.reject(this.#endReason);
+    if (this.#finishing) return Promise.reject(sessionEnded());
     if (this.#waiting) throw new Error("Cannot write two frames at once: a session has one writer");
     if (frame.sampleRateHz !== KYUTAI_SAMPLE_RATE_HZ) {
       throw new RangeError(
@@ -228,17 +216,17 @@ class KyutaiSession implements SttSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end(sessionOver());
+    this.#end(sessionEnded());
     await this.#socket.close();
     await this.#closing;
   }
 
-  /** Sends if the gate lets it; float32 in the byte order of every machine Deno runs on, which is the server's. */
+  /** Sends the frame if it is admitted. Float32 in the byte order of every machine Deno runs on, which is the server's. */
   #send(frame: PcmFrame): boolean {
     const nowMs = this.#clock.now();
     const { samples, voiced } = frame;
     const audio = { durationMs: samples.length / KYUTAI_SAMPLE_RATE_HZ * 1000, voiced };
-    // A connection that is ending takes nothing: whoever reads it says why in a moment.
+    // A closing connection: `#closed` gives the reason.
     if (!this.#socket.isOpen || !this.#state.admits(audio, this.#socket.bufferedAmount)) return false;
     if (samples.length > 0) {
       this.#socket.send(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
@@ -246,19 +234,19 @@ class KyutaiSession implements SttSession {
     this.#state.sent(audio, nowMs);
     this.#foreign.sent({ ...audio, bytes: samples.byteLength });
     this.#recycle?.(samples); // the socket has copied them
-    this.#ask();
+    this.#ping();
     return true;
   }
 
-  /** Asks the peer what it has read, if it is time to, and looks again at what waits when it answers. */
-  #ask(): void {
-    if (this.#asking || !this.#state.asks()) return;
+  /** Pings the peer if that is due; when it answers, the waiting frame is tried again. */
+  #ping(): void {
+    if (this.#pinging || !this.#state.takePing()) return;
     const { sentMs } = this.#state;
-    this.#askedAtMs = this.#clock.now();
-    this.#asking = this.#socket.delivered().then(() => {
+    this.#pingedAtMs = this.#clock.now();
+    this.#pinging = this.#socket.delivered().then(() => {
       this.#stalledUntilMs = this.stalledUntilMs;
-      this.#asking = undefined;
-      if (this.#over !== undefined || this.#finishing) return;
+      this.#pinging = undefined;
+      if (this.#endReason !== undefined || this.#finishing) return;
       this.#state.delivered(sentMs);
       this.#pump();
     });
@@ -268,13 +256,13 @@ class KyutaiSession implements SttSession {
     return this.#foreign.failure() ?? this.#state.failure(this.#clock.now());
   }
 
-  /** Looks again whether the waiting frame may go, the session has failed, or when to look next. */
+  /** Sends the waiting frame, fails the session, or sets the timer for the next attempt. */
   #pump(): void {
-    if (this.#finishing) return; // the timer is for its end now
+    if (this.#finishing) return; // the timer is for the end of the session
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     const waiting = this.#waiting;
-    if (!waiting || this.#over !== undefined) return;
+    if (!waiting || this.#endReason !== undefined) return;
     const nowMs = this.#clock.now();
     const failure = this.#failure();
     if (failure) return this.#end(failure, failure);
@@ -283,8 +271,8 @@ class KyutaiSession implements SttSession {
       waiting.resolve();
       return;
     }
-    // Before its first answer a peer is sent more than it may leave unread: then one answer is not enough.
-    this.#ask();
+    // Audio sent before the first pong is not bounded, so one pong may not be enough.
+    this.#ping();
     if (this.#socket.bufferedAmount > KYUTAI_LIMITS.bufferedBytes && !this.#draining) {
       this.#draining = this.#socket.drained().then(() => {
         this.#draining = undefined;
@@ -300,11 +288,11 @@ class KyutaiSession implements SttSession {
   async #closed(): Promise<void> {
     const { failure, ...close } = await this.#socket.closed;
     const error = failure ?? (this.#finishing ? undefined : this.#state.closed(close, this.#clock.now()));
-    this.#end(error ?? sessionOver(), error);
+    this.#end(error ?? sessionEnded(), error);
   }
 
   #receive(data: WebSocketMessage): void {
-    if (this.#over !== undefined) return; // nobody listens; the socket is closing
+    if (this.#endReason !== undefined) return; // the socket is closing
     this.#interpret(data);
     if (this.#finishing) this.#awaitQuiet();
   }
@@ -328,7 +316,7 @@ class KyutaiSession implements SttSession {
 
   #understood(): void {
     this.#foreign.understood();
-    this.#state.spoke();
+    this.#state.received();
   }
 
   #ignore(data: WebSocketMessage): void {
@@ -339,19 +327,17 @@ class KyutaiSession implements SttSession {
   }
 
   #emit(event: SttEvent): void {
-    if (this.#events.push(event) || this.#over !== undefined) return;
-    if (this.#events.dropped === 0) return; // its reader cancelled: the owner will dispose
-    const overflow = new OverflowError("stt_events", LIMITS.sttEvents);
-    this.#end(overflow, overflow);
+    const overflow = pushEvent(this.#events, event);
+    if (overflow) this.#end(overflow, overflow);
   }
 
   async #finish(behindMs: number): Promise<void> {
-    if (this.#over === undefined) {
-      this.#waiting?.reject(sessionOver());
+    if (this.#endReason === undefined) {
+      this.#waiting?.reject(sessionEnded());
       this.#waiting = undefined;
       const flushMs = behindMs + KYUTAI_LIMITS.flushMs;
-      this.#owedUntilMs = this.#clock.now() + behindMs;
-      this.#finishByMs = this.#owedUntilMs + KYUTAI_LIMITS.finishMs;
+      this.#expectedUntilMs = this.#clock.now() + behindMs;
+      this.#finishByMs = this.#expectedUntilMs + KYUTAI_LIMITS.finishMs;
       if (this.#state.sentVoice) {
         const bytes = new Uint8Array(FLUSH_CHUNK.buffer);
         for (let sentMs = 0; sentMs < flushMs; sentMs += FLUSH_CHUNK_MS) {
@@ -361,26 +347,26 @@ class KyutaiSession implements SttSession {
         await this.#quiet.promise;
       }
     }
-    this.#end(sessionOver());
+    this.#end(sessionEnded());
     await this.#socket.close();
     await this.#closing;
   }
 
-  /** Words that are owed get all the time there is; after the last one a short quiet is enough. */
+  /** Waits as long as words are expected; after the last one for a short pause. */
   #awaitQuiet(): void {
-    if (this.#over !== undefined) return;
+    if (this.#endReason !== undefined) return;
     const nowMs = this.#clock.now();
     const leftMs = Math.max(0, this.#finishByMs - nowMs);
-    const quietMs = Math.max(KYUTAI_LIMITS.flushQuietMs, this.#owedUntilMs - nowMs);
+    const quietMs = Math.max(KYUTAI_LIMITS.flushQuietMs, this.#expectedUntilMs - nowMs);
     const waitMs = this.#state.unanswered(nowMs) ? leftMs : Math.min(leftMs, quietMs);
     this.#timer?.[Symbol.dispose]();
     this.#timer = this.#clock.timer(waitMs, () => this.#quiet.resolve());
   }
 
-  /** The one way out. `reason` is what a writer gets; `failure`, if any, what the reader of `events` does. */
+  /** The only way to end. Writes reject with `reason`; `failure`, if any, is the error of `events`. */
   #end(reason: unknown, failure?: unknown): void {
-    if (this.#over !== undefined) return;
-    this.#over = reason;
+    if (this.#endReason !== undefined) return;
+    this.#endReason = reason;
     this.#signal.removeEventListener("abort", this.#onAbort);
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
@@ -388,12 +374,8 @@ class KyutaiSession implements SttSession {
     this.#waiting = undefined;
     this.#quiet.resolve();
     this.#events.close({ error: failure });
-    void this.#socket.close(); // never rejects; whoever disposes or finishes waits for it
+    void this.#socket.close(); // never rejects; dispose and finish wait for it
   }
 
   readonly #onAbort = () => this.#end(this.#signal.reason);
-}
-
-function sessionOver(): SttError {
-  return new SttError("Cannot write to STT session: it is over", { code: "stt_over", retryable: true });
 }

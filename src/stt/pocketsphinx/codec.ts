@@ -1,35 +1,34 @@
 /**
- * What `gst-launch-1.0 -m` prints about the element `pocketsphinx`, as SttEvents. The lines are GStreamer's
- * serialisation of a structure (gst_structure_to_string): `name, field=(type)value, ...;`, a string quoted where it
- * holds more than plain characters, with `\` before what is special and three octal digits for a byte that is not
- * ASCII. Lines about anything else are skipped.
+ * The output of `gst-launch-1.0 -m` about the element `pocketsphinx` as SttEvents. A line is a serialised GStreamer
+ * structure (gst_structure_to_string): `name, field=(type)value, ...;`. Strings with special characters are quoted, with
+ * `\` before those and three octal digits for a byte that is not ASCII. Other lines are skipped.
  */
 import type { SttEvent } from "../../domain/mod.ts";
 
-/** A hypothesis of some minutes; a longer line is skipped, and never held. */
+/** A hypothesis of some minutes; a longer line is skipped and not kept. */
 const LINE_CHARS_MAX = 64 * 1024;
 const MESSAGE = /^Got message #\d+ from element "[^"]*" \(element\): pocketsphinx, (.*);$/;
 const HYPOTHESIS = /\bhypothesis=\(string\)(?:"((?:[^"\\]|\\.)*)"|([^,;"]*))/;
 const IS_FINAL = /\bfinal=\(boolean\)(true|false)/;
 const TIMESTAMP_NS = /\btimestamp=\(guint64\)(\d+)/;
-/** GST_CLOCK_TIME_NONE: at the end of the stream the element knows no time. */
+/** GST_CLOCK_TIME_NONE, at the end of the stream. */
 const NO_TIME = "18446744073709551615";
 
 export class PocketsphinxDecoder {
   readonly #text = new TextDecoder();
   #line = "";
-  /** The line begun is too long and will be skipped. */
+  /** Whether the current line is too long. */
   #skipping = false;
-  #standing = "";
+  #hypothesis = "";
 
-  /** Takes standard output as it comes, in any pieces. */
+  /** Takes standard output in any pieces. */
   receive(chunk: Uint8Array): SttEvent[] {
     const events: SttEvent[] = [];
     const parts = this.#text.decode(chunk, { stream: true }).split("\n");
     parts.forEach((part, index) => {
       if (!this.#skipping && this.#line.length + part.length <= LINE_CHARS_MAX) this.#line += part;
       else this.#skipping = true;
-      if (index === parts.length - 1) return; // the line goes on
+      if (index === parts.length - 1) return; // the line is not complete
       const event = this.#skipping ? undefined : this.#receiveLine(this.#line);
       if (event) events.push(event);
       this.#line = "";
@@ -47,12 +46,12 @@ export class PocketsphinxDecoder {
     const ns = TIMESTAMP_NS.exec(fields)?.[1];
     const endMs = ns === undefined || ns === NO_TIME ? {} : { endMs: Number(ns) / 1e6 };
     if (IS_FINAL.exec(fields)?.[1] === "true") {
-      const nothingToSettle = text === "" && this.#standing === "";
-      this.#standing = "";
+      const nothingToSettle = text === "" && this.#hypothesis === "";
+      this.#hypothesis = "";
       return nothingToSettle ? undefined : { type: "final", text, ...endMs };
     }
-    if (text === "" || text === this.#standing) return undefined;
-    this.#standing = text;
+    if (text === "" || text === this.#hypothesis) return undefined;
+    this.#hypothesis = text;
     return { type: "partial", text, ...endMs };
   }
 }

@@ -1,34 +1,32 @@
 /**
- * CMU PocketSphinx from Debian's packages, as a child process a session: 16-bit PCM into a GStreamer pipeline's
- * standard input, hypotheses from its standard output. For trying the service without a server, and for tests: its
- * words are worse than a modern model's, English only, and each session loads the models anew (up to a second, while
- * audio waits in the pipe).
+ * CMU PocketSphinx from Debian's packages, a child process per session: 16-bit PCM to a GStreamer pipeline's standard
+ * input, hypotheses from its standard output. For trying the service without a server, and for tests: its words are worse
+ * than a modern model's, English only, and each session loads the models (up to a second, while audio waits in the pipe).
  *
- * There is no gate on audio in flight here. The pipe is one: it holds 64 KB, two seconds, and a recogniser that falls
- * behind leaves the rest unread, so `write` waits. Hypotheses would be no better as acknowledgements, for silence
- * brings none.
+ * The pipe is the flow control: it holds 64 KB, two seconds, and `write` waits while it is full. Hypotheses do not
+ * acknowledge audio, as silence has none.
  */
 import {
   type Clock,
   type Language,
   LIMITS,
-  OverflowError,
   type PcmFrame,
   type SpeechToText,
-  SttError,
+  type SttError,
   type SttEvent,
   type SttFeatures,
   type SttOptions,
   type SttSession,
 } from "../../domain/mod.ts";
-import { sttEventQueue } from "../event_queue.ts";
+import { cannotOpen, requireLanguage, sessionEnded, sessionFailed } from "../errors.ts";
+import { pushEvent, sttEventQueue } from "../event_queue.ts";
 import { PocketsphinxDecoder } from "./codec.ts";
 
 export interface PocketsphinxSettings {
   clock: Clock;
-  /** Run this instead: another pipeline around `pocketsphinx`, 16 kHz s16le in and `gst-launch-1.0 -m`'s messages out. */
+  /** Default: the pipeline below. Takes 16 kHz s16le, and writes `gst-launch-1.0 -m`'s messages. */
   command?: readonly [string, ...string[]];
-  /** Whether it can be run here. Default: it is taken for granted of a command, and looked up where there is none. */
+  /** Default: true with `command`, else looks for the packages. */
   isInstalled?: () => Promise<boolean>;
 }
 
@@ -38,21 +36,21 @@ export const POCKETSPHINX_LANGUAGES: readonly Language[] = [
   { id: "en", name: "English", metadata: { separator: " ", rtl: false } },
 ];
 
-/** Its last word on an utterance comes half a second after it. */
+/** The final hypothesis follows an utterance by half a second. */
 export const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500 };
 
 const PACKAGES = "gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us";
 const MODEL = "/usr/share/pocketsphinx/model/en-us/en-us";
-/** After the end of the audio: up to a second of models still loading, then a second pass over the last utterance. */
+/** After the end of the audio: up to a second to load the models, then a second pass over the last utterance. */
 const FINISH_MS = 10_000;
 
-/** By their paths: Deno's permission is for these files, and what the PATH finds first may be another name of one. */
+/** Absolute paths: Deno's permission is for these files, and the PATH may find a link to one first. */
 const STDBUF = "/usr/bin/stdbuf";
 const INSPECT = "/usr/bin/gst-inspect-1.0";
 
 /**
- * stdbuf makes standard output a line at a time. The block is 100 ms of audio: what a hypothesis may be late by. The
- * sink must not wait for a clock, because the audio comes as fast as it was spoken already.
+ * stdbuf makes standard output line-buffered. A block is 100 ms of audio, which a hypothesis may be late by. The sink must
+ * not wait for a clock, as audio arrives in real time.
  */
 const PIPELINE =
   "fdsrc fd=0 blocksize=3200 ! rawaudioparse use-sink-caps=false format=pcm pcm-format=s16le " +
@@ -80,15 +78,15 @@ function run(command: string, args: string[]): Promise<Deno.CommandStatus> {
 
 export function pocketsphinxStt(settings: PocketsphinxSettings): SpeechToText {
   const { command, isInstalled = command ? () => Promise.resolve(true) : pocketsphinxAvailable } = settings;
-  /** Looking takes three processes. What is there stays there; what is missing may be installed meanwhile. */
-  let isThere = false;
-  const look = async () => isThere ||= await isInstalled();
+  /** A check takes three processes, so its success is remembered. */
+  let wasFound = false;
+  const check = async () => wasFound ||= await isInstalled();
   return {
     name: NAME,
     sampleRateHz: POCKETSPHINX_SAMPLE_RATE_HZ,
     languages: POCKETSPHINX_LANGUAGES,
     features: FEATURES,
-    open: (options, signal) => open(settings, look, options, signal),
+    open: (options, signal) => open(settings, check, options, signal),
   };
 }
 
@@ -99,12 +97,7 @@ async function open(
   signal: AbortSignal,
 ): Promise<SttSession> {
   signal.throwIfAborted();
-  if (!POCKETSPHINX_LANGUAGES.some(({ id }) => id === options.languageId)) {
-    throw new SttError(`Cannot open STT session: "${NAME}" does not know the language`, {
-      code: "stt_language",
-      retryable: false,
-    });
-  }
+  requireLanguage(NAME, POCKETSPHINX_LANGUAGES, options.languageId);
   if (!await isInstalled()) throw notInstalled();
   signal.throwIfAborted();
   const [program, ...args] = settings.command ?? COMMAND;
@@ -122,11 +115,7 @@ async function open(
 }
 
 function notInstalled(cause?: unknown): SttError {
-  return new SttError(`Cannot open STT session: install the Debian packages ${PACKAGES}`, {
-    code: "stt_not_installed",
-    retryable: false,
-    cause,
-  });
+  return cannotOpen(`install the Debian packages ${PACKAGES}`, "stt_not_installed", false, cause);
 }
 
 class PocketsphinxSession implements SttSession {
@@ -140,7 +129,8 @@ class PocketsphinxSession implements SttSession {
   readonly #events = sttEventQueue();
   readonly #running: Promise<void>;
   #finishing?: Promise<void>;
-  #over: unknown;
+  /** Why writes are rejected. */
+  #endReason: unknown;
 
   constructor(
     child: Deno.ChildProcess,
@@ -154,15 +144,15 @@ class PocketsphinxSession implements SttSession {
     this.#signal = signal;
     this.#input = child.stdin.getWriter();
     this.#output = child.stdout.getReader();
-    this.#input.closed.catch(() => {}); // a broken pipe is told by the write, and by the process's end
+    this.#input.closed.catch(() => {}); // a broken pipe fails the write, and the process's end is awaited
     this.events = this.#events.readable();
     signal.addEventListener("abort", this.#onAbort, { once: true });
     this.#running = this.#run();
   }
 
   write(frame: PcmFrame): Promise<void> {
-    if (this.#over !== undefined) return Promise.reject(this.#over);
-    if (this.#finishing) return Promise.reject(sessionOver());
+    if (this.#endReason !== undefined) return Promise.reject(this.#endReason);
+    if (this.#finishing) return Promise.reject(sessionEnded());
     if (frame.sampleRateHz !== POCKETSPHINX_SAMPLE_RATE_HZ) {
       throw new RangeError(
         `Cannot write audio at ${frame.sampleRateHz} Hz: the recogniser takes ${POCKETSPHINX_SAMPLE_RATE_HZ} Hz`,
@@ -178,55 +168,50 @@ class PocketsphinxSession implements SttSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end(sessionOver());
+    this.#end(sessionEnded());
     await this.#running;
   }
 
-  /** Settles when the pipe has taken it. A killed process breaks the pipe, so nobody waits for long. */
+  /** Resolves when the pipe has taken it. A killed process breaks the pipe. */
   async #send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     try {
       await this.#input.write(bytes);
     } catch {
-      this.#kill(); // whoever does not read any more is not to live on
+      this.#kill(); // a process that no longer reads is of no use
       await this.#running;
-      throw this.#over; // why the process ended
+      throw this.#endReason; // why the process ended
     }
   }
 
-  /** Reads until the process has ended, whoever ended it. */
+  /** Reads until the process has ended. */
   async #run(): Promise<void> {
     const decoder = new PocketsphinxDecoder();
     try {
       for (let read = await this.#output.read(); !read.done; read = await this.#output.read()) {
         decoder.receive(read.value).forEach((event, at, events) => {
-          // A hypothesis already replaced is no news; a burst of them would only crowd the queue.
+          // Of a burst of hypotheses only the last matters.
           if (event.type !== "partial" || at === events.length - 1) this.#emit(event);
         });
       }
     } catch {
-      this.#kill(); // nobody can hear it any more
+      this.#kill(); // its output can no longer be read
     }
     const { code } = await this.#child.status;
-    await this.#input.abort().catch(() => {}); // frees the pipe, whatever was still to be written
-    if (this.#finishing && code === 0) return this.#end(sessionOver());
-    const failure = new SttError(`Cannot go on with STT session: the recogniser ended with status ${code}`, {
-      code: "stt_exited",
-      retryable: true,
-    });
+    await this.#input.abort().catch(() => {}); // closes the pipe, whatever was still to be written
+    if (this.#finishing && code === 0) return this.#end(sessionEnded());
+    const failure = sessionFailed(`the recogniser ended with status ${code}`, "stt_exited");
     this.#end(failure, failure);
   }
 
   #emit(event: SttEvent): void {
-    if (this.#over !== undefined || this.#events.push(event)) return;
-    if (this.#events.dropped === 0) return; // its reader cancelled: the owner will dispose
-    const overflow = new OverflowError("stt_events", LIMITS.sttEvents);
-    this.#end(overflow, overflow);
+    const overflow = pushEvent(this.#events, event);
+    if (overflow) this.#end(overflow, overflow);
   }
 
   async #finish(behindMs: number): Promise<void> {
-    if (this.#over === undefined) {
-      // Killed at the deadline; all that is waited for below then comes at once.
-      using _deadline = this.#clock.timer(FINISH_MS, () => this.#end(sessionOver()));
+    if (this.#endReason === undefined) {
+      // The process is killed at the deadline, which ends all waits below.
+      using _deadline = this.#clock.timer(FINISH_MS, () => this.#end(sessionEnded()));
       try {
         const samples = Math.round(
           POCKETSPHINX_SAMPLE_RATE_HZ * Math.max(LIMITS.sttFlushMs, behindMs) / 1000,
@@ -234,28 +219,28 @@ class PocketsphinxSession implements SttSession {
         await this.#send(new Uint8Array(2 * samples));
         await this.#input.close();
       } catch {
-        // It ended before it took everything: `events` has said so.
+        // It ended before it took everything, which is an error of `events`.
       }
-      await this.#running;
-    } else await this.#running;
+    }
+    await this.#running;
   }
 
-  /** The one way out. `reason` is what a writer gets; `failure`, if any, what the reader of `events` does. */
+  /** The only way to end. Writes reject with `reason`; `failure`, if any, is the error of `events`. */
   #end(reason: unknown, failure?: unknown): void {
-    if (this.#over !== undefined) return;
-    this.#over = reason;
+    if (this.#endReason !== undefined) return;
+    this.#endReason = reason;
     this.#signal.removeEventListener("abort", this.#onAbort);
     this.#events.close({ error: failure });
     this.#kill();
   }
 
   #kill(): void {
-    // A process of its own that it leaves behind may hold the pipe open: the end of the output is not to be waited for.
+    // A process it has started may hold the pipe open, so the end of the output is not awaited.
     void this.#output.cancel().catch(() => {});
     try {
       this.#child.kill("SIGKILL");
     } catch {
-      // it has ended by itself
+      // it has already ended
     }
   }
 
@@ -269,8 +254,4 @@ function toInt16(samples: Float32Array): Uint8Array<ArrayBuffer> {
     pcm[at] = Math.max(-32_768, Math.min(32_767, Math.round(samples[at] * 32_768)));
   }
   return new Uint8Array(pcm.buffer);
-}
-
-function sessionOver(): SttError {
-  return new SttError("Cannot write to STT session: it is over", { code: "stt_over", retryable: true });
 }
