@@ -1,71 +1,71 @@
 /**
- * Which DTLS records reach the handshake and its keys (RFC 6347). What is not encrypted anybody may have made, so it
- * counts while keys are being agreed on and no longer, within bounds: nothing of it is kept for ever. An alert counts
- * only when it decrypts. Where the datagram came from, the time and the association are arguments.
+ * Which DTLS records reach the handshake and its keys (RFC 6347). Anybody can forge a plaintext record, so these pass only
+ * during the handshake, and bounded. An alert passes only when it decrypts. The origin of the datagram, the time and the
+ * association are arguments.
  *
  *     handshake ----------- Finished -----------> connected -- close_notify or fatal alert --> ended
  *     epoch 0: the peer's messages, bounded       epoch 0: nothing                             nothing
  *     epoch 1: its Finished                       epoch 1: alerts, data, to a server its Finished again
  *
- * A peer whose last flight was not answered sends it again, in part unencrypted. A client is connected by the server's
- * last flight, so it has nothing to answer any more. A server answers to the Finished in it, which decrypts.
+ * A peer that gets no response to its last flight retransmits it, in part as plaintext. The server's last flight connects
+ * a client, which then has nothing to respond. A server responds to the Finished in it, which decrypts.
  *
- * Not followed on purpose: renegotiation, which DTLS-SRTP has no use for, and alerts that are not encrypted. A peer that
- * refuses the handshake is noticed when it does not come about.
+ * Not followed on purpose: renegotiation, which DTLS-SRTP does not need, and plaintext alerts. A peer that refuses the
+ * handshake is noticed by the timeout.
  */
 import { Budget } from "../domain/mod.ts";
 import { DTLS_CONTENT, type DtlsRecord, readHandshake, readRecords } from "./dtls_records.ts";
 
 export type DtlsRefusal =
-  /** No address of the peer's. */
+  /** Not from an address of the peer. */
   | "dtls_stranger"
-  /** Not made of whole records that there are. */
+  /** Not a sequence of whole, known records. */
   | "dtls_malformed"
-  /** Not encrypted, and there are keys. */
+  /** Plaintext after the handshake. */
   | "dtls_unprotected"
-  /** Encrypted, but not by the peer. */
+  /** Does not decrypt. */
   | "dtls_forged"
-  /** Of a kind that has no place here. */
+  /** Of a type that is not allowed in this state. */
   | "dtls_unexpected"
-  /** More than a handshake takes. */
+  /** More than a handshake needs. */
   | "dtls_too_much";
 
-/** What an association is at. */
+/** The state of an association. */
 export interface DtlsView {
   readonly phase: "handshake" | "connected" | "ended";
   readonly isClient: boolean;
-  /** Whether it is an address that the phase takes DTLS from. */
+  /** Whether the datagram is from an address of the peer. */
   readonly isPeer: boolean;
-  /** What is in an encrypted record; undefined when there are no keys, or they are others. */
+  /** The plaintext of an encrypted record; undefined without keys, and when they do not match. */
   decrypt(record: DtlsRecord): Uint8Array | undefined;
 }
 
-/** Handshake messages with a place before there are keys (RFC 5246, section 7.4; RFC 6347, section 4.2.2). */
+/** Plaintext handshake messages by sender (RFC 5246, section 7.4; RFC 6347, section 4.2.2). */
 const OF_SERVERS: readonly number[] = [2, 3, 11, 12, 13, 14];
 const OF_CLIENTS: readonly number[] = [1, 11, 15, 16];
 const FINISHED = 20;
 const CLOSE_NOTIFY = 0;
 const FATAL = 2;
-/** A handshake has eight messages of one side. */
+/** A side sends eight messages in a handshake. */
 const SEQUENCE_MAX = 16;
-/** A chain of certificates is the longest message: one of RSA has a kilobyte. */
+/** A certificate chain is the longest message: an RSA certificate has a kilobyte. */
 const MESSAGE_BYTES_MAX = 16 * 1024;
 /**
- * Of one handshake: a flight of 4 KB sent again five times, which is all there is time for, and twice that; and its
+ * Of one handshake: a flight of 4 KB retransmitted five times, which is all there is time for, and twice that; and its
  * messages in fragments of a few hundred bytes.
  */
 const HANDSHAKE_BYTES_MAX = 64 * 1024;
 const HANDSHAKE_FRAGMENTS_MAX = 256;
-/** Records a second that are decrypted, each 10 us. Honest ones are some in a connection's life. */
+/** Decryption costs 10 us. An honest peer sends a few encrypted records in the life of a connection. */
 const DECRYPTIONS_PER_SECOND = 20;
 
-/** For the life of one association. */
+/** One for each association. */
 export class DtlsGuard {
   readonly #decryptions = new Budget(DECRYPTIONS_PER_SECOND);
   #bytes = 0;
   #fragments = 0;
 
-  /** What of a datagram may pass; that the peer has ended the association; or why all of it is refused. */
+  /** The records that may pass; "ended" when the peer has ended the association; or why the datagram is refused. */
   judge(datagram: Uint8Array, nowMs: number, view: DtlsView): Uint8Array[] | "ended" | DtlsRefusal {
     if (!view.isPeer) return "dtls_stranger";
     if (view.phase === "ended") return "dtls_unexpected";
@@ -102,9 +102,9 @@ export class DtlsGuard {
 
   #judgeEncrypted(record: DtlsRecord, nowMs: number, view: DtlsView): "pass" | "ended" | DtlsRefusal {
     const { type } = record;
-    if (record.epoch !== 1 || !hasPlace(type, view)) return "dtls_unexpected";
+    if (record.epoch !== 1 || !isAllowed(type, view)) return "dtls_unexpected";
     if (!this.#decryptions.spend(nowMs)) return "dtls_too_much";
-    // Its keys may come in the same datagram. Whoever makes them decrypts it, and takes what is authentic.
+    // Its keys may be agreed on in the same datagram; werift then decrypts and authenticates it.
     if (view.phase === "handshake") return "pass";
     const content = view.decrypt(record);
     if (!content) return "dtls_forged";
@@ -114,14 +114,14 @@ export class DtlsGuard {
   }
 }
 
-/** Of encrypted content. */
-function hasPlace(type: number, { phase, isClient }: DtlsView): boolean {
+/** Whether a content type is allowed in encrypted records. */
+function isAllowed(type: number, { phase, isClient }: DtlsView): boolean {
   if (phase === "handshake") return type === DTLS_CONTENT.handshake;
   return type === DTLS_CONTENT.alert || type === DTLS_CONTENT.applicationData ||
     type === DTLS_CONTENT.handshake && !isClient;
 }
 
-/** RFC 5246, section 7.2: every fatal alert ends the association, of the others the one that says so. */
+/** RFC 5246, section 7.2: fatal alerts and close_notify end the association. */
 function isEnd([level, description]: Uint8Array): boolean {
   return level === FATAL || description === CLOSE_NOTIFY;
 }

@@ -1,8 +1,8 @@
 import assert from "@std/assert";
 import { DtlsGuard, type DtlsView } from "./dtls_guard.ts";
-import type { DtlsRecord, HandshakeFragment } from "./dtls_records.ts";
+import type { DtlsRecord } from "./dtls_records.ts";
 
-/** Plain bytes, as if they had been encrypted, unless they begin with this one. */
+/** Encrypted content is its own plaintext here; content that begins with this byte does not decrypt. */
 const FORGED = 0xff;
 
 interface State {
@@ -23,7 +23,12 @@ function record(type: number, epoch: number, fragment: readonly number[], versio
 
 function message(
   type: number,
-  { length = 4, sequence = 0, offset = 0, bytes = length }: Partial<HandshakeFragment> = {},
+  { length = 4, sequence = 0, offset = 0, bytes = length }: {
+    length?: number;
+    sequence?: number;
+    offset?: number;
+    bytes?: number;
+  } = {},
 ): number[] {
   const three = (number: number) => [number >> 16, number >> 8 & 255, number & 255];
   return [
@@ -47,7 +52,7 @@ function judged(bytes: readonly number[], state?: State, guard = new DtlsGuard()
   return typeof verdict === "string" ? verdict : verdict.map((part) => [...part]);
 }
 
-Deno.test("A server's flights pass while keys are agreed on", () => {
+Deno.test("A server's flights pass during the handshake", () => {
   const flights = [
     SERVER_HELLO,
     record(22, 0, message(3), [254, 255]),
@@ -58,7 +63,7 @@ Deno.test("A server's flights pass while keys are agreed on", () => {
   assert.deepEqual(judged([...CHANGE_CIPHER_SPEC, ...FINISHED]), [CHANGE_CIPHER_SPEC, FINISHED]);
 });
 
-Deno.test("A client's flights pass to a server, and only there", () => {
+Deno.test("A client's flights pass to a server only", () => {
   const hello = record(22, 0, message(1));
   const answer = record(22, 0, [...message(11), ...message(16), ...message(15)]);
   for (const flight of [hello, answer]) {
@@ -68,17 +73,17 @@ Deno.test("A client's flights pass to a server, and only there", () => {
   assert.equal(judged(SERVER_HELLO, { isClient: false }), "dtls_unexpected");
 });
 
-Deno.test("A client's last flight passes in one datagram, though its keys are made of what is in it", () => {
+Deno.test("A client's last flight passes in one datagram, although its keys depend on messages in it", () => {
   const plain = record(22, 0, [...message(11), ...message(16), ...message(15)]);
-  const finished = record(22, 1, [FORGED, 0, 0]); // nobody can tell yet
+  const finished = record(22, 1, [FORGED, 0, 0]); // cannot be decrypted yet
   const passed = judged([...plain, ...CHANGE_CIPHER_SPEC, ...finished], { isClient: false });
   assert.deepEqual(passed, [plain, CHANGE_CIPHER_SPEC, finished]);
   const guard = new DtlsGuard();
   const verdicts = Array.from({ length: 100 }, () => judged(finished, {}, guard));
-  assert.equal(verdicts.filter((verdict) => verdict === "dtls_too_much").length, 80, "so many a second");
+  assert.equal(verdicts.filter((verdict) => verdict === "dtls_too_much").length, 80, "20 a second pass");
 });
 
-Deno.test("Nothing of who is not the peer, and nothing after the end", () => {
+Deno.test("Nothing passes from a stranger, and nothing after the end", () => {
   for (const phase of ["handshake", "connected", "ended"] as const) {
     for (const flight of [SERVER_HELLO, FINISHED, record(21, 1, CLOSE_NOTIFY)]) {
       assert.equal(judged(flight, { phase, isPeer: false }), "dtls_stranger");
@@ -87,7 +92,7 @@ Deno.test("Nothing of who is not the peer, and nothing after the end", () => {
   assert.equal(judged(FINISHED, { phase: "ended" }), "dtls_unexpected");
 });
 
-Deno.test("Records that are none, or not whole, take the datagram with them", () => {
+Deno.test("A malformed or truncated record makes the whole datagram malformed", () => {
   const malformed = [
     [0x19, 0xfe, 0xfd, ...Array(10).fill(0)], // the content type that closed werift's associations
     record(24, 0, []),
@@ -104,7 +109,7 @@ Deno.test("Records that are none, or not whole, take the datagram with them", ()
   assert.equal(judged(record(22, 0, [])), "dtls_malformed");
 });
 
-Deno.test("Before there are keys no alert counts, no data, no Finished that is not encrypted", () => {
+Deno.test("During the handshake no alert passes, no data, no plaintext Finished", () => {
   for (
     const bytes of [
       record(21, 0, CLOSE_NOTIFY),
@@ -119,21 +124,24 @@ Deno.test("Before there are keys no alert counts, no data, no Finished that is n
   ) assert.equal(judged(bytes), "dtls_unexpected");
 });
 
-Deno.test("A handshake has its bounds: of a message, of all bytes, of all fragments, of numbers", () => {
+Deno.test("A handshake is bounded: message length and sequence, total bytes and fragments", () => {
   assert.equal(judged(record(22, 0, message(11, { length: 20_000, bytes: 100 }))), "dtls_too_much");
   assert.equal(judged(record(22, 0, message(11, { sequence: 17 }))), "dtls_too_much");
   const passed = (flight: number[]) => {
     const guard = new DtlsGuard();
     const verdicts = Array.from({ length: 1_000 }, () => judged(flight, {}, guard));
     const first = verdicts.findIndex((verdict) => verdict === "dtls_too_much");
-    assert.ok(verdicts.slice(first).every((verdict) => verdict === "dtls_too_much"), "it stays so");
+    assert.ok(
+      verdicts.slice(first).every((verdict) => verdict === "dtls_too_much"),
+      "none passes after the first refusal",
+    );
     return first;
   };
   assert.equal(passed(record(22, 0, message(11, { length: 1_200, bytes: 1_188 }))), 54, "64 KB");
   assert.equal(passed(record(22, 0, message(14, { length: 0 }))), 256);
 });
 
-Deno.test("Once there are keys nothing that is not encrypted counts", () => {
+Deno.test("After the handshake no plaintext passes", () => {
   for (const isClient of [true, false]) {
     const flights = [
       SERVER_HELLO,
@@ -147,7 +155,7 @@ Deno.test("Once there are keys nothing that is not encrypted counts", () => {
   }
 });
 
-Deno.test("A server answers again to the Finished in a flight that was sent again, a client to nothing", () => {
+Deno.test("Of a retransmitted flight only the Finished passes to a server, and nothing to a client", () => {
   const flight = [...record(22, 0, message(16)), ...CHANGE_CIPHER_SPEC, ...FINISHED];
   assert.deepEqual(judged(flight, { phase: "connected", isClient: false }), [FINISHED]);
   assert.equal(judged(flight, { phase: "connected" }), "dtls_unprotected");
@@ -156,7 +164,7 @@ Deno.test("A server answers again to the Finished in a flight that was sent agai
   assert.equal(judged(hello, { phase: "connected", isClient: false }), "dtls_unexpected", "renegotiation");
 });
 
-Deno.test("An alert ends the association when it decrypts, and says so or is fatal", () => {
+Deno.test("An alert ends the association when it decrypts and is close_notify or fatal", () => {
   const alert = (...content: number[]) => judged(record(21, 1, content), { phase: "connected" });
   assert.equal(alert(...CLOSE_NOTIFY), "ended");
   assert.equal(alert(2, 20), "ended");
@@ -165,13 +173,13 @@ Deno.test("An alert ends the association when it decrypts, and says so or is fat
   assert.equal(judged(record(21, 2, CLOSE_NOTIFY), { phase: "connected" }), "dtls_unexpected");
 });
 
-Deno.test("Data passes when it decrypts, once there are keys", () => {
+Deno.test("After the handshake data passes when it decrypts", () => {
   const data = record(23, 1, [1, 2, 3]);
   assert.deepEqual(judged(data, { phase: "connected" }), [data]);
   assert.equal(judged(record(23, 1, [FORGED]), { phase: "connected" }), "dtls_forged");
 });
 
-Deno.test("So many records a second are decrypted, and no more", () => {
+Deno.test("Twenty records a second are decrypted", () => {
   const guard = new DtlsGuard();
   const forged = record(21, 1, [FORGED, 0]);
   const counts = new Map<unknown, number>();
@@ -183,7 +191,7 @@ Deno.test("So many records a second are decrypted, and no more", () => {
   assert.equal(judged(record(21, 1, CLOSE_NOTIFY), { phase: "connected" }, guard, 1_000), "ended");
 });
 
-Deno.test("A hundred thousand random datagrams neither throw nor end anything", () => {
+Deno.test("A hundred thousand random datagrams throw no error and end nothing", () => {
   let seed = 1;
   const random = (below: number) => {
     seed = Math.imul(seed, 1_103_515_245) + 12_345 >>> 0;

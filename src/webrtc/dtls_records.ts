@@ -1,6 +1,6 @@
 /**
- * What a datagram of DTLS 1.2 is made of (RFC 6347, sections 4.1 and 4.2.2): records, and the fragments of handshake
- * messages in those that are not encrypted. Reads where things lie; decrypts and keeps nothing.
+ * Parses the records of a DTLS 1.2 datagram (RFC 6347, section 4.1) and the handshake fragments in plaintext ones (section
+ * 4.2.2). Returns views; decrypts and stores nothing.
  */
 
 /** Content types (RFC 5246, section 6.2.1). */
@@ -14,7 +14,7 @@ export interface DtlsRecord {
   readonly epoch: number;
   /** 48 bit. */
   readonly sequence: number;
-  /** Header and all, where it lies in the datagram. */
+  /** The whole record, header included; a view of the datagram, as is `fragment`. */
   readonly bytes: Uint8Array;
   readonly fragment: Uint8Array;
 }
@@ -24,8 +24,6 @@ export interface HandshakeFragment {
   /** Of the whole message. */
   readonly length: number;
   readonly sequence: number;
-  readonly offset: number;
-  readonly bytes: number;
 }
 
 const RECORD_HEADER_BYTES = 13;
@@ -36,7 +34,7 @@ export function isDtls(datagram: Uint8Array): boolean {
   return datagram[0] > 19 && datagram[0] < 64;
 }
 
-/** All records of a datagram; undefined unless it is made of whole ones of known content and version alone. */
+/** All records of a datagram; undefined unless all are whole and of known content type and version. */
 export function readRecords(datagram: Uint8Array): DtlsRecord[] | undefined {
   const records: DtlsRecord[] = [];
   for (let at = 0; at < datagram.length;) {
@@ -60,7 +58,7 @@ export function readRecords(datagram: Uint8Array): DtlsRecord[] | undefined {
   return records.length > 0 ? records : undefined;
 }
 
-/** The fragments of handshake messages in a record that is not, or no longer, encrypted; undefined for loose ends. */
+/** The handshake fragments in a plaintext or decrypted record; undefined unless all are whole. */
 export function readHandshake(fragment: Uint8Array): HandshakeFragment[] | undefined {
   const fragments: HandshakeFragment[] = [];
   for (let at = 0; at < fragment.length;) {
@@ -68,7 +66,7 @@ export function readHandshake(fragment: Uint8Array): HandshakeFragment[] | undef
     const length = uint(fragment, at + 1, 3);
     const offset = uint(fragment, at + 6, 3);
     const bytes = uint(fragment, at + 9, 3);
-    fragments.push({ type: fragment[at], length, sequence: uint(fragment, at + 4, 2), offset, bytes });
+    fragments.push({ type: fragment[at], length, sequence: uint(fragment, at + 4, 2) });
     at += HANDSHAKE_HEADER_BYTES + bytes;
     if (at > fragment.length || offset + bytes > length) return undefined;
   }

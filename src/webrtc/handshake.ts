@@ -1,15 +1,13 @@
 /**
- * What werift offers in a DTLS handshake, and what more it has to: it knows the groups x25519 and P-256 and signatures with
- * SHA-256. The groups a client names are also the curves it takes certificates of (RFC 8422, section 5.1.1), so a server
- * with a certificate of P-384 or P-521 ends the handshake with "no shared cipher". Offered here besides: both curves,
- * with the key agreement for servers that choose one of them for it, and the longer hashes. werift's own groups come first,
- * so they stay the ones in use.
+ * Extends what werift offers in a DTLS handshake: the groups x25519 and P-256, and signatures with SHA-256. The groups of
+ * a client are also the curves it accepts in certificates (RFC 8422, section 5.1.1), so a server with a P-384 or P-521
+ * certificate fails the handshake with "no shared cipher". Added here: both curves, with the key agreement for servers
+ * that choose one of them for it, and the longer hashes. werift's own groups come first, so they stay preferred.
  *
- * Not offered: Ed25519 and Ed448, which OpenSSL does not do in DTLS 1.2; brainpool, secp256k1 and keys for RSA-PSS alone,
- * which Deno cannot verify; suites with SHA-384. Keys of RSA longer than 4096 bits are refused by Deno.
+ * Not offered: Ed25519 and Ed448, which OpenSSL does not support in DTLS 1.2; brainpool, secp256k1 and RSA-PSS keys, which
+ * Deno cannot verify; suites with SHA-384. Deno refuses RSA keys longer than 4096 bits.
  *
- * Reaches into werift's insides, and its list of signatures is changed for the whole process by importing this; read in
- * and true of werift 0.25.2.
+ * Depends on werift internals, as of 0.25.2; importing this changes werift's list of signatures for the whole process.
  */
 import { joinBytes } from "../domain/mod.ts";
 import { Buffer } from "node:buffer";
@@ -21,20 +19,20 @@ const SUPPORTED_GROUPS = 10;
 /** Handshake messages (RFC 5246, section 7.4; RFC 6347, section 4.3.2). */
 const HELLO_VERIFY_REQUEST = 3;
 const SERVER_KEY_EXCHANGE = 12;
-/** Of the ClientHello that answers a HelloVerifyRequest (RFC 6347, section 4.2.4). */
+/** Of the ClientHello with the cookie of a HelloVerifyRequest (RFC 6347, section 4.2.4). */
 const COOKIE_FLIGHT = 3;
-/** Where werift keeps what a server sent before it is answered. */
+/** Under which werift caches the server's messages. */
 const SERVER_FLIGHT = 4;
 
-/** Groups of ours (RFC 8422, section 5.1.1), what WebCrypto calls them, and the size of a coordinate in whole bytes. */
+/** The added groups (RFC 8422, section 5.1.1), their names in WebCrypto, and the size of a coordinate in whole bytes. */
 const CURVES = new Map([
   [24, { namedCurve: "P-384", bits: 384 }],
   [25, { namedCurve: "P-521", bits: 528 }],
 ]);
 const GROUPS = [NamedCurveAlgorithm.x25519_29, NamedCurveAlgorithm.secp256r1_23, ...CURVES.keys()];
 /**
- * Hash and kind of key of signatures (RFC 5246, section 7.4.1.4.1): RSA with SHA-256, ECDSA with SHA-384 and SHA-256, and
- * the longer ones. Who signs takes the first it can. Not SHA-256 first for ECDSA: Deno does not verify it with P-521.
+ * Signature algorithms (RFC 5246, section 7.4.1.4.1): RSA with SHA-256, ECDSA with SHA-384 and SHA-256, and the longer
+ * ones. The signer takes the first it can. Not SHA-256 first for ECDSA: Deno does not verify it with P-521.
  */
 const [SHA256, SHA384, SHA512] = [4, 5, 6];
 const [RSA, ECDSA] = [1, 3];
@@ -46,15 +44,15 @@ const SIGNATURES = [
   { hash: SHA384, signature: RSA },
   { hash: SHA512, signature: RSA },
 ];
-// werift's own list, which it offers as client and asks for as server.
+// werift's list, which it offers as client and requests as server.
 Object.assign(signatures, SIGNATURES);
 
-/** Part of a flight of werift's. */
+/** The used part of werift's flights. */
 interface Flight {
   send: (records: Buffer[]) => Promise<unknown>;
 }
 
-/** To be called before the handshake starts. */
+/** Call before the handshake starts. */
 export function extendHandshake(dtls: DtlsClient): void {
   for (const extension of dtls.extensions) {
     if (extension.type === SUPPORTED_GROUPS) extension.data = listOf(GROUPS);
@@ -63,12 +61,12 @@ export function extendHandshake(dtls: DtlsClient): void {
   let flight: Flight | undefined;
   const receive: typeof handle = (messages) => {
     const handled = handle(messages);
-    // werift makes it when the server's flight begins, and has not sent it before this.
+    // werift creates it when the server's flight begins, and has not sent it yet here.
     if (flight !== dtls["flight5"] && dtls["flight5"]) renewFinished(dtls, flight = dtls["flight5"]);
     return handled;
   };
   dtls.onHandleHandshakes = async (received) => {
-    // A second one answers our repeated ClientHello, where the way there and back is over half a second; werift gives up.
+    // With a round trip over half a second a second one responds to our retransmitted ClientHello, and werift fails.
     const messages = received.filter(({ msg_type }) =>
       msg_type !== HELLO_VERIFY_REQUEST || dtls.dtls.flight < COOKIE_FLIGHT
     );
@@ -83,13 +81,13 @@ export function extendHandshake(dtls: DtlsClient): void {
 }
 
 /**
- * werift repeats its last flight record for record, which a server that has it all drops as replayed. It is connected,
- * and would send its own last flight again only for a Finished that it can decrypt (RFC 6347, section 4.2.4): where
- * that was lost the handshake never ended. So the repeated Finished is encrypted anew, under the next number.
+ * werift retransmits its last flight with the same record numbers, which a server that has received it drops as replayed.
+ * That server is connected, and retransmits its own last flight only for a Finished that it can decrypt (RFC 6347, section
+ * 4.2.4): where that flight was lost the handshake never ended. So the Finished is encrypted again under the next number.
  */
 function renewFinished({ cipher }: DtlsClient, flight: Flight): void {
   let renewed: (() => Buffer) | undefined;
-  // The first that is encrypted at all.
+  // The Finished is the first encrypted packet.
   cipher.encryptPacket = (packet) => {
     Reflect.deleteProperty(cipher, "encryptPacket");
     const { fragment } = packet;
@@ -109,7 +107,7 @@ function renewFinished({ cipher }: DtlsClient, flight: Flight): void {
   };
 }
 
-/** Does for a group of ours what werift does for its own: a key pair to answer with, and the secret of both. */
+/** Key agreement with an added group, as werift does it for its own. */
 async function agree(dtls: DtlsClient, message: Parameters<DtlsClient["onHandleHandshakes"]>[0][0]) {
   await dtls["waitForReady"](() => dtls["flight5"] !== undefined);
   const flight = dtls["flight5"];
@@ -129,10 +127,10 @@ async function agree(dtls: DtlsClient, message: Parameters<DtlsClient["onHandleH
   const { cipher } = dtls;
   const send = flight["sendClientKeyExchange"].bind(flight);
   flight["sendClientKeyExchange"] = () => {
-    // werift makes the message of the local key's public part, and a secret with a curve it knows, which is made good.
-    const standIn = { curve: NamedCurveAlgorithm.x25519_29, privateKey: Buffer.alloc(32, 1) };
-    cipher.localKeyPair = { ...standIn, publicKey: localKey };
-    cipher.remoteKeyPair = { ...standIn, publicKey: Buffer.alloc(32, 9) };
+    // werift sends the local public key, and computes a secret with the placeholder curve, which is replaced below.
+    const placeholder = { curve: NamedCurveAlgorithm.x25519_29, privateKey: Buffer.alloc(32, 1) };
+    cipher.localKeyPair = { ...placeholder, publicKey: localKey };
+    cipher.remoteKeyPair = { ...placeholder, publicKey: Buffer.alloc(32, 9) };
     const sent = send();
     Object.assign(cipher, { remoteKeyPair: { curve, publicKey: remoteKey } });
     cipher.masterSecret = masterSecret(dtls, secret);
@@ -140,11 +138,11 @@ async function agree(dtls: DtlsClient, message: Parameters<DtlsClient["onHandleH
     return sent;
   };
   Object.assign(cipher, { remoteKeyPair: { curve, publicKey: remoteKey } });
-  // From here on the server's flight counts as whole.
+  // Completes the server's flight.
   dtls.dtls.bufferHandshakeCache([message], false, SERVER_FLIGHT);
 }
 
-/** RFC 5246, section 8.1; RFC 7627, section 4. To be called when the ClientKeyExchange is in the transcript. */
+/** RFC 5246, section 8.1; RFC 7627, section 4. Call when the ClientKeyExchange is in the transcript. */
 function masterSecret({ cipher, dtls }: DtlsClient, secret: Uint8Array): Buffer {
   if (!dtls.remoteExtendedMasterSecret) {
     const { localRandom, remoteRandom } = cipher;
@@ -163,7 +161,7 @@ function prf(secret: Uint8Array, label: string, seeds: readonly Uint8Array[]): B
   return Buffer.concat([hmac(joinBytes([first, seed])), hmac(joinBytes([hmac(first), seed]))], 48);
 }
 
-/** As the extension has it: a length, then numbers of two bytes. */
+/** The extension's format: a length, then numbers of two bytes. */
 function listOf(numbers: readonly number[]): Buffer {
   const data = Buffer.alloc(2 + 2 * numbers.length);
   data.writeUInt16BE(2 * numbers.length);

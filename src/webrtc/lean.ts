@@ -1,9 +1,9 @@
 /**
- * Takes off a werift connection what one that only listens has no use for: a third of the memory of a speaker. For
- * connections that answered an offer, so never send media; re-offers, ICE with its consent checks, TURN, DTLS' alerts
- * and closing go on as before.
+ * Frees what a werift connection that only receives does not need: a third of the memory of a speaker. For connections
+ * that answered an offer, so never send media. Re-offers, ICE with its consent checks, TURN, DTLS alerts and closing are
+ * not affected.
  *
- * Reaches into werift's insides; read in and true of werift 0.25.2.
+ * Depends on werift internals, as of 0.25.2.
  */
 import {
   type Connection as IceConnection,
@@ -13,25 +13,24 @@ import {
   type RTCPeerConnection,
 } from "werift";
 
-/** No sessions of werift's for SRTP and SRTCP, 30 KB with their HMACs and ciphers: rtp_tap.ts has the keys. */
+/** No SRTP and SRTCP sessions of werift's, 30 KB with their HMACs and ciphers: rtp_tap.ts has the keys. */
 export function withoutSrtpSessions(transport: RTCDtlsTransport): void {
   transport.updateSrtpSession = () => {
-    if (!transport.dtls?.srtp.srtpProfile) throw new Error("Cannot hear: DTLS agreed on no profile of SRTP");
+    if (!transport.dtls?.srtp.srtpProfile) throw new Error("Cannot receive SRTP: DTLS agreed on no profile");
   };
 }
 
 /**
- * Lets go of a handshake that is over: transcript, last flight, parsed keys. The DTLS client is the first to know that
- * nothing of it is needed again: a server that has sent its Finished has all of ours (RFC 6347, section 4.2.4). A server
- * must be able to repeat its last flight, so it keeps all.
+ * Frees a completed handshake: transcript, last flight, parsed keys. Only of a DTLS client: a server that has sent its
+ * Finished has received all of ours (RFC 6347, section 4.2.4), but must itself be able to retransmit its last flight.
  */
 export function withoutHandshake({ dtls }: RTCDtlsTransport): void {
   if (!(dtls instanceof DtlsClient)) return;
-  dtls.onHandleHandshakes = () => Promise.resolve(); // repeated by the server, or by the network
+  dtls.onHandleHandshakes = () => Promise.resolve(); // retransmitted, or duplicated by the network
   dtls.extensions = [];
   Object.assign(dtls, { flight5: undefined });
   Object.assign(dtls.dtls, { handshakeCache: {}, lastMessage: [], requestedSignatureAlgorithms: [] });
-  // What it decrypts an alert with is `cipher.cipher`.
+  // Alerts are decrypted with `cipher.cipher`, which stays.
   Object.assign(dtls.cipher, {
     remoteCertificate: undefined,
     remoteKeyPair: undefined,
@@ -43,8 +42,8 @@ export function withoutHandshake({ dtls }: RTCDtlsTransport): void {
 }
 
 /**
- * Every event of werift's has ten closures of its own, half a kilobyte, and a connection has 56 events. Here they share
- * all but `execute`, which may be another by now. To be called again when more of them were made.
+ * Every werift event has ten closures, half a kilobyte, and a connection has 56 events. Here they share all but `execute`,
+ * which may have been replaced. Call again when werift has created more of them.
  */
 export function shareEvents(connection: RTCPeerConnection): void {
   for (const owner of ownersOf(connection)) {
@@ -54,7 +53,7 @@ export function shareEvents(connection: RTCPeerConnection): void {
   }
 }
 
-/** What has events: everything a connection with one transport and some transceivers is made of. */
+/** The objects with events in a connection with one transport and some transceivers. */
 function ownersOf(connection: RTCPeerConnection): (object | undefined)[] {
   return [
     connection,
@@ -93,25 +92,25 @@ const METHODS = [
   "allUnsubscribe",
 ] as const;
 
-/** Told of an error in a listener that is waited for; werift never sets another. */
+/** Handles errors of awaited subscribers; werift never sets another. */
 const onerror = () => {};
 const SHARED: Record<string, Method> = { onerror };
 for (const name of METHODS) SHARED[name] = shared(name);
 
-/** Does what the event's own closure did: an event made for the moment does it, to the state of this one. */
+/** Does what the event's own closure did, on a temporary event with the state of this one. */
 function shared(name: typeof METHODS[number]): Method {
   return function (...options) {
-    const moment = new Event<unknown[]>();
-    hand(this, moment);
+    const temporary = new Event<unknown[]>();
+    copyState(this, temporary);
     try {
-      return Reflect.apply(moment[name] as Method, moment, options);
+      return Reflect.apply(temporary[name] as Method, temporary, options);
     } finally {
-      hand(moment, this);
+      copyState(temporary, this);
     }
   };
 }
 
-function hand(from: Event<unknown[]>, to: Event<unknown[]>): void {
+function copyState(from: Event<unknown[]>, to: Event<unknown[]>): void {
   to["event"] = from["event"];
   to.ended = from.ended;
   to.onended = from.onended;
