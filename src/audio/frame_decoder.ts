@@ -1,53 +1,52 @@
 /**
- * Frames of a timeline -> samples, one for each frame and as long. Lost packets are recovered from a copy that the next
- * may carry, or concealed for 100 ms; after that a recogniser is better off with zeros. Counts nothing and judges no
- * loudness: its owners do.
+ * Frames of a timeline -> samples of the same duration. Lost packets are recovered from the copy that the next packet may
+ * carry (in-band FEC), or concealed for 100 ms; after that a recogniser is better off with zeros.
  */
 import type { CodedFrame } from "../domain/mod.ts";
 import type { PacketDecoder, Samples } from "./opus.ts";
 import { isDtxPacket, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
 
-/** Concealment invents a voice from the last one heard; past this it invents noise. */
+/** Concealment extrapolates the voice; past this it only makes noise. */
 const CONCEAL_MS = 100;
 /**
- * Concealment that lets a voice fade out of a decoder that will not hear its end. Measured on speech cut in mid-word:
- * without it the next pre-roll begins with 20 ms of -20 dBFS, with it below -50 (SILK, hybrid; CELT alone -25).
+ * Concealment that fades out a voice whose end is not decoded. Measured on speech cut in mid-word: without it the next
+ * pre-roll begins with 20 ms of -20 dBFS, with it below -50 (SILK, hybrid; CELT alone -25).
  */
 const FADE_MS = 120;
 
-/** What samples were made of. */
+/** What samples were decoded from. */
 export type SampleOrigin =
   /** An Opus packet. */
   | "decoded"
-  /** An Opus packet without audio in it, or a pause: zeros. */
+  /** An Opus packet without audio (DTX), or a pause: zeros. */
   | "empty"
-  /** A packet that is no Opus, or never came: concealed, or zeros. */
+  /** A packet that is no Opus, or was lost: concealed, or zeros. */
   | "missing";
 
-/** Takes samples that are good until it returns, and may be changed. */
+/** Its samples are valid until it returns, and may be changed. */
 export type EmitSamples = (frame: CodedFrame, samples: Samples, origin: SampleOrigin) => void;
 
 export class FrameDecoder implements Disposable {
   /** Time concealed since the last packet decoded, ms. */
   #concealedMs = CONCEAL_MS;
-  /** The newest lost packet: the packet after it may carry a copy. */
+  /** The newest lost packet: the next packet may carry a copy. */
   #lost: CodedFrame | undefined;
 
-  /** Takes the decoder over. */
+  /** Owns the decoder from here on. */
   constructor(private readonly decoder: PacketDecoder, private readonly sampleRateHz: number) {}
 
-  /** A voice begins: nothing was heard yet that concealing could go on from. */
+  /** A voice begins: nothing was decoded yet that could be extrapolated. */
   begin(): void {
     this.#concealedMs = CONCEAL_MS;
     this.#lost = undefined;
   }
 
-  /** The voice is over and its end will not be decoded. */
+  /** A voice ends, and its end will not be decoded. */
   fade(): void {
     this.decoder.conceal(FADE_MS);
   }
 
-  /** Fills the place of the packet lost before `next`; to be called before `next` is filled. */
+  /** Emits samples for the packet lost before `next`; to be called before `next` is filled. */
   settle(next: CodedFrame | undefined, emit: EmitSamples): void {
     const lost = this.#lost;
     if (!lost) return;
@@ -59,7 +58,7 @@ export class FrameDecoder implements Disposable {
     );
   }
 
-  /** Emits the samples of the frame; those of a lost packet once the next has come. */
+  /** Emits the samples of a frame; those of a lost packet once the next frame is here. */
   fill(frame: CodedFrame, emit: EmitSamples): void {
     if (frame.kind === "lost") {
       this.#lost = frame;

@@ -1,7 +1,6 @@
 /**
- * libopus as this room uses it: mono decoders, and what is no Opus packet is a value instead of an exception. The library
- * is WebAssembly built from opus_decoder/, with one instance in each thread: 18 KB a decoder, which the next one gets after
- * it has ended. Encodes nothing.
+ * libopus' decoder, mono, as WebAssembly built from opus_decoder/. One instance for a thread, 18 KB for each decoder,
+ * which is used again by the next one.
  */
 import {
   decode,
@@ -18,18 +17,18 @@ import {
 /** What libopus decodes to directly, Hz. */
 export const OPUS_RATES_HZ = [8_000, 12_000, 16_000, 24_000, 48_000] as const;
 
-/** Mono samples around [-1, 1] (libopus may overshoot), which may be changed. */
+/** Mono samples around [-1, 1] (libopus may overshoot). */
 export type Samples = Float32Array<ArrayBuffer>;
 
-/** A decoder of one stream: packets go in once and in order. Samples are good until any decoder of this thread is used. */
+/** A decoder of one stream of packets. Samples are valid until any decoder of this thread is used, and may be changed. */
 export interface PacketDecoder extends Disposable {
-  /** Decodes a packet; undefined when it is not Opus. */
+  /** Undefined when the packet is not Opus. */
   decode(payload: Uint8Array): Samples | undefined;
-  /** Conceals a packet that never came, by what the stream sounded like. `durationMs`: whole 2.5 ms up to 120. */
+  /** Conceals a lost packet. `durationMs`: whole 2.5 ms up to 120. */
   conceal(durationMs: number): Samples;
   /**
-   * The packet before `next` by the spare copy of it that `next` may carry (in-band FEC, RFC 6716 section 2.1.7), or
-   * concealed where it carries none. `next` is still to be decoded after.
+   * The packet before `next`, from the copy that `next` may carry (in-band FEC, RFC 6716 section 2.1.7), or concealed.
+   * `next` is still to be decoded after.
    */
   recover(next: Uint8Array, durationMs: number): Samples;
 }
@@ -38,23 +37,21 @@ export interface PacketDecoder extends Disposable {
 const PACKET_MS_MAX = 120;
 /** Longer packets are refused: an Ethernet frame's 1500 bytes and a margin. */
 const PACKET_BYTES_MAX = packetBytes();
-/** Where packets go in and samples come out. */
 const PACKET_AT = packetAddress();
-/** In samples. */
 const SAMPLES_AT = samplesAddress() / Float32Array.BYTES_PER_ELEMENT;
 const NO_DECODER = 0;
 
-/** All of the instance's memory. Starting a decoder may grow it, which makes another buffer of it. */
+/** The instance's memory. Starting a decoder may grow it, which detaches these. */
 let bytes = new Uint8Array(memory.buffer);
 let floats: Samples = new Float32Array(memory.buffer as ArrayBuffer);
-/** The samples of the newest packet: nearly all have as many as the one before. */
+/** The samples of the newest packet: reused, since nearly all have the same length. */
 let decoded: Samples = floats.subarray(0, 0);
 
 export class OpusDecoder implements PacketDecoder {
   readonly #rateHz: number;
   #decoder: number;
 
-  /** Throws RangeError for a rate libopus does not decode to, and when there are more decoders than anybody needs. */
+  /** Throws RangeError for a rate libopus does not decode to, and past 2,048 decoders. */
   constructor(sampleRateHz: number) {
     if (!OPUS_RATES_HZ.some((rateHz) => rateHz === sampleRateHz)) {
       throw new RangeError(
@@ -83,13 +80,13 @@ export class OpusDecoder implements PacketDecoder {
     return this.#run(next, this.#samples(durationMs), true) ?? this.conceal(durationMs);
   }
 
-  /** Gives the memory back; a second time does nothing. */
+  /** Frees the decoder; a second time does nothing. */
   [Symbol.dispose](): void {
     if (this.#decoder !== NO_DECODER) end(this.#decoder);
     this.#decoder = NO_DECODER;
   }
 
-  /** Undefined for what libopus refuses; and after the end. */
+  /** Undefined for what libopus refuses, and after disposal. */
   #run(packet: Uint8Array | undefined, samplesMax: number, fec: boolean): Samples | undefined {
     const decoder = this.#decoder;
     const packetLength = packet?.length ?? 0;
@@ -100,7 +97,7 @@ export class OpusDecoder implements PacketDecoder {
       return count > 0 ? samplesOf(count) : undefined;
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-      // libopus found itself broken, which no packet is known to do: this decoder begins anew, the others go on.
+      // An assertion of libopus failed, which no packet is known to cause: only this decoder is reset.
       rewindStack();
       reset(decoder, this.#rateHz);
       return undefined;

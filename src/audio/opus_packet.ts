@@ -1,15 +1,15 @@
 /**
- * Reads the first bytes of an Opus packet (RFC 6716 section 3): how long it lasts, and whether it holds anything.
- * Does not look at the compressed audio: a packet this file accepts can still be one the decoder refuses.
+ * Parses the header of an Opus packet (RFC 6716 section 3): its duration, and whether it has audio. The decoder may still
+ * refuse a packet that is accepted here.
  */
 
-/** Opus and its RTP clock count in 1/48000 s, whatever rate is decoded to (RFC 7587 section 4.1). */
+/** The RTP clock of Opus is 48 kHz, whatever the decoder's rate (RFC 7587 section 4.1). */
 export const TICKS_PER_MS = 48;
 
-/** The shortest Opus frame, 2.5 ms. Every Opus duration is a multiple of it. */
+/** The shortest Opus frame, 2.5 ms; every duration is a multiple of it. */
 export const SHORTEST_FRAME_TICKS = 120;
 
-/** A packet may last 120 ms at most (RFC 6716 section 3.4, R5). */
+/** 120 ms (RFC 6716 section 3.4, R5). */
 export const LONGEST_PACKET_TICKS = 5_760;
 
 /** RFC 6716 table 2: ticks per frame of the configurations 0-11 (SILK), 12-15 (hybrid) and 16-31 (CELT). */
@@ -17,7 +17,7 @@ const SILK_TICKS = [480, 960, 1_920, 2_880] as const;
 const HYBRID_TICKS = [480, 960] as const;
 const CELT_TICKS = [120, 240, 480, 960] as const;
 
-/** How long an Opus packet lasts, in 1/48000 s; undefined when it breaks a rule of RFC 6716 section 3.4 (R1-R5). */
+/** The duration of an Opus packet, 1/48000 s; undefined when it breaks a rule of RFC 6716 section 3.4 (R1-R5). */
 export function opusPacketTicks(payload: Uint8Array): number | undefined {
   if (payload.length === 0) return undefined;
   const frames = frameCount(payload);
@@ -26,10 +26,7 @@ export function opusPacketTicks(payload: Uint8Array): number | undefined {
   return ticks > 0 && ticks <= LONGEST_PACKET_TICKS ? ticks : undefined;
 }
 
-/**
- * True for what an encoder in discontinuous transmission sends instead of audio: one or two bytes, three with
- * padding. 3 bytes in 20 ms is 1.2 kbit/s; no Opus mode codes anything audible in that.
- */
+/** Discontinuous transmission: one or two bytes, three with padding. 3 bytes in 20 ms (1.2 kbit/s) code nothing audible. */
 export function isDtxPacket(payload: Uint8Array): boolean {
   return payload.length <= 3;
 }

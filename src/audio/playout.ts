@@ -1,15 +1,15 @@
 /**
- * RTP packets as they arrive -> a speaker's timeline in order, without holes or overlaps (RFC 3550, RFC 7587).
+ * RTP packets as they arrive -> a speaker's timeline in order, without gaps or overlaps (RFC 3550, RFC 7587).
  * Packets in order pass at once: there is no jitter buffer, because a recogniser does not need an even pace.
  *
  *     in order ----------------------> out
- *     ahead of a hole --> held ------> out, when the hole fills, `targetPackets` are held, or the oldest has
- *                                      waited `targetPackets` x 20 ms; what is missing then becomes `lost`
+ *     ahead of a gap ---> held ------> out, when the gap fills, TARGET_PACKETS are held, or the oldest has
+ *                                      waited TARGET_PACKETS x 20 ms; what is missing then becomes `lost`
  *     behind the timeline -----------> late
- *     impossible (new publisher) ----> restart: media time goes on, plus the wall time that passed
+ *     impossible (new publisher) ----> restart: media time continues, plus the wall time that passed
  *     more than time has passed -----> pauses are skipped, packets dropped: see media_budget.ts
  *
- * Sans-IO: the clock is an argument. Knows nothing of what is in a packet but how long it lasts.
+ * Sans-IO: the clock is an argument. Of a packet's payload only the duration is read.
  * Not followed: RFC 3550 A.1 keeps a new source on probation for two packets; SRTP has authenticated ours already.
  */
 import { type AudioLedger, type CodedFrame, LIMITS, type RtpPacket } from "../domain/mod.ts";
@@ -18,15 +18,15 @@ import { LONGEST_PACKET_TICKS, opusPacketTicks, SHORTEST_FRAME_TICKS, TICKS_PER_
 
 export interface PlayoutOptions {
   ledger: AudioLedger;
-  /** Packets the inbox dropped since the last call; it has counted them, so they are not counted lost again. */
+  /** Packets the inbox dropped since the last call: counted there, so not counted as lost again. */
   takeDropped: () => number;
-  /** A packet was dropped, because there is more audio than time has passed; it is in the ledger. */
+  /** A packet was dropped and counted in the ledger: more audio than time has passed. */
   onTooFast?: () => void;
 }
 
 interface Held {
   packet: RtpPacket;
-  /** When it reached this playout: behind a stalled reader what it waits for is already queued, so not `arrivedMs`. */
+  /** When it reached this playout. Not `arrivedMs`: after a stall the missing packet is already in the inbox. */
   sinceMs: number;
 }
 
@@ -35,21 +35,21 @@ const USUAL_MS = 20;
 const USUAL_TICKS = USUAL_MS * TICKS_PER_MS;
 const TARGET_PACKETS = LIMITS.playoutTargetPackets;
 const MAX_PACKETS = LIMITS.playoutMaxPackets;
-/** Sequence numbers this far from the expected one still belong to the stream: RFC 3550 A.1, MAX_DROPOUT; 60 s. */
+/** Sequence numbers within this of the expected one belong to the stream: RFC 3550 A.1, MAX_DROPOUT; 60 s. */
 const SEQUENCE_WINDOW = 3_000;
-/** Packets come no farther out of order: RFC 3550 A.1, MAX_MISORDER; 2 s. */
+/** RFC 3550 A.1, MAX_MISORDER; 2 s. */
 const MISORDER_MAX = 100;
-/** Packets in sequence that are waited for before they are believed to be a stream: RFC 3550 A.1. */
+/** Packets in sequence after which late packets may be a stream of their own: RFC 3550 A.1, MIN_SEQUENTIAL. */
 const PROBATION = 2;
-/** Timestamps may run ahead of the wall clock by this: packets that a stalled network delivers in one burst. */
+/** Timestamps may run ahead of the wall clock by this: a stalled network delivers packets in one burst. */
 const BURST_TICKS = 5_000 * TICKS_PER_MS;
-/** Packets may claim less time than they last by this in all, before the timestamps are taken for another stream's. */
+/** Timestamps may fall behind the packets' durations by this in all; beyond it they are another stream's. */
 const OVERLAP_TICKS = 1_000 * TICKS_PER_MS;
-/** A late packet is no older than its sequence number says, plus this for the silences between. */
+/** A late packet may be older than its sequence number implies by this, for silence in between. */
 const LATE_SILENCE_TICKS = 60_000 * TICKS_PER_MS;
-/** The last packets of a replaced stream may still arrive this long. */
+/** The last packets of a replaced stream may arrive for this long. */
 const STRAGGLER_MS = 1_000;
-/** Silence between two streams: longer means a suspended machine, of which nobody needs the exact hours. */
+/** Longest silence between two streams: a longer one means that the machine was suspended. */
 const RESTART_SILENCE_MS = 3_600_000;
 
 const NOTHING: readonly CodedFrame[] = Object.freeze([]);
@@ -62,22 +62,21 @@ export class Playout {
   #started = false;
   #ssrc = 0;
   #replaced: { ssrc: number; untilMs: number } | undefined;
-  /** Sequence number that continues the timeline. */
   #nextSequence = 0;
-  /** RTP timestamp at the end of the timeline, as the stream counts. */
+  /** RTP timestamp at the end of the timeline. */
   #nextTimestamp = 0;
-  /** The end of the timeline, 1/48000 s of media time. Always whole 2.5 ms, so that ms are exact. */
+  /** End of the timeline, 1/48000 s of media time. Always whole 2.5 ms, so that ms are exact. */
   #endTicks = 0;
   readonly #budget = new MediaBudget();
   /** Arrival of the newest packet played, ms. */
   #playedMs = 0;
-  /** Length of the last packet played: what a missing one is taken for. */
+  /** Duration of the last packet played: assumed for a missing one. */
   #packetTicks = USUAL_TICKS;
-  /** Packets ahead of a hole, in sequence; never `targetPackets` or more once a call has returned. */
+  /** Packets ahead of a gap, in sequence; fewer than TARGET_PACKETS between calls. */
   readonly #held: Held[] = [];
-  /** What `receive` returns: one frame, nearly always. */
+  /** What `receive` returns, reused: nearly always one frame. */
   readonly #out: CodedFrame[] = [];
-  /** Packets the inbox counted, for which no hole was seen yet. */
+  /** Packets the inbox dropped, for which no gap was seen yet. */
   #droppedUnseen = 0;
   /** Packets in a row that came late, each following the one before. */
   #lateRun = 0;
@@ -89,7 +88,7 @@ export class Playout {
     this.#onTooFast = options.onTooFast ?? (() => {});
   }
 
-  /** Takes a packet as it arrived; returns what it completes, oldest first, in an array that is good until the next call. */
+  /** Returns the frames that the packet completes, oldest first, in an array that is valid until the next call. */
   receive(packet: RtpPacket, nowMs: number): readonly CodedFrame[] {
     if (!this.#started || packet.ssrc !== this.#ssrc) {
       return this.#isStraggler(packet) ? this.#late() : this.#restart(packet);
@@ -101,25 +100,25 @@ export class Playout {
     }
     this.#lateRun = 0;
     const out = this.#out;
-    while (out.length > 0) out.pop(); // a length of 0 would have the array give its memory back
+    while (out.length > 0) out.pop(); // a length of 0 would free the array's memory
     if (ahead === 0) {
       this.#play(packet, out);
       this.#playHeld(out);
     } else if (!this.#hold(packet, nowMs)) {
       return this.#late();
     }
-    this.#giveUp(nowMs, out);
+    this.#skipGaps(nowMs, out);
     return out;
   }
 
-  /** Gives up the holes that were waited for long enough. */
+  /** Marks packets lost that were waited for long enough. */
   due(nowMs: number): readonly CodedFrame[] {
     const out: CodedFrame[] = [];
-    this.#giveUp(nowMs, out);
-    return out.length > 0 ? out : NOTHING;
+    this.#skipGaps(nowMs, out);
+    return out;
   }
 
-  /** Whether packets are held for a missing one. */
+  /** Whether packets are held behind a gap. */
   get isHolding(): boolean {
     return this.#held.length > 0;
   }
@@ -132,21 +131,20 @@ export class Playout {
     return oldestMs + TARGET_PACKETS * USUAL_MS;
   }
 
-  /** No more packets: plays what is held. A packet after this continues the timeline. */
+  /** Plays what is held. A later packet continues the timeline. */
   flush(): readonly CodedFrame[] {
-    if (this.#held.length === 0) return NOTHING;
     const out: CodedFrame[] = [];
     this.#playAllHeld(out);
     return out;
   }
 
-  /** No more packets, and no time to play what is held: it is dropped. */
+  /** Drops what is held. */
   clear(): void {
     if (this.#held.length > 0) this.#ledger.add("dropped", this.#held.length);
     this.#held.length = 0;
   }
 
-  /** Whether a packet of the standing SSRC can belong to the stream played so far. */
+  /** Whether a packet of the current SSRC can belong to the stream played so far. */
   #continues(packet: RtpPacket, ahead: number): boolean {
     const gapTicks = packet.timestamp - this.#nextTimestamp | 0;
     if (ahead < 0) {
@@ -166,9 +164,9 @@ export class Playout {
   }
 
   /**
-   * A stream can go on, or start over, with the SSRC kept and numbers that look merely old. Packets in sequence, and none
-   * on time between them, are a stream and not stragglers: the third of them, where they are farther back than packets
-   * come late or claim the present; else after a second's worth.
+   * A stream can continue or restart with the same SSRC and numbers that merely look old. Packets in sequence with none on
+   * time between them are a stream and not stragglers: from the third on, where they are farther back than MISORDER_MAX or
+   * their timestamps are current; otherwise after a second's worth.
    */
   #isLateStream(packet: RtpPacket, ahead: number): boolean {
     this.#lateRun = packet.sequence === (this.#lateSequence + 1 & 0xffff) ? this.#lateRun + 1 : 1;
@@ -183,7 +181,7 @@ export class Playout {
     return NOTHING;
   }
 
-  /** Begins a stream where the timeline ends, after the silence that passed meanwhile. */
+  /** Starts a stream at the end of the timeline, after the silence that passed meanwhile. */
   #restart(packet: RtpPacket): readonly CodedFrame[] {
     const out: CodedFrame[] = [];
     this.#playAllHeld(out);
@@ -191,14 +189,14 @@ export class Playout {
       if (packet.ssrc !== this.#ssrc) {
         this.#replaced = { ssrc: this.#ssrc, untilMs: packet.arrivedMs + STRAGGLER_MS };
       }
-      // A packet arrives when its last sample was spoken: its own length is not part of the pause.
+      // A packet arrives when its last sample was spoken: its own duration is not part of the pause.
       const ticks = opusPacketTicks(packet.payload) ?? USUAL_TICKS;
       const elapsedMs = Math.min(
         packet.arrivedMs - this.#playedMs,
         RESTART_SILENCE_MS + ticks / TICKS_PER_MS,
       );
       this.#budget.arrived(packet.arrivedMs);
-      // Media time that is ahead waits for the clock: what has come in bursts does not add up.
+      // Media time that is ahead waits for the clock, so that bursts do not add up.
       this.#silence(Math.min(elapsedMs * TICKS_PER_MS, this.#budget.behindTicks) - ticks, packet, out);
     }
     this.#started = true;
@@ -207,14 +205,14 @@ export class Playout {
     this.#nextTimestamp = packet.timestamp;
     this.#packetTicks = USUAL_TICKS;
     this.#lateRun = 0;
-    // What the inbox dropped between the streams leaves no hole in either.
+    // What the inbox dropped between the streams leaves no gap in either.
     this.#takeDropped();
     this.#droppedUnseen = 0;
     this.#play(packet, out);
     return out;
   }
 
-  /** Keeps a packet that is ahead of a hole; false when it is held already. */
+  /** Copies a packet that is ahead of a gap; false for a duplicate. */
   #hold(packet: RtpPacket, nowMs: number): boolean {
     let at = this.#held.length;
     while (at > 0) {
@@ -228,19 +226,19 @@ export class Playout {
     return true;
   }
 
-  #giveUp(nowMs: number, out: CodedFrame[]): void {
+  #skipGaps(nowMs: number, out: CodedFrame[]): void {
     while (
       this.#held.length > 0 && (this.#held.length >= TARGET_PACKETS || nowMs >= this.nextDeadline()!)
     ) {
-      this.#playPastHole(out);
+      this.#playPastGap(out);
     }
   }
 
   #playAllHeld(out: CodedFrame[]): void {
-    while (this.#held.length > 0) this.#playPastHole(out);
+    while (this.#held.length > 0) this.#playPastGap(out);
   }
 
-  /** Plays what is held up to the next hole. */
+  /** Plays what is held up to the next gap. */
   #playHeld(out: CodedFrame[]): void {
     let played = 0;
     while (played < this.#held.length && this.#held[played].packet.sequence === this.#nextSequence) {
@@ -249,14 +247,14 @@ export class Playout {
     if (played > 0) this.#held.splice(0, played);
   }
 
-  /** Marks what is missing before the first held packet lost, and plays on from there. */
-  #playPastHole(out: CodedFrame[]): void {
+  /** Marks what is missing before the first held packet as lost, then plays on. */
+  #playPastGap(out: CodedFrame[]): void {
     const { packet } = this.#held[0];
     const missing = packet.sequence - this.#nextSequence & 0xffff;
     this.#countLost(missing);
     this.#budget.arrived(packet.arrivedMs);
     if (missing <= MAX_PACKETS) {
-      // A packet that claims no time of its own (the sender shortened its packets) is counted and not marked.
+      // Where the timestamps leave no time for it (the sender shortened its packets) it is counted and not marked.
       for (let i = 0; i < missing; i++) {
         const ticks = wholeFrames(Math.min(this.#packetTicks, packet.timestamp - this.#nextTimestamp | 0));
         if (ticks > 0) this.#advance("lost", ticks, packet, out);
@@ -273,7 +271,7 @@ export class Playout {
     if (missing > counted) this.#ledger.add("lost", missing - counted);
   }
 
-  /** Plays the packet that continues the sequence, after the silence its timestamp tells of. */
+  /** Plays the next packet in sequence, after the silence that its timestamp implies. */
   #play(packet: RtpPacket, out: CodedFrame[]): void {
     const ticks = opusPacketTicks(packet.payload);
     this.#nextSequence = packet.sequence + 1 & 0xffff;
@@ -290,17 +288,17 @@ export class Playout {
       payload: packet.payload,
       receivedAtMs: packet.arrivedMs,
     });
-    this.#goOn(ticks, ticks);
+    this.#advanceBy(ticks, ticks);
   }
 
-  /** More audio than time has passed. The next packet goes on from here, as if this one had lasted no time. */
+  /** More audio than time has passed: continues as if the packet had lasted no time. */
   #drop({ timestamp }: RtpPacket, ticks: number): void {
     this.#ledger.add("dropped");
     this.#onTooFast();
     this.#nextTimestamp = timestamp + ticks >>> 0;
   }
 
-  /** Not Opus: lost in its place. One whose time was played already (padding, bandwidth probes) is only late. */
+  /** Not Opus: marked lost. One whose time was played already (padding, bandwidth probes) is only late. */
   #playMalformed(packet: RtpPacket, out: CodedFrame[]): void {
     const gapTicks = packet.timestamp - this.#nextTimestamp | 0;
     if (gapTicks <= -this.#packetTicks) {
@@ -313,15 +311,15 @@ export class Playout {
   }
 
   /**
-   * Fills a gap of the timestamps. Less than 2.5 ms stays a difference between timeline and timestamps until it has
-   * grown, and so does an overlap until a later pause makes up for it: media time does not drift.
+   * Fills a gap in the timestamps. Less than 2.5 ms remains as a difference between timeline and timestamps until it has
+   * grown; an overlap remains until a later pause makes up for it. So media time does not drift.
    */
   #silence(gapTicks: number, cause: RtpPacket, out: CodedFrame[]): void {
     const ticks = wholeFrames(gapTicks);
     if (ticks > 0) this.#advance("silence", ticks, cause, out);
   }
 
-  /** The timestamps went on by `ticks`; media time does by no more than there is time for. */
+  /** Timestamps advance by `ticks`, media time by no more than the budget allows. */
   #advance(kind: "lost" | "silence", ticks: number, cause: RtpPacket, out: CodedFrame[]): void {
     const taken = Math.max(0, Math.min(ticks, wholeFrames(this.#budget.gapTicks)));
     if (taken > 0) {
@@ -333,10 +331,10 @@ export class Playout {
       });
     }
     if (taken < ticks) this.#ledger.add("skippedMs", (ticks - taken) / TICKS_PER_MS);
-    this.#goOn(taken, ticks);
+    this.#advanceBy(taken, ticks);
   }
 
-  #goOn(mediaTicks: number, timestampTicks: number): void {
+  #advanceBy(mediaTicks: number, timestampTicks: number): void {
     this.#endTicks += mediaTicks;
     this.#budget.spend(mediaTicks);
     this.#nextTimestamp = this.#nextTimestamp + timestampTicks >>> 0;
