@@ -3,9 +3,8 @@
  *
  *     bytes -> mono float -> resampler -> blocks of 20 ms -> voice (gate) -> chunks
  *
- * Media time is counted in samples. Where a timestamp says that nothing was sent for a while, or nothing came for
- * longer than a network holds audio back, that time is silence. It never runs ahead of arrival for long: a door that
- * sends faster than anybody speaks loses what is too much, which is counted.
+ * Media time is counted in samples. A gap in the timestamps, or in arrival where it is longer than network delay, is
+ * silence. Audio that is sent faster than real time is dropped and counted: see media_budget.ts.
  */
 import { type AudioLedger, InvalidRequestError, LIMITS, type Meter, type PcmFormat } from "../domain/mod.ts";
 import { FrameDecoder } from "./frame_decoder.ts";
@@ -18,7 +17,7 @@ import { VoicedChunks } from "./voiced_chunks.ts";
 
 export interface PcmVoiceOptions {
   format: PcmFormat;
-  /** What speech-to-text wants, Hz. */
+  /** Of speech-to-text. */
   sampleRateHz: number;
   /** Length of a whole chunk, 80..200 ms. */
   chunkMs: number;
@@ -26,11 +25,11 @@ export interface PcmVoiceOptions {
   meter: Meter;
 }
 
-/** As long as an Opus packet usually is: the voice is found, kept and dropped in steps of this. */
+/** The usual duration of an Opus packet: voice is detected, kept and dropped in steps of this. */
 const BLOCK_MS = 20;
-/** Timestamps of whole ms, and clocks of sound cards, differ by less from what the samples say. */
+/** Timestamps rounded to ms, and clocks of sound cards, differ less than this from the count of samples. */
 const JITTER_MS = 20;
-/** A network delivers what it held back within this; who sends nothing for longer was silent. */
+/** Networks delay audio by less; a longer gap in arrival is silence. */
 const GAP_MS = 1_000;
 const INT16_SCALE = 32_768;
 const NO_SAMPLES: Samples = new Float32Array();
@@ -39,19 +38,19 @@ export class PcmVoice implements Disposable {
   readonly #options: PcmVoiceOptions;
   readonly #resampler: Resampler | undefined;
   readonly #voice: VoiceDecoder;
-  /** What the voice said, for speech-to-text. */
+  /** For speech-to-text. */
   readonly chunks: VoicedChunks;
   readonly #budget = new MediaBudget();
-  /** The block being filled, 16-bit samples at the rate speech-to-text wants. */
+  /** The block being filled, 16-bit samples at the rate of speech-to-text. */
   readonly #block: Int16Array;
   #filled = 0;
-  /** Media time at the beginning of the block, ms. */
+  /** Media time at the start of the block, ms. */
   #startMs = 0;
-  /** Audio received, ms: media time without what the resampler holds. */
+  /** Audio received, ms: media time including what the resampler holds. */
   #receivedMs = 0;
-  /** What a timestamp is when its media time is 0; undefined before the first. */
+  /** The timestamp of media time 0; undefined before the first. */
   #zeroMs: number | undefined;
-  /** When audio of media time 0 was spoken, as far as its arrival tells; undefined before the first. */
+  /** When media time 0 was spoken, by its arrival; undefined before the first. */
   #beganAtMs: number | undefined;
   #receivedAtMs = 0;
 
@@ -74,7 +73,7 @@ export class PcmVoice implements Disposable {
     });
   }
 
-  /** Takes audio that arrived at a time, monotonic ms. Throws InvalidRequestError for what is no whole sample. */
+  /** Takes audio as it arrives. Throws InvalidRequestError for what is no whole sample. */
   receive({ bytes, timestampMs }: { bytes: Uint8Array; timestampMs?: number }, nowMs: number): void {
     const { format: { sampleRateHz }, ledger, meter } = this.#options;
     const samples = monoOf(bytes, this.#options.format);
@@ -98,7 +97,7 @@ export class PcmVoice implements Disposable {
     this.chunks.notify();
   }
 
-  /** The audio has ended; what waits can still be taken. */
+  /** The audio has ended; what waits in `chunks` can still be taken. */
   flush(): void {
     this.#endStream();
     this.#voice.flush(this.#emit);
@@ -110,7 +109,7 @@ export class PcmVoice implements Disposable {
     this.#voice[Symbol.dispose]();
   }
 
-  /** Time in which nothing was spoken, between the audio before and what comes now, whose first sample is of then, ms. */
+  /** Silence between the audio before and a sample spoken then, ms. */
   #gapBefore(spokenAtMs: number, timestampMs: number | undefined): number {
     const behindMs = spokenAtMs - (this.#beganAtMs ??= spokenAtMs) - this.#receivedMs;
     if (timestampMs === undefined) {
@@ -118,7 +117,7 @@ export class PcmVoice implements Disposable {
     }
     const gapMs = timestampMs - (this.#zeroMs ??= timestampMs - this.#receivedMs) - this.#receivedMs;
     if (Math.abs(gapMs) <= JITTER_MS) return 0;
-    // A clock that was set back, or one that ran ahead of time, counts anew from here.
+    // A clock that was set back, or runs too fast, is read from here anew.
     if (gapMs < 0 || gapMs > behindMs + GAP_MS) this.#zeroMs = timestampMs - this.#receivedMs;
     return Math.max(0, Math.min(gapMs, behindMs + GAP_MS));
   }
@@ -146,7 +145,7 @@ export class PcmVoice implements Disposable {
     }
   }
 
-  /** What the resampler and the last block still hold. */
+  /** Passes on what the resampler and the last block hold. */
   #endStream(): void {
     this.#fill(this.#resampler?.flush() ?? NO_SAMPLES);
     if (this.#filled > 0) this.#complete();
@@ -192,12 +191,12 @@ function monoOf(bytes: Uint8Array, { encoding, channels }: PcmFormat): Samples {
   return mono;
 }
 
-/** A sender may send any bits: no number is silence, and what is louder than loud is as loud as can be. */
+/** A sender may send any bits: NaN is silence, and the rest is clamped. */
 function finite(sample: number): number {
   return Number.isNaN(sample) ? 0 : Math.min(Math.max(sample, -1), 1);
 }
 
-/** Stands where a decoder of Opus packets does. Nothing is ever lost, so nothing has to be concealed. */
+/** In place of an Opus decoder. No packet is ever lost, so nothing is concealed. */
 class Int16Decoder implements PacketDecoder {
   decode(payload: Uint8Array): Samples {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);

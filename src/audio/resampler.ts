@@ -1,10 +1,9 @@
 /**
- * Changes the sample rate of a stream by a rational ratio: a Kaiser-windowed sinc low-pass at the common rate
- * `fromHz * up`, of which only the taps that meet a sample and the outputs that are kept are computed (polyphase).
- * The WebRTC path does not need it, libopus decodes to the wanted rate; sources at other rates do.
+ * Resamples a stream by a rational ratio: a polyphase Kaiser-windowed sinc low-pass. For PCM only; libopus decodes to the
+ * rate of speech-to-text.
  *
- * Pass-band to 85% of the lower Nyquist frequency, stop-band from 100%: nothing audible aliases. The filter's delay
- * is taken out, so that the output starts with the input and is as long.
+ * Pass-band to 85% of the lower Nyquist frequency, stop-band from 100%: nothing audible aliases. The filter's delay is
+ * compensated, so that the output starts with the input and has its duration.
  */
 import type { Samples } from "./opus.ts";
 
@@ -13,7 +12,7 @@ export interface ResamplerOptions {
   toHz: number;
 }
 
-/** Design attenuation of the stop-band; measured, it keeps 80 dB with a margin. */
+/** Design attenuation of the stop-band; measured, at least 80 dB. */
 const ATTENUATION_DB = 90;
 /** Where the pass-band ends, as a part of the lower Nyquist frequency. 10.2 kHz for 24 kHz output. */
 const PASS_BAND = 0.85;
@@ -53,14 +52,14 @@ export class Resampler {
     this.#window = new Float32Array(taps - 1);
   }
 
-  /** Takes samples; returns those of the other rate they complete. The result is the caller's. */
+  /** Returns the samples that the input completes. */
   process(samples: Float32Array): Samples {
-    // The output n sits `n * down + delay` steps into the filtered signal; it needs every sample up to there.
+    // Output n is `n * down + delay` steps into the filtered signal, and needs every sample up to there.
     const steps = (this.#received + samples.length) * this.#up - this.#delay;
     return this.#produceTo(Math.max(this.#produced, Math.ceil(steps / this.#down)), samples);
   }
 
-  /** The input has ended: the samples still inside the filter. What comes after is a new stream. */
+  /** The samples still in the filter; the next input is a new stream. */
   flush(): Samples {
     const total = Math.ceil(this.#received * this.#up / this.#down);
     const out = this.#produceTo(total, new Float32Array(Math.ceil(this.#delay / this.#up)));
@@ -83,7 +82,7 @@ export class Resampler {
 
     const out = new Float32Array(total - this.#produced);
     const [up, down, taps, coefficients] = [this.#up, this.#down, this.#taps, this.#coefficients];
-    // Where the first output lies: the newest sample it uses, and the phase between that and the next one.
+    // The newest sample that the first output uses, and its phase between that and the next one.
     const position = this.#produced * down + this.#delay;
     let newest = Math.floor(position / up) - this.#received;
     let phase = position % up;
@@ -107,7 +106,7 @@ export class Resampler {
   }
 }
 
-/** The prototype low-pass at the common rate, dealt out to its phases; each phase passes a constant unchanged. */
+/** The prototype low-pass at the common rate, split into its phases, each of unity gain at DC. */
 function designPhases(up: number, down: number): { coefficients: Float32Array; taps: number; delay: number } {
   if (up === down) return { coefficients: Float32Array.of(1), taps: 1, delay: 0 };
   // In cycles per step of the common rate the lower Nyquist frequency is half of 1 / max(up, down).

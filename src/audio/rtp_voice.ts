@@ -3,8 +3,7 @@
  *
  *     packets -> playout -> voice (gate, decoder) -> chunks
  *
- * Takes packets as they come, whatever becomes of the chunks. The parts are pure, so they are one core: a stream's
- * hand-over costs more than most of them.
+ * One core for all of it: handing frames over from stream to stream would cost more than most of the parts.
  */
 import { type AudioLedger, type CodedFrame, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
 import { FrameDecoder } from "./frame_decoder.ts";
@@ -14,7 +13,7 @@ import { type EmitAudio, VoiceDecoder } from "./voice_decoder.ts";
 import { VoicedChunks } from "./voiced_chunks.ts";
 
 export interface RtpVoiceOptions {
-  /** What speech-to-text wants: one of 8000, 12000, 16000, 24000, 48000. */
+  /** Of speech-to-text: one of 8000, 12000, 16000, 24000, 48000. */
   sampleRateHz: number;
   /** Length of a whole chunk, 80..200 ms. */
   chunkMs: number;
@@ -24,26 +23,26 @@ export interface RtpVoiceOptions {
   takeDropped: () => number;
 }
 
-/** While nobody speaks a packet in three at the most is listened to, and a voice is not noticed much later for it. */
-const LISTENED_PACKETS = 3;
-/** Of packets of 2.5 ms a chunk has more than wait anywhere. */
+/** Packets taken at once during silence: few enough for a voice to be noticed hardly later. */
+const SILENT_PACKETS = 3;
+/** A chunk of packets of 2.5 ms has more than the inbox holds. */
 const WANTED_MAX = LIMITS.rtpInboxPackets / 2;
 /** What a publisher sends unless told otherwise. */
 const USUAL_PACKET_MS = 20;
-/** Packets that complete a chunk may be this much later than they would be in an even flow. */
+/** Jitter allowed for the packets that complete a chunk. */
 const LATE_MS = 40;
-/** Packets refused go to the metric this many at a time, which costs more than a refusal. */
+/** Refusals are counted in the metric this many at a time, which costs more than a refusal. */
 const REPORT_EVERY = 50;
 
-/** A TimedCore of flow/: packets and time in, nothing out; what it makes is taken from `chunks`. */
+/** A TimedCore of flow/. */
 export class RtpVoice implements Disposable {
   readonly #meter: Meter;
   readonly #playout: Playout;
   readonly #voice: VoiceDecoder;
-  /** What the voice said, for speech-to-text. */
+  /** For speech-to-text. */
   readonly chunks: VoicedChunks;
   #packetMs = USUAL_PACKET_MS;
-  /** Packets of audio there was no time for: refused and not in a metric yet. */
+  /** Packets refused, because more audio came than time has passed, and not in the metric yet. */
   #tooFast = 0;
 
   /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
@@ -64,9 +63,9 @@ export class RtpVoice implements Disposable {
 
   /** As many as complete the next chunk. */
   get inputsWanted(): number {
-    // What a held packet waits for must not wait in its turn.
+    // The packet that a held one waits for must not wait itself.
     if (this.#playout.isHolding) return 1;
-    if (!this.#voice.isOpen) return LISTENED_PACKETS;
+    if (!this.#voice.isOpen) return SILENT_PACKETS;
     return Math.min(Math.ceil(this.chunks.missingMs / this.#packetMs), WANTED_MAX);
   }
 
@@ -86,14 +85,13 @@ export class RtpVoice implements Disposable {
     return this.#playout.nextDeadline();
   }
 
-  /** The packets have ended; what waits can still be taken. */
+  /** The packets have ended; what waits in `chunks` can still be taken. */
   flush(): void {
     this.#decode(this.#playout.flush());
     this.#voice.flush(this.#emit);
     this.chunks.end();
   }
 
-  /** Closes the decoders. */
   [Symbol.dispose](): void {
     this.#playout.clear();
     this.chunks[Symbol.dispose]();
@@ -101,8 +99,8 @@ export class RtpVoice implements Disposable {
     this.#voice[Symbol.dispose]();
   }
 
-  /** Indices, because an iterator for each packet would be garbage. */
   #decode(frames: readonly CodedFrame[]): void {
+    // Indices, because an iterator for each packet would be garbage.
     for (let at = 0; at < frames.length; at++) {
       const frame = frames[at];
       if (frame.kind === "coded") this.#packetMs = frame.durationMs;
@@ -113,7 +111,6 @@ export class RtpVoice implements Disposable {
 
   readonly #emit: EmitAudio = (audio, frame) => this.chunks.push(audio, frame);
 
-  /** Moves refusals to the metric. */
   #report(): void {
     if (this.#tooFast > 0) this.#meter.count("tiro_rtp_refused_total", "too_fast", this.#tooFast);
     this.#tooFast = 0;

@@ -1,30 +1,28 @@
 /**
- * What happens while a speaker is silent: packets are held encoded, the oldest forgotten, and now and then one is
- * worth a listen. A decoder takes as long over silence as over speech, so not asking it is most of the saving.
- * Decodes nothing itself and judges no loudness.
+ * Packets of a silent speaker: kept encoded for the pre-roll, the oldest dropped, and one selected now and then for the
+ * probing decoder. Decoding silence costs as much as decoding speech, so most of it is skipped.
  */
 import type { AudioLedger, CodedFrame } from "../domain/mod.ts";
 import { FrameQueue } from "./frame_queue.ts";
 import { isDtxPacket, SHORTEST_FRAME_TICKS, TICKS_PER_MS } from "./opus_packet.ts";
 
-/** One packet in five of 20 ms. A voice is found at most this late, well inside 400 ms of pre-roll. */
+/** One packet of 20 ms in five. A voice is detected at most this late, well within 400 ms of pre-roll. */
 const PROBE_EVERY_MS = 100;
-/** Packets listened to in a row once something stirs: a decoder fed now and then needs a few to show the true level. */
+/** Packets judged in a row once the level rises: a decoder fed now and then needs a few to show the true level. */
 const ALERT_PACKETS = 4;
-/** A payload this many times as large as silence usually is, and more than noise makes it, is worth a listen. */
+/** A payload larger than silence usually is, by this factor and by this many bytes, is judged. */
 const LARGER = 1.5;
 const LARGER_BYTES = 4;
-/** Part by which each packet moves what is usual. */
+/** Weight of each packet in the moving average of payload sizes. */
 const USUAL_SHARE = 1 / 8;
-
 /**
- * After a voice the probing decoder still sounds of the moment it last listened, in the middle of a word. The first
- * packets only wash that out: measured on speech, 20 dB too loud in the first and right from the third on.
+ * After a voice the probing decoder's state is from the middle of a word. The first packets only replace it: measured on
+ * speech, 20 dB too loud in the first and right from the third on.
  */
 const PRIMING_PACKETS = 3;
 
-/** What to do with a packet: leave it, decode it for what that does to the decoder, or judge what it sounds like. */
-export type Attention = "leave" | "prime" | "judge";
+/** What to do with a packet: skip it, decode it for the decoder's state, or judge its level. */
+export type Attention = "skip" | "prime" | "judge";
 
 export interface SilenceGateOptions {
   ledger: AudioLedger;
@@ -35,12 +33,12 @@ export class SilenceGate {
   readonly #ledger: AudioLedger;
   readonly #preRollMs: number;
   readonly #framesMax: number;
-  /** The newest frames, at least `preRollMs` long once that much came, beginning with an Opus packet. */
+  /** The newest frames, at least `preRollMs` once that much came, beginning with a coded one. */
   readonly #held = new FrameQueue();
   #sinceProbeMs = PROBE_EVERY_MS;
   #alertPackets = 0;
   #primingPackets = PRIMING_PACKETS;
-  /** Bytes of a packet while nobody speaks; 0 before the first. */
+  /** Average payload during silence; 0 before the first. */
   #usualBytes = 0;
 
   constructor(options: SilenceGateOptions) {
@@ -49,34 +47,34 @@ export class SilenceGate {
     this.#framesMax = Math.ceil(options.preRollMs / (SHORTEST_FRAME_TICKS / TICKS_PER_MS)) + 1;
   }
 
-  /** Time since a packet was last judged, ms: what the one asked for now stands for. */
+  /** Time since a packet was last judged, ms. */
   get sinceProbeMs(): number {
     return this.#sinceProbeMs;
   }
 
-  /** Takes the next frame; says whether to listen to it. Only Opus packets with audio in them are. */
+  /** Keeps the next frame; returns what to do with it. Frames without audio are skipped. */
   hold(frame: CodedFrame): Attention {
     this.#held.push(frame);
     this.#dropOld();
     this.#sinceProbeMs += frame.durationMs;
-    if (frame.kind !== "coded" || isDtxPacket(frame.payload)) return "leave";
+    if (frame.kind !== "coded" || isDtxPacket(frame.payload)) return "skip";
     return this.#attentionFor(frame.payload.length);
   }
 
-  /** The packet judged was no voice; `stirring` asks for the next ones too. */
-  heardNothing(stirring: boolean): void {
+  /** The packet judged was no voice; where it was nearly one, the next ones are judged too. */
+  noVoice(isNearly: boolean): void {
     this.#sinceProbeMs = 0;
-    if (stirring) this.#alertPackets = ALERT_PACKETS;
+    if (isNearly) this.#alertPackets = ALERT_PACKETS;
   }
 
-  /** A voice began: hands over what is held, oldest first, and forgets it. Good until the next frame is held. */
+  /** A voice began: removes and returns what is held, oldest first. Valid until the next frame is held. */
   release(): readonly CodedFrame[] {
     const held = Array.from({ length: this.#held.size }, (_, index) => this.#held.at(index));
     this.#reset();
     return held;
   }
 
-  /** Forgets what is held. */
+  /** Drops what is held. */
   clear(): void {
     while (this.#held.size > 0) this.#dropOldest();
     this.#reset();
@@ -103,10 +101,10 @@ export class SilenceGate {
       this.#alertPackets--;
       return "judge";
     }
-    return this.#sinceProbeMs >= PROBE_EVERY_MS ? "judge" : "leave";
+    return this.#sinceProbeMs >= PROBE_EVERY_MS ? "judge" : "skip";
   }
 
-  /** Keeps `preRollMs`, and no pause at the beginning: what comes before a pause is not the start of a word. */
+  /** Keeps `preRollMs`, and no pause at the start: what comes before a pause is not the start of a word. */
   #dropOld(): void {
     const held = this.#held;
     while (held.size > 0) {

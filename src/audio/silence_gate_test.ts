@@ -25,7 +25,7 @@ function without(kind: "lost" | "silence", startMs: number, durationMs: number):
 function judged(target: SilenceGate, frames: CodedFrame[], stirring = false): number[] {
   return frames.flatMap((frame, i) => {
     if (target.hold(frame) !== "judge") return [];
-    target.heardNothing(stirring);
+    target.noVoice(stirring);
     return [i];
   });
 }
@@ -39,10 +39,10 @@ Deno.test("Three packets prime the decoder, then one in five of 20 ms is judged;
   for (let voice = 0; voice < 2; voice++) {
     const attention = many(15).map((frame) => {
       const given = target.hold(frame);
-      if (given === "judge") target.heardNothing(false);
+      if (given === "judge") target.noVoice(false);
       return given[0];
     });
-    assert.equal(attention.join(""), "pppjlllljllllj".padEnd(15, "l"));
+    assert.equal(attention.join(""), "pppjssssjssssj".padEnd(15, "s"));
     target.release();
   }
 });

@@ -13,13 +13,13 @@ import type { CodedFrame } from "../domain/mod.ts";
 import { FrameQueue } from "./frame_queue.ts";
 
 export interface SpeechBufferOptions {
-  /** Most that is held. */
+  /** Limits of what is held. */
   durationMs: number;
   frames: number;
   bytes: number;
   /** Audio is sent for the first time, ms. */
   onSent: (durationMs: number) => void;
-  /** Audio was dropped that never was sent, ms, in so many packets. */
+  /** Audio was dropped that was never sent, ms, in so many packets. */
   onDropped: (durationMs: number, packets: number) => void;
 }
 
@@ -36,7 +36,7 @@ const ROUNDING_MS = 0.1;
 
 const VOICED = 1;
 const END_OF_VOICE = 2;
-/** Sent at least once. */
+/** Was sent at least once, and counted. */
 const COUNTED = 4;
 
 export class SpeechBuffer {
@@ -50,7 +50,6 @@ export class SpeechBuffer {
     this.#options = options;
   }
 
-  /** Frames held. */
   get size(): number {
     return this.#frames.size;
   }
@@ -60,7 +59,6 @@ export class SpeechBuffer {
     return this.#frames.size - this.#read;
   }
 
-  /** Memory taken, bytes. */
   get byteLength(): number {
     return this.#frames.byteLength;
   }

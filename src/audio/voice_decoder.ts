@@ -1,12 +1,11 @@
 /**
- * A speaker's Opus timeline -> the audio of the voice in it. Silence is never decoded to be thrown away:
+ * A speaker's timeline -> the audio of the voice in it. Most of the silence is never decoded:
  *
  *     silent --(a probed packet is a voice)--> open: the pre-roll, then every packet
  *     open --(no voice for `voiceTailMs`, or silence that long)--> silent, after a frame marked `endOfVoice`
  *
- * Two decoders: `main` decodes what is passed on, `probe` now and then a packet while the gate is closed, and spoils
- * nothing by it. `main` starts a voice with the state of the one before, faded out, and the pre-roll washes the rest
- * out (RFC 7845 section 4.6: Opus converges within 80 ms).
+ * Two decoders: `main` decodes what is passed on, `probe` a packet now and then during silence. `main` starts a voice
+ * with the faded state of the one before, which the pre-roll replaces (RFC 7845 section 4.6: Opus converges in 80 ms).
  */
 import { type AudioLedger, type CodedFrame, LIMITS, type PcmFrame } from "../domain/mod.ts";
 import { type EmitSamples, FrameDecoder } from "./frame_decoder.ts";
@@ -15,17 +14,16 @@ import { SilenceGate } from "./silence_gate.ts";
 import { limitAndMeasureDb, VoiceThreshold } from "./voice_threshold.ts";
 
 export interface VoiceDecoderOptions {
-  /** One of 8000, 12000, 16000, 24000, 48000. */
   sampleRateHz: number;
   ledger: AudioLedger;
   /** Audio passed on after a voice stopped. */
   voiceTailMs?: number;
 }
 
-/** A silent packet this close below the threshold is worth watching the next ones, dB. */
-const STIRRING_DB = 4;
+/** A packet this close below the threshold has the next ones judged too, dB. */
+const NEARLY_DB = 4;
 
-/** Takes audio that is good until it returns: the next is in the same place. `frame` is what it was made of. */
+/** `audio` is valid until it returns; it was decoded from `frame`. */
 export type EmitAudio = (audio: PcmFrame, frame: CodedFrame) => void;
 
 export class VoiceDecoder implements Disposable {
@@ -36,17 +34,17 @@ export class VoiceDecoder implements Disposable {
   readonly #gate: SilenceGate;
   readonly #threshold = new VoiceThreshold();
 
-  /** What is emitted, each time. */
+  /** Emitted each time. */
   readonly #audio: PcmFrame;
   #open = false;
   /** Time since the last voiced frame, ms. -Infinity in the pre-roll: a voice that has not begun cannot end. */
   #unvoicedMs = 0;
-  /** Who takes the audio in the call under way. */
+  /** Of the call in progress. */
   #emitTo: EmitAudio = () => {};
-  /** Whether the packet being filled is a voice, where that is known without measuring. */
+  /** Whether the frame being decoded is a voice, where that is known without measuring. */
   #isVoice: boolean | undefined;
 
-  /** Takes the decoders over. See `create`. */
+  /** Owns the decoders from here on. */
   constructor(options: VoiceDecoderOptions, decoders: { main: PacketDecoder; probe: PacketDecoder }) {
     this.#ledger = options.ledger;
     this.#voiceTailMs = options.voiceTailMs ?? LIMITS.voiceTailMs;
@@ -72,20 +70,20 @@ export class VoiceDecoder implements Disposable {
     return new VoiceDecoder(options, { main, probe });
   }
 
-  /** Whether there is a voice, and all that comes is passed on. */
+  /** Whether frames are passed on. */
   get isOpen(): boolean {
     return this.#open;
   }
 
-  /** Takes the next frame of the timeline, and emits the audio to pass on, which may reach back by the pre-roll. */
+  /** Takes the next frame of the timeline, and emits the audio to pass on, which may start with the pre-roll. */
   receive(frame: CodedFrame, emit: EmitAudio): void {
     this.#emitTo = emit;
     if (this.#open) this.#main.settle(frame, this.#filled);
     if (this.#open) this.#pass(frame);
-    else this.#listen(frame);
+    else this.#probeSilence(frame);
   }
 
-  /** The timeline has ended: conceals a packet still awaited, and closes the gate. */
+  /** The timeline has ended: conceals a lost packet, and ends the voice. */
   flush(emit: EmitAudio): void {
     this.#emitTo = (audio, frame) => {
       audio.endOfVoice = true;
@@ -96,7 +94,7 @@ export class VoiceDecoder implements Disposable {
     this.#gate.clear();
   }
 
-  /** Frees the decoders; what the gate held is silent for good. */
+  /** Frees the decoders; what the gate holds is counted silent. */
   [Symbol.dispose](): void {
     this.#open = false;
     this.#gate.clear();
@@ -104,10 +102,9 @@ export class VoiceDecoder implements Disposable {
     this.#probe[Symbol.dispose]();
   }
 
-  /** While silent. */
-  #listen(frame: CodedFrame): void {
+  #probeSilence(frame: CodedFrame): void {
     const attention = this.#gate.hold(frame);
-    if (attention === "leave" || frame.kind !== "coded") return;
+    if (attention === "skip" || frame.kind !== "coded") return;
     const samples = this.#probe.decode(frame.payload);
     if (!samples) return;
     this.#ledger.add("decodedMs", frame.durationMs);
@@ -116,10 +113,10 @@ export class VoiceDecoder implements Disposable {
     const levelDb = limitAndMeasureDb(samples);
     if (this.#threshold.isVoice(levelDb)) return this.#beginVoice();
     this.#threshold.learn(levelDb, this.#gate.sinceProbeMs);
-    this.#gate.heardNothing(this.#threshold.isVoice(levelDb + STIRRING_DB));
+    this.#gate.noVoice(this.#threshold.isVoice(levelDb + NEARLY_DB));
   }
 
-  /** Decodes what the gate held; the last of it is the packet with the voice. */
+  /** Decodes what the gate holds; the last packet is the one with the voice. */
   #beginVoice(): void {
     const held = this.#gate.release();
     this.#open = true;
@@ -131,10 +128,9 @@ export class VoiceDecoder implements Disposable {
       this.#pass(frame);
     }
     this.#isVoice = undefined;
-    this.#unvoicedMs = 0; // from here on it can end
+    this.#unvoicedMs = 0; // it can end now
   }
 
-  /** While open. */
   #pass(frame: CodedFrame): void {
     if (frame.kind !== "silence") return this.#main.fill(frame, this.#filled);
     const durationMs = Math.min(frame.durationMs, this.#voiceTailMs - this.#unvoicedMs);
@@ -151,7 +147,7 @@ export class VoiceDecoder implements Disposable {
         if (frame.kind === "coded") this.#ledger.add("silent");
         return this.#emit(frame, samples, false);
       case "missing": {
-        if (frame.kind === "coded") this.#ledger.add("lost"); // it came, and was no Opus
+        if (frame.kind === "coded") this.#ledger.add("lost"); // it arrived, and was no Opus
         const isVoice = this.#threshold.isVoice(limitAndMeasureDb(samples));
         return this.#emit(frame, samples, isVoice && this.#unvoicedMs >= 0);
       }

@@ -1,20 +1,20 @@
 /**
- * How loud is a voice: the level of decoded audio, and a threshold that follows the noise of the room. Rather takes
- * noise for a voice than a quiet speaker for noise: noise costs a little decoding, a lost word is lost.
+ * The level of decoded audio, and the level from which it is a voice, which follows the background noise. Errs towards
+ * voice: decoded noise costs a little time, a quiet speaker taken for noise loses words.
  */
 import type { Samples } from "./opus.ts";
 
-/** A voice stands out of the noise by this, dB. Noise levels of 20 ms scatter by 3 dB, speech by 20. */
+/** A voice is louder than the noise by this. Levels of 20 ms of noise vary by 3 dB, of speech by 20. */
 const MARGIN_DB = 8;
 /** Below this nothing is a voice: microphones idle at -90 to -65 dBFS once the browser has removed noise. */
 const LOWEST_DB = -60;
-/** Above this everything is: the loud half of the syllables of a speaker at -45 dBFS reach it in any noise. */
+/** Above this everything is: half of the syllables of a speaker at -45 dBFS reach it. */
 const HIGHEST_DB = -42;
-/** The noise is believed to grow this fast: the floor forgets a pause between words slower than pauses come. */
+/** The noise floor rises this fast: too slowly to reach speech between two pauses. */
 const RISE_DB_PER_MS = 2 / 1_000;
-/** And to fall by this part of the difference with each quieter packet: one pause finds it again. */
+/** And falls by this part of the difference with each quieter packet, so that one pause suffices. */
 const FALL = 0.3;
-/** What digital silence is taken for, dBFS. */
+/** Of digital silence, dBFS. */
 const SILENCE_DB = -100;
 
 export class VoiceThreshold {
@@ -29,12 +29,12 @@ export class VoiceThreshold {
     return levelDb >= this.levelDb;
   }
 
-  /** Follows the noise: audio of this level was heard, `elapsedMs` after the one before. */
+  /** Follows the noise: a level was measured, `elapsedMs` after the one before. */
   learn(levelDb: number, elapsedMs: number): void {
     const floorDb = levelDb < this.#floorDb
       ? this.#floorDb + FALL * (levelDb - this.#floorDb)
       : Math.min(levelDb, this.#floorDb + RISE_DB_PER_MS * elapsedMs);
-    // Beyond the clamps the floor changes nothing, and would need time to come back.
+    // Beyond the limits the floor has no effect, and would need time to return.
     this.#floorDb = Math.min(Math.max(floorDb, LOWEST_DB - MARGIN_DB), HIGHEST_DB - MARGIN_DB);
   }
 }

@@ -1,13 +1,13 @@
 /**
- * Audio of a voice, cut into chunks for speech-to-text at the pace it takes them, without ever holding back what comes:
+ * Audio of a voice, cut into chunks for speech-to-text, which takes them at its own pace:
  *
- *     audio, with the frame it was made of --+--> framer -> chunks     live: passed on as it was decoded
- *                                            |      ^
- *                            speech buffer <-'      |                  behind: kept encoded, and decoded again
- *                                            '-> decoder               when it is taken
+ *     audio, with its encoded frame --+--> framer -> chunks     live: passed on as it was decoded
+ *                                     |      ^
+ *                     speech buffer <-'      |                  behind: kept encoded, and decoded again
+ *                                     '-> decoder               when it is taken
  *
- * While chunks are taken as they come it is live. When they are not (a cold start, a slow server, a session that has to
- * be opened again) the chunks are let go and it is behind: what was not sent waits in the buffer, where the oldest is
+ * It is live while chunks are taken as they come. When they are not (a cold start, a slow server, a session that has to
+ * be opened again) they are discarded and it is behind: what was not sent waits in the buffer, where the oldest is
  * dropped and counted, until all of it has been taken. What was sent stays in the buffer until it is acknowledged, and
  * is taken again after `rewind`.
  */
@@ -26,21 +26,21 @@ import { SpeechBuffer } from "./speech_buffer.ts";
 import { limitAndMeasureDb } from "./voice_threshold.ts";
 
 export interface VoicedChunksOptions {
-  /** What speech-to-text wants. */
+  /** Of speech-to-text. */
   sampleRateHz: number;
   /** Length of a whole chunk, 80..200 ms. */
   chunkMs: number;
-  /** Most bytes that wait; encoded, ten seconds are few. */
+  /** Encoded bytes that may wait. */
   bytesMax: number;
   ledger: AudioLedger;
   meter: Meter;
-  /** A decoder of its own for what waited. */
+  /** Opens a decoder for what waited. */
   decoder: () => FrameDecoder;
 }
 
-/** Chunks that wait to be taken before it is behind: one is under way, one may complete meanwhile. */
+/** More chunks than this waiting means behind: one is being sent, one may complete meanwhile. */
 const READY_CHUNKS_MAX = 2;
-/** Drops go to the metric this many at a time, which costs more than a drop. */
+/** Drops are counted in the metric this many at a time, which costs more than a drop. */
 const REPORT_EVERY = 50;
 
 export class VoicedChunks implements VoicedPcm, Disposable {
@@ -49,18 +49,17 @@ export class VoicedChunks implements VoicedPcm, Disposable {
   readonly #framer: Framer;
   readonly #buffer: SpeechBuffer;
   /** Decodes what waited; undefined while live. */
-  #waited: FrameDecoder | undefined;
+  #decoder: FrameDecoder | undefined;
   #isLive = true;
-  /** Chunks that are complete. */
   readonly #ready: PcmFrame[] = [];
-  /** Media time up to which this session has been sent audio: a frame is not cut where a chunk is. */
+  /** Media time up to which this session has been sent audio: chunks end within frames. */
   #sentToMs = -Infinity;
   #hasEnded = false;
-  /** Frames of speech that waited too long: dropped and not in a metric yet. */
+  /** Frames dropped and not in the metric yet. */
   #dropped = 0;
-  /** What is known of the frame that is kept: one object, for there are fifty a second. */
+  /** Of the frame being pushed: one object, because there are fifty a second. */
   readonly #flags = { voiced: false, endOfVoice: false, isRead: false };
-  /** What is known of the frame that is decoded again. */
+  /** The frame being decoded again. */
   readonly #again: PcmFrame;
 
   constructor(options: VoicedChunksOptions) {
@@ -95,7 +94,7 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     return this.#framer.missingMs;
   }
 
-  /** Takes audio of a voice, which is good until this returns, with the frame it was made of. */
+  /** Takes audio of a voice, valid until this returns, with the frame it was decoded from. */
   push(audio: PcmFrame, frame: CodedFrame): void {
     if (this.#isLive && this.#ready.length > READY_CHUNKS_MAX) this.#fallBehind();
     const flags = this.#flags;
@@ -103,10 +102,10 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     flags.endOfVoice = audio.endOfVoice;
     flags.isRead = this.#isLive;
     if (!this.#buffer.push(frame, flags)) this.#startOver();
-    if (this.#isLive) this.#framed(audio);
+    if (this.#isLive) this.#frame(audio);
   }
 
-  /** Tells the reader where there is something to take. */
+  /** Calls the reader if there is something to take. */
   notify(): void {
     if (this.#hasEnded || this.#ready.length > 0 || this.#buffer.unread > 0) this.onSpeech();
   }
@@ -119,7 +118,7 @@ export class VoicedChunks implements VoicedPcm, Disposable {
 
   // The reader's side.
 
-  /** Whether audio is taken as it is decoded, and not decoded again from what waited. */
+  /** Whether audio is taken as it is decoded. */
   get isLive(): boolean {
     return this.#isLive;
   }
@@ -138,7 +137,7 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     if (this.#ready.length === 0 && this.#hasEnded) this.#ready.push(...this.#framer.flush());
     const chunk = this.#ready.shift();
     if (!chunk) return undefined;
-    // Frames come in the numbers that make a chunk, so that none may be left to show that all was taken.
+    // Frames may come in numbers that make whole chunks: then no later frame would show that all was taken.
     if (this.#ready.length === 0 && this.#buffer.unread === 0) this.#takeWaiting();
     const durationMs = chunk.samples.length / chunk.sampleRateHz * 1_000;
     this.#sentToMs = chunk.startMs + durationMs;
@@ -160,36 +159,35 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     this.#startOver();
   }
 
-  /** Closes the decoder. What still waits was cut off, which is for the ledger's owner to count. */
+  /** Closes the decoder. The ledger's owner counts what still waits. */
   [Symbol.dispose](): void {
-    this.#letGo();
-    this.#catchUp();
+    this.#discardChunks();
+    this.#goLive();
   }
 
-  /** Nine frames in ten complete no chunk. */
-  #framed(audio: PcmFrame): void {
+  #frame(audio: PcmFrame): void {
     const completed = this.#framer.receive(audio);
     if (completed.length > 0) this.#ready.push(...completed);
   }
 
-  /** Decodes the next frame that waited. False when there is none: then it is live again. */
+  /** Decodes the next frame that waited; false when there is none, and it is live again. */
   #takeWaiting(): boolean {
     if (this.#isLive) return false;
     const next = this.#buffer.read();
     if (!next) {
-      this.#waited?.settle(undefined, this.#emitAgain);
-      this.#catchUp();
+      this.#decoder?.settle(undefined, this.#emitAgain);
+      this.#goLive();
       return false;
     }
-    const waited = this.#waited ??= this.#options.decoder();
-    waited.settle(next.frame, this.#emitAgain);
+    const decoder = this.#decoder ??= this.#options.decoder();
+    decoder.settle(next.frame, this.#emitAgain);
     this.#again.voiced = next.voiced;
     this.#again.endOfVoice = next.endOfVoice;
-    waited.fill(next.frame, this.#emitAgain);
+    decoder.fill(next.frame, this.#emitAgain);
     if (next.endOfVoice) {
-      waited.settle(undefined, this.#emitAgain);
-      waited.fade();
-      waited.begin();
+      decoder.settle(undefined, this.#emitAgain);
+      decoder.fade();
+      decoder.begin();
     }
     return true;
   }
@@ -203,38 +201,36 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     audio.samples = isCut ? samples.subarray(sentSamples) : samples;
     audio.startMs = isCut ? this.#sentToMs : frame.startMs;
     audio.receivedAtMs = frame.receivedAtMs;
-    this.#framed(audio);
+    this.#frame(audio);
   };
 
-  /** Chunks are not taken as they come: they are let go, for the buffer has what they were made of. */
+  /** Discards chunks that are not taken: the buffer has their frames. */
   #fallBehind(): void {
     this.#isLive = false;
-    this.#letGo();
+    this.#discardChunks();
     this.#buffer.reread();
   }
 
-  /** All that waited was taken. */
-  #catchUp(): void {
+  #goLive(): void {
     this.#isLive = true;
-    this.#waited?.[Symbol.dispose]();
-    this.#waited = undefined;
+    this.#decoder?.[Symbol.dispose]();
+    this.#decoder = undefined;
     this.#report();
   }
 
   /** Begins again with the oldest frame that is to be sent. */
   #startOver(): void {
     this.#fallBehind();
-    this.#waited?.begin();
-    if (this.#buffer.unread === 0) this.#catchUp();
+    this.#decoder?.begin();
+    if (this.#buffer.unread === 0) this.#goLive();
   }
 
-  #letGo(): void {
+  #discardChunks(): void {
     for (const { samples } of this.#ready) this.recycle(samples);
     this.#ready.length = 0;
     this.#framer.reset();
   }
 
-  /** Moves drops to the metric. */
   #report(): void {
     if (this.#dropped > 0) {
       this.#options.meter.count("tiro_queue_dropped_total", "speech", this.#dropped);
