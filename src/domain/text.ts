@@ -4,18 +4,8 @@
  */
 
 /** Scripts whose words stand without spaces between them. Korean has spaces. */
-const SPACELESS_SCRIPTS = [
-  "Han",
-  "Hiragana",
-  "Katakana",
-  "Bopomofo",
-  "Yi",
-  "Thai",
-  "Lao",
-  "Khmer",
-  "Myanmar",
-  "Tibetan",
-].map((script) => `\\p{Script_Extensions=${script}}`).join("");
+const SPACELESS_SCRIPTS = "Han Hiragana Katakana Bopomofo Yi Thai Lao Khmer Myanmar Tibetan".split(" ")
+  .map((script) => `\\p{Script_Extensions=${script}}`).join("");
 /** Those scripts, and the full-width marks, which have their space in them. */
 const SPACELESS = new RegExp(`[${SPACELESS_SCRIPTS}\\u3000-\\u303f\\uff00-\\uff65]`, "u");
 /** Two columns each: CJK ideographs, kana, Hangul, and the full-width forms with their punctuation. */

@@ -10,24 +10,33 @@ export const systemClock: Clock = {
 };
 
 /** Resolves after `delayMs`, or rejects with the signal's reason. */
-export function delay(delayMs: number, signal: AbortSignal, clock: Clock = systemClock): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => {
-      timer[Symbol.dispose]();
-      reject(signal.reason);
-    };
-    const timer = clock.timer(delayMs, () => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    });
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
+export async function delay(delayMs: number, signal: AbortSignal, clock: Clock = systemClock): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  using _timer = clock.timer(delayMs, over.resolve);
+  await untilAborted(over.promise, signal);
+}
+
+export interface TimeoutOptions {
+  signal: AbortSignal;
+  timeoutMs: number;
+  late: () => Error;
+  clock?: Clock;
+}
+
+/** Runs `work` with a signal that aborts like `signal`, and after `timeoutMs` with the error of `late`. */
+export async function withTimeout<T>(
+  { signal, timeoutMs, late, clock = systemClock }: TimeoutOptions,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const over = new AbortController();
+  using _timer = clock.timer(timeoutMs, () => over.abort(late()));
+  return await work(AbortSignal.any([signal, over.signal]));
 }
 
 /**
- * Settles like `work`, or rejects with the signal's reason if that comes first. The work itself is not stopped:
- * its late result is ignored, a late rejection swallowed.
+ * Settles like `work`, or rejects with the signal's reason if that comes first. The work is not stopped: its late
+ * result or rejection is ignored.
  */
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

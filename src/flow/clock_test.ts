@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
-import { delay, systemClock, untilAborted } from "./clock.ts";
+import { delay, systemClock, untilAborted, withTimeout } from "./clock.ts";
 
 const never = () => new AbortController().signal;
 
@@ -76,4 +76,21 @@ Deno.test("Waiting on a signal already aborted gives up at once", async () => {
   const work = Promise.withResolvers<void>();
   await assert.rejects(untilAborted(work.promise, AbortSignal.abort(reason)), reason);
   work.resolve();
+});
+
+Deno.test("Work with a timeout gets a signal that ends it, by time or by its caller, and leaves no timer", async () => {
+  const clock = new FakeClock();
+  const asked = new AbortController();
+  const options = { signal: asked.signal, timeoutMs: 100, late: () => new Error("late"), clock };
+  assert.equal(await withTimeout(options, () => Promise.resolve(7)), 7);
+  assert.equal(clock.pending, 0);
+  const pending = (signal: AbortSignal) => untilAborted(Promise.withResolvers<void>().promise, signal);
+  const late = assert.rejects(withTimeout(options, pending), /late/);
+  await clock.advance(100);
+  await late;
+  const ended = assert.rejects(withTimeout(options, pending), /enough/);
+  asked.abort(new Error("enough"));
+  await ended;
+  await assert.rejects(withTimeout(options, () => Promise.resolve(7)), /enough/);
+  assert.equal(clock.pending, 0);
 });

@@ -1,6 +1,6 @@
 /**
- * The thread of hard_end.ts. It takes the children of the process with it, and then ends the process by `_exit`: nothing of
- * JavaScript, of Deno or of the C library is waited for. By libc, because Deno asks permission for every program before it
+ * The thread of hard_end.ts. It kills the children of the process, then ends the process by `_exit`, which waits for
+ * nothing of JavaScript, of Deno or of the C library. By libc, because Deno asks permission for every program before it
  * sends a signal, and for everything before it reads `/proc`. A compiled binary has to name this file (`compile.include`
  * in deno.json).
  */
@@ -10,7 +10,7 @@ import type { FromHardEnd } from "./hard_end.ts";
 import { openLibc } from "./libc.ts";
 import { STOP_SIGNALS, StopSignals } from "./stop_signals.ts";
 
-/** What ending the process takes itself. */
+/** Ending the process takes this long. */
 const EXIT_MS = 100;
 const FAILED = 1;
 
@@ -20,22 +20,17 @@ const SYMBOLS = {
   kill: { parameters: ["i32", "i32"], result: "i32" },
   open: { parameters: ["buffer", "i32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  // glibc has it since 2.30. Without it children are left to end by their pipes.
-  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize", optional: true },
 } as const;
-/** Of Linux on the processors that `openLibc` knows. */
+/** Linux on the processors that `openLibc` knows. */
 const SIGKILL = 9;
 const SIGUSR1 = 10;
 const SIG_IGN = 1n;
 const O_RDONLY = 0;
-/** struct linux_dirent64 */
-const RECORD_BYTES_AT = 16;
-const NAME_AT = 19;
-/** Some thousand threads, or children of one thread; the rest is left. */
+/** Some thousand process ids. */
 const BYTES_MAX = 64 * 1024;
 
 const libc = openLibc(SYMBOLS)?.symbols;
-// Deno would open a debugger's port (9229), and report that on standard error past our queue.
+// Deno would open a debugger's port (9229), and write that to standard error past our queue.
 libc?.signal(SIGUSR1, SIG_IGN);
 
 const signals = new StopSignals();
@@ -52,35 +47,19 @@ parentPort!.postMessage(READY);
 
 function end(): void {
   if (!libc) return; // the main thread does it, where it can
-  // The kernel lists children by the thread that started them.
-  for (const thread of namesIn("/proc/self/task")) {
-    for (const pid of textOf(`/proc/self/task/${thread}/children`).split(" ").map(Number)) {
-      if (pid > 0) libc.kill(pid, SIGKILL);
-    }
-  }
+  for (const pid of children()) libc.kill(pid, SIGKILL);
   libc._exit(FAILED);
 }
 
-/** Descriptors are left open: the process ends. Empty where it cannot be read. */
-function bytesOf(path: string, how: "read" | "getdents64"): Uint8Array<ArrayBuffer> {
+/**
+ * The kernel lists children by the thread that started them: Deno's main one, whose id is the process's. None where the
+ * list cannot be read; its descriptor stays open, for the process ends.
+ */
+function children(): number[] {
+  if (!libc) return [];
+  const path = new TextEncoder().encode(`/proc/self/task/${Deno.pid}/children\0`);
   const bytes = new Uint8Array(BYTES_MAX);
-  if (!libc) return bytes.subarray(0, 0);
-  const fd = libc.open(new TextEncoder().encode(`${path}\0`), O_RDONLY);
-  const length = fd < 0 ? 0 : Number(libc[how]?.(fd, bytes, BigInt(bytes.length)) ?? 0);
-  return bytes.subarray(0, Math.max(0, length));
-}
-
-function textOf(path: string): string {
-  return new TextDecoder().decode(bytesOf(path, "read"));
-}
-
-function namesIn(folder: string): string[] {
-  const records = bytesOf(folder, "getdents64");
-  const view = new DataView(records.buffer, 0, records.length);
-  const names: string[] = [];
-  for (let at = 0; at < records.length; at += view.getUint16(at + RECORD_BYTES_AT, true)) {
-    const name = records.subarray(at + NAME_AT, records.indexOf(0, at + NAME_AT));
-    names.push(new TextDecoder().decode(name));
-  }
-  return names.filter((name) => /^\d+$/.test(name));
+  const fd = libc.open(path, O_RDONLY);
+  const length = fd < 0 ? 0 : Number(libc.read(fd, bytes, BigInt(bytes.length)));
+  return new TextDecoder().decode(bytes.subarray(0, Math.max(0, length))).match(/\d+/g)?.map(Number) ?? [];
 }

@@ -1,180 +1,143 @@
 /**
- * One bounded HTTP request: in time, in the size of its answer, and by the TLS rules of the connection that asked. The
- * platform's `fetch` is not used because it cannot skip verification for one request. Redirects are not followed, and
- * nothing is tried twice.
+ * One HTTP request, bounded in time and in the size of its response, with TLS options of its own: `fetch` cannot skip
+ * verification for one request. Follows no redirects, retries nothing.
  */
-import { request as plainRequest } from "node:http";
+import { type IncomingHttpHeaders, request as plainRequest } from "node:http";
 import { request as secureRequest, type RequestOptions } from "node:https";
-import type { Socket } from "node:net";
+import { withTimeout } from "./clock.ts";
 import { hostOf, portOf, proxyFor } from "./proxy.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
-import { openTunnel, proxyAuthorization, ProxyError } from "./tunnel.ts";
+import { openTunnel, proxyAuthorization } from "./tunnel.ts";
 
 export interface HttpRequestOptions {
   /** Default GET. */
   method?: "GET" | "POST" | "PUT" | "DELETE";
   signal: AbortSignal;
+  /** `Content-Type` of the body included. */
   headers?: Record<string, string>;
-  /** Sent as it stands; its `Content-Type` is the caller's to name. */
   body?: string;
   /** From the call to the last byte, ms. */
   timeoutMs: number;
-  /** A longer body is an error. */
+  /** A longer response body is an error. */
   bodyBytesMax: number;
   tls?: TlsOptions;
 }
 
 export interface HttpAnswer {
   status: number;
-  headers: Headers;
+  /** By lower-case name. */
+  headers: IncomingHttpHeaders;
   body: string;
 }
 
-/** Most answers have less. */
-const BODY_BYTES_FIRST = 4_096;
-
-/** Rejects with an Error that names no address, or with the signal's reason. Any status is an answer. */
+/** Resolves with any status. Rejects with an Error that contains no address, or with the signal's reason. */
 export async function httpRequest(address: string, options: HttpRequestOptions): Promise<HttpAnswer> {
-  options.signal.throwIfAborted();
-  const late = new AbortController();
-  const timer = setTimeout(
-    () => late.abort(new Error(`Cannot read the answer: none within ${options.timeoutMs} ms`)),
-    options.timeoutMs,
-  );
-  const ending = AbortSignal.any([options.signal, late.signal]);
-  try {
+  const { signal, timeoutMs, tls } = options;
+  const late = () => new Error(`Cannot read the response: none within ${timeoutMs} ms`);
+  return await withTimeout({ signal, timeoutMs, late }, async (ending) => {
     const url = new URL(address);
-    const proxy = proxyFor(url, options.tls?.proxies);
+    const proxy = proxyFor(url, tls?.proxies);
     return await (proxy
-      ? askThrough(proxy, url, options, ending)
-      : ask(direct(url, options), options, ending));
-  } finally {
-    clearTimeout(timer);
-  }
+      ? requestThrough(proxy, url, options, ending)
+      : request(direct(url, tls), options, ending));
+  });
 }
 
-function direct(url: URL, { tls }: HttpRequestOptions): RequestOptions {
-  const isSecure = url.protocol === "https:";
+function direct(url: URL, tls: TlsOptions | undefined): RequestOptions {
   return {
     protocol: url.protocol,
     hostname: hostOf(url),
     port: portOf(url),
     path: url.pathname + url.search,
     agent: false,
-    ...(isSecure ? tlsRequestOptions(tls) : {}),
+    ...(url.protocol === "https:" ? tlsRequestOptions(tls) : {}),
   };
 }
 
-/** A proxy takes plain requests whole (RFC 9112, section 3.2.2), and opens a way for secure ones. */
-async function askThrough(
+/** A proxy takes plain requests whole (RFC 9112, section 3.2.2), and opens a tunnel for secure ones. */
+async function requestThrough(
   proxy: URL,
   url: URL,
   options: HttpRequestOptions,
   ending: AbortSignal,
 ): Promise<HttpAnswer> {
   const { tls } = options;
-  if (url.protocol === "http:") {
+  const { hostname, path, ...secure } = direct(url, tls);
+  if (secure.protocol === "http:") {
     const authorization = proxyAuthorization(proxy);
-    const answer = await ask(
-      { ...direct(proxy, options), path: `http://${url.host}${url.pathname}${url.search}` },
-      {
-        ...options,
-        headers: {
-          ...options.headers,
-          Host: url.host,
-          ...(authorization !== undefined && { "Proxy-Authorization": authorization }),
-        },
-      },
-      ending,
-      "the proxy is out of reach",
-    );
-    if (answer.status === 407) throw new Error("Cannot connect: the proxy answered 407"); // no server says that
+    const headers = {
+      ...options.headers,
+      Host: url.host,
+      ...(authorization !== undefined && { "Proxy-Authorization": authorization }),
+    };
+    const target = { ...direct(proxy, tls), path: `http://${url.host}${path}` };
+    const answer = await request(target, { ...options, headers }, ending, "the proxy is out of reach");
+    if (answer.status === 407) throw new Error("Cannot connect: the proxy answered 407"); // no server's status
     return answer;
   }
-  let socket: Socket;
-  try {
-    socket = await openTunnel(proxy, url, { tls, signal: ending });
-  } catch (error) {
-    throw error instanceof ProxyError ? new Error(`Cannot connect: ${error.message}`) : error;
-  }
+  const failure = (cause: string) => new Error(`Cannot connect: ${cause}`);
+  const socket = await openTunnel(proxy, url, { tls, signal: ending, failure });
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   try {
-    const { hostname, path } = direct(url, options);
-    // Of node:http: TLS is the socket's business already, and an agent would make a socket of its own.
-    return await ask(
-      { hostname, path, createConnection: () => socket, headers: { Host: url.host } },
-      options,
-      ending,
-    );
+    // By node:http: the socket is TLS already, and an agent would make one of its own.
+    const target = { hostname, path, createConnection: () => socket, headers: { Host: url.host } };
+    return await request(target, options, ending);
   } finally {
     socket.destroy();
     await closed;
   }
 }
 
-function ask(
+function request(
   target: RequestOptions,
   options: HttpRequestOptions,
   ending: AbortSignal,
   unreachable = "refused, lost, or not trusted",
 ): Promise<HttpAnswer> {
   const body = options.body === undefined ? undefined : new TextEncoder().encode(options.body);
-  const answered = Promise.withResolvers<HttpAnswer>();
-  const request = (target.protocol === "https:" ? secureRequest : plainRequest)({
+  const sent = (target.protocol === "https:" ? secureRequest : plainRequest)({
     ...target,
     method: options.method ?? "GET",
     headers: {
       ...target.headers,
       ...options.headers,
-      // Said beforehand, so that the body is not sent in chunks: some servers in front of Nextcloud refuse those.
+      // Otherwise the body is sent in chunks, which some servers in front of Nextcloud refuse.
       ...(body && { "Content-Length": String(body.length) }),
     },
   });
-  let outcome: { answer: HttpAnswer } | { failure: unknown } | undefined;
-  const fail = (failure: unknown) => {
-    outcome ??= { failure };
-    request.destroy();
+  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
+  let answer: HttpAnswer | undefined;
+  let failure: unknown;
+  const fail = (reason: unknown) => {
+    if (!answer) failure ??= reason;
+    sent.destroy();
   };
-  request.on("response", (response) => {
-    // One buffer: a piece of one byte is an object of a hundred.
-    let body = new Uint8Array(BODY_BYTES_FIRST);
-    let bytes = 0;
+  sent.on("response", (response) => {
+    // One buffer: a chunk of one byte is an object of a hundred.
+    const received = new ArrayBuffer(0, { maxByteLength: options.bodyBytesMax });
     response.on("data", (chunk: Uint8Array) => {
-      const start = bytes;
-      bytes += chunk.length;
-      if (bytes > options.bodyBytesMax) return fail(new Error("Cannot read the answer: it is too long"));
-      if (bytes > body.length) {
-        const larger = new Uint8Array(Math.max(bytes, 2 * body.length));
-        larger.set(body);
-        body = larger;
+      const start = received.byteLength;
+      if (start + chunk.length > received.maxByteLength) {
+        return fail(new Error("Cannot read the response: it is too long"));
       }
-      body.set(chunk, start);
+      received.resize(start + chunk.length);
+      new Uint8Array(received).set(chunk, start);
     });
     response.on("end", () => {
-      outcome ??= {
-        answer: {
-          status: response.statusCode ?? 0,
-          headers: new Headers(pairs(response.rawHeaders)),
-          body: new TextDecoder().decode(body.subarray(0, bytes)),
-        },
-      };
-      request.destroy();
+      const { statusCode = 0, headers } = response;
+      answer = { status: statusCode, headers, body: new TextDecoder().decode(received.slice()) };
+      sent.destroy();
     });
-    response.on("error", () => fail(new Error("Cannot read the answer: connection lost")));
+    response.on("error", () => fail(new Error("Cannot read the response: connection lost")));
   });
-  // The error's own message can carry the address.
-  request.on("error", () => fail(new Error(`Cannot connect: ${unreachable}`)));
-  request.on("close", () => {
-    if (outcome && "answer" in outcome) answered.resolve(outcome.answer);
-    else answered.reject(outcome?.failure ?? new Error("Cannot read the answer: connection lost"));
+  // The error's own message can contain the address.
+  sent.on("error", () => fail(new Error(`Cannot connect: ${unreachable}`)));
+  sent.on("close", () => {
+    if (answer && failure === undefined) resolve(answer);
+    else reject(failure ?? new Error("Cannot read the response: connection lost"));
   });
   const onAbort = () => fail(ending.reason);
   ending.addEventListener("abort", onAbort, { once: true });
-  request.end(body);
-  return answered.promise.finally(() => ending.removeEventListener("abort", onAbort));
-}
-
-/** Node lists names and values in turn. */
-function pairs(raw: readonly string[]): [string, string][] {
-  return Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index], raw[2 * index + 1]]);
+  sent.end(body);
+  return promise.finally(() => ending.removeEventListener("abort", onAbort));
 }

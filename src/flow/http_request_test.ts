@@ -31,7 +31,7 @@ Deno.test("A GET carries its headers and query, and gives back status, headers a
   const answer = await httpRequest(server.url, options({ headers: { "X-Asked": "yes" } }));
   assert.equal(answer.status, 418);
   assert.equal(answer.body, "GET ?query=1 yes");
-  assert.equal(answer.headers.get("retry-after"), "7");
+  assert.equal(answer.headers["retry-after"], "7");
 });
 
 Deno.test("A body is sent whole, with its length in bytes, by the method asked for", async () => {

@@ -1,12 +1,13 @@
 /**
- * Messages from one process of ours to another, over a pipe: JSON, with the bytes that some carry behind it. Both ends are
- * this program, so nothing is checked but that a frame is whole.
+ * Messages between two processes of ours, over a pipe: JSON, followed by the bytes it refers to. Both ends are this
+ * program, so nothing is checked but that a frame is whole.
  *
  *     | length of the JSON | length of the bytes | JSON | bytes |        lengths: 32 bit, little-endian
  */
+import { joinBytes } from "../domain/mod.ts";
 
 const HEAD_BYTES = 8;
-/** Stands in the JSON for bytes: where they begin behind it, and how many they are. */
+/** In the JSON in place of bytes: their offset behind it, and their number. */
 interface BytesAt {
   $bytes: [start: number, length: number];
 }
@@ -22,42 +23,32 @@ export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
     return { $bytes: [bytes - value.length, value.length] } satisfies BytesAt;
   });
   const json = new TextEncoder().encode(text);
-  const frame = new Uint8Array(HEAD_BYTES + json.length + bytes);
-  const view = new DataView(frame.buffer);
+  const head = new Uint8Array(HEAD_BYTES);
+  const view = new DataView(head.buffer);
   view.setUint32(0, json.length, true);
   view.setUint32(4, bytes, true);
-  frame.set(json, HEAD_BYTES);
-  let at = HEAD_BYTES + json.length;
-  for (const part of parts) {
-    frame.set(part, at);
-    at += part.length;
-  }
-  return frame;
+  return joinBytes([head, json, ...parts]);
 }
 
-/** The messages in a stream of frames, however it is cut. What is left of one at the end is dropped. */
+/** The messages in a stream of frames, however it is cut. An incomplete frame at the end is dropped. */
 export class MessageDecoder<Message> {
   #held = new Uint8Array();
 
   receive(chunk: Uint8Array): Message[] {
     const messages: Message[] = [];
-    let data = chunk;
-    if (this.#held.length > 0) {
-      data = new Uint8Array(this.#held.length + chunk.length);
-      data.set(this.#held);
-      data.set(chunk, this.#held.length);
-    }
+    const data = this.#held.length > 0 ? joinBytes([this.#held, chunk]) : chunk;
     let at = 0;
     for (;;) {
       const left = data.length - at;
       if (left < HEAD_BYTES) break;
       const view = new DataView(data.buffer, data.byteOffset + at, HEAD_BYTES);
-      const [jsonBytes, bytes] = [view.getUint32(0, true), view.getUint32(4, true)];
-      if (left < HEAD_BYTES + jsonBytes + bytes) break;
-      const json = data.subarray(at + HEAD_BYTES, at + HEAD_BYTES + jsonBytes);
-      const behind = data.subarray(at + HEAD_BYTES + jsonBytes, at + HEAD_BYTES + jsonBytes + bytes);
-      messages.push(decode(json, behind));
-      at += HEAD_BYTES + jsonBytes + bytes;
+      const jsonEnd = HEAD_BYTES + view.getUint32(0, true);
+      const end = jsonEnd + view.getUint32(4, true);
+      if (left < end) break;
+      messages.push(
+        decode(data.subarray(at + HEAD_BYTES, at + jsonEnd), data.subarray(at + jsonEnd, at + end)),
+      );
+      at += end;
     }
     this.#held = data.slice(at);
     return messages;
@@ -78,19 +69,19 @@ function isBytesAt(value: unknown): value is BytesAt {
   return typeof value === "object" && value !== null && "$bytes" in value && Array.isArray(value.$bytes);
 }
 
-/** Writes messages to a pipe, in order, however slowly it is read. */
+/** Writes messages to a pipe, in order. */
 export class MessageWriter<Message> {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #waitingBytes = 0;
   #isBroken = false;
 
-  /** `onBroken`: once, when the other end is gone. */
+  /** `onBroken`: once, when the other end has closed. */
   constructor(pipe: WritableStream<Uint8Array>, private readonly onBroken: (error: unknown) => void) {
     this.#writer = pipe.getWriter();
     this.#writer.closed.catch((error) => this.#fail(error));
   }
 
-  /** Bytes that the pipe has not taken yet. Whoever writes bounds them. */
+  /** Bytes that the pipe has not taken yet. The caller bounds them. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }

@@ -1,34 +1,36 @@
 /**
- * One retry policy for all who connect to the same peer, so that a dead one is tried once and not by each of them:
+ * A circuit breaker: one retry policy for all who connect to the same peer, so that a dead one is tried once and not by
+ * each of them:
  *
  *     closed     everyone connects at will
  *       |  an attempt fails
- *     open       nobody connects until the policy's wait is over; then one of those who wait becomes the probe
+ *     open       nobody connects until the policy's wait is over; then one of the waiting becomes the probe
  *       |
- *     half open  the others wait for what the probe finds --worked--> closed
- *                                                         --failed--> open, with a longer wait
+ *     half open  the others wait for the probe's result --worked--> closed
+ *                                                       --failed--> open, with a longer wait
  *
- * A probe that is still on its way after a few seconds has reached something that starts (a cold container): then the
- * others connect as well, since such a peer starts more of itself for more of them. When one of those fails, all wait again.
+ * A probe that is pending after a few seconds has reached a peer that starts (a cold container): then the others connect
+ * as well, since such a peer scales with demand. When one of those fails, all wait again.
  */
 import type { Clock } from "../domain/mod.ts";
+import { untilAborted } from "./clock.ts";
 import { RetryPolicy, type RetryPolicyOptions } from "./retry.ts";
 
 /** A dead peer refuses sooner. */
 const SLOW_PROBE_MS = 5_000;
 
-/** One attempt to connect. It counts once: by the first call. */
+/** One attempt to connect. Only the first call counts. */
 export interface SharedAttempt {
   worked(): void;
   failed(error: unknown): void;
-  /** Given up by its owner: it says nothing of the peer. */
+  /** Cancelled by its owner, which is no news of the peer. */
   abandoned(): void;
 }
 
 export class SharedRetry {
   readonly #clock: Clock;
   readonly #policy: RetryPolicy;
-  /** Who is told that something changed. */
+  /** Called when something changed. */
   readonly #waiting = new Set<() => void>();
   /** The attempt that the others wait for. */
   #probe: { readonly sinceMs: number } | undefined;
@@ -44,7 +46,7 @@ export class SharedRetry {
     return this.#policy.failures;
   }
 
-  /** How many wait for their turn. */
+  /** How many wait to connect. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -59,7 +61,7 @@ export class SharedRetry {
     }
   }
 
-  /** A connection that had opened turned out to be of no use, for a reason that concerns everyone. */
+  /** A connection that had opened failed for a reason that concerns everyone. */
   failed(error: unknown): void {
     this.#failedAtMs = this.#clock.now();
     this.#policy.failed(this.#failedAtMs, error);
@@ -89,7 +91,7 @@ export class SharedRetry {
       worked: () => settle(() => this.#policy.worked()),
       failed: (error) =>
         settle((isProbe) => {
-          // Who set out before the last failure was known brings no news by failing too.
+          // Begun before the last failure was known: no news.
           if (!isProbe && startedAtMs <= this.#failedAtMs) return;
           this.#probe = undefined; // one that hangs is not waited for: the peer refuses
           this.#failedAtMs = this.#clock.now();
@@ -100,27 +102,17 @@ export class SharedRetry {
   }
 
   #changed(): void {
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of this.#waiting) wake();
   }
 
-  #changeWithin(waitMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#waiting.delete(wake);
-        timer[Symbol.dispose]();
-        signal.removeEventListener("abort", onAbort);
-      };
-      const wake = () => {
-        leave();
-        resolve();
-      };
-      const onAbort = () => {
-        leave();
-        reject(signal.reason);
-      };
-      const timer = this.#clock.timer(waitMs, wake);
-      this.#waiting.add(wake);
-      signal.addEventListener("abort", onAbort, { once: true });
-    });
+  async #changeWithin(waitMs: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    using _timer = this.#clock.timer(waitMs, resolve);
+    this.#waiting.add(resolve);
+    try {
+      await untilAborted(promise, signal);
+    } finally {
+      this.#waiting.delete(resolve);
+    }
   }
 }

@@ -1,37 +1,43 @@
 /**
- * A connection through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6), then TLS to the server itself where that is
- * wanted, so that the proxy sees where a connection leads and nothing of what it carries. One attempt. Errors name
- * neither addresses nor credentials.
+ * A connection through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6), then TLS to the server itself for secure
+ * protocols. One attempt. Errors contain neither addresses nor credentials.
  */
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
+import { untilAborted } from "./clock.ts";
 import { hostOf, portOf } from "./proxy.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
 
-/** The proxy did not open the way. The message is a cause, for the end of another's. */
-export class ProxyError extends Error {}
-
-/** Of the proxy's answer to CONNECT. */
+/** Of the proxy's response to CONNECT. */
 const HEAD_BYTES_MAX = 16_384;
 
-/** A socket that ends at `target`. Rejects with ProxyError or the signal's reason; then nothing of it is left. */
+export interface TunnelOptions {
+  tls?: TlsOptions;
+  signal: AbortSignal;
+  /** The error for a cause, such as "the proxy is out of reach". */
+  failure: (cause: string) => Error;
+}
+
+/** A socket connected to `target`. Rejects with a `failure` or the signal's reason; then everything is closed. */
 export async function openTunnel(
   proxy: URL,
   target: URL,
-  { tls, signal }: { tls?: TlsOptions; signal: AbortSignal },
+  { tls, signal, failure }: TunnelOptions,
 ): Promise<Socket> {
   signal.throwIfAborted();
   const isSecureProxy = proxy.protocol === "https:";
   const socket = isSecureProxy ? secured(undefined, proxy, tls) : connectPlain(portOf(proxy), hostOf(proxy));
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   try {
-    await opened(socket, isSecureProxy ? "secureConnect" : "connect", signal, () => {
+    const tunnelled = connected(socket, signal, failure);
+    socket.once(isSecureProxy ? "secureConnect" : "connect", () => {
       const where = `${target.hostname}:${portOf(target)}`;
       const credentials = proxyAuthorization(proxy);
       const lines = [`CONNECT ${where} HTTP/1.1`, `Host: ${where}`];
       if (credentials !== undefined) lines.push(`Proxy-Authorization: ${credentials}`);
       socket.write([...lines, "", ""].join("\r\n"));
     });
+    await tunnelled;
   } catch (error) {
     socket.destroy();
     await closed;
@@ -43,7 +49,7 @@ export async function openTunnel(
   return inside;
 }
 
-/** Undefined where the proxy's address names nobody. */
+/** Undefined where the proxy's address has no credentials. */
 export function proxyAuthorization({ username, password }: URL): string | undefined {
   if (username === "" && password === "") return undefined;
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
@@ -62,11 +68,10 @@ function secured(socket: Socket | undefined, peer: URL, tls: TlsOptions | undefi
 }
 
 /** Resolves when the proxy has answered 2xx. */
-function opened(
+function connected(
   socket: Socket,
-  ready: "connect" | "secureConnect",
   signal: AbortSignal,
-  ask: () => void,
+  failure: TunnelOptions["failure"],
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let head = "";
@@ -75,19 +80,14 @@ function opened(
     const end = head.indexOf("\r\n\r\n");
     if (end < 0 && head.length < HEAD_BYTES_MAX) return;
     const [, status] = head.match(/^HTTP\/1\.\d (\d{3})/) ?? [];
-    // Neither TLS nor HTTP begins with the server's word: whatever came behind the head is not from there.
-    if (end >= 0 && end + 4 === head.length && status?.startsWith("2")) resolve();
-    else {reject(
-        new ProxyError(status ? `the proxy answered ${status}` : "the proxy's answer makes no sense"),
-      );}
+    // Clients begin in TLS and in HTTP: bytes after the head are not the server's.
+    if (end >= 0 && end + 4 === head.length && status?.startsWith("2")) return resolve();
+    reject(failure(status ? `the proxy answered ${status}` : "the proxy's response is malformed"));
   };
-  const onLost = () => reject(new ProxyError("the proxy is out of reach"));
-  const onAbort = () => reject(signal.reason);
-  socket.once(ready, ask).on("data", onData).once("error", onLost).once("close", onLost);
-  signal.addEventListener("abort", onAbort, { once: true });
-  return promise.finally(() => {
-    signal.removeEventListener("abort", onAbort);
+  const onLost = () => reject(failure("the proxy is out of reach"));
+  socket.on("data", onData).once("error", onLost).once("close", onLost);
+  return untilAborted(promise, signal).finally(() => {
     socket.off("data", onData).off("close", onLost).off("error", onLost);
-    socket.on("error", () => {}); // what follows shows in how the connection closes
+    socket.on("error", () => {}); // later errors show in how the connection closes
   });
 }

@@ -1,22 +1,22 @@
 /**
- * A WebSocket client connection: messages in, each to a handler at once, messages out at once, one place that knows how
- * it closed, and an end that is certain. The protocol is `ws`; why not the native WebSocket:
- * docs/decisions/0003-websocket-client.md. Not offered in the handshake: compression and subprotocols. Redirects are not
- * followed. Nothing is queued: what the handler has not come to waits in the kernel, and with the peer.
+ * A WebSocket client connection over `ws` (why not the native WebSocket: docs/decisions/0003-websocket-client.md). Sends
+ * and receives at once: unread messages stay in the kernel and with the peer. Offers no compression and no subprotocols,
+ * follows no redirects.
  *
- *     opening -> open -> closing (our close frame is out, 1 s) -> closed
+ *     opening -> open -> closing (our close frame is sent, 1 s) -> closed
  *                  \-> the peer's close frame (1 s for it to hang up), an error, the end of TCP -> closed
  */
 import type { Socket } from "node:net";
 import { type ClientOptions, WebSocket } from "ws";
 import { TiroError } from "../domain/mod.ts";
 import { fitsBinaryFrame, writeBinaryFrame } from "./binary_frame.ts";
+import { withTimeout } from "./clock.ts";
 import { connectFailure } from "./connect_failure.ts";
 import { guarded, reportInternalError } from "./internal_errors.ts";
 import { MessageLimit } from "./message_limit.ts";
 import { proxyFor } from "./proxy.ts";
 import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
-import { openTunnel, ProxyError } from "./tunnel.ts";
+import { openTunnel } from "./tunnel.ts";
 
 export interface WebSocketOptions {
   /** Ends the opening; an open connection is ended by `close`. */
@@ -24,9 +24,9 @@ export interface WebSocketOptions {
   headers?: Record<string, string>;
   /** From the call to the open socket, ms. */
   openTimeoutMs: number;
-  /** A larger message ends the connection, unless `onTooLarge` says otherwise. Bytes. */
+  /** A larger message ends the connection, unless there is `onTooLarge`. Bytes. */
   maxMessageSize: number;
-  /** What is received in the place of a message larger than that: it alone is lost, and never held in memory. */
+  /** Returns a replacement for a message larger than that: only it is lost, and never held in memory. */
   onTooLarge?: (bytes: number) => Uint8Array<ArrayBuffer>;
   tls?: TlsOptions;
 }
@@ -34,33 +34,30 @@ export interface WebSocketOptions {
 export type WebSocketMessage = string | Uint8Array<ArrayBuffer>;
 
 export interface CloseInfo {
-  /** The peer's close code; 1005 when it gave none, 1006 when it said no goodbye. */
+  /** The peer's close code; 1005 when its close frame has none, 1006 without a close frame. */
   code: number;
   reason: string;
-  /** Whether the peer said goodbye. */
+  /** Whether the peer sent a close frame. */
   clean: boolean;
   /** What the handler threw, or MessageTooLargeError, if that ended it. */
   failure?: unknown;
 }
 
-/** A message was larger than it may be, or came in too many pieces. */
+/** A message was too large, or in too many fragments. */
 export class MessageTooLargeError extends TiroError {
   constructor(bytesMax: number) {
     super(
-      `Cannot receive a message: it is larger than ${bytesMax} bytes, or in more than ${PIECES_MAX} pieces`,
-      {
-        code: "message_too_large",
-        retryable: true,
-      },
+      `Cannot receive a message: it is larger than ${bytesMax} bytes, or in more than ${FRAGMENTS_MAX} fragments`,
+      { code: "message_too_large", retryable: true },
     );
   }
 }
 
-/** The connection was not opened. Names no URL and no header. */
+/** The connection was not opened. Contains no URL and no header. */
 export class WebSocketOpenError extends Error {
   constructor(
     /** For the end of another message. */ readonly failure: string,
-    /** What the server answered instead of 101, if it did. */ readonly status?: number,
+    /** The server's status instead of 101, if any. */ readonly status?: number,
   ) {
     super(`Cannot open WebSocket: ${failure}`);
     this.name = "WebSocketOpenError";
@@ -71,11 +68,11 @@ export class WebSocketOpenError extends Error {
 const CLOSE_NORMAL = 1000;
 /** The connection ended without a close frame. Never sent. */
 const CLOSE_ABNORMAL = 1006;
-/** The peer's goodbye is awaited this long; a peer that stopped reading never says it. */
+/** Time for the peer's close frame; a peer that stopped reading never sends it. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** Pieces of one message. `ws` keeps each with all of the read it came in, 64 KB; MessageLimit copies those it holds. */
-const PIECES_MAX = 32;
-/** What `ws` calls a message that is too long, or comes in too many pieces. */
+/** `ws` keeps each fragment with all of the read it came in, 64 KB; MessageLimit copies those it holds. */
+const FRAGMENTS_MAX = 32;
+/** Errors of `ws` for a message that is too large, or in too many fragments. */
 const OVER_SIZE: ReadonlySet<unknown> = new Set([
   "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
   "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
@@ -84,7 +81,7 @@ const OVER_SIZE: ReadonlySet<unknown> = new Set([
 
 export class WebSocketConnection implements AsyncDisposable {
   readonly #socket: WebSocket;
-  /** What `#socket` writes to; audio goes there directly. */
+  /** Under `#socket`; audio is written to it directly. */
   readonly #transport: Socket;
   #onMessage: ((message: WebSocketMessage) => void) | undefined;
   #failure: unknown;
@@ -93,13 +90,13 @@ export class WebSocketConnection implements AsyncDisposable {
   /** Messages handed to `send` that the kernel has not taken yet. */
   #unsent = 0;
   #drained?: PromiseWithResolvers<void>;
-  /** The ping whose answer is awaited, and its number: an older one's answer says less. */
+  /** Resolved by the pong of the last ping, which has this number. */
   #delivery?: PromiseWithResolvers<void>;
   #pings = 0;
   #killTimer?: ReturnType<typeof setTimeout>;
   #messages = 0;
-  /** What stands in the place of messages that were too large, by their number. One read of the socket holds few. */
-  readonly #standIns = new Map<number, Uint8Array<ArrayBuffer>>();
+  /** Replacements of messages that were too large, by their number. One read of the socket holds few. */
+  readonly #replacements = new Map<number, Uint8Array<ArrayBuffer>>();
 
   private constructor(socket: WebSocket, transport: Socket, options: WebSocketOptions) {
     this.#socket = socket;
@@ -107,10 +104,10 @@ export class WebSocketConnection implements AsyncDisposable {
     socket.pause(); // until there is a handler
     const { maxMessageSize, onTooLarge } = options;
     if (onTooLarge) {
-      const onSkipped = (number: number, bytes: number) => this.#standIns.set(number, onTooLarge(bytes));
+      const onSkipped = (number: number, bytes: number) => this.#replacements.set(number, onTooLarge(bytes));
       limitMessages(transport, new MessageLimit({ maxBytes: maxMessageSize, onSkipped }));
     }
-    // For each message: no closure and no list of arguments besides.
+    // Not `guarded`: for each message that would be a closure and a list of arguments.
     socket.on("message", (data) => {
       this.#received(data instanceof ArrayBuffer ? new Uint8Array(data) : `${data}`);
     });
@@ -124,7 +121,7 @@ export class WebSocketConnection implements AsyncDisposable {
         if (data.length === 4 && data.readUInt32BE() === this.#pings) this.#wasDelivered();
       }),
     );
-    // ws would wait for what is unsent to go out to a peer that hung up, however long that takes.
+    // ws waits without limit for a peer that hung up to take unsent bytes.
     transport.once("end", () => this.#killTimer = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS));
     socket.once(
       "close",
@@ -140,22 +137,26 @@ export class WebSocketConnection implements AsyncDisposable {
     );
   }
 
-  /** Connects. Rejects with WebSocketOpenError, or with the signal's reason; then nothing of the attempt is left. */
+  /** Rejects with WebSocketOpenError, or with the signal's reason; then everything is closed. */
   static async open(url: string, options: WebSocketOptions): Promise<WebSocketConnection> {
-    return await connect(
-      url,
-      options,
-      (socket, transport) => new WebSocketConnection(socket, transport, options),
-    );
+    const { signal, openTimeoutMs: timeoutMs } = options;
+    // ws' handshakeTimeout starts anew with every byte from the server.
+    const late = () => new WebSocketOpenError(`no answer within ${timeoutMs} ms`);
+    return await withTimeout({ signal, timeoutMs, late }, async (ending) => {
+      const tunnel = await throughProxy(url, options, ending);
+      const opened = (socket: WebSocket, transport: Socket) =>
+        new WebSocketConnection(socket, transport, options);
+      return await shakeHands(clientSocket(url, options, tunnel), ending, opened);
+    });
   }
 
-  /** From now on each message goes to the handler, in order; none was read before. What it throws ends the connection. */
+  /** Starts to read; each message goes to the handler, in order. An exception of it ends the connection. */
   receive(onMessage: (message: WebSocketMessage) => void): void {
     this.#onMessage = onMessage;
     this.#socket.resume();
   }
 
-  /** How the connection ended, once nothing of it is left. Pending until then: call `receive`, or close it. */
+  /** How the connection ended, once everything is closed. Needs `receive` or `close`. */
   get closed(): Promise<CloseInfo> {
     return this.#closed.promise;
   }
@@ -169,16 +170,15 @@ export class WebSocketConnection implements AsyncDisposable {
     return this.#socket.bufferedAmount;
   }
 
-  /** Resolves when the kernel has taken all that was sent, or the connection is over. */
+  /** Resolves when the kernel has taken all that was sent, or the connection has ended. */
   drained(): Promise<void> {
     if (this.#unsent === 0 || this.#state === "closed") return Promise.resolve();
     return (this.#drained ??= Promise.withResolvers()).promise;
   }
 
   /**
-   * Resolves when the peer has read all that was sent so far, or the connection is over: a ping follows it, and the
-   * answer to that comes only from who has read so far (RFC 6455 section 5.5.2). One at a time; a peer that answers no
-   * pings leaves it waiting.
+   * Resolves when the peer has read all that was sent so far, or the connection has ended: a ping follows it, whose pong
+   * shows that (RFC 6455 section 5.5.2). One at a time; pending for a peer that sends no pongs.
    */
   delivered(): Promise<void> {
     if (!this.isOpen) return Promise.resolve();
@@ -194,7 +194,7 @@ export class WebSocketConnection implements AsyncDisposable {
   send(message: string | Uint8Array<ArrayBuffer>): boolean {
     if (!this.isOpen) return false;
     this.#unsent++;
-    // ws without compression writes each of its frames whole and at once, so ours stands between two of them.
+    // ws without compression writes each of its frames whole and at once, so ours is between two of them.
     if (typeof message !== "string" && fitsBinaryFrame(message)) {
       writeBinaryFrame(this.#transport, message, this.#onSent);
     } else this.#socket.send(message, this.#onSent);
@@ -202,15 +202,19 @@ export class WebSocketConnection implements AsyncDisposable {
   }
 
   /**
-   * Says goodbye, waits for the peer's, but not for long. When this resolves nothing of the connection is left. The
-   * reason is at most 123 bytes.
+   * Sends a close frame and waits CLOSE_TIMEOUT_MS for the peer's. Then everything is closed. The reason has at most 123
+   * bytes.
    */
   async close(code: number = CLOSE_NORMAL, reason = ""): Promise<void> {
-    this.#goodbye(code, reason);
+    if (this.#state === "open") {
+      this.#socket.close(code, reason);
+      this.#socket.resume(); // for the peer's close frame
+      this.#state = "closing";
+    }
     await this.#closed.promise;
   }
 
-  /** Ends it now, without a goodbye; what is unsent is lost. See `closed`. */
+  /** Ends it without a close frame; unsent bytes are lost. See `closed`. */
   terminate(): void {
     this.#socket.terminate();
   }
@@ -219,7 +223,7 @@ export class WebSocketConnection implements AsyncDisposable {
     return this.close();
   }
 
-  /** One for all messages: a closure for each would be garbage at the rate of audio. */
+  /** One for all messages: a closure each would be garbage at the rate of audio. */
   readonly #onSent = (): void => {
     if (--this.#unsent > 0) return;
     this.#drained?.resolve();
@@ -232,8 +236,8 @@ export class WebSocketConnection implements AsyncDisposable {
   }
 
   #received(received: WebSocketMessage): void {
-    const message = this.#standIns.get(++this.#messages) ?? received;
-    this.#standIns.delete(this.#messages);
+    const message = this.#replacements.get(++this.#messages) ?? received;
+    this.#replacements.delete(this.#messages);
     if (this.#state !== "open" || this.#failure !== undefined) return;
     try {
       this.#onMessage?.(message);
@@ -242,19 +246,11 @@ export class WebSocketConnection implements AsyncDisposable {
       this.terminate();
     }
   }
-
-  /** Our close frame goes out once; after it ws gives the peer CLOSE_TIMEOUT_MS. */
-  #goodbye(code: number, reason: string): void {
-    if (this.#state !== "open") return;
-    this.#socket.close(code, reason);
-    this.#socket.resume(); // for the peer's answer
-    this.#state = "closing";
-  }
 }
 
 /**
- * Puts the limit between the socket and `ws`, which reads by one listener, and at the socket's end what is left in it.
- * Called before a byte was read.
+ * Inserts the limit between the socket and the one listener of `ws`, before a byte is read. At the end of the socket it
+ * gets the rest.
  */
 function limitMessages(transport: Socket, limit: MessageLimit): void {
   const [read, ...others] = transport.listeners("data");
@@ -263,7 +259,7 @@ function limitMessages(transport: Socket, limit: MessageLimit): void {
     for (const bytes of limit.receive(chunk)) Reflect.apply(read, transport, [bytes]);
   };
   transport.removeAllListeners("data");
-  // Once a chunk is lost the rest cannot be read.
+  // After a lost chunk the rest cannot be decoded.
   transport.on("data", (chunk: Uint8Array<ArrayBuffer>) => {
     try {
       receive(chunk);
@@ -278,45 +274,19 @@ function limitMessages(transport: Socket, limit: MessageLimit): void {
   });
 }
 
-/** The opening handshake. `opened` gets the socket at once, before an event of it can be missed. */
-async function connect<T>(
-  url: string,
-  options: WebSocketOptions,
-  opened: (socket: WebSocket, transport: Socket) => T,
-): Promise<T> {
-  const { signal, openTimeoutMs } = options;
-  signal.throwIfAborted();
-  // Our own clock: ws' handshakeTimeout starts anew with every byte the server says.
-  const late = new AbortController();
-  const timer = setTimeout(
-    () => late.abort(new WebSocketOpenError(`no answer within ${openTimeoutMs} ms`)),
-    openTimeoutMs,
-  );
-  const ending = AbortSignal.any([signal, late.signal]);
-  try {
-    const tunnel = await throughProxy(url, options, ending);
-    return await shakeHands(clientSocket(url, options, tunnel), ending, opened);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** The connection to speak over; undefined where it is to be made directly. */
+/** A socket to speak over; undefined where the connection is direct. */
 async function throughProxy(
   url: string,
   { tls }: WebSocketOptions,
   signal: AbortSignal,
 ): Promise<Socket | undefined> {
-  if (!tls?.proxies || !URL.canParse(url)) return undefined;
-  const target = new URL(url);
-  const proxy = proxyFor(target, tls.proxies);
-  try {
-    return proxy && await openTunnel(proxy, target, { tls, signal });
-  } catch (error) {
-    throw error instanceof ProxyError ? new WebSocketOpenError(error.message) : error;
-  }
+  const target = URL.parse(url);
+  const proxy = target && proxyFor(target, tls?.proxies);
+  const failure = (cause: string) => new WebSocketOpenError(cause);
+  return proxy ? await openTunnel(proxy, target, { tls, signal, failure }) : undefined;
 }
 
+/** The opening handshake. `opened` gets the socket at once, before an event of it can be missed. */
 function shakeHands<T>(
   socket: WebSocket,
   ending: AbortSignal,
@@ -331,7 +301,7 @@ function shakeHands<T>(
   };
   const onAbort = () => fail(ending.reason);
   ending.addEventListener("abort", onAbort, { once: true });
-  // The error's own message can carry the address; its code says enough.
+  // The error's own message can contain the address.
   let code: string | undefined;
   socket.on("error", (error: Error & { code?: string }) => code ??= error.code);
   socket.once("unexpected-response", (_, { statusCode }) => {
@@ -360,11 +330,11 @@ function clientSocket(
     headers,
     perMessageDeflate: false,
     maxPayload: maxMessageSize,
-    ...(onTooLarge === undefined && { maxFragments: PIECES_MAX }),
+    ...(onTooLarge === undefined && { maxFragments: FRAGMENTS_MAX }),
     // Not known to @types/ws 8.18.2 yet.
     closeTimeout: CLOSE_TIMEOUT_MS,
-    // One message a turn of the event loop: a single read of TCP can hold more of them than a handler's own queue, and
-    // who reads that promptly shall have a turn in between.
+    // One message a turn of the event loop: one read of TCP can hold more than a handler's queue, whose reader needs
+    // turns in between.
     allowSynchronousEvents: false,
   };
   try {

@@ -166,8 +166,8 @@ function statusOf(statuscode: number, httpStatus: number): number {
 }
 
 /** RFC 9110, section 10.2.3: seconds, or a date. Undefined where it is neither. */
-function retryAfterMs(headers: Headers, unixNowMs: number): number | undefined {
-  const value = headers.get("retry-after")?.trim() ?? "";
+function retryAfterMs(headers: HttpAnswer["headers"], unixNowMs: number): number | undefined {
+  const value = headers["retry-after"]?.trim() ?? "";
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
   const atMs = Date.parse(value);
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - unixNowMs);
