@@ -1,19 +1,19 @@
 /**
- * Takes messages that are too long out of the bytes of a WebSocket server (RFC 6455 section 5.2) before they are held
- * in memory whole. An empty text message is left in the place of each. Frames that fit pass unchanged; the pieces of a
- * message wait here until its last one shows that it fits. Does not check the protocol: what is not a frame this
- * expects (a mask, a reserved bit, pieces out of order) passes unchanged from there on, for the reader to refuse.
+ * Removes too large messages from the bytes of a WebSocket server (RFC 6455 section 5.2) before they are held in memory
+ * whole; an empty text message replaces each. Frames that fit pass unchanged; the fragments of a message are held here
+ * until the last one shows that it fits. Not a validator: after an unexpected frame (masked, a reserved bit, fragments
+ * out of order) everything passes unchanged, for the reader to refuse.
  *
  *     between messages --whole, fits--> passes
- *           |   |        --whole, too long--> skipped ------------.
- *           |   '--first piece, fits--> held --last, fits--> passes
- *           '------first piece, too long--> skipped <--too long--'
+ *           |   |        --whole, too large--> skipped -----------------.
+ *           |   '--first fragment, fits--> held --last, fits--> passes  |
+ *           '------first fragment, too large--> skipped <--too large----'
  */
 
-/** Pieces of one message that are kept, however short: what `ws` keeps of one. */
-const PIECES_MAX = 16 * 1024;
-/** An empty text message, whole. */
-const STAND_IN = Uint8Array.of(0x81, 0);
+/** Fragments held of one message, however short: the limit of `ws`. */
+const FRAGMENTS_MAX = 16 * 1024;
+/** An empty text message. */
+const REPLACEMENT = Uint8Array.of(0x81, 0);
 
 const FIN = 0x80;
 const RESERVED = 0x70;
@@ -23,38 +23,38 @@ const FIRST_CONTROL = 8;
 const MASKED = 0x80;
 
 export interface MessageLimitOptions {
-  /** Of one message, its pieces' headers included. Bytes. */
+  /** Of one message, its fragments' headers included. Bytes. */
   maxBytes: number;
-  /** One was too long. `number` counts the messages from 1, stand-ins too; `bytes` is its length. */
+  /** One was too large. `number` counts the messages from 1, replacements too; `bytes` is its length. */
   onSkipped: (number: number, bytes: number) => void;
 }
 
 export class MessageLimit {
   readonly #options: MessageLimitOptions;
-  /** Of the frame that is being read, as far as it has come: at most 10 bytes. */
+  /** Of the current frame, as far as received: at most 10 bytes. */
   #header: number[] = [];
-  /** Bytes of the payload still to come. */
+  /** Bytes of the payload not received yet. */
   #left = 0;
   /** Where the payload goes. */
   #target: "out" | "held" | "nowhere" = "out";
   #isLast = false;
   #isControl = false;
-  /** The message in pieces that is being read, and how long it is by now. */
-  #pieces: "none" | "held" | "skipped" = "none";
+  /** The current fragmented message, and its length so far. */
+  #fragments: "none" | "held" | "skipped" = "none";
   #held: Uint8Array<ArrayBuffer>[] = [];
   #bytes = 0;
   #messages = 0;
-  #isGivenUp = false;
+  #isOff = false;
   #out: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(options: MessageLimitOptions) {
     this.#options = options;
   }
 
-  /** Bytes in, in any portions; what is to be read of them out. What goes out at once is of the portion given. */
+  /** The next bytes in; those to be read out, some of them views of `chunk`. */
   receive(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
     let at = 0;
-    while (at < chunk.length && !this.#isGivenUp) {
+    while (at < chunk.length && !this.#isOff) {
       if (this.#left === 0) {
         this.#header.push(chunk[at++]);
         this.#readHeader();
@@ -77,8 +77,8 @@ export class MessageLimit {
     if (second === undefined) return;
     const opcode = first & OPCODE;
     this.#isControl = opcode >= FIRST_CONTROL;
-    const isInOrder = this.#isControl || (opcode === CONTINUATION) === (this.#pieces !== "none");
-    if ((first & RESERVED) !== 0 || (second & MASKED) !== 0 || !isInOrder) return this.#giveUp();
+    const isInOrder = this.#isControl || (opcode === CONTINUATION) === (this.#fragments !== "none");
+    if ((first & RESERVED) !== 0 || (second & MASKED) !== 0 || !isInOrder) return this.#passAll();
     const size = second === 127 ? 10 : second === 126 ? 4 : 2;
     if (this.#header.length < size) return;
     const length = size === 2 ? second : this.#header.slice(2).reduce((sum, byte) => sum * 256 + byte, 0);
@@ -95,35 +95,35 @@ export class MessageLimit {
     this.#target = "out";
     if (this.#isControl) return;
     this.#bytes += frameBytes;
-    const isTooLong = this.#bytes > this.#options.maxBytes || this.#held.length >= PIECES_MAX;
-    if (this.#pieces === "skipped" || isTooLong) {
+    const isTooLong = this.#bytes > this.#options.maxBytes || this.#held.length >= FRAGMENTS_MAX;
+    if (this.#fragments === "skipped" || isTooLong) {
       this.#target = "nowhere";
-      this.#pieces = "skipped";
+      this.#fragments = "skipped";
       this.#held = [];
-    } else if (this.#pieces === "held" || !this.#isLast) this.#target = this.#pieces = "held";
+    } else if (this.#fragments === "held" || !this.#isLast) this.#target = this.#fragments = "held";
   }
 
   #put(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#target === "out") this.#out.push(bytes);
-    // A copy: a view of one byte keeps all of the portion it came in.
+    // A copy: a view of one byte keeps the whole chunk.
     else if (this.#target === "held") this.#held.push(new Uint8Array(bytes));
   }
 
   #frameEnded(): void {
     if (this.#isControl || !this.#isLast) return;
     this.#messages++;
-    if (this.#pieces === "skipped") {
-      this.#out.push(STAND_IN);
+    if (this.#fragments === "skipped") {
+      this.#out.push(REPLACEMENT);
       this.#options.onSkipped(this.#messages, this.#bytes);
-    } else for (const piece of this.#held) this.#out.push(piece);
-    this.#pieces = "none";
+    } else this.#out.push(...this.#held);
+    this.#fragments = "none";
     this.#held = [];
     this.#bytes = 0;
   }
 
-  #giveUp(): void {
-    this.#isGivenUp = true;
-    for (const piece of this.#held) this.#out.push(piece);
+  #passAll(): void {
+    this.#isOff = true;
+    this.#out.push(...this.#held);
     this.#out.push(Uint8Array.from(this.#header));
     this.#held = [];
   }

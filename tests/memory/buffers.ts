@@ -92,8 +92,8 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "speaker",
     name: "The message of speech-to-text that comes, in pieces",
-    bounds: ["PIECES_MAX: flow/websocket.ts"],
-    bytes: "PIECES_MAX * 64 * 1024",
+    bounds: ["FRAGMENTS_MAX: flow/websocket.ts"],
+    bytes: "FRAGMENTS_MAX * 64 * 1024",
     full: "the session ends and is opened anew (`message_too_large`)",
     isFilled: false,
   },
@@ -163,8 +163,8 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "room",
     name: "The message of the HPB that comes, and its list",
-    bounds: ["RECEIVED_BYTES_MAX: talk/signaling/limits.ts", "PIECES_MAX: flow/message_limit.ts"],
-    bytes: "4 * RECEIVED_BYTES_MAX + PIECES_MAX * ENTRY",
+    bounds: ["RECEIVED_BYTES_MAX: talk/signaling/limits.ts", "FRAGMENTS_MAX: flow/message_limit.ts"],
+    bytes: "4 * RECEIVED_BYTES_MAX + FRAGMENTS_MAX * ENTRY",
     full: "the message is skipped, and what it would have said is asked of the next list",
     isFilled: false,
   },
