@@ -15,7 +15,7 @@ import { opusCodec, Peer, type PeerOptions } from "./peer.ts";
 import { ReceiverReports, type ReceiverReportsOptions } from "./receiver_reports.ts";
 import { Reception } from "./reception.ts";
 import { isSrtcp } from "./srtp.ts";
-import { SrtcpReceiver, SrtcpSender, srtcpTransform } from "./srtcp.ts";
+import { SrtcpReceiver, srtcpTransform } from "./srtcp.ts";
 import { AEAD_AES_128_GCM } from "./srtp_transform.ts";
 
 const masterKey = (fill: number) => ({
@@ -32,7 +32,8 @@ class Reported implements Disposable {
   /** When each report came, ms, and what it said. */
   readonly reports: { atMs: number; ssrc: number; cname: string; blocks: RtcpRrPacket["reports"] }[] = [];
   readonly #opener = new SrtcpReceiver(srtcpTransform(masterKey(2)));
-  readonly #sender = new SrtcpSender(srtcpTransform(masterKey(1)));
+  readonly #transform = srtcpTransform(masterKey(1));
+  #index = 0;
   readonly reporting: ReceiverReports;
 
   constructor(options: Partial<ReceiverReportsOptions> = {}) {
@@ -59,7 +60,7 @@ class Reported implements Disposable {
   protect(...words: number[]): Uint8Array {
     const rtcp = new Uint8Array(4 * words.length);
     for (const [i, word] of words.entries()) new DataView(rtcp.buffer).setUint32(4 * i, word);
-    return this.#sender.protect(rtcp);
+    return this.#transform.seal(rtcp, this.#index++);
   }
 
   receive(datagram: Uint8Array): ReturnType<ReceiverReports["receive"]> {

@@ -1,44 +1,42 @@
 /**
- * What one source's packets were like, for receiver reports (RFC 3550, section 6.4.1 and appendix A). A packet costs a
- * few operations on integers and leaves nothing behind: sequence numbers are followed by the index that SRTP needs
- * anyway, all the rest is worked out when a report is due.
+ * Reception statistics of one source for receiver reports (RFC 3550, section 6.4.1 and appendix A). A packet costs a few
+ * integer operations: SRTP's index follows the sequence numbers, the rest is computed when a report is due.
  *
- * Authentic packets that are new are all that is counted: one that came twice is no packet more, so it hides no loss.
+ * Only new, authentic packets count, so duplicates hide no loss.
  */
 import type { ReportBlock } from "./rtcp.ts";
 import { PacketIndex } from "./srtp_index.ts";
 
-/** Opus runs on this clock whatever it encodes (RFC 7587), and nothing else is negotiated. */
+/** Of Opus at any rate (RFC 7587); nothing else is negotiated. */
 const CLOCK_PER_MS = 48;
-/** Packets lost in a row; more were not sent. RFC 3550, appendix A.1, MAX_DROPOUT. */
+/** A longer gap is a restart of the sender: MAX_DROPOUT of RFC 3550, appendix A.1. */
 const DROPOUT_MAX = 3_000;
-/** A clock that jumps farther than this, 23 minutes, is not jitter: sixteen times as much still fits an integer. */
+/** 23 minutes: sixteen times as much still fits an integer. */
 const DEVIATION_MAX = 2 ** 26;
-/** What 24 bits with a sign hold. */
+/** Signed 24 bits. */
 const LOST_MAX = 0x7f_ffff;
 /** 18 hours, in 1/65536 s. */
 const DELAY_MAX = 0xffff_ffff;
 
 export class Reception {
-  /** Of the packets that came. */
   readonly index = new PacketIndex();
-  /** Arrival less timestamp of the newest packet, in units of the RTP clock, modulo 2^32; undefined before the first. */
+  /** Arrival minus timestamp of the newest packet, in units of the RTP clock, modulo 2^32. */
   #transit: number | undefined;
-  /** Sixteen times the jitter, as RFC 3550, appendix A.8 keeps it. */
+  /** Times sixteen, as in RFC 3550, appendix A.8. */
   #jitter = 0;
   /** Index of the newest packet. */
   #highest = 0;
   #received = 0;
   #lastSr = 0;
   #lastSrMs = 0;
-  /** At the last report. */
+  // At the last report.
   #expectedPrior = 0;
   #receivedPrior = 0;
 
   /** `first` is the sequence number of the first packet. */
   constructor(readonly ssrc: number, private first: number) {}
 
-  /** Takes note of an authentic packet that was new, after `index` did. The hot path. */
+  /** Counts a packet that was just added to `index`. Hot path. */
   arrived(timestamp: number, arrivedMs: number): void {
     const transit = (arrivedMs * CLOCK_PER_MS - timestamp) | 0;
     const deviation = this.#transit === undefined ? 0 : Math.abs((transit - this.#transit) | 0);
@@ -50,26 +48,25 @@ export class Reception {
     this.#jitter += Math.min(deviation, DEVIATION_MAX) - (this.#jitter + 8 >> 4);
   }
 
-  /** A sender report came. */
   senderReported(ntpMiddle: number, nowMs: number): void {
     this.#lastSr = ntpMiddle;
     this.#lastSrMs = nowMs;
   }
 
-  /** The source said BYE: it is reported on no more, unless it is heard again. */
+  /** After a BYE: no report until more packets arrive. */
   left(): void {
     this.#expectedPrior = this.#expected;
     this.#receivedPrior = this.#received;
   }
 
-  /** Whether packets came since the last report. */
-  get isHeard(): boolean {
+  /** Whether packets arrived since the last report. */
+  get isActive(): boolean {
     return this.#received !== this.#receivedPrior;
   }
 
-  /** What there is to report, and the beginning of the next report's interval. */
+  /** Starts the next report's interval. */
   report(nowMs: number): ReportBlock {
-    // Packets from before the first one move it back. Loss below zero, which is allowed, Janus takes for millions.
+    // Earlier packets that arrived after the first move it back: Janus reads a negative loss, which is valid, as millions.
     this.first -= Math.max(0, this.#received - this.#expected);
     const expected = this.#expected;
     const expectedSince = expected - this.#expectedPrior;
@@ -89,7 +86,7 @@ export class Reception {
     };
   }
 
-  /** The sender jumped: what it jumped over was never sent (RFC 3550, appendix A.1). */
+  /** The sender jumped: the packets in between were never sent (RFC 3550, appendix A.1). */
   #restart(first: number): void {
     this.first = first;
     this.#received = this.#receivedPrior = this.#expectedPrior = 0;

@@ -111,15 +111,15 @@ Deno.test("The time of the last sender report goes back with its age", () => {
 
 Deno.test("Who sends nothing, or left, is not heard until they are again", () => {
   const source = new Source(0);
-  assert.ok(source.reception.isHeard);
+  assert.ok(source.reception.isActive);
   source.reception.report(0);
-  assert.ok(!source.reception.isHeard);
+  assert.ok(!source.reception.isActive);
   source.sendAll(1, 5);
   source.send(9);
   source.reception.left();
-  assert.ok(!source.reception.isHeard);
+  assert.ok(!source.reception.isActive);
   source.send(10);
-  assert.ok(source.reception.isHeard);
+  assert.ok(source.reception.isActive);
   const { fractionLost, packetsLost } = source.reception.report(0);
   assert.deepEqual([fractionLost, packetsLost], [0, 4]);
 });

@@ -1,11 +1,11 @@
 /**
- * Takes the SRTP datagrams out of werift's hands once its DTLS handshake has made the keys, over UDP and TURN alike.
- * STUN and DTLS go on to werift. What comes before the keys is lost, as it is with werift.
+ * Diverts SRTP and SRTCP from werift once its DTLS handshake has produced the keys, over UDP and TURN alike. STUN and DTLS
+ * go to werift. As in werift, media before the keys is lost.
  *
- * SRTCP goes the same way: werift could report only on packets that it saw itself and, with AES128_CM_HMAC_SHA1_80,
- * never ends the cipher it opens for each report, which Deno then keeps.
+ * werift's SRTCP could report only on packets that werift received itself, and with AES128_CM_HMAC_SHA1_80 it never ends
+ * the cipher of each report, which Deno then never frees.
  *
- * Reaches into werift's insides; read in and true of werift 0.25.2.
+ * Uses private members of werift; verified with werift 0.25.2.
  */
 import { type Connection as IceConnection, keyLength, type RTCDtlsTransport, saltLength } from "werift";
 import type { Clock } from "../domain/mod.ts";
@@ -21,22 +21,19 @@ export interface RtpTap {
   onRefused: (reason: SrtpRefusal | SrtcpRefusal) => void;
 }
 
-/** Part of what werift's ICE has of each socket or TURN allocation. */
+/** Part of werift's object for each socket or TURN allocation. */
 interface Protocol {
   /** Opens the socket. */
   connectionMade?: (...options: unknown[]) => Promise<void>;
-  /** Of a socket of our own, once it is open; a TURN allocation's is further in. */
+  /** A DatagramTransport once open; for TURN another object. */
   transport?: unknown;
   onDataReceived: { execute: (datagram: Uint8Array) => void };
 }
 
-/** werift says Buffer, and sends any bytes. */
+/** Typed as Buffer, but werift sends any bytes. */
 type SentDatagram = Parameters<IceConnection["send"]>[0];
 
-/**
- * Before anything is gathered: protocols there are already are not tapped. Disposing ends it, as does the end of the
- * DTLS association.
- */
+/** Call before gathering: existing protocols are not tapped. Ends with the DTLS association, or when disposed. */
 export function tapRtp(
   transport: RTCDtlsTransport,
   ice: IceConnection,
@@ -53,13 +50,13 @@ export function tapRtp(
   transport.onStateChange.subscribe((state) => {
     end();
     if (state !== "connected" || disposed) return;
-    // Told right after werift has made its own SRTP session, the certificate verified. New keys start a new receiver.
+    // werift has verified the certificate. New keys start a new receiver.
     const { remote, local } = masterKeysOf(transport);
     srtp = new SrtpReceiver(srtpTransform(remote));
     const send = (datagram: Uint8Array) => void ice.send(datagram as SentDatagram).catch(() => {});
     reports = new ReceiverReports({ clock, sources: srtp.sources, remote, local, send });
   });
-  // werift's own RTP router: statistics, header extensions, clones and track events for every packet.
+  // werift's RTP router: statistics, header extensions, clones and track events for each packet.
   transport.onRtp.allUnsubscribe();
 
   const take = (datagram: Uint8Array, waitedMs = 0): boolean => {
@@ -87,7 +84,7 @@ export function tapRtp(
     if (!connectionMade) return;
     protocol.connectionMade = async (...options) => {
       await connectionMade(...options);
-      // The short way: werift would look for STUN in it first.
+      // Bypasses werift, which would check for STUN first.
       if (protocol.transport instanceof DatagramTransport) protocol.transport.onMedia = take;
     };
   };

@@ -6,7 +6,7 @@ import { createSocket } from "node:dgram";
 import { type Connection, type RTCDtlsTransport, RtcpSenderInfo, RtcpSrPacket, RtpHeader } from "werift";
 import { opusCodec, Peer, type PeerOptions } from "./peer.ts";
 import { isSrtcp, type ReceivedRtp } from "./srtp.ts";
-import { AES128_CM_HMAC_SHA1_80, deriveSrtpKey, GcmTransform } from "./srtp_transform.ts";
+import { AES128_CM_HMAC_SHA1_80, deriveSrtpKey, SrtpTransform } from "./srtp_transform.ts";
 import type { DatagramTransport } from "./udp.ts";
 
 const DEADLINE_MS = 15_000;
@@ -223,9 +223,9 @@ Deno.test("Nothing comes in after the end", async () => {
 
 /** How many more SRTP sessions this thread could have. */
 function sessionsLeft(): number {
-  const sessions: GcmTransform[] = [];
+  const sessions: SrtpTransform[] = [];
   try {
-    for (;;) sessions.push(new GcmTransform(new Uint8Array(16), new Uint8Array(12)));
+    for (;;) sessions.push(SrtpTransform.gcm(new Uint8Array(16), new Uint8Array(12)));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
   }

@@ -1,16 +1,16 @@
 /**
- * SRTCP, the protection of the reports that go with SRTP, for one DTLS association: AEAD_AES_128_GCM (RFC 7714,
- * section 9) and AES128_CM_HMAC_SHA1_80 (RFC 3711, section 3.4). The ciphers are node:crypto's.
+ * SRTCP for one DTLS association: AEAD_AES_128_GCM (RFC 7714, section 9) and AES128_CM_HMAC_SHA1_80 (RFC 3711, section
+ * 3.4), with node:crypto's ciphers.
  *
  *     RFC 7714: header 8 | encrypted | tag 16 | E, index 4
  *     RFC 3711: header 8 | encrypted | E, index 4 | tag 10
  *
- * A packet comes once a second for every speaker, so this is written to be read, where srtp.ts is written to be fast.
- * Nothing of a packet is believed, and nothing remembered, before it is authenticated. No master key identifier:
- * DTLS-SRTP negotiates none.
+ * Packets arrive about once a second for each speaker, so this favours readability over speed, unlike srtp.ts. No state
+ * changes before a packet is authenticated. No master key identifier: DTLS-SRTP negotiates none.
  */
 import { joinBytes } from "../domain/mod.ts";
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { viewOf } from "./bytes.ts";
 import { PacketIndex } from "./srtp_index.ts";
 import {
   AEAD_AES_128_GCM,
@@ -19,32 +19,28 @@ import {
   type SrtpMasterKey,
 } from "./srtp_transform.ts";
 
-/** Why a packet was refused; the reasons are those of SRTP. */
+/** As SrtpRefusal. */
 export type SrtcpRefusal = "rtcp_malformed" | "rtcp_replayed" | "rtcp_forged" | "rtcp_too_many_sources";
 
 export interface SrtcpTransform {
-  /** Length of the authentication tag. */
   readonly tagBytes: number;
-  /** Where the E flag and the index begin, counted from the end. */
+  /** Offset of the E flag and the index, from the end. */
   readonly indexFromEnd: number;
-  /**
-   * The RTCP packet in a packet that is long enough for header, tag and index, in memory of its own; undefined when it
-   * is not authentic.
-   */
+  /** A copy of the RTCP packet; undefined when not authentic. `packet` holds at least header, tag and index. */
   open(packet: Uint8Array): Uint8Array | undefined;
-  /** Encrypts; an index of 0 to 2^31 - 1 must not come again with the same SSRC. */
+  /** Encrypts. `index`: 0 to 2^31 - 1, never twice with the same SSRC. */
   seal(rtcp: Uint8Array, index: number): Uint8Array;
 }
 
-/** More than one side of a connection has reason to have: the same as for SRTP. */
+/** As for SRTP. */
 const SOURCES_MAX = 64;
 const HEADER_BYTES = 8;
 const INDEX_BYTES = 4;
-/** E: the packet is encrypted. One that is only authenticated is as true. */
+/** E: the packet is encrypted. Ones that are only authenticated are accepted too. */
 const ENCRYPTED = 0x8000_0000;
 
 export class SrtcpReceiver {
-  /** By SSRC of the sender; only those who sent an authentic packet. */
+  /** By SSRC of the sender; only of authentic packets. */
   readonly #sources = new Map<number, PacketIndex>();
 
   constructor(private readonly transform: SrtcpTransform) {}
@@ -58,7 +54,7 @@ export class SrtcpReceiver {
     let source = this.#sources.get(ssrc);
     if (!source && this.#sources.size === SOURCES_MAX) return "rtcp_too_many_sources";
     const index = indexOf(view, transform);
-    // The window of SRTP's 48 bits holds 31 too.
+    // The 31-bit index fits SRTP's 48-bit one.
     if (source && !source.isNew(index >>> 16, index & 0xffff)) return "rtcp_replayed";
     const rtcp = transform.open(packet);
     if (!rtcp) return "rtcp_forged";
@@ -68,18 +64,7 @@ export class SrtcpReceiver {
   }
 }
 
-export class SrtcpSender {
-  /** Goes from 0 to 2^31, which at one report in 2.5 s and more takes 170 years. */
-  #index = 0;
-
-  constructor(private readonly transform: SrtcpTransform) {}
-
-  protect(rtcp: Uint8Array): Uint8Array {
-    return this.transform.seal(rtcp, this.#index++);
-  }
-}
-
-/** Throws RangeError for another profile: werift offers these two. */
+/** Throws RangeError for other profiles, which werift does not offer. */
 export function srtcpTransform({ profile, key, salt }: SrtpMasterKey): SrtcpTransform {
   const derived = (label: number, bytes: number) => deriveSrtpKey(key, salt, label, bytes);
   switch (profile) {
@@ -88,7 +73,7 @@ export function srtcpTransform({ profile, key, salt }: SrtpMasterKey): SrtcpTran
     case AES128_CM_HMAC_SHA1_80:
       return new SrtcpCounterMode(derived(3, 16), derived(5, 14), derived(4, 20));
     default:
-      throw new RangeError(`Cannot receive SRTCP: profile ${profile} is none that was offered`);
+      throw new RangeError(`Cannot receive SRTCP: profile ${profile} was not offered`);
   }
 }
 
@@ -104,7 +89,7 @@ export class SrtcpGcm implements SrtcpTransform {
     const index = indexOf(view, this);
     const indexAt = packet.length - INDEX_BYTES;
     const tagAt = indexAt - this.tagBytes;
-    const encryptedAt = isEncrypted(view, this) ? HEADER_BYTES : tagAt; // nothing is, without the flag
+    const encryptedAt = isEncrypted(view, this) ? HEADER_BYTES : tagAt; // without the flag nothing is
     const decipher = createDecipheriv("aes-128-gcm", this.key, this.#iv(view.getUint32(4), index), {
       authTagLength: this.tagBytes,
     });
@@ -165,7 +150,7 @@ export class SrtcpCounterMode implements SrtcpTransform {
     return joinBytes([authenticated, this.#tag(authenticated)]);
   }
 
-  /** All but the header through AES in counter mode, which is its own reverse (RFC 3711, section 4.1.1). */
+  /** All but the header through AES in counter mode, which is its own inverse (RFC 3711, section 4.1.1). */
   #countered(rtcp: Uint8Array, index: number): Uint8Array {
     const counter = new Uint8Array(16);
     const view = viewOf(counter);
@@ -173,11 +158,11 @@ export class SrtcpCounterMode implements SrtcpTransform {
     view.setUint32(10, index);
     const cipher = createCipheriv("aes-128-ctr", this.key, xored(counter, this.salt));
     const result = joinBytes([rtcp.subarray(0, HEADER_BYTES), cipher.update(rtcp.subarray(HEADER_BYTES))]);
-    cipher.final(); // or Deno keeps it for ever
+    cipher.final(); // otherwise Deno never frees it
     return result;
   }
 
-  /** RFC 3711, section 4.2: of SRTCP the index is in the packet itself. */
+  /** RFC 3711, section 4.2; the packet contains the index. */
   #tag(authenticated: Uint8Array): Uint8Array {
     const hmac = createHmac("sha1", this.authenticationKey).update(authenticated).digest();
     return hmac.subarray(0, this.tagBytes);
@@ -192,17 +177,13 @@ function isEncrypted(view: DataView, { indexFromEnd }: SrtcpTransform): boolean 
   return view.getUint32(view.byteLength - indexFromEnd) >= ENCRYPTED;
 }
 
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
-}
-
 function bigEndian(word: number): Uint8Array {
   const bytes = new Uint8Array(4);
   viewOf(bytes).setUint32(0, word);
   return bytes;
 }
 
-/** The first argument, changed where the salt reaches. */
+/** Changes and returns `bytes`. */
 function xored(bytes: Uint8Array, salt: Uint8Array): Uint8Array {
   for (let at = 0; at < salt.length; at++) bytes[at] ^= salt[at];
   return bytes;

@@ -1,14 +1,7 @@
 /** Against the vectors of RFC 7714 and of libsrtp's own validation. The sanitizers watch the ciphers. */
 import assert from "@std/assert";
 import { createHmac } from "node:crypto";
-import {
-  SrtcpCounterMode,
-  SrtcpGcm,
-  SrtcpReceiver,
-  SrtcpSender,
-  type SrtcpTransform,
-  srtcpTransform,
-} from "./srtcp.ts";
+import { SrtcpCounterMode, SrtcpGcm, SrtcpReceiver, type SrtcpTransform, srtcpTransform } from "./srtcp.ts";
 import { AEAD_AES_128_GCM, AES128_CM_HMAC_SHA1_80, deriveSrtpKey } from "./srtp_transform.ts";
 
 const bytes = (hex: string) =>
@@ -66,11 +59,10 @@ for (const { name, transform, packet } of LIBSRTP) {
   });
 
   Deno.test(`${name}: what is sent is received, once, whatever its length and index`, () => {
-    const sender = new SrtcpSender(transform);
     const receiver = new SrtcpReceiver(transform);
-    for (const length of [8, 9, 24, 33, 1_400]) {
+    for (const [index, length] of [8, 9, 24, 33, 1_400].entries()) {
       const rtcp = Uint8Array.from({ length }, (_, at) => at);
-      const packet = sender.protect(rtcp);
+      const packet = transform.seal(rtcp, index);
       assert.equal(packet.length, length + 4 + transform.tagBytes);
       assert.deepEqual(receiver.receive(packet), rtcp);
       assert.equal(receiver.receive(packet), "rtcp_replayed");

@@ -1,10 +1,9 @@
 /**
- * Where a packet stands in its stream: the 48-bit index behind a 16-bit sequence number (RFC 3711, section 3.3.1), and
- * which indices came already (section 3.3.2). Asking changes nothing: only `add` does, once the packet was
- * authenticated, so that no forged one moves a stream on.
+ * The 48-bit index of a packet from its 16-bit sequence number (RFC 3711, section 3.3.1), and the replay window (section
+ * 3.3.2). Only `add` changes state, after authentication, so that no forged packet advances a stream.
  */
 
-/** Packets behind the newest that can still be told new from known; what is older is refused. RFC 3711 asks for 64. */
+/** Replay window in packets; older packets are refused. RFC 3711 requires at least 64. */
 const WINDOW = 64;
 const ROLLOVERS_MAX = 0xffff_ffff;
 
@@ -13,14 +12,14 @@ export class PacketIndex {
   #rollovers = 0;
   /** Sequence number of the newest packet; undefined before the first. */
   #newest: number | undefined;
-  /** Bit n: the packet n behind the newest came; 0 to 31, and 32 to 63. */
+  /** Bit n: the packet n behind the newest was received; 0 to 31, and 32 to 63. */
   #seen = 0;
   #seenEarlier = 0;
 
   /**
-   * The rollover counter that puts a sequence number nearest to the newest packet: 0 for the first packet. There is no
-   * round before the first, so there a number more than half a round ahead stays ahead, as in libsrtp: an SFU whose
-   * publisher steps back right after it was subscribed to sends 1 and then 65535, and counts on from there.
+   * The rollover counter that puts a sequence number nearest to the newest packet. The counter never goes below 0: in its
+   * first round a number more than half a round ahead stays ahead, as in libsrtp. An SFU whose publisher steps back right
+   * after the subscription sends 1, then 65535, and continues from there.
    */
   rolloversOf(sequence: number): number {
     if (this.#newest === undefined) return 0;
@@ -30,8 +29,8 @@ export class PacketIndex {
   }
 
   /**
-   * For a packet that is too old, if it is what it seems: the rollover counter it has when its sender jumped ahead by
-   * more than half a round instead, which section 3.3.1 takes for a step back. Only authentication tells which.
+   * For a packet that seems too old: the rollover counter if its sender jumped ahead by more than half a round instead,
+   * which section 3.3.1 takes for a step back. Authentication decides.
    */
   rolloversAhead(rollovers: number, sequence: number): number | undefined {
     if (this.#newest === undefined || this.#behind(this.#newest, rollovers, sequence) < WINDOW) {
@@ -40,7 +39,7 @@ export class PacketIndex {
     return rollovers < ROLLOVERS_MAX ? rollovers + 1 : undefined;
   }
 
-  /** Whether a packet neither came already nor is too old to tell. */
+  /** Whether a packet is neither a duplicate nor older than the window. */
   isNew(rollovers: number, sequence: number): boolean {
     if (rollovers > ROLLOVERS_MAX) return false;
     if (this.#newest === undefined) return true;
@@ -55,7 +54,7 @@ export class PacketIndex {
     return this.#rollovers * 0x1_0000 + (this.#newest ?? 0);
   }
 
-  /** Takes note of an authenticated packet that was new. */
+  /** Records a new, authenticated packet. */
   add(rollovers: number, sequence: number): void {
     const behind = this.#newest === undefined ? -WINDOW : this.#behind(this.#newest, rollovers, sequence);
     if (behind >= 32) this.#seenEarlier |= 1 << behind - 32;
@@ -77,7 +76,7 @@ export class PacketIndex {
     else if (by >= 32) {
       this.#seenEarlier = this.#seen << by - 32;
       this.#seen = 0;
-    } else { // 1 to 31: a shift by 32 would be one by 0
+    } else { // 1 to 31: shifts are modulo 32
       this.#seenEarlier = this.#seenEarlier << by | this.#seen >>> 32 - by;
       this.#seen <<= by;
     }

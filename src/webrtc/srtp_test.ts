@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { createCipheriv } from "node:crypto";
 import { isMedia, isSrtcp, type ReceivedRtp, SrtpReceiver } from "./srtp.ts";
-import { GcmTransform, PACKET_BYTES_MAX } from "./srtp_transform.ts";
+import { PACKET_BYTES_MAX, SrtpTransform } from "./srtp_transform.ts";
 
 const KEY = new Uint8Array(16).fill(1);
 const SALT = new Uint8Array(12).fill(2);
@@ -41,7 +41,7 @@ function sealed({ index = 1, ssrc = SSRC, payload = [7, 8, 9], flags = 0, more =
   return new Uint8Array([...header, ...encrypted, ...cipher.getAuthTag()]);
 }
 
-const receiver = () => new SrtpReceiver(new GcmTransform(KEY, SALT));
+const receiver = () => new SrtpReceiver(SrtpTransform.gcm(KEY, SALT));
 
 function opened(srtp: SrtpReceiver, packet: Uint8Array, arrivedMs = 0): ReceivedRtp {
   const received = srtp.receive(packet, arrivedMs);

@@ -4,11 +4,9 @@ import { createCipheriv, createHmac, randomBytes, randomInt } from "node:crypto"
 import {
   AEAD_AES_128_GCM,
   AES128_CM_HMAC_SHA1_80,
-  CounterModeTransform,
   deriveSrtpKey,
-  GcmTransform,
   PACKET_BYTES_MAX,
-  type SrtpTransform,
+  SrtpTransform,
   srtpTransform,
 } from "./srtp_transform.ts";
 
@@ -16,7 +14,7 @@ const bytes = (hex: string) =>
   Uint8Array.from(hex.replaceAll(/\s/g, "").match(/../g) ?? [], (pair) => parseInt(pair, 16));
 
 /** RFC 7714, section 16.1.1. */
-const GCM = new GcmTransform(
+const GCM = SrtpTransform.gcm(
   bytes("000102030405060708090a0b0c0d0e0f"),
   new TextEncoder().encode("Quid pro quo"),
 );
@@ -60,7 +58,7 @@ Deno.test("RFC 3711, B.2: AES in counter mode", () => {
   const stream = bytes(`e03ead0935c95e80e166b16dd92b4eb4 d23513162b02d0f72a43a2fe4a5f97ab
     41e95b3bb0a2e8dd477901e4fca894c0`);
   // The vector has SSRC 0 and index 0, and no authentication: the tag is HMAC-SHA1's under a key of zeros.
-  const transform = new CounterModeTransform(
+  const transform = SrtpTransform.counterMode(
     bytes("2b7e151628aed2a6abf7158809cf4f3c"),
     bytes("f0f1f2f3f4f5f6f7f8f9fafbfcfd"),
     new Uint8Array(20),
@@ -165,7 +163,7 @@ function gcmSealing(): Sealing {
     cipher.final();
     return new Uint8Array([...clear.header, ...encrypted, ...cipher.getAuthTag()]);
   };
-  return { transform: new GcmTransform(key, salt), seal };
+  return { transform: SrtpTransform.gcm(key, salt), seal };
 }
 
 function counterModeSealing(): Sealing {
@@ -179,7 +177,7 @@ function counterModeSealing(): Sealing {
     const tag = createHmac("sha1", authenticationKey).update(authenticated).update(rollovers).digest();
     return new Uint8Array([...authenticated, ...tag.subarray(0, 10)]);
   };
-  return { transform: new CounterModeTransform(key, salt, authenticationKey), seal };
+  return { transform: SrtpTransform.counterMode(key, salt, authenticationKey), seal };
 }
 
 const SEALINGS = [gcmSealing, counterModeSealing];
