@@ -188,7 +188,7 @@ class WeriftIce implements IceView {
     if (early.length === EARLY_CHECKS_MAX) early.shift();
   }
 
-  isAsked(transactionId: string, from: Address): boolean {
+  isPending(transactionId: string, from: Address): boolean {
     const transactions = this.#transactions;
     const asked = Object.hasOwn(transactions, transactionId) ? transactions[transactionId] : undefined;
     return asked !== undefined && isSameAddress(asked.expectedAddr, from);

@@ -87,7 +87,7 @@ async function shakeHands(
     ...["-cert", certificate.certPath, "-key", certificate.keyPath],
     ...options,
   ]);
-  const socket = DatagramTransport.init("udp4", { interfaceAddresses: { udp4: "127.0.0.1" } });
+  const socket = new DatagramTransport("udp4", { interfaceAddresses: { udp4: "127.0.0.1" } });
   const { certPem, privateKey, signatureHash } = await RTCDtlsTransport.SetupCertificate();
   let finished = 0;
   const dtls = new DtlsClient({

@@ -21,7 +21,7 @@ import { extendHandshake } from "./handshake.ts";
 import { resumeChecks } from "./ice.ts";
 import { shareEvents, withoutHandshake, withoutSrtpSessions } from "./lean.ts";
 import type { WebRtcNetwork } from "./local_addresses.ts";
-import { demandPossession } from "./possession.ts";
+import { verifyPossession } from "./possession.ts";
 import { tapRtp } from "./rtp_tap.ts";
 import type { ReceivedRtp, SrtpRefusal } from "./srtp.ts";
 import type { SrtcpRefusal } from "./srtcp.ts";
@@ -194,7 +194,7 @@ export class Peer implements AsyncDisposable {
       const linger = (work: Promise<unknown>) => void this.#linger(work);
       const onLateRelay = () => onProgress?.(undefined);
       this.#gatherers.push(new Gatherer(ice, { iceServers, network, linger, onLateRelay }));
-      demandPossession(transport);
+      verifyPossession(transport);
       this.#follow(transport);
       this.#taps.push(
         guardDatagrams(transport, ice, {

@@ -1,11 +1,10 @@
 /**
- * Whether the other end of a DTLS handshake has the private key of the certificate it showed. werift compares the
- * certificate with the fingerprint in the SDP and leaves it there; but certificates are sent in the clear, so that
- * anybody on the way could show the right one, and agree on keys of their own. What proves it is a signature: a
- * server's over the keys it proposes (RFC 8422, section 5.4), a client's over the handshake so far (RFC 5246, section
- * 7.4.8).
+ * Proof of possession: whether the DTLS peer has the private key of its certificate. werift only compares the certificate
+ * with the fingerprint in the SDP; but certificates are sent in the clear, so that anybody on the path could present the
+ * right one and agree on keys of their own. The proof is a signature: a server's over its key share (RFC 8422, section
+ * 5.4), a client's over the handshake so far (RFC 5246, section 7.4.8).
  *
- * Reaches into werift's insides; read in and true of werift 0.25.2.
+ * Uses private members of werift; verified with werift 0.25.2.
  */
 import { joinBytes } from "../domain/mod.ts";
 import { verify, X509Certificate } from "node:crypto";
@@ -13,11 +12,11 @@ import { DtlsClient, type RTCDtlsTransport } from "werift";
 
 type Dtls = NonNullable<RTCDtlsTransport["dtls"]>;
 
-/** Handshake messages that carry a signature (RFC 5246, section 7.4), and the one after them. */
+/** Handshake messages (RFC 5246, section 7.4). */
 const SERVER_KEY_EXCHANGE = 12;
 const CERTIFICATE_VERIFY = 15;
 const FINISHED = 20;
-/** Hash and kind of key, by the number of the signature (RFC 5246, section 7.4.1.4.1). */
+/** By SignatureAndHashAlgorithm (RFC 5246, section 7.4.1.4.1). */
 const SIGNATURES = new Map<number, { hash: string; key: string }>([
   [0x0401, { hash: "sha256", key: "rsa" }],
   [0x0501, { hash: "sha384", key: "rsa" }],
@@ -29,20 +28,18 @@ const SIGNATURES = new Map<number, { hash: string; key: string }>([
 /** ECCurveType (RFC 8422, section 5.4). */
 const NAMED_CURVE = 3;
 
-/** Where werift checks the fingerprint this is checked too; a connection that fails it is closed the same way. */
-export function demandPossession(transport: RTCDtlsTransport): void {
+/** Checked together with the fingerprint: a connection that fails is closed the same way. */
+export function verifyPossession(transport: RTCDtlsTransport): void {
   const verifyFingerprint: () => void = transport["verifyRemoteCertificateFingerprint"].bind(transport);
   transport["verifyRemoteCertificateFingerprint"] = () => {
     verifyFingerprint();
     if (!transport.dtls || !hasProven(transport.dtls)) {
-      throw new Error(
-        "Cannot trust the connection: its other end has not proven that the certificate is its own",
-      );
+      throw new Error("Cannot trust the connection: the peer has not proven possession of its certificate");
     }
   };
 }
 
-/** Whether the signature of the handshake is of the certificate's key. */
+/** Whether the handshake is signed with the certificate's key. */
 export function hasProven(dtls: Dtls): boolean {
   const { remoteCertificate } = dtls;
   const proof = dtls instanceof DtlsClient ? ofServer(dtls) : ofClient(dtls);
@@ -56,17 +53,17 @@ export function hasProven(dtls: Dtls): boolean {
     if (publicKey.asymmetricKeyType !== algorithm.key) return false;
     return verify(algorithm.hash, proof.signed, publicKey, signature);
   } catch {
-    return false; // a certificate, key or signature that is none
+    return false; // malformed
   }
 }
 
-/** What was signed, and algorithm, length and signature as they are on the wire. */
 interface Proof {
   signed: Uint8Array;
+  /** Algorithm, length and signature, as on the wire. */
   signature: Uint8Array;
 }
 
-/** The key that is signed has to be the one that was used: werift keeps the newest it was told of. */
+/** Over the key that was used, werift's `remoteKeyPair`: the server's last one. */
 function ofServer({ cipher, dtls }: Dtls): Proof | undefined {
   const message = dtls.sortedHandshakeCache.find(({ msg_type }) => msg_type === SERVER_KEY_EXCHANGE);
   const { localRandom, remoteRandom } = cipher;

@@ -1,13 +1,13 @@
 /**
- * One allocation at a TURN server (RFC 8656), by whichever way is there first: UDP on every family it can be reached
- * by, and after a head start TCP and TLS. The others are given up, and what they still bring is given back.
+ * One allocation at a TURN server (RFC 8656), over the transport that connects first: UDP on each address family, and
+ * after a head start TCP and TLS. Allocations of the others are released.
  *
- * Reaches into werift's insides; read in and true of werift 0.25.2.
+ * Uses private members of werift; verified with werift 0.25.2.
  */
 import { lookup } from "node:dns/promises";
 import { isIPv6, SocketAddress } from "node:net";
 import { classes, Message, methods, TcpTransport, TlsTransport, TurnProtocol } from "werift";
-import { guarded, tlsRequestOptions } from "../flow/mod.ts";
+import { delay, guarded, systemClock, tlsRequestOptions, untilAborted } from "../flow/mod.ts";
 import type { TurnServer, TurnWay } from "./ice_servers.ts";
 import { TurnSocket } from "./turn_socket.ts";
 import "./turn.ts";
@@ -15,37 +15,34 @@ import type { DatagramTransport } from "./udp.ts";
 
 type Transport = TurnProtocol["transport"];
 
-/** Two round trips of UDP are over by then where the server is near and answers at all. */
+/** For two round trips over UDP to a nearby server. */
 const HEAD_START_MS = 750;
-/**
- * For all of it: TCP, TLS 1.2 and the allocation itself are six round trips, at 700 ms 4.2 s and the head start. Longer
- * a connection does not wait for a relay either.
- */
-export const RELAY_TIMEOUT_MS = 6_000;
-/** As werift asks for; a server may give less. */
+/** In total: TCP, TLS 1.2 and the allocation are six round trips, at 700 ms 4.2 s, and the head start. */
+const RELAY_TIMEOUT_MS = 6_000;
+/** As werift requests; a server may grant less. */
 const LIFETIME_S = 600;
-/** REQUESTED-TRANSPORT: the relay is for UDP. */
+/** REQUESTED-TRANSPORT. */
 const UDP = 0x11_000_000;
 
 /**
- * `sockets` are what UDP may be sent through, one a family. `linger` is given what goes on after this has settled.
- * Rejects when the signal aborts, and when every way fails.
+ * `sockets` are for UDP, one per address family. `linger` gets work that continues after this has settled. Rejects when
+ * the signal aborts, and when every transport fails.
  */
 export async function connectRelay(
   server: TurnServer,
   sockets: readonly DatagramTransport[],
   { signal, caCerts = [], linger }: {
     signal: AbortSignal;
-    /** PEM, trusted besides the public ones. */
+    /** PEM, trusted in addition to the public ones. */
     caCerts?: readonly string[];
     linger: (work: Promise<unknown>) => void;
   },
 ): Promise<TurnProtocol> {
   const over = new AbortController();
   const ends = AbortSignal.any([signal, over.signal]);
-  const timer = setTimeout(
-    () => over.abort(new Error("Cannot use the TURN server: it takes too long")),
+  using _timer = systemClock.timer(
     RELAY_TIMEOUT_MS,
+    () => over.abort(new Error("Cannot use the TURN server: it takes too long")),
   );
   let won: TurnProtocol | undefined;
   const tries = (attempts: (() => Promise<TurnProtocol>)[]): Promise<TurnProtocol> => {
@@ -54,7 +51,7 @@ export async function connectRelay(
       won ??= ends.aborted ? undefined : turn;
       if (won === turn) return turn;
       await turn.close();
-      throw new Error("Cannot use this way to the TURN server: another was first");
+      throw new Error("Cannot use this transport to the TURN server: another was faster");
     });
     for (const each of trying) linger(each);
     return Promise.any(trying);
@@ -68,29 +65,18 @@ export async function connectRelay(
   const second = headStart(first, ends).then(() =>
     tries(ends.aborted ? [] : streams.map((way) => () => overStream(way, server, caCerts, ends)))
   );
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(ends.reason);
-  ends.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([Promise.any([first, second]), aborted.promise]);
+    return await untilAborted(Promise.any([first, second]), ends);
   } finally {
-    ends.removeEventListener("abort", onAbort);
-    clearTimeout(timer);
-    over.abort(new Error("Cannot use this way to the TURN server: another was first"));
+    over.abort(new Error("Cannot use this transport to the TURN server: another was faster"));
   }
 }
 
-/** Resolves when `first` has failed, or has had its time, or the signal aborts. */
+/** Resolves when `first` fails, after HEAD_START_MS, or when the signal aborts. */
 async function headStart(first: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  const over = Promise.withResolvers<void>();
-  const end = () => over.resolve();
-  const timer = setTimeout(end, HEAD_START_MS);
-  first.catch(end);
-  signal.addEventListener("abort", end, { once: true });
-  if (signal.aborted) end();
-  await over.promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", end);
+  const failed = new AbortController();
+  first.catch(() => failed.abort());
+  await delay(HEAD_START_MS, AbortSignal.any([signal, failed.signal])).catch(() => {});
 }
 
 async function overUdp(
@@ -101,7 +87,7 @@ async function overUdp(
 ): Promise<TurnProtocol> {
   const { address: found } = await lookup(host, { family: socket.addressFamily });
   signal.throwIfAborted();
-  // As the kernel writes it.
+  // In the kernel's spelling, to match senders' addresses.
   const address = isIPv6(found) ? new SocketAddress({ family: "ipv6", address: found }).address : found;
   return await allocate([address, port], server, new TurnSocket(socket, [address, port]), signal);
 }
@@ -113,7 +99,7 @@ async function overStream(
   signal: AbortSignal,
 ): Promise<TurnProtocol> {
   const options = { connectTimeoutMs: RELAY_TIMEOUT_MS };
-  // werift's constructors are private, and what it makes of them cannot be given up while it connects.
+  // werift's constructors are private, and its factories cannot be aborted while they connect.
   const transport: TcpTransport | TlsTransport = kind === "tls"
     ? Reflect.construct(TlsTransport, [[host, port], tlsRequestOptions({ caCerts }), options])
     : Reflect.construct(TcpTransport, [[host, port], options]);

@@ -1,31 +1,29 @@
 /**
- * How long datagrams have waited, by the kernel's time stamps. Those are of the wall clock, the only one the kernel
- * stamps datagrams with; it may be set at any time, while a time of arrival has to be monotonic. So both clocks are
- * read again in each turn, and no datagram is believed to have waited longer than nobody looked for it: a step of the
- * wall clock is wrong by that, 20 ms usually, and in one turn.
+ * How long datagrams have waited, from the kernel's timestamps. Those are wall-clock time, which may be set at any time,
+ * while arrival times have to be monotonic. So both clocks are read again in each iteration of the event loop, and no
+ * wait is longer than the time since the socket was last empty: a step of the wall clock causes an error of at most that,
+ * usually 20 ms, for one iteration.
  */
 export class StampClock {
-  readonly #readWallMs: () => number;
-  readonly #now: () => number;
-  /** The wall clock when the monotonic one began, as of this turn. */
+  /** Wall-clock time at monotonic 0, as of this iteration. */
   #epochMs: number | undefined;
 
   /** `readWallMs`: ms since 1970. `now`: monotonic ms. */
-  constructor(readWallMs: () => number, now: () => number = () => performance.now()) {
-    this.#readWallMs = readWallMs;
-    this.#now = now;
-  }
+  constructor(
+    private readonly readWallMs: () => number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
-  /** A turn of the event loop begins. Returns its time, monotonic ms. */
-  turn(): number {
+  /** Begins an iteration of the event loop. Returns its time, monotonic ms. */
+  tick(): number {
     this.#epochMs = undefined;
-    return this.#now();
+    return this.now();
   }
 
-  /** For a datagram stamped at a time of the wall clock, of a socket that was empty at a monotonic one; ms. */
+  /** `stampMs`: wall clock. `emptyMs`: when the socket was last empty, monotonic. */
   waitedMs(stampMs: number, emptyMs: number): number {
-    const nowMs = this.#now();
-    this.#epochMs ??= this.#readWallMs() - nowMs;
+    const nowMs = this.now();
+    this.#epochMs ??= this.readWallMs() - nowMs;
     return Math.min(Math.max(0, this.#epochMs + nowMs - stampMs), Math.max(0, nowMs - emptyMs));
   }
 }

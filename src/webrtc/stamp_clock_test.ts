@@ -13,11 +13,11 @@ function clocks() {
 
 Deno.test("A datagram has waited since its stamp", () => {
   const { time, pass, stamps } = clocks();
-  const emptyMs = stamps.turn();
+  const emptyMs = stamps.tick();
   pass(4);
   const stampMs = time.wallMs;
   pass(16);
-  stamps.turn();
+  stamps.tick();
   assert.equal(stamps.waitedMs(stampMs, emptyMs), 16);
   pass(3); // by what the one before it took
   assert.equal(stamps.waitedMs(stampMs, emptyMs), 19);
@@ -26,29 +26,29 @@ Deno.test("A datagram has waited since its stamp", () => {
 Deno.test("A step of the wall clock is forgotten in the next turn, and in its own is wrong by no more than a look", () => {
   for (const byMs of [-3_600_000, -7_000, -30, 30, 7_000, 3_600_000]) {
     const { time, pass, stamps } = clocks();
-    let emptyMs = stamps.turn();
+    let emptyMs = stamps.tick();
     pass(10);
     const before = time.wallMs;
     time.wallMs += byMs;
     pass(10);
-    stamps.turn();
+    stamps.tick();
     const waitedMs = stamps.waitedMs(before, emptyMs);
     assert.ok(waitedMs >= 0 && waitedMs <= 20, `${waitedMs} ms`);
-    emptyMs = stamps.turn();
+    emptyMs = stamps.tick();
     pass(15);
     const after = time.wallMs;
     pass(5);
-    stamps.turn();
+    stamps.tick();
     assert.equal(stamps.waitedMs(after, emptyMs), 5);
   }
 });
 
 Deno.test("A wall clock that is set in the midst of a turn is read again in the next", () => {
   const { time, pass, stamps } = clocks();
-  const emptyMs = stamps.turn();
+  const emptyMs = stamps.tick();
   assert.equal(stamps.waitedMs(time.wallMs, emptyMs), 0);
   time.wallMs -= 7_000;
   pass(20);
-  stamps.turn();
+  stamps.tick();
   assert.equal(stamps.waitedMs(time.wallMs - 8, emptyMs), 8);
 });

@@ -1,43 +1,42 @@
 /**
- * Which STUN messages reach the ICE agent (RFC 8445, section 7.3; RFC 8489): checks that prove to come from the peer,
- * and answers to what was asked. Everything else gets silence, where the RFCs have errors sent: an answer to somebody
- * unknown is for whose address they gave. Time, datagrams and what the agent knows are arguments.
+ * Which STUN messages reach the ICE agent (RFC 8445, section 7.3; RFC 8489): authentic checks, and responses to our own
+ * requests. Others get no error response, unlike in the RFCs: a response to a spoofed address would hit a third party.
  */
 import { Budget } from "../domain/mod.ts";
 import { BINDING_METHOD, STUN_ATTRIBUTES, STUN_CLASSES, StunMessage } from "./stun.ts";
 import type { Address } from "./udp_socket.ts";
 
 export type StunRefusal =
-  /** No STUN message, or a check that lacks what every check has. */
+  /** Not STUN, or a check without required attributes. */
   | "stun_malformed"
-  /** Not for us, or not signed with our password. */
+  /** Unknown ufrag, or not signed with its password. */
   | "stun_unauthenticated"
-  /** An answer to nothing that was asked, or from somebody else than was asked. */
+  /** A response without a request to that address. */
   | "stun_unasked"
-  /** Of a kind that has no place here. */
+  /** A method or class that is not used here. */
   | "stun_unexpected"
-  /** More than a peer needs. */
+  /** Above a limit. */
   | "stun_too_many";
 
-/** What the ICE agent knows. */
+/** State of the ICE agent. */
 export interface IceView {
-  /** The password that goes with a user name fragment of ours that is in use. */
+  /** For a local ufrag in use. */
   passwordOf(ufrag: string): string | undefined;
-  /** Whether it is an address of the peer's: signalled, or a check from there was authentic. */
+  /** Whether it is a remote candidate: signalled, or peer-reflexive. */
   isPeer(from: Address): boolean;
-  /** Whether one more address of the peer's, or check that comes early, can be remembered. */
+  /** Whether one more peer-reflexive candidate can be added. */
   readonly hasRoom: boolean;
-  /** Whether a transaction is under way, and with whom. */
-  isAsked(transactionId: string, from: Address): boolean;
+  /** Whether a request with this id to this address is pending. */
+  isPending(transactionId: string, from: Address): boolean;
 }
 
 /**
- * Checks a second that are looked into, for addresses of the peer's and for others. An agent sends one every 20 ms
- * while it connects (RFC 8445, section 14.2), and repeats those that are lost.
+ * Checks a second that are verified, from addresses of the peer and from others. An agent sends one every 20 ms while
+ * it connects (RFC 8445, section 14.2), and retransmissions.
  */
 const PEER_CHECKS_PER_SECOND = 100;
 const STRANGER_CHECKS_PER_SECOND = 50;
-/** Errors in the life of a connection: one repairs a conflict of roles. werift asks again for as long as they come. */
+/** Error responses per connection: one resolves a role conflict, and werift retries after each. */
 const ERRORS_MAX = 32;
 
 export class StunGuard {
@@ -45,17 +44,17 @@ export class StunGuard {
   readonly #strangerChecks = new Budget(STRANGER_CHECKS_PER_SECOND);
   #errors = 0;
 
-  /** Whether a datagram that is STUN may pass, is nothing to do anything about, or why it is refused. */
+  /** Whether a STUN datagram is for the agent, can be ignored, or why it is refused. */
   judge(datagram: Uint8Array, from: Address, nowMs: number, ice: IceView): "pass" | "ignore" | StunRefusal {
     const message = StunMessage.read(datagram);
     if (!message) return "stun_malformed";
     switch (message.class) {
       case STUN_CLASSES.request:
         return this.#judgeRequest(message, from, nowMs, ice);
-      case STUN_CLASSES.indication: // keeps the peer's port open in the NATs on the way (RFC 8445, section 11)
+      case STUN_CLASSES.indication: // a keepalive for NATs (RFC 8445, section 11)
         return message.method === BINDING_METHOD && ice.isPeer(from) ? "ignore" : "stun_unexpected";
       default:
-        return this.#judgeAnswer(message, from, ice);
+        return this.#judgeResponse(message, from, ice);
     }
   }
 
@@ -71,9 +70,9 @@ export class StunGuard {
     return isPeer || ice.hasRoom ? "pass" : "stun_too_many";
   }
 
-  /** Whether it is signed werift sees to: it has the key that the request was signed with, if it was. */
-  #judgeAnswer(message: StunMessage, from: Address, ice: IceView): "pass" | StunRefusal {
-    if (!ice.isAsked(message.transactionId, from)) return "stun_unasked";
+  /** werift verifies its signature with the key of the request. */
+  #judgeResponse(message: StunMessage, from: Address, ice: IceView): "pass" | StunRefusal {
+    if (!ice.isPending(message.transactionId, from)) return "stun_unasked";
     if (message.class === STUN_CLASSES.success) return "pass";
     const { length = 0 } = message.value(STUN_ATTRIBUTES.errorCode) ?? {};
     if (length < 4) return "stun_malformed";
@@ -81,7 +80,7 @@ export class StunGuard {
   }
 }
 
-/** RFC 8445, section 7.1, as far as werift relies on it: an address that is new gets its priority from the check. */
+/** What werift relies on of RFC 8445, section 7.1: a new address gets its priority from the check. */
 function isCheck(message: StunMessage, isPeer: boolean): boolean {
   const tieBreaker = message.value(STUN_ATTRIBUTES.iceControlling) ??
     message.value(STUN_ATTRIBUTES.iceControlled);

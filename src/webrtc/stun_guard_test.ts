@@ -17,7 +17,7 @@ class FakeIce implements IceView {
   isPeer([host, port]: Address): boolean {
     return host === PEER[0] && port === PEER[1];
   }
-  isAsked(transactionId: string, [host, port]: Address): boolean {
+  isPending(transactionId: string, [host, port]: Address): boolean {
     const [askedHost, askedPort] = transactionId === ASKED.toString("hex") ? PEER : SERVER;
     return transactionId !== "0".repeat(24) && host === askedHost && port === askedPort;
   }

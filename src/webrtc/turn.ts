@@ -1,26 +1,26 @@
 /**
- * Mends werift's TURN client (RFC 8656) where it does not get on with real servers; read in and true of werift 0.25.2.
- * Importing this is enough, and changes werift for the whole process: it makes its clients where nobody can reach them.
+ * Fixes werift's TURN client (RFC 8656) for real servers; verified with werift 0.25.2. Importing this patches werift for
+ * the whole process, because it creates its clients internally.
  *
- * - It believes "wrong credentials" (401) and "stale nonce" (438) only when signed, and coturn does not sign them. A
- *   wrong password was repeated for eleven seconds. Where nonces go stale, as Talk's manual has coturn set up, no
- *   allocation was ever refreshed: it ended 1,100 s into the call (500 s to a first refresh with a good nonce, then 600 s).
- * - It signs a request that is sent again over its first signature, which no server accepts.
- * - It keeps all that comes by TCP once something was no frame.
- * - It leaves its allocation to the server for the ten minutes that it lasts, and timers of requests under way.
+ * - It accepts "wrong credentials" (401) and "stale nonce" (438) only when signed, and coturn does not sign them. A wrong
+ *   password was retried for eleven seconds. With stale nonces, as Talk's manual configures coturn, no allocation was
+ *   ever refreshed: it ended after 1,100 s (500 s to a first refresh with a good nonce, then 600 s).
+ * - It signs a retried request over its first signature, which no server accepts.
+ * - It buffers all of a TCP stream after an invalid frame.
+ * - It does not release its allocation, which lasts ten minutes, nor cancel timers of pending requests.
  */
 import { classes, Message, methods, parseMessage, TurnProtocol } from "werift";
+import { systemClock } from "../flow/mod.ts";
 
 type Address = TurnProtocol["server"];
 type Bytes = NonNullable<TurnProtocol["integrityKey"]>;
 type RequestOptions = Parameters<TurnProtocol["request"]>[3];
 
-/** Of the request for an allocation: at 50, 150, 350, 750 and 1,550 ms, and given up at 3,150 ms. */
+/** At 50, 150, 350, 750 and 1,550 ms; fails at 3,150 ms. */
 const ALLOCATE_RETRANSMISSIONS = 5;
-/** Giving an allocation back takes one round trip, or two. What is not given back by then expires by itself. */
+/** For one or two round trips. */
 const RELEASE_TIMEOUT_MS = 300;
-
-/** The longest frame of a stream is a STUN message with 65,535 bytes of attributes: no more waits for its end. */
+/** The longest frame: a STUN message with 65,535 bytes of attributes. */
 const STREAM_BYTES_MAX = 65_560;
 
 const { prototype } = TurnProtocol;
@@ -64,7 +64,7 @@ prototype.close = function (this: TurnProtocol): Promise<void> {
   return closing;
 };
 
-/** Closing takes a moment now, and a second close of a socket never settles. */
+/** Closing is asynchronous now, and a second close of a socket never settles. */
 const ends = new WeakMap<TurnProtocol, Promise<void>>();
 
 async function end(turn: TurnProtocol): Promise<void> {
@@ -73,7 +73,7 @@ async function end(turn: TurnProtocol): Promise<void> {
   await werift.close.call(turn);
 }
 
-/** Lets an error that cannot be signed end its transaction (RFC 8489, section 9.2.5). */
+/** Accepts unsigned errors that cannot be signed (RFC 8489, section 9.2.5). */
 function acceptUnsigned(turn: TurnProtocol, data: Bytes): void {
   if (data.length < 20 || (data.readUInt16BE(0) & 0x0110) !== classes.ERROR) return;
   const message = parseMessage(data);
@@ -83,24 +83,22 @@ function acceptUnsigned(turn: TurnProtocol, data: Bytes): void {
   if (transaction && (code === 401 || code === 438)) transaction.integrityKey = undefined;
 }
 
-/** Takes off what was signed with the nonce before. */
+/** Removes the signature with the previous nonce. */
 function unsign(request: Message): void {
   const attributes = request.getAttributes();
   const kept = attributes.filter(([name]) => name !== "MESSAGE-INTEGRITY" && name !== "FINGERPRINT");
   attributes.splice(0, Infinity, ...kept);
 }
 
-/** Gives the allocation back (RFC 8656, section 8). One over TCP or TLS goes with its connection. Never rejects. */
+/** Ends the allocation (RFC 8656, section 8). One over TCP or TLS ends with its connection. Never rejects. */
 async function release(turn: TurnProtocol): Promise<void> {
   if (!turn.relayedAddress || turn.transport.type !== "udp" || turn.transport.closed) return;
-  const bound = new AbortController();
-  const timer = setTimeout(() => bound.abort(), RELEASE_TIMEOUT_MS);
+  const late = new AbortController();
+  using _timer = systemClock.timer(RELEASE_TIMEOUT_MS, () => late.abort());
   const request = new Message(methods.REFRESH, classes.REQUEST).setAttribute("LIFETIME", 0);
   try {
-    await turn.requestWithRetry(request, turn.server, bound.signal);
+    await turn.requestWithRetry(request, turn.server, late.signal);
   } catch {
-    // Expires by itself.
-  } finally {
-    clearTimeout(timer);
+    // It expires on the server.
   }
 }

@@ -1,6 +1,6 @@
 /**
- * TURN over a socket that ICE has for itself: what comes from the server's address is the relay's, the rest is ICE's. A
- * relay then costs no socket, no port, and nothing that is polled. In the place of werift's Transport.
+ * TURN over one of ICE's sockets: datagrams from the server's address are for the relay, others for ICE. A relay then
+ * needs no socket of its own. Implements werift's Transport.
  */
 import type { Buffer } from "node:buffer";
 import type { DatagramTransport } from "./udp.ts";
@@ -10,11 +10,11 @@ export class TurnSocket {
   readonly type = "udp";
   closed = false;
   onData: (data: Buffer, from: Address) => void = () => {};
-  readonly #taking: Disposable;
+  readonly #route: Disposable;
 
-  /** `server` is an IP address and a port. Throws when the socket is another relay's of that server. */
+  /** `server` is an IP address and a port. Throws when the socket already has a relay on that server. */
   constructor(readonly socket: DatagramTransport, readonly server: Address) {
-    this.#taking = socket.takeFrom(server, (data, from) => this.onData(data, from));
+    this.#route = socket.takeFrom(server, (data, from) => this.onData(data, from));
   }
 
   get address(): DatagramTransport["address"] {
@@ -29,10 +29,10 @@ export class TurnSocket {
     if (!this.closed) await this.socket.send(data, this.server);
   };
 
-  /** Leaves the socket to the others. */
+  /** The socket stays open. */
   readonly close = (): Promise<void> => {
     this.closed = true;
-    this.#taking[Symbol.dispose]();
+    this.#route[Symbol.dispose]();
     return Promise.resolve();
   };
 }

@@ -1,10 +1,10 @@
 /**
- * The UDP sockets under werift are ours. werift's are node:dgram's, which in Deno allocate a buffer and an event for
- * every datagram: at fifty a second for every speaker that was most of the garbage of the service. RTP is handed on where
- * it lies (`onMedia`); STUN, DTLS and TURN, which are few and which werift keeps views of, are copied out.
+ * UDP sockets in place of werift's, which use node:dgram: in Deno that allocates a buffer and an event per datagram, most
+ * of the service's garbage at 50 a second for each speaker. RTP is passed on in place (`onMedia`); STUN, DTLS and TURN are
+ * copied, because werift keeps views of them.
  *
- * Importing this changes werift for the whole process: it makes its sockets where nobody can reach them. Read in and
- * true of werift 0.25.2.
+ * Importing this patches werift for the whole process, because it creates its sockets internally. Verified with werift
+ * 0.25.2.
  */
 import { Buffer } from "node:buffer";
 import { lookup } from "node:dns/promises";
@@ -17,7 +17,7 @@ import type { Address, ReceivedDatagram, Taken, UdpSocket, UdpSocketOptions } fr
 
 type SocketType = "udp4" | "udp6";
 
-/** Of werift's. */
+/** Part of werift's. */
 interface SocketOptions {
   portRange?: readonly [number, number];
   interfaceAddresses?: Partial<Record<SocketType, string>>;
@@ -26,39 +26,33 @@ interface SocketOptions {
 /** A connection has a STUN and a TURN server. */
 const NAMES_MAX = 8;
 
-/** In the place of werift's UdpTransport: what of it is called is here. */
+/** Implements what werift calls of its UdpTransport. */
 export class DatagramTransport {
   readonly type = "udp";
-  /** What is neither RTP nor RTCP, or all of it while nobody takes those. */
+  /** Gets all but RTP and RTCP, and those too while `onMedia` is not set. */
   onData: (data: Buffer, from: Address) => void = () => {};
-  /**
-   * RTP and RTCP, good until it returns, and for how long the kernel has had it, ms. Returns whether it is authentic.
-   */
+  /** Gets RTP and RTCP, valid until it returns, and its time in the kernel, ms. Returns whether it is authentic. */
   onMedia: ((datagram: Uint8Array, waitedMs: number) => boolean) | undefined;
-  /** Media came from there that was not authentic. */
+  /** Media was not authentic. */
   onForged: ((from: Address) => void) | undefined;
-  /** What of the rest goes on to `onData`, good until it returns; undefined: all. */
+  /** Returns the parts of a datagram for `onData`, valid until then. Default all. */
   admit: ((datagram: Uint8Array, from: Address) => readonly Uint8Array[]) | undefined;
   closed = false;
   readonly #socketType: SocketType;
   readonly #socket: UdpSocket;
-  /** Addresses of servers by their names. */
+  /** Addresses of servers by name. */
   readonly #names = new Map<string, string>();
-  /** Who takes what comes from a TURN server, by its address. */
+  /** Handlers of datagrams from TURN servers, by address. */
   #servers: Map<string, { address: Address; take: (data: Buffer, from: Address) => void }> | undefined;
   #from: Address | undefined;
 
-  private constructor(socketType: SocketType, { portRange, interfaceAddresses }: SocketOptions) {
+  /** Binds. Throws when the address is not local, or no port of the range is free. */
+  constructor(socketType: SocketType, { portRange, interfaceAddresses }: SocketOptions = {}) {
     this.#socketType = socketType;
     const host = interfaceAddress(socketType, interfaceAddresses) ??
       (socketType === "udp4" ? "0.0.0.0" : "::");
     const onReceived = (received: ReceivedDatagram) => this.receive(received);
     this.#socket = bind({ family: this.addressFamily, host, onReceived }, portRange);
-  }
-
-  /** Binds. Throws when the address is not ours, or no port of the range is free. */
-  static init(socketType: SocketType, options: SocketOptions = {}): DatagramTransport {
-    return new DatagramTransport(socketType, options);
   }
 
   get address(): { address: string; family: string; port: number } {
@@ -77,7 +71,7 @@ export class DatagramTransport {
     return this.#socket.address[1];
   }
 
-  /** To where the last datagram came from unless told otherwise. Rejects only for a name that has no address. */
+  /** By default to the sender of the last datagram. Rejects only for a name that has no address. */
   readonly send = async (data: Uint8Array, to: Address | undefined = this.#from): Promise<void> => {
     if (!to || this.closed) return;
     const [host, port] = to;
@@ -85,24 +79,23 @@ export class DatagramTransport {
   };
 
   /**
-   * Hands to `take` what comes from a server that is TURN: all but the answers of a STUN server at the same address.
-   * Throws when somebody has that server already: an allocation is known by the addresses of both ends.
+   * Routes datagrams from a TURN server to `take`, except responses of a STUN server at the same address. Throws when the
+   * server has a route already: an allocation is identified by the addresses of both ends.
    */
   takeFrom(address: Address, take: (data: Buffer, from: Address) => void): Disposable {
     const servers = this.#servers ??= new Map();
     const key = address.join(" ");
-    if (servers.has(key)) throw new Error("Cannot use a TURN server: this socket uses it already");
+    if (servers.has(key)) throw new Error("Cannot use the TURN server: this socket uses it already");
     servers.set(key, { address, take });
     return { [Symbol.dispose]: () => void servers.delete(key) };
   }
 
-  /** As UdpSocket's; the TURN servers that are taken from are let in always. */
+  /** As UdpSocket's, and always the TURN servers in use. */
   admitOnly(addresses: readonly Address[] | undefined): boolean {
     const servers = [...this.#servers?.values() ?? []].map(({ address }) => address);
     return this.#socket.admitOnly(addresses && [...servers, ...addresses]);
   }
 
-  /** As UdpSocket's. */
   get dropped(): number {
     return this.#socket.dropped;
   }
@@ -112,7 +105,7 @@ export class DatagramTransport {
     return this.#socket.close();
   };
 
-  /** Of a STUN or TURN server, in the socket's own family: a name may have addresses of both. */
+  /** In the socket's family: a name may have addresses of both. */
   async #addressOf(name: string): Promise<string> {
     let address = this.#names.get(name);
     if (address === undefined) {
@@ -123,10 +116,7 @@ export class DatagramTransport {
     return address;
   }
 
-  /**
-   * Media may come many in a turn; what werift makes of another datagram it may need for the next one. What it throws is
-   * reported by the socket, which calls this, as may who has datagrams from elsewhere.
-   */
+  /** Called by the socket, which reports what this throws. */
   receive(received: ReceivedDatagram): Taken {
     const { bytes, waitedMs } = received;
     if (this.onMedia && isMedia(bytes)) {
@@ -152,7 +142,7 @@ export class DatagramTransport {
     try {
       take(Buffer.from(bytes), from);
     } catch {
-      // werift throws on some that are malformed.
+      // werift throws on some malformed ones.
     }
   }
 }
@@ -164,12 +154,12 @@ function isBinding(data: Uint8Array): boolean {
 
 let isDenoChosen = false;
 
-/** Which sockets are made from now on: werift makes them, where nobody can tell it. */
+/** For sockets created from now on. Global, because werift creates them internally. */
 export function chooseUdp(kind: "libc" | "deno"): void {
   isDenoChosen = kind === "deno";
 }
 
-/** Where to look for a free port first: most of those before it are taken. */
+/** Where the search for a free port starts, as a part of the range: most before it are taken. */
 let nextPort = Math.random();
 
 function bind(options: Omit<UdpSocketOptions, "port">, portRange: SocketOptions["portRange"]): UdpSocket {
@@ -197,5 +187,5 @@ export class NoFreePort extends Error {
 }
 
 const werift: { init: unknown } = UdpTransport;
-werift.init = (...options: Parameters<typeof DatagramTransport.init>) =>
-  new Promise((resolve) => resolve(DatagramTransport.init(...options)));
+werift.init = (...options: ConstructorParameters<typeof DatagramTransport>) =>
+  Promise.try(() => new DatagramTransport(...options));

@@ -1,4 +1,4 @@
-/** UDP on Deno's own datagrams, for where there is no libc to ask: a wake-up and a kilobyte of promises for each. */
+/** UDP on Deno's datagrams, where libc is not available: each costs a wake-up and a kilobyte of promises. */
 import { guarded } from "../flow/mod.ts";
 import {
   type Address,
@@ -8,7 +8,7 @@ import {
   type UdpSocketOptions,
 } from "./udp_socket.ts";
 
-/** Datagrams that wait to be sent: a flight of DTLS is some ten. */
+/** Datagrams that wait to be sent: a DTLS flight has about ten. */
 const UNSENT_MAX = 64;
 
 export class DenoUdpSocket implements UdpSocket {
@@ -16,12 +16,12 @@ export class DenoUdpSocket implements UdpSocket {
   readonly dropped = 0;
   readonly #conn: Deno.DatagramConn;
   readonly #receiving: Promise<void>;
-  /** Deno sends what is sent at once in any order. */
+  /** One at a time: Deno does not keep the order of concurrent sends. */
   #sending: Promise<unknown> = Promise.resolve();
   #unsent = 0;
   #closed?: Promise<void>;
 
-  /** Binds. Throws when the address is not ours, or the port is not free. */
+  /** Binds. Throws when the address is not local, or the port is not free. */
   constructor({ host, port, onReceived }: UdpSocketOptions) {
     this.#conn = Deno.listenDatagram({ transport: "udp", hostname: host, port });
     const { hostname, port: bound } = this.#conn.addr as Deno.NetAddr;
@@ -39,7 +39,7 @@ export class DenoUdpSocket implements UdpSocket {
       .finally(() => this.#unsent--);
   }
 
-  /** Deno has no filters. */
+  /** Deno has no socket filters. */
   admitOnly(): boolean {
     return false;
   }
@@ -51,7 +51,7 @@ export class DenoUdpSocket implements UdpSocket {
   async #close(): Promise<void> {
     this.#conn.close();
     await Promise.all([this.#receiving, this.#sending]);
-    await new Promise((resolve) => setTimeout(resolve)); // Deno lets go of the port a turn later
+    await new Promise((resolve) => setTimeout(resolve)); // Deno frees the port asynchronously
   }
 
   async #receive(onReceived: (received: ReceivedDatagram) => unknown): Promise<void> {
@@ -64,7 +64,7 @@ export class DenoUdpSocket implements UdpSocket {
         received({ bytes, waitedMs: 0, from: () => [hostname.split("%")[0], port] });
       }
     } catch {
-      // Closed; or broken, and then silence tells.
+      // Closed, or broken: then the silence is noticed.
     }
   }
 }

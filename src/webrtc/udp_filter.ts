@@ -1,25 +1,25 @@
 /**
- * A socket filter for Linux (classic BPF, bpf(4) of the BSDs): the kernel hands on what comes from some addresses and
- * drops the rest before it takes a place in the socket's buffer. Bytes only; udp_libc.ts attaches it.
+ * A socket filter for Linux (classic BPF, bpf(4) of the BSDs): the kernel drops datagrams from other addresses before they
+ * reach the socket's buffer. Only the program; udp_libc.ts attaches it.
  */
 import { isIPv4, isIPv6 } from "node:net";
 import type { Address } from "./udp_socket.ts";
 
-/** struct sock_filter, in this machine's byte order: operation, jumps when true and false, operand. */
+/** struct sock_filter, little-endian: operation, jumps when true and false, operand. */
 export const FILTER_INSTRUCTION_BYTES = 8;
 const LOAD_WORD = 0x20;
 const LOAD_HALF = 0x28;
 const JUMP_IF_EQUAL = 0x15;
 const RETURN = 0x06;
-/** Where the IP header begins, to a filter that otherwise counts from the UDP header (SKF_NET_OFF). */
+/** SKF_NET_OFF: offset of the IP header; other offsets count from the UDP header. */
 const NETWORK = 0xfff0_0000;
-/** Of the sender, in the headers of IPv4, IPv6 and UDP. */
+/** Offsets of the sender in the headers of IPv4, IPv6 and UDP. */
 const IPV4_SOURCE = 12;
 const IPV6_SOURCE = 8;
 const UDP_SOURCE = 0;
 const WHOLE = 0xffff;
 
-/** The program that lets in datagrams from these addresses; those of the other family do not matter. */
+/** A program that accepts datagrams from these addresses; those of the other family are skipped. */
 export function filterOf(family: 4 | 6, addresses: readonly Address[]): Uint8Array<ArrayBuffer> {
   const instructions: [operation: number, ifTrue: number, ifFalse: number, operand: number][] = [];
   for (const [host, port] of addresses) {
@@ -31,7 +31,7 @@ export function filterOf(family: 4 | 6, addresses: readonly Address[]): Uint8Arr
       [LOAD_HALF, UDP_SOURCE, port],
     ];
     for (const [index, [load, offset, operand]] of tests.entries()) {
-      // On to the next address: over the tests that are left, and over the return.
+      // To the next address: over the remaining tests and the return.
       const skipped = 2 * (tests.length - index - 1) + 1;
       instructions.push([load, 0, 0, offset], [JUMP_IF_EQUAL, 0, skipped, operand]);
     }
@@ -49,14 +49,14 @@ export function filterOf(family: 4 | 6, addresses: readonly Address[]): Uint8Arr
   return new Uint8Array(program.buffer);
 }
 
-/** An address as the 32-bit words of its header; undefined when it is not of the family. */
+/** An address as 32-bit words; undefined when it is of the other family. */
 function wordsOf(family: 4 | 6, host: string): number[] | undefined {
   if (family === 4) {
     if (!isIPv4(host)) return undefined;
     return [host.split(".").reduce((word, byte) => (word << 8 | Number(byte)) >>> 0, 0)];
   }
   if (!isIPv6(host)) return undefined;
-  // URLs write every address one way: lower case, its longest run of zeros left out, no IPv4 in it.
+  // URLs normalise addresses: lower case, the longest run of zeros left out, no embedded IPv4.
   const [head, tail] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
   const groups = (text = "") => text === "" ? [] : text.split(":").map((group) => parseInt(group, 16));
   const [before, after] = [groups(head), groups(tail)];

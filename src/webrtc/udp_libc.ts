@@ -1,11 +1,11 @@
 /**
- * UDP on libc's sockets through FFI. What Deno's own datagrams cost is not the kernel's work but a wake-up and a promise
- * for each, a sixth of all a packet takes here. So nobody waits for a datagram: now and then each socket of the thread is
- * asked for what has come, many in one call, and the kernel's time stamps tell when that was.
+ * UDP on libc's sockets through FFI. Deno's datagrams cost a wake-up and a promise each, a sixth of the processor time of
+ * a packet. Here each socket of the thread is polled, many datagrams in one call, and the kernel's timestamps give their
+ * arrival times.
  *
- * All memory that libc is given is one block for the life of the thread, each call is over when it returns, and a
- * descriptor is used, and closed, by one object alone: it is the process', and its number another's once it is closed.
- * The layouts are those of Linux on 64-bit processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
+ * All memory passed to libc is allocated once for the thread, no call blocks, and a descriptor is used and closed by one
+ * object only: it belongs to the process, and its number is reused once it is closed. Layouts are those of Linux on 64-bit
+ * processors (recvmmsg(2), cmsg(3), ipv6(7)); elsewhere `isLibcUdp` is false.
  */
 import { openLibc, reportInternalError } from "../flow/mod.ts";
 import { StampClock } from "./stamp_clock.ts";
@@ -19,18 +19,18 @@ import {
   type UdpSocketOptions,
 } from "./udp_socket.ts";
 
-/** How often a socket is looked at: as often as a packet of a voice comes, which waits for half of it. */
+/** Of each socket: the packet interval of a voice. A packet waits for half of it on average. */
 const POLL_MS = 20;
-/** In so many turns, each with its part of the sockets. */
-const TURNS = 4;
-/** Datagrams taken in one call. */
+/** Groups of sockets, polled one after the other within POLL_MS. */
+const GROUPS = 4;
+/** Datagrams received in one call. */
 const BATCH = 16;
 /**
- * What may wait in the kernel for a socket, which counts each datagram with 0.5 KB and more of its own: a flood fills it
- * before it is closed to strangers. Twice what Linux gives a socket by itself, and the most it gives when asked.
+ * Receive buffer, which counts 0.5 KB and more of overhead per datagram: a flood fills it before the filter is set. Linux
+ * doubles it; twice the default, and the most it permits.
  */
 const BUFFER_BYTES = 212_992;
-/** Datagrams of one socket at a time: what a flood has more has to wait for everybody else's turn. */
+/** Datagrams of one socket in a row, so that a flood does not delay the others. */
 const DATAGRAMS_MAX = 64;
 
 const CLOCK_REALTIME = 0;
@@ -42,7 +42,7 @@ const SO_RCVBUF = 8;
 const SO_ATTACH_FILTER = 26;
 const SO_DETACH_FILTER = 27;
 const SO_TIMESTAMPNS = 35;
-/** Counts of a socket in words of 32 bits, of which one tells what was dropped. */
+/** Counters of a socket in words of 32 bits; one counts dropped datagrams. */
 const SO_MEMINFO = 55;
 const MEMINFO_WORDS = 9;
 const DROPS_WORD = 8;
@@ -52,18 +52,18 @@ const MSG_TRUNC = 0x20;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
-/** That a route is looked up for; it needs one. */
+/** For a route lookup, which needs one. */
 const ANY_PORT = 9;
 
-/** struct sockaddr_in6; sockaddr_in has 16, the port and the address in the same places but for IPv6's flow label. */
+/** struct sockaddr_in6; sockaddr_in has 16. The port is at 2, the address at 4, or 8 in IPv6. */
 const SOCKADDR_BYTES = 28;
-/** struct mmsghdr, in words of 32 bits: where in it is what the kernel writes, and what it is to be told each time. */
+/** struct mmsghdr in words of 32 bits, and its fields that the kernel writes. */
 const HEADER_WORDS = 16;
 const NAME_BYTES_WORD = 2;
 const CONTROL_BYTES_WORD = 10;
 const FLAGS_WORD = 12;
 const LENGTH_WORD = 14;
-/** struct cmsghdr with a struct timespec, and room for another. */
+/** struct cmsghdr with a struct timespec, and space for another. */
 const CONTROL_BYTES = 64;
 const CONTROL_WORDS = CONTROL_BYTES / 4;
 const SECONDS_WORD = 4;
@@ -87,7 +87,7 @@ const SYMBOLS = {
 
 const libc = openLibc(SYMBOLS);
 
-/** Whether there is a libc to ask, and leave to. */
+/** Whether libc is available, and FFI permitted. */
 export const isLibcUdp = libc !== undefined;
 
 export class LibcUdpSocket implements UdpSocket {
@@ -95,21 +95,23 @@ export class LibcUdpSocket implements UdpSocket {
   readonly #fd: number;
   readonly #family: 4 | 6;
   readonly #onReceived: UdpSocketOptions["onReceived"];
-  /** Datagrams asked for in one call: one, until more can be taken in a turn. */
+  /** Datagrams received in one call: one before the first media (see Taken). */
   #batch = 1;
-  #nextTurn: ReturnType<typeof setTimeout> | undefined;
-  /** When nothing was left to receive, monotonic ms: what comes next has waited no longer. */
-  #emptyMs = stamps.turn();
+  #nextPoll: ReturnType<typeof setTimeout> | undefined;
+  /** When the socket was last empty, monotonic ms. */
+  #emptyMs = stamps.tick();
   #closed = false;
 
-  /** Binds. Throws when the address is not ours, or the port is not free. */
+  /** Binds. Throws when the address is not local, or the port is not free. */
   constructor({ family, host, port, onReceived }: UdpSocketOptions) {
     const { socket, bind, setsockopt, getsockname, close } = symbols();
     this.#family = family;
     this.#onReceived = onReceived;
     this.#fd = socket(afOf(family), SOCK_DGRAM_NONBLOCK_CLOEXEC, 0);
     if (this.#fd < 0) {
-      throw new Error("Cannot open a UDP socket: no descriptor is left, or there is no such network");
+      throw new Error(
+        "Cannot open a UDP socket: no descriptor is left, or the address family is not available",
+      );
     }
     const yes = Uint32Array.of(1);
     if (family === 6) setsockopt(this.#fd, IPPROTO_IPV6, IPV6_V6ONLY, yes, yes.byteLength);
@@ -118,13 +120,11 @@ export class LibcUdpSocket implements UdpSocket {
     const binds = (to: number) =>
       writeSockaddr(family, host, to) && bind(this.#fd, sockaddr, sockaddrBytes(family)) === 0;
     if (!binds(port)) {
-      // FFI keeps no errno: with another port it shows whether the address is the fault.
+      // FFI provides no errno: binding to any port shows whether the address is the cause.
       const isTaken = binds(0);
       close(this.#fd);
       if (isTaken) throw new Deno.errors.AddrInUse("Cannot bind a UDP socket: the port is taken");
-      throw new Deno.errors.AddrNotAvailable(
-        "Cannot bind a UDP socket: the address is not of this machine",
-      );
+      throw new Deno.errors.AddrNotAvailable("Cannot bind a UDP socket: the address is not local");
     }
     getsockname(this.#fd, sockaddr, Uint32Array.of(SOCKADDR_BYTES));
     this.address = readSockaddr(family, sockaddr);
@@ -166,15 +166,15 @@ export class LibcUdpSocket implements UdpSocket {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      clearTimeout(this.#nextTurn);
+      clearTimeout(this.#nextPoll);
       poller.delete(this);
       symbols().close(this.#fd);
     }
     return Promise.resolve();
   }
 
-  /** Hands on what has come, and what comes meanwhile, up to a bound. `turnMs`: as `stamps` told it. */
-  poll(turnMs: number): void {
+  /** Receives what has arrived, up to a bound. `tickMs`: from `stamps`. */
+  poll(tickMs: number): void {
     const { recvmmsg } = symbols();
     const received = arena ??= new Arena();
     for (let left = DATAGRAMS_MAX; left > 0 && !this.#closed;) {
@@ -182,25 +182,26 @@ export class LibcUdpSocket implements UdpSocket {
       const count = recvmmsg(this.#fd, received.headerBytes, batch, MSG_DONTWAIT, null);
       let hasPassed = false;
       for (let slot = 0; slot < count; slot++) {
-        // Whoever is told of one may close the socket over it.
+        // A handler may close the socket.
         if (!received.take(slot, this.#family, this.#emptyMs) || this.#closed) continue;
-        const taken = this.#handOn(received);
+        const taken = this.#handle(received);
         if (taken === "media") this.#batch = BATCH;
         else if (taken === "passed") hasPassed = true;
       }
       if (count < batch) {
-        this.#emptyMs = turnMs;
+        this.#emptyMs = tickMs;
         return;
       }
       left -= batch;
       if (hasPassed && this.#batch === 1) break;
     }
-    // Or what is for others would wait behind a flood, until the kernel has no place for it.
-    this.#pollNextTurn();
+    // The rest in the next iteration, so that a flood does not delay the other sockets.
+    clearTimeout(this.#nextPoll);
+    if (!this.#closed) this.#nextPoll = setTimeout(() => this.poll(stamps.tick()));
   }
 
-  /** What one datagram does wrong is not the trouble of those behind it. */
-  #handOn(received: ReceivedDatagram): Taken {
+  /** An error of one datagram does not affect the next. */
+  #handle(received: ReceivedDatagram): Taken {
     try {
       return this.#onReceived(received);
     } catch (error) {
@@ -208,49 +209,34 @@ export class LibcUdpSocket implements UdpSocket {
       return "refused";
     }
   }
-
-  #pollNextTurn(): void {
-    clearTimeout(this.#nextTurn);
-    if (!this.#closed) this.#nextTurn = setTimeout(() => poll(this, stamps.turn()));
-  }
 }
 
-/** Looks at the sockets of this thread while there are any: at some now, at the others in a while, so no turn is long. */
+/** Polls the sockets of this thread, one group at a time, so that no iteration of the event loop is long. */
 class Poller {
-  readonly #turns = Array.from({ length: TURNS }, () => new Set<LibcUdpSocket>());
-  #turn = 0;
+  readonly #groups = Array.from({ length: GROUPS }, () => new Set<LibcUdpSocket>());
+  #next = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   add(socket: LibcUdpSocket): void {
-    const emptiest = this.#turns.reduce((least, turn) => turn.size < least.size ? turn : least);
-    emptiest.add(socket);
-    this.#timer ??= setInterval(() => this.#poll(), POLL_MS / TURNS);
+    this.#groups.reduce((least, group) => group.size < least.size ? group : least).add(socket);
+    this.#timer ??= setInterval(() => this.#poll(), POLL_MS / GROUPS);
   }
 
   delete(socket: LibcUdpSocket): void {
-    for (const turn of this.#turns) turn.delete(socket);
-    if (this.#turns.some(({ size }) => size > 0)) return;
+    for (const group of this.#groups) group.delete(socket);
+    if (this.#groups.some(({ size }) => size > 0)) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
   #poll(): void {
-    this.#turn = (this.#turn + 1) % TURNS;
-    const turnMs = stamps.turn();
-    for (const socket of this.#turns[this.#turn]) poll(socket, turnMs);
+    this.#next = (this.#next + 1) % GROUPS;
+    const tickMs = stamps.tick();
+    for (const socket of this.#groups[this.#next]) socket.poll(tickMs);
   }
 }
 
-/** One socket's trouble is not the next one's. */
-function poll(socket: LibcUdpSocket, turnMs: number): void {
-  try {
-    socket.poll(turnMs);
-  } catch (error) {
-    reportInternalError("udp", error);
-  }
-}
-
-/** Where libc puts a batch of datagrams, and the one that is being told of. */
+/** Memory for a batch of datagrams, and a view of the one that is being handled. */
 class Arena implements ReceivedDatagram {
   readonly headerBytes: Uint8Array<ArrayBuffer>;
   bytes: Uint8Array;
@@ -286,7 +272,7 @@ class Arena implements ReceivedDatagram {
     this.bytes = this.#datagrams;
   }
 
-  /** Makes a received datagram the one told of, and its slot ready for the next; false when it came cut off. */
+  /** Selects a received datagram, and resets its slot for the next; false when it is truncated. */
   take(slot: number, family: 4 | 6, emptyMs: number): boolean {
     const headers = this.#headers;
     const header = slot * HEADER_WORDS;
@@ -298,48 +284,44 @@ class Arena implements ReceivedDatagram {
     this.#family = family;
     const start = slot * DATAGRAM_BYTES_MAX;
     const length = headers[header + LENGTH_WORD];
-    // Packets of silence are as long as the one before.
+    // Packets of silence have equal lengths, so the view is reused.
     if (this.#views[slot].length !== length) {
       this.#views[slot] = this.#datagrams.subarray(start, start + length);
     }
     this.bytes = this.#views[slot];
-    this.waitedMs = isStamped ? stamps.waitedMs(this.#stampMs(slot * CONTROL_WORDS), emptyMs) : 0;
+    const control = slot * CONTROL_WORDS;
+    const stampMs = toMs(this.#controls[control + SECONDS_WORD], this.#controls[control + NANOSECONDS_WORD]);
+    this.waitedMs = isStamped ? stamps.waitedMs(stampMs, emptyMs) : 0;
     return isWhole;
   }
 
   from(): Address {
     return readSockaddr(this.#family, this.#names.subarray(this.#slot * SOCKADDR_BYTES));
   }
-
-  #stampMs(control: number): number {
-    return toMs(this.#controls[control + SECONDS_WORD], this.#controls[control + NANOSECONDS_WORD]);
-  }
 }
 
-/** Made for the first socket: without leave to use FFI there are no pointers either. */
+/** Created with the first socket: pointers need permission for FFI. */
 let arena: Arena | undefined;
 const poller = new Poller();
 const stamps = new StampClock(readWallMs);
 
-/** The address a call is about, and its text. */
+/** Arguments of calls. */
 const sockaddr = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES));
 const text = new Uint8Array(new ArrayBuffer(64));
 const timespec = new Uint32Array(new ArrayBuffer(16));
 
-/** Of the same clock as the stamps, and as finely; Date.now() has whole milliseconds. */
+/** The clock of the timestamps; Date.now() has whole milliseconds. */
 function readWallMs(): number {
   symbols().clock_gettime(CLOCK_REALTIME, timespec);
   return toMs(timespec[0], timespec[2]);
 }
 
-/** Of a struct timespec's lower halves: seconds until 2106. */
+/** From the lower halves of a struct timespec: seconds until 2106. */
 function toMs(seconds: number, nanoseconds: number): number {
   return seconds * 1_000 + nanoseconds / 1e6;
 }
 
-/**
- * The address of this machine that datagrams to `host` leave from; undefined where there is no way to it. Sends nothing.
- */
+/** The local address that datagrams to `host` are sent from; undefined without a route. Sends nothing. */
 export function sourceAddress(family: 4 | 6, host: string): string | undefined {
   if (!libc) return undefined;
   const { socket, connect, getsockname, close } = libc.symbols;
@@ -365,7 +347,7 @@ function hostIn(family: 4 | 6, name: Uint8Array<ArrayBuffer>): Uint8Array<ArrayB
   return family === 4 ? name.subarray(4, 8) : name.subarray(8, 24);
 }
 
-/** Into `sockaddr`; false when the host is no address of the family. */
+/** Writes `sockaddr`; false when the host is not an address of the family. */
 function writeSockaddr(family: 4 | 6, host: string, port: number): boolean {
   const { read, written } = new TextEncoder().encodeInto(host, text.subarray(0, -1));
   if (read < host.length) return false;
@@ -387,7 +369,7 @@ function afOf(family: 4 | 6): number {
   return family === 4 ? AF_INET : AF_INET6;
 }
 
-/** memmove returns where it moved to. Deno.UnsafePointer would take permission for every library there is. */
+/** memmove returns its destination. Deno.UnsafePointer would need permission for all libraries. */
 function addressOf(
   memory: Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | BigUint64Array<ArrayBuffer>,
 ): bigint {
@@ -395,6 +377,6 @@ function addressOf(
 }
 
 function symbols(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
-  if (!libc) throw new Error("Cannot use libc: there is none here that is known");
+  if (!libc) throw new Error("Cannot use libc: it was not found");
   return libc.symbols;
 }

@@ -267,7 +267,7 @@ Deno.test("Without leave to use FFI it is Deno's datagrams", async () => {
   const code = `
     import { isLibcUdp } from "${new URL("udp_libc.ts", import.meta.url)}";
     import { DatagramTransport } from "${new URL("udp.ts", import.meta.url)}";
-    const transport = DatagramTransport.init("udp4");
+    const transport = new DatagramTransport("udp4");
     console.log(isLibcUdp, transport.port > 0);
     await transport.close();
   `;

@@ -1,8 +1,8 @@
 /**
- * Tells when RTP stays away. Missing RTP never shows in the connection's state, and a muted track still sends packets,
- * so silence on the wire means trouble.
+ * Reports when RTP stops. The connection's state does not show that, and a muted track still sends packets, so no packets
+ * at all means lost audio.
  *
- *     off --arm--> watching --silenceMs without a packet--> off, told once
+ *     off --arm--> watching --silenceMs without a packet--> off, onSilent called
  *      ^  <--disarm--  |
  *      '---- fed ------'   the next packet watches again
  *
@@ -14,45 +14,40 @@ export interface WatchdogOptions {
   clock: Clock;
   silenceMs: number;
   onSilent: () => void;
-  /** Called each time the timer looks, at most once per `silenceMs`: a place for what is done now and then. */
-  onLook: () => void;
+  /** Called whenever the timer fires, at most once per `silenceMs`: for periodic work. */
+  onCheck: () => void;
 }
 
-export class SilenceWatchdog implements Disposable {
+export class SilenceWatchdog {
   #fedMs = 0;
   #timer: Disposable | undefined;
 
   constructor(private readonly options: WatchdogOptions) {}
 
-  /** Packets are due from now on. */
+  /** Packets are expected from now on. */
   arm(): void {
     this.disarm();
     this.fed(this.options.clock.now());
   }
 
-  /** A packet came. */
   fed(nowMs: number): void {
     this.#fedMs = nowMs;
-    this.#timer ??= this.#look(this.options.silenceMs);
+    this.#timer ??= this.#wait(this.options.silenceMs);
   }
 
-  /** No packets are due: there is no connection, or the other side said it sends none. */
+  /** No packets are expected: no connection, or the offer sends no audio. */
   disarm(): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
   }
 
-  [Symbol.dispose](): void {
-    this.disarm();
-  }
-
-  #look(delayMs: number): Disposable {
-    const { clock, silenceMs, onSilent, onLook } = this.options;
+  #wait(delayMs: number): Disposable {
+    const { clock, silenceMs, onSilent, onCheck } = this.options;
     return clock.timer(delayMs, () => {
       const leftMs = this.#fedMs + silenceMs - clock.now();
-      // A timer may fire a fraction of a millisecond early; half a millisecond is not worth another.
-      this.#timer = leftMs > 0.5 ? this.#look(leftMs) : undefined;
-      onLook();
+      // A timer may fire a fraction of a millisecond early.
+      this.#timer = leftMs > 0.5 ? this.#wait(leftMs) : undefined;
+      onCheck();
       if (!this.#timer) onSilent();
     });
   }

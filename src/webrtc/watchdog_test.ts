@@ -10,7 +10,7 @@ function setUp() {
     clock,
     silenceMs: 5_000,
     onSilent: () => told.push(clock.now()),
-    onLook: () => looks++,
+    onCheck: () => looks++,
   });
   return { clock, told, watchdog, looks: () => looks };
 }
@@ -59,6 +59,6 @@ Deno.test("Disarmed it tells nothing; armed again it counts anew", async () => {
   await clock.advance(1);
   assert.deepEqual(told, [70_000]);
   watchdog.arm();
-  watchdog[Symbol.dispose]();
+  watchdog.disarm();
   assert.equal(clock.pending, 0);
 });
