@@ -9,9 +9,9 @@ export function openWebRtcSource(parts: SourceParts<"webrtc">): RunningSource<"w
   const { sampleRateHz, chunkMs, network, onHeard, onEvent, ledger, scope, clock, log, meter } = parts;
   const receiver = scope.use(
     new WebRtcReceiver({
-      ...{ ledger, network, clock, log, meter, onHeard },
+      ...{ ledger, network, clock, log, meter, onAudio: onHeard },
       onConnected: () => onEvent({ type: "connected" }),
-      onTrouble: (reason) => onEvent({ type: "needs_offer", reason }),
+      onAudioLost: (reason) => onEvent({ type: "needs_offer", reason }),
     }),
   );
   const packets = receiver.source;

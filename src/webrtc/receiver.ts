@@ -1,10 +1,10 @@
 /**
- * Hears one speaker: answers the SFU's offers audio only and passes on the Opus packets that come. Outlives its
- * connections: a re-offer renegotiates the standing one, an offer with a new sid replaces it, and the audio source goes
- * on. Asks for nothing by itself: when the audio stays away it says so, and its owner gets another offer.
+ * Receives one speaker: answers the SFU's offers with audio only and delivers the Opus packets. The audio source outlives
+ * connections: a re-offer renegotiates the current one, an offer with a new sid replaces it. Never requests an offer:
+ * lost audio is reported, and the owner requests one.
  *
- * One negotiation at a time; hanging up waits its turn, because werift never settles a description call on a
- * connection that was closed under it. A turn ends in time all the same: a connection whose calls hang is given up.
+ * Negotiations and hanging up run one at a time, because werift never settles a description call on a connection that
+ * was closed meanwhile. Each has a time limit: a connection whose calls do not settle is abandoned.
  */
 import {
   type AudioLedger,
@@ -24,7 +24,7 @@ import { EarlyCandidates, PeerAddresses, usableCandidate } from "./candidates.ts
 import { RtpInbox } from "./inbox.ts";
 import type { WebRtcNetwork } from "./local_addresses.ts";
 import { opusCodec, Peer } from "./peer.ts";
-import { completeAnswer, type Offer, opusPayloadType, readOffer } from "./sdp.ts";
+import { cannotAnswer, completeAnswer, type Offer, opusPayloadType, readOffer } from "./sdp.ts";
 import type { ReceivedRtp } from "./srtp.ts";
 import { SilenceWatchdog } from "./watchdog.ts";
 
@@ -33,24 +33,22 @@ export interface WebRtcReceiverOptions {
   clock?: Clock;
   log: Log;
   meter: Meter;
-  /** The audio is gone: once per trouble. */
-  onTrouble: (reason: AudioLoss) => void;
-  /** A connection stands that was asked for, or was asked about again; audio may come over it or not. */
+  /** Audio was lost: once per loss. */
+  onAudioLost: (reason: AudioLoss) => void;
+  /** Connected, or renegotiated while connected; with audio or without. */
   onConnected?: () => void;
-  /** First audio packet of a connection, and first after a trouble. */
-  onHeard: () => void;
+  /** First audio packet of a connection, and first after a loss. */
+  onAudio: () => void;
   network?: WebRtcNetwork;
   /** Default LIMITS.rtpSilenceMs. */
   rtpSilenceMs?: number;
 }
 
-/** A re-offer that comes while the connection is still being made waits for it this long, or until it is given up. */
+/** How long a re-offer waits for a connection that is still being established. */
 const RENEGOTIATE_WAIT_MS = 8_000;
-
-/** For an answer, once it is its turn. Half a second is usual, three with servers that say nothing; more never comes. */
+/** Of one negotiation. Half a second is usual, three with servers that do not respond; later ones never settle. */
 const ANSWER_TIMEOUT_MS = 10_000;
-
-/** For closing a connection: what werift cannot be told to stop takes a few seconds. */
+/** Of closing a connection: timers that werift cannot cancel take a few seconds. */
 const CLOSE_TIMEOUT_MS = 10_000;
 
 /** A peer connection and the subscription it belongs to. */
@@ -60,16 +58,16 @@ interface Connection {
   readonly mid: string;
   readonly peer: Peer;
   readonly addresses: PeerAddresses;
-  /** Resolves once connected or failed. */
+  /** Resolves once connected, failed or hung up. */
   readonly settled: PromiseWithResolvers<void>;
   payloadType: number;
-  /** The SFU has closed it, or we are about to: no offer can renegotiate it. */
+  /** Closed by the SFU or about to be closed here: cannot be renegotiated. */
   isOver: boolean;
 }
 
-/** A negotiation under way. */
+/** One negotiation. */
 interface Attempt {
-  /** Aborted when it takes too long: what it comes to after that changes nothing. */
+  /** Aborted at the time limit; later results are discarded. */
   readonly signal: AbortSignal;
   connection?: Connection;
 }
@@ -79,17 +77,17 @@ export class WebRtcReceiver implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #inbox: RtpInbox;
   readonly #watchdog: SilenceWatchdog;
-  /** While the connection is being made. */
+  /** While the connection is being established. */
   #connecting: ConnectDeadline | undefined;
   readonly #early = new EarlyCandidates();
   readonly #abort = new AbortController();
-  /** Closed connections whose last timers have not run out. */
-  readonly #retired = new Set<Promise<void>>();
+  /** Closed connections whose last timers are still running. */
+  readonly #closing = new Set<Promise<void>>();
   #current: Connection | undefined;
-  #heard = false;
+  #hasAudio = false;
   /** Whether the last offer answered sends audio. */
-  #audioDue = false;
-  #turn: Promise<void> = Promise.resolve();
+  #expectsAudio = false;
+  #queue: Promise<void> = Promise.resolve();
   #disposed?: Promise<void>;
 
   constructor(options: WebRtcReceiverOptions) {
@@ -99,49 +97,39 @@ export class WebRtcReceiver implements AsyncDisposable {
     this.#watchdog = new SilenceWatchdog({
       clock: this.#clock,
       silenceMs: options.rtpSilenceMs ?? LIMITS.rtpSilenceMs,
-      onSilent: () => this.#trouble("rtp_silent"),
-      onLook: () => this.#inbox.report(),
+      onSilent: () => this.#audioLost("rtp_silent"),
+      onCheck: () => this.#inbox.report(),
     });
   }
 
-  /** One for the receiver's life, across re-offers and replaced connections. */
+  /** The same for all connections. */
   get source(): RtpInbox {
     return this.#inbox;
   }
 
   /**
-   * Answers an offer, after those before it. The answer has all our candidates. Rejects with NegotiationError; then
-   * what was connected before stays so, unless the offer was to renegotiate just that and took too long ("timeout").
+   * Answers an offer, after earlier ones. The answer has all local candidates. Rejects with NegotiationError and keeps
+   * the current connection, unless the offer renegotiates that one and times out ("timeout").
    */
   async answer(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
     const { signal } = this.#abort;
     try {
       return await untilAborted(
-        this.#inTurn(() => this.#negotiateInTime(offer, iceServers)),
+        this.#enqueue(() => this.#negotiateInTime(offer, iceServers)),
         signal,
       );
     } catch (error) {
-      if (signal.aborted) {
-        throw new NegotiationError("Cannot answer offer: the receiver is closed", {
-          code: "closed",
-          retryable: false,
-        });
-      }
+      if (signal.aborted) throw cannotAnswer("the receiver is closed", "closed", false);
       if (error instanceof NegotiationError) throw error;
-      // werift's messages may quote the SDP: only the kind of error goes on.
-      const kind = error instanceof Error ? error.name : typeof error;
-      throw new NegotiationError(`Cannot answer offer: WebRTC refused it (${kind})`, {
-        code: "refused",
-        retryable: true,
-      });
+      throw cannotAnswer(`WebRTC refused it (${nameOf(error)})`, "refused");
     }
   }
 
-  /** Takes a remote candidate; one that comes before its offer is kept until the offer does. Never throws. */
+  /** Adds a remote candidate; one that arrives before its offer is queued. Never throws. */
   addCandidate(sid: string, candidate: IceCandidate): void {
     const usable = usableCandidate(candidate);
     if (!usable || this.#abort.signal.aborted) return;
-    if (this.#current?.sid === sid) this.#give(this.#current, usable);
+    if (this.#current?.sid === sid) this.#add(this.#current, usable);
     else this.#early.add(sid, usable);
   }
 
@@ -150,58 +138,52 @@ export class WebRtcReceiver implements AsyncDisposable {
    * `sid` only the connection of that.
    */
   hangUp(sid?: string): Promise<void> {
-    const standing = this.#current;
-    if (sid !== undefined && standing?.sid === sid) {
-      standing.isOver = true;
-      standing.settled.resolve(); // no renegotiation waits for it to be made
+    const current = this.#current;
+    if (sid !== undefined && current?.sid === sid) {
+      current.isOver = true;
+      current.settled.resolve(); // a renegotiation that waits for it fails now
     }
-    return this.#inTurn(async () => {
+    return this.#enqueue(async () => {
       const connection = this.#current;
       if (sid !== undefined && connection?.sid !== sid) return;
       this.#current = undefined;
-      this.#watchdog.disarm();
-      this.#connecting?.[Symbol.dispose]();
-      if (connection) await this.#retire(connection);
+      this.#stopWatching();
+      if (connection) await this.#close(connection);
     });
   }
 
-  /** Closes everything and ends the source. Nothing is left when this resolves. */
+  /** Closes everything and ends the source. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#disposed ??= this.#dispose();
   }
 
   async #dispose(): Promise<void> {
     this.#abort.abort(new DOMException("The receiver is closed", "AbortError"));
-    this.#watchdog[Symbol.dispose]();
-    this.#connecting?.[Symbol.dispose]();
+    this.#stopWatching();
     this.#current?.settled.resolve();
     await this.hangUp();
     this.#inbox[Symbol.dispose]();
-    await Promise.all(this.#retired);
+    await Promise.all(this.#closing);
   }
 
-  /** Runs `work` after what was asked before it, whether that worked or not. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.then(() => {}, () => {});
+  /** Runs `work` after earlier work, whether that failed or not. */
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
+    this.#queue = result.then(() => {}, () => {});
     return result;
   }
 
   async #negotiateInTime(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
     const controller = new AbortController();
     const attempt: Attempt = { signal: controller.signal };
-    using _timer = this.#clock.timer(ANSWER_TIMEOUT_MS, () => {
-      controller.abort(
-        new NegotiationError("Cannot answer offer: WebRTC takes too long", {
-          code: "timeout",
-          retryable: true,
-        }),
-      );
-    });
+    using _timer = this.#clock.timer(
+      ANSWER_TIMEOUT_MS,
+      () => controller.abort(cannotAnswer("WebRTC takes too long", "timeout")),
+    );
     try {
       return await untilAborted(this.#negotiate(offer, iceServers, attempt), attempt.signal);
     } catch (error) {
-      if (attempt.signal.aborted && attempt.connection) this.#giveUp(attempt.connection);
+      if (attempt.signal.aborted && attempt.connection) this.#abandon(attempt.connection);
       throw error;
     }
   }
@@ -212,18 +194,16 @@ export class WebRtcReceiver implements AsyncDisposable {
     attempt: Attempt,
   ): Promise<{ sdp: string }> {
     this.#abort.signal.throwIfAborted();
-    const { connectionState } = this.#current?.peer.connection ?? {};
-    const stands = connectionState !== "failed" && connectionState !== "closed" && !this.#current?.isOver;
-    const standing = this.#current?.sid === sid && stands ? this.#current : undefined;
-    const offer = readOffer(sdp, standing?.mid);
-    const answer = standing
-      ? await this.#renegotiate(standing, offer, attempt)
+    const current = this.#current?.sid === sid ? this.#current : undefined;
+    const isUsable = current && !current.isOver && !isOver(current.peer.connection.connectionState);
+    const offer = readOffer(sdp, isUsable ? current.mid : undefined);
+    const answer = isUsable
+      ? await this.#renegotiate(current, offer, attempt)
       : await this.#replace(sid, offer, iceServers, attempt);
     attempt.signal.throwIfAborted();
-    this.#audioDue = offer.sendsAudio;
+    this.#expectsAudio = offer.sendsAudio;
     const isConnected = this.#current?.peer.connection.connectionState === "connected";
-    this.#watchdog.disarm();
-    this.#connecting?.[Symbol.dispose]();
+    this.#stopWatching();
     if (isConnected) this.#options.onConnected?.();
     if (offer.sendsAudio && isConnected) this.#watchdog.arm();
     else if (offer.sendsAudio) this.#awaitConnection();
@@ -233,21 +213,16 @@ export class WebRtcReceiver implements AsyncDisposable {
   async #renegotiate(connection: Connection, offer: Offer, attempt: Attempt): Promise<string> {
     attempt.connection = connection;
     const { peer, settled } = connection;
-    // werift starts a second handshake when it is answered while the first is under way.
+    // werift starts a second handshake when an offer is answered during the first.
     using _timer = this.#clock.timer(RENEGOTIATE_WAIT_MS, () => settled.resolve());
     await settled.promise;
     this.#abort.signal.throwIfAborted();
-    if (connection.isOver) {
-      throw new NegotiationError("Cannot answer offer: its connection is over", {
-        code: "closed",
-        retryable: true,
-      });
-    }
+    if (connection.isOver) throw cannotAnswer("its connection is closed", "closed");
     try {
       const sdp = connection.addresses.describe(offer);
       await peer.connection.setRemoteDescription({ type: "offer", sdp });
       const answer = await peer.connection.createAnswer();
-      // An SFU that stops sending audio may take the section away; then the old payload type does no harm.
+      // Without audio the section may be gone; then the old payload type is harmless.
       if (offer.sendsAudio) connection.payloadType = opusPayloadType(answer.sdp);
       return await peer.setLocal(answer);
     } catch (error) {
@@ -264,12 +239,7 @@ export class WebRtcReceiver implements AsyncDisposable {
     iceServers: readonly IceServer[],
     attempt: Attempt,
   ): Promise<string> {
-    if (!offer.sendsAudio) {
-      throw new NegotiationError("Cannot answer offer: its audio is not sent", {
-        code: "no_audio",
-        retryable: true,
-      });
-    }
+    if (!offer.sendsAudio) throw cannotAnswer("its audio is not sent", "no_audio");
     const connection: Connection = {
       sid,
       mid: offer.mid,
@@ -301,77 +271,71 @@ export class WebRtcReceiver implements AsyncDisposable {
       const answer = await peer.connection.createAnswer();
       connection.payloadType = opusPayloadType(answer.sdp);
       const sdp = await peer.setLocal(answer);
-      if (!sdp.includes("\na=candidate:")) {
-        throw noWay(peer);
-      }
+      if (!sdp.includes("\na=candidate:")) throw noCandidate(peer);
       this.#abort.signal.throwIfAborted();
       attempt.signal.throwIfAborted();
       const replaced = this.#current;
       this.#current = connection;
-      this.#heard = false;
-      for (const candidate of this.#early.take(sid)) this.#give(connection, candidate);
+      this.#hasAudio = false;
+      for (const candidate of this.#early.take(sid)) this.#add(connection, candidate);
       if (replaced) {
         this.#early.take(replaced.sid);
-        this.#end(replaced); // its closing takes none of this one's time
+        this.#startClosing(replaced); // the answer does not wait for it
       }
       return sdp;
     } catch (error) {
-      await this.#retire(connection);
+      await this.#close(connection);
       throw error;
     }
   }
 
-  /** Takes its place from a connection that hangs; closing it may hang as well, so that is left to dispose. */
-  #giveUp(connection: Connection): void {
+  /** Drops a connection whose calls do not settle. Closing it may not settle either, so only dispose waits for that. */
+  #abandon(connection: Connection): void {
     if (connection === this.#current) {
       this.#current = undefined;
-      this.#watchdog.disarm();
-      this.#connecting?.[Symbol.dispose]();
+      this.#stopWatching();
     }
-    this.#end(connection);
+    this.#startClosing(connection);
   }
 
-  /** Closes the sockets now, and leaves werift's last timers to be joined by dispose. */
-  async #retire(connection: Connection): Promise<void> {
-    this.#end(connection);
-    await this.#closed(connection.peer.close()).catch(() => {}); // told by #end
+  /** Resolves when the sockets are closed; dispose waits for werift's last timers. */
+  async #close(connection: Connection): Promise<void> {
+    this.#startClosing(connection);
+    await this.#closeInTime(connection.peer.close()).catch(() => {}); // logged by #startClosing
   }
 
-  #end({ settled, peer }: Connection): void {
+  #startClosing({ settled, peer }: Connection): void {
     settled.resolve();
-    const end: Promise<void> = this.#closed(peer[Symbol.asyncDispose]())
-      .catch((error: unknown) => this.#options.log.error("Connection did not close cleanly", error))
-      .finally(() => this.#retired.delete(end));
-    this.#retired.add(end);
+    const end: Promise<void> = this.#closeInTime(peer[Symbol.asyncDispose]())
+      .catch((error: unknown) => this.#options.log.error("connection not closed cleanly", error))
+      .finally(() => this.#closing.delete(end));
+    this.#closing.add(end);
   }
 
-  /** Resolves with `closing`, or rejects when that takes too long. */
-  async #closed(closing: Promise<void>): Promise<void> {
+  /** Settles like `closing`, or rejects at the time limit. */
+  async #closeInTime(closing: Promise<void>): Promise<void> {
     const late = Promise.withResolvers<never>();
-    using _timer = this.#clock.timer(
-      CLOSE_TIMEOUT_MS,
-      () => late.reject(new Error("werift does not close it")),
-    );
+    const error = new Error("Cannot close the connection: werift takes too long");
+    using _timer = this.#clock.timer(CLOSE_TIMEOUT_MS, () => late.reject(error));
     await Promise.race([closing, late.promise]);
   }
 
-  #give(connection: Connection, candidate: string): void {
-    if (!connection.addresses.admits(candidate)) return;
-    connection.peer.connection.addIceCandidate({ candidate, sdpMLineIndex: 0 }).catch((error: unknown) => {
-      const kind = error instanceof Error ? error.name : typeof error;
-      this.#options.log.debug("Candidate not taken", { sid: connection.sid, kind });
-    });
+  #add({ sid, addresses, peer }: Connection, candidate: string): void {
+    if (!addresses.admits(candidate)) return;
+    peer.connection.addIceCandidate({ candidate, sdpMLineIndex: 0 }).catch((error: unknown) =>
+      this.#options.log.debug("candidate refused", { sid, kind: nameOf(error) })
+    );
   }
 
-  /** The hot path: fifty times a second for every speaker. */
+  /** Hot path: 50 packets a second for each speaker. */
   #receive(connection: Connection, received: ReceivedRtp): void {
     if (connection !== this.#current || received.payloadType !== connection.payloadType) return;
     this.#watchdog.fed(received.arrivedMs);
     if (received.payload.length === 0) return; // padding
     this.#inbox.push(received);
-    if (this.#heard) return;
-    this.#heard = true;
-    this.#options.onHeard();
+    if (this.#hasAudio) return;
+    this.#hasAudio = true;
+    this.#options.onAudio();
   }
 
   #awaitConnection(): void {
@@ -381,50 +345,58 @@ export class WebRtcReceiver implements AsyncDisposable {
       isAsking: () => connection?.peer.isAsking ?? false,
       onLate: () => {
         connection?.settled.resolve();
-        this.#trouble(connection?.peer.failure ?? "transport_failed");
+        this.#audioLost(connection?.peer.failure ?? "transport_failed");
       },
     });
   }
 
   #onState(connection: Connection, state: string): void {
-    if (connection === this.#current && state !== "connecting" && state !== "new") {
-      this.#connecting?.[Symbol.dispose]();
-    }
-    if (state === "connected" || state === "failed" || state === "closed") connection.settled.resolve();
-    if (connection === this.#current && state === "connected") {
-      if (this.#audioDue) this.#watchdog.arm();
+    const isConnected = state === "connected";
+    if (isConnected || isOver(state)) connection.settled.resolve();
+    if (connection !== this.#current) return;
+    if (state !== "connecting" && state !== "new") this.#connecting?.[Symbol.dispose]();
+    if (isConnected) {
+      if (this.#expectsAudio) this.#watchdog.arm();
       this.#options.onConnected?.();
     }
-    if (connection !== this.#current || (state !== "failed" && state !== "closed")) return;
+    if (!isOver(state)) return;
     this.#watchdog.disarm();
-    this.#trouble(connection.peer.failure);
+    this.#audioLost(connection.peer.failure);
   }
 
-  /** No state of the connection shows it, and no packet can come any more: the keys are gone with the association. */
+  /** The DTLS association has ended, and its keys with it. werift's connection state does not show that. */
   #onEnded(connection: Connection): void {
     connection.isOver = true;
-    if (connection !== this.#current || !this.#audioDue) return;
+    if (connection !== this.#current || !this.#expectsAudio) return;
     this.#watchdog.disarm();
-    this.#trouble("transport_failed");
+    this.#audioLost("transport_failed");
   }
 
-  #trouble(reason: AudioLoss): void {
-    this.#heard = false;
-    this.#options.onTrouble(reason);
+  #stopWatching(): void {
+    this.#watchdog.disarm();
+    this.#connecting?.[Symbol.dispose]();
+  }
+
+  #audioLost(reason: AudioLoss): void {
+    this.#hasAudio = false;
+    this.#options.onAudioLost(reason);
   }
 }
 
-/** Why there is not one local candidate. */
-function noWay({ portsUsedUp }: Peer): NegotiationError {
-  const [cause, code] = portsUsedUp
-    ? ["every port of MEDIA_PORTS is in use", "no_port"]
-    : areDescriptorsUsedUp()
-    ? ["no file descriptor is left", "no_descriptor"]
-    : ["there is no local address to use", "no_address"];
-  return new NegotiationError(`Cannot answer offer: ${cause}`, { code, retryable: true });
+function isOver(state: string): boolean {
+  return state === "failed" || state === "closed";
 }
 
-function areDescriptorsUsedUp(): boolean {
-  const use = readDescriptors();
-  return use !== undefined && use.open >= use.limit;
+/** All of an error that may be logged or passed on: werift's messages may quote the SDP. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
+
+/** Why no local candidate was gathered. */
+function noCandidate({ portsUsedUp }: Peer): NegotiationError {
+  if (portsUsedUp) return cannotAnswer("every port of MEDIA_PORTS is in use", "no_port");
+  const descriptors = readDescriptors();
+  return descriptors && descriptors.open >= descriptors.limit
+    ? cannotAnswer("no file descriptor is left", "no_descriptor")
+    : cannotAnswer("there is no local address to use", "no_address");
 }

@@ -1,43 +1,39 @@
 /**
- * What stands between the SFU's SDP and werift's (RFC 8866, 8829). werift is shown one audio section and nothing else:
- * it would open data channels, which Talk's publishers have and it cannot decline, and it fails on kinds of media it
- * does not know. The sections it did not see are declined here, with port 0 (RFC 3264, section 6).
+ * Translates between the SFU's SDP and werift's (RFC 8866, 8829). werift gets one audio section only: it would open the
+ * data channels that Talk's publishers offer, cannot decline them, and fails on unknown kinds of media. The other
+ * sections are declined here with port 0 (RFC 3264, section 6).
  *
- * Candidates are looked at as those that come later are: of a name werift would ask multicast DNS, with a socket and a
- * timer nobody closes in time. `end-of-candidates` makes it give up as soon as no pair is left, though the peer may still
- * reach us first (RFC 8863); how long to wait is the receiver's business.
- *
- * Text only: nothing here opens, keeps or logs anything. No SDP leaves in an error.
+ * Candidates are filtered like trickled ones. `end-of-candidates` is removed: with it werift fails as soon as no pair is
+ * left, though the peer may still reach us (RFC 8863). Pure text; no SDP in errors.
  */
 import { LIMITS, NegotiationError } from "../domain/mod.ts";
 import { usableCandidate } from "./candidates.ts";
 
 export interface Offer {
-  /** The session's lines and those of the one audio section, without candidates and what werift must not see. */
+  /** Session lines and the one audio section, without candidates. */
   sdp: string;
-  /** Names the credentials of the other end's ICE; others are an ICE restart. */
+  /** Of the remote ICE credentials; a new one is an ICE restart. */
   ufrag: string;
-  /** Usable ones of the audio, as they go after `a=`. */
+  /** Usable ones of the audio section, without `a=`. */
   candidates: readonly string[];
-  /** Identifies the audio section across re-offers; empty when the offer names none. */
+  /** Identifies the audio section across re-offers; empty when the offer has none. */
   mid: string;
-  /** Whether the SFU says it will send audio now; false while the publisher has taken the audio away. */
+  /** False while the publisher sends no audio. */
   sendsAudio: boolean;
-  /** Media sections as they were offered. */
+  /** Media sections as offered. */
   sections: readonly Section[];
-  /** Which of them is the audio. */
   audioIndex: number;
 }
 
-/** Of a user name fragment and a password (RFC 8839, section 5.4), which each check carries; fingerprints are shorter. */
+/** Of an ICE ufrag and password (RFC 8839, section 5.4), which each check carries; fingerprints are shorter. */
 const CREDENTIAL_CHARS_MAX = 256;
 
 /** Lines from one `m=` to the next. */
 type Section = readonly string[];
 
 /**
- * Finds the audio of an offer: in the section `mid` if given, else in the first that sends any. Throws NegotiationError:
- * `bad_sdp`, `no_audio`.
+ * Finds the audio of an offer: the section `mid` if given, else the first that sends. Throws NegotiationError: `bad_sdp`,
+ * `no_audio`.
  */
 export function readOffer(sdp: string, mid?: string): Offer {
   if (sdp.length > LIMITS.sdpChars) throw badSdp("it is too large");
@@ -50,9 +46,7 @@ export function readOffer(sdp: string, mid?: string): Offer {
   const audio = mid === undefined
     ? sections.find((section) => isAudio(section) && sends(section)) ?? sections.find(isAudio)
     : sections.find((section) => isAudio(section) && midOf(section) === mid);
-  if (!audio) {
-    throw new NegotiationError("Cannot answer offer: it has no audio", { code: "no_audio", retryable: true });
-  }
+  if (!audio) throw cannotAnswer("it has no audio", "no_audio");
   const lines = [...session, ...audio];
   for (const attribute of ["ice-ufrag", "ice-pwd", "fingerprint"]) {
     const prefix = `a=${attribute}:`;
@@ -64,7 +58,7 @@ export function readOffer(sdp: string, mid?: string): Offer {
   }
   return {
     sdp: joined(lines.filter((line) => line !== "a=end-of-candidates" && !isCandidate(line))),
-    // The audio's own come last, and count.
+    // The audio section's own comes last and takes precedence.
     ufrag: lines.findLast((line) => line.startsWith("a=ice-ufrag:")) ?? "",
     candidates: audio.filter(isCandidate).flatMap((line) => {
       const usable = usableCandidate({ candidate: line.slice("a=".length) });
@@ -77,7 +71,7 @@ export function readOffer(sdp: string, mid?: string): Offer {
   };
 }
 
-/** werift's answer to `offer.sdp` as the answer to the whole offer. */
+/** The answer to the whole offer from werift's answer to `offer.sdp`. */
 export function completeAnswer(offer: Offer, answer: string): string {
   const { session, sections: [audio] } = split(answer);
   return joined([
@@ -86,7 +80,7 @@ export function completeAnswer(offer: Offer, answer: string): string {
   ]);
 }
 
-/** Payload type of Opus in an answer that accepts audio. Throws NegotiationError `no_opus` when it was declined. */
+/** Payload type of Opus in an answer. Throws NegotiationError `no_opus` when the audio was declined. */
 export function opusPayloadType(answer: string): number {
   for (const section of split(answer).sections) {
     if (portOf(section) === 0) continue;
@@ -95,15 +89,14 @@ export function opusPayloadType(answer: string): number {
       if (rtpmap) return Number(rtpmap[1]);
     }
   }
-  throw new NegotiationError("Cannot answer offer: it has no Opus we could accept", {
-    code: "no_opus",
-    retryable: true,
-  });
+  throw cannotAnswer("it has no Opus that can be accepted", "no_opus");
 }
 
-function badSdp(cause: string): NegotiationError {
-  return new NegotiationError(`Cannot answer offer: ${cause}`, { code: "bad_sdp", retryable: false });
+export function cannotAnswer(cause: string, code: string, retryable = true): NegotiationError {
+  return new NegotiationError(`Cannot answer offer: ${cause}`, { code, retryable });
 }
+
+const badSdp = (cause: string) => cannotAnswer(cause, "bad_sdp", false);
 
 function declined(section: Section): string[] {
   const mid = midOf(section);

@@ -110,8 +110,8 @@ export class CallClient implements AsyncDisposable {
       log: this.log,
       meter: this.meter,
       rtpSilenceMs: RTP_SILENCE_MS,
-      onHeard: () => {},
-      onTrouble: () => {
+      onAudio: () => {},
+      onAudioLost: () => {
         this.fellSilent = true;
         this.#changed();
       },

@@ -17,8 +17,8 @@ const openReceiver = (meter = new FakeMeter()) =>
     ledger: new AudioLedger(),
     log: new FakeLog(),
     meter,
-    onTrouble: () => {},
-    onHeard: () => {},
+    onAudioLost: () => {},
+    onAudio: () => {},
     network: { interfaceAddresses: ["127.0.0.1"] },
   });
 

@@ -44,9 +44,9 @@ class Ears implements AsyncDisposable {
       ledger: this.ledger,
       log: this.log,
       meter: this.meter,
-      onTrouble: (reason) => this.#told(() => this.troubles.push(reason)),
+      onAudioLost: (reason) => this.#told(() => this.troubles.push(reason)),
       onConnected: () => this.#told(() => this.connected.push(this.heard)),
-      onHeard: () => this.#told(() => this.heard++),
+      onAudio: () => this.#told(() => this.heard++),
       network: { interfaceAddresses: ["127.0.0.1"] },
       ...options,
     });

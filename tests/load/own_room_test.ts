@@ -23,8 +23,8 @@ function openReceiver(meter = new FakeMeter()) {
     ledger: new AudioLedger(),
     log: new FakeLog(),
     meter,
-    onTrouble: () => {},
-    onHeard: () => {},
+    onAudioLost: () => {},
+    onAudio: () => {},
     network: { interfaceAddresses: [HOST] },
   });
 }

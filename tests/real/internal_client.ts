@@ -56,9 +56,9 @@ export class InternalClient implements AsyncDisposable {
       ledger: new AudioLedger(),
       log: new FakeLog(),
       meter: this.meter,
-      onTrouble: (reason) => this.troubles.push(reason),
+      onAudioLost: (reason) => this.troubles.push(reason),
       network,
-      onHeard: () => {},
+      onAudio: () => {},
       clock,
     });
     this.#socket = new WebSocket(`${hpbUrl.replace(/^http/, "ws")}/spreed`);

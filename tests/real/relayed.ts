@@ -26,8 +26,8 @@ export class Ears implements AsyncDisposable {
       ledger: new AudioLedger(),
       log: this.log,
       meter: new FakeMeter(),
-      onTrouble: this.trouble.resolve,
-      onHeard: () => this.heard++,
+      onAudioLost: this.trouble.resolve,
+      onAudio: () => this.heard++,
       network: { interfaceAddresses: ["127.0.0.1"] },
       ...options,
     });

@@ -63,8 +63,8 @@ async function answer(list: Offers): Promise<void> {
     ledger: new AudioLedger(),
     log,
     meter: new FakeMeter(),
-    onTrouble: () => {},
-    onHeard: () => {},
+    onAudioLost: () => {},
+    onAudio: () => {},
     network: { interfaceAddresses: ["127.0.0.1"] },
   });
   for (const { sdp, sid, candidate } of list) {
