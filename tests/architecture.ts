@@ -35,7 +35,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   translation: { modules: ["domain", "flow"], packages: ["zod"] },
   webrtc: {
     modules: ["domain", "flow"],
-    packages: ["werift", "node:buffer", "node:crypto", "node:dns/promises", "node:net"],
+    packages: ["werift", "node:buffer", "node:crypto", "node:dns/promises", "node:net", "node:zlib"],
   },
   speakers: {
     modules: ["domain", "flow", "audio", "captioning", "stt", "webrtc"],
