@@ -14,12 +14,12 @@ Deno.test("IPv4, IPv6 and relayed candidates are usable", () => {
   ) assert.equal(usableCandidate({ candidate, sdpMid: "", sdpMLineIndex: 7 }), candidate);
 });
 
-Deno.test("An address of IPv6 is written as the kernel does", () => {
+Deno.test("An IPv6 address is written as the kernel does", () => {
   const written = (address: string) => `candidate:1 1 udp 1 ${address} 20000 typ host`;
   assert.equal(usableCandidate({ candidate: written("2001:DB8:0:0:0:0:0:7") }), written("2001:db8::7"));
 });
 
-Deno.test("Names, TCP, the end of candidates and text that is none are not", () => {
+Deno.test("Names, TCP, the end of candidates and malformed candidates are not usable", () => {
   for (
     const candidate of [
       "",
@@ -39,7 +39,7 @@ Deno.test("Names, TCP, the end of candidates and text that is none are not", () 
   ) assert.equal(usableCandidate({ candidate }), undefined, candidate);
 });
 
-Deno.test("Addresses that are nobody's own are not, nor ports that are none", () => {
+Deno.test("Addresses that are not unicast, and invalid ports, are not usable", () => {
   const of = (address: string, port = "20000") =>
     usableCandidate({ candidate: `candidate:1 1 udp 1 ${address} ${port} typ host` });
   for (
@@ -61,7 +61,7 @@ Deno.test("Addresses that are nobody's own are not, nor ports that are none", ()
   assert.equal(of("192.0.2.7", "65536"), undefined);
 });
 
-Deno.test("Sixteen addresses of a peer are checked, of an offer and after it, and again after an ICE restart", () => {
+Deno.test("Sixteen addresses of a peer are checked, from its offer and after it, and again after an ICE restart", () => {
   const candidates = (first: number, count: number) =>
     Array.from({ length: count }, (_, i) => `candidate:1 1 udp 1 192.0.2.${first + i} 20000 typ host`);
   const checked = (sdp: string) => sdp.split("\r\n").filter((line) => line.startsWith("a=candidate:")).length;
@@ -75,12 +75,12 @@ Deno.test("Sixteen addresses of a peer are checked, of an offer and after it, an
     false,
     false,
   ]);
-  assert.equal(checked(offer("u", candidates(1, 2))), 2, "those it has go on");
+  assert.equal(checked(offer("u", candidates(1, 2))), 2, "known ones stay admitted");
   assert.equal(checked(offer("u", candidates(100, 1))), 0);
   assert.equal(checked(offer("v", candidates(100, 100))), 16);
 });
 
-Deno.test("Early candidates wait by sid, in order, and are handed out once", () => {
+Deno.test("Early candidates wait by sid, in order, and are returned once", () => {
   const early = new EarlyCandidates();
   for (const [sid, candidate] of [["a", "1"], ["b", "2"], ["a", "3"]]) early.add(sid, candidate);
   assert.deepEqual(early.take("a"), ["1", "3"]);
@@ -88,7 +88,7 @@ Deno.test("Early candidates wait by sid, in order, and are handed out once", () 
   assert.deepEqual(early.take("b"), ["2"]);
 });
 
-Deno.test("Too many early candidates push out the oldest, whosever they are", () => {
+Deno.test("Too many early candidates drop the oldest, of any sid", () => {
   const early = new EarlyCandidates();
   early.add("old", "first");
   for (let count = 0; count < LIMITS.earlyCandidates; count++) early.add("new", `${count}`);

@@ -10,7 +10,7 @@ import type { Clock } from "../domain/mod.ts";
 export interface ConnectDeadlineOptions {
   clock: Clock;
   /** Whether a TURN allocation is pending, so that the missing relay may still come. */
-  isAsking: () => boolean;
+  isAllocating: () => boolean;
   onLate: () => void;
 }
 
@@ -20,8 +20,8 @@ const FIRST_STEP_MS = 3_000;
 const STEP_MS = 2_000;
 /** A DTLS flight and its response, lost once and retransmitted. */
 const ROUND_TRIPS = 4;
-/** Between two looks at `isAsking`; allocations end within their own limit. */
-const LOOK_MS = 500;
+/** Interval of polling `isAllocating`; allocations end within their own limit. */
+const POLL_MS = 500;
 /** Limit of connecting, with any progress. */
 const TOTAL_MS = 15_000;
 
@@ -49,10 +49,10 @@ export class ConnectDeadline implements Disposable {
   }
 
   #wait(ms: number): void {
-    const { clock, isAsking, onLate } = this.#options;
+    const { clock, isAllocating, onLate } = this.#options;
     this.#timer?.[Symbol.dispose]();
     this.#timer = clock.timer(Math.max(0, Math.min(ms, this.#endMs - clock.now())), () => {
-      if (isAsking() && clock.now() < this.#endMs) return this.#wait(LOOK_MS);
+      if (isAllocating() && clock.now() < this.#endMs) return this.#wait(POLL_MS);
       this.#timer = undefined;
       onLate();
     });

@@ -54,7 +54,7 @@ export class Gatherer {
   readonly #used = new Set<unknown>();
   readonly #abort = new AbortController();
   /** Pending TURN allocations. */
-  #asked = 0;
+  #allocating = 0;
   #started = false;
   /** Whether the local description is made. */
   #described = false;
@@ -70,8 +70,8 @@ export class Gatherer {
   }
 
   /** Whether a TURN allocation is pending. */
-  get isAsking(): boolean {
-    return this.#asked > 0;
+  get isAllocating(): boolean {
+    return this.#allocating > 0;
   }
 
   /** Ends gathering at once. */
@@ -117,7 +117,10 @@ export class Gatherer {
     const isUsed = (protocol: unknown) => protocol === nominated || this.#used.has(protocol);
     const unused = [...this.#relays].filter((relay) => !isUsed(relay));
     await Promise.all(unused.map((relay) => this.#remove(relay)));
-    const carriers = new Set([...this.#relays].map(({ turn: { transport } }) => carrierOf(transport)));
+    // Sockets that TURN allocations use.
+    const carriers = new Set<unknown>(
+      [...this.#relays].map(({ turn: { transport } }) => transport instanceof TurnSocket && transport.socket),
+    );
     const idle = [...this.#sockets].filter((socket) => !isUsed(socket) && !carriers.has(transportOf(socket)));
     await Promise.all(idle.map((socket) => this.#remove(socket)));
   }
@@ -203,7 +206,7 @@ export class Gatherer {
   async #relay(server: TurnServer, index: number): Promise<boolean> {
     const ice = this.#ice;
     const { signal } = this.#abort;
-    this.#asked++;
+    this.#allocating++;
     try {
       // One socket of each family is enough.
       const sockets = [4, 6].flatMap((family) =>
@@ -229,7 +232,7 @@ export class Gatherer {
     } catch {
       return false; // Another server may respond, and a connection without a relay may do.
     } finally {
-      this.#asked--;
+      this.#allocating--;
     }
   }
 
@@ -275,9 +278,4 @@ function transportOf({ transport }: StunProtocol): DatagramTransport {
     throw new TypeError("Cannot gather: werift made the socket; import udp.ts");
   }
   return socket;
-}
-
-/** ICE's socket that a TURN allocation uses, if any. */
-function carrierOf(transport: unknown): DatagramTransport | undefined {
-  return transport instanceof TurnSocket ? transport.socket : undefined;
 }

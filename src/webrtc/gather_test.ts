@@ -1,4 +1,4 @@
-/** What a connection opens, between two werift peers on loopback. tests/real/turn_test.ts has real relays. */
+/** Sockets and candidates, between two werift peers on loopback. tests/real/turn_test.ts has real relays. */
 import assert from "@std/assert";
 import type { Connection } from "werift";
 import { FakeClock } from "../../tests/fakes/clock.ts";
@@ -22,7 +22,7 @@ const open = (options: Partial<PeerOptions> = {}) =>
 async function connect(offerer: Peer, answerer: Peer): Promise<void> {
   const connected = [offerer, answerer].map(({ connection }) => {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error("It does not connect")), DEADLINE_MS);
+    const timer = setTimeout(() => reject(new Error("Not connected in time")), DEADLINE_MS);
     connection.connectionStateChange.subscribe((state) => {
       if (state === "connected") resolve();
     });
@@ -45,7 +45,7 @@ const candidatesOf = (sdp: string) =>
   [...sdp.matchAll(/a=candidate:\S+ 1 udp (\d+) (\S+) (\d+) typ (\S+)/g)]
     .map(([, priority, address, port, type]) => ({ priority: Number(priority), address, port, type }));
 
-Deno.test("By itself a connection opens one socket for each family this machine has", {
+Deno.test("By default a connection opens one socket for each address family of this machine", {
   ignore: localSockets({}).length === 0,
 }, async () => {
   await using offerer = open();
@@ -62,7 +62,7 @@ Deno.test("By itself a connection opens one socket for each family this machine 
 });
 
 for (const address of ["127.0.0.1", "::1"]) {
-  Deno.test(`An SFU that has ${address} alone is connected, and then that socket alone is left`, {
+  Deno.test(`An SFU with only ${address} is connected, and then only that socket stays open`, {
     ignore: address === "::1" && !hasIpv6,
   }, async () => {
     const clock = new FakeClock();
@@ -78,7 +78,7 @@ for (const address of ["127.0.0.1", "::1"]) {
   });
 }
 
-Deno.test("A connection that keeps one socket can be restarted, and names that one again", {
+Deno.test("A connection with one socket left can be restarted, and signals that one again", {
   ignore: !hasIpv6,
 }, async () => {
   const clock = new FakeClock();
@@ -100,11 +100,11 @@ Deno.test("A connection that keeps one socket can be restarted, and names that o
   while (!ice.nominated && performance.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  assert.ok(ice.nominated, "a pair is found again");
+  assert.ok(ice.nominated, "a pair is nominated again");
   assert.deepEqual(socketsOf(answerer), [4]);
 });
 
-Deno.test("A socket that media comes to stays, though another was chosen", async () => {
+Deno.test("A socket that receives media stays open, although another was nominated", async () => {
   const clock = new FakeClock();
   await using offerer = open();
   await using answerer = open({ network: { interfaceAddresses: ["127.0.0.1", "127.0.0.2"] }, clock });
@@ -118,7 +118,7 @@ Deno.test("A socket that media comes to stays, though another was chosen", async
 });
 
 Deno.test(
-  "Ports of the range are shared by both families, and given back",
+  "Ports of the range are shared by both families, and freed",
   { ignore: !hasIpv6 },
   async () => {
     using ports = ClaimedPorts.claim();
@@ -140,7 +140,7 @@ Deno.test(
   },
 );
 
-/** Sockets close in turns of their own. */
+/** Sockets close in later turns of the event loop. */
 async function until(holds: () => boolean): Promise<void> {
   for (let turn = 0; turn < 1_000 && !holds(); turn++) await new Promise((resolve) => setTimeout(resolve));
 }

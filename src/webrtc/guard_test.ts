@@ -1,4 +1,4 @@
-/** Between two werift peers on loopback, with somebody who knows their ports, and may know more. */
+/** Between two werift peers on loopback, with an attacker who knows their ports, and may know more. */
 import assert from "@std/assert";
 import { Buffer } from "node:buffer";
 import { createSocket, type Socket } from "node:dgram";
@@ -23,26 +23,26 @@ import type { Address } from "./udp_socket.ts";
 const DEADLINE_MS = 15_000;
 const SSRC = 77;
 
-/** The sender offers, so it is the server of the handshake; the listener answers. */
+/** The sender offers, so it is the DTLS server; the receiver answers. */
 class Pair implements AsyncDisposable {
   readonly refused = new Map<DatagramRefusal, number>();
-  /** Ends of the association that the listener was told of. */
+  /** Ends of the association reported to the receiver. */
   ends = 0;
   readonly sender: Peer;
-  readonly listener: Peer;
+  readonly receiver: Peer;
   #packets = 0;
   #sent = 0;
-  #look = () => {};
+  #onPacket = () => {};
 
   constructor() {
     this.sender = this.#open(false);
-    this.listener = this.#open(true);
+    this.receiver = this.#open(true);
   }
 
   static async connect(prepare: (pair: Pair) => Promise<void> | void = () => {}): Promise<Pair> {
     const pair = new Pair();
     pair.sender.connection.addTransceiver("audio", { direction: "sendonly" });
-    const connected = [pair.sender, pair.listener].map(({ connection }) =>
+    const connected = [pair.sender, pair.receiver].map(({ connection }) =>
       new Promise<void>((resolve) =>
         connection.connectionStateChange.subscribe((state) => {
           if (state === "connected") resolve();
@@ -54,12 +54,12 @@ class Pair implements AsyncDisposable {
     return pair;
   }
 
-  /** `between` the answer and what comes of it. */
+  /** Runs `between` after the answer is made and before it is applied. */
   async negotiate(between: () => Promise<void> | void = () => {}): Promise<void> {
-    const { sender, listener } = this;
+    const { sender, receiver } = this;
     const offer = await sender.setLocal(await sender.connection.createOffer());
-    await listener.connection.setRemoteDescription({ type: "offer", sdp: offer });
-    const answer = await listener.setLocal(await listener.connection.createAnswer());
+    await receiver.connection.setRemoteDescription({ type: "offer", sdp: offer });
+    const answer = await receiver.setLocal(await receiver.connection.createAnswer());
     await between();
     await sender.setRemoteAnswer(answer);
   }
@@ -68,17 +68,17 @@ class Pair implements AsyncDisposable {
     return this.sender.connection.dtlsTransports[0];
   }
 
-  get listening(): RTCDtlsTransport {
-    return this.listener.connection.dtlsTransports[0];
+  get receiving(): RTCDtlsTransport {
+    return this.receiver.connection.dtlsTransports[0];
   }
 
   get ice(): Connection {
-    return iceOf(this.listening);
+    return iceOf(this.receiving);
   }
 
-  /** Where the listener's socket is. */
+  /** Of the receiver's socket. */
   get address(): Address {
-    return socketOf(this.listening).address_;
+    return socketOf(this.receiving).address_;
   }
 
   count(reason: DatagramRefusal): number {
@@ -86,10 +86,10 @@ class Pair implements AsyncDisposable {
   }
 
   /** Sends packets, each of which has to be received. */
-  async speak(packets = 10): Promise<void> {
+  async sendAudio(packets = 10): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const wanted = this.#packets + packets;
-    this.#look = () => {
+    this.#onPacket = () => {
       if (this.#packets >= wanted) resolve();
     };
     for (let sent = 0; sent < packets; sent++) {
@@ -97,52 +97,52 @@ class Pair implements AsyncDisposable {
       await this.sending.sendRtp(Buffer.of(1), header);
     }
     const timer = setTimeout(
-      () => reject(new Error(`${wanted - this.#packets} packets of ${packets} are lost`)),
+      () => reject(new Error(`${wanted - this.#packets} of ${packets} packets lost`)),
       2_000,
     );
     await promise.finally(() => clearTimeout(timer));
   }
 
-  /** From the sender's own address, as somebody could who writes it into his datagrams. */
+  /** From the sender's own address, as an attacker who spoofs it could. */
   async sendAsSender(datagram: Uint8Array): Promise<void> {
     const pair = iceOf(this.sending).nominated ?? assert.fail("no pair");
     await pair.protocol.sendData(Buffer.from(datagram), pair.remoteAddr);
   }
 
-  /** Resolves when what is there has been looked at: a packet comes through. */
+  /** Resolves when waiting datagrams are handled: a packet is received. */
   async drain(): Promise<void> {
     for (;;) {
       try {
-        return await this.speak(1);
+        return await this.sendAudio(1);
       } catch {
-        // There was no place for it.
+        // The socket's buffer was full.
       }
     }
   }
 
-  /** Resolves when so many datagrams were refused for a reason. */
+  /** Resolves when `count` datagrams were refused for a reason. */
   async until(reason: DatagramRefusal, count: number): Promise<void> {
     await eventually(() => this.count(reason) >= count, () => `${this.count(reason)} of ${count} ${reason}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.sender[Symbol.asyncDispose](), this.listener[Symbol.asyncDispose]()]);
+    await Promise.all([this.sender[Symbol.asyncDispose](), this.receiver[Symbol.asyncDispose]()]);
   }
 
-  #open(isListener: boolean): Peer {
+  #open(isReceiver: boolean): Peer {
     return new Peer({
       iceServers: [],
       network: { interfaceAddresses: ["127.0.0.1"] },
       codecs: { audio: [opusCodec()], video: [] },
       onRtp: () => {
         this.#packets++;
-        this.#look();
+        this.#onPacket();
       },
       onDatagramRefused: (reason, count = 1) => {
-        if (isListener) this.refused.set(reason, this.count(reason) + count);
+        if (isReceiver) this.refused.set(reason, this.count(reason) + count);
       },
       onEnded: () => {
-        if (isListener) this.ends++;
+        if (isReceiver) this.ends++;
       },
     });
   }
@@ -159,12 +159,12 @@ function socketOf(transport: RTCDtlsTransport): { transport: DatagramTransport; 
 
 async function eventually(holds: () => boolean, what: () => string): Promise<void> {
   for (const endMs = performance.now() + DEADLINE_MS; !holds();) {
-    if (performance.now() > endMs) throw new Error(`Waited in vain: ${what()}`);
-    await new Promise((look) => setTimeout(look, 5));
+    if (performance.now() > endMs) throw new Error(`Timed out waiting for ${what()}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
-/** Somebody with a socket of his own. */
+/** An attacker with a socket of its own. */
 class Stranger implements AsyncDisposable {
   readonly answers: Buffer[] = [];
 
@@ -187,13 +187,13 @@ class Stranger implements AsyncDisposable {
   }
 }
 
-/** As many long datagrams as a socket's buffer has a place for. */
+/** As many long datagrams as fit in a socket's buffer. */
 const LOT = 25;
 
 const fromHex = (text: string) => Uint8Array.from(Buffer.from(text, "hex"));
 const DTLS_HEADER = "fefd0000000000000000";
 
-/** Each closed werift's association, whoever it came from. */
+/** Each closed werift's association, whoever sent it. */
 const ENDINGS = {
   "an unknown content type": fromHex(`19${DTLS_HEADER}0000`),
   "a close_notify that is not encrypted": fromHex(`15${DTLS_HEADER}00020100`),
@@ -202,22 +202,22 @@ const ENDINGS = {
 };
 
 for (const [what, datagram] of Object.entries(ENDINGS)) {
-  Deno.test(`${what} deafens nobody, from a stranger or in the peer's name`, async () => {
+  Deno.test(`${what} ends no association, from a stranger or a spoofed address`, async () => {
     await using pair = await Pair.connect();
     await using stranger = await Stranger.bind();
-    await pair.speak();
+    await pair.sendAudio();
     await stranger.send(datagram, pair.address);
     await pair.sendAsSender(datagram);
-    await pair.speak();
-    assert.equal(pair.listening.state, "connected");
+    await pair.sendAudio();
+    assert.equal(pair.receiving.state, "connected");
     assert.equal(pair.ends, 0);
     assert.equal(pair.count("dtls_stranger"), 1);
-    const inItsName = ["dtls_malformed", "dtls_unprotected", "dtls_forged"] as const;
-    assert.equal(inItsName.reduce((sum, reason) => sum + pair.count(reason), 0), 1);
+    const spoofed = ["dtls_malformed", "dtls_unprotected", "dtls_forged"] as const;
+    assert.equal(spoofed.reduce((sum, reason) => sum + pair.count(reason), 0), 1);
   });
 }
 
-/** A check as ICE makes them; signed if there is a password. */
+/** A connectivity check, signed if there is a password. */
 function check({ ufrag, password, nominates = true, id }: {
   ufrag?: string;
   password?: string;
@@ -232,7 +232,7 @@ function check({ ufrag, password, nominates = true, id }: {
   return message.addFingerprint().bytes;
 }
 
-Deno.test("Checks that nobody signed get no answer, and nothing is remembered of 2,000 who send them", async () => {
+Deno.test("Unsigned checks get no response, and 2,000 senders of them leave no state", async () => {
   await using pair = await Pair.connect();
   const { localUsername: ufrag, nominated } = pair.ice;
   const answers: Buffer[] = [];
@@ -245,16 +245,16 @@ Deno.test("Checks that nobody signed get no answer, and nothing is remembered of
   }
   await using last = await Stranger.bind();
   for (const datagram of datagrams) await last.send(datagram, pair.address);
-  await pair.speak();
+  await pair.sendAudio();
   assert.deepEqual([...answers, ...last.answers], []);
   assert.deepEqual(pair.ice.remoteCandidates.map(({ type }) => type), ["host"]);
   assert.equal(pair.ice.candidatePairs.length, 1);
   assert.equal(pair.ice.nominated, nominated);
-  // So many, and then the kernel drops them.
+  // After the first ones the kernel drops them.
   assert.ok(pair.count("stun_unauthenticated") > 50);
 });
 
-Deno.test("Nobody is nominated, and no role changes, before the peer has come", async () => {
+Deno.test("Before the peer's first check no stranger is nominated, and no role changes", async () => {
   await using stranger = await Stranger.bind();
   await using pair = await Pair.connect(async (early) => {
     const { localUsername: ufrag } = early.ice;
@@ -268,24 +268,24 @@ Deno.test("Nobody is nominated, and no role changes, before the peer has come", 
   });
   assert.deepEqual(stranger.answers, []);
   assert.deepEqual(pair.ice.remoteCandidates.map(({ type }) => type), ["host"]);
-  await pair.speak();
+  await pair.sendAudio();
 });
 
-Deno.test("Who repeats a check of the peer's from many addresses is remembered sixteen times", async () => {
+Deno.test("A check of the peer's replayed from many addresses adds sixteen candidates", async () => {
   await using pair = await Pair.connect();
   const { localUsername: ufrag, localPassword: password } = pair.ice;
-  const heard = check({ ufrag, password, nominates: false, id: Buffer.alloc(12, 7) });
+  const replayed = check({ ufrag, password, nominates: false, id: Buffer.alloc(12, 7) });
   for (let i = 0; i < 40; i++) {
     await using stranger = await Stranger.bind(`127.2.0.${i}`);
-    await stranger.send(heard, pair.address);
+    await stranger.send(replayed, pair.address);
   }
   await pair.until("stun_too_many", 24);
-  await pair.speak();
+  await pair.sendAudio();
   assert.equal(pair.ice.remoteCandidates.filter(({ type }) => type === "prflx").length, 16);
   assert.equal(pair.ice.candidatePairs.length, 17);
 });
 
-Deno.test("An answer that nobody asked for, or that another gives, is none", async () => {
+Deno.test("A STUN response without a request, or from another address, is refused", async () => {
   await using pair = await Pair.connect();
   await using stranger = await Stranger.bind();
   const { localPassword } = pair.ice;
@@ -295,10 +295,10 @@ Deno.test("An answer that nobody asked for, or that another gives, is none", asy
   await stranger.send(answer.bytes, pair.address);
   await pair.sendAsSender(answer.bytes);
   await pair.until("stun_unasked", 2);
-  await pair.speak();
+  await pair.sendAudio();
 });
 
-/** A part of a Certificate of 16,000 bytes that never becomes whole. */
+/** A fragment of a Certificate of 16,000 bytes that is never complete. */
 function fragment(offset: number, bytes = 1_000): Uint8Array {
   const header = Buffer.alloc(25);
   header.set(fromHex(`16${DTLS_HEADER}`));
@@ -320,13 +320,13 @@ function bufferedBytes({ dtls }: RTCDtlsTransport): number {
   return fragments.reduce((sum, each) => sum + each.fragment.length, 0);
 }
 
-Deno.test("Of fragments 64 KB are kept while keys are agreed on, and nothing of a stranger's", async () => {
+Deno.test("During the handshake 64 KB of fragments are buffered, and none of a stranger", async () => {
   await using pair = new Pair();
   pair.sender.connection.addTransceiver("audio", { direction: "sendonly" });
   await using stranger = await Stranger.bind();
   const greeted = Promise.withResolvers<void>();
   await pair.negotiate(() => {
-    pair.sending.start = () => Promise.resolve(); // it never answers
+    pair.sending.start = () => Promise.resolve(); // never responds
     iceOf(pair.sending).onData.subscribe(() => greeted.resolve());
   });
   await greeted.promise;
@@ -334,19 +334,19 @@ Deno.test("Of fragments 64 KB are kept while keys are agreed on, and nothing of 
     await stranger.send(fragment(1_000 * (i % 15)), pair.address);
     if (i % LOT === 0) await pair.until("dtls_stranger", i);
   }
-  assert.equal(bufferedBytes(pair.listening), 0);
+  assert.equal(bufferedBytes(pair.receiving), 0);
   for (let i = 1; i <= 300; i++) {
     await pair.sendAsSender(fragment(1_000 * (i % 15)));
     if (i > 100 && i % LOT === 0) await pair.until("dtls_too_much", i - 64);
     else if (i % LOT === 0) {
-      await eventually(() => bufferedBytes(pair.listening) >= Math.min(i, 64) * 1_000, () => `${i}`);
+      await eventually(() => bufferedBytes(pair.receiving) >= Math.min(i, 64) * 1_000, () => `${i}`);
     }
   }
-  const bytes = bufferedBytes(pair.listening);
-  assert.ok(bytes > 60_000 && bytes <= 65_536, `${bytes} bytes are kept`);
+  const bytes = bufferedBytes(pair.receiving);
+  assert.ok(bytes > 60_000 && bytes <= 65_536, `${bytes} bytes are buffered`);
 });
 
-Deno.test("What comes by a relay is judged as well", async () => {
+Deno.test("Datagrams from a relay are filtered too", async () => {
   await using pair = await Pair.connect();
   const turn = { onData: new Event<[Buffer, Address]>(), transactions: {}, close: () => Promise.resolve() };
   const relay = new StunOverTurnProtocol(turn as unknown as TurnProtocol);
@@ -363,7 +363,7 @@ Deno.test("What comes by a relay is judged as well", async () => {
     [pair.count("dtls_stranger"), pair.count("stun_unauthenticated"), pair.count("unknown_protocol")],
     [4, 1, 1],
   );
-  // An SFU may send on any pair that is valid; there are keys.
+  // An SFU may send on any valid pair; this is after the handshake.
   const { nominated = assert.fail("no pair") } = pair.ice;
   turn.onData.execute(Buffer.from(fragment(0)), nominated.remoteAddr);
   assert.equal(pair.count("dtls_unprotected"), 1);
@@ -374,7 +374,7 @@ Deno.test("What comes by a relay is judged as well", async () => {
   assert.deepEqual(passed, ["a check"]);
 });
 
-Deno.test("Of fragments nothing is kept once there are keys", async () => {
+Deno.test("After the handshake no fragment is buffered", async () => {
   await using pair = await Pair.connect();
   await using stranger = await Stranger.bind();
   for (let i = 1; i <= 300; i++) {
@@ -383,23 +383,23 @@ Deno.test("Of fragments nothing is kept once there are keys", async () => {
     if (i % LOT !== 0) continue;
     await pair.until("dtls_stranger", i);
     await pair.until("dtls_unprotected", i);
-    await pair.speak();
+    await pair.sendAudio();
   }
-  assert.equal(bufferedBytes(pair.listening), 0);
-  assert.equal(pair.listening.state, "connected");
+  assert.equal(bufferedBytes(pair.receiving), 0);
+  assert.equal(pair.receiving.state, "connected");
 });
 
 for (const [what, content] of Object.entries({ "close_notify": CLOSE_NOTIFY, "fatal alert": [2, 20] })) {
-  Deno.test(`A ${what} of the peer's ends the association at once, and is told once`, async () => {
+  Deno.test(`A ${what} of the peer's ends the association at once, and is reported once`, async () => {
     await using pair = await Pair.connect();
     await using stranger = await Stranger.bind();
-    await pair.speak();
+    await pair.sendAudio();
     const alert = dtlsRecord(pair.sending, ALERT, content);
     const tampered = alert.slice();
     tampered[20] ^= 1;
     await pair.sendAsSender(tampered);
     await stranger.send(alert, pair.address);
-    await pair.speak();
+    await pair.sendAudio();
     assert.deepEqual([pair.count("dtls_forged"), pair.count("dtls_stranger")], [1, 1]);
     for (let i = 0; i < 3; i++) await pair.sendAsSender(alert);
     await eventually(() => pair.ends > 0, () => "the end");
@@ -408,24 +408,24 @@ for (const [what, content] of Object.entries({ "close_notify": CLOSE_NOTIFY, "fa
   });
 }
 
-Deno.test("A warning that is no goodbye, and an encrypted ServerHello, change nothing", async () => {
+Deno.test("A warning other than close_notify, and an encrypted ServerHello, change nothing", async () => {
   await using pair = await Pair.connect();
   await pair.sendAsSender(dtlsRecord(pair.sending, ALERT, [1, 100]));
   await pair.sendAsSender(dtlsRecord(pair.sending, HANDSHAKE, [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
-  await pair.speak();
+  await pair.sendAudio();
   assert.deepEqual([pair.ends, pair.count("dtls_unexpected")], [0, 2]);
 });
 
-Deno.test("Closing a connection ourselves is no end that is told", async () => {
+Deno.test("Closing a connection ourselves is not reported as its end", async () => {
   const pair = await Pair.connect();
   await pair[Symbol.asyncDispose]();
   assert.equal(pair.ends, 0);
 });
 
-Deno.test("A client's last flight is taken in one datagram too", async () => {
+Deno.test("A client's last flight is accepted in one datagram too", async () => {
   let joined = 0;
   await using pair = await Pair.connect((early) => {
-    const { transport } = socketOf(early.listening);
+    const { transport } = socketOf(early.receiving);
     const { send } = transport;
     let flight: Uint8Array[] = [];
     Object.assign(transport, {
@@ -442,10 +442,10 @@ Deno.test("A client's last flight is taken in one datagram too", async () => {
     });
   });
   assert.equal(joined, 5, "Certificate, ClientKeyExchange, CertificateVerify, ChangeCipherSpec, Finished");
-  await pair.speak();
+  await pair.sendAudio();
 });
 
-Deno.test("A server whose last flight was lost sends it again, and takes up no other handshake", async () => {
+Deno.test("A server whose last flight was lost retransmits it, and starts no other handshake", async () => {
   const flight: Buffer[] = [];
   await using pair = await Pair.connect((early) => {
     const { transport } = socketOf(early.sending);
@@ -456,8 +456,8 @@ Deno.test("A server whose last flight was lost sends it again, and takes up no o
     };
   });
   const isFinished = (datagram: Buffer) => datagram[0] === 22 && datagram[4] === 1;
-  assert.ok(flight.some(isFinished), "the client's Finished came");
-  const { transport } = socketOf(pair.listening);
+  assert.ok(flight.some(isFinished), "the client's Finished was received");
+  const { transport } = socketOf(pair.receiving);
   const again: number[] = [];
   const { admit } = transport;
   transport.admit = (datagram, from) => {
@@ -469,24 +469,24 @@ Deno.test("A server whose last flight was lost sends it again, and takes up no o
   await eventually(() => again.length >= 2, () => "the last flight");
   assert.deepEqual(again, [20, 22], "ChangeCipherSpec and Finished");
   assert.equal(pair.sending.state, "connected");
-  await pair.speak();
+  await pair.sendAudio();
 });
 
-Deno.test("After an ICE restart the peer is known by its new name, and speech goes on", async () => {
+Deno.test("After an ICE restart the peer uses the new credentials, and audio continues", async () => {
   await using pair = await Pair.connect();
-  await pair.speak();
+  await pair.sendAudio();
   const before = pair.ice.localUsername;
   pair.sender.connection.restartIce();
   await pair.negotiate();
   assert.notEqual(pair.ice.localUsername, before);
   await eventually(() => iceOf(pair.sending).nominated !== undefined, () => "a nominated pair");
-  await pair.speak();
+  await pair.sendAudio();
   assert.equal(pair.count("stun_unauthenticated"), 0);
   await pair.sendAsSender(dtlsRecord(pair.sending, ALERT, CLOSE_NOTIFY));
   await eventually(() => pair.ends === 1, () => "the end");
 });
 
-Deno.test("A conflict of roles is repaired: who is to change does so and answers, the other is told", async () => {
+Deno.test("A role conflict is resolved: we switch and respond, or respond with 487", async () => {
   await using pair = await Pair.connect();
   const { localUsername: ufrag, localPassword: password } = pair.ice;
   const conflict = (tieBreaker: bigint) =>
@@ -504,10 +504,10 @@ Deno.test("A conflict of roles is repaired: who is to change does so and answers
   assert.equal(pair.ice.iceControlling, false);
   assert.equal(await answered(conflict(0n)), 0x101);
   assert.equal(pair.ice.iceControlling, true);
-  await pair.speak();
+  await pair.sendAudio();
 });
 
-Deno.test("Credentials have the random bits they should, and those of old restarts are forgotten", async () => {
+Deno.test("Credentials have enough random bits, and those of old restarts are removed", async () => {
   await using pair = await Pair.connect();
   const seen = new Set<string>();
   for (let i = 0; i < 5; i++) {
@@ -524,16 +524,16 @@ Deno.test("Credentials have the random bits they should, and those of old restar
   assert.ok(pair.ice.localUsername in pair.ice.userHistory);
 });
 
-Deno.test("A restart whose checks are never answered does not keep the connection from ending", async () => {
+Deno.test("A restart whose checks get no response does not keep the connection from ending", async () => {
   await using pair = await Pair.connect();
   pair.sender.connection.restartIce();
   const offer = await pair.sender.setLocal(await pair.sender.connection.createOffer());
-  await pair.listener.connection.setRemoteDescription({ type: "offer", sdp: offer });
-  await pair.listener.setLocal(await pair.listener.connection.createAnswer()); // which the sender is not given
+  await pair.receiver.connection.setRemoteDescription({ type: "offer", sdp: offer });
+  await pair.receiver.setLocal(await pair.receiver.connection.createAnswer()); // which the sender never receives
   assert.equal(pair.ice.nominated, undefined);
 });
 
-Deno.test("Ten thousand checks of the peer's leave 64 transaction ids", async () => {
+Deno.test("Ten thousand checks of the peer leave 64 transaction IDs", async () => {
   await using pair = await Pair.connect();
   const [checked] = pair.ice.candidatePairs;
   for (let i = 0; i < 10_000; i++) checked.noteIncomingRequest(`${i}`);
@@ -543,10 +543,10 @@ Deno.test("Ten thousand checks of the peer's leave 64 transaction ids", async ()
   assert.equal(checked.retransmissionsReceived, before + 1);
 });
 
-/** So many as no socket has a place for. */
+/** More than fit in a socket's buffer. */
 const FLOOD = 2_000;
 
-Deno.test("A flood of strangers takes no place of the peer's", { ignore: !isLibcUdp }, async () => {
+Deno.test("A flood of strangers displaces no packet of the peer", { ignore: !isLibcUdp }, async () => {
   await using pair = await Pair.connect();
   const onReceived = () => "refused" as const;
   const stranger = new LibcUdpSocket({ family: 4, host: "127.0.0.1", port: 0, onReceived });
@@ -565,16 +565,16 @@ Deno.test("A flood of strangers takes no place of the peer's", { ignore: !isLibc
     await pair.drain();
     for (let round = 0; round < 30; round++) {
       flood();
-      await pair.speak(1);
+      await pair.sendAudio(1);
     }
     await pair.until("flood", 10 * FLOOD);
-    assert.ok(refused() < FLOOD, `${refused()} came to us`);
+    assert.ok(refused() < FLOOD, `${refused()} were received`);
   } finally {
     await stranger.close();
   }
 });
 
-Deno.test("Garbage of every kind costs no packet", async () => {
+Deno.test("Random datagrams cost no packet", async () => {
   await using pair = await Pair.connect();
   await using stranger = await Stranger.bind();
   let seed = 7;
@@ -585,8 +585,8 @@ Deno.test("Garbage of every kind costs no packet", async () => {
       await stranger.send(garbage, pair.address);
       await pair.sendAsSender(garbage);
     }
-    await pair.speak(2);
+    await pair.sendAudio(2);
   }
-  assert.equal(pair.listening.state, "connected");
+  assert.equal(pair.receiving.state, "connected");
   assert.ok(pair.count("unknown_protocol") > 0);
 });

@@ -30,6 +30,8 @@ const CURVES = new Map([
   [25, { namedCurve: "P-521", bits: 528 }],
 ]);
 const GROUPS = [NamedCurveAlgorithm.x25519_29, NamedCurveAlgorithm.secp256r1_23, ...CURVES.keys()];
+/** A length, then numbers, each of two bytes, the first of which is 0. */
+const SUPPORTED_GROUPS_DATA = Buffer.from([2 * GROUPS.length, ...GROUPS].flatMap((each) => [0, each]));
 /**
  * Signature algorithms (RFC 5246, section 7.4.1.4.1): RSA with SHA-256, ECDSA with SHA-384 and SHA-256, and the longer
  * ones. The signer takes the first it can. Not SHA-256 first for ECDSA: Deno does not verify it with P-521.
@@ -55,7 +57,7 @@ interface Flight {
 /** Call before the handshake starts. */
 export function extendHandshake(dtls: DtlsClient): void {
   for (const extension of dtls.extensions) {
-    if (extension.type === SUPPORTED_GROUPS) extension.data = listOf(GROUPS);
+    if (extension.type === SUPPORTED_GROUPS) extension.data = SUPPORTED_GROUPS_DATA;
   }
   const handle = dtls.onHandleHandshakes;
   let flight: Flight | undefined;
@@ -159,12 +161,4 @@ function prf(secret: Uint8Array, label: string, seeds: readonly Uint8Array[]): B
   const seed = joinBytes([new TextEncoder().encode(label), ...seeds]);
   const first = hmac(seed);
   return Buffer.concat([hmac(joinBytes([first, seed])), hmac(joinBytes([hmac(first), seed]))], 48);
-}
-
-/** The extension's format: a length, then numbers of two bytes. */
-function listOf(numbers: readonly number[]): Buffer {
-  const data = Buffer.alloc(2 + 2 * numbers.length);
-  data.writeUInt16BE(2 * numbers.length);
-  numbers.forEach((number, index) => data.writeUInt16BE(number, 2 + 2 * index));
-  return data;
 }

@@ -1,4 +1,4 @@
-/** Handshakes with OpenSSL, which Janus uses, for every kind of certificate it may have been given. */
+/** Handshakes with OpenSSL, which Janus uses, for every kind of certificate it may have. */
 import assert from "@std/assert";
 import { DtlsClient, RTCDtlsTransport } from "werift";
 import { makeOwnCertificate } from "../../tests/fakes/certificates.ts";
@@ -7,7 +7,7 @@ import { extendHandshake } from "./handshake.ts";
 import { hasProven } from "./possession.ts";
 import { DatagramTransport } from "./udp.ts";
 
-/** Generous: a key of 4096 bits may take seconds to make. */
+/** Generous: generating a 4096-bit key may take seconds. */
 const DEADLINE_MS = 60_000;
 const AES128_CM_HMAC_SHA1_80 = 1;
 /** Content type of a record (RFC 5246, section 6.2.1); the first byte of a message is the fourteenth of its datagram. */
@@ -22,13 +22,13 @@ const CERTIFICATES = {
 };
 
 for (const [name, key] of Object.entries(CERTIFICATES)) {
-  Deno.test(`A server with a certificate of ${name} is connected and believed`, async () => {
+  Deno.test(`A server with a ${name} certificate is connected and has proven its key`, async () => {
     assert.deepEqual(await shakeHands({ key }), { proven: true, connected: true });
   });
 }
 
 for (const group of ["X25519", "P-256", "P-384", "P-521"]) {
-  Deno.test(`A server that prefers ${group} to agree on keys is connected`, async () => {
+  Deno.test(`A server that prefers ${group} for the key agreement is connected`, async () => {
     const key = CERTIFICATES["RSA 2048"];
     assert.deepEqual(await shakeHands({ key, options: preferring(group) }), {
       proven: true,
@@ -37,7 +37,7 @@ for (const group of ["X25519", "P-256", "P-384", "P-521"]) {
   });
 }
 
-Deno.test("A server that knows no extended master secret is connected, whatever the group", async () => {
+Deno.test("A server without extended master secret is connected with an added group", async () => {
   const options = preferring("P-384");
   const dropExtension = (dtls: DtlsClient) => {
     dtls.extensions = dtls.extensions.filter(({ type }) => type !== 23);
@@ -48,12 +48,12 @@ Deno.test("A server that knows no extended master secret is connected, whatever 
   });
 });
 
-Deno.test("A server whose last flight is lost sends it again", async () => {
+Deno.test("A server whose last flight is lost retransmits it", async () => {
   const losing = { key: CERTIFICATES["P-256"], losesLastFlight: true };
   assert.deepEqual(await shakeHands(losing), { proven: true, connected: true });
 });
 
-Deno.test("A server whose request for a cookie comes twice is connected", async () => {
+Deno.test("A server whose HelloVerifyRequest arrives twice is connected", async () => {
   const twice = { key: CERTIFICATES["P-256"], options: ["-listen"], doubles: 3 };
   assert.deepEqual(await shakeHands(twice), { proven: true, connected: true });
 });
@@ -67,14 +67,14 @@ const preferring = (group: string) => [
 
 /**
  * A client's handshake with `openssl s_server`, which asks for the client's certificate as an SFU does. `connected` means
- * that the server, too, has taken what the client finished with: it answers with its own end of the handshake.
+ * that the server has accepted the client's Finished too: it responds with its own.
  */
 async function shakeHands(
   { key, options = [], prepare = () => {}, losesLastFlight = false, doubles }: {
     key: readonly string[];
-    /** Whether what comes between our Finished and its repetition is lost. */
+    /** Whether datagrams between our Finished and its retransmission are lost. */
     losesLastFlight?: boolean;
-    /** The type of handshake message whose datagrams come twice. */
+    /** The type of handshake message whose datagrams are duplicated. */
     doubles?: number;
     options?: readonly string[];
     prepare?: (dtls: DtlsClient) => void;
@@ -122,14 +122,14 @@ async function shakeHands(
   dtls.onConnect.once(() => ended.resolve(true));
   dtls.onError.once(() => ended.resolve(false));
   dtls.onClose.once(() => ended.resolve(false)); // by an alert
-  const timer = setTimeout(() => ended.reject(new Error("The handshake does not end")), DEADLINE_MS);
+  const timer = setTimeout(() => ended.reject(new Error("The handshake timed out")), DEADLINE_MS);
   const connecting = dtls.connect().catch(() => ended.resolve(false));
   try {
     const connected = await ended.promise;
     return { proven: hasProven(dtls), connected };
   } finally {
     clearTimeout(timer);
-    dtls.dtls.flight = Number.MAX_SAFE_INTEGER; // ends what would be sent again
+    dtls.dtls.flight = Number.MAX_SAFE_INTEGER; // ends retransmissions
     await Promise.all([connecting, ...handling]);
     await socket.close();
   }
@@ -154,7 +154,7 @@ function startServer(port: number, args: readonly string[]): AsyncDisposable {
       try {
         server.kill("SIGKILL");
       } catch {
-        // It has ended by itself.
+        // It has already exited.
       }
       await server.status;
     },

@@ -7,18 +7,18 @@ const waysOf = (...urls: string[]) =>
     ways.map(({ transport, host, port }) => `${transport} ${host} ${port}`)
   );
 
-Deno.test("A TURN server is tried over UDP, then TCP, then TLS, whatever order they are named in", () => {
+Deno.test("A TURN server is tried over UDP, then TCP, then TLS, in whatever order they are configured", () => {
   assert.deepEqual(waysOf("turns:a:443?transport=tcp", "turn:a:80?transport=tcp", "turn:a"), [
     ["udp a 3478", "tcp a 80", "tls a 443"],
   ]);
 });
 
-Deno.test("Where only UDP is named TCP is tried at the same port", () => {
+Deno.test("With only UDP configured, TCP is tried at the same port", () => {
   assert.deepEqual(waysOf("turn:a:99?transport=udp"), [["udp a 99", "tcp a 99"]]);
   assert.deepEqual(waysOf("turn:a?transport=tcp"), [["tcp a 3478"]]);
 });
 
-Deno.test("Addresses of IPv6, default ports and what browsers also take", () => {
+Deno.test("IPv6 addresses, default ports and spellings that browsers accept", () => {
   assert.deepEqual(waysOf("turns:[2001:db8::1]"), [["tls 2001:db8::1 5349"]]);
   assert.deepEqual(waysOf(" TURN://a:1?transport=TCP "), [["tcp a 1"]]);
   assert.deepEqual(readIceServers([{ urls: ["stun:a", "stun:[2001:db8::1]:5"] }]).stun, [
@@ -27,7 +27,7 @@ Deno.test("Addresses of IPv6, default ports and what browsers also take", () => 
   ]);
 });
 
-Deno.test("Several entries of one server are one server; several servers stay apart", () => {
+Deno.test("Several entries of one server are merged; several servers are not", () => {
   const servers = [
     turn("turn:a?transport=udp"),
     turn("turn:a?transport=tcp"),
@@ -40,7 +40,7 @@ Deno.test("Several entries of one server are one server; several servers stay ap
   );
 });
 
-Deno.test("What cannot be used is left out, and there is a bound to all of it", () => {
+Deno.test("Unusable servers are ignored, and their number is bounded", () => {
   for (
     const url of ["turn:", "turn:a:0", "turn:a:70000", "turns:a?transport=udp", "http://a", "turn:[a]:1"]
   ) {

@@ -13,7 +13,7 @@ const packet = (sequence: number): RtpPacket => ({
   arrivedMs: sequence * 20,
 });
 
-Deno.test("An unread inbox keeps the newest and counts what it dropped, everywhere once", async () => {
+Deno.test("An unread inbox keeps the newest packets and counts each drop once", async () => {
   const ledger = new AudioLedger();
   const meter = new FakeMeter();
   const inbox = new RtpInbox(ledger, meter);
@@ -24,7 +24,7 @@ Deno.test("An unread inbox keeps the newest and counts what it dropped, everywhe
   assert.equal(ledger.dropped, 10);
   assert.equal(inbox.takeDropped(), 10);
   assert.equal(inbox.takeDropped(), 0);
-  assert.equal(counted(), 0, "the metric is told now and then, not per packet");
+  assert.equal(counted(), 0, "the metric is updated by report, not per packet");
   inbox.report();
   inbox.report();
   assert.equal(counted(), 10);
@@ -34,12 +34,12 @@ Deno.test("An unread inbox keeps the newest and counts what it dropped, everywhe
   inbox.push(packet(all + 1));
   assert.equal(counted(), 11);
   assert.equal(inbox.takeDropped(), 1);
-  assert.equal(ledger.received, all + 1, "nothing comes after the end");
+  assert.equal(ledger.received, all + 1, "nothing is received after the end");
   const read = await Array.fromAsync(packetsOf(inbox), ({ sequence }) => sequence);
   assert.deepEqual(read, Array.from({ length: LIMITS.rtpInboxPackets }, (_, i) => i + 11));
 });
 
-Deno.test("A read inbox drops nothing, and holds nothing while its reader waits", async () => {
+Deno.test("An inbox with a reader drops nothing, and is empty while its reader waits", async () => {
   const ledger = new AudioLedger();
   const inbox = new RtpInbox(ledger, new FakeMeter());
   const reader = packetsOf(inbox).getReader();
@@ -55,7 +55,7 @@ Deno.test("A read inbox drops nothing, and holds nothing while its reader waits"
   assert.equal((await reader.read()).done, true);
 });
 
-Deno.test("What still waits when it is disposed is dropped, and told", () => {
+Deno.test("Packets waiting at disposal are dropped and counted", () => {
   const ledger = new AudioLedger();
   const meter = new FakeMeter();
   const inbox = new RtpInbox(ledger, meter);
@@ -68,7 +68,7 @@ Deno.test("What still waits when it is disposed is dropped, and told", () => {
   assert.equal(meter.counted("tiro_queue_dropped_total", "rtp_inbox"), 2);
 });
 
-Deno.test("A sender of more packets than a voice has is cut to that, whoever reads; a second's worth may come at once", () => {
+Deno.test("A sender is limited to the packet rate of Opus, with a burst of one second", () => {
   const ledger = new AudioLedger();
   const meter = new FakeMeter();
   const inbox = new RtpInbox(ledger, meter);
@@ -78,13 +78,13 @@ Deno.test("A sender of more packets than a voice has is cut to that, whoever rea
     while (inbox.take()) taken++;
   };
   for (let sequence = 0; sequence < 400; sequence++) push(sequence, 1_000);
-  assert.equal(taken, 400, "a second of the shortest packets");
+  assert.equal(taken, 400, "one second of the shortest packets");
   for (let sequence = 0; sequence < 4_000; sequence++) push(sequence, 2_000 + 2.5 * sequence);
-  assert.equal(taken, 4_400, "and ten seconds of them");
+  assert.equal(taken, 4_400, "ten seconds of them");
   for (let sequence = 0; sequence < 20_000; sequence++) push(sequence, 12_000 + sequence / 2);
   assert.ok(taken <= 4_400 + 500 * 11, `${taken} taken`);
   assert.equal(ledger.dropped, 24_400 - taken);
-  assert.equal(inbox.takeDropped(), ledger.dropped, "no hole of theirs is counted lost");
+  assert.equal(inbox.takeDropped(), ledger.dropped, "none of them is counted lost");
   inbox.report();
   inbox.report();
   assert.equal(meter.counted("tiro_rtp_refused_total", "too_fast"), ledger.dropped);

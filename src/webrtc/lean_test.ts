@@ -1,4 +1,4 @@
-/** Between two werift peers on loopback: one offers and sends, the other answers and listens. */
+/** Between two werift peers on loopback: one offers and sends, the other answers and receives. */
 import assert from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Event, type RTCDtlsTransport, RtpHeader } from "werift";
@@ -8,15 +8,15 @@ import { opusCodec, Peer } from "./peer.ts";
 const DEADLINE_MS = 15_000;
 
 class Pair implements AsyncDisposable {
-  #heard = Promise.withResolvers<void>();
+  #received = Promise.withResolvers<void>();
   #sequence = 0;
   readonly sender = this.#open();
-  readonly listener = this.#open();
+  readonly receiver = this.#open();
 
   static async connect(): Promise<Pair> {
     const pair = new Pair();
     pair.sender.connection.addTransceiver("audio", { direction: "sendonly" });
-    const connected = [pair.sender, pair.listener].map(({ connection }) =>
+    const connected = [pair.sender, pair.receiver].map(({ connection }) =>
       new Promise<void>((resolve) =>
         connection.connectionStateChange.subscribe((state) => {
           if (state === "connected") resolve();
@@ -33,29 +33,29 @@ class Pair implements AsyncDisposable {
     return { transport, dtls: dtlsOf(transport) };
   }
 
-  get listening() {
-    const [transport] = this.listener.connection.dtlsTransports;
+  get receiving() {
+    const [transport] = this.receiver.connection.dtlsTransports;
     return { transport, dtls: dtlsOf(transport) };
   }
 
   async negotiate(): Promise<void> {
-    const { sender, listener } = this;
+    const { sender, receiver } = this;
     const offer = await sender.setLocal(await sender.connection.createOffer());
-    await listener.connection.setRemoteDescription({ type: "offer", sdp: offer });
-    await sender.setRemoteAnswer(await listener.setLocal(await listener.connection.createAnswer()));
+    await receiver.connection.setRemoteDescription({ type: "offer", sdp: offer });
+    await sender.setRemoteAnswer(await receiver.setLocal(await receiver.connection.createAnswer()));
   }
 
-  /** Sends a packet, and waits for it to be heard. */
+  /** Sends a packet, and waits until it is received. */
   async send(): Promise<void> {
-    this.#heard = Promise.withResolvers();
-    const timer = setTimeout(() => this.#heard.reject(new Error("Nothing is heard")), DEADLINE_MS);
+    this.#received = Promise.withResolvers();
+    const timer = setTimeout(() => this.#received.reject(new Error("No packet received")), DEADLINE_MS);
     const header = new RtpHeader({ payloadType: 111, ssrc: 77, sequenceNumber: this.#sequence++ });
     await this.sending.transport.sendRtp(Buffer.of(1), header);
-    await this.#heard.promise.finally(() => clearTimeout(timer));
+    await this.#received.promise.finally(() => clearTimeout(timer));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.sender[Symbol.asyncDispose](), this.listener[Symbol.asyncDispose]()]);
+    await Promise.all([this.sender[Symbol.asyncDispose](), this.receiver[Symbol.asyncDispose]()]);
   }
 
   #open(): Peer {
@@ -63,19 +63,19 @@ class Pair implements AsyncDisposable {
       iceServers: [],
       network: { interfaceAddresses: ["127.0.0.1"] },
       codecs: { audio: [opusCodec()], video: [] },
-      onRtp: () => this.#heard.resolve(),
+      onRtp: () => this.#received.resolve(),
     });
   }
 }
 
 function dtlsOf({ dtls }: RTCDtlsTransport): NonNullable<RTCDtlsTransport["dtls"]> {
-  if (!dtls) throw new Error("There is no DTLS");
+  if (!dtls) throw new Error("No DTLS socket");
   return dtls;
 }
 
-Deno.test("A connection that listens keeps no sessions of werift's, no handshake and no private key", async () => {
+Deno.test("A receiving connection has no SRTP sessions of werift's, no handshake and no private key", async () => {
   await using pair = await Pair.connect();
-  const { transport: { srtp, srtcp }, dtls } = pair.listening;
+  const { transport: { srtp, srtcp }, dtls } = pair.receiving;
   assert.deepEqual([srtp, srtcp], [undefined, undefined]);
   assert.deepEqual([dtls.dtls.handshakeCache, dtls.dtls.lastMessage, dtls.extensions], [{}, [], []]);
   const { localPrivateKey, localKeyPair, masterSecret, remoteCertificate } = dtls.cipher;
@@ -86,19 +86,19 @@ Deno.test("A connection that listens keeps no sessions of werift's, no handshake
   await pair.send();
 });
 
-Deno.test("Whoever offers keeps what sends media, and what DTLS may be asked for again", async () => {
+Deno.test("The offerer keeps its SRTP sessions, and its last DTLS flight", async () => {
   await using pair = await Pair.connect();
   const { transport, dtls } = pair.sending;
   assert.ok(transport.srtp && transport.srtcp);
   assert.ok(dtls.dtls.lastMessage.length > 0);
 });
 
-Deno.test("A flight of the handshake that comes again changes nothing", async () => {
+Deno.test("A retransmitted handshake flight changes nothing", async () => {
   await using pair = await Pair.connect();
-  const { dtls } = pair.listening;
+  const { dtls } = pair.receiving;
   const errors: unknown[] = [];
   dtls.onError.subscribe((error) => errors.push(error));
-  // ServerHelloDone, unencrypted (RFC 6347, sections 4.1 and 4.2.2): werift would look for its last flight.
+  // ServerHelloDone, unencrypted (RFC 6347, sections 4.1 and 4.2.2): werift would access its last flight.
   const record = [22, 254, 253, ...Array(9).fill(0), 12, 14, 0, 0, 0, 0, 5, ...Array(6).fill(0)];
   let handled = 0;
   const handle = dtls.onHandleHandshakes;
@@ -110,25 +110,25 @@ Deno.test("A flight of the handshake that comes again changes nothing", async ()
   await pair.send();
   assert.deepEqual([handled, errors], [1, []]);
   assert.deepEqual(dtls.dtls.handshakeCache, {});
-  assert.equal(pair.listener.connection.connectionState, "connected");
+  assert.equal(pair.receiver.connection.connectionState, "connected");
 });
 
-Deno.test("What comes in DTLS records is still read", async () => {
+Deno.test("Data in DTLS records is still received", async () => {
   await using pair = await Pair.connect();
-  const read = pair.listening.dtls.onData.asPromise(DEADLINE_MS);
+  const read = pair.receiving.dtls.onData.asPromise(DEADLINE_MS);
   await pair.sending.dtls.send(Buffer.from("hello"));
   assert.deepEqual((await read).map(String), ["hello"]);
 });
 
 Deno.test("A re-offer is answered, and all events are shared after it too", async () => {
   await using pair = await Pair.connect();
-  const { connection } = pair.listener;
+  const { connection } = pair.receiver;
   const states: string[] = [];
   connection.signalingStateChange.subscribe((state) => states.push(state));
   await pair.negotiate();
   await pair.send();
   assert.deepEqual(states, ["have-remote-offer", "stable"]);
-  const { transport, dtls } = pair.listening;
+  const { transport, dtls } = pair.receiving;
   const [{ sender, receiver }] = connection.getTransceivers();
   for (const owner of [connection, transport, dtls, transport.iceTransport, sender, receiver]) {
     const events = Object.values(owner).filter((value) => value instanceof Event);
@@ -140,28 +140,32 @@ Deno.test("A re-offer is answered, and all events are shared after it too", asyn
 Deno.test("Shared events do what werift's own do", async () => {
   for (const isShared of [false, true]) {
     const event = new Event<[number]>();
-    const told: unknown[] = [];
-    event.subscribe((value) => told.push(["before", value]), () => told.push("before ended"));
+    const events: unknown[] = [];
+    event.subscribe((value) => events.push(["before", value]), () => events.push("before ended"));
     if (isShared) {
-      // As a connection's own.
+      // In a minimal connection.
       const connection = { getTransceivers: () => [], dtlsTransports: [], event };
       shareEvents(connection as unknown as Parameters<typeof shareEvents>[0]);
       assert.notEqual(event.subscribe, new Event().subscribe);
     }
-    const { unSubscribe } = event.subscribe((value) => told.push(["after", value]));
-    event.once((value) => told.push(["once", value]));
+    const { unSubscribe } = event.subscribe((value) => events.push(["after", value]));
+    event.once((value) => events.push(["once", value]));
     const promised = event.asPromise();
     const watched = event.watch((value) => value === 2);
     event.execute(1);
     unSubscribe();
     event.execute(2);
     assert.deepEqual(await Promise.all([promised, watched]), [[1], [2]]);
-    assert.deepEqual(told, [["before", 1], ["after", 1], ["once", 1], ["before", 2]], `shared: ${isShared}`);
+    assert.deepEqual(
+      events,
+      [["before", 1], ["after", 1], ["once", 1], ["before", 2]],
+      `shared: ${isShared}`,
+    );
     assert.equal(event.length, 1);
-    event.onended = () => told.push("ended");
+    event.onended = () => events.push("ended");
     event.complete();
     event.execute(3);
-    assert.deepEqual(told.slice(4), ["before ended", "ended"]);
+    assert.deepEqual(events.slice(4), ["before ended", "ended"]);
     assert.deepEqual([event.ended, event.length], [true, 0]);
   }
 });

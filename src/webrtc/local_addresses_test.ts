@@ -16,7 +16,7 @@ Deno.test("A machine with thirty bridges opens one socket, and offers the addres
   ]);
 });
 
-Deno.test("IPv6 is on where the machine has an address others reach it at", () => {
+Deno.test("IPv6 is used where the machine has a reachable address", () => {
   const both = [v4("192.0.2.7"), v6("fe80::1"), v6("fd00::7"), v6("2001:db8::7")];
   assert.deepEqual(localSockets({}, machine(both, { 6: "2001:db8::7" })), [
     { family: 4, host: "0.0.0.0", offered: ["192.0.2.7"] },
@@ -31,7 +31,7 @@ Deno.test("IPv6 is on where the machine has an address others reach it at", () =
   );
 });
 
-Deno.test("Named addresses are bound to, each its own socket, whatever the machine has", () => {
+Deno.test("Configured addresses get a socket each, whatever the machine has", () => {
   const interfaceAddresses = ["192.0.2.8", "2001:db8::8", "192.0.2.9"];
   assert.deepEqual(localSockets({ interfaceAddresses }, machine([v4("192.0.2.7")])), [
     { family: 4, host: "192.0.2.8", offered: ["192.0.2.8"] },
@@ -40,7 +40,7 @@ Deno.test("Named addresses are bound to, each its own socket, whatever the machi
   ]);
 });
 
-Deno.test("Any address of one family turns the other off", () => {
+Deno.test("The unspecified address of one family disables the other", () => {
   const both = machine([v4("192.0.2.7"), v6("fd00::7")]);
   assert.deepEqual(localSockets({ interfaceAddresses: ["0.0.0.0"] }, both), [
     { family: 4, host: "0.0.0.0", offered: ["192.0.2.7"] },
@@ -50,7 +50,7 @@ Deno.test("Any address of one family turns the other off", () => {
   ]);
 });
 
-Deno.test("A source that is no address of an interface is not offered", () => {
+Deno.test("A source address of no interface is not offered", () => {
   assert.deepEqual(localSockets({}, machine([v4("192.0.2.7")], { 4: "127.0.0.1" })), [
     { family: 4, host: "0.0.0.0", offered: ["192.0.2.7"] },
   ]);

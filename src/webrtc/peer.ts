@@ -105,7 +105,7 @@ export class Peer implements AsyncDisposable {
     }
     const { sdp = "" } = this.connection.localDescription ?? {};
     // With end-of-candidates the peer fails once its pairs have failed (RFC 8863), before a relay could come.
-    return this.isAsking ? sdp.replaceAll("a=end-of-candidates\r\n", "") : sdp;
+    return this.isAllocating ? sdp.replaceAll("a=end-of-candidates\r\n", "") : sdp;
   }
 
   /** Applies the answer to our offer; connecting starts. */
@@ -121,9 +121,9 @@ export class Peer implements AsyncDisposable {
   }
 
   /** Whether no candidate pair works yet and a pending TURN allocation could still provide one. */
-  get isAsking(): boolean {
+  get isAllocating(): boolean {
     const isChecking = [...this.#transports].some(({ state }) => state === "new");
-    return isChecking && this.#gatherers.some(({ isAsking }) => isAsking);
+    return isChecking && this.#gatherers.some(({ isAllocating }) => isAllocating);
   }
 
   /** The stage at which connecting failed. */

@@ -20,13 +20,13 @@ function openPeer(options: Partial<PeerOptions> = {}): Peer {
   });
 }
 
-/** A STUN server that hears and says nothing. */
-class DeafServer implements AsyncDisposable {
+/** A STUN server that receives requests and never responds. */
+class SilentServer implements AsyncDisposable {
   readonly #socket = createSocket("udp4");
   #asked = 0;
 
-  static async open(): Promise<DeafServer> {
-    const server = new DeafServer();
+  static async open(): Promise<SilentServer> {
+    const server = new SilentServer();
     await new Promise<void>((bound) => server.#socket.bind(0, "127.0.0.1", bound));
     server.#socket.on("message", () => server.#asked++);
     return server;
@@ -56,13 +56,13 @@ async function answer(peer: Peer, offer: string): Promise<string> {
 const candidates = (sdp: string) =>
   [...sdp.matchAll(/a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ (\S+)/g)].map((found) => found.slice(1));
 
-Deno.test("No STUN server is asked that was not given, and each that was", async () => {
+Deno.test("Exactly the given STUN servers are asked", async () => {
   await using publisher = await SfuPublisher.start();
   const offer = await publisher.offer("us", "s1");
-  await using first = await DeafServer.open();
-  await using second = await DeafServer.open();
+  await using first = await SilentServer.open();
+  await using second = await SilentServer.open();
   const turn = { urls: ["turn:127.0.0.1:9?transport=tcp"], username: "u", credential: "c" };
-  const given: [IceServer[], DeafServer[]][] = [
+  const given: [IceServer[], SilentServer[]][] = [
     [[], []],
     [[turn], []],
     [[first.stun], [first]],
@@ -72,7 +72,7 @@ Deno.test("No STUN server is asked that was not given, and each that was", async
     await using peer = openPeer({ iceServers });
     await answer(peer, offer);
     const asked = peer.connection.iceTransports.map(({ connection }) => connection.stunServer);
-    assert.deepEqual(asked, [undefined], "werift's own");
+    assert.deepEqual(asked, [undefined], "not werift's default");
     assert.deepEqual([first, second].filter((server) => server.takeAsked() > 0), expected);
   }
 });
@@ -101,10 +101,10 @@ Deno.test("Datagrams are received into small buffers", async () => {
 Deno.test("Named addresses replace the machine's own, and ports stay in their range", async () => {
   await using publisher = await SfuPublisher.start();
   const offer = await publisher.offer("us", "s1");
-  const firstPort = 10_000 + 40 * Math.floor(Math.random() * 200); // below the ports the kernel gives out
+  const firstPort = 10_000 + 40 * Math.floor(Math.random() * 200); // below the kernel's ephemeral ports
   const network: WebRtcNetwork = { ...LOOPBACK, portRange: [firstPort, firstPort + 39] };
   const peers = Array.from({ length: 4 }, () => openPeer({ network }));
-  // All at once: werift would find the same free port for several and die of it.
+  // All at once: werift would choose the same free port for several and throw.
   const answers = await Promise.all(peers.map((peer) => answer(peer, offer)));
   const found = answers.map((sdp) => candidates(sdp)[0]);
   for (const [address, port, type] of found) {
@@ -116,7 +116,7 @@ Deno.test("Named addresses replace the machine's own, and ports stay in their ra
   await Promise.all(peers.map((peer) => peer[Symbol.asyncDispose]()));
 });
 
-Deno.test("A TURN server that is silent holds an answer up for a moment only", async () => {
+Deno.test("A TURN server that does not respond delays an answer by 1.5 s only", async () => {
   await using publisher = await SfuPublisher.start();
   const offer = await publisher.offer("us", "s1");
   const startMs = performance.now();
@@ -145,10 +145,10 @@ Deno.test("Closing while sockets are being opened closes them too", async () => 
     await answered;
     assert.deepEqual(openUdpPorts(ports), []);
   }
-  assert.ok(opened > 0, "in one of the rounds sockets were open");
+  assert.ok(opened > 0, "sockets were open in one of the rounds");
 });
 
-Deno.test("A handshake that nobody answers ends soon after it is closed", async () => {
+Deno.test("A handshake without a response ends soon after it is closed", async () => {
   await using publisher = openPeer();
   publisher.connection.addTransceiver("audio", { direction: "sendonly" });
   const offer = await publisher.setLocal(await publisher.connection.createOffer());
@@ -156,10 +156,10 @@ Deno.test("A handshake that nobody answers ends soon after it is closed", async 
   const peer = openPeer();
   const sdp = await answer(peer, offer);
   const { onData } = publisher.connection.iceTransports[0].connection;
-  const greeted = new Promise<void>((resolve) => onData.subscribe(() => resolve())); // a ClientHello
+  const helloReceived = new Promise<void>((resolve) => onData.subscribe(() => resolve())); // a ClientHello
   await publisher.setRemoteAnswer(sdp);
-  await greeted;
+  await helloReceived;
   const startMs = performance.now();
   await peer[Symbol.asyncDispose]();
-  assert.ok(performance.now() - startMs < 5_000, "werift alone goes on for half a minute");
+  assert.ok(performance.now() - startMs < 5_000, "werift alone retransmits for half a minute");
 });

@@ -342,7 +342,7 @@ export class WebRtcReceiver implements AsyncDisposable {
     const connection = this.#current;
     this.#connecting = new ConnectDeadline({
       clock: this.#clock,
-      isAsking: () => connection?.peer.isAsking ?? false,
+      isAllocating: () => connection?.peer.isAllocating ?? false,
       onLate: () => {
         connection?.settled.resolve();
         this.#audioLost(connection?.peer.failure ?? "transport_failed");
