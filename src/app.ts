@@ -17,7 +17,7 @@ import {
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
 import { createOcs, NextcloudExApp, SignalingSettings, watchTunnel } from "./nextcloud/mod.ts";
-import { type DoorParts, SessionLanguages, Sessions, SpokenLanguages } from "./sessions/mod.ts";
+import { type DoorParts, Sessions, SpokenLanguages } from "./sessions/mod.ts";
 import {
   AdmittingHost,
   collectGarbage,
@@ -86,8 +86,8 @@ export async function startService(
   const peerTls = { caCerts: config.tls.caCerts, proxies: proxyRules(config) };
   const sttChoice = choiceOf(config.stt);
   const stt = createSpeechToText(sttChoice, { meter, clock, tls: peerTls });
-  const spoken = new SpokenLanguages(stt, config.captions.defaultLanguage);
-  spoken.keepAsking({ scope: scope.child("languages"), clock, log });
+  const languages = new SpokenLanguages({ stt, wantedDefault: config.captions.defaultLanguage, log, meter });
+  languages.keepAsking({ scope: scope.child("languages"), clock });
   const workers = config.media.workers ?? workersFor(config.limits.speakers);
   const pipelines = await startSpeakerHost({
     workers,
@@ -183,7 +183,7 @@ export async function startService(
     internalSecret: internalSecret.reveal(),
     nextcloudUrl,
     tls,
-    languages: new SessionLanguages({ spoken, translations, log, meter }),
+    languages,
     sessions,
     settings: scope.use(new SignalingSettings({ ocs, clock, log })),
     emptyRoomMs: config.limits.emptyRoomMs,

@@ -1,10 +1,9 @@
-/** Captioned sessions, whatever door they came in by: speakers, viewers, languages, fan-out, joining limits, drain. */
+/** Captioned sessions of any door: speakers, viewers, languages, fan-out, join limits, drain. */
 export type { Recipient } from "../captioning/mod.ts";
 export type { DoorParts } from "./door_parts.ts";
-export { Joining, type JoinReason, type JoinTurn } from "./joining.ts";
-export { Session, type SessionOptions } from "./session.ts";
-export { SessionLanguages } from "./session_languages.ts";
-export { type OwnSessionOptions, Sessions, type SessionsOptions, type SessionsStatus } from "./sessions.ts";
-export { SessionSpeaker, type SessionSpeakerOptions } from "./speaker.ts";
-export { Speakers, type Speaks } from "./speakers.ts";
+export { JoinLimiter, type JoinReason, type JoinSlot } from "./join_limiter.ts";
+export type { Session } from "./session.ts";
+export { Sessions, type SessionsStatus } from "./sessions.ts";
+export { SessionSpeaker } from "./speaker.ts";
 export { SpokenLanguages } from "./spoken_languages.ts";
+export { targetLanguage, targetOrSpoken } from "./target_language.ts";

@@ -1,7 +1,4 @@
-/**
- * One thing being captioned, whatever door it came in by: its speakers, its language, the captions of the ones to the
- * viewers, and its end when nobody has viewed it for a while.
- */
+/** One captioned session of any door: its speakers, its language, captions to its viewers, and its end without viewers. */
 import { FanOut, type Recipient } from "../captioning/mod.ts";
 import {
   type Caption,
@@ -16,26 +13,25 @@ import { Speakers, type Speaks } from "./speakers.ts";
 
 export interface SessionOptions {
   languageId: string;
-  /** Who gets captions now, and in which language. */
+  /** Viewers present now, and the languages they want. */
   viewers: () => Iterable<Recipient>;
-  /** Sends one caption to one viewer. */
   send: (viewerId: string, caption: Caption) => void;
-  /** Whether captions can leave now; default always. */
+  /** Whether captions can be sent now; default always. */
   isReady?: () => boolean;
   translations?: Translations;
   speakersMax: number;
-  /** A speaker left for good: there may be a place for another. */
+  /** A speaker has left and their place is free. */
   onFreed?: () => void;
-  /** Nobody has viewed it for long enough. */
+  /** There were no viewers for the time of `endAfter`. */
   onEmpty: () => void;
-  /** Its own. */
+  /** Owned by the session. */
   scope: Scope;
   clock: Clock;
   log: Log;
   meter: Meter;
 }
 
-/** While captions cannot leave although the door is open (its socket is full), this often is tried again. */
+/** Polling interval while captions cannot be sent although the door is connected (its socket is full). */
 const OUTBOX_RETRY_MS = 200;
 
 export class Session<Speaker extends Speaks = Speaks> {
@@ -64,7 +60,6 @@ export class Session<Speaker extends Speaks = Speaks> {
     });
   }
 
-  /** Everything of it belongs to this. */
   get scope(): Scope {
     return this.#options.scope;
   }
@@ -77,50 +72,49 @@ export class Session<Speaker extends Speaks = Speaks> {
     return this.#languageId;
   }
 
-  /** From the next pause of each speaker on, this language is recognised. */
+  /** Each speaker is recognised in this language from their next pause on. */
   setLanguage(languageId: string): void {
     if (languageId === this.#languageId) return;
     this.#languageId = languageId;
     this.speakers.setLanguage(languageId);
-    // Their language is now the one spoken: nothing they get may come after what needs no translation.
+    // These viewers need no translation any more: finals still being translated must not arrive after newer ones.
     for (const { id, targetId } of this.#options.viewers()) {
       if (targetId !== null && isSameLanguage(targetId, languageId)) this.#fanOut.release(id);
     }
   }
 
-  /** A viewer wants another language from now on. */
+  /** A viewer has chosen another language. */
   targetChanged(viewerId: string): void {
     this.#fanOut.release(viewerId);
   }
 
-  /** A speaker's caption, to everybody who views it. */
+  /** Sends a caption to the viewers. */
   deliver(caption: Caption): void {
     this.#fanOut.deliver(caption);
   }
 
-  /** Captions may leave again. */
+  /** Captions can be sent again. */
   flush(): void {
     this.#fanOut.flush();
   }
 
-  /** Ends it after this time, unless `keep` is called before; not sooner for being called again. */
+  /** Starts the timer of `onEmpty`, unless it is running. */
   endAfter(ms: number): void {
     const { scope, clock, onEmpty } = this.#options;
     if (!scope.signal.aborted) this.#emptyTimer ??= clock.timer(ms, onEmpty);
   }
 
-  /** Somebody views it, or may. */
+  /** Cancels `endAfter`: there are viewers, or may be. */
   keep(): void {
     this.#emptyTimer?.[Symbol.dispose]();
     this.#emptyTimer = undefined;
   }
 
-  /** Whether it is delivering its last words. */
   get isDraining(): boolean {
     return this.#isDraining;
   }
 
-  /** Delivers what was received so far, which the signal bounds; then the owner disposes the scope. Never rejects. */
+  /** Delivers what was received so far; the signal bounds the wait. Its owner then disposes the scope. Never rejects. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#isDraining = true;
     await untilAborted(this.speakers.drain(signal), signal).catch(() => {});

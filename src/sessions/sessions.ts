@@ -1,4 +1,4 @@
-/** All sessions of all doors: bounds them, counts them, and ends them with their last words. */
+/** All sessions of all doors: limits and counts them, and closes them with their last words. */
 import {
   type Admission,
   type Clock,
@@ -12,79 +12,73 @@ import {
   UnavailableError,
 } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
-import { Joining } from "./joining.ts";
+import { JoinLimiter } from "./join_limiter.ts";
 import { Session, type SessionOptions } from "./session.ts";
-import type { Speaks } from "./speakers.ts";
+import { type Speaks, withDeadline } from "./speakers.ts";
 
 export interface SessionsOptions {
   host: SpeakerHost;
-  /** Whether sessions are opened that were not before; of speakers the host decides. */
+  /** Whether new sessions are opened; the host decides about speakers. */
   admission: Admission;
-  /** Without it captions come in the language spoken alone. */
+  /** Absent: captions are in the spoken language only. */
   translations?: Translations;
   sessionsMax: number;
   speakersPerSessionMax: number;
-  /** Of all doors. */
   scope: Scope;
   clock: Clock;
   log: Log;
   meter: Meter;
 }
 
-/** What a door gives for a session of its own; the rest is the same for all. */
+/** What a door provides for its session. */
 export type OwnSessionOptions =
   & Pick<SessionOptions, "languageId" | "viewers" | "send" | "isReady" | "onFreed" | "onEmpty">
   & {
-    /** Leaves, once the last words are out; the signal may cut it short. */
+    /** Disconnects after the last words; the signal bounds it. */
     leave?: (goodbye?: AbortSignal) => Promise<void>;
-    /** A task of the session failed: nothing of it runs any more, and it is to be closed. */
+    /** A task of the session failed: all of it has stopped, and its owner must close it. */
     onBroken: (error: unknown) => void;
   };
 
-/** What is known of an open session. */
-interface Owned {
-  scope: Scope;
-  leave: (goodbye?: AbortSignal) => Promise<void>;
-}
+type Leave = NonNullable<OwnSessionOptions["leave"]>;
 
 export interface SessionsStatus {
   sessions: number;
   speakers: number;
   viewers: number;
-  /** Why no new speaker is taken now; absent while they are. */
+  /** Why no new speaker is accepted now. */
   refusal?: Refusal["code"];
-  /** Speakers who cannot be captioned now, by why; empty while all is well. */
+  /** Speakers who cannot be captioned now, by reason. */
   troubles: Partial<Record<SpeakerTrouble, number>>;
 }
 
-/** A session that is closed gets this long to deliver its last words. */
+/** For the last words of a session that is closed. */
 const CLOSE_MS = 3_000;
 
 export class Sessions {
-  /** The line in which speakers of all doors wait to be connected to. */
-  readonly joining: Joining;
+  /** Limits how many speakers of all doors are being connected to. */
+  readonly joins: JoinLimiter;
   readonly #options: SessionsOptions;
-  readonly #open = new Map<Session, Owned>();
-  /** Last words are on their way, sockets are closing. */
+  readonly #open = new Map<Session, Leave>();
   readonly #closing = new Set<Promise<void>>();
   #isDraining = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.joining = new Joining(options.clock);
+    this.joins = new JoinLimiter(options.clock);
     const { scope, meter } = options;
     const gauge = (name: string, help: string, read: () => number) =>
       scope.use(meter.gauge(name, help, read));
-    gauge("transcription_rooms_active", "Calls being captioned", () => this.#open.size);
-    gauge("transcription_speakers_active", "Speakers in these calls", () => this.status().speakers);
+    gauge("transcription_rooms_active", "Sessions being captioned", () => this.#open.size);
+    gauge("transcription_speakers_active", "Speakers in these sessions", () => this.status().speakers);
     gauge(
       "tiro_speakers_heard",
-      "Speakers whose audio arrives",
-      () => this.#sum(({ speakers }) => speakers.heardCount),
+      "Speakers whose audio is received",
+      () => this.#sum(({ speakers }) => speakers.receivingCount),
     );
-    gauge("tiro_listeners", "Listeners who are in their call", () => this.status().viewers);
-    gauge("tiro_joins_waiting", "Speakers in line for an offer", () => this.joining.waiting);
-    gauge("tiro_joins_under_way", "Speakers being subscribed to", () => this.joining.underWay);
+    gauge("tiro_listeners", "Viewers who are present", () => this.status().viewers);
+    gauge("tiro_joins_waiting", "Speakers waiting to be connected to", () => this.joins.queued);
+    gauge("tiro_joins_under_way", "Speakers being connected to", () => this.joins.connecting);
     scope.use(
       meter.gaugeBy("tiro_speakers_in_trouble", "Speakers who cannot be captioned now", "reason", () => ({
         ...Object.fromEntries(SPEAKER_TROUBLES.map((trouble) => [trouble, 0])),
@@ -97,22 +91,23 @@ export class Sessions {
     return this.#options.host;
   }
 
-  /** Most there may be, those being closed included. */
+  /** Absent: captions are in the spoken language only. */
+  get translations(): Translations | undefined {
+    return this.#options.translations;
+  }
+
+  /** Most sessions, those being closed included. */
   get max(): number {
     return this.#options.sessionsMax;
   }
 
-  /**
-   * Why no session is opened that was not there before; `goesOn`: it was there, and comes back. A speaker who sends
-   * nothing may make way.
-   */
-  refusalOf({ goesOn = false } = {}): Refusal | undefined {
+  /** Why no new session is opened now. Places that are idle can be freed for it. */
+  get refusal(): Refusal | undefined {
     const { refusal } = this.#options.admission;
-    const makesWay = refusal?.code === "speakers_max" && this.joining.silent.size > 0;
-    return refusal && !makesWay && !goesOn ? refusal : undefined;
+    return refusal?.code === "speakers_max" && this.joins.idlePlaces.size > 0 ? undefined : refusal;
   }
 
-  /** Throws UnavailableError: "draining" or "busy". `action`: what cannot be done then. */
+  /** Throws UnavailableError: "draining" or "busy". `action` is for its message. */
   open<Speaker extends Speaks>(
     action: string,
     own: OwnSessionOptions,
@@ -124,7 +119,7 @@ export class Sessions {
     }
     if (this.#open.size + this.#closing.size >= sessionsMax) {
       throw new UnavailableError(
-        `Cannot ${action}: ${sessionsMax} calls are being captioned already; ` +
+        `Cannot ${action}: ${sessionsMax} sessions are being captioned already; ` +
           "wait until one has ended, or raise MAX_ROOMS",
         "busy",
       );
@@ -132,7 +127,7 @@ export class Sessions {
     const scope = this.#options.scope.child("session");
     const { onBroken, leave = () => Promise.resolve(), ...options } = own;
     const session = new Session<Speaker>({ ...options, speakersMax, translations, scope, clock, log, meter });
-    this.#open.set(session, { scope, leave });
+    this.#open.set(session, leave);
     void scope.failed.then((error) => {
       if (this.#open.has(session) && !this.#options.scope.signal.aborted) onBroken(error);
     });
@@ -140,14 +135,14 @@ export class Sessions {
   }
 
   /**
-   * Out at once; its last words, and leaving, come behind that. However that goes, it is no reason to end the other
-   * sessions. Resolves when nothing of it is left; never rejects.
+   * Removes a session at once, then delivers its last words, leaves, and disposes it. Errors do not affect other
+   * sessions. Resolves when it is disposed; never rejects.
    */
   close(session: Session): Promise<void> {
-    const owned = this.#open.get(session);
-    if (!owned) return Promise.resolve();
+    const leave = this.#open.get(session);
+    if (!leave) return Promise.resolve();
     this.#open.delete(session);
-    const closed = this.#finish(session, owned).finally(() => this.#closing.delete(closed));
+    const closed = this.#finish(session, leave).finally(() => this.#closing.delete(closed));
     this.#closing.add(closed);
     this.#options.scope.run(() => closed);
     return closed;
@@ -164,13 +159,10 @@ export class Sessions {
     };
   }
 
-  /**
-   * Opens none any more; delivers what was received and leaves every session. The signals bound the waits for the one and
-   * the other.
-   */
+  /** Opens no more sessions; delivers last words until `words` aborts, then leaves every session until `goodbyes` does. */
   async drain(words: AbortSignal, goodbyes?: AbortSignal): Promise<void> {
     this.#isDraining = true;
-    const draining = [...this.#open].map(async ([session, { leave }]) => {
+    const draining = [...this.#open].map(async ([session, leave]) => {
       await session.drain(words);
       await leave(goodbyes);
     });
@@ -182,15 +174,15 @@ export class Sessions {
     return this.#isDraining;
   }
 
-  async #finish(session: Session, { scope, leave }: Owned): Promise<void> {
+  async #finish(session: Session, leave: Leave): Promise<void> {
+    const { clock, log, meter } = this.#options;
     try {
-      await using _scope = scope;
-      await session.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(CLOSE_MS)]));
+      await using scope = session.scope;
+      await withDeadline(CLOSE_MS, { scope, clock }, (signal) => session.drain(signal));
       await leave();
     } catch (error) {
-      const { log, meter } = this.#options;
       meter.count("transcription_errors_total", "unexpected");
-      log.error("call not left cleanly", error);
+      log.error("session not closed cleanly", error);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * One speaker of a session: their pipeline, which is opened when the door needs it, and closed when it breaks. The door
- * decides when another takes its place.
+ * One speaker of a session: opens their pipeline when the door asks for it, and closes it when it fails. The door decides
+ * when to open another.
  */
 import {
   type Caption,
@@ -27,11 +27,12 @@ export interface SessionSpeakerOptions<Kind extends SourceKind> {
   source: SourceOptions<Kind>;
   host: SpeakerHost;
   onCaption: (caption: Caption) => void;
-  onHeard?: () => void;
+  /** First audio, and first after audio was lost. */
+  onReceived?: () => void;
   onSource?: (event: SourceEvent<Kind>) => void;
-  /** The pipeline broke, and is closed. */
+  /** The pipeline failed and is closed. */
   onFailed?: (error: unknown) => void;
-  /** The speaker's own: everything of them ends with it. */
+  /** The speaker's own. */
   scope: Scope;
   log: Log;
   meter: Meter;
@@ -39,96 +40,96 @@ export interface SessionSpeakerOptions<Kind extends SourceKind> {
 
 export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable {
   readonly #options: SessionSpeakerOptions<Kind>;
-  #hosted: HostedSpeaker<Kind> | undefined;
+  #pipeline: HostedSpeaker<Kind> | undefined;
   #languageId: string;
-  #isHeard = false;
-  /** What the newest pipeline reported. */
-  #pipeline: { trouble?: SpeakerTrouble } = {};
+  #isReceiving = false;
+  /** Of the current pipeline: one that is closing may still report. */
+  #state: { trouble?: SpeakerTrouble } = {};
 
   constructor(options: SessionSpeakerOptions<Kind>) {
     this.#options = options;
     this.#languageId = options.languageId;
-    options.scope.defer(() => this.#hosted?.[Symbol.asyncDispose]());
+    options.scope.defer(() => this.#pipeline?.[Symbol.asyncDispose]());
   }
 
   get isOpen(): boolean {
-    return this.#hosted !== undefined;
+    return this.#pipeline !== undefined;
   }
 
-  /** Stands for the pipeline there is: another one is another. */
+  /** Identifies the current pipeline. */
   get pipeline(): object | undefined {
-    return this.#hosted;
+    return this.#pipeline;
   }
 
   /** Whether audio arrives. */
-  get isHeard(): boolean {
-    return this.#isHeard;
+  get isReceiving(): boolean {
+    return this.#isReceiving;
   }
 
-  /** Why what is received cannot be captioned now; undefined while it can. */
+  /** Why received audio cannot be captioned now. */
   get trouble(): SpeakerTrouble | undefined {
-    return this.#pipeline.trouble;
+    return this.#state.trouble;
   }
 
-  /** Opens the pipeline, unless it is open. Throws what the host throws: UnavailableError where there is no place. */
+  /** Opens the pipeline unless it is open. Throws the host's errors: UnavailableError if it has no place. */
   open(): void {
-    if (this.#hosted) return;
-    const { id, source, host, onCaption, onHeard, onSource } = this.#options;
-    const pipeline: { trouble?: SpeakerTrouble } = this.#pipeline = {};
-    this.#hosted = host.open({ speaker: { id }, languageId: this.#languageId, source }, {
+    if (this.#pipeline) return;
+    const { id, source, host, onCaption, onReceived, onSource } = this.#options;
+    const state: { trouble?: SpeakerTrouble } = this.#state = {};
+    this.#pipeline = host.open({ speaker: { id }, languageId: this.#languageId, source }, {
       caption: onCaption,
       heard: () => {
-        this.#isHeard = true;
-        onHeard?.();
+        this.#isReceiving = true;
+        onReceived?.();
       },
       source: (event) => onSource?.(event),
-      trouble: (trouble) => void (pipeline.trouble = trouble),
+      trouble: (trouble) => void (state.trouble = trouble),
       failed: (error) => this.fail(error),
     });
   }
 
-  /** For the source; nothing where the pipeline is closed. */
+  /** To the source; ignored while the pipeline is closed. */
   send(message: SourceMessage<Kind>): void {
-    this.#hosted?.send(message);
+    this.#pipeline?.send(message);
   }
 
-  /** For the source. Rejects with what it rejects with, and with UnavailableError where the pipeline is closed. */
+  /** To the source. Rejects with its errors, and with UnavailableError while the pipeline is closed. */
   request(request: SourceRequest<Kind>): Promise<SourceReply<Kind>> {
-    return this.#hosted?.request(request) ??
+    return this.#pipeline?.request(request) ??
       Promise.reject(new UnavailableError("Cannot reach the speaker: they are not being captioned", "busy"));
   }
 
-  /** No audio arrives any more. */
+  /** Audio no longer arrives. */
   lost(): void {
-    this.#isHeard = false;
+    this.#isReceiving = false;
   }
 
   setLanguage(languageId: string): void {
     this.#languageId = languageId;
-    this.#hosted?.setLanguage(languageId);
+    this.#pipeline?.setLanguage(languageId);
   }
 
-  /** Closes a pipeline that broke. */
+  /** Closes a pipeline that failed. */
   fail(error: unknown): void {
-    if (this.#options.scope.signal.aborted || !this.#hosted) return;
-    this.complain("speaker failed", error);
+    if (this.#options.scope.signal.aborted || !this.#pipeline) return;
+    this.report("speaker failed", error);
     this.close();
     this.#options.onFailed?.(error);
   }
 
-  /** Closes the pipeline; what was in flight is dropped. */
+  /** Closes the pipeline; audio in flight is dropped. */
   close(): void {
     const { scope } = this.#options;
-    const hosted = this.#hosted;
-    this.#hosted = undefined;
-    this.#isHeard = false;
-    this.#pipeline = {};
-    if (scope.signal.aborted || !hosted) return;
+    const pipeline = this.#pipeline;
+    this.#pipeline = undefined;
+    this.#isReceiving = false;
+    this.#state = {};
+    if (scope.signal.aborted || !pipeline) return;
     scope.run(async () => {
       try {
-        await hosted[Symbol.asyncDispose]();
+        await pipeline[Symbol.asyncDispose]();
       } catch (error) {
-        this.complain("speaker not closed cleanly", error);
+        this.report("speaker not closed cleanly", error);
       }
     });
   }
@@ -136,10 +137,10 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
   /** Delivers what was received so far; the signal bounds the wait. Never rejects. */
   async drain(signal: AbortSignal): Promise<void> {
     try {
-      await this.#hosted?.drain(signal);
+      await this.#pipeline?.drain(signal);
     } catch (error) {
       if (!signal.aborted && !this.#options.scope.signal.aborted) {
-        this.complain("speaker not drained", error);
+        this.report("speaker not drained", error);
       }
     }
   }
@@ -148,8 +149,8 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
     return this.#options.scope[Symbol.asyncDispose]();
   }
 
-  /** Counts and logs what went wrong with this speaker. */
-  complain(message: string, error: unknown, level: "warn" | "debug" = "warn"): void {
+  /** Counts and logs an error of this speaker. */
+  report(message: string, error: unknown, level: "warn" | "debug" = "warn"): void {
     const { log, meter } = this.#options;
     const code = codeOf(error);
     meter.count("transcription_errors_total", code);

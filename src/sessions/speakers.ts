@@ -1,10 +1,10 @@
-/** The speakers of one session, by id, and the last words of those who left. Bounded by both. */
-import type { Log, Meter, SpeakerTrouble } from "../domain/mod.ts";
+/** The speakers of one session by id, and the last words of those who left. Bounded by both. */
+import type { Clock, Log, Meter, SpeakerTrouble } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
 
-/** What a session needs of its speakers, whatever their door adds. */
+/** What a session needs of a speaker, whatever the door adds. */
 export interface Speaks extends AsyncDisposable {
-  readonly isHeard: boolean;
+  readonly isReceiving: boolean;
   readonly trouble: SpeakerTrouble | undefined;
   setLanguage(languageId: string): void;
   /** Delivers what was received so far; the signal bounds the wait. */
@@ -13,26 +13,27 @@ export interface Speaks extends AsyncDisposable {
 
 export interface SpeakersOptions {
   speakersMax: number;
-  /** Somebody left for good: there may be a place for another. */
+  /** A speaker has left and their place is free. */
   onFreed?: () => void;
   /** The session's. */
   scope: Scope;
+  clock: Clock;
   log: Log;
   meter: Meter;
 }
 
-/** The last words of a speaker who left get this long to come. */
+/** For the last words of a speaker who left. */
 const LEAVE_DRAIN_MS = 3_000;
 /**
- * So many pipelines of one speaker who left may have last words to deliver; whoever leaves and comes back more often in
- * that time waits for one of them, and does not fill the session.
+ * Pipelines of one speaker that may be draining at once: a speaker who leaves and returns more often in that time waits,
+ * and does not fill the session.
  */
 const LEAVING_AT_ONCE = 2;
 
 export class Speakers<Speaker extends Speaks> {
   readonly #options: SpeakersOptions;
   readonly #speakers = new Map<string, Speaker>();
-  /** The last words of speakers who left, with whose they are. */
+  /** Drains of speakers who left, with their ids. */
   readonly #leaving = new Map<Promise<void>, string>();
   #isDraining = false;
 
@@ -44,29 +45,26 @@ export class Speakers<Speaker extends Speaks> {
     return this.#speakers.size;
   }
 
-  /** Speakers whose audio arrives. */
-  get heardCount(): number {
-    let heard = 0;
-    for (const { isHeard } of this.#speakers.values()) heard += Number(isHeard);
-    return heard;
+  get receivingCount(): number {
+    let receiving = 0;
+    for (const { isReceiving } of this.#speakers.values()) receiving += Number(isReceiving);
+    return receiving;
   }
 
-  /** Most there may be, last words included. */
   get max(): number {
     return this.#options.speakersMax;
   }
 
-  /** False while all places are taken. */
+  /** Whether another speaker may be added; those who are leaving count. */
   get hasPlace(): boolean {
     return this.#speakers.size + this.#leaving.size < this.#options.speakersMax;
   }
 
-  /** Whether nobody is added or closed any more: those there are deliver their last words. */
+  /** Whether speakers are neither added nor closed any more, because all are draining. */
   get isDraining(): boolean {
     return this.#isDraining || this.#options.scope.signal.aborted;
   }
 
-  /** Adds up why speakers cannot be captioned now. */
   addTroubles(to: Partial<Record<SpeakerTrouble, number>>): void {
     for (const { trouble } of this.#speakers.values()) {
       if (trouble !== undefined) to[trouble] = (to[trouble] ?? 0) + 1;
@@ -89,7 +87,7 @@ export class Speakers<Speaker extends Speaks> {
     return this.#speakers.entries();
   }
 
-  /** Whether so many last words of this speaker are awaited that they have to wait themselves. */
+  /** Whether this speaker has to wait for pipelines of theirs that are still draining. */
   leavesOften(id: string): boolean {
     let leaving = 0;
     for (const each of this.#leaving.values()) leaving += Number(each === id);
@@ -104,32 +102,43 @@ export class Speakers<Speaker extends Speaks> {
     for (const speaker of this.#speakers.values()) speaker.setLanguage(languageId);
   }
 
-  /** Out at once; the last words come behind that. */
+  /** Removes a speaker; the last words are delivered in the background. */
   close(id: string): void {
-    const { scope, meter, log, onFreed } = this.#options;
+    const { scope, clock, meter, log, onFreed } = this.#options;
     const speaker = this.#speakers.get(id);
     if (!speaker || this.isDraining) return;
     this.#speakers.delete(id);
-    const lastWords = speaker.drain(AbortSignal.any([scope.signal, AbortSignal.timeout(LEAVE_DRAIN_MS)]));
-    this.#leaving.set(lastWords, id);
+    const drained = withDeadline(LEAVE_DRAIN_MS, { scope, clock }, (signal) => speaker.drain(signal));
+    this.#leaving.set(drained, id);
     scope.run(async () => {
       try {
-        await lastWords;
-        await speaker[Symbol.asyncDispose]();
+        await using _speaker = speaker;
+        await drained;
       } catch (error) {
         meter.count("transcription_errors_total", "unexpected");
         log.error("speaker not closed cleanly", error, { speaker: id });
       } finally {
-        this.#leaving.delete(lastWords);
+        this.#leaving.delete(drained);
         onFreed?.();
       }
     });
   }
 
-  /** Delivers what was received of everyone. Rejects with what a speaker rejects with. */
+  /** Delivers what was received of all speakers. Rejects with a speaker's error. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#isDraining = true;
     const draining = [...this.#speakers.values()].map((speaker) => speaker.drain(signal));
     await Promise.all([...draining, ...this.#leaving.keys()]);
   }
+}
+
+/** Does `work` with a signal that aborts after `ms`, and with the scope. */
+export async function withDeadline(
+  ms: number,
+  { scope, clock }: { scope: Scope; clock: Clock },
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const deadline = new AbortController();
+  using _timer = clock.timer(ms, () => deadline.abort());
+  await work(AbortSignal.any([scope.signal, deadline.signal]));
 }

@@ -1,7 +1,6 @@
 /**
- * The languages the recogniser has, and which of them a request means. A front end sends what somebody chose, which may be
- * what another recogniser had, and nothing where nobody chose. Where only the recogniser's server knows its languages, it
- * is asked until it says, and every hour from then on.
+ * The recogniser's languages, and which of them a request means: clients may send a language of another recogniser, or
+ * none. Where only the recogniser's server knows its languages, it is asked until it answers, then every hour.
  */
 import {
   type Clock,
@@ -10,68 +9,84 @@ import {
   foldLanguage,
   InvalidRequestError,
   type Language,
+  languageCodeOf,
   type Log,
+  type Meter,
   type SpeechToText,
   UnavailableError,
 } from "../domain/mod.ts";
 import { delay, RetryPolicy, type Scope } from "../flow/mod.ts";
 
-/** Used where neither the request nor the operator names a language; what Talk sends to `set-language` for none. */
+export interface SpokenLanguagesOptions {
+  stt: Pick<SpeechToText, "languages" | "askLanguages">;
+  /** LT_DEFAULT_LANGUAGE. */
+  wantedDefault?: string;
+  log: Log;
+  meter: Meter;
+}
+
+/** Used if neither the request nor the operator names a language; some clients send it for no language. */
 const DEFAULT = "en";
-/** A server gains a language when somebody installs one. */
+/** Servers gain languages when somebody installs one. */
 const ASK_AGAIN_MS = 60 * 60_000;
-/** Until the first list nothing can be captioned: ask soon, then less often. */
+/** Nothing can be captioned before the first list. */
 const ASK_BACKOFF = { baseMs: 1_000, maxMs: 30_000 };
 
 export class SpokenLanguages {
-  readonly #stt: Pick<SpeechToText, "languages" | "askLanguages">;
-  readonly #wantedDefault: string | undefined;
+  readonly #options: SpokenLanguagesOptions;
 
-  /** `wantedDefault` is LT_DEFAULT_LANGUAGE. Throws ConfigError where it is known not to be recognised. */
-  constructor(stt: Pick<SpeechToText, "languages" | "askLanguages">, wantedDefault: string | undefined) {
-    this.#stt = stt;
-    this.#wantedDefault = wantedDefault;
-    if (stt.askLanguages === undefined) this.#checkDefault();
+  /** Throws ConfigError if the default is known not to be recognised. */
+  constructor(options: SpokenLanguagesOptions) {
+    this.#options = options;
+    if (options.stt.askLanguages === undefined) this.#checkDefault();
   }
 
-  /** What the recogniser has, as far as is known. */
+  /** As far as is known. */
   get languages(): readonly Language[] {
-    return this.#stt.languages;
+    return this.#options.stt.languages;
   }
 
-  /** Of a request that names none. */
+  /** For requests that name none. */
   get defaultId(): string {
-    const wanted = this.#wantedDefault ?? DEFAULT;
+    const wanted = this.#options.wantedDefault ?? DEFAULT;
     return foldLanguage(wanted, this.#ids) ?? this.#ids.at(0) ?? wanted;
   }
 
-  /** The recogniser's id for a language. Throws InvalidRequestError that lists those there are; UnavailableError before. */
+  /** The recogniser's id for a language. Throws InvalidRequestError with a list, UnavailableError while that is unknown. */
   find(languageId: string): string {
     const ids = this.#ids;
+    const found = foldLanguage(languageId, ids);
+    if (found !== undefined) return found;
+    const { log, meter } = this.#options;
+    meter.count("transcription_errors_total", "language");
+    const known = ids.join(", ");
+    // Clients may show their users only that it failed.
+    log.warn("captions refused: the spoken language is not recognised", {
+      language: languageCodeOf(languageId),
+      known,
+    });
     if (ids.length === 0) {
       throw new UnavailableError(
         "Cannot caption: the recogniser has not listed its languages yet; ask again in a moment",
         "languages_unknown",
       );
     }
-    const found = foldLanguage(languageId, ids);
-    if (found !== undefined) return found;
     throw new InvalidRequestError(
-      `not a language speech is recognised in here; known are ${ids.join(", ")}: ` +
+      `not a language speech is recognised in here; known are ${known}: ` +
         "a moderator can choose one of them in the settings of the conversation",
       "languageId",
     );
   }
 
-  /** The same for one that was chosen, where the word for no language cannot be told from English. */
+  /** The same for a change during the session, where DEFAULT may mean none. */
   findChosen(languageId: string): string {
     const isNone = languageId === DEFAULT && foldLanguage(DEFAULT, this.#ids) === undefined;
     return isNone ? this.defaultId : this.find(languageId);
   }
 
-  /** Asks the server for as long as the scope lives, where only that knows. */
-  keepAsking({ scope, clock, log }: { scope: Scope; clock: Clock; log: Log }): void {
-    const stt = this.#stt;
+  /** Asks the server while the scope lives, if only the server knows. */
+  keepAsking({ scope, clock }: { scope: Scope; clock: Clock }): void {
+    const { stt, log } = this.#options;
     if (!stt.askLanguages) return;
     const retry = new RetryPolicy({ backoff: ASK_BACKOFF });
     scope.run(async (signal) => {
@@ -79,13 +94,11 @@ export class SpokenLanguages {
         try {
           await stt.askLanguages?.(signal);
           retry.worked();
-          this.#reportDefault(log);
+          this.#reportDefault();
           await delay(ASK_AGAIN_MS, signal, clock);
         } catch (error) {
           signal.throwIfAborted();
-          if (retry.failures === 0) {
-            log.warn("the recogniser does not list its languages", { code: codeOf(error) });
-          }
+          if (retry.failures === 0) log.warn("recogniser's languages not known", { code: codeOf(error) });
           retry.failed(clock.now(), error);
           await delay(retry.waitMs(clock.now()), signal, clock);
         }
@@ -94,12 +107,12 @@ export class SpokenLanguages {
   }
 
   get #ids(): readonly string[] {
-    return this.#stt.languages.map(({ id }) => id);
+    return this.languages.map(({ id }) => id);
   }
 
   #checkDefault(): void {
-    const wanted = this.#wantedDefault;
-    if (wanted === undefined || foldLanguage(wanted, this.#ids) !== undefined) return;
+    const { wantedDefault } = this.#options;
+    if (wantedDefault === undefined || foldLanguage(wantedDefault, this.#ids) !== undefined) return;
     throw new ConfigError([{
       variable: "LT_DEFAULT_LANGUAGE",
       problem: `is not a language speech is recognised in; known are ${this.#ids.join(", ")}`,
@@ -107,12 +120,12 @@ export class SpokenLanguages {
     }]);
   }
 
-  /** A server's list may change, so a default that is not in it ends nothing. */
-  #reportDefault(log: Log): void {
+  /** A server's list may change, so the default is only logged. */
+  #reportDefault(): void {
     try {
       this.#checkDefault();
     } catch (error) {
-      log.error("the default language is not recognised", error);
+      this.#options.log.error("default language not recognised", error);
     }
   }
 }

@@ -3,15 +3,24 @@ import {
   ConfigError,
   InvalidRequestError,
   type Language,
+  type SpeechToText,
   SttError,
   UnavailableError,
 } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
-import { FakeLog } from "../../tests/fakes/telemetry.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { SpokenLanguages } from "./spoken_languages.ts";
 
 const language = (id: string): Language => ({ id, name: id, metadata: { separator: " ", rtl: false } });
+
+function spokenLanguages(
+  stt: Pick<SpeechToText, "languages" | "askLanguages">,
+  wantedDefault?: string,
+  log = new FakeLog(),
+): SpokenLanguages {
+  return new SpokenLanguages({ stt, wantedDefault, log, meter: new FakeMeter() });
+}
 
 /** A recogniser whose server alone knows its languages. */
 class AskedStt {
@@ -31,18 +40,18 @@ class AskedStt {
 }
 
 Deno.test("Languages that are known beforehand are found in any spelling, and a default that is none of them is a fault", () => {
-  const spoken = new SpokenLanguages({ languages: [language("en"), language("de")] }, undefined);
+  const spoken = spokenLanguages({ languages: [language("en"), language("de")] });
   assert.deepEqual([spoken.find("de_AT"), spoken.find("EN"), spoken.defaultId], ["de", "en", "en"]);
   assert.throws(() => spoken.find("fr"), InvalidRequestError);
-  assert.throws(() => new SpokenLanguages({ languages: [language("en")] }, "fr"), ConfigError);
+  assert.throws(() => spokenLanguages({ languages: [language("en")] }, "fr"), ConfigError);
 });
 
 Deno.test("Languages only the server knows are asked for until it says, ever less often, and again each hour", async () => {
   const stt = new AskedStt();
   const [clock, log] = [new FakeClock(), new FakeLog()];
   const scope = new Scope("languages");
-  const spoken = new SpokenLanguages(stt, "fr");
-  spoken.keepAsking({ scope, clock, log });
+  const spoken = spokenLanguages(stt, "fr", log);
+  spoken.keepAsking({ scope, clock });
   await settle();
   assert.throws(
     () => spoken.find("en"),
@@ -50,7 +59,8 @@ Deno.test("Languages only the server knows are asked for until it says, ever les
   );
   for (let second = 0; second < 300; second++) await clock.advance(1_000);
   assert.ok(stt.asked > 8 && stt.asked < 40, `asked ${stt.asked} times in five minutes`);
-  assert.deepEqual(log.lines.map(({ level }) => level), ["warn"], "once");
+  const failures = log.lines.filter(({ message }) => message === "recogniser's languages not known");
+  assert.deepEqual(failures.map(({ level }) => level), ["warn"], "once");
   stt.answer = [language("de"), language("fr")];
   for (let second = 0; second < 40; second++) await clock.advance(1_000);
   assert.deepEqual([spoken.find("de"), spoken.defaultId], ["de", "fr"]);
@@ -59,7 +69,7 @@ Deno.test("Languages only the server knows are asked for until it says, ever les
   await clock.advance(60 * 60_000);
   assert.equal(stt.asked, asked + 1);
   assert.deepEqual([spoken.languages.length, spoken.defaultId], [1, "de"]);
-  assert.equal(log.lines.at(-1)?.message, "the default language is not recognised");
+  assert.equal(log.lines.at(-1)?.message, "default language not recognised");
   await scope[Symbol.asyncDispose]();
   assert.equal(clock.pending, 0);
 });

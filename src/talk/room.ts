@@ -92,7 +92,7 @@ export class Room {
       session,
       scope,
       host: sessions.host,
-      joining: sessions.joining,
+      joins: sessions.joins,
       requestOffer: (sessionId) => this.#signaling.requestOffer(sessionId),
       sendAnswer: (sessionId, sid, sdp) => this.#signaling.sendAnswer(sessionId, sid, sdp),
     });

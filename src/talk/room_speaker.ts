@@ -18,7 +18,7 @@ import type {
 } from "../domain/mod.ts";
 import { NegotiationError, UnavailableError } from "../domain/mod.ts";
 import { type Backoff, RetryPolicy, type Scope, untilAborted } from "../flow/mod.ts";
-import { type Joining, type JoinReason, type JoinTurn, SessionSpeaker } from "../sessions/mod.ts";
+import { type JoinLimiter, type JoinReason, type JoinSlot, SessionSpeaker } from "../sessions/mod.ts";
 import { ConnectionWatch, type Sign } from "./connection_watch.ts";
 import { OfferLine } from "./offer_line.ts";
 
@@ -29,7 +29,7 @@ export interface RoomSpeakerOptions {
   room: object;
   host: SpeakerHost;
   /** The line all rooms' speakers wait in. */
-  joining: Joining;
+  joins: JoinLimiter;
   iceServers: () => Promise<readonly IceServer[]>;
   requestOffer: () => void;
   sendAnswer: (sid: string, sdp: string) => void;
@@ -47,7 +47,7 @@ export interface RoomSpeakerOptions {
 
 /**
  * Right after a subscription ends the SFU refuses half the requests for a new one; after half a second it does not. No
- * jitter: those who are asked for at the same time go one by one, see `joining`.
+ * jitter: those who are asked for at the same time go one by one, see `sessions/join_limiter.ts`.
  */
 const ASK: Backoff = { baseMs: 500, maxMs: 16_000, jitter: 0 };
 /** Whoever need not have audio is asked this seldom. */
@@ -66,7 +66,7 @@ export class RoomSpeaker implements AsyncDisposable {
   #timer: Disposable | undefined;
   /** Whether the last request could not leave, since signalling was away. */
   #isCutOff = false;
-  readonly #turn: JoinTurn;
+  readonly #slot: JoinSlot;
   readonly #offers: OfferLine;
   /** Why the next turn is waited for. */
   #joinReason: JoinReason = "first";
@@ -84,9 +84,9 @@ export class RoomSpeaker implements AsyncDisposable {
       ...options,
       id: options.sessionId,
       source: { kind: "webrtc" },
-      onHeard: () => this.#received(),
+      onReceived: () => this.#received(),
       onSource: (event) => {
-        if (event.type === "connected") return this.#turn.connected();
+        if (event.type === "connected") return this.#slot.connected();
         this.#notConnected(event.reason);
         this.#askAgain(event.reason);
       },
@@ -95,14 +95,14 @@ export class RoomSpeaker implements AsyncDisposable {
         this.#askAgain("failed");
       },
     });
-    this.#turn = options.joining.turn(options.room, () => this.#ask());
+    this.#slot = options.joins.slot(options.room, () => this.#ask());
     this.#offers = new OfferLine({ ...options, answer: (offer) => this.#answer(offer) });
     options.scope.defer(() => this.#rest());
   }
 
   /** Whether audio arrives: the subscription works. */
-  get isHeard(): boolean {
-    return this.#speaker.isHeard;
+  get isReceiving(): boolean {
+    return this.#speaker.isReceiving;
   }
 
   /** Why this speaker cannot be captioned now; undefined while they can. */
@@ -139,8 +139,8 @@ export class RoomSpeaker implements AsyncDisposable {
 
   offered(offer: SdpOffer): void {
     if (this.#options.scope.signal.aborted || !this.#speaker.isOpen) return;
-    this.#options.joining.silent.delete(this.#releasePlace);
-    this.#turn.offered();
+    this.#options.joins.idlePlaces.delete(this.#releasePlace);
+    this.#slot.responded();
     this.#offers.add(offer);
   }
 
@@ -209,7 +209,7 @@ export class RoomSpeaker implements AsyncDisposable {
     } catch (error) {
       scope.signal.throwIfAborted();
       if (pipeline !== this.#speaker.pipeline) return; // it broke meanwhile, which is reported
-      this.#speaker.complain("offer not answered", error, this.#retry.failures === 0 ? "warn" : "debug");
+      this.#speaker.report("offer not answered", error, this.#retry.failures === 0 ? "warn" : "debug");
       if (error instanceof NegotiationError) this.#notConnected({ unanswered: error.code });
       this.#askAgain("not_answered");
     }
@@ -249,17 +249,17 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   #closed(): void {
-    this.#options.joining.silent.delete(this.#releasePlace);
+    this.#options.joins.idlePlaces.delete(this.#releasePlace);
     this.#offers.clear();
   }
 
   #askAgain(reason: string): void {
-    const { scope, clock, isExpected, joining } = this.#options;
+    const { scope, clock, isExpected, joins } = this.#options;
     this.#speaker.lost();
     // Whoever waits for a turn is about to ask anyway, and keeps the place.
-    if (scope.signal.aborted || this.#leaving || this.#timer || this.#turn.isWaiting) return;
-    this.#turn.done();
-    if (this.#speaker.isOpen && this.#joinReason === "in_vain") joining.silent.add(this.#releasePlace);
+    if (scope.signal.aborted || this.#leaving || this.#timer || this.#slot.isQueued) return;
+    this.#slot.release();
+    if (this.#speaker.isOpen && this.#joinReason === "no_audio") joins.idlePlaces.add(this.#releasePlace);
     const nowMs = clock.now();
     this.#retry.failed(nowMs, undefined, {
       ...ASK,
@@ -281,16 +281,16 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#disarm();
     this.#isCutOff = false;
     this.#reason = reason;
-    this.#turn.wait(this.#joinReason);
+    this.#slot.request(this.#joinReason);
   }
 
   /** Its turn has come. Another speaker may have made way for it, so nothing is thrown. */
   #ask(): void {
-    const { scope, log, meter, requestOffer, joining } = this.#options;
-    if (scope.signal.aborted || this.#leaving) return this.#turn.done();
-    joining.silent.delete(this.#releasePlace);
+    const { scope, log, meter, requestOffer, joins } = this.#options;
+    if (scope.signal.aborted || this.#leaving) return this.#slot.release();
+    joins.idlePlaces.delete(this.#releasePlace);
     this.#askedAs = this.#joinReason;
-    this.#joinReason = "in_vain"; // until audio comes
+    this.#joinReason = "no_audio"; // until audio comes
     try {
       this.#speaker.open();
       this.#isUnplaced = false;
@@ -301,10 +301,10 @@ export class RoomSpeaker implements AsyncDisposable {
       this.#connection.suspended();
       if (error instanceof UnavailableError) {
         this.#joinReason = this.#askedAs; // it was not asked for
-        joining.silent.makeWay();
+        joins.freeIdlePlace();
         // The other codes are reasons for all new speakers, which RoomsStatus.refusal has.
         this.#isUnplaced = error.code === "busy";
-        this.#speaker.complain(
+        this.#speaker.report(
           "speaker not captioned for now",
           error,
           this.#retry.failures === 0 ? "warn" : "debug",
@@ -319,9 +319,9 @@ export class RoomSpeaker implements AsyncDisposable {
 
   /** Asks for nothing, and waits for nothing. */
   #rest(): void {
-    this.#options.joining.silent.delete(this.#releasePlace);
+    this.#options.joins.idlePlaces.delete(this.#releasePlace);
     this.#disarm();
-    this.#turn.done();
+    this.#slot.release();
   }
 
   #disarm(): void {

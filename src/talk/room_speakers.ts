@@ -4,7 +4,7 @@
  */
 import type { Caption, Clock, IceServer, Log, Meter, SpeakerHost } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
-import type { Joining, Session } from "../sessions/mod.ts";
+import type { JoinLimiter, Session } from "../sessions/mod.ts";
 import { CallerNames, callersOf, speakerOf } from "./callers.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
 import { type Participant, speaks } from "./signaling/mod.ts";
@@ -14,7 +14,7 @@ export interface RoomSpeakersOptions {
   session: Session<RoomSpeaker>;
   host: SpeakerHost;
   /** The line all rooms' speakers wait in. */
-  joining: Joining;
+  joins: JoinLimiter;
   iceServers: () => Promise<readonly IceServer[]>;
   requestOffer: (sessionId: string) => void;
   sendAnswer: (sessionId: string, sid: string, sdp: string) => void;
@@ -97,7 +97,7 @@ export class RoomSpeakers {
   /** Somebody dialled in: a bridge that had nothing to publish may have now. */
   #askBridges(): void {
     for (const [sessionId, speaker] of this.#speakers) {
-      if (this.#isBridge(sessionId) && !speaker.isHeard) speaker.hurry();
+      if (this.#isBridge(sessionId) && !speaker.isReceiving) speaker.hurry();
     }
   }
 
@@ -157,7 +157,7 @@ export class RoomSpeakers {
     if (!joined) return false;
     for (const [sessionId, speaker] of this.#speakers) {
       const isUncertain = this.#unconfirmed.has(sessionId) ||
-        (!speaker.isHeard && this.#participants.get(sessionId)?.joined !== true);
+        (!speaker.isReceiving && this.#participants.get(sessionId)?.joined !== true);
       if (!isUncertain) continue;
       this.#close(sessionId);
       return true;

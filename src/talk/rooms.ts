@@ -14,7 +14,7 @@ import {
   UnavailableError,
 } from "../domain/mod.ts";
 import type { Scope, TlsOptions } from "../flow/mod.ts";
-import type { SessionLanguages, Sessions } from "../sessions/mod.ts";
+import { type Sessions, type SpokenLanguages, targetLanguage, targetOrSpoken } from "../sessions/mod.ts";
 import type { Rooms, RoomsStatus, TranscribeOutcome, TranscribeRequest } from "./api/rooms.ts";
 import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import { makeRoomForListener } from "./listeners_bound.ts";
@@ -29,7 +29,7 @@ export interface TalkOptions {
   internalSecret: string;
   nextcloudUrl: string;
   tls: TlsOptions;
-  languages: SessionLanguages;
+  languages: SpokenLanguages;
   /** Of all doors. */
   sessions: Sessions;
   /** STUN and TURN servers as of now; never rejects. */
@@ -57,7 +57,7 @@ interface OpenRoom {
 
 export class TalkRooms implements Rooms {
   readonly #options: TalkOptions;
-  readonly #languages: SessionLanguages;
+  readonly #languages: SpokenLanguages;
   readonly #breaker: Breaker;
   readonly #rooms = new Map<string, OpenRoom>();
   /** Rooms being left, with their tokens: last words are on their way, sockets are closing. */
@@ -93,7 +93,7 @@ export class TalkRooms implements Rooms {
   }
 
   get languages(): readonly Language[] {
-    return this.#languages.known;
+    return this.#languages.languages;
   }
 
   get defaultLanguageId(): string {
@@ -107,14 +107,14 @@ export class TalkRooms implements Rooms {
       room?.removeListener(ncSessionId);
       return {};
     }
-    const languageId = this.#languages.spoken(request.languageId);
+    const languageId = this.#languages.find(request.languageId);
     const open = this.#rooms.get(roomToken);
     const known = open?.room;
     const lost = this.#lost.get(roomToken);
     if (open && turnServers.length > 0) open.turnServers = turnServers;
     if (this.#breaker.isOpen && !known?.isJoined) throw this.#unavailable();
     // A call that is being captioned, or was until the HPB went away, goes on.
-    const refusal = this.#options.sessions.refusalOf({ goesOn: Boolean(known ?? lost) });
+    const refusal = known ?? lost ? undefined : this.#options.sessions.refusal;
     if (refusal) {
       throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
     }
@@ -129,7 +129,12 @@ export class TalkRooms implements Rooms {
     this.#options.onWanted?.();
     const { translationTargetId } = request;
     if (translationTargetId === undefined) return {};
-    const { targetId, untranslated } = this.#languages.targetOrOriginal(room.languageId, translationTargetId);
+    const { sessions, log, meter } = this.#options;
+    const { targetId, untranslated } = targetOrSpoken(
+      { translations: sessions.translations, log, meter },
+      room.languageId,
+      translationTargetId,
+    );
     room.setTranslationTarget(ncSessionId, targetId);
     return { untranslated };
   }
@@ -147,7 +152,9 @@ export class TalkRooms implements Rooms {
         "Cannot translate captions: the participant is not in the call and has not asked for captions",
       );
     }
-    const resolved = targetId === null ? null : this.#languages.target(room.languageId, targetId);
+    const resolved = targetId === null
+      ? null
+      : targetLanguage(this.#options.sessions.translations, room.languageId, targetId);
     room.setTranslationTarget(ncSessionId, resolved);
   }
 
@@ -159,7 +166,7 @@ export class TalkRooms implements Rooms {
   setLanguage(roomToken: string, languageId: string): void {
     const open = this.#rooms.get(roomToken);
     if (!open) throw new NotFoundError("Cannot set the language: this call is not being captioned");
-    open.room.setLanguage(this.#languages.chosen(languageId));
+    open.room.setLanguage(this.#languages.findChosen(languageId));
   }
 
   status(): RoomsStatus {

@@ -308,7 +308,7 @@ Deno.test("A language stored by another recogniser is refused with those there a
       log.lines.filter(({ level }) => level === "warn"),
       ["nl", "nl", undefined].map((language) => ({
         level: "warn",
-        message: "captions refused: the language of the call is not recognised here",
+        message: "captions refused: the spoken language is not recognised",
         fields: { language, known: "en, fr, de, pt-br" },
       })),
     );

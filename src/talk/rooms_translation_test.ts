@@ -83,7 +83,7 @@ Deno.test("Captions start in the language spoken when they cannot be translated,
     assert.equal(refusals(), 2);
     assert.deepEqual(
       log.lines.filter(({ level }) => level === "warn").map(({ message }) => message),
-      Array(2).fill("captions asked for in a language they cannot be translated to"),
+      Array(2).fill("translation requested into an unavailable language"),
     );
     host.get("hpb-s").say("hello", true);
     assert.ok(connection.transcripts.includes("hpb-s<hpb-s:hello!"), connection.transcripts.join());

@@ -25,7 +25,7 @@ import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import type { RoomSignaling } from "./room.ts";
 import { TalkRooms } from "./rooms.ts";
-import { SessionLanguages, Sessions, SpokenLanguages } from "../sessions/mod.ts";
+import { Sessions, SpokenLanguages } from "../sessions/mod.ts";
 import type { Participant, SignalingEvent } from "./signaling/mod.ts";
 
 export class FakeSignaling implements RoomSignaling {
@@ -243,7 +243,6 @@ export function makeRooms(
   const log = new FakeLog();
   const signaling: FakeSignaling[] = [];
   const admission: { refusal: Refusal | undefined } = { refusal: undefined };
-  const spoken = new SpokenLanguages({ languages: languages.map(language) }, defaultLanguage);
   const shared = { translations: translates ? translations : undefined, log, meter };
   const sessions = new Sessions({
     host,
@@ -259,7 +258,12 @@ export function makeRooms(
     internalSecret: "unused",
     nextcloudUrl: "http://unused",
     tls: {},
-    languages: new SessionLanguages({ spoken, ...shared }),
+    languages: new SpokenLanguages({
+      stt: { languages: languages.map(language) },
+      wantedDefault: defaultLanguage,
+      log,
+      meter,
+    }),
     sessions,
     settings: { iceServers: () => Promise.resolve([]) },
     emptyRoomMs,

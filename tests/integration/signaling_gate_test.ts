@@ -2,7 +2,7 @@
 import assert from "@std/assert";
 import { type Clock, UnavailableError } from "../../src/domain/mod.ts";
 import { Scope } from "../../src/flow/mod.ts";
-import { SessionLanguages, Sessions, SpokenLanguages } from "../../src/sessions/mod.ts";
+import { Sessions, SpokenLanguages } from "../../src/sessions/mod.ts";
 import { TalkRooms } from "../../src/talk/mod.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
@@ -25,8 +25,8 @@ async function tenCalls(clock: Clock) {
     internalSecret: hpb.internalSecret,
     nextcloudUrl: hpb.nextcloudUrl,
     tls: {},
-    languages: new SessionLanguages({
-      spoken: new SpokenLanguages({ languages: [ENGLISH] }, undefined),
+    languages: new SpokenLanguages({
+      stt: { languages: [ENGLISH] },
       log,
       meter,
     }),

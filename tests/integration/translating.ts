@@ -3,7 +3,7 @@ import { AudioLedger, type ProviderChoice } from "../../src/domain/mod.ts";
 import { Scope, systemClock } from "../../src/flow/mod.ts";
 import { startSpeakerHost } from "../../src/speakers/mod.ts";
 import { createSpeechToText } from "../../src/stt/mod.ts";
-import { SessionLanguages, Sessions, SpokenLanguages } from "../../src/sessions/mod.ts";
+import { Sessions, SpokenLanguages } from "../../src/sessions/mod.ts";
 import { TalkRooms } from "../../src/talk/mod.ts";
 import {
   openTranslations,
@@ -65,9 +65,8 @@ export async function startTranslating(
     internalSecret: stack.internalSecret,
     nextcloudUrl: stack.nextcloudUrl,
     tls: {},
-    languages: new SessionLanguages({
-      spoken: new SpokenLanguages(stt, undefined),
-      translations,
+    languages: new SpokenLanguages({
+      stt,
       log,
       meter,
     }),
