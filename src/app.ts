@@ -120,7 +120,7 @@ export async function startService(
     clock,
     log,
     meter,
-    rooms: config.limits.rooms,
+    sessions: config.limits.rooms,
     // Workers have descriptors of their own, and report them.
     speakers: workers === 0 ? speakersMax : 0,
     read: seams.readDescriptors,

@@ -1,7 +1,6 @@
 /**
- * The host that lets a new speaker in or not, before the one that runs them: not while memory is tight or
- * file descriptors are few, nor past the most the service takes. Speakers who are in stay in, whatever happens. Who is
- * refused may ask again.
+ * The host that admits or refuses new speakers, in front of the one that runs them: none while memory or file descriptors
+ * are short, or past the service's maximum. Admitted speakers stay.
  */
 import {
   type Admission,
@@ -18,12 +17,11 @@ import {
 import type { Scope } from "../flow/mod.ts";
 
 export interface AdmittingHostOptions {
-  /** Runs those who are let in. */
+  /** Runs the admitted. */
   host: SpeakerHost;
-  /** Most speakers at once. */
   speakersMax: number;
   memory: { readonly isTight: boolean };
-  /** Of this process. `take`: a speaker was let in whose sockets will be this process' own. */
+  /** Of this process. `take`: a speaker was admitted whose sockets this process will open. */
   descriptors: { readonly isTight: boolean; take?(): void };
   scope: Scope;
   meter: Meter;
@@ -55,7 +53,7 @@ export class AdmittingHost implements SpeakerHost, Admission {
         "wait until calls have ended, or raise MAX_SPEAKERS or MEDIA_WORKERS",
     };
     options.scope.use(
-      options.meter.gauge("tiro_speakers_admitted", "Speakers the service has taken", () => this.#speakers),
+      options.meter.gauge("tiro_speakers_admitted", "Speakers admitted", () => this.#speakers),
     );
   }
 
@@ -65,13 +63,13 @@ export class AdmittingHost implements SpeakerHost, Admission {
 
   get refusal(): Refusal | undefined {
     const { memory, descriptors, speakersMax } = this.#options;
-    // With nobody in there is nothing to lose, and nothing that would give memory back.
+    // Without speakers there is nobody to protect, and nothing that would free memory later.
     if (memory.isTight && this.#speakers > 0) return TIGHT;
     if (descriptors.isTight && this.#speakers > 0) return NO_DESCRIPTORS;
     return this.#speakers >= speakersMax ? this.#full : undefined;
   }
 
-  /** Throws UnavailableError: "memory", "descriptors", "speakers_max", or what the host behind it throws. */
+  /** Throws UnavailableError: "memory", "descriptors", "speakers_max", or what its host throws. */
   open<Kind extends SourceKind>(
     options: SpeakerOptions<Kind>,
     events: SpeakerEvents<Kind>,

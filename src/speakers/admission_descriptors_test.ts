@@ -9,14 +9,14 @@ const LIMIT = 1_000;
 /** Open at which one speaker more is the last. */
 const FULL = LIMIT - LIMIT / 8 - LIMITS.descriptorsKeptBack - LIMITS.descriptorsPerSpeaker;
 
-function watch(first: DescriptorUse | undefined, { rooms = 1, speakers = 1 } = {}) {
+function watch(first: DescriptorUse | undefined, { sessions = 1, speakers = 1 } = {}) {
   const state = { use: first };
   const clock = new FakeClock();
   const scope = new Scope("descriptors");
   const log = new FakeLog();
   const meter = new FakeMeter();
   const descriptors = new DescriptorWatch({
-    ...{ scope, clock, log, meter, rooms, speakers },
+    ...{ scope, clock, log, meter, sessions, speakers },
     read: () => state.use,
   });
   const look = async (open: number) => {
@@ -38,10 +38,10 @@ Deno.test("Descriptors are few when what is kept back would be used, and logged 
   await look(FULL - 2 * LIMITS.descriptorsPerSpeaker);
   assert.ok(!descriptors.isTight);
   assert.deepEqual(log.lines.map(({ level, message, fields }) => [level, message, fields]), [
-    ["warn", "file descriptors are few: no new speakers are taken", { open: FULL + 1, limit: LIMIT }],
+    ["warn", "file descriptors low: new speakers refused", { open: FULL + 1, limit: LIMIT }],
     [
       "info",
-      "file descriptors are there again: new speakers are taken",
+      "file descriptors available: new speakers accepted",
       { open: FULL - 2 * LIMITS.descriptorsPerSpeaker, limit: LIMIT },
     ],
   ]);
@@ -66,7 +66,7 @@ Deno.test("Speakers taken since a look count before their sockets are open, and 
 
 Deno.test("Too few for all there may be is warned of at the start, with how many are needed", async () => {
   await using stack = new AsyncDisposableStack();
-  const enough = { rooms: 10, speakers: 20 };
+  const enough = { sessions: 10, speakers: 20 };
   const few = watch({ open: 30, limit: descriptorsFor(enough) - 1 }, enough);
   stack.use(few.scope);
   assert.deepEqual(few.log.lines.map(({ level, fields }) => [level, fields]), [

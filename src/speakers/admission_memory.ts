@@ -1,7 +1,6 @@
 /**
- * How much of the memory is used, from what Linux says of it, and whether that is too much. Pure: the files' texts and
- * the numbers are arguments. What counts is the tightest bound: the control groups this process is in and those around
- * them, version 2 or 1; where none has a limit below the machine's memory, the machine.
+ * Parses Linux' figures of memory in use, and decides when that is too much. The tightest limit counts: of the control
+ * groups of this process and their parents, version 2 or 1; where none is below the machine's memory, the machine's.
  * Source: Linux' Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst, proc_meminfo(5), cgroups(7).
  */
 import { LIMITS } from "../domain/mod.ts";
@@ -11,21 +10,21 @@ export interface MemoryUse {
   limitBytes: number;
 }
 
-/** Where one control group tells of its memory. */
+/** The files of one control group. */
 export interface MemoryGroup {
   limitFile: string;
   usageFile: string;
   statFile: string;
-  /** The line of `statFile` with the page cache, children's included, that is given back before anybody is killed. */
+  /** The key in `statFile` of the page cache, children's included, that the kernel reclaims before killing a process. */
   cacheName: "inactive_file" | "total_inactive_file";
 }
 
-/** What a process is in is seldom deeper than ten; a longer path is cut at its far end. */
+/** Groups are seldom nested deeper than ten; a longer path is cut at its far end. */
 const FOLDERS_MAX = 16;
 
 /**
- * The groups that may have a limit on us, by the text of /proc/self/cgroup. Some of their files are not there: in a
- * container the path may be the host's while its own group is mounted as the root, and a version is mounted or not.
+ * The groups that may limit this process, by the text of /proc/self/cgroup. Some of their files may be missing: in a
+ * container the path may be the host's while its own group is mounted as the root.
  */
 export function memoryGroups(selfCgroup: string): MemoryGroup[] {
   const lines = [...selfCgroup.matchAll(/^\d+:([^:\n]*):(\/.*)$/gm)];
@@ -48,20 +47,20 @@ export function memoryGroups(selfCgroup: string): MemoryGroup[] {
   });
 }
 
-/** A folder below the mount and all above it, the mount included. */
+/** The folder of a group and its parents, the mount included. */
 function foldersUp(mount: string, path: string): string[] {
   const names = path.split("/").filter((name) => name !== "").slice(0, FOLDERS_MAX);
-  if (names.includes("..")) return [mount]; // outside of what this process may see
+  if (names.includes("..")) return [mount]; // outside of the namespace
   return names.map((_, depth) => [mount, ...names.slice(0, names.length - depth)].join("/")).concat(mount);
 }
 
-/** Undefined where the text says that there is none. */
+/** Undefined where there is none. */
 export function parseLimit(text: string | undefined): number | undefined {
-  const bytes = parseBytes(text); // version 2 says "max"
+  const bytes = parseBytes(text); // version 2 has "max" for none
   return bytes === undefined || bytes === 0 ? undefined : bytes;
 }
 
-/** A group's memory without what of the page cache would be given back; undefined where the texts are not there. */
+/** A group's memory without reclaimable page cache; undefined where it cannot be read. */
 export function parseUsage(
   usage: string | undefined,
   stat: string | undefined,
@@ -73,7 +72,7 @@ export function parseUsage(
   return Math.max(0, bytes - Number(cache ?? 0));
 }
 
-/** The machine's, from the text of /proc/meminfo: what is not available is used. */
+/** The machine's, from the text of /proc/meminfo. */
 export function parseMachine(meminfo: string | undefined): MemoryUse | undefined {
   const bytes = (name: string) => {
     const kilobytes = meminfo?.match(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m"))?.[1];
@@ -95,12 +94,12 @@ export function tightest(uses: readonly MemoryUse[]): MemoryUse | undefined {
   return uses.toSorted((a, b) => shareOf(b) - shareOf(a)).at(0);
 }
 
-/** 0: nothing used, 1: all of it; more for a moment where a limit was lowered. */
+/** 0 to 1, and above after a limit was lowered. */
 export function shareOf({ usedBytes, limitBytes }: MemoryUse): number {
   return usedBytes / limitBytes;
 }
 
-/** Whether memory is tight: past one share it begins, below another it ends. */
+/** Whether memory is tight, with hysteresis. */
 export class MemoryPressure {
   #isTight = false;
 
@@ -108,7 +107,7 @@ export class MemoryPressure {
     return this.#isTight;
   }
 
-  /** What has changed with this look. Memory that nobody can tell of is not tight. */
+  /** Returns what has changed. Memory that cannot be read is not tight. */
   look(use: MemoryUse | undefined): "begins" | "ends" | undefined {
     const share = use ? shareOf(use) : 0;
     const isTight = this.#isTight ? share >= LIMITS.memoryFreeShare : share > LIMITS.memoryTightShare;

@@ -1,7 +1,4 @@
-/**
- * Looks at the memory every now and then, for as long as its scope lives, and tells the log when it gets tight and when
- * it is free again. Reads files and decides nothing; what they mean is in admission_memory.ts.
- */
+/** Watches the use of memory: reads the files that admission_memory.ts parses, and logs when memory gets tight or free. */
 import { type Clock, LIMITS, type Log, type Meter } from "../domain/mod.ts";
 import { delay, readSystemFile, type Scope } from "../flow/mod.ts";
 import {
@@ -19,7 +16,6 @@ import {
 export type ReadSystemFile = (path: string) => Promise<string | undefined>;
 
 export interface MemoryWatchOptions {
-  /** The watch's own. */
   scope: Scope;
   clock: Clock;
   log: Log;
@@ -39,7 +35,7 @@ export class MemoryWatch {
     scope.use(
       meter.gauge(
         "tiro_memory_used_ratio",
-        "Memory used of what there is: the control group's limit, else the machine's",
+        "Share of memory used, of the control group's limit or else the machine's",
         () => this.#use ? shareOf(this.#use) : NaN,
       ),
     );
@@ -51,7 +47,7 @@ export class MemoryWatch {
     });
   }
 
-  /** Whether so much is used that no new speaker should be taken. */
+  /** Whether too much is used for a new speaker. */
   get isTight(): boolean {
     return this.#pressure.isTight;
   }
@@ -59,25 +55,25 @@ export class MemoryWatch {
   async #look(isFirst: boolean): Promise<void> {
     const { log, readFile = readSystemFile } = this.#options;
     const use = this.#use = await readMemory(readFile);
-    if (isFirst && !use) log.warn("memory is not watched: what is used cannot be read here");
+    if (isFirst && !use) log.warn("memory not watched: its use cannot be read here");
     const change = this.#pressure.look(use);
     if (!change) return;
     const fields = {
       usedPercent: use && Math.round(shareOf(use) * 100),
       limitMb: use && Math.round(use.limitBytes / 1024 / 1024),
     };
-    if (change === "begins") log.warn("memory is tight: no new speakers are taken", fields);
-    else log.info("memory is free again: new speakers are taken", fields);
+    if (change === "begins") log.warn("memory tight: new speakers refused", fields);
+    else log.info("memory available: new speakers accepted", fields);
   }
 }
 
-/** The tightest of the bounds on this process; undefined where none can be read. */
+/** By the tightest limit of this process; undefined where none can be read. */
 export async function readMemory(readFile: ReadSystemFile): Promise<MemoryUse | undefined> {
   const machine = parseMachine(await readFile("/proc/meminfo"));
   const limits: MemoryUse[] = [];
   for (const group of memoryGroups(await readFile("/proc/self/cgroup") ?? "")) {
     const limitBytes = parseLimit(await readFile(group.limitFile));
-    // More than there is (version 1 has no other word for it) is no limit.
+    // More than the machine has is no limit: version 1 has a large number for it.
     if (limitBytes === undefined || limitBytes >= (machine?.limitBytes ?? Number.MAX_SAFE_INTEGER)) continue;
     const usedBytes = parseUsage(
       await readFile(group.usageFile),

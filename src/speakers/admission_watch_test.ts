@@ -105,8 +105,8 @@ Deno.test("The watch tells when memory gets tight and when it is free again, onc
   await use(60);
   assert.ok(!memory.isTight);
   assert.deepEqual(log.lines.map(({ level, message, fields }) => [level, message, fields]), [
-    ["warn", "memory is tight: no new speakers are taken", { usedPercent: 90, limitMb: 100 }],
-    ["info", "memory is free again: new speakers are taken", { usedPercent: 70, limitMb: 100 }],
+    ["warn", "memory tight: new speakers refused", { usedPercent: 90, limitMb: 100 }],
+    ["info", "memory available: new speakers accepted", { usedPercent: 70, limitMb: 100 }],
   ]);
   await scope[Symbol.asyncDispose]();
   assert.equal(clock.pending, 0);
@@ -120,7 +120,7 @@ Deno.test("A watch that can read nothing says so once, and lets everybody in", a
   await clock.advance(10 * LIMITS.memoryLookMs);
   assert.ok(!memory.isTight);
   assert.deepEqual(log.lines.map(({ message }) => message), [
-    "memory is not watched: what is used cannot be read here",
+    "memory not watched: its use cannot be read here",
   ]);
   assert.ok(Number.isNaN(meter.gauges.get("tiro_memory_used_ratio")!()));
 });

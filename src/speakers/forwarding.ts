@@ -1,20 +1,19 @@
 /**
- * A worker's log and meter: what is counted goes to the main thread with the next beat, a log line at once. Bounded:
- * full batches go early, log lines past the bound are dropped and counted. Gauges are the main thread's own.
+ * A worker's log and meter: counts are sent to the service with the next beat, log lines at once. Bounded: full batches are
+ * sent early, log lines past the limit are dropped and counted. Gauges are the service's own.
  */
 import type { AudioLedger, CounterName, HistogramName, Log, LogFields, Meter } from "../domain/mod.ts";
 import { readDescriptors } from "../flow/mod.ts";
 import { type PlainError, toPlainError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine } from "./protocol.ts";
 
-/** Entries of one beat; a beat that is full goes at once. */
+/** Entries of one beat; a full one is sent at once. */
 const BATCH_MAX = 1_000;
-/** Log lines between two beats: more than this says nothing new. */
+/** Log lines between two beats. */
 const LOG_LINES_MAX = 50;
 
 export interface ForwardingOptions {
   post: (message: FromWorker) => void;
-  /** The worker's total. */
   ledger: AudioLedger;
   now: () => number;
 }
@@ -52,12 +51,12 @@ export class Forwarding {
     return logWith({});
   }
 
-  /** One more message from the main thread was taken in. */
+  /** One more message of the service was handled. */
   handled(): void {
     this.#handled++;
   }
 
-  /** Sends what came together since the last time; `lateMs` when it was due before now. */
+  /** Sends what was counted since the last beat. `lateMs`: how long ago it was due. */
   beat(lateMs = 0): void {
     const { post, ledger, now } = this.#options;
     const { heapUsed, rss } = Deno.memoryUsage();

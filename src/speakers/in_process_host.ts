@@ -1,7 +1,4 @@
-/**
- * The host that runs speakers on this thread. What it gives to and takes from its owner is what a worker would: plain
- * messages of the source, and captions.
- */
+/** The host that runs speakers in this process. */
 import { Captioner, SttSessions } from "../captioning/mod.ts";
 import {
   AudioLedger,
@@ -22,7 +19,7 @@ import { openSource } from "./source.ts";
 
 export interface HostOptions {
   settings: WorkerSettings;
-  /** The process' ledger; every speaker's adds into it. */
+  /** The total: every speaker's or worker's is added to it. */
   ledger: AudioLedger;
   scope: Scope;
   clock: Clock;

@@ -1,26 +1,25 @@
 /**
- * A media worker as a process of its own: this program again, by the command `media-worker`. A process can be ended, whatever
- * it does, and its sockets and its memory end with it; a thread cannot (Deno 2.9.6: docs/decisions/0027-media-processes.md).
+ * A media worker as a process: this program, by its command `media-worker`. A process can be killed whatever it does, and
+ * its sockets and memory end with it; a thread cannot (Deno 2.9.6: docs/decisions/0027-media-processes.md).
  *
- *     us --standard input, frames--> it          its standard input ends: so does it
- *     us <--standard output, frames-- it         its standard error is ours
+ *     service --standard input, frames--> worker     ends when its standard input does
+ *     service <--standard output, frames-- worker    inherits standard error
  */
 import project from "../../deno.json" with { type: "json" };
 import { guarded, MessageDecoder, MessageWriter } from "../flow/mod.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 import type { SpawnWorker, WorkerProcess } from "./worker_link.ts";
 
-/** The running program, by a path that Deno's permissions can name before it is installed anywhere. */
+/** The running program, by a path that can be named in Deno's permissions wherever it is installed. */
 const THIS_PROGRAM = "/proc/self/exe";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const ROOT = new URL("../..", import.meta.url).pathname;
-/** Messages under way to a process that does not read them: no call makes so many in the seconds a stuck one has. */
+/** Waiting for a process that does not read: no call sends so much in the seconds until a stuck one is ended. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
 /**
- * Has a worker read its sockets while it is busy. Deno's event loop (tokio's) asks the kernel what has come when it has
- * nothing else to do, or after so many turns, which are 61 unless the environment says otherwise. A media worker's turns
- * are of some ms, and while V8 collects garbage one follows the other: words from speech-to-text lay in their sockets.
- * Asking costs a system call of a microsecond.
+ * Has a worker read its sockets while it is busy. Tokio's event loop polls the kernel when it is idle, or after 61 ticks by
+ * default. A busy media worker's ticks last some ms, and while V8 collects garbage one follows the other: words from
+ * speech-to-text waited in their sockets. Polling costs a system call of a microsecond.
  */
 export const PROMPT_SOCKETS = { DENO_TOKIO_EVENT_INTERVAL: "2" };
 
@@ -79,11 +78,11 @@ function kill(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch {
-    // It has ended already.
+    // Has ended already.
   }
 }
 
-/** Run from its sources the program has the permissions that its own task gives it. */
+/** The flags of the task `start`: the same permissions, where the program is run from its sources. */
 function runFlags(): string[] {
   const flags = project.tasks.start.split(" ").filter((word) => word.startsWith("--"));
   return [

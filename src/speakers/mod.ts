@@ -1,4 +1,4 @@
-/** Runs a speaker's whole pipeline behind the SpeakerHost port: WebRTC in, captions out, here or in processes of its own. */
+/** Speakers' pipelines behind the SpeakerHost port, source to captions, in this process or in media workers; admission. */
 export { AdmittingHost, type AdmittingHostOptions } from "./admission.ts";
 export { DescriptorWatch, type DescriptorWatchOptions } from "./admission_descriptors.ts";
 export { MemoryWatch, type MemoryWatchOptions, type ReadSystemFile } from "./admission_watch.ts";

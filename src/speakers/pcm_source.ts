@@ -1,4 +1,4 @@
-/** PCM that a door sends: taken as it comes, voiced PCM out. */
+/** PCM from a door in, voiced PCM out. */
 import { PcmVoice } from "../audio/mod.ts";
 import { UnavailableError } from "../domain/mod.ts";
 import type { RunningSource, SourceParts } from "./source.ts";

@@ -1,11 +1,11 @@
-/** Errors on their way between threads, where classes are lost: what logs, metrics and owners go by is kept. */
+/** Errors as plain objects, to cross between processes with what logs, metrics and owners use. */
 import { NegotiationError, TiroError } from "../domain/mod.ts";
 
 export interface PlainError {
   name: string;
   message: string;
   code?: string;
-  /** There for the typed errors of the house. */
+  /** Of a TiroError. */
   retryable?: boolean;
   stack?: string;
   cause?: PlainError;
@@ -14,11 +14,11 @@ export interface PlainError {
 /** An error of a worker's own pipeline, or of the worker itself. */
 export class WorkerError extends TiroError {}
 
-/** Causes of causes are followed this far; a chain may be a ring. */
+/** Depth of the chain of causes, which may be a cycle. */
 const CAUSES_MAX = 5;
 
 export function toPlainError(thrown: unknown, depth = 0): PlainError {
-  // What else can be thrown may be anything, speech included: its type is what can safely be said.
+  // Any other value may be or contain speech.
   if (!(thrown instanceof Error)) return { name: typeof thrown, message: "not an error" };
   const { name, stack } = thrown;
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
@@ -35,7 +35,7 @@ export function toPlainError(thrown: unknown, depth = 0): PlainError {
   };
 }
 
-/** A TiroError where there was one, with its name and code; else an Error. */
+/** A TiroError where it was one; else an Error. */
 export function fromPlainError({ name, message, code, retryable, stack, cause }: PlainError): Error {
   const options = cause && { cause: fromPlainError(cause) };
   const Typed = name === "NegotiationError" ? NegotiationError : WorkerError;

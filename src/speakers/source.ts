@@ -1,4 +1,4 @@
-/** A source at work: the audio of a speaker's voice, and the source's own messages. One constructor for each kind. */
+/** A running source: the audio of a speaker's voice, and the source's own messages. One constructor for each kind. */
 import type {
   SourceEvent,
   SourceKind,
@@ -17,18 +17,16 @@ export interface RunningSource<Kind extends SourceKind = SourceKind> {
   readonly voice: VoicedPcm;
   send(message: SourceMessage<Kind>): void;
   request(request: SourceRequest<Kind>): Promise<SourceReply<Kind>>;
-  /** Takes no more audio; what was taken can still be read. */
+  /** Ends the audio; what was received can still be taken from `voice`. */
   end(): void;
 }
 
-/** Scope, ledger and log are the speaker's. */
+/** `scope`, `ledger` and `log` are the speaker's. */
 export interface SourceParts<Kind extends SourceKind = SourceKind> extends Omit<HostOptions, "settings"> {
   options: SourceOptions<Kind>;
-  /** What speech-to-text wants, Hz. */
+  /** Of speech-to-text. */
   sampleRateHz: number;
-  /** Length of the chunks sent to speech-to-text, ms. */
   chunkMs: number;
-  /** Where media is received. */
   network: WebRtcNetwork;
   onHeard: () => void;
   onEvent: (event: SourceEvent<Kind>) => void;
@@ -39,7 +37,7 @@ const OPEN: { [Kind in SourceKind]: (parts: SourceParts<Kind>) => RunningSource<
   pcm: openPcmSource,
 };
 
-/** Throws RangeError for a format that cannot be made what speech-to-text wants. */
+/** Throws RangeError for a format that cannot be converted for speech-to-text. */
 export function openSource<Kind extends SourceKind>(parts: SourceParts<Kind>): RunningSource<Kind> {
   return OPEN[parts.options.kind](parts);
 }

@@ -1,12 +1,9 @@
-/**
- * Chooses where pipelines run: on this thread, or in media workers. What they take (WebRTC, Opus) is loaded there only,
- * because it is some 25 MB.
- */
+/** Chooses where pipelines run, this process or media workers, and loads their code (WebRTC, Opus: 25 MB) only there. */
 import type { SpeakerHost } from "../domain/mod.ts";
 import { WorkerHost, type WorkerHostOptions } from "./worker_host.ts";
 
 export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPerWorkerMax"> {
-  /** Media workers, 0 for this thread. */
+  /** Media workers; 0 for this process. */
   workers: number;
 }
 
@@ -17,7 +14,7 @@ export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptio
   return new InProcessHost(options);
 }
 
-/** What the command `media-worker` does. Resolves when the process is to end. */
+/** The command `media-worker`. Resolves when the process is to end. */
 export async function runMediaWorker(): Promise<void> {
   const worker = await import("./worker.ts");
   await worker.runMediaWorker();

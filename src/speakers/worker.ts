@@ -1,6 +1,6 @@
 /**
- * A media worker: the process that `media_process.ts` starts. Frames come in by standard input and go out by standard
- * output, which nothing else may write to. It ends when it is told to, and when who started it is gone.
+ * A media worker: the process that `media_process.ts` starts. Messages are read from standard input and written to standard
+ * output, which nothing else may write to. Ends on `stop`, and when its standard input ends.
  */
 import {
   guarded,
@@ -23,7 +23,7 @@ export async function runMediaWorker(): Promise<void> {
     clock: systemClock,
     onStopped: () => void writer.close().then(ended.resolve),
   });
-  // As in the service: an error that escaped a callback must not end everyone's captions.
+  // As in the service: an error that escaped a callback must not end other speakers' captions.
   surviveInternalErrors((error) => side.survived(error));
   takeLibraryOutput((what) => side.wroteToConsole(what));
   collectGarbage();

@@ -1,7 +1,6 @@
 /**
- * The host that runs speakers in media workers, which are processes: a new speaker goes to the worker with the fewest,
- * none is taken where all are full, and a worker that breaks or falls silent is ended and replaced while its speakers
- * fail, one by one, into their owners' hands.
+ * The host that runs speakers in media workers, which are processes. A new speaker goes to the worker with the fewest. A
+ * worker that fails or stops responding is killed and replaced; its speakers fail, for their owners to open them again.
  */
 import {
   type HostedSpeaker,
@@ -20,19 +19,19 @@ import { type SpawnWorker, WorkerLink, type WorkerLoss } from "./worker_link.ts"
 
 /** Disposing the scope closes the workers within a second. */
 export interface WorkerHostOptions extends HostOptions {
-  /** How many processes, at least 1. */
+  /** Number of processes, at least 1. */
   workers: number;
-  /** Most speakers of one worker; default LIMITS.speakersPerWorker. */
+  /** Default: LIMITS.speakersPerWorker. */
   speakersPerWorkerMax?: number;
   /** Default: this program again, as a media worker. */
   spawn?: SpawnWorker;
 }
 
-/** A worker that breaks again at once is replaced more and more slowly; one that lived this long starts afresh. */
+/** The backoff of replacements is reset after this long without a failure. */
 const GOOD_LIFE_MS = 60_000;
 const REPLACE_BACKOFF: Backoff = { baseMs: 500, maxMs: 16_000 };
 
-/** The place of one worker and its replacements. */
+/** One worker and its replacements. */
 interface Slot {
   link: WorkerLink | undefined;
   readonly retry: RetryPolicy;
@@ -53,19 +52,19 @@ export class WorkerHost implements SpeakerHost {
     }));
     scope.defer(() => this.#stop());
     scope.use(
-      meter.gauge("tiro_media_workers", "Media workers that take speakers", () => this.#serving().length),
+      meter.gauge("tiro_media_workers", "Media workers that accept speakers", () => this.#serving().length),
     );
     scope.use(
       meter.gauge(
         "tiro_media_worker_lag_ms",
-        "Longest delay of a media worker's event loop lately",
+        "Longest recent delay of a media worker's event loop",
         () => Math.max(0, ...this.#serving().map(({ lagMs }) => lagMs)),
       ),
     );
     for (const slot of this.#slots) this.#start(slot);
   }
 
-  /** Resolves once every worker takes speakers. Rejects with WorkerError; then the owner disposes the scope. */
+  /** Resolves once every worker accepts speakers. Rejects with WorkerError; then the owner disposes the scope. */
   static async start(options: WorkerHostOptions): Promise<WorkerHost> {
     const host = new WorkerHost(options);
     await Promise.all(host.#slots.map(({ link }) => link?.ready));

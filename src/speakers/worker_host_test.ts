@@ -314,7 +314,7 @@ Deno.test("A worker that is silent for five seconds is stuck; one that beats is 
       await clock.advance(1_000);
       threads[1].beat();
     }
-    assert.deepEqual(a.said, ["failed: Cannot use a media worker: it gives no sign of life"]);
+    assert.deepEqual(a.said, ["failed: Cannot use a media worker: it does not respond"]);
     assert.deepEqual(b.said, []);
     assert.ok(threads[0].terminated && !threads[1].terminated, "and is ended");
     assert.equal(threads.length, 3);

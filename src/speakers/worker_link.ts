@@ -1,8 +1,8 @@
 /**
- * Our end of one media worker: its speakers, the calls it has yet to reply to, whether it lives, and what it counted.
+ * The service's end of one media worker: its speakers, the calls without a reply, its health, and what it counted.
  *
- *     starting --ready--> serving --stop()--> stopping --> gone
- *         '---- broken, stuck, silent ----'----------------^     it is ended; its speakers fail, their owners open others
+ *     starting --ready--> serving --stop()--> stopping --> ended
+ *         '---- broken, stuck, silent ----'----------------^     it is killed; its speakers fail, their owners open others
  */
 import {
   AUDIO_ENTRIES,
@@ -21,14 +21,13 @@ import { fromPlainError, WorkerError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine, ToWorker } from "./protocol.ts";
 import { RemoteSpeaker } from "./remote_speaker.ts";
 
-/** A worker, as its owner holds it. */
 export interface WorkerProcess {
   send(message: ToWorker): void;
-  /** Ends it at once, whatever it does. Resolves when nothing of it is left. Never rejects. */
+  /** Kills it at once. Resolves when it has ended. Never rejects. */
   end(): Promise<void>;
 }
 
-/** Starts a worker; `broken` reports that it ended, or never began. */
+/** Starts a worker; `broken` reports that it ended, or did not start. */
 export type SpawnWorker = (on: {
   message: (message: FromWorker) => void;
   broken: (error: unknown) => void;
@@ -36,30 +35,29 @@ export type SpawnWorker = (on: {
 
 export interface WorkerLinkOptions extends Omit<HostOptions, "scope"> {
   spawn: SpawnWorker;
-  /** Once, when the worker is lost; not after `stop`. Its speakers fail right afterwards. */
+  /** Called once, when the worker is lost; not after `stop`. Its speakers fail right afterwards. */
   onLost: (reason: WorkerLoss, error: Error) => void;
 }
 
-/** It ended or said that it cannot go on; gave no sign of life; took more memory than it has a use for. */
+/** It ended or reported that it cannot continue; stopped responding; took more memory than it has a use for. */
 export type WorkerLoss = "broken" | "stuck" | "memory";
 
-/** Signs of life are looked for this often. Looks are counted, not time: a main thread that slept blames nobody. */
-const LOOK_MS = 1_000;
-/** Looks in a row without a word that a worker may have; at the next one it is stuck. */
-const SILENT_LOOKS_MAX = 5;
-/** Loading the modules on a busy machine takes a while. */
-const STARTING_LOOKS_MAX = 30;
-/** Messages sent and not yet handled: no call makes so many in the seconds a stuck worker has. */
+/** Interval of the checks for messages. Checks are counted, not time: the service itself may have been suspended. */
+const CHECK_MS = 1_000;
+/** Checks in a row without a message; at the next one the worker is stuck. */
+const SILENT_CHECKS_MAX = 5;
+/** Loading the modules takes seconds on a busy machine. */
+const STARTING_CHECKS_MAX = 30;
+/** Messages sent and not handled: no call sends so many in the seconds until a stuck worker is ended. */
 const UNHANDLED_MAX = 20_000;
-/** For closing connections and sessions in good order; then it is ended. Within what closing the service may take. */
+/** For closing connections and sessions; then it is killed. Within what closing the service may take. */
 const STOP_MS = 1_000;
-/** What a worker's heap may hold: nearly all is dead at once, and what is old is some 0.13 MB a speaker, 70 at the most. */
+/** Of a worker's heap: most of it dies young, and what survives is some 0.13 MB a speaker, 70 MB at most. */
 const HEAP_BYTES_MAX = 256 * 1024 * 1024;
 
-/** As long as the main thread's own lag is remembered, so that a scrape every 15 or 30 s sees it. */
+/** So that a scrape every 15 or 30 s sees the lag. */
 const LAG_WINDOW_MS = 30_000;
 
-/** A call that has no reply yet. */
 interface PendingCall {
   resolve(reply: SourceReply): void;
   reject(error: unknown): void;
@@ -69,25 +67,25 @@ export class WorkerLink {
   readonly #options: WorkerLinkOptions;
   readonly #process: WorkerProcess;
   readonly #ready = Promise.withResolvers<void>();
-  /** Resolves once it takes speakers; rejects with WorkerError when it is lost before. */
+  /** Resolves once it accepts speakers; rejects with WorkerError when it is lost before. */
   readonly ready = this.#ready.promise;
   readonly #speakers = new Map<number, RemoteSpeaker>();
   readonly #calls = new Map<number, PendingCall>();
-  /** Speakers whose language was sent since the last beat, with a newer one that waits for the next. */
+  /** Speakers whose language was sent since the last beat, each with a newer one to send at the next. */
   readonly #languages = new Map<number, string | undefined>();
-  #state: "starting" | "serving" | "stopping" | "gone" = "starting";
+  #state: "starting" | "serving" | "stopping" | "ended" = "starting";
   /** Ids of speakers and calls alike. */
   #lastId = 0;
   #sent = 0;
-  #silentLooks = 0;
-  #look: Disposable;
-  /** Our clock minus the worker's: the least ever seen, because messages only take time. */
+  #silentChecks = 0;
+  #check: Disposable;
+  /** The service's clock minus the worker's: the least ever seen, because messages only take time. */
   #clockOffsetMs = Infinity;
   #counted: LedgerSnapshot | undefined;
   #descriptors: DescriptorUse | undefined;
   #residentBytes = 0;
   #stopped?: PromiseWithResolvers<void>;
-  /** The latest beats of this half minute and of the one before, ms. */
+  /** The latest beat of this half minute and of the one before, ms. */
   #late = { worstMs: 0, beforeMs: 0, sinceMs: 0 };
 
   constructor(options: WorkerLinkOptions) {
@@ -97,7 +95,7 @@ export class WorkerLink {
       message: (message) => this.#receive(message),
       broken: (error) => this.#lose("broken", "it broke", error),
     });
-    this.#look = options.clock.timer(LOOK_MS, () => this.#lookAfter());
+    this.#check = options.clock.timer(CHECK_MS, () => this.#checkAlive());
   }
 
   get isServing(): boolean {
@@ -109,7 +107,7 @@ export class WorkerLink {
     return Math.max(this.#late.worstMs, this.#late.beforeMs);
   }
 
-  /** Whether it has descriptors for one speaker more, and for those whose sockets are not open yet. */
+  /** Whether it has descriptors for one more speaker, and for those whose sockets are not open yet. */
   get hasDescriptors(): boolean {
     if (!this.#descriptors) return true;
     const { open, limit } = this.#descriptors;
@@ -121,7 +119,7 @@ export class WorkerLink {
     return this.#residentBytes;
   }
 
-  /** Speakers there, those being closed included. */
+  /** Speakers, those being closed included. */
   get load(): number {
     return this.#speakers.size;
   }
@@ -142,19 +140,19 @@ export class WorkerLink {
     if (this.#state === "serving" || this.#state === "stopping") this.#post(message);
   }
 
-  /** Sends a message that is answered. Rejects with the worker's error, or WorkerError when the worker is gone. */
+  /** Sends a message that has a reply. Rejects with the worker's error, or WorkerError when the worker has ended. */
   call<Kind extends SourceKind>(
     message: (call: number) => ToWorker,
   ): { number: number; reply: Promise<SourceReply<Kind>> } {
     const number = ++this.#lastId;
     const reply = Promise.withResolvers<SourceReply<Kind>>();
-    if (this.#state === "gone") reply.reject(gone("it has ended"));
+    if (this.#state === "ended") reply.reject(lost("it has ended"));
     else this.#calls.set(number, reply);
     this.send(message(number));
     return { number, reply: reply.promise };
   }
 
-  /** The newest counts: one message a speaker and beat, however often it changes. */
+  /** Sends one message a speaker and beat at most; the newest language counts. */
   setLanguage(id: number, languageId: string): void {
     if (this.#languages.has(id)) return void this.#languages.set(id, languageId);
     this.#languages.set(id, undefined);
@@ -166,12 +164,9 @@ export class WorkerLink {
     this.#speakers.delete(id);
   }
 
-  /**
-   * Closes its speakers, to whom nothing is reported any more, and ends it; a lost one is ended already. Resolves when
-   * nothing of it is left, within a second and what that takes. Never rejects.
-   */
+  /** Closes its speakers without further events, and ends it. Resolves when it has ended, soon after a second. Never rejects. */
   async stop(): Promise<void> {
-    if (this.#state === "gone") return await this.#process.end();
+    if (this.#state === "ended") return await this.#process.end();
     for (const speaker of this.#speakers.values()) speaker.events = undefined;
     if (this.#state === "serving") {
       this.#state = "stopping";
@@ -180,7 +175,7 @@ export class WorkerLink {
       this.#post({ type: "stop" });
       await stopped.promise;
     }
-    const error = gone("the service is closing");
+    const error = lost("the service is closing");
     for (const call of this.#end(error)) call.reject(error);
     await this.#process.end();
   }
@@ -191,8 +186,8 @@ export class WorkerLink {
   }
 
   #receive(message: FromWorker): void {
-    if (this.#state === "gone") return;
-    this.#silentLooks = 0;
+    if (this.#state === "ended") return;
+    this.#silentChecks = 0;
     switch (message.type) {
       case "ready":
         this.#synchronise(message.nowMs);
@@ -272,29 +267,29 @@ export class WorkerLink {
     else log[level](message, fields);
   }
 
-  #lookAfter(): void {
-    const most = this.#state === "starting" ? STARTING_LOOKS_MAX : SILENT_LOOKS_MAX;
-    if (++this.#silentLooks > most) this.#lose("stuck", "it gives no sign of life");
-    else this.#look = this.#options.clock.timer(LOOK_MS, () => this.#lookAfter());
+  #checkAlive(): void {
+    const most = this.#state === "starting" ? STARTING_CHECKS_MAX : SILENT_CHECKS_MAX;
+    if (++this.#silentChecks > most) this.#lose("stuck", "it does not respond");
+    else this.#check = this.#options.clock.timer(CHECK_MS, () => this.#checkAlive());
   }
 
   #lose(reason: WorkerLoss, why: string, cause?: unknown): void {
-    if (this.#state === "gone") return;
+    if (this.#state === "ended") return;
     if (this.#stopped) return this.#stopped.resolve();
-    const error = gone(why, cause);
+    const error = lost(why, cause);
     const speakers = [...this.#speakers.values()];
     const calls = this.#end(error);
     void this.#process.end(); // never rejects; `stop` waits for it
     guarded("speaker", () => this.#options.onLost(reason, error))();
-    // First the speakers hear of it, then those who wait for answers: by then nobody asks this worker again.
+    // Speakers fail before their calls are rejected, so that nobody calls this worker again.
     for (const speaker of speakers) guarded("speaker", () => speaker.events?.failed(error))();
     for (const call of calls) call.reject(error);
   }
 
   /** Returns the calls that have no reply, for the caller to reject. */
   #end(error: Error): PendingCall[] {
-    this.#state = "gone";
-    this.#look[Symbol.dispose]();
+    this.#state = "ended";
+    this.#check[Symbol.dispose]();
     this.#ready.reject(error);
     this.#speakers.clear();
     this.#languages.clear();
@@ -304,7 +299,7 @@ export class WorkerLink {
   }
 }
 
-function gone(why: string, cause?: unknown): WorkerError {
+function lost(why: string, cause?: unknown): WorkerError {
   return new WorkerError(`Cannot use a media worker: ${why}`, {
     code: "worker_lost",
     retryable: true,

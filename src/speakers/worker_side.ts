@@ -1,7 +1,4 @@
-/**
- * The worker's end of the protocol: opens speakers on its own thread with the in-process host and tells what becomes of
- * them. Knows no Worker: what it hears and says are plain messages. What a speaker does wrong stays with that speaker.
- */
+/** The worker's end of the protocol: runs speakers with the in-process host. A speaker's error fails that speaker only. */
 import { AudioLedger, type Clock, type HostedSpeaker } from "../domain/mod.ts";
 import { type InternalError, reportInternalError, Scope } from "../flow/mod.ts";
 import { Forwarding } from "./forwarding.ts";
@@ -12,7 +9,7 @@ import { BEAT_MS, type FromWorker, type ToWorker, type WorkerSettings } from "./
 export interface WorkerSideOptions {
   post: (message: FromWorker) => void;
   clock: Clock;
-  /** All is closed: the thread can end. */
+  /** All is closed: the process can end. */
   onStopped: () => void;
 }
 
@@ -22,7 +19,7 @@ export class WorkerSide {
   readonly #ledger = new AudioLedger();
   readonly #forwarding: Forwarding;
   readonly #speakers = new Map<number, HostedSpeaker>();
-  /** Drains under way, by their call. */
+  /** Drains in progress, by their call. */
   readonly #drains = new Map<number, AbortController>();
   #host: InProcessHost | undefined;
   #beats: Disposable | undefined;
@@ -33,23 +30,22 @@ export class WorkerSide {
     this.#forwarding = new Forwarding({ post, ledger: this.#ledger, now: () => clock.now() });
   }
 
-  /** Tells the main thread that messages are heard from now on. */
+  /** Reports that messages are taken from now on. */
   ready(): void {
     this.#options.post({ type: "ready", nowMs: this.#options.clock.now() });
   }
 
-  /** An error of a callback, which costs the other speakers nothing: is counted and logged. */
+  /** Counts and logs an error of a callback. */
   survived(error: InternalError): void {
     this.#forwarding.meter.count("tiro_internal_errors_total", error.kind);
     this.#forwarding.log({ debug: false }).error("internal error", error, { thread: "media" });
   }
 
-  /** A library did, in spite of everything: is logged. */
   wroteToConsole(what: string): void {
     this.#forwarding.log({ debug: false }).warn("a library wrote to the console", { what, thread: "media" });
   }
 
-  /** Takes one message. Never throws: what the worker cannot go on from is told as `broken`. */
+  /** Takes one message. Never throws: what the worker cannot recover from is reported as `broken`. */
   receive(message: ToWorker): void {
     try {
       this.#receive(message);
@@ -66,9 +62,9 @@ export class WorkerSide {
       case "open":
         return this.#open(message);
       case "send":
-        return this.#tell(message.id, (speaker) => speaker.send(message.message));
+        return this.#use(message.id, (speaker) => speaker.send(message.message));
       case "language":
-        return this.#tell(message.id, (speaker) => speaker.setLanguage(message.languageId));
+        return this.#use(message.id, (speaker) => speaker.setLanguage(message.languageId));
       case "request":
         return this.#settle(message.call, async () => {
           const reply = await this.#speaker(message.id).request(message.request);
@@ -133,8 +129,8 @@ export class WorkerSide {
     }
   }
 
-  /** What goes wrong here is this speaker's failure, and not the worker's. */
-  #tell(id: number, what: (speaker: HostedSpeaker) => void): void {
+  /** An error fails this speaker, not the worker. */
+  #use(id: number, what: (speaker: HostedSpeaker) => void): void {
     const speaker = this.#speakers.get(id);
     if (!speaker) return;
     try {
@@ -151,7 +147,7 @@ export class WorkerSide {
     return speaker;
   }
 
-  /** Answers a call with what the work gives, whatever becomes of it. */
+  /** Replies to a call with the result of the work, or its error. */
   #settle(call: number, work: () => Promise<FromWorker>): void {
     work().catch((error: unknown): FromWorker => ({ type: "refused", call, error: toPlainError(error) }))
       .then(this.#options.post);
