@@ -1,6 +1,5 @@
 /**
- * The composition root: makes every part from the configuration and hands each what it needs. Wiring only; what a
- * part does is in its room.
+ * The composition root: makes every part from the configuration and hands each what it needs. Wiring only.
  */
 import project from "../deno.json" with { type: "json" };
 import { apiOf, workRequirement } from "./api.ts";
@@ -34,26 +33,19 @@ import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
 
 export interface Service extends AsyncDisposable {
-  /** What /metrics shows. */
+  /** Of /metrics. */
   readonly meter: Meter;
   /** Where the REST API listens. */
   readonly address: ListenAddress;
-  /**
-   * Takes no new rooms, delivers what was heard, leaves every call; then dispose. Bounded by LIMITS.drainWordsMs and
-   * LIMITS.drainGoodbyeMs together.
-   */
+  /** Refuses new sessions, delivers captions of what was received, ends every session. Then dispose. */
   drain(): Promise<void>;
 }
 
-/** What tests stand in for. */
+/** Replaced by tests. */
 export interface Seams {
-  /** How much memory there is. */
   readSystemFile?: ReadSystemFile;
-  /** How many file descriptors there are. */
   readDescriptors?: DescriptorWatchOptions["read"];
-  /** How media workers are started. */
   spawnWorker?: SpawnWorker;
-  /** The main thread's time. */
   clock?: Clock;
 }
 
@@ -64,26 +56,27 @@ export async function startService(
   seams: Seams = {},
 ): Promise<Service> {
   const scope = new Scope("service");
+  try {
+    return await start(config, log, seams, scope);
+  } catch (error) {
+    await scope[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function start(config: Config, log: Log, seams: Seams, scope: Scope): Promise<Service> {
   const clock = seams.clock ?? systemClock;
   const meter = scope.use(createMeter());
   const ledger = new AudioLedger();
+  scope.use(meter.totals("tiro_audio_packets_total", "RTP packets by fate", "fate", () => ledger.packets()));
   scope.use(
-    meter.totals(
-      "tiro_audio_packets_total",
-      "RTP packets by what became of them",
-      "fate",
-      () => ledger.packets(),
-    ),
+    meter.totals("tiro_audio_seconds_total", "Seconds of audio by fate", "fate", () => ledger.seconds()),
   );
-  scope.use(
-    meter.totals(
-      "tiro_audio_seconds_total",
-      "Seconds of audio by what became of them",
-      "fate",
-      () => ledger.seconds(),
-    ),
-  );
-  const peerTls = { caCerts: config.tls.caCerts, proxies: proxyRules(config) };
+  const proxies = proxyRules(config);
+  reportRisks(config, log);
+  reportProxies(config, proxies, log);
+  const tls = { ...config.tls, proxies };
+  const peerTls = { caCerts: config.tls.caCerts, proxies };
   const sttChoice = choiceOf(config.stt);
   const stt = createSpeechToText(sttChoice, { meter, clock, tls: peerTls });
   const languages = new SpokenLanguages({ stt, wantedDefault: config.captions.defaultLanguage, log, meter });
@@ -109,11 +102,7 @@ export async function startService(
     log,
     meter,
     spawn: seams.spawnWorker,
-  })
-    .catch(async (error: unknown) => {
-      await scope[Symbol.asyncDispose]();
-      throw error;
-    });
+  });
   const speakersMax = Math.min(config.limits.speakers, Math.max(workers, 1) * LIMITS.speakersPerWorker);
   const descriptors = new DescriptorWatch({
     scope: scope.child("descriptors"),
@@ -145,18 +134,6 @@ export async function startService(
   });
   const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
   const identity = config.exApp && { ...config.exApp, secret: config.exApp.secret.reveal() };
-  const tls = { ...config.tls, proxies: proxyRules(config) };
-  if (isEasilyGuessed(internalSecret.reveal())) {
-    log.warn(
-      "LT_INTERNAL_SECRET is easily guessed, and who has it may join every call: set a longer one, here and in the HPB",
-    );
-  }
-  if (config.tls.skipVerify) {
-    log.warn(
-      "SKIP_CERT_VERIFY is on: any certificate is accepted from the HPB and Nextcloud, see LT_CA_CERTS",
-    );
-  }
-  reportProxies(config, log);
   const ocs = createOcs({ nextcloudUrl, exApp: identity, tls, clock, log, meter });
   const translations = config.translation && openTranslations(choiceOf(config.translation), {
     nextcloud: identity && { ocs, appId: identity.id },
@@ -197,64 +174,56 @@ export async function startService(
     ocs,
     storage: config.exApp.storage,
     onDisable: () => rooms.leaveAll(),
-    prepare: (signal) => answers(stt, signal),
+    prepare: (signal) => tryStt(stt, signal),
     scope: scope.child("exapp"),
     clock,
     log,
   });
   let draining = false;
-  try {
-    const version = config.exApp?.version ?? project.version;
-    const acceptingWork = () => !draining;
-    const requireWork = workRequirement({ exApp, acceptingWork });
-    const parts: DoorParts = { sessions, requireWork, scope: scope.child("doors"), clock, log, meter };
-    // A line for each door.
-    const doors = [
-      talkRoutes({ rooms, translations, version, ...parts }),
-    ];
-    const credentials = { token: config.auth.token?.reveal(), exApp: identity };
-    const app = createHttpApp(
-      apiOf({ doors, host, sessions, translations, exApp, credentials, version, meter, log, acceptingWork }),
-    );
-    collectGarbage();
-    const http = scope.child("http");
-    const isTunnelled = config.http.unixSocket !== undefined;
-    if (config.tunnel.isNamedOnly) {
-      log.warn("HP_FRP_ADDRESS is set without HP_SHARED_KEY: listening on a port, and not for HaRP's tunnel");
-    }
-    const { address } = await serveHttp({
-      app: isTunnelled ? watchTunnel(app, { scope: http, clock, log }) : app,
-      ...config.http,
-      bounds: { most: descriptors.httpConnections },
-      scope: http,
-      log,
-      meter,
-    });
-    log.info("listening", { ...address, stt: stt.name });
-    return {
-      meter,
-      address,
-      async drain() {
-        draining = true;
-        const words = AbortSignal.timeout(LIMITS.drainWordsMs);
-        const goodbyes = AbortSignal.timeout(LIMITS.drainWordsMs + LIMITS.drainGoodbyeMs);
-        await sessions.drain(words, goodbyes);
-      },
-      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
-    };
-  } catch (error) {
-    await scope[Symbol.asyncDispose]();
-    throw error;
-  }
+  const acceptingWork = () => !draining;
+  const requireWork = workRequirement({ exApp, acceptingWork });
+  const version = config.exApp?.version ?? project.version;
+  const parts: DoorParts = { sessions, requireWork, scope: scope.child("doors"), clock, log, meter };
+  // A line for each door.
+  const doors = [
+    talkRoutes({ rooms, translations, version, ...parts }),
+  ];
+  const credentials = { token: config.auth.token?.reveal(), exApp: identity };
+  const app = createHttpApp(
+    apiOf({ doors, host, sessions, translations, exApp, credentials, version, meter, log, acceptingWork }),
+  );
+  collectGarbage();
+  const http = scope.child("http");
+  const isTunnelled = config.http.unixSocket !== undefined;
+  const { address } = await serveHttp({
+    app: isTunnelled ? watchTunnel(app, { scope: http, clock, log }) : app,
+    ...config.http,
+    bounds: { most: descriptors.httpConnections },
+    scope: http,
+    log,
+    meter,
+  });
+  log.info("listening", { ...address, stt: stt.name });
+  return {
+    meter,
+    address,
+    async drain() {
+      draining = true;
+      const words = AbortSignal.timeout(LIMITS.drainWordsMs);
+      const goodbyes = AbortSignal.timeout(LIMITS.drainWordsMs + LIMITS.drainGoodbyeMs);
+      await sessions.drain(words, goodbyes);
+    },
+    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+  };
 }
 
-/** A thread for each core, but none that could never be needed: each takes some 30 MB. */
+/** One for each core, but no more than the speakers need: each takes some 30 MB. */
 function workersFor(speakers: number): number {
   return Math.min(navigator.hardwareConcurrency, Math.ceil(speakers / LIMITS.speakersPerWorker));
 }
 
-/** Opens a session and gives it up: what an ExApp has to be able to do before Nextcloud enables it. */
-async function answers(stt: SpeechToText, signal: AbortSignal): Promise<void> {
+/** Opens a session and closes it: what has to work before Nextcloud enables the ExApp. */
+async function tryStt(stt: SpeechToText, signal: AbortSignal): Promise<void> {
   await stt.askLanguages?.(signal);
   const session = await stt.open({ languageId: stt.languages[0].id }, signal);
   await session[Symbol.asyncDispose]();
@@ -268,16 +237,30 @@ function proxyRules({ proxies: { http, https, except } }: Config): ProxyRules {
   return { http: http?.reveal(), https: https?.reveal(), except };
 }
 
+function reportRisks({ talk, tls, tunnel }: Config, log: Log): void {
+  if (isEasilyGuessed(talk.internalSecret.reveal())) {
+    log.warn(
+      "LT_INTERNAL_SECRET is easily guessed, and who has it may join every call: set a longer one, here and in the HPB",
+    );
+  }
+  if (tls.skipVerify) {
+    log.warn(
+      "SKIP_CERT_VERIFY is on: any certificate is accepted from the HPB and Nextcloud, see LT_CA_CERTS",
+    );
+  }
+  if (tunnel.isNamedOnly) {
+    log.warn("HP_FRP_ADDRESS is set without HP_SHARED_KEY: listening on a port, and not for HaRP's tunnel");
+  }
+}
+
 /** Logs which peers are reached through a proxy: an operator who did not mean that sets NO_PROXY. */
-function reportProxies(config: Config, log: Log): void {
-  const { talk, stt, translation, proxies } = config;
+function reportProxies({ talk, stt, translation, proxies }: Config, rules: ProxyRules, log: Log): void {
   const peers = {
     signaling: talk.hpbUrl,
     nextcloud: talk.nextcloudUrl,
     recogniser: stt.address,
     translator: translation?.address,
   };
-  const rules = proxyRules(config);
   const proxied = Object.entries(peers)
     .filter(([, address]) => address !== undefined && proxyFor(new URL(address), rules));
   if (proxied.length > 0) {

@@ -1,8 +1,8 @@
-/** A ring between one or more producers and one reader. What there is no room for is refused, and its producer decides. */
+/** A ring between producers and one reader. When it is full it refuses an item, and its producer decides. */
 export interface BoundedQueueOptions<T> {
   /** Items. */
   capacity: number;
-  /** A second bound, where items differ in size. An item larger than all of it gets in where it is alone. */
+  /** A second bound, where items differ in size. A larger item is taken when the queue is empty. */
   bytes?: { max: number; of: (item: T) => number };
 }
 
@@ -66,7 +66,7 @@ export class BoundedQueue<T> {
     return true;
   }
 
-  /** The next item; undefined once closed and read empty; rejects with the error it was closed with. One reader. */
+  /** The next item; undefined once closed and empty; rejects with the error it was closed with. One reader. */
   next(): Promise<T | undefined> {
     if (this.#size > 0) return Promise.resolve(this.#shift());
     if (this.#error !== undefined) return Promise.reject(this.#error);
@@ -78,7 +78,7 @@ export class BoundedQueue<T> {
     return this.#waiting.promise;
   }
 
-  /** No more items. With an error, the reader gets it after what is queued; `clear` forgets what is queued. */
+  /** No more items. The reader gets the error after the queued items; `clear` drops those. */
   close(options: { error?: unknown; clear?: boolean } = {}): void {
     if (options.clear) {
       this.#items.fill(undefined);
@@ -92,7 +92,7 @@ export class BoundedQueue<T> {
     this.#waiting = undefined;
   }
 
-  /** The queue as a pulled stream that holds nothing itself. Cancelling it closes the queue. */
+  /** The queue as a stream without a buffer of its own. Cancelling it closes the queue. */
   readable(): ReadableStream<T> {
     return new ReadableStream<T>({
       pull: async (controller) => {

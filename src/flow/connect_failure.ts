@@ -1,7 +1,3 @@
-/**
- * Why a connection could not be opened, from the code of the error. The error's own message has the address in it, and
- * that of a certificate the names it is for.
- */
 const CAUSES: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ENOTFOUND: "the host name cannot be resolved",
@@ -16,9 +12,13 @@ const CAUSES: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "the certificate has expired",
 };
 
-/** What OpenSSL calls a certificate whose issuer is not trusted, and other faults of certificates. */
+/** OpenSSL's codes for a certificate whose issuer is not trusted, and for other faults of certificates. */
 const UNTRUSTED = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_)/;
 
+/**
+ * Why a connection could not be opened, by the error's code: its message contains the address, and that of a certificate
+ * the names it is for.
+ */
 export function connectFailure(code: unknown): string {
   if (typeof code !== "string") return "connection refused or lost";
   if (Object.hasOwn(CAUSES, code)) return CAUSES[code];

@@ -1,6 +1,6 @@
 /**
- * File descriptors of this process: how many are open, and how many may be. From libc, since Deno reads /proc for
- * `--allow-all` alone; one call counts them and takes none. Linux' getrlimit(2), poll(2).
+ * File descriptors of this process: the open ones and the limit. By libc's getrlimit(2) and poll(2), since Deno reads
+ * /proc only with `--allow-all`; counting opens none.
  */
 import { openLibc } from "./libc.ts";
 
@@ -18,26 +18,26 @@ const SYMBOLS = {
 const RLIMIT_NOFILE = 7;
 const POLLFD_BYTES = 8;
 const POLLNVAL = 0x20;
-/** The kernel hands out the lowest number that is free: more than the service ever needs is not looked at. */
-const LOOKED_AT_MAX = 8_192;
+/** The kernel assigns the lowest free number, and the service never needs more. */
+const COUNTED_MAX = 8_192;
 
 const libc = openLibc(SYMBOLS)?.symbols;
 
 let polled = new ArrayBuffer(0);
 
-/** Undefined where it cannot be known here. */
+/** Undefined where there is no known libc. */
 export function readDescriptors(): DescriptorUse | undefined {
   if (!libc) return undefined;
   const limits = new BigUint64Array(2);
   if (libc.getrlimit(RLIMIT_NOFILE, limits) !== 0) return undefined;
   const limit = Number(limits[0]);
-  const count = Math.min(limit, LOOKED_AT_MAX);
+  const count = Math.min(limit, COUNTED_MAX);
   if (polled.byteLength !== count * POLLFD_BYTES) {
     polled = new ArrayBuffer(count * POLLFD_BYTES);
     const numbers = new Int32Array(polled);
     for (let fd = 0; fd < count; fd++) numbers[2 * fd] = fd;
   }
-  // Nothing is waited for: a number that is not open has POLLNVAL.
+  // Does not wait: a number that is not open has POLLNVAL.
   if (libc.poll(new Uint8Array(polled), BigInt(count), 0) < 0) return undefined;
   const words = new Int16Array(polled);
   let open = 0;

@@ -1,24 +1,22 @@
 /**
- * The end that needs no main thread: a thread that does nothing else receives the signals to stop as well, and ends the
- * process when the time for draining is over or somebody insists. A signal's listener runs on its own thread's event
- * loop, so one on the main thread, and a timer there, would wait for whatever blocks it.
+ * Ends the process without its main thread: another thread receives the stop signals too, and ends the process when
+ * the time for draining is over, or at a second signal. Listeners and timers of the main thread would wait for whatever
+ * blocks it.
  */
 import { Worker } from "node:worker_threads";
 import { guarded } from "./internal_errors.ts";
 
-/** A bare thread takes 1.5 MB; it loads no more than limits and a few lines beside this. */
+/** A bare thread takes 1.5 MB. */
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16 };
 
-/** What the thread reports once its listeners are in place. */
+/** Sent by the thread once its listeners are registered. */
 export type FromHardEnd = "ready";
 
-export interface HardEndOptions {
-  /** The thread is no more, and nobody ended it. */
-  onLost: () => void;
-}
-
-/** Resolves once the thread receives signals; disposing ends it. Rejects when it cannot be started. */
-export async function startHardEnd({ onLost }: HardEndOptions): Promise<Disposable> {
+/**
+ * Resolves once the thread receives signals; disposing ends it. Rejects when it cannot be started. `onLost`: the thread
+ * ended without being disposed.
+ */
+export async function startHardEnd({ onLost }: { onLost: () => void }): Promise<Disposable> {
   const worker = new Worker(new URL("./hard_end_worker.ts", import.meta.url), {
     name: "end",
     resourceLimits: HEAP_LIMITS,

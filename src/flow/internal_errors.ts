@@ -1,11 +1,9 @@
 /**
- * Errors that nobody expected, where the platform calls us. What such a call throws ends more than the call: on Deno
- * 2.9.6 an exception in the handler of a worker's messages ends receiving that worker, one in a signal's listener ends
- * that listener, and one while a batch of datagrams is handed on loses the rest. So each callback that the platform or a
- * library keeps is guarded, and what it throws goes one way, to `surviveInternalErrors`, which counts and logs it.
+ * Unexpected errors in callbacks of the platform and of libraries. On Deno 2.9.6 an exception in the handler of a
+ * worker's messages ends receiving from that worker, one in a signal's listener removes the listener, and one in a batch
+ * of datagrams loses the rest. So callbacks are guarded, and `surviveInternalErrors` counts and logs what they throw.
  *
- * What is reported of an error says where it was thrown and never what it says: a foreign error's message may quote a
- * peer's bytes.
+ * The place of the error is reported, never a foreign error's message, which may quote a peer's bytes.
  */
 import { TiroError } from "../domain/mod.ts";
 
@@ -18,14 +16,14 @@ export type CallbackKind =
   | "timer"
   | "signal"
   | "speaker"
-  /** Of a scope that nobody watches. */
+  /** Of a scope whose `failed` nobody reads. */
   | "task"
-  /** A promise that nobody waited for. */
+  /** An unhandled one. */
   | "rejection"
-  /** Any other, of a library's. */
+  /** Any other. */
   | "callback";
 
-/** Its message and its stack can be shown: they hold nothing that was sent. */
+/** Its message and its stack may be logged: they contain nothing a peer sent. */
 export class InternalError extends Error {
   override name = "InternalError";
 
@@ -49,7 +47,7 @@ function framesOf(thrown: unknown): string[] {
   return thrown.stack.split("\n").filter((line) => /^ {4}at /.test(line)).slice(0, FRAMES_MAX);
 }
 
-/** The callback; what it throws is reported and goes no further. Not for what is called for each packet. */
+/** The callback; what it throws is reported. Not for calls per packet. */
 export function guarded<Arguments extends unknown[]>(
   kind: CallbackKind,
   callback: (...given: Arguments) => void,
@@ -63,19 +61,19 @@ export function guarded<Arguments extends unknown[]>(
   };
 }
 
-/** Never throws. Without `surviveInternalErrors` on this thread it ends the process, as in tests it should. */
+/** Never throws. Without `surviveInternalErrors` on this thread it ends the process, which tests need. */
 export function reportInternalError(kind: CallbackKind, thrown: unknown): void {
   reportError(thrown instanceof InternalError ? thrown : new InternalError(kind, thrown));
 }
 
-/** From now on no error of a callback, guarded or not, and no rejection ends this thread. Once a thread, for its life. */
+/** From now on no exception of a callback and no rejection ends this thread. Once a thread, for its life. */
 export function surviveInternalErrors(on: (error: InternalError) => void): void {
   const survive = (event: Event, kind: CallbackKind, thrown: unknown) => {
     event.preventDefault();
     try {
       on(thrown instanceof InternalError ? thrown : new InternalError(kind, thrown));
     } catch {
-      // Whoever counts and logs cannot: there is nobody left to report it to.
+      // counting and logging failed: there is nowhere to report it
     }
   };
   globalThis.addEventListener("unhandledrejection", (event) => survive(event, "rejection", event.reason));

@@ -1,17 +1,17 @@
 /**
- * libc through FFI, where it is glibc on 64-bit Linux. With permission for all libraries it is opened by its name; with
- * permission for some, by the first of `LIBC_PATHS` that is among them, for Deno takes a bare name for a file of the
- * working directory then.
+ * glibc through FFI, on 64-bit Linux. With permission for all libraries it is opened by its name; with permission for
+ * some by the first of `LIBC_PATHS` that is among them, since Deno then takes a bare name for a file of the working
+ * directory.
  */
 
-/** Debian and Ubuntu by their architectures, then Fedora, SUSE and Arch. The flags in deno.json name the same. */
+/** Debian and Ubuntu by architecture, then Fedora, SUSE and Arch; the same as in deno.json. */
 const LIBC_PATHS = [
   "/lib/x86_64-linux-gnu/libc.so.6",
   "/lib/aarch64-linux-gnu/libc.so.6",
   "/lib64/libc.so.6",
 ] as const;
 
-/** Undefined where there is none that is known, or no permission. The library stays open for the life of the thread. */
+/** Undefined without a known libc or permission. The library stays open for the life of the thread. */
 export function openLibc<Symbols extends Deno.ForeignLibraryInterface>(
   symbols: Symbols,
 ): Deno.DynamicLibrary<Symbols> | undefined {
@@ -22,7 +22,7 @@ export function openLibc<Symbols extends Deno.ForeignLibraryInterface>(
     try {
       return Deno.dlopen(path, symbols);
     } catch {
-      // not there, or another libc, of which nothing is known here
+      // absent, or another libc
     }
   }
   return undefined;

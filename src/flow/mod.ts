@@ -1,4 +1,4 @@
-/** Structured lifetimes, bounded queues and the shells that own sockets and timers. No product rules. */
+/** Structured lifetimes, bounded queues, and the shells around sockets and timers. */
 export * from "./bounded_queue.ts";
 export * from "./clock.ts";
 export { type DescriptorUse, readDescriptors } from "./descriptors.ts";

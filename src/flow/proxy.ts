@@ -1,15 +1,15 @@
 /**
- * Which connections go through an HTTP proxy, by the rules of HTTPS_PROXY, HTTP_PROXY and NO_PROXY as curl and Go read
- * them: nothing on this machine does, and nobody else who is excepted. Only TCP does; media is UDP.
+ * Which TCP connections go through an HTTP proxy, by HTTPS_PROXY, HTTP_PROXY and NO_PROXY as curl and Go read them:
+ * those to other machines that are not excepted.
  */
 import { BlockList, isIP, isIPv6 } from "node:net";
 
 export interface ProxyRules {
-  /** Address of the proxy for http: and ws:, with its user and password where it wants them. */
+  /** URL of the proxy for http: and ws:, with user and password where it needs them. */
   readonly http?: string;
   /** The same for https: and wss:. */
   readonly https?: string;
-  /** Who is reached directly: host names (those below them too), addresses, networks (CIDR), each with a port or not; `*`. */
+  /** Reached directly: host names and their subdomains, addresses, networks (CIDR), each with or without a port; `*`. */
   readonly except: readonly string[];
 }
 
@@ -42,7 +42,7 @@ function isExcepted(host: string, port: number, entry: string): boolean {
   const wanted = entry.trim().toLowerCase();
   if (wanted === "*") return true;
   if (wanted.includes("/")) return isWithin(host, wanted);
-  // An IPv6 address has colons of its own: with a port it stands in brackets.
+  // An IPv6 address with a port is in brackets.
   const [, name = "", itsPort] = wanted.match(isIPv6(wanted) ? /^(.*)$/ : /^\[?([^\]]*?)\]?(?::(\d+))?$/) ??
     [];
   if (itsPort !== undefined && Number(itsPort) !== port) return false;

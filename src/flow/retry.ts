@@ -1,10 +1,8 @@
 /**
- * Trying again. `RetryPolicy` is the one set of rules for a peer that is needed for longer than one call: everything in
- * the service that waits after a failure waits by one of these. `SharedRetry` (shared_retry.ts) puts all who need the
- * same peer behind one. `retry` calls a function a few times and gives up.
+ * Retrying. Everything in the service that waits after a failure waits by a `RetryPolicy`; `SharedRetry`
+ * (shared_retry.ts) is one for all who use the same peer. `retry` calls a function a few times and gives up.
  */
-import type { Clock } from "../domain/mod.ts";
-import { TiroError } from "../domain/mod.ts";
+import { type Clock, TiroError } from "../domain/mod.ts";
 import { delay, systemClock } from "./clock.ts";
 
 export interface Backoff {
@@ -12,18 +10,18 @@ export interface Backoff {
   baseMs: number;
   /** Longest delay, ms. */
   maxMs: number;
-  /** The random part of a delay, 0 to 1, so that many who failed together do not return together. Default a half. */
+  /** The random share of a delay, 0 to 1, so that those who failed together do not retry together. Default a half. */
   jitter?: number;
 }
 
-/** 1, 2, 4, 8, 16 s before jitter: five waits are 15 to 31 s, about as long as the HPB keeps a dropped session. */
+/** 1, 2, 4, 8, 16 s before jitter: five waits are 15 to 31 s, about as long as a signaling server keeps a lost session. */
 export const BACKOFF: Backoff = { baseMs: 1_000, maxMs: 16_000 };
-/** An error that needs a person (a wrong key, a missing package) is tried again this seldom. */
+/** After an error that only a person can fix (a wrong key, a missing package). */
 const HOPELESS_WAIT_MS = 60_000;
-/** A peer that admits and ejects does so at once; a connection that lasted this long was a good one. */
+/** A peer that accepts and drops connections does so at once; one that lasted this long was good. */
 export const GOOD_LIFE_MS = 5_000;
 
-/** Delay before retry number `retry` (0 is the first), ms: the doubled base, less up to its random part. */
+/** Delay before retry number `retry` (0 is the first), ms: the doubled base, less up to its random share. */
 export function backoffMs(
   retry: number,
   { baseMs, maxMs, jitter = 0.5 }: Backoff = BACKOFF,
@@ -35,19 +33,16 @@ export function backoffMs(
 
 export interface RetryPolicyOptions {
   backoff?: Backoff;
-  /** So many failures in a row are followed by no wait. Default 1. */
+  /** Failures in a row without a wait. Default 1. */
   freeFailures?: number;
   /** After an error that is not retryable. Default a minute. */
   hopelessWaitMs?: number;
-  /** A connection that lasted this long forgives the failures before it. Default 5 s. */
+  /** A connection that lasted this long resets the failures before it. Default 5 s. */
   goodLifeMs?: number;
   random?: () => number;
 }
 
-/**
- * When to try again. A wait begins with the failure, whether anybody waits or not: once its time is over, the next
- * attempt is made at once. Time is an argument.
- */
+/** When to retry. A wait is counted from the failure: once it is over, the next attempt is made at once. */
 export class RetryPolicy {
   readonly #options: RetryPolicyOptions;
   #failures = 0;
@@ -69,18 +64,18 @@ export class RetryPolicy {
     return Math.max(0, this.#retryAtMs - nowMs);
   }
 
-  /** The connection is open. That alone forgives nothing. */
+  /** The connection is open, which alone resets nothing. */
   opened(nowMs: number): void {
     this.#openedAtMs = nowMs;
   }
 
-  /** The peer does what it is for: whatever failed before is forgiven. */
+  /** The peer works: resets the failures. */
   worked(): void {
     this.#failures = 0;
     this.#retryAtMs = -Infinity;
   }
 
-  /** An attempt failed, or the open connection was lost. `backoff` is for this failure, where it has its own. */
+  /** An attempt failed, or the open connection was lost. `backoff` overrides the option for this failure. */
   failed(nowMs: number, error?: unknown, backoff = this.#options.backoff): void {
     const { freeFailures = 1, random, hopelessWaitMs = HOPELESS_WAIT_MS, goodLifeMs = GOOD_LIFE_MS } =
       this.#options;
@@ -94,7 +89,7 @@ export class RetryPolicy {
     this.#retryAtMs = nowMs + waitMs;
   }
 
-  /** An attempt that was under way at the last failure failed too: no news, but the wait begins with this one. */
+  /** An attempt that was pending at the last failure failed too: not counted, but the wait restarts. */
   failedToo(nowMs: number): void {
     this.#retryAtMs = nowMs + this.#lastWaitMs;
   }
@@ -106,13 +101,13 @@ export interface RetryOptions {
   signal: AbortSignal;
   backoff?: Backoff;
   clock?: Clock;
-  /** Whether this error may go away by itself. Default: TiroError's `retryable`. */
+  /** Default: TiroError's `retryable`. */
   isRetryable?: (error: unknown) => boolean;
   /** Called before each wait. */
   onRetry?: (error: unknown, delayMs: number) => void;
 }
 
-/** Calls `attempt` until it succeeds; throws its last error, an error that cannot get better, or the signal's reason. */
+/** Calls `attempt` until it succeeds; throws its last error, one that is not retryable, or the signal's reason. */
 export async function retry<T>(attempt: (number: number) => Promise<T>, options: RetryOptions): Promise<T> {
   const { attempts, signal, backoff = BACKOFF, clock = systemClock } = options;
   const isRetryable = options.isRetryable ?? ((error) => error instanceof TiroError && error.retryable);

@@ -1,14 +1,14 @@
-import { reportInternalError } from "./internal_errors.ts";
-
 /**
  * Structured lifetimes. Everything that runs, waits or holds a resource belongs to a Scope and ends with it:
  *
- *     process -> server -> room -> speaker -> STT session
+ *     service -> session -> speaker -> STT session
  *
  * Disposing a scope aborts its signal, disposes its children, joins its tasks, then runs its cleanups, newest first.
- * A task that fails (not by abort) aborts its own scope only; `failed` tells the owner, who decides. Where no owner has
- * asked for it, the failure is an internal error: something has stopped for good, and nobody knows.
+ * A task that fails (not by abort) aborts its own scope only, and resolves `failed` for its owner. Where nobody has read
+ * `failed`, it is an internal error.
  */
+import { reportInternalError } from "./internal_errors.ts";
+
 export class Scope implements AsyncDisposable {
   readonly #controller = new AbortController();
   readonly #children = new Set<Scope>();
@@ -29,13 +29,13 @@ export class Scope implements AsyncDisposable {
     return this.#controller.signal;
   }
 
-  /** Resolves with the error when a task of this scope fails; never otherwise. To be asked for beforehand. */
+  /** Resolves with the error when a task of this scope fails. Read it before that. */
   get failed(): Promise<unknown> {
     this.#isWatched = true;
     return this.#failure.promise;
   }
 
-  /** Live children and tasks: a leak shows here. */
+  /** Live children and tasks, for tests of leaks. */
   get size(): number {
     return this.#children.size + this.#tasks.size;
   }
@@ -47,10 +47,10 @@ export class Scope implements AsyncDisposable {
   /** Runs a task that this scope waits for. A task may abort its own scope, never await its disposal. */
   run(task: (signal: AbortSignal) => PromiseLike<void>): void {
     this.signal.throwIfAborted();
-    const started = async () => await task(this.signal); // what it throws before its first await is its failure too
+    const started = async () => await task(this.signal); // a synchronous exception is a rejection too
     const running = started()
       .catch((error: unknown) => {
-        if (this.signal.aborted) return; // told to stop: how it stopped is nobody's news
+        if (this.signal.aborted) return; // stopped, however
         this.#failure.resolve(error);
         if (!this.#isWatched) reportInternalError("task", error);
         this.abort(error);
@@ -60,15 +60,15 @@ export class Scope implements AsyncDisposable {
   }
 
   /**
-   * Runs when the scope is disposed, after its tasks have ended; the last one deferred runs first. Accepted until
-   * then, so that a task told to stop can still hand over what it opened; throws afterwards.
+   * Runs when the scope is disposed, after its tasks have ended; the last one deferred runs first. Accepted until then,
+   * so that an aborted task can still defer closing what it opened; throws afterwards.
    */
   defer(cleanup: () => void | PromiseLike<void>): void {
     if (this.#ended) throw new Error(`Cannot defer to scope "${this.name}": it has ended`);
     this.#cleanups.push(cleanup);
   }
 
-  /** Hands a resource over to this scope. */
+  /** Disposes the resource with this scope. */
   use<T extends Disposable | AsyncDisposable>(resource: T): T {
     this.defer(() =>
       Symbol.asyncDispose in resource ? resource[Symbol.asyncDispose]() : resource[Symbol.dispose]()
@@ -82,7 +82,7 @@ export class Scope implements AsyncDisposable {
     for (const child of this.#children) child.abort(reason);
   }
 
-  /** Aborts, then joins: when this resolves nothing of the scope is left. Throws what cleanups threw. */
+  /** Aborts and waits until everything of the scope has ended. Throws what cleanups threw. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#disposed ??= this.#dispose();
   }

@@ -1,16 +1,16 @@
 /**
- * What the signals mean that would end a process by themselves. Those to stop drain; a second one ends it at once. A lost
- * terminal, or a wish to reload what cannot be reloaded, is no reason to end calls, and is logged.
+ * Signals that end a process by default. Those to stop drain the service; a second one ends it at once. Those of a lost
+ * terminal or for reloading are logged.
  */
 
 /** The last one is Ctrl-\. */
 export const STOP_SIGNALS = ["SIGTERM", "SIGINT", "SIGQUIT"] as const;
-/** SIGPIPE is Deno's own to ignore. */
+/** Deno ignores SIGPIPE. */
 export const IGNORED_SIGNALS = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 
 /**
- * Ctrl-C reaches the whole process group, and `deno task` passes it on besides: one press comes twice within some
- * milliseconds. A person who presses again takes longer than this.
+ * Ctrl-C reaches the whole process group, and `deno task` forwards it too: one press arrives twice within some
+ * milliseconds. A person takes longer to press again.
  */
 export const ECHO_MS = 500;
 

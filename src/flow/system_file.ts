@@ -1,22 +1,22 @@
 /**
- * Small files of Linux' proc and sysfs. Deno reads those for `--allow-all` alone (`Requires all access`), whatever
- * `--allow-read` names, so with narrower permissions libc reads them. Linux' proc(5), sysfs(5).
+ * Small files of Linux' proc(5) and sysfs(5). Deno reads them only with `--allow-all`, whatever `--allow-read` names, so
+ * with narrower permissions libc does.
  */
 import { openLibc } from "./libc.ts";
 
-/** What the service reads has some KB; of a longer file this is the beginning. */
+/** The files needed have some KB; longer ones are cut. */
 const BYTES_MAX = 64 * 1024;
 
 const SYMBOLS = {
   fopen: { parameters: ["buffer", "buffer"], result: "pointer" },
-  // Off this thread: a control group's counts are summed up when they are read.
+  // On another thread: the kernel sums up a control group's counts when they are read.
   fread: { parameters: ["buffer", "usize", "usize", "pointer"], result: "usize", nonblocking: true },
   fclose: { parameters: ["pointer"], result: "i32" },
 } as const;
 
 let libc: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
 
-/** Undefined where it cannot be read: it is not there, this is not Linux, or it is not permitted. */
+/** Undefined where it cannot be read: absent, not Linux, or not permitted. */
 export async function readSystemFile(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);

@@ -1,13 +1,13 @@
 /**
- * Many timers on one: a hashed wheel (Varghese and Lauck, 1987). Nearly every timer of the service is set several times
- * a second for every speaker and cancelled before it fires; here that is a few assignments, where the platform's own
- * makes objects that outlive a collection or two. The price is that a timer fires up to 10 ms late, never early.
+ * Many timers on one: a hashed wheel (Varghese and Lauck, 1987). Most timers of the service are set several times a
+ * second for every speaker and cancelled before they fire; here that is a few assignments, where the platform's own
+ * allocate objects that survive a garbage collection or two. A timer fires up to 10 ms late, never early.
  */
 
 import { guarded, reportInternalError } from "./internal_errors.ts";
 
 const TICK_MS = 10;
-/** Ten seconds around; a longer timer is rare, and is the platform's own. */
+/** Ten seconds around; longer timers are rare, and the platform's. */
 const SLOTS = 1_024;
 
 /** One timer, in the list of its slot while it waits. */
@@ -30,7 +30,7 @@ class Entry implements Disposable {
 export class TimerWheel {
   readonly #slots = new Array<Entry | undefined>(SLOTS).fill(undefined);
   #size = 0;
-  /** All before and with it have fired. */
+  /** All up to and including it have fired. */
   #tick = 0;
   /** When the platform's timer fires. */
   #armedTick = Infinity;
@@ -41,7 +41,7 @@ export class TimerWheel {
     const nowMs = performance.now();
     if (this.#size === 0) this.#tick = Math.floor(nowMs / TICK_MS);
     const tick = Math.max(Math.ceil((nowMs + delayMs) / TICK_MS), this.#tick + 1);
-    // Of what is to be at once, or not for long, there is little, and it is not worth being late.
+    // Immediate and long timers are few, and need not be late.
     if (!(delayMs > TICK_MS) || tick - this.#tick >= SLOTS) return ownTimer(delayMs, callback);
     const entry = new Entry(this, callback, tick);
     this.#insert(entry);
@@ -49,7 +49,7 @@ export class TimerWheel {
     return entry;
   }
 
-  /** For entries: takes out one that waits. */
+  /** For entries: removes a pending one. */
   remove(entry: Entry): void {
     entry.callback = undefined;
     const { previous, next } = entry;
@@ -81,7 +81,7 @@ export class TimerWheel {
     this.#armedTick = Infinity;
     // The platform's timer may fire a fraction of a millisecond early: then it is set again.
     const until = Math.floor(performance.now() / TICK_MS);
-    // Longer asleep than the wheel is round: once around is enough.
+    // After a longer sleep once around is enough.
     this.#tick = Math.max(this.#tick, until - SLOTS);
     while (this.#tick < until && this.#size > 0) this.#fireSlot(++this.#tick);
     if (this.#size === 0) return;
@@ -93,7 +93,7 @@ export class TimerWheel {
   #fireSlot(tick: number): void {
     for (;;) {
       let entry = this.#slots[tick % SLOTS];
-      while (entry && entry.tick > tick) entry = entry.next; // set meanwhile, for the next time around
+      while (entry && entry.tick > tick) entry = entry.next; // of the next round
       if (!entry) return;
       const { callback } = entry;
       this.remove(entry);
