@@ -67,6 +67,8 @@ interface Connection {
 
 /** One negotiation. */
 interface Attempt {
+  readonly sid: string;
+  readonly iceServers: readonly IceServer[];
   /** Aborted at the time limit; later results are discarded. */
   readonly signal: AbortSignal;
   connection?: Connection;
@@ -173,33 +175,29 @@ export class WebRtcReceiver implements AsyncDisposable {
     return result;
   }
 
-  async #negotiateInTime(offer: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
+  async #negotiateInTime({ sid, sdp }: SdpOffer, iceServers: readonly IceServer[]): Promise<{ sdp: string }> {
     const controller = new AbortController();
-    const attempt: Attempt = { signal: controller.signal };
+    const attempt: Attempt = { sid, iceServers, signal: controller.signal };
     using _timer = this.#clock.timer(
       ANSWER_TIMEOUT_MS,
       () => controller.abort(cannotAnswer("WebRTC takes too long", "timeout")),
     );
     try {
-      return await untilAborted(this.#negotiate(offer, iceServers, attempt), attempt.signal);
+      return await untilAborted(this.#negotiate(sdp, attempt), attempt.signal);
     } catch (error) {
       if (attempt.signal.aborted && attempt.connection) this.#abandon(attempt.connection);
       throw error;
     }
   }
 
-  async #negotiate(
-    { sid, sdp }: SdpOffer,
-    iceServers: readonly IceServer[],
-    attempt: Attempt,
-  ): Promise<{ sdp: string }> {
+  async #negotiate(sdp: string, attempt: Attempt): Promise<{ sdp: string }> {
     this.#abort.signal.throwIfAborted();
-    const current = this.#current?.sid === sid ? this.#current : undefined;
+    const current = this.#current?.sid === attempt.sid ? this.#current : undefined;
     const isUsable = current && !current.isOver && !isOver(current.peer.connection.connectionState);
     const offer = readOffer(sdp, isUsable ? current.mid : undefined);
     const answer = isUsable
       ? await this.#renegotiate(current, offer, attempt)
-      : await this.#replace(sid, offer, iceServers, attempt);
+      : await this.#replace(offer, attempt);
     attempt.signal.throwIfAborted();
     this.#expectsAudio = offer.sendsAudio;
     const isConnected = this.#current?.peer.connection.connectionState === "connected";
@@ -233,24 +231,20 @@ export class WebRtcReceiver implements AsyncDisposable {
     }
   }
 
-  async #replace(
-    sid: string,
-    offer: Offer,
-    iceServers: readonly IceServer[],
-    attempt: Attempt,
-  ): Promise<string> {
+  async #replace(offer: Offer, attempt: Attempt): Promise<string> {
+    const { sid, iceServers } = attempt;
+    const { network = {}, meter } = this.#options;
     if (!offer.sendsAudio) throw cannotAnswer("its audio is not sent", "no_audio");
     const connection: Connection = {
       sid,
       mid: offer.mid,
       peer: new Peer({
         iceServers,
-        network: this.#options.network ?? {},
+        network,
         codecs: { audio: [opusCodec()], video: [] },
         onRtp: (packet) => this.#receive(connection, packet),
-        onRefused: (reason) => this.#options.meter.count("tiro_rtp_refused_total", reason),
-        onDatagramRefused: (reason, count) =>
-          this.#options.meter.count("tiro_datagrams_refused_total", reason, count),
+        onRefused: (reason) => meter.count("tiro_rtp_refused_total", reason),
+        onDatagramRefused: (reason, count) => meter.count("tiro_datagrams_refused_total", reason, count),
         onEnded: () => this.#onEnded(connection),
         onProgress: (roundTripMs) => {
           if (connection === this.#current) this.#connecting?.progressed(roundTripMs);

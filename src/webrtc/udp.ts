@@ -7,8 +7,6 @@
  * 0.25.2.
  */
 import { Buffer } from "node:buffer";
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import { interfaceAddress, UdpTransport } from "werift";
 import { isMedia } from "./srtp.ts";
 import { DenoUdpSocket } from "./udp_deno.ts";
@@ -22,9 +20,6 @@ interface SocketOptions {
   portRange?: readonly [number, number];
   interfaceAddresses?: Partial<Record<SocketType, string>>;
 }
-
-/** A connection has a STUN and a TURN server. */
-const NAMES_MAX = 8;
 
 /** Implements what werift calls of its UdpTransport. */
 export class DatagramTransport {
@@ -40,11 +35,8 @@ export class DatagramTransport {
   closed = false;
   readonly #socketType: SocketType;
   readonly #socket: UdpSocket;
-  /** Addresses of servers by name. */
-  readonly #names = new Map<string, string>();
   /** Handlers of datagrams from TURN servers, by address. */
   #servers: Map<string, { address: Address; take: (data: Buffer, from: Address) => void }> | undefined;
-  #from: Address | undefined;
 
   /** Binds. Throws when the address is not local, or no port of the range is free. */
   constructor(socketType: SocketType, { portRange, interfaceAddresses }: SocketOptions = {}) {
@@ -71,11 +63,10 @@ export class DatagramTransport {
     return this.#socket.address[1];
   }
 
-  /** By default to the sender of the last datagram. Rejects only for a name that has no address. */
-  readonly send = async (data: Uint8Array, to: Address | undefined = this.#from): Promise<void> => {
-    if (!to || this.closed) return;
-    const [host, port] = to;
-    this.#socket.send(data, isIP(host) === 0 ? await this.#addressOf(host) : host, port);
+  /** To an IP address: werift resolves the names of servers. */
+  readonly send = (data: Uint8Array, to: Address): Promise<void> => {
+    if (!this.closed) this.#socket.send(data, ...to);
+    return Promise.resolve();
   };
 
   /**
@@ -105,17 +96,6 @@ export class DatagramTransport {
     return this.#socket.close();
   };
 
-  /** In the socket's family: a name may have addresses of both. */
-  async #addressOf(name: string): Promise<string> {
-    let address = this.#names.get(name);
-    if (address === undefined) {
-      ({ address } = await lookup(name, { family: this.addressFamily }));
-      if (this.#names.size === NAMES_MAX) this.#names.clear();
-      this.#names.set(name, address);
-    }
-    return address;
-  }
-
   /** Called by the socket, which reports what this throws. */
   receive(received: ReceivedDatagram): Taken {
     const { bytes, waitedMs } = received;
@@ -131,10 +111,7 @@ export class DatagramTransport {
       return "passed";
     }
     const admitted = this.admit ? this.admit(bytes, from) : [bytes];
-    for (const part of admitted) {
-      this.#from = from;
-      this.#pass(this.onData, part, from);
-    }
+    for (const part of admitted) this.#pass(this.onData, part, from);
     return admitted.length > 0 ? "passed" : "refused";
   }
 
