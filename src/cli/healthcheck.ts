@@ -1,4 +1,4 @@
-/** `tiro healthcheck`: asks the service on this machine how it is; for HEALTHCHECK in containers. */
+/** `tiro healthcheck`: requests /healthz of the service on this machine; for HEALTHCHECK in containers. */
 import { listenAddressIn } from "../config/mod.ts";
 import { fail, say } from "./output.ts";
 
@@ -12,7 +12,7 @@ export async function run(): Promise<number> {
     ? `[${host}]`
     : host;
   try {
-    // Straight there: HTTP_PROXY, which Docker hands to containers, is for other machines.
+    // Directly: Docker sets HTTP_PROXY in containers, which is for other machines.
     using client = Deno.createHttpClient({
       proxy: unixSocket === undefined
         ? { transport: "tcp", hostname, port: Number(port) }
@@ -23,13 +23,9 @@ export async function run(): Promise<number> {
     say(`tiro is ${status}`);
     return response.ok ? 0 : 1;
   } catch (error) {
-    const where = unixSocket === undefined ? `port ${port}` : unixSocket;
     const isSlow = error instanceof DOMException && error.name === "TimeoutError";
-    fail(
-      `Cannot reach tiro on ${where}: ${
-        isSlow ? "no answer within 3 s" : "nothing answers there; is it running?"
-      }`,
-    );
+    const why = isSlow ? "no answer within 3 s" : "nothing answers there; is it running?";
+    fail(`Cannot reach tiro on ${unixSocket ?? `port ${port}`}: ${why}`);
     return 1;
   }
 }

@@ -1,8 +1,8 @@
-/** Finds the command and runs it. Exit codes: 0 well, 1 failed, 64 wrong usage, 78 wrong configuration (sysexits). */
+/** Runs a command. Exit codes: 0 success, 1 failure, 64 wrong usage, 78 wrong configuration (sysexits). */
 import { fail } from "./output.ts";
 
 interface Command {
-  /** Absent: not for people. */
+  /** Absent: not listed. */
   summary?: string;
   load: () => Promise<{ run: (args: readonly string[]) => Promise<number> }>;
 }

@@ -1,4 +1,4 @@
-/** `tiro media-worker`: what `tiro serve` starts for itself; see src/speakers/media_process.ts. */
+/** `tiro media-worker`: started by `tiro serve`; see src/speakers/media_process.ts. */
 import { runMediaWorker } from "../speakers/mod.ts";
 
 export async function run(): Promise<number> {

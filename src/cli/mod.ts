@@ -1,2 +1,2 @@
-/** The command line: `tiro <command>`. Commands are loaded when they are called, so that the light ones stay light. */
+/** The command line: `tiro <command>`. Commands are loaded on demand, so that small ones start fast. */
 export { main } from "./main.ts";

@@ -1,7 +1,7 @@
-/** What a person at a terminal reads: results on standard output, complaints on standard error. */
+/** Output for people: results on standard output, errors on standard error. */
 const encoder = new TextEncoder();
 
-/** Ends the process where nobody reads on: `tiro help | head -3` has all it wanted, which is no error. */
+/** Ends the process when the reader has closed the pipe (`tiro help | head -3`), which is no error. */
 export function say(line: string): void {
   try {
     Deno.stdout.writeSync(encoder.encode(`${line}\n`));

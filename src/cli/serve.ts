@@ -1,5 +1,5 @@
 /**
- * `tiro serve`: the service until SIGTERM, SIGINT or SIGQUIT, which drain it. A second one, half a second later or more,
+ * `tiro serve`: runs the service until SIGTERM, SIGINT or SIGQUIT, which drain it. A second signal after half a second
  * ends it at once.
  */
 import { type Seams, startService } from "../app.ts";
@@ -24,25 +24,18 @@ export function run(): Promise<number> {
 
 /** Resolves with the exit code. */
 export async function serve(seams: Seams = {}): Promise<number> {
-  let config: Config;
+  let log: Log | undefined;
   try {
-    config = loadConfig(Deno.env.toObject());
+    const config = loadConfig(Deno.env.toObject());
+    log = createLog({ level: config.log.level });
+    await serveUntilStopped(config, log, seams);
+    return 0;
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    fail(formatConfigError(error));
-    return 78;
-  }
-  const log = createLog({ level: config.log.level });
-  const internalErrors = new InternalErrors(log);
-  surviveInternalErrors((error) => internalErrors.add(error));
-  takeLibraryOutput((what) => log.warn("a library wrote to the console", { what }));
-  const stop = firstSignal(log);
-  try {
-    using _hardEnd = await startHardEnd({
-      onLost: () => log.error("no thread ends the process any more when this one is blocked", undefined),
-    });
-    return await runUntil(stop, { config, log, seams, internalErrors });
-  } catch (error) {
+    if (error instanceof ConfigError) {
+      fail(formatConfigError(error));
+      return 78;
+    }
+    if (!log) throw error;
     log.error("service failed", error);
     return 1;
   } finally {
@@ -50,37 +43,27 @@ export async function serve(seams: Seams = {}): Promise<number> {
   }
 }
 
-interface Running {
-  config: Config;
-  log: Log;
-  seams: Seams;
-  internalErrors: InternalErrors;
-}
-
-async function runUntil(
-  stop: Promise<string>,
-  { config, log, seams, internalErrors }: Running,
-): Promise<number> {
-  try {
+async function serveUntilStopped(config: Config, log: Log, seams: Seams): Promise<void> {
+  const internalErrors = new InternalErrors(log);
+  surviveInternalErrors((error) => internalErrors.add(error));
+  takeLibraryOutput((what) => log.warn("a library wrote to the console", { what }));
+  const stop = firstSignal(log);
+  using _hardEnd = await startHardEnd({
+    onLost: () =>
+      log.error("lost the thread that ends the process when the main thread is blocked", undefined),
+  });
+  {
     await using service = await startService(config, log, seams);
     internalErrors.countIn(service.meter);
     log.info("stopping", { signal: await stop, withinMs: LIMITS.drainMs });
     await service.drain();
-  } catch (error) {
-    if (error instanceof ConfigError) {
-      fail(formatConfigError(error));
-      return 78;
-    }
-    log.error("service failed", error);
-    return 1;
   }
   log.info("stopped");
-  return 0;
 }
 
 /**
- * Resolves with the first signal to stop. When the time is over the thread of hard_end.ts ends the process; the timer here
- * does so where that thread has no libc.
+ * Resolves with the first stop signal. After drainMs the thread of hard_end.ts ends the process, or the timer here where
+ * that thread has no libc.
  */
 function firstSignal(log: Log): Promise<string> {
   const first = Promise.withResolvers<string>();
@@ -99,12 +82,12 @@ function firstSignal(log: Log): Promise<string> {
   return first.promise;
 }
 
-/** An exception would end the listener (Deno 2.9.6), and the next signal would do what it does by default. */
+/** Guarded: an exception would end the listener (Deno 2.9.6), and the next signal would have its default effect. */
 function listen(signal: Deno.Signal, listener: () => void): void {
   Deno.addSignalListener(signal, guarded("signal", listener));
 }
 
-/** Counts unexpected errors, those before there is a meter too, and logs them. */
+/** Counts and logs unexpected errors, also those before the meter exists. */
 class InternalErrors {
   #meter: Meter | undefined;
   #before: string[] = [];
@@ -124,5 +107,5 @@ class InternalErrors {
   }
 }
 
-/** While the service starts there are few callbacks. */
+/** Few callbacks run while the service starts. */
 const BEFORE_MAX = 100;

@@ -1,4 +1,4 @@
-/** The demo's course: start everything, have the lines read, show the captions as a listener of the call gets them. */
+/** Starts the service and a call, plays the dialogue, and shows the captions that a participant receives. */
 import { startService } from "../app.ts";
 import { loadConfig } from "../config/mod.ts";
 import { delay } from "../flow/mod.ts";
@@ -9,11 +9,11 @@ import { type Line, readDialogue } from "./dialogue.ts";
 import { openRecogniser } from "./recogniser.ts";
 import { openScreen, type Screen } from "./screen.ts";
 
-/** The last final of a line comes within this, or the demo says that it did not. */
+/** For the last final after a line. */
 const FINAL_DEADLINE_MS = 8_000;
-const HEARD_DEADLINE_MS = 10_000;
+const CONNECTED_DEADLINE_MS = 10_000;
 
-/** Runs to the end of the dialogue; the exit code says whether every line got its caption. */
+/** The exit code is 0 where every line was captioned. */
 export async function runDemo(): Promise<number> {
   const screen = openScreen();
   const lines = await readDialogue();
@@ -41,27 +41,26 @@ export async function runDemo(): Promise<number> {
     body: JSON.stringify({ roomToken: call.roomToken, ncSessionId: listener.ncSessionId, langId: "en" }),
   });
   await response.body?.cancel();
-  await heard(service.address.port, 2);
+  await connected(service.address.port, 2);
   screen.note("Captions as a listener of the call sees them, and how late they are:\n");
 
   let missed = 0;
   const people = { Anna: anna, Ben: ben };
   for (const line of lines) {
-    if (!await readLine(line, people[line.speaker], listener, screen)) missed++;
+    if (!await playLine(line, people[line.speaker], listener, screen)) missed++;
   }
   await service.drain();
   screen.note(
-    missed === 0 ? "\nThat was the demo. README.md says how to put Tiro behind Nextcloud Talk." : "",
+    missed === 0
+      ? "\nThat was the demo. README.md says how to put Tiro behind Nextcloud Talk."
+      : `\n${missed} of ${lines.length} lines got no caption within ${FINAL_DEADLINE_MS / 1000} s`,
   );
-  if (missed > 0) {
-    screen.note(`${missed} of ${lines.length} lines got no caption within ${FINAL_DEADLINE_MS / 1000} s`);
-  }
   return missed === 0 ? 0 : 1;
 }
 
-/** Waits until the service hears so many speakers: what is said before that is lost, as in any call. */
-async function heard(port: number, speakers: number): Promise<void> {
-  const signal = AbortSignal.timeout(HEARD_DEADLINE_MS);
+/** Waits until the service receives audio of so many speakers: earlier speech is lost, as in any call. */
+async function connected(port: number, speakers: number): Promise<void> {
+  const signal = AbortSignal.timeout(CONNECTED_DEADLINE_MS);
   for (;;) {
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`, { signal })).text();
     if (metrics.includes(`\ntiro_speakers_heard ${speakers}\n`)) return;
@@ -69,10 +68,10 @@ async function heard(port: number, speakers: number): Promise<void> {
   }
 }
 
-/** Has one line read and shows its captions; whether its last final came in time. */
-async function readLine(
+/** Plays one line and shows its captions; false where its last final is late. */
+async function playLine(
   line: Line,
-  reader: TestSpeaker,
+  speaker: TestSpeaker,
   listener: TestParticipant,
   screen: Screen,
 ): Promise<boolean> {
@@ -81,14 +80,14 @@ async function readLine(
   let endMs: number | undefined;
   let firstMs: number | undefined;
   const isNew = (transcript: Transcript) => listener.transcripts.indexOf(transcript) >= seen;
-  const reading = reader.say(line.speech).then(() => void (endMs = performance.now()));
+  const playing = speaker.say(line.speech).then(() => void (endMs = performance.now()));
   const deadlineMs = startMs + line.speech.samples.length / line.speech.sampleRateHz * 1000 +
     FINAL_DEADLINE_MS;
   try {
     for (;;) {
       const transcript = await listener.until(isNew, deadlineMs - performance.now());
       seen = listener.transcripts.indexOf(transcript) + 1;
-      if (transcript.speakerSessionId !== reader.sessionId) continue;
+      if (transcript.speakerSessionId !== speaker.sessionId) continue;
       firstMs ??= transcript.atMs - startMs;
       if (!transcript.final) {
         screen.partial(line.speaker, transcript.message);
@@ -108,7 +107,7 @@ async function readLine(
     screen.final(line.speaker, "", "(no caption)");
     return false;
   } finally {
-    await reading;
+    await playing;
   }
 }
 

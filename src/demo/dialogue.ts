@@ -1,4 +1,4 @@
-/** What the demo's two people say. Speech made by flite, see scripts/make-test-speech. */
+/** The demo's dialogue of two people. Speech synthesised by flite, see scripts/make-test-speech. */
 import { readSpeech, type Speech, SPOKEN } from "../../tests/fakes/speech.ts";
 
 export interface Line {

@@ -1,4 +1,4 @@
-/** Captions on a terminal: the partial of the line in progress is written over itself, finals stay. */
+/** Captions on a terminal: a partial overwrites the one before, finals stay. */
 export interface Screen {
   note(text: string): void;
   partial(speaker: string, text: string): void;
@@ -7,7 +7,7 @@ export interface Screen {
 
 const encoder = new TextEncoder();
 
-/** Colours and rewriting only on a terminal; elsewhere (a pipe, a log) each caption is a line of its own. */
+/** Colours and overwriting on a terminal only; elsewhere each caption is a line. */
 export function openScreen(): Screen {
   const onTerminal = Deno.stdout.isTerminal();
   const colours = onTerminal && !Deno.noColor;
@@ -20,9 +20,9 @@ export function openScreen(): Screen {
     note: (text) => write(`${over}${dim(text)}\n`),
     partial(speaker, text) {
       if (!onTerminal) return write(`${speaker}  ${text} ...\n`);
-      // One screen line only: a longer one could not be written over. The end of a caption is its news.
-      const room = Math.max(10, width - speaker.length - 4);
-      const shown = text.length > room ? `…${text.slice(1 - room)}` : text;
+      // One screen line only: a longer one could not be overwritten. The end of a caption is what is new.
+      const charsMax = Math.max(10, width - speaker.length - 4);
+      const shown = text.length > charsMax ? `…${text.slice(1 - charsMax)}` : text;
       write(`${over}${bold(speaker)}  ${dim(shown)}`);
     },
     final: (speaker, text, remark) => write(`${over}${bold(speaker)}  ${text}  ${dim(remark)}\n`),
