@@ -18,7 +18,8 @@ import {
   StunProtocol,
 } from "werift";
 import type { IceServer } from "../domain/mod.ts";
-import { type IceServers, readIceServers, type TurnServer } from "./ice_servers.ts";
+import { untilAborted } from "../flow/mod.ts";
+import { readIceServers, type TurnServer } from "./ice_servers.ts";
 import { type LocalSocket, localSockets, type WebRtcNetwork } from "./local_addresses.ts";
 import { connectRelay } from "./relay.ts";
 import { TurnSocket } from "./turn_socket.ts";
@@ -47,7 +48,6 @@ const PREFERENCE_STEP = 16;
 export class Gatherer {
   readonly #ice: IceConnection;
   readonly #options: GathererOptions;
-  readonly #servers: IceServers;
   readonly #sockets = new Set<StunProtocol>();
   readonly #relays = new Set<StunOverTurnProtocol>();
   /** Protocols other than the nominated one that have received data since `watchUse`. */
@@ -65,7 +65,6 @@ export class Gatherer {
   constructor(ice: IceConnection, options: GathererOptions) {
     this.#ice = ice;
     this.#options = options;
-    this.#servers = readIceServers(options.iceServers);
     ice["getCandidatePromises"] = () => [this.#gather()];
   }
 
@@ -131,22 +130,19 @@ export class Gatherer {
     if (this.#started) return;
     this.#started = true;
     for (const local of localSockets(this.#options.network)) await this.#open(local);
+    const { stun, turn } = readIceServers(this.#options.iceServers);
     const enough = Promise.withResolvers<void>();
     const timers = [setTimeout(enough.resolve, GATHER_TIMEOUT_MS)];
     const gathering = [
-      ...[...this.#sockets].flatMap((socket) =>
-        this.#servers.stun.map((server) => this.#reflect(socket, server))
-      ),
-      ...this.#servers.turn.map(async (server, index) => {
+      ...[...this.#sockets].flatMap((socket) => stun.map((server) => this.#reflect(socket, server))),
+      ...turn.map(async (server, index) => {
         const isAllocated = await this.#relay(server, index);
         if (isAllocated && !this.#described) timers.push(setTimeout(enough.resolve, OTHER_RELAYS_MS));
       }),
     ];
     const all = Promise.all(gathering);
     this.#options.linger(all);
-    this.#abort.signal.addEventListener("abort", () => enough.resolve(), { once: true });
-    if (this.#abort.signal.aborted) enough.resolve();
-    await Promise.race([all, enough.promise]);
+    await untilAborted(Promise.race([all, enough.promise]), this.#abort.signal).catch(() => {});
     this.#described = true;
     for (const timer of timers) clearTimeout(timer);
   }

@@ -150,9 +150,8 @@ function masterSecret({ cipher, dtls }: DtlsClient, secret: Uint8Array): Buffer 
     const { localRandom, remoteRandom } = cipher;
     return prf(secret, "master secret", [localRandom.serialize(), remoteRandom.serialize()]);
   }
-  const transcript = createHash("sha256");
-  for (const message of dtls.sortedHandshakeCache) transcript.update(message.serialize());
-  return prf(secret, "extended master secret", [transcript.digest()]);
+  const transcript = joinBytes(dtls.sortedHandshakeCache.map((message) => message.serialize()));
+  return prf(secret, "extended master secret", [createHash("sha256").update(transcript).digest()]);
 }
 
 /** The 48 bytes of a master secret (RFC 5246, section 5). */

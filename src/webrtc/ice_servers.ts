@@ -19,11 +19,6 @@ export interface TurnServer {
   ways: readonly TurnWay[];
 }
 
-export interface IceServers {
-  stun: readonly (readonly [host: string, port: number])[];
-  turn: readonly TurnServer[];
-}
-
 /** The second and later are for when the first is down; each costs every connection a request or an allocation. */
 const STUN_SERVERS_MAX = 2;
 const TURN_SERVERS_MAX = 4;
@@ -35,8 +30,8 @@ const PORTS = { stun: 3_478, stuns: 5_349, turn: 3_478, turns: 5_349 };
 const SCHEMES = ["stun", "stuns", "turn", "turns"] as const;
 
 /** Ignores what cannot be used: other schemes, TURN without credentials, invalid addresses. */
-export function readIceServers(servers: readonly IceServer[]): IceServers {
-  const stun = new Map<string, readonly [string, number]>();
+export function readIceServers(servers: readonly IceServer[]) {
+  const stun = new Map<string, readonly [host: string, port: number]>();
   const turn = new Map<string, TurnServer>();
   for (const { urls, username, credential } of servers) {
     const ways: TurnWay[] = [];
