@@ -1,6 +1,6 @@
 /**
- * Cuts decoded audio into the chunks a provider wants, 80 to 200 ms. Holds less than one chunk, never changes a
- * sample, and lets go of what it holds when a pause or a jump of the media time comes.
+ * Cuts decoded audio into chunks of 80 to 200 ms for a provider. Holds less than one chunk, and returns it early at the end
+ * of a voice and at a jump of the media time.
  */
 import type { PcmFrame } from "../domain/mod.ts";
 import type { Samples } from "./opus.ts";
@@ -12,19 +12,12 @@ export interface FramerOptions {
   chunkMs?: number;
 }
 
-/** A provider's message overhead against a caption's delay: 12 to 5 messages a second. */
+/** Message overhead against a caption's delay: 12 to 5 messages a second. */
 export const CHUNK_MS_MIN = 80;
 export const CHUNK_MS_MAX = 200;
 
-/** Samples of a whole chunk. */
-export function chunkSamples(sampleRateHz: number, chunkMs: number): number {
-  return Math.round(chunkMs * sampleRateHz / 1_000);
-}
-
-/** A start this far from where the audio before ended is a jump, ms. Rounding to samples is less. */
+/** A start this far from the end of the audio before is a jump, ms. Rounding to samples is less. */
 const JUMP_MS = 1;
-
-const NOTHING: readonly PcmFrame[] = Object.freeze([]);
 
 export class Framer {
   readonly #sampleRateHz: number;
@@ -32,7 +25,7 @@ export class Framer {
   /** The chunk being filled, which is given away; undefined while nothing is held. */
   #chunk: Samples | undefined;
   #filled = 0;
-  /** What `receive` returns: most calls return nothing, all of them together a lot of arrays. */
+  /** What `receive` returns, reused: most calls return nothing. */
   readonly #out: PcmFrame[] = [];
   #startMs = 0;
   #receivedAtMs = 0;
@@ -46,7 +39,7 @@ export class Framer {
       );
     }
     this.#sampleRateHz = sampleRateHz;
-    this.#chunkSamples = chunkSamples(sampleRateHz, chunkMs);
+    this.#chunkSamples = Math.round(chunkMs * sampleRateHz / 1_000);
   }
 
   /** Whether part of a chunk is held. */
@@ -59,7 +52,7 @@ export class Framer {
     return this.#durationMs(this.#chunk ? this.#chunkSamples - this.#filled : this.#chunkSamples);
   }
 
-  /** Takes audio; returns the chunks it completes, in an array that is good until the next call. Throws RangeError for audio at another rate. */
+  /** Returns the chunks that the audio completes, in an array valid until the next call. RangeError for another rate. */
   receive(frame: PcmFrame): readonly PcmFrame[] {
     if (frame.sampleRateHz !== this.#sampleRateHz) {
       throw new RangeError(
@@ -85,18 +78,18 @@ export class Framer {
     return out;
   }
 
-  /** The audio has ended: what is held. */
+  /** Returns what is held. */
   flush(): readonly PcmFrame[] {
-    return this.#chunk ? [this.#take(false)] : NOTHING;
+    return this.#chunk ? [this.#take(false)] : [];
   }
 
-  /** Forgets what is held. */
+  /** Discards what is held. */
   reset(): void {
     if (this.#chunk) giveSamples(this.#chunk);
     this.#chunk = undefined;
   }
 
-  /** Takes back the samples of a chunk that nobody reads any more. */
+  /** Reuses the samples of a chunk that is no longer read. */
   recycle(samples: Samples): void {
     if (samples.length === this.#chunkSamples) giveSamples(samples);
   }
@@ -131,7 +124,7 @@ export class Framer {
   }
 }
 
-/** A copy: a view of the longer one would be sent whole by whoever sends `samples.buffer`. */
+/** A copy: of a view, whoever sends `samples.buffer` would send the whole. */
 function shortened(chunk: Samples, length: number): Samples {
   giveSamples(chunk);
   return chunk.slice(0, length);

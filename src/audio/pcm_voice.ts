@@ -6,23 +6,17 @@
  * Media time is counted in samples. A gap in the timestamps, or in arrival where it is longer than network delay, is
  * silence. Audio that is sent faster than real time is dropped and counted: see media_budget.ts.
  */
-import { type AudioLedger, InvalidRequestError, LIMITS, type Meter, type PcmFormat } from "../domain/mod.ts";
+import { InvalidRequestError, LIMITS, type PcmFormat } from "../domain/mod.ts";
 import { FrameDecoder } from "./frame_decoder.ts";
 import { MediaBudget } from "./media_budget.ts";
 import type { PacketDecoder, Samples } from "./opus.ts";
 import { TICKS_PER_MS } from "./opus_packet.ts";
 import { Resampler } from "./resampler.ts";
 import { type EmitAudio, VoiceDecoder } from "./voice_decoder.ts";
-import { VoicedChunks } from "./voiced_chunks.ts";
+import { VoicedChunks, type VoiceOptions } from "./voiced_chunks.ts";
 
-export interface PcmVoiceOptions {
+export interface PcmVoiceOptions extends VoiceOptions {
   format: PcmFormat;
-  /** Of speech-to-text. */
-  sampleRateHz: number;
-  /** Length of a whole chunk, 80..200 ms. */
-  chunkMs: number;
-  ledger: AudioLedger;
-  meter: Meter;
 }
 
 /** The usual duration of an Opus packet: voice is detected, kept and dropped in steps of this. */

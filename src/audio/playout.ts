@@ -118,11 +118,6 @@ export class Playout {
     return out;
   }
 
-  /** Whether packets are held behind a gap. */
-  get isHolding(): boolean {
-    return this.#held.length > 0;
-  }
-
   /** When the packets held have waited long enough, monotonic ms; undefined while none is held. */
   nextDeadline(): number | undefined {
     if (this.#held.length === 0) return undefined;

@@ -36,7 +36,7 @@ export class Resampler {
   /** Throws RangeError for rates that are no positive integers or whose ratio is not a reasonable fraction. */
   constructor(options: ResamplerOptions) {
     const { fromHz, toHz } = options;
-    if (!isRate(fromHz) || !isRate(toHz)) {
+    if (![fromHz, toHz].every((hz) => Number.isInteger(hz) && hz > 0)) {
       throw new RangeError(`Cannot resample ${fromHz} to ${toHz} Hz: rates are positive integers`);
     }
     const common = greatestCommonDivisor(fromHz, toHz);
@@ -148,10 +148,6 @@ function besselI0(x: number): number {
     sum += term;
   }
   return sum;
-}
-
-function isRate(hz: number): boolean {
-  return Number.isInteger(hz) && hz > 0;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

@@ -5,20 +5,14 @@
  *
  * One core for all of it: handing frames over from stream to stream would cost more than most of the parts.
  */
-import { type AudioLedger, type CodedFrame, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
+import { type CodedFrame, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
 import { FrameDecoder } from "./frame_decoder.ts";
 import { OpusDecoder } from "./opus.ts";
 import { Playout } from "./playout.ts";
 import { type EmitAudio, VoiceDecoder } from "./voice_decoder.ts";
-import { VoicedChunks } from "./voiced_chunks.ts";
+import { VoicedChunks, type VoiceOptions } from "./voiced_chunks.ts";
 
-export interface RtpVoiceOptions {
-  /** Of speech-to-text: one of 8000, 12000, 16000, 24000, 48000. */
-  sampleRateHz: number;
-  /** Length of a whole chunk, 80..200 ms. */
-  chunkMs: number;
-  ledger: AudioLedger;
-  meter: Meter;
+export interface RtpVoiceOptions extends VoiceOptions {
   /** Packets the source dropped since the last call. */
   takeDropped: () => number;
 }
@@ -64,7 +58,7 @@ export class RtpVoice implements Disposable {
   /** As many as complete the next chunk. */
   get inputsWanted(): number {
     // The packet that a held one waits for must not wait itself.
-    if (this.#playout.isHolding) return 1;
+    if (this.#playout.nextDeadline() !== undefined) return 1;
     if (!this.#voice.isOpen) return SILENT_PACKETS;
     return Math.min(Math.ceil(this.chunks.missingMs / this.#packetMs), WANTED_MAX);
   }

@@ -25,15 +25,19 @@ import type { Samples } from "./opus.ts";
 import { SpeechBuffer } from "./speech_buffer.ts";
 import { limitAndMeasureDb } from "./voice_threshold.ts";
 
-export interface VoicedChunksOptions {
+/** Of a speaker's voice, whatever its source. */
+export interface VoiceOptions {
   /** Of speech-to-text. */
   sampleRateHz: number;
   /** Length of a whole chunk, 80..200 ms. */
   chunkMs: number;
-  /** Encoded bytes that may wait. */
-  bytesMax: number;
   ledger: AudioLedger;
   meter: Meter;
+}
+
+export interface VoicedChunksOptions extends VoiceOptions {
+  /** Encoded bytes that may wait. */
+  bytesMax: number;
   /** Opens a decoder for what waited. */
   decoder: () => FrameDecoder;
 }

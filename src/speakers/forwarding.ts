@@ -2,7 +2,7 @@
  * A worker's log and meter: counts are sent to the service with the next beat, log lines at once. Bounded: full batches are
  * sent early, log lines past the limit are dropped and counted. Gauges are the service's own.
  */
-import type { AudioLedger, CounterName, HistogramName, Log, LogFields, Meter } from "../domain/mod.ts";
+import type { AudioLedger, Log, LogFields, Meter } from "../domain/mod.ts";
 import { readDescriptors } from "../flow/mod.ts";
 import { type PlainError, toPlainError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine } from "./protocol.ts";
@@ -20,8 +20,17 @@ export interface ForwardingOptions {
 
 export class Forwarding {
   readonly meter: Meter = {
-    count: (name, label, by = 1) => this.#count(name, label, by),
-    observe: (name, value) => this.#observe(name, value),
+    count: (name, label, by = 1) => {
+      const key = `${name} ${label ?? ""}`;
+      const counted = this.#counts.get(key);
+      if (counted) counted.by += by;
+      else this.#counts.set(key, { name, label, by });
+      if (this.#counts.size >= BATCH_MAX) this.beat();
+    },
+    observe: (name, value) => {
+      this.#observations.push([name, value]);
+      if (this.#observations.length >= BATCH_MAX) this.beat();
+    },
     gauge: () => NOTHING,
     gaugeBy: () => NOTHING,
     totals: () => NOTHING,
@@ -78,22 +87,9 @@ export class Forwarding {
     });
   }
 
-  #count(name: CounterName, label: string | undefined, by: number): void {
-    const key = `${name} ${label ?? ""}`;
-    const counted = this.#counts.get(key);
-    if (counted) counted.by += by;
-    else this.#counts.set(key, { name, label, by });
-    if (this.#counts.size >= BATCH_MAX) this.beat();
-  }
-
-  #observe(name: HistogramName, value: number): void {
-    this.#observations.push([name, value]);
-    if (this.#observations.length >= BATCH_MAX) this.beat();
-  }
-
   #log(line: LogLine): void {
     if (this.#logLines++ < LOG_LINES_MAX) this.#options.post(line);
-    else this.#count("tiro_queue_dropped_total", "worker_log", 1);
+    else this.meter.count("tiro_queue_dropped_total", "worker_log");
   }
 }
 

@@ -8,14 +8,13 @@ import {
   AUDIO_ENTRIES,
   type HostedSpeaker,
   LEDGER_ENTRIES,
-  type LedgerSnapshot,
   LIMITS,
   type SourceKind,
   type SourceReply,
   type SpeakerEvents,
   type SpeakerOptions,
 } from "../domain/mod.ts";
-import { type DescriptorUse, guarded } from "../flow/mod.ts";
+import { guarded } from "../flow/mod.ts";
 import type { HostOptions } from "./in_process_host.ts";
 import { fromPlainError, WorkerError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine, ToWorker } from "./protocol.ts";
@@ -81,9 +80,7 @@ export class WorkerLink {
   #check: Disposable;
   /** The service's clock minus the worker's: the least ever seen, because messages only take time. */
   #clockOffsetMs = Infinity;
-  #counted: LedgerSnapshot | undefined;
-  #descriptors: DescriptorUse | undefined;
-  #residentBytes = 0;
+  #lastBeat: Beat | undefined;
   #stopped?: PromiseWithResolvers<void>;
   /** The latest beat of this half minute and of the one before, ms. */
   #late = { worstMs: 0, beforeMs: 0, sinceMs: 0 };
@@ -109,14 +106,13 @@ export class WorkerLink {
 
   /** Whether it has descriptors for one more speaker, and for those whose sockets are not open yet. */
   get hasDescriptors(): boolean {
-    if (!this.#descriptors) return true;
-    const { open, limit } = this.#descriptors;
-    return limit - open >= LIMITS.descriptorsPerSpeaker * LIMITS.joinsAtOnce;
+    const use = this.#lastBeat?.descriptors;
+    return !use || use.limit - use.open >= LIMITS.descriptorsPerSpeaker * LIMITS.joinsAtOnce;
   }
 
   /** Resident memory when it last reported, bytes. */
   get residentBytes(): number {
-    return this.#residentBytes;
+    return this.#lastBeat?.residentBytes ?? 0;
   }
 
   /** Speakers, those being closed included. */
@@ -235,17 +231,15 @@ export class WorkerLink {
   #count(beat: Beat): void {
     const { nowMs, lateMs, handled, heapBytes, ledger, counts, observations } = beat;
     const { meter, ledger: total } = this.#options;
-    this.#descriptors = beat.descriptors;
-    this.#residentBytes = beat.residentBytes;
     this.#synchronise(nowMs);
     const { worstMs, sinceMs } = this.#late;
     if (nowMs - sinceMs >= LAG_WINDOW_MS) this.#late = { worstMs: lateMs, beforeMs: worstMs, sinceMs: nowMs };
     else this.#late.worstMs = Math.max(worstMs, lateMs);
     for (const entry of [...LEDGER_ENTRIES, ...AUDIO_ENTRIES]) {
-      const more = ledger[entry] - (this.#counted?.[entry] ?? 0);
+      const more = ledger[entry] - (this.#lastBeat?.ledger[entry] ?? 0);
       if (more > 0) total.add(entry, more);
     }
-    this.#counted = ledger;
+    this.#lastBeat = beat;
     for (const { name, label, by } of counts) meter.count(name, label, by);
     for (const [name, value] of observations) meter.observe(name, value);
     this.#sendLanguages();
