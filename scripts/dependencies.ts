@@ -1,20 +1,20 @@
 /**
- * What Tiro is made of (`scripts/dependencies`): every package of deno.lock and every crate of the committed WebAssembly,
- * with its exact version and licence, and the advisories known for the packages. The licences come from the installed
- * packages and the NOTICE files, so that part needs no network.
+ * Lists Tiro's dependencies (`scripts/dependencies`): every package of deno.lock and every crate of the committed
+ * WebAssembly, with exact version and licence, and the known advisories for the packages. Licences are read from the
+ * installed packages and the NOTICE files, without the network.
  */
 const ROOT = new URL("../", import.meta.url);
 
 export interface Dependency {
   name: string;
   version: string;
-  /** SPDX, as its author has it; undefined where none is given. */
+  /** SPDX, as in its package; undefined where none is given. */
   licence: string | undefined;
-  /** `service`: loaded by the service. `tests`: used by tests and checks alone. */
+  /** `tests`: used by tests and checks only. */
   use: "service" | "tests";
 }
 
-/** Licences that let the service be passed on. MPL-2.0 asks for the sources of its own files, which npm has. */
+/** Licences that permit redistribution. MPL-2.0 requires the sources of its own files, which npm has. */
 const ACCEPTED = new Set([
   "0BSD",
   "Apache-2.0",
@@ -27,11 +27,11 @@ const ACCEPTED = new Set([
 ]);
 
 const USAGE = `Usage: scripts/dependencies [--offline]
-Lists the packages and crates Tiro is made of, with exact versions and licences, then the advisories known for the
-packages (deno audit, which asks the npm registry).
-  --offline  licences only; asks nobody
+Lists Tiro's packages and crates with exact versions and licences, then the known advisories for the packages (deno
+audit, which asks the npm registry).
+  --offline  licences only; no network
 Exit codes: 0 nothing to do, 1 a licence is missing or not accepted, or there is an advisory, 2 wrong usage,
-3 the source of advisories could not be reached: then nothing is known about them.
+3 the npm registry could not be reached: advisories are unknown.
 `;
 
 /** Every package that deno.lock names, by name and version. */
@@ -39,7 +39,7 @@ export async function packages(): Promise<Dependency[]> {
   const { npm } = await readJson("deno.lock") as { npm: Record<string, { dependencies?: string[] }> };
   const { imports } = await readJson("deno.json") as { imports: Record<string, string> };
   const loaded = new Set<string>();
-  /** The lock writes a dependency by its name alone where there is one version of it. */
+  /** A dependency with one version has only its name in the lock file. */
   const keyOf = (name: string) => npm[name] ? name : Object.keys(npm).find((key) => nameOf(key) === name);
   const load = (name: string): void => {
     const key = keyOf(name);
@@ -62,13 +62,13 @@ export async function packages(): Promise<Dependency[]> {
   return found.toSorted((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
 
-/** What the committed WebAssembly is built from, by the NOTICE files beside its sources. */
+/** The parts of the committed WebAssembly, from the NOTICE files beside its sources. */
 export async function builtIn(): Promise<Dependency[]> {
   const lock = await read("src/webrtc/srtp_crypto/Cargo.lock");
   const notice = await read("src/webrtc/srtp_crypto/NOTICE");
   const build = await read("scripts/build-opus");
   const crates = [...lock.matchAll(/name = "(.+)"\nversion = "(.+)"\nsource = /g)]
-    // Crates that only build others, or that other platforms take, are not in the file, and not in its NOTICE.
+    // Crates for building or for other platforms are in neither the binary nor its NOTICE.
     .flatMap(([, name, version]): Dependency[] => {
       const at = notice.search(new RegExp(`^  ${name} ${version.replaceAll(".", "\\.")}\\b`, "m"));
       if (at < 0) return [];
@@ -81,14 +81,14 @@ export async function builtIn(): Promise<Dependency[]> {
   return [...crates, { name: "libopus", version: libopus, licence: "BSD-3-Clause", use: "service" }];
 }
 
-/** Those whose licence somebody has to look at. */
+/** Those without an accepted licence. */
 export function doubtful(dependencies: readonly Dependency[]): Dependency[] {
   return dependencies.filter(({ licence }) => licence === undefined || !ACCEPTED.has(licence));
 }
 
 export type Audit = "none" | "found" | "unreachable";
 
-/** What the output of `deno audit` says. It ends with 1 both when there are advisories and when it cannot ask. */
+/** `deno audit` exits with 1 both for advisories and for an unreachable registry. */
 export function auditOutcome(code: number, output: string): Audit {
   if (code === 0) return "none";
   return /^error: /m.test(output) ? "unreachable" : "found";
@@ -106,7 +106,7 @@ function nameOf(key: string): string {
   return key.replace(/(?<=.)@.*$/, "");
 }
 
-/** Without the peers it was resolved with: `1.6.3_hono@4.13.19`. */
+/** Without the peer dependencies: `1.6.3_hono@4.13.19`. */
 function versionOf(key: string): string {
   return key.slice(nameOf(key).length + 1).replace(/_.*$/, "");
 }
@@ -117,7 +117,7 @@ async function licenceOf(name: string, version: string): Promise<string | undefi
   return typeof license === "string" ? license : undefined;
 }
 
-/** The bare specifiers that files of src import, tests beside them left out. */
+/** The bare specifiers that files of src import, without tests. */
 async function specifiersOfSources(): Promise<Set<string>> {
   const found = new Set<string>();
   const visit = async (folder: string): Promise<void> => {
@@ -165,7 +165,7 @@ async function main(args: readonly string[]): Promise<number> {
   else if (outcome === "found") await print(`Known advisories:\n${output}`);
   else {
     await print(
-      `Known advisories: NOT KNOWN, the npm registry could not be asked\n${
+      `Known advisories: NOT KNOWN, the npm registry could not be reached\n${
         output.match(/^error: .*/m)?.[0] ?? ""
       }`,
     );

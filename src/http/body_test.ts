@@ -13,7 +13,7 @@ function post(body: BodyInit): Request {
 const refusedWith = (status: number) => (error: unknown) =>
   error instanceof HttpError && error.fault.status === status;
 
-/** A body of the given chunks that then says nothing more. */
+/** A body that stalls after the given chunks. */
 function stalled(chunks: readonly string[], onCancel: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start(controller) {
@@ -23,14 +23,14 @@ function stalled(chunks: readonly string[], onCancel: () => void): ReadableStrea
   });
 }
 
-Deno.test("A body that does not arrive in time is given up and let go", async () => {
+Deno.test("A body that does not arrive in time is cancelled", async () => {
   let cancelled = false;
   const request = post(stalled(['{"room'], () => cancelled = true));
   await assert.rejects(withJsonBody(request, 20), refusedWith(408));
   assert.equal(cancelled, true);
 });
 
-Deno.test("A body too large is let go at the limit, though it never ends", async () => {
+Deno.test("A body that is too large is cancelled at the limit", async () => {
   let pulled = 0;
   let cancelled = false;
   const endless = new ReadableStream({
@@ -45,7 +45,7 @@ Deno.test("A body too large is let go at the limit, though it never ends", async
   assert.ok(pulled <= 6, `${pulled} chunks were taken`);
 });
 
-Deno.test("A character cut in two by the network is put together again", async () => {
+Deno.test("A character split between chunks is decoded", async () => {
   const bytes = new TextEncoder().encode('{"name":"é漢"}');
   const body = new ReadableStream({
     start(controller) {
@@ -58,7 +58,7 @@ Deno.test("A character cut in two by the network is put together again", async (
   assert.equal(request.url, "http://host/path");
 });
 
-Deno.test("A body that breaks off is the caller's fault", async () => {
+Deno.test("An incomplete body is 400", async () => {
   const broken = new ReadableStream({
     start(controller) {
       controller.error(new Error("connection reset"));
@@ -67,6 +67,6 @@ Deno.test("A body that breaks off is the caller's fault", async () => {
   await assert.rejects(withJsonBody(post(broken)), refusedWith(400));
 });
 
-Deno.test("A request without a body is not valid JSON", async () => {
+Deno.test("A request without a body is 400", async () => {
   await assert.rejects(withJsonBody(new Request("http://host/", { method: "POST" })), refusedWith(400));
 });

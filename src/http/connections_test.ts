@@ -7,7 +7,7 @@ import { CONNECTION_BOUNDS, Connections, sourceOf } from "./connections.ts";
 
 const tcp = (hostname: string): Deno.Addr => ({ transport: "tcp", hostname, port: 1 });
 
-Deno.test("A caller is an address of IPv4, or a network of IPv6, or whoever uses the Unix socket", () => {
+Deno.test("A source is an IPv4 address, an IPv6 network, or the Unix socket", () => {
   assert.equal(sourceOf(tcp("192.0.2.7")), "192.0.2.7");
   assert.equal(sourceOf(tcp("::ffff:192.0.2.7")), "192.0.2.7");
   assert.equal(sourceOf({ transport: "unix", path: "/tmp/x.sock" }), "unix");
@@ -23,7 +23,7 @@ Deno.test("A caller is an address of IPv4, or a network of IPv6, or whoever uses
 const stream = () =>
   new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }) as unknown as ConnectionStream;
 
-Deno.test("One more than there may be takes the place of the source that holds most, however old others are", () => {
+Deno.test("Past the bound a connection of the source with the most is closed, however old others are", () => {
   const closed: string[] = [];
   const connections = new Connections({ ...CONNECTION_BOUNDS, most: 4 }, (reason) => closed.push(reason));
   const honest = stream();
@@ -56,7 +56,7 @@ class FakeListener implements Listening {
   }
 }
 
-Deno.test("A listener that fails again and again is opened anew; one that only lacks descriptors is kept", async () => {
+Deno.test("A listener that keeps failing is opened again, but not for want of descriptors", async () => {
   const meter = new FakeMeter();
   const connection = {} as Accepted;
   const lack = () => Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });
@@ -84,14 +84,14 @@ Deno.test("A listener that fails again and again is opened anew; one that only l
   assert.ok(fresh.isClosed);
 });
 
-Deno.test("A lack of descriptors counts for nothing against the listener", async () => {
+Deno.test("A lack of descriptors does not count as a fault of the listener", async () => {
   const taken = Promise.withResolvers<Accepted>();
   const lack = () => Object.assign(new Error("Too many open files (os error 24)"), { code: "EMFILE" });
   const connection = {} as Accepted;
   const listener = new FakeListener([lack(), lack(), lack(), lack(), new Error("broken"), connection]);
   const accepting = new Accepting({
     listener,
-    reopen: () => Promise.reject(new Error("it was opened anew")),
+    reopen: () => Promise.reject(new Error("it was opened again")),
     onConnection: taken.resolve,
     onExhausted: () => {},
     log: createSilentLog(),

@@ -4,7 +4,7 @@ import { Guesses } from "./guesses.ts";
 
 const HELD = LIMITS.guessHoldMs;
 
-Deno.test("The first wrong credentials of a source are answered at once, more within the minute are held", () => {
+Deno.test("The first wrong credentials of a source get a response at once, further ones within a minute are delayed", () => {
   const guesses = new Guesses();
   for (let n = 0; n < LIMITS.guessesFree; n++) assert.equal(guesses.wrong("a", 0), 0);
   assert.equal(guesses.wrong("a", 0), HELD);
@@ -14,13 +14,13 @@ Deno.test("The first wrong credentials of a source are answered at once, more wi
   assert.equal(guesses.wrong("a", 600_000), 0);
 });
 
-Deno.test("A long row of wrong ones is forgotten as fast as a short one", () => {
+Deno.test("Many wrong credentials are forgotten as fast as few", () => {
   const guesses = new Guesses();
   for (let n = 0; n < 10_000; n++) guesses.wrong("a", 0);
   for (let n = 0; n < LIMITS.guessesFree; n++) assert.equal(guesses.wrong("a", 61_000), 0);
 });
 
-Deno.test("Wrong ones from ever new sources are held too, and few sources are remembered", () => {
+Deno.test("Wrong credentials from many sources are delayed too, and the number of sources is bounded", () => {
   const guesses = new Guesses();
   const held = Array.from({ length: 5_000 }, (_, n) => guesses.wrong(`source ${n}`, 0)).filter((ms) =>
     ms > 0
