@@ -34,37 +34,37 @@ const OWN_VARIABLES = [
   {
     name: "NEXTCLOUD_URL",
     required: "always",
-    meaning: "Address of Nextcloud, as the HPB knows it",
+    meaning: "Address of Nextcloud, the same as in the HPB's configuration",
     example: "https://cloud.example.org",
   },
   {
     name: "STT_PROVIDER",
     default: standardStt.name,
-    meaning: `Who turns speech into text: ${named(STT_PROVIDERS.map(({ name }) => name)).join(" or ")}`,
+    meaning: `Speech-to-text provider: ${named(STT_PROVIDERS.map(({ name }) => name)).join(" or ")}`,
     example: standardStt.name,
   },
   {
     name: "STT_CHUNK_MS",
     default: "200",
-    meaning: "Audio sent to the recogniser at a time, 80 to 200 ms",
+    meaning: "Length of the audio chunks sent to the recogniser, 80 to 200 ms",
     example: "80",
   },
   {
     name: "LT_DEFAULT_LANGUAGE",
     meaning:
-      "Language spoken in calls without one of their own; unset: English, or the recogniser's first where it has none",
+      "Spoken language of calls that set none; unset: English, or the recogniser's first language where it has no English",
     example: "fr",
   },
   {
     name: "CAPTION_PARTIALS",
     default: "on",
-    meaning: "`on` shows captions while they grow, `off` shows finished ones only",
+    meaning: "`on` shows partial captions while somebody speaks, `off` finished ones only",
     example: "off",
   },
   {
     name: "TRANSLATION_PROVIDER",
     default: NO_TRANSLATION,
-    meaning: `Who translates captions: ${
+    meaning: `Translation provider: ${
       named([NO_TRANSLATION, ...TRANSLATION_PROVIDERS.map(({ name }) => name)]).join(", ")
     }`,
     example: TRANSLATION_PROVIDERS[0].name,
@@ -80,20 +80,20 @@ const OWN_VARIABLES = [
     name: "LT_API_TOKEN",
     secret: true,
     meaning:
-      "Token that callers of the API send: `Authorization: Bearer <token>`; 16 characters or more, 6 of them different",
+      "Token that clients of the API send: `Authorization: Bearer <token>`; 16 characters or more, 6 of them different",
     example: "the output of: openssl rand -hex 32",
   },
   {
     name: "LT_API_OPEN",
     default: "false",
-    meaning: "`true` serves everyone who can reach `HOST`, without any credentials; for trials only",
+    meaning: "`true` serves all clients that can reach `HOST`, without credentials; for trials only",
     example: "true",
   },
   {
     name: "APP_SECRET",
     required: "with HP_SHARED_KEY or TRANSLATION_PROVIDER=nextcloud",
     secret: true,
-    meaning: "Makes the service an ExApp: AppAPI's secret, for its calls here and ours to Nextcloud",
+    meaning: "Makes the service an ExApp: AppAPI's secret, for requests in both directions",
     example: "the secret AppAPI gave the app",
   },
   {
@@ -111,7 +111,7 @@ const OWN_VARIABLES = [
   {
     name: "AA_VERSION",
     default: "2.2.0",
-    meaning: "Least version of AppAPI the ExApp works with, told in every call to Nextcloud",
+    meaning: "Minimum version of AppAPI, sent with every request to Nextcloud",
     example: "32.0.0",
   },
   {
@@ -127,7 +127,7 @@ const OWN_VARIABLES = [
   {
     name: "APP_PERSISTENT_STORAGE",
     required: AS_EXAPP,
-    meaning: "Folder in which the ExApp remembers whether it is enabled",
+    meaning: "Folder where the ExApp stores whether it is enabled",
     example: "/nc_app_live_transcription_data",
   },
   {
@@ -144,18 +144,18 @@ const OWN_VARIABLES = [
   },
   {
     name: "HP_FRP_ADDRESS",
-    meaning: "Set by HaRP for `frpc`, which has to run beside Tiro; Tiro itself only looks whether it is set",
+    meaning: "Set by HaRP for `frpc`, which has to run beside Tiro; Tiro only checks whether it is set",
     example: "appapi-harp:8782",
   },
   {
     name: "LOG_LEVEL",
     default: "info",
-    meaning: `Least important lines to log: ${named(LOG_LEVELS).join(", ")}`,
+    meaning: `Minimum level of log lines: ${named(LOG_LEVELS).join(", ")}`,
     example: "debug",
   },
   {
     name: "LT_CA_CERTS",
-    meaning: "PEM file of certificates to trust besides the public ones",
+    meaning: "PEM file of certificates to trust in addition to the public ones",
     example: "/etc/ssl/certs/my-ca.pem",
   },
   {
@@ -168,7 +168,7 @@ const OWN_VARIABLES = [
     name: "HTTPS_PROXY",
     lowerCase: true,
     meaning:
-      "HTTP proxy for connections to `https:` and `wss:` addresses, `http://[user:password@]host:port`; media (UDP) goes without",
+      "HTTP proxy for connections to `https:` and `wss:` addresses, `http://[user:password@]host:port`; not for media (UDP)",
     example: "http://proxy.example.org:3128",
   },
   {
@@ -180,14 +180,14 @@ const OWN_VARIABLES = [
   {
     name: "ALL_PROXY",
     lowerCase: true,
-    meaning: "The same for both, where the one above is not set",
+    meaning: "The same for both, where the specific one is not set",
     example: "http://proxy.example.org:3128",
   },
   {
     name: "NO_PROXY",
     lowerCase: true,
     meaning:
-      "Who is reached without the proxy, with commas between: host names and those below them, addresses, networks; this machine always is",
+      "Peers to connect to directly, separated by commas: host names with their subdomains, addresses, networks; this machine always is one",
     example: "hpb,.example.org,10.0.0.0/8",
   },
   {
@@ -199,19 +199,19 @@ const OWN_VARIABLES = [
   {
     name: "MEDIA_ADDRESS",
     meaning:
-      "Addresses of this machine that media is received at, with commas between; `0.0.0.0` is all of IPv4, `::` all of IPv6; unset: both, where there are any",
+      "Addresses of this machine to receive media at, separated by commas; `0.0.0.0` is all of IPv4, `::` all of IPv6; unset: both, where there are any",
     example: "192.0.2.7,2001:db8::7",
   },
   {
     name: "MEDIA_PORTS",
-    meaning: "UDP ports that media is received at, one for each speaker and 20 more; unset: any",
+    meaning: "UDP ports to receive media at, one for each speaker and 20 more; unset: any",
     example: "20000-21019",
   },
   {
     name: "MEDIA_UDP",
     default: "libc",
     meaning:
-      "What reads media's sockets: `libc`, many datagrams in one call, or `deno`, for where that makes trouble and on other systems than Linux; it takes more processor time",
+      "How media sockets are read: `libc`, many datagrams per call, or `deno`, on systems other than Linux or where `libc` fails; it needs more processor time",
     example: "deno",
   },
   {
@@ -223,7 +223,7 @@ const OWN_VARIABLES = [
   {
     name: "MAX_SPEAKERS",
     default: String(LIMITS.speakers),
-    meaning: "Most speakers at once in all calls; each media worker takes at most 350. Later ones wait",
+    meaning: "Speakers at once in all calls, at most 350 for each media worker; later ones wait",
     example: "200",
   },
   {
@@ -235,7 +235,7 @@ const OWN_VARIABLES = [
   {
     name: "EMPTY_ROOM_SECONDS",
     default: String(LIMITS.emptySessionMs / 1_000),
-    meaning: "Seconds until Tiro leaves a call in which nobody wants captions any more",
+    meaning: "Seconds until Tiro leaves a call without participants who want captions",
     example: "300",
   },
 ] as const satisfies readonly Variable[];
