@@ -1,6 +1,5 @@
-/** The words of the house: who speaks, who listens, and what is shown. */
+/** Speakers, captions and their languages. */
 
-/** Someone who is heard. */
 export interface Speaker {
   /** Unique within its session. */
   id: string;
@@ -21,19 +20,19 @@ export interface Caption {
   final: boolean;
   /** Media time of the spoken interval, ms. */
   spoken: { startMs: number; endMs: number };
-  /** Monotonic clock when the newest audio behind this caption was heard, ms. */
+  /** Monotonic clock when the newest audio of this caption arrived, ms. */
   receivedAtMs: number;
-  /** Set on a line of the service's own in place of words it cannot have: no transcript, never final. */
+  /** A message of the service in place of words it cannot have: no transcript, never final. */
   isNotice?: true;
 }
 
 /** A language as the front end shows it. */
 export interface Language {
-  /** The provider's id, which API clients send, e.g. `en`. */
+  /** The provider's id, e.g. `en`. */
   id: string;
   name: string;
   metadata: {
-    /** What goes between two words. */
+    /** Between two words. */
     separator: string;
     /** Right-to-left script. */
     rtl: boolean;

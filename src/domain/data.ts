@@ -1,6 +1,6 @@
-/** Plain data: JSON that may be none, and bytes that come in pieces. */
+/** Parsing JSON and joining bytes. */
 
-/** Undefined for what is no JSON. */
+/** Undefined where the text is no JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -9,7 +9,6 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** One array of all, in order. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;

@@ -1,15 +1,13 @@
 /**
- * The typed errors of all modules: one base with a stable `code` and whether trying again can help.
- *
- * Messages are `<action>: <cause>` without a full stop, and never carry speech, names, secrets, room tokens or SDP.
- * Only `http/` turns these into status codes.
+ * The typed errors of all modules. Messages are `<action>: <cause>` without a full stop, and never contain speech, names,
+ * secrets, tokens or SDP. Only `http/` maps them to status codes.
  */
 import type { Refusal } from "./admission.ts";
 
 export abstract class TiroError extends Error {
   /** Stable machine-readable cause, snake_case; the label of the error metric. */
   readonly code: string;
-  /** True when the same call may succeed later without anyone changing anything. */
+  /** Whether the same action may succeed later without anyone changing anything. */
   readonly retryable: boolean;
 
   constructor(message: string, options: { code: string; retryable: boolean; cause?: unknown }) {
@@ -27,7 +25,7 @@ export interface ConfigFault {
   example: string;
 }
 
-/** The environment does not describe a service that can run; carries every fault at once. */
+/** The environment does not describe a service that can run; has every fault at once. */
 export class ConfigError extends TiroError {
   constructor(readonly faults: readonly ConfigFault[]) {
     super(`Cannot read the configuration: ${faults.length} fault(s)`, { code: "config", retryable: false });
@@ -35,8 +33,8 @@ export class ConfigError extends TiroError {
 }
 
 /**
- * The caller asked for something that makes no sense. `field` is the parameter's name in the port that throws;
- * `http/` answers 400 under the name the caller sent it by, so the message does not name it.
+ * A parameter is invalid; `http/` answers 400. `field` is its name in the port that throws; the message leaves it out,
+ * since a request may have another name for it.
  */
 export class InvalidRequestError extends TiroError {
   constructor(message: string, readonly field: string) {
@@ -44,21 +42,21 @@ export class InvalidRequestError extends TiroError {
   }
 }
 
-/** The thing asked for does not exist here; `http/` answers 404. */
+/** `http/` answers 404. */
 export class NotFoundError extends TiroError {
   constructor(message: string) {
     super(message, { code: "not_found", retryable: false });
   }
 }
 
-/** The request is right but comes before what it builds on; `http/` answers 412. */
+/** A request came before the one it depends on; `http/` answers 412. */
 export class PreconditionError extends TiroError {
   constructor(message: string) {
     super(message, { code: "precondition", retryable: true });
   }
 }
 
-/** The service cannot take this now (draining, full, disabled, or a peer it needs is known to be out of reach): 503. */
+/** The service cannot do this now (draining, full, disabled, or a peer is unreachable); `http/` answers 503. */
 export class UnavailableError extends TiroError {
   constructor(
     message: string,
@@ -83,10 +81,10 @@ export class NegotiationError extends TiroError {}
 /** A server the service depends on is unreachable, refuses us, or asks us to wait. Names no address and no response. */
 export class UpstreamError extends TiroError {}
 
-/** A speech-to-text session could not be opened, or ended in a way nobody asked for. */
+/** A speech-to-text session could not be opened, or failed. */
 export class SttError extends TiroError {}
 
-/** A bounded queue that may not drop was full; the owner must resynchronise with its peer. */
+/** A queue that must not drop items was full; its owner must resynchronise with the peer. */
 export class OverflowError extends TiroError {
   constructor(readonly queue: string, readonly capacity: number) {
     super(`Cannot queue for "${queue}": it is full at ${capacity}`, {
@@ -96,7 +94,7 @@ export class OverflowError extends TiroError {
   }
 }
 
-/** The code of an error, for logs and metrics; `other` for one that is none of ours. */
+/** The code of an error, for logs and metrics; `other` for an untyped one. */
 export function codeOf(error: unknown, other = "unexpected"): string {
   return error instanceof TiroError ? error.code : other;
 }

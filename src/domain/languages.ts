@@ -1,18 +1,17 @@
 /**
- * Which of the languages offered is the one meant. API clients and users write `de_DE`, `DE` or `zh_CN`; recognisers and
- * translators have `de`, `EN-GB` or `zh-Hans`. Ids are compared as BCP 47 locales with their likely script and region
- * (`Intl.Locale.maximize`, Unicode CLDR), and an answer is always spelled as it is offered.
+ * Matching of language ids. API clients and users write `de_DE`, `DE` or `zh_CN`; recognisers and translators have `de`,
+ * `EN-GB` or `zh-Hans`. Ids are compared as BCP 47 locales with their likely script and region (`Intl.Locale.maximize`,
+ * Unicode CLDR); a result is spelled as offered.
  *
- * A script is never exchanged for another that is offered by name: who asks for traditional Chinese is not given
- * simplified, except by an offer that says no more than `zh`.
+ * A script never matches another one offered by name: traditional Chinese is not simplified, but `zh` may be either.
  */
 
-/** What an id says; script and region are the likely ones where it does not. */
+/** Script and region are the likely ones where the id has none. */
 interface Locale {
   language: string;
   script?: string;
   region?: string;
-  /** Whether the id itself names them. */
+  /** Whether the id has them. */
   hasScript: boolean;
   hasRegion: boolean;
 }
@@ -27,18 +26,18 @@ interface Known {
 /** Ids that are no locales: LibreTranslate had its own for two variants. */
 const OWN_IDS: Readonly<Record<string, string>> = { pb: "pt-br", zt: "zh-hant" };
 
-/** Regions whose variety of a language is nearer to another region's than to the one most speak (CLDR parentLocales). */
+/** Regions nearer to another region's variety than to the most spoken one (CLDR parentLocales). */
 const LATIN_AMERICA = "AR BO BR BZ CL CO CR CU DO EC GT HN MX NI PA PE PR PY SV US UY VE";
 const US_ENGLISH = "AS GU MH MP PH PR UM US VI";
 
-/** Scripts whose words stand without spaces between them (ISO 15924). */
+/** Scripts without spaces between words (ISO 15924). */
 const SPACELESS_SCRIPTS = new Set(
   "Hans Hant Hani Jpan Hira Kana Bopo Yiii Thai Laoo Khmr Mymr Tibt".split(" "),
 );
 
-/** Ids come from callers: so many are remembered, some hundred bytes each. */
-const REMEMBERED_MAX = 500;
-const remembered = new Map<string, Known>();
+/** Ids come from clients: the cache is bounded, at some hundred bytes each. */
+const CACHED_MAX = 500;
+const cache = new Map<string, Known>();
 
 /** The id among `offered` that means `wanted`; undefined where none does. */
 export function foldLanguage(wanted: string, offered: Iterable<string>): string | undefined {
@@ -54,7 +53,7 @@ export function foldLanguage(wanted: string, offered: Iterable<string>): string 
   return found;
 }
 
-/** Whether who reads one reads the other: the same language in the same script. */
+/** Whether readers of one can read the other: the same language in the same script. */
 export function isSameLanguage(one: string, two: string): boolean {
   if (one === two) return true;
   const [a, b] = [known(one), known(two)];
@@ -62,12 +61,12 @@ export function isSameLanguage(one: string, two: string): boolean {
   return a.locale.language === b.locale.language && a.locale.script === b.locale.script;
 }
 
-/** What goes between two words of a language, by the script it is likely to be written in. */
+/** Between two words of a language, by its likely script. */
 export function separatorOf(id: string): string {
   return SPACELESS_SCRIPTS.has(known(id).locale?.script ?? "") ? "" : " ";
 }
 
-/** The two or three letters of the language an id is of, for a log: callers may write anything else into one. */
+/** The two or three letters of the language, for logs: the rest of an id may be anything. */
 export function languageCodeOf(id: string): string | undefined {
   return known(id).locale?.language;
 }
@@ -97,30 +96,30 @@ function plainId(id: string): string {
 }
 
 function known(id: string): Known {
-  let found = remembered.get(id);
+  let found = cache.get(id);
   if (found) return found;
   const plain = plainId(id);
   found = { plain, locale: localeOf(plain) };
-  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-  remembered.set(id, found);
+  if (cache.size >= CACHED_MAX) cache.clear();
+  cache.set(id, found);
   return found;
 }
 
 /** Undefined for what is no locale. */
 function localeOf(plain: string): Locale | undefined {
-  let said: Intl.Locale;
+  let given: Intl.Locale;
   try {
-    said = new Intl.Locale(plain);
+    given = new Intl.Locale(plain);
   } catch {
     return undefined;
   }
-  const { language, script, region } = said.maximize();
-  if (language.length > 3) return undefined; // these exist by the grammar alone: `detect_language` would be one
+  const { language, script, region } = given.maximize();
+  if (language.length > 3) return undefined; // valid by the grammar alone, like `detect_language`
   return {
     language: language === "nb" ? "no" : language, // Bokmål is what `no` means
     script,
     region,
-    hasScript: said.script !== undefined,
-    hasRegion: said.region !== undefined,
+    hasScript: given.script !== undefined,
+    hasRegion: given.region !== undefined,
   };
 }

@@ -1,11 +1,11 @@
 /**
- * Where every packet went, and every second of audio made of them. Per speaker:
+ * What became of every packet, and of every second of audio decoded. Per speaker:
  *
- *     received = decoded + silent + late + dropped (+ what is still on its way)
- *     decodedMs = sentMs + gatedMs + droppedMs + cutMs (+ what is still on its way)
+ *     received = decoded + silent + late + dropped (+ those in transit)
+ *     decodedMs = sentMs + gatedMs + droppedMs + cutMs (+ those in transit)
  *
- * `lost` packets were expected and never received, or are no Opus. What was skipped was never decoded. One ledger per
- * speaker, added into the process total when it changes.
+ * `lost` packets were never received, or are no Opus; skipped audio was never decoded. Each speaker's ledger is added to
+ * the process total as it changes.
  */
 export const LEDGER_ENTRIES = ["received", "decoded", "silent", "late", "lost", "dropped"] as const;
 export type LedgerEntry = (typeof LEDGER_ENTRIES)[number];
@@ -19,39 +19,39 @@ export type LedgerSnapshot = Record<LedgerEntry | AudioEntry, number>;
 export class AudioLedger {
   /** RTP packets that reached the inbox. */
   received = 0;
-  /** Opus packets decoded and passed on. */
+  /** Opus packets decoded. */
   decoded = 0;
-  /** Opus packets the silence gate kept from the decoder for good. */
+  /** Opus packets discarded by the silence gate. */
   silent = 0;
-  /** Packets that came after their place had been given up, or twice. */
+  /** Packets received after their playout time, or twice. */
   late = 0;
-  /** Packets that never came. */
+  /** Packets never received. */
   lost = 0;
-  /** Packets pushed out of the full inbox (this thread did not come to them in time), or more than time has passed for. */
+  /** Packets dropped by the full inbox because the thread was busy, or faster than real time. */
   dropped = 0;
 
-  /** Audio decoded, concealed or put in the place of silence between words. */
+  /** Audio decoded, concealed, or inserted for silence between words. */
   decodedMs = 0;
-  /** Audio handed to speech-to-text, what is said again to another session counted once. */
+  /** Audio sent to speech-to-text, counted once if it was sent again. */
   sentMs = 0;
-  /** Audio listened to while nobody spoke, and kept back. */
+  /** Audio decoded without a voice in it, and not sent. */
   gatedMs = 0;
-  /** Speech pushed out because speech-to-text did not take it in time: words that were lost. */
+  /** Speech dropped because speech-to-text did not take it in time: lost words. */
   droppedMs = 0;
-  /** Audio left in the chain when its speaker went. */
+  /** Audio in the pipeline when its speaker left. */
   cutMs = 0;
-  /** Pauses and losses that a sender's timestamps tell of, and for which no time has passed: left out of media time. */
+  /** Pauses and losses in a sender's timestamps for which no time has passed: left out of media time. */
   skippedMs = 0;
 
   constructor(private readonly total?: AudioLedger) {}
 
-  /** Packets, or milliseconds. */
+  /** `amount`: packets, or ms. */
   add(entry: LedgerEntry | AudioEntry, amount = 1): void {
     this[entry] += amount;
     this.total?.add(entry, amount);
   }
 
-  /** Closes the account of a speaker's audio: what went nowhere else was cut off. */
+  /** At a speaker's end: the audio not accounted for was cut off. */
   cut(): void {
     this.add("cutMs", this.decodedMs - this.sentMs - this.gatedMs - this.droppedMs - this.cutMs);
   }
@@ -61,15 +61,12 @@ export class AudioLedger {
     return Object.fromEntries(all);
   }
 
-  /** Packets by what became of them. */
-  packets(): Record<LedgerEntry, number> {
-    return Object.fromEntries(LEDGER_ENTRIES.map((entry) => [entry, this[entry]])) as Record<
-      LedgerEntry,
-      number
-    >;
+  /** Packets by their fate. */
+  packets(): Record<string, number> {
+    return Object.fromEntries(LEDGER_ENTRIES.map((entry) => [entry, this[entry]]));
   }
 
-  /** Seconds of audio by what became of them: decoded, sent, gated, dropped, cut, skipped. */
+  /** Seconds of audio by their fate. */
   seconds(): Record<string, number> {
     return Object.fromEntries(AUDIO_ENTRIES.map((entry) => [entry.slice(0, -2), this[entry] / 1_000]));
   }

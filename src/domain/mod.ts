@@ -1,4 +1,4 @@
-/** The words of the house, its ports and its typed errors. Imports nothing, does no IO. */
+/** The vocabulary, the ports, limits and typed errors. Imports nothing, does no IO. */
 export * from "./admission.ts";
 export * from "./budget.ts";
 export * from "./captions.ts";

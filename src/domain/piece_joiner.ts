@@ -1,16 +1,15 @@
 /**
- * Text of the pieces a recogniser sends one after the other. Two kinds of stream exist, and nobody says which it is:
+ * Joins the pieces of text a recogniser sends. There are two kinds of stream, not declared by the provider:
  *
- *   it brings its spaces   " Hello" "," " how"   "Hello " "how "   " trans" "crip" "tion"   joined as they are
- *   it brings none         "Hello" "," "how"     "I" "'m"          "3" "." "5"              joined by word and punctuation
+ *   with spaces      " Hello" "," " how"   "Hello " "how "   " trans" "crip" "tion"   joined as they are
+ *   without spaces   "Hello" "," "how"     "I" "'m"          "3" "." "5"              joined by word and punctuation
  *
- * So both readings of an utterance are kept, and the white space seen in the session so far says which one holds. Where
- * nothing says so yet, the pieces are words; the first space that proves otherwise corrects the whole utterance.
+ * So both readings of an utterance are kept, and the white space seen so far in the session decides. Without evidence the
+ * pieces are words; a later space corrects the whole utterance.
  *
- * Evidence is looked for where a word or the rest of one begins. White space there is the stream's own. None there,
- * between two pieces of two letters or more, speaks against it. A stream that brings its spaces has one before every
- * word, and words of more than eight pieces are rare; a whole-word stream has a stray one at the most. White space
- * before a punctuation mark says nothing: a French recogniser of whole words sends " ?".
+ * Evidence is white space, or none, where a word or the rest of one begins; none counts between two pieces of two letters
+ * or more. A stream with spaces has one before every word, and words of more than eight pieces are rare; a stream without
+ * has stray ones at most. White space before a punctuation mark is no evidence: a French one without spaces sends " ?".
  */
 import { isSpaceless, printable, tidy } from "./text.ts";
 
@@ -19,28 +18,28 @@ const BOUNDARIES_PER_SPACE_MAX = 8;
 
 export class PieceJoiner {
   readonly #separator: string;
-  /** Boundaries seen in this session: with the stream's own white space, and without. */
+  /** Boundaries in this session: with white space, and without. */
   #spaced = 0;
   #bare = 0;
-  /** The piece before, trimmed, and whether white space followed it. */
+  /** The previous piece, trimmed, and whether white space followed it. */
   #lastPiece = "";
   #endedInSpace = false;
   #asItIs = "";
   #byWords = "";
 
-  /** `separator`: what stands between two words of the language. */
+  /** `separator`: between two words of the language. */
   constructor(separator: string) {
     this.#separator = separator;
   }
 
   /** The utterance so far. */
   get text(): string {
-    const bringsSpaces = this.#spaced > 0 &&
+    const hasSpaces = this.#spaced > 0 &&
       this.#spaced * BOUNDARIES_PER_SPACE_MAX >= this.#spaced + this.#bare;
-    return tidy(bringsSpaces ? this.#asItIs : this.#byWords);
+    return tidy(hasSpaces ? this.#asItIs : this.#byWords);
   }
 
-  /** Characters held. Those that `text` leaves out count too: who adds without end ends the utterance by this. */
+  /** Characters held, including those that `text` leaves out: the limit of an utterance. */
   get length(): number {
     return Math.max(this.#asItIs.length, this.#byWords.length);
   }
@@ -63,13 +62,13 @@ export class PieceJoiner {
     this.#endedInSpace = /\s$/.test(piece);
   }
 
-  /** Begins the next utterance of the session, with the end of the one before, if any, as it was read. */
+  /** Begins the next utterance of the session, with the carried end of the previous one. */
   restart(carried = ""): void {
     this.#asItIs = this.#byWords = carried !== "" && this.#endedInSpace ? `${carried} ` : carried;
   }
 }
 
-/** What stands between two texts of which neither brings white space there. `lastPiece` is the last the head is made of. */
+/** Between two texts without white space there. `lastPiece` is the last piece of the head. */
 export function gapBetween(head: string, lastPiece: string, next: string, separator: string): string {
   if (head === "" || next === "") return "";
   const end = head.slice(-END_CHARS);
@@ -79,7 +78,7 @@ export function gapBetween(head: string, lastPiece: string, next: string, separa
   return separator;
 }
 
-/** The rules look at the last word of the head, of which no more than this. */
+/** The rules use no more than this of the head's last word. */
 const END_CHARS = 24;
 
 /** Marks that follow a word at once. A full stop or colon with a letter behind it begins a word: ".NET". */
@@ -109,7 +108,7 @@ const ELISION =
   /(?:^|[\s«“"(])(?:[cdjlmnost]|(?:jus|lors|puis|quoi)?qu|un|[ads]?all|[dns]ell|sull|coll)['’]$/i;
 const ABBREVIATED = /(?:^|[^\p{L}\p{N}])\p{L}\.$/u;
 
-/** The head ends in something that belongs to what comes next. */
+/** The head ends in something that belongs to `next`. */
 function attachesNext(head: string, lastPiece: string, next: string): boolean {
   if (OPENING.test(head)) return true;
   if (/^[\p{L}\p{N}]/u.test(next)) {
@@ -126,7 +125,7 @@ function attachesNext(head: string, lastPiece: string, next: string): boolean {
   return lastPiece === "." && ABBREVIATED.test(head) && /^[\p{L}--[AI]]$/v.test(next);
 }
 
-/** Whether a straight double quote in the head waits for its closing one. */
+/** Whether a straight double quote in the head is not closed. */
 function isQuoteOpen(head: string): boolean {
   return (head.match(/"/g)?.length ?? 0) % 2 === 1;
 }

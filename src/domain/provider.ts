@@ -1,27 +1,27 @@
 /**
- * A provider: one implementation of a port (speech-to-text, translation) that an operator chooses by name. It brings its
- * own environment variables; what it makes of them is opaque to everyone between `config/` and the provider itself.
+ * A provider: one implementation of a port (speech-to-text, translation) that an operator chooses by name. It has its own
+ * environment variables; its settings are opaque to everyone between `config/` and the provider itself.
  */
 import { ConfigError } from "./errors.ts";
 
 /** An environment variable of the service. */
 export interface Variable {
   name: string;
-  /** What is used where the variable is unset or empty; undefined means there is none. */
+  /** Used where the variable is unset or empty. */
   default?: string;
   /** One sentence for the operator. */
   meaning: string;
   /** A value that would be accepted. */
   example: string;
-  /** When it must be set; absent means never. */
+  /** When it must be set; absent: never. */
   required?: string;
-  /** Never shown anywhere. */
+  /** Never shown. */
   secret?: true;
-  /** Read in lower case too, where it is not set in upper case: so other programs have it. */
+  /** Read in lower case too, where it is not set in upper case, as other programs do. */
   lowerCase?: true;
 }
 
-/** How a provider's variable is checked: the rules are those of `config/` for its own variables. */
+/** How a variable is checked, by the rules of `config/`. */
 export type VariableKind = "text" | "secret" | "header_secret" | "dns_label" | "http_url" | "websocket_url";
 
 export interface ProviderVariable extends Variable {
@@ -31,29 +31,29 @@ export interface ProviderVariable extends Variable {
 /** Values of a provider's variables by name: checked, without defaults, absent where unset or empty. */
 export type ProviderEnvironment = Readonly<Record<string, string | undefined>>;
 
-/** `Parts` are what the service lends every provider of the port: clock, metrics, TLS and proxies. */
+/** `Parts` are given to every provider of the port: clock, metrics, TLS and proxies. */
 export interface Provider<Service, Parts, Settings = unknown> {
   /** In the environment, in logs and metrics; lower case. */
   readonly name: string;
-  /** Other names that stand for it in the environment. */
+  /** Other names for it in the environment. */
   readonly aliases?: readonly string[];
   readonly variables: readonly ProviderVariable[];
   /** Variables of `config/` that must be set with this provider. */
   readonly requires?: readonly "APP_SECRET"[];
   /** Plain data, which may cross to another process. Throws ConfigError with every fault. */
   settings(env: ProviderEnvironment): Settings;
-  /** The peer it connects to, if it has an address of its own. */
+  /** The URL of its peer, if it has one. */
   address?(settings: Settings): string | undefined;
   create(settings: Settings, parts: Parts): Service;
 }
 
-/** A provider and its settings, as `config/` hands them on. */
+/** A provider and its settings, from `config/`. */
 export interface ProviderChoice {
   provider: string;
   settings: unknown;
 }
 
-/** The provider meant by a name, in any case, or by one of its aliases. */
+/** The provider with a name or alias, in any case. */
 export function findProvider<P extends Pick<Provider<unknown, never>, "name" | "aliases">>(
   providers: readonly P[],
   name: string,

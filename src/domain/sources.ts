@@ -1,6 +1,6 @@
 /**
- * Sources: where one speaker's audio comes from. A source is opened by a plain description, and has messages of its own,
- * which whoever opens the speaker and the source's own code know, and nobody between them.
+ * Sources of one speaker's audio. A source is opened by a plain description; its messages are known only to the code that
+ * opens the speaker and to the source itself.
  */
 
 /** STUN and TURN servers, as RTCIceServer spells them. */
@@ -10,7 +10,7 @@ export interface IceServer {
   credential?: string;
 }
 
-/** An SDP offer. `sid` names the subscription: answers and candidates must carry it. */
+/** An SDP offer. `sid` names the subscription: answers and candidates must have it. */
 export interface SdpOffer {
   sid: string;
   sdp: string;
@@ -23,13 +23,13 @@ export interface IceCandidate {
   sdpMLineIndex?: number;
 }
 
-/** How far a connection came that brings no audio. */
+/** Why a connection has no audio. */
 export type AudioLoss =
-  /** It is connected, and no RTP comes. */
+  /** Connected, without RTP. */
   | "rtp_silent"
-  /** It was connected, and was lost. */
+  /** Connected, then lost. */
   | "transport_failed"
-  /** Never connected: the peer named no address that can be used here. */
+  /** Never connected: the peer has no usable address. */
   | "no_candidates"
   /** Never connected: no connectivity check was answered. */
   | "no_pair"
@@ -40,36 +40,35 @@ export type AudioLoss =
 export interface WebRtcSource {
   options: object;
   message:
-    /** A remote candidate; one that comes before its offer is kept until the offer does. */
+    /** A remote candidate, kept until its offer arrives. */
     | { type: "candidate"; sid: string; candidate: IceCandidate }
-    /** Closes the connection `sid`, if that is the one there is; captions carry on with the next. */
+    /** Closes the connection if it is `sid`; captions continue with the next. */
     | { type: "hang_up"; sid: string };
   /**
-   * An offer to answer. A known `sid` renegotiates the standing connection, a new one replaces it; captions carry on.
-   * Rejects with NegotiationError.
+   * An offer to answer. The same `sid` renegotiates the connection, a new one replaces it; captions continue. Rejects
+   * with NegotiationError.
    */
   request: { type: "answer"; offer: SdpOffer; iceServers: readonly IceServer[] };
   reply: { sdp: string };
   event:
-    /** The connection stands, whether audio comes over it or not. */
+    /** Connected, with or without audio. */
     | { type: "connected" }
-    /** There is no audio, or no more: another offer is needed. */
+    /** There is no audio: another offer is needed. */
     | { type: "needs_offer"; reason: AudioLoss };
 }
 
-/** PCM that a door has in its hands. */
+/** PCM from a door. */
 export interface PcmSource {
   options: { format: PcmFormat };
   message: never;
   /**
-   * Audio, in whole samples, in the order it was spoken. Its memory is the source's from then on. Resolves when the next
-   * may be sent; who does not wait has at most `LIMITS.sourceRequests` under way. Rejects with InvalidRequestError for what
-   * is no whole sample.
+   * Audio, in whole samples (else InvalidRequestError), in order. Its memory belongs to the source from then on. Resolves
+   * when the next may be sent; at most `LIMITS.sourceRequests` may be pending.
    */
   request: {
     type: "audio";
     bytes: Uint8Array<ArrayBuffer>;
-    /** When its first sample was spoken, ms from any zero; absent: right after the audio before. */
+    /** Of its first sample, ms from any zero; absent: continues the audio before. */
     timestampMs?: number;
   };
   reply: undefined;

@@ -1,6 +1,6 @@
 /**
- * The boundary of threads and processes. A host runs a speaker's whole pipeline (source, audio, speech-to-text,
- * utterances) where it likes; what crosses is small and plain: the source's messages, captions, counts.
+ * The boundary of processes. A host runs a speaker's whole pipeline (source, audio, speech-to-text, utterances) in this
+ * process or another; the source's messages, captions and counts cross it as plain data.
  */
 import type { Caption, Speaker } from "./captions.ts";
 import type {
@@ -14,16 +14,16 @@ import type {
 
 /** Why a speaker cannot be captioned now. */
 export const SPEAKER_TROUBLES = [
-  /** No audio can be received from them. */
+  /** No audio is received from them. */
   "not_connected",
-  /** No media worker has a place for them, or theirs was lost. */
+  /** No media worker has a free slot, or theirs was lost. */
   "no_media_worker",
-  /** The recogniser has not answered yet: a cold start. */
+  /** A cold start. */
   "recogniser_starting",
   "recogniser_unreachable",
-  /** The recogniser refuses our credentials, or the request. */
+  /** It refuses our credentials, or the request. */
   "recogniser_refused",
-  /** The recogniser speaks another protocol. */
+  /** It speaks another protocol. */
   "recogniser_foreign",
   /** Session after session fails. */
   "recogniser_failed",
@@ -34,12 +34,11 @@ export type SpeakerTrouble = (typeof SPEAKER_TROUBLES)[number];
 export interface SpeakerEvents<Kind extends SourceKind = SourceKind> {
   caption(caption: Caption): void;
   /** First audio, and first after audio was lost. */
-  heard(): void;
-  /** What the source has to say. */
+  receiving(): void;
   source(event: SourceEvent<Kind>): void;
-  /** The pipeline cannot caption what it receives, or (undefined) can again. Reported when it changes. */
+  /** The pipeline cannot caption the audio, or (undefined) can again. Called on changes. */
   trouble(trouble: SpeakerTrouble | undefined): void;
-  /** The pipeline broke: dispose this speaker; a new one may be opened in its place. */
+  /** The pipeline failed: dispose this speaker, and open a new one. */
   failed(error: unknown): void;
 }
 
@@ -49,22 +48,22 @@ export interface SpeakerOptions<Kind extends SourceKind = SourceKind> {
   source: SourceOptions<Kind>;
 }
 
-/** A speaker being captioned. Disposing drops audio in flight; `drain` first keeps it. */
+/** A speaker being captioned. Disposing drops audio in transit, which `drain` captions first. */
 export interface HostedSpeaker<Kind extends SourceKind = SourceKind> extends AsyncDisposable {
-  /** Resolves once nothing of them is left, however that went. */
+  /** Resolves once the pipeline has ended, for any reason. */
   readonly closed: Promise<void>;
   /** Sends the source a message that needs no reply. */
   send(message: SourceMessage<Kind>): void;
-  /** Asks something of the source. Rejects with the source's error, or a TiroError where the pipeline is gone. */
+  /** Rejects with the source's error, or a TiroError where the pipeline has ended. */
   request(request: SourceRequest<Kind>): Promise<SourceReply<Kind>>;
-  /** From the next pause in the voice on, recognise this language; the newest counts. The utterance in progress ends. */
+  /** Recognises this language from the next pause in the voice on; ends the current utterance. */
   setLanguage(languageId: string): void;
-  /** Flushes audio received so far, delivers the finals, or gives up when the signal aborts. */
+  /** Captions the audio received so far, unless the signal aborts. */
   drain(signal: AbortSignal): Promise<void>;
 }
 
 export interface SpeakerHost {
-  /** Memory of the processes it has started; absent where it starts none. */
+  /** Memory of its worker processes; absent where it has none. */
   readonly residentBytes?: number;
   open<Kind extends SourceKind>(
     options: SpeakerOptions<Kind>,

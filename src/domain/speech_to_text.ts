@@ -1,21 +1,21 @@
-/** The port to speech-to-text. A provider turns mono PCM at its own rate into words; it knows nothing of calls. */
+/** The port to speech-to-text. A provider turns mono PCM at its own rate into words. */
 import type { Language } from "./captions.ts";
 import type { PcmFrame } from "./media.ts";
 
-/** What a provider says. Session time is ms of audio written to this session. */
+/** What a provider sends. Session time is ms of audio written to this session. */
 export type SttEvent =
   /**
-   * A recognised word, several, or a piece of one, that will not change: as the provider sent it, its white space
-   * included, since that says how it is joined to the others (see PieceJoiner). May be white space alone.
+   * A recognised word, several, or a piece of one, that will not change: as the provider sent it, with its white space,
+   * which decides how it is joined to the others (see PieceJoiner). May be white space alone.
    */
   | { type: "word"; text: string; startMs?: number; endMs?: number }
   /** The whole hypothesis for the words since the last `final`; replaces the one before. */
   | { type: "partial"; text: string; endMs?: number }
-  /** The words since the last `final`, settled. Empty text settles the standing hypothesis as it is. */
+  /** The words since the last `final`, settled. Empty text settles the current hypothesis. */
   | { type: "final"; text: string; endMs?: number }
-  /** The provider heard the speaker's turn end. */
+  /** The provider detected the end of the speaker's turn. */
   | { type: "end_of_utterance" }
-  /** The provider is alive and has processed audio up to here: an acknowledgement, if it `acknowledges`. */
+  /** The provider has processed audio up to here: an acknowledgement, if it `acknowledges`. */
   | { type: "progress"; processedMs: number };
 
 /** One recognition in progress: PCM in, events out. */
@@ -32,13 +32,13 @@ export interface SttSession extends AsyncDisposable {
    */
   readonly events: ReadableStream<SttEvent>;
   /**
-   * The last time the server was seen to leave what was sent to it unread for seconds, by the clock: words of that may
-   * come as late. Absent or -Infinity: never seen.
+   * When the server last left sent audio unread for seconds, by the clock: its words may be as late. Absent or -Infinity:
+   * never.
    */
   readonly stalledUntilMs?: number;
   /**
-   * No more audio: pushes the last words out (trailing silence, end of stream) and closes. `events` ends afterwards.
-   * `behindMs`: how far behind the audio the provider is known to be, if it is.
+   * No more audio: flushes the last words (trailing silence, end of stream) and closes. `events` ends afterwards.
+   * `behindMs`: how far the provider is known to be behind the audio.
    */
   finish(options?: { behindMs?: number }): Promise<void>;
 }
@@ -47,17 +47,16 @@ export interface SttOptions {
   /** One of the provider's language ids. */
   languageId: string;
   /**
-   * Takes back the samples of a frame that was written, to use their memory again: for a provider that has copied or sent
-   * them. One that keeps them does not call it, and nobody changes them.
+   * Returns the samples of a written frame, to reuse their memory, once the provider has copied or sent them. A provider
+   * that keeps them does not call it.
    */
   recycle?: (samples: PcmFrame["samples"]) => void;
 }
 
-/** What a provider is like. */
 export interface SttFeatures {
   /** Whether `progress` acknowledges audio. Words alone do not: there are none in music, and late ones in long sentences. */
   acknowledges: boolean;
-  /** How far its words are behind the audio when it is not busy, ms. */
+  /** How far its words are behind the audio without load, ms. */
   latencyMs: number;
 }
 
@@ -67,10 +66,10 @@ export interface SpeechToText {
   readonly name: string;
   /** Rate the provider wants, Hz. One of 8000, 12000, 16000, 24000, 48000 (what Opus decodes to directly). */
   readonly sampleRateHz: number;
-  /** What it recognises, as far as is known: none before its server was asked, where only that knows. */
+  /** Those it recognises; empty until `askLanguages`, where only its server knows them. */
   readonly languages: readonly Language[];
   readonly features: SttFeatures;
-  /** Asks the server what it recognises; `languages` has it from then on. Rejects with SttError, or the signal's reason. */
+  /** Requests `languages` from the server. Rejects with SttError, or the signal's reason. */
   askLanguages?(signal: AbortSignal): Promise<void>;
   /**
    * Opens one session; one attempt, no retries. Rejects with SttError, or the signal's reason when aborted. Aborting
@@ -78,8 +77,8 @@ export interface SpeechToText {
    */
   open(options: SttOptions, signal: AbortSignal): Promise<SttSession>;
   /**
-   * Has it start where it sleeps while nobody needs it, without holding a place there. Resolves when it answers, which
-   * may take as long as `open` does; rejects with SttError, or the signal's reason.
+   * Starts a server that scales to zero, without a session. Resolves when it answers, which may take as long as `open`;
+   * rejects with SttError, or the signal's reason.
    */
   wake?(signal: AbortSignal): Promise<void>;
 }

@@ -1,16 +1,15 @@
 /**
  * Credentials of a request. AppAPI sends the ExApp's id and secret in headers of its own (see "Authentication" in
- * AppAPI's developer manual), everyone else a bearer token (RFC 6750). Either is accepted where it is configured; where
- * neither is, everyone is let in, and the configuration has seen to who that can be. Nothing says what was wrong.
+ * AppAPI's developer manual), other clients a bearer token (RFC 6750). Either is accepted where it is configured; without
+ * both everyone is, which `config/` allows only where it is safe. What was wrong is not revealed.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { type Authenticate, type Principal, RIGHTS } from "../domain/mod.ts";
 
-/** What is configured. */
 export interface Credentials {
   /** The ExApp as AppAPI registered it. */
   exApp?: { id: string; secret: string };
-  /** What callers send as `Authorization: Bearer <token>`. */
+  /** Sent as `Authorization: Bearer <token>`. */
   token?: string;
 }
 
@@ -39,7 +38,7 @@ export function authenticator({ exApp, token }: Credentials): Authenticate {
 }
 
 function isFromAppApi(headers: Headers, { id, secret }: { id: string; secret: string }): boolean {
-  // All of them are looked at in any case: the time taken must not tell which was wrong.
+  // All are checked in any case: the time taken must not reveal which was wrong.
   return [
     isSame(headers.get("ex-app-id") ?? "", id),
     isSame(secretOf(headers.get("authorization-app-api") ?? ""), secret),
@@ -48,7 +47,7 @@ function isFromAppApi(headers: Headers, { id, secret }: { id: string; secret: st
   ].every(Boolean);
 }
 
-/** From base64 of `userid:secret`; a guest has no user id. Empty where it is not of that form. */
+/** From base64 of `userid:secret`; a guest has no user id. Empty for any other form. */
 function secretOf(authorization: string): string {
   try {
     const bytes = Uint8Array.from(atob(authorization), (char) => char.charCodeAt(0));
@@ -63,7 +62,7 @@ function hasToken(headers: Headers, token: string): boolean {
   return isSame(shown, token);
 }
 
-/** Takes as long for any wrong text: digests are of one length and compared whole. */
+/** In constant time: digests have one length and are compared whole. */
 function isSame(shown: string, right: string): boolean {
   return timingSafeEqual(digest(shown), digest(right));
 }

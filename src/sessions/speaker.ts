@@ -78,7 +78,7 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
     const state: { trouble?: SpeakerTrouble } = this.#state = {};
     this.#pipeline = host.open({ speaker: { id }, languageId: this.#languageId, source }, {
       caption: onCaption,
-      heard: () => {
+      receiving: () => {
         this.#isReceiving = true;
         onReceived?.();
       },

@@ -14,7 +14,7 @@ import { AdmittingHost } from "./admission.ts";
 const NOBODY: SpeakerEvents = {
   caption() {},
   source() {},
-  heard() {},
+  receiving() {},
   trouble() {},
   failed() {},
 };

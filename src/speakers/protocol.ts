@@ -61,7 +61,7 @@ export type FromWorker =
   | Beat
   | LogLine
   | { type: "caption"; id: number; caption: Caption }
-  | { type: "heard"; id: number }
+  | { type: "receiving"; id: number }
   | { type: "source"; id: number; event: SourceEvent }
   | { type: "trouble"; id: number; trouble?: SpeakerTrouble }
   | { type: "failed"; id: number; error: PlainError }

@@ -65,8 +65,8 @@ class Told implements SpeakerEvents {
   source(event: SourceEvent) {
     this.said.push(event.type === "needs_offer" ? `needs offer: ${event.reason}` : event.type);
   }
-  heard() {
-    this.said.push("heard");
+  receiving() {
+    this.said.push("receiving");
   }
   trouble(trouble?: string) {
     this.said.push(`trouble: ${trouble}`);
@@ -207,23 +207,23 @@ Deno.test("Captions and troubles reach their own speaker, in order, and none aft
     const hosted = host.open({ speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } }, a);
     const idOfA = thread.last("open").id;
     host.open({ speaker: { id: "b" }, languageId: "en", source: { kind: "webrtc" } }, b);
-    thread.says({ type: "heard", id: idOfA });
+    thread.says({ type: "receiving", id: idOfA });
     thread.says({ type: "caption", id: idOfA, caption: CAPTION });
     thread.says({ type: "source", id: idOfA, event: { type: "needs_offer", reason: "rtp_silent" } });
     thread.says({ type: "trouble", id: idOfA, trouble: "recogniser_failed" });
     thread.says({ type: "trouble", id: idOfA });
     assert.deepEqual(a.said, [
-      "heard",
+      "receiving",
       "caption red",
       "needs offer: rtp_silent",
       "trouble: recogniser_failed",
       "trouble: undefined",
     ]);
     const closing = hosted[Symbol.asyncDispose]();
-    thread.says({ type: "heard", id: idOfA });
+    thread.says({ type: "receiving", id: idOfA });
     thread.says({ type: "done", call: thread.last("dispose").call });
     await closing;
-    thread.says({ type: "heard", id: idOfA });
+    thread.says({ type: "receiving", id: idOfA });
     assert.equal(a.said.length, 5);
     assert.deepEqual(b.said, []);
   }));
@@ -302,7 +302,7 @@ Deno.test("A worker that breaks fails its own speakers, and another takes its pl
     open("d");
     assert.deepEqual(threads[2].speakers(), ["d"]);
     assert.equal(meter.counted("tiro_media_workers_lost_total", "broken"), 1);
-    threads[0].says({ type: "heard", id: 1 });
+    threads[0].says({ type: "receiving", id: 1 });
     assert.equal(a.said.length, 1, "the dead say nothing");
   }));
 

@@ -199,8 +199,8 @@ export class WorkerLink {
         const receivedAtMs = message.caption.receivedAtMs + this.#clockOffsetMs;
         return this.#speakers.get(message.id)?.events?.caption({ ...message.caption, receivedAtMs });
       }
-      case "heard":
-        return this.#speakers.get(message.id)?.events?.heard();
+      case "receiving":
+        return this.#speakers.get(message.id)?.events?.receiving();
       case "source":
         return this.#speakers.get(message.id)?.events?.source(message.event);
       case "trouble":

@@ -118,7 +118,7 @@ export class WorkerSide {
         id,
         this.#host.open(options, {
           caption: (caption) => post({ type: "caption", id, caption }),
-          heard: () => post({ type: "heard", id }),
+          receiving: () => post({ type: "receiving", id }),
           source: (event) => post({ type: "source", id, event }),
           trouble: (trouble) => post({ type: "trouble", id, trouble }),
           failed: (error) => post({ type: "failed", id, error: toPlainError(error) }),

@@ -18,7 +18,7 @@ const CROWD = { speakersPerRoomMax: 500 };
 Deno.test("Of a hundred who join at once twenty are subscribed to at a time, by turns, and in the end all", () =>
   withRooms(async ({ call, host, meter }) => {
     const connection = await call();
-    host.get("hpb-s").events.heard();
+    host.get("hpb-s").events.receiving();
     const crowd = names("s", 100);
     connection.inCall("hpb-s", ...crowd);
     const waiting = meter.gauges.get("tiro_joins_waiting")!;
@@ -30,7 +30,7 @@ Deno.test("Of a hundred who join at once twenty are subscribed to at a time, by 
       connection.onEvent({ type: "offer", from: id, offer: { sid: id, sdp: "offer" } });
       await settle();
       assert.ok(underWay() <= LIMITS.joinsAtOnce);
-      host.get(id).events.heard();
+      host.get(id).events.receiving();
       await settle();
     }
     assert.deepEqual(connection.offersRequested, ["hpb-s", ...order]);
@@ -41,16 +41,16 @@ Deno.test("Of a hundred who join at once twenty are subscribed to at a time, by 
 Deno.test("All calls share one line, and take turns in it", () =>
   withRooms(async ({ call, host }) => {
     const small = await call("small");
-    host.get("hpb-s").events.heard();
+    host.get("hpb-s").events.receiving();
     const large = await call("large");
     large.inCall("hpb-s", ...names("l", 30));
     small.inCall("hpb-s", "late");
     assert.deepEqual(small.offersRequested, ["hpb-s"]);
     assert.equal(large.offersRequested.length, LIMITS.joinsAtOnce);
-    host.get("l0").events.heard();
+    host.get("l0").events.receiving();
     await settle();
     assert.equal(large.offersRequested.length, LIMITS.joinsAtOnce + 1);
-    host.get("l1").events.heard();
+    host.get("l1").events.receiving();
     await settle();
     assert.deepEqual(small.offersRequested, ["hpb-s", "late"], "nine of the other call were there before");
   }, CROWD));
@@ -66,7 +66,7 @@ Deno.test("Who leaves while waiting is not asked for, and who leaves while joini
     await settle();
     assert.equal(connection.offersRequested.length, asked + 1);
     for (let joined = 0; joined < stay.length; joined++) {
-      host.get(connection.offersRequested.filter((id) => stay.includes(id))[joined]).events.heard();
+      host.get(connection.offersRequested.filter((id) => stay.includes(id))[joined]).events.receiving();
       await settle();
     }
     assert.ok(!connection.offersRequested.includes("s25"));
@@ -135,11 +135,11 @@ Deno.test("Who is asked for again after trouble goes behind those who wait for t
     await clock.advance(510);
     assert.equal(connection.offersRequested.length, 21);
     host.get("s0").events.source({ type: "needs_offer", reason: "transport_failed" });
-    host.get("s1").events.heard();
+    host.get("s1").events.receiving();
     await settle();
     assert.deepEqual(connection.offersRequested.slice(-2), ["s20", "hpb-s"]);
     await clock.advance(510);
-    host.get("s2").events.heard();
+    host.get("s2").events.receiving();
     await settle();
     assert.equal(connection.offersRequested.at(-1), "s0");
   }, CROWD));
@@ -151,7 +151,7 @@ Deno.test("Who could not be asked for, since too many are, waits as before", () 
     connection.onEvent({ type: "offer_failed", sessionId: "hpb-s", code: "busy" });
     await clock.advance(510);
     assert.equal(connection.offersRequested.at(-1), "s19");
-    host.get("s1").events.heard();
+    host.get("s1").events.receiving();
     await settle();
     assert.equal(connection.offersRequested.at(-1), "hpb-s", "the newest by turns, before s20");
   }, CROWD));
@@ -162,7 +162,7 @@ Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody th
     const crowd = ["hpb-s", ...names("s", 24)];
     connection.inCall(...crowd);
     for (const id of crowd) {
-      host.get(id).events.heard();
+      host.get(id).events.receiving();
       await settle();
     }
     connection.join(false); // all are to be subscribed to again
@@ -172,7 +172,7 @@ Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody th
     host.get("s20").events.failed(new Error("broken"));
     connection.onEvent({ type: "offer_failed", sessionId: "s21", code: "timeout" });
     await clock.advance(1_000);
-    for (const id of crowd.slice(0, 5)) host.get(id).events.heard();
+    for (const id of crowd.slice(0, 5)) host.get(id).events.receiving();
     await settle();
     assert.deepEqual(connection.offersRequested.slice(45), ["s19", "s23", "s20", "s22", "s21"]);
     assert.deepEqual(host.opened.slice(25).map(({ id }) => id), ["s20"], "opened anew when its turn came");
@@ -181,7 +181,7 @@ Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody th
 Deno.test("A crowd the host has no room for passes through the line, and is told of once each", () =>
   withRooms(async ({ call, clock, host, meter, log }) => {
     const connection = await call();
-    host.get("hpb-s").events.heard();
+    host.get("hpb-s").events.receiving();
     host.isFull = true;
     connection.inCall("hpb-s", ...names("s", 100));
     assert.equal(meter.gauges.get("tiro_joins_waiting")!(), 0);
@@ -301,10 +301,10 @@ for (const where of ["another call", "their own call"]) {
     withRooms(async (world) => {
       const { call, host } = world;
       const crowded = await call("crowded");
-      host.get("hpb-s").events.heard();
+      host.get("hpb-s").events.receiving();
       const silent = new SilentCrowd(world, crowded);
       const other = where === "another call" ? await call("other") : crowded;
-      host.get("hpb-s").events.heard();
+      host.get("hpb-s").events.receiving();
       const names500 = names("silent", 490);
       crowded.inCall("hpb-s", ...names500);
       const present = other === crowded ? ["hpb-s", ...names500] : ["hpb-s"];
@@ -320,7 +320,7 @@ for (const where of ["another call", "their own call"]) {
         other.inCall(...present);
         await silent.pass(50, () => !Number.isNaN(turns));
         assert.ok(turns <= 3, `${when}: ${turns}`);
-        host.get(newcomer).events.heard();
+        host.get(newcomer).events.receiving();
       };
       await assertGoesBefore("early", "while each of the crowd waits for the first turn");
       await silent.pass(1_000);
@@ -333,7 +333,7 @@ Deno.test("Where all places are taken, who sends nothing gives one up for who wa
   withRooms(async ({ ask, call, clock, host, meter, admission, signaling }) => {
     host.placesMax = 4;
     const crowded = await call("crowded");
-    host.get("hpb-s").events.heard();
+    host.get("hpb-s").events.receiving();
     const silent = names("silent", 3);
     crowded.inCall("hpb-s", ...silent);
     for (const id of silent) host.get(id).events.source({ type: "needs_offer", reason: "rtp_silent" });
@@ -347,10 +347,10 @@ Deno.test("Where all places are taken, who sends nothing gives one up for who wa
     await clock.advance(1_000);
     assert.deepEqual(disposed(), ["silent0"]);
     assert.deepEqual(other.offersRequested, ["hpb-s"]);
-    host.get("hpb-s").events.heard();
+    host.get("hpb-s").events.receiving();
     assert.equal(meter.counted("tiro_places_given_up_total", "silent"), 1);
 
-    for (const id of ["silent1", "silent2"]) host.get(id).events.heard();
+    for (const id of ["silent1", "silent2"]) host.get(id).events.receiving();
     crowded.inCall("hpb-s", ...silent, "late");
     await clock.advance(60_000);
     assert.deepEqual(disposed(), ["silent0"], "who is received keeps the place");
@@ -368,7 +368,7 @@ Deno.test("More who send nothing than there are places have them by turns", () =
     const { call, host } = world;
     host.placesMax = 5;
     const connection = await call();
-    host.get("hpb-s").events.heard();
+    host.get("hpb-s").events.receiving();
     const silent = names("silent", 8);
     const crowd = new SilentCrowd(world, connection);
     connection.inCall("hpb-s", ...silent);

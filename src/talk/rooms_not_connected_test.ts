@@ -56,14 +56,14 @@ Deno.test("A speaker who is not connected is reported once, with what was seen, 
     assert.match(String(check), /certificate/);
     assert.equal(meter.counted("transcription_errors_total", "not_connected"), 1);
     await clock.advance(2_000);
-    events.heard();
+    events.receiving();
     assert.deepEqual(rooms.status().troubles, {});
     assert.deepEqual(lines(world).slice(1), [
       { level: "info", message: "speaker connected", speaker: "hpb-s", seconds: 110 },
     ]);
     events.source({ type: "needs_offer", reason: "transport_failed" });
     await clock.advance(20_000);
-    events.heard();
+    events.receiving();
     assert.equal(lines(world).length, 2, "a connection that was lost once is no trouble");
   }));
 
@@ -111,7 +111,7 @@ Deno.test("A connection without audio is reported after a minute: it may be the 
   withRooms(async ({ call, clock, host, rooms }) => {
     await call();
     const { events } = host.get("hpb-s");
-    events.heard();
+    events.receiving();
     await clock.advance(600_000);
     for (let passed = 0; passed < 60_000; passed += 15_000) {
       events.source({ type: "needs_offer", reason: "rtp_silent" });

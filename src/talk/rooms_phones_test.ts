@@ -77,7 +77,7 @@ Deno.test("A bridge that is heard is left alone when somebody calls", () =>
   withRooms(async ({ call, host }) => {
     const connection = await call();
     connection.participants(bridge, caller("a"));
-    host.get("bridge").events.heard();
+    host.get("bridge").events.receiving();
     connection.participants(bridge, caller("a"), caller("b"));
     assert.deepEqual(connection.offersRequested, ["hpb-s", "bridge"]);
   }));

@@ -165,7 +165,7 @@ Deno.test("In a full room whoever has joined takes the place of one whom lists a
     const ghosts = ["ghost-1", "ghost-2", "ghost-3"].map((id) => user(id));
     connection.participants(...ghosts);
     await settle();
-    host.get("ghost-2").events.heard();
+    host.get("ghost-2").events.receiving();
     connection.participants(...ghosts, user("late"), user("real", true));
     await settle();
     const open = () => host.opened.filter(({ disposed }) => !disposed).map(({ id }) => id).sort();
@@ -189,8 +189,8 @@ Deno.test("Whoever gave no sign of life is left out unless the HPB has them, ask
     await settle();
     assert.deepEqual(connection.offersRequested, ["hpb-s", "here", "unreported"]);
     assert.equal(meter.counted("tiro_signaling_ignored_total", "ghost"), 1);
-    host.get("hpb-s").events.heard();
-    host.get("unreported").events.heard();
+    host.get("hpb-s").events.receiving();
+    host.get("unreported").events.receiving();
     for (let seconds = 0; seconds < 600; seconds++) {
       if (seconds % 10 === 0) {
         connection.onEvent({ type: "offer_failed", sessionId: "here", code: "client_not_found" });

@@ -80,7 +80,7 @@ Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then
     assert.equal(connection.offersRequested.length, 2);
     await clock.advance(200);
     assert.equal(connection.offersRequested.length, 3);
-    events.heard();
+    events.receiving();
     events.source({ type: "needs_offer", reason: "transport_failed" });
     await clock.advance(510);
     assert.equal(connection.offersRequested.length, 4);
@@ -111,10 +111,10 @@ Deno.test("A speaker whose audio is back before the wait is over is not asked fo
   withRooms(async ({ call, host, clock }) => {
     const connection = await call();
     const { events } = host.get("hpb-s");
-    events.heard();
+    events.receiving();
     events.source({ type: "needs_offer", reason: "rtp_silent" });
     await clock.advance(490);
-    events.heard();
+    events.receiving();
     await clock.advance(60_000);
     assert.deepEqual(connection.offersRequested, ["hpb-s"], "a new offer would replace what works");
     events.source({ type: "needs_offer", reason: "rtp_silent" });
@@ -199,7 +199,7 @@ Deno.test("A pipeline that breaks as soon as it is opened is opened again ever m
     await settle();
     assert.deepEqual(connection.answers, [], "nobody is there to answer");
     await clock.advance(16_000);
-    host.get("hpb-s").events.heard();
+    host.get("hpb-s").events.receiving();
     host.get("hpb-s").say("back");
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:back"]);
   }));
@@ -237,7 +237,7 @@ Deno.test("Only speakers whose audio arrives count as heard", () =>
     connection.inCall("hpb-s", "hpb-t");
     const heard = meter.gauges.get("tiro_speakers_heard")!;
     assert.equal(heard(), 0);
-    host.get("hpb-s").events.heard();
+    host.get("hpb-s").events.receiving();
     assert.equal(heard(), 1);
     host.get("hpb-s").events.source({ type: "needs_offer", reason: "rtp_silent" });
     assert.equal(heard(), 0);

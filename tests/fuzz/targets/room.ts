@@ -167,7 +167,7 @@ export const room = defineTarget({
     })));
     await settle();
     const speaker = host.get("speaker");
-    speaker.events.heard();
+    speaker.events.receiving();
     let said = 0;
     return {
       async run({ text, waitMs }) {
