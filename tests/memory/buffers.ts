@@ -299,8 +299,8 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "service",
     name: "Languages remembered",
-    bounds: ["REMEMBERED_MAX: domain/languages.ts"],
-    bytes: "REMEMBERED_MAX * 4 * ENTRY",
+    bounds: ["CACHED_MAX: domain/languages.ts"],
+    bytes: "CACHED_MAX * 4 * ENTRY",
     full: "all are forgotten",
     isFilled: true,
   },
