@@ -1,18 +1,18 @@
-/** A session together with what was sent to it, what it said, and the news that its events have all been handled. */
+/** An open session with what was sent to it and what it returned. */
 import type { PcmFrame, SttEvent, SttSession } from "../domain/mod.ts";
 
 export class LiveSession implements AsyncDisposable {
   /** Audio sent, ms: session time. */
   sentMs = 0;
-  /** Voice sent since it last said something, ms. */
+  /** Voice sent since its last event, ms. */
   unansweredMs = 0;
-  /** It said anything; and words. */
-  hasSpoken = false;
+  hasResponded = false;
   hasRecognised = false;
-  /** Another is being opened in its place. */
+  /** It sends no events, and a replacement is being opened. */
   isSuspected = false;
   isFinishing = false;
   readonly #ended = Promise.withResolvers<void>();
+  /** Resolves when it is disposed and its events have been handled. */
   readonly ended: Promise<void> = this.#ended.promise;
 
   constructor(
@@ -29,20 +29,19 @@ export class LiveSession implements AsyncDisposable {
     return this.session.stalledUntilMs;
   }
 
-  async write(frame: PcmFrame): Promise<void> {
-    const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
+  async write(frame: PcmFrame, durationMs: number): Promise<void> {
     await this.session.write(frame);
     this.sentMs += durationMs;
     if (frame.voiced) this.unansweredMs += durationMs;
   }
 
-  spoke(): void {
-    this.hasSpoken = true;
+  responded(): void {
+    this.hasResponded = true;
     this.isSuspected = false;
     this.unansweredMs = 0;
   }
 
-  /** It says nothing. Should it stay, it gets as much time again. */
+  /** If it is not replaced, the time without events starts again. */
   suspect(): void {
     this.isSuspected = true;
     this.unansweredMs = 0;

@@ -1,6 +1,6 @@
 /**
- * How often a speaker's captions are shown: the newest partial every 300 ms at most, finals at once, and nothing of
- * an utterance once its final is out. Sans-IO; holds one caption at most.
+ * Paces a speaker's captions: the newest partial at most every 300 ms, finals at once, no partial after its utterance's
+ * final. Sans-IO; holds at most one caption.
  */
 import { type Caption, LIMITS } from "../domain/mod.ts";
 
@@ -16,7 +16,7 @@ export class Pacing {
   receive(caption: Caption, nowMs: number): readonly Caption[] {
     if (caption.final) {
       this.#held = undefined;
-      // The next utterance's first partial need not wait for this one's last.
+      // The next utterance's first partial does not wait for this one's last.
       this.#lastPartialAtMs = -Infinity;
       return [caption];
     }

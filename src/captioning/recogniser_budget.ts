@@ -1,7 +1,7 @@
 /**
- * How much a recogniser may say for one speaker, whatever sends it: so many events, characters and utterances a second,
- * far past what anybody speaks, with enough at once for what is caught up with after a stall. A session that says more is
- * replaced; the bounds hold across sessions, so that one after the other brings no more. Pure: time is an argument.
+ * Limits what a recogniser may send for one speaker: events, characters and utterances per second, far past anybody's
+ * speech, with a burst for the end of a stall. A session that exceeds them is replaced; they hold across sessions. Pure:
+ * time is an argument.
  */
 import { Budget, LIMITS, SttError, type SttEvent } from "../domain/mod.ts";
 
@@ -10,24 +10,20 @@ export class RecogniserBudget {
   readonly #chars = new Budget(LIMITS.sttCharsPerS, LIMITS.sttCharsAtOnce);
   readonly #finals = new Budget(LIMITS.sttFinalsPerS, LIMITS.sttFinalsAtOnce);
 
-  /** It says this. Throws SttError when it has said too much: then nothing is to be made of the event. */
+  /** Throws SttError for an event past the limits, which is then ignored. */
   event(event: SttEvent, nowMs: number): void {
     const chars = "text" in event ? event.text.length : 0;
     const isTaken = chars <= LIMITS.sttTextChars && this.#events.isLeft(nowMs) && this.#chars.isLeft(nowMs);
-    if (!isTaken || !this.#finals.isLeft(nowMs)) throw flood();
+    if (!isTaken || !this.#finals.isLeft(nowMs)) {
+      const message = "Cannot continue STT session: the server sends more than anybody speaks";
+      throw new SttError(message, { code: "stt_flood", retryable: true });
+    }
     this.#events.take(1);
     this.#chars.take(chars);
   }
 
-  /** What it said ended so many utterances. */
+  /** Its events ended this many utterances. */
   ended(utterances: number): void {
     this.#finals.take(utterances);
   }
-}
-
-function flood(): SttError {
-  return new SttError("Cannot go on with STT session: the server says more than anybody speaks", {
-    code: "stt_flood",
-    retryable: true,
-  });
 }

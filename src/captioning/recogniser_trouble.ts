@@ -1,14 +1,14 @@
 /**
- * Why a speaker's words cannot be recognised now, reported when it changes. What keeps a session from being opened is
- * over once one is open; what is wrong with sessions is over once one recognises something, since those open well.
+ * Why a speaker's words cannot be recognised now, reported when it changes. A failure to open sessions is over once one is
+ * open; a failure of open sessions once one recognises something.
  */
 import { type Clock, type SpeakerTrouble, TiroError } from "../domain/mod.ts";
 
-/** A session takes half a second to open; one that takes this long waits for something to start. */
+/** A session takes half a second to open, longer if something has to start. */
 const STARTING_AFTER_MS = 3_000;
-/** So many sessions in a row that ended badly are no accident. */
+/** Failed sessions in a row until it is reported. */
 const FAILED_SESSIONS = 3;
-/** Errors of opening that say: not with this configuration. */
+/** Errors of opening that need another configuration. */
 const REFUSED = new Set(["stt_unauthorized", "stt_not_installed", "stt_language"]);
 
 export class RecogniserTrouble implements Disposable {
@@ -25,22 +25,20 @@ export class RecogniserTrouble implements Disposable {
     return this.#trouble;
   }
 
-  /** A session is being opened. */
   opening(): void {
     this.#disarm();
     this.#timer = this.clock.timer(STARTING_AFTER_MS, () => {
-      // What is known to be wrong says more, until it is known to be over.
+      // A known cause says more.
       if (this.#trouble === undefined) this.#set("recogniser_starting");
     });
   }
 
-  /** A session is open. */
   opened(): void {
     this.#disarm();
     this.available();
   }
 
-  /** Sessions can be opened, as somebody else found. */
+  /** Another speaker's session opened. */
   available(): void {
     if (this.#trouble !== "recogniser_foreign" && this.#trouble !== "recogniser_failed") this.#set(undefined);
   }
@@ -51,23 +49,21 @@ export class RecogniserTrouble implements Disposable {
     this.#set(isRefused ? "recogniser_refused" : "recogniser_unreachable");
   }
 
-  /** A session failed; so many did in a row without recognising anything. */
+  /** `failures`: sessions in a row that recognised nothing. */
   lost(error: unknown, failures: number): void {
     if (error instanceof TiroError && error.code === "stt_foreign") this.#set("recogniser_foreign");
     else if (failures >= FAILED_SESSIONS) this.#set("recogniser_failed");
   }
 
-  /** The session takes no audio. */
   stalled(): void {
     this.#set("recogniser_failed");
   }
 
-  /** A session recognised something, this speaker's or another's. */
+  /** A session of any speaker recognised something. */
   recognised(): void {
     this.#set(undefined);
   }
 
-  /** Reports nothing any more. */
   [Symbol.dispose](): void {
     this.#disarm();
     this.ended();

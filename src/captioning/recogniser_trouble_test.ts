@@ -26,7 +26,7 @@ Deno.test("A recogniser that does not answer within three seconds is starting, u
   assert.equal(reported.length, 2);
 });
 
-Deno.test("What keeps a session from being opened is told apart, and over once one is open", () => {
+Deno.test("Failures to open are distinguished, and over once a session is open", () => {
   const { reported, trouble } = setup();
   for (const code of ["stt_unreachable", "stt_unauthorized", "stt_not_installed", "stt_unreachable"]) {
     trouble.opening();

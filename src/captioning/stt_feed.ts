@@ -1,16 +1,16 @@
 /**
- * The end of a speaker's audio chain: keeps a speech-to-text session where there is a voice, writes the speech to it and
- * passes on what it recognises. Opens a session at the first speech, keeps it for 30 s after the last, opens another when
- * it fails, and sends again what a failed one had not answered for. Meanwhile speech waits in `speech`, which is bounded.
+ * The end of a speaker's audio chain: opens a speech-to-text session at the first speech, writes the speech to it and
+ * passes on its events. Closes it 30 s after the last speech, replaces it when it fails, and sends again what a failed one
+ * had not acknowledged. Meanwhile speech waits in `speech`, which is bounded.
  *
  *     none --speech--> opening --open--> live --30 s without speech--> closed --> none
- *                         |  ^            |  '--much voice, no word--> another is opened beside it, and takes its place
- *                    failed  policy <--failed
+ *                         |  ^            |  '--much voice, no event--> a second one is opened and replaces it
+ *                    failed  retry <--failed
  *
- * Another language is recognised by another session, opened beside the one in use, which takes the audio until that is
- * open and the voice pauses: so no word is cut in two, and none is lost however often the language changes.
+ * After a change of language a second session is opened while the first takes the audio, until the second is open and
+ * the voice pauses: no word is cut in two, and none is lost however often the language changes.
  *
- * One loop does all that takes time, one thing after the other; a second task reads what the session says.
+ * One loop does all that waits, in sequence; a second task reads the session's events.
  */
 import {
   type Clock,
@@ -28,28 +28,30 @@ import {
 import { GOOD_LIFE_MS, RetryPolicy, type Scope } from "../flow/mod.ts";
 import { LiveSession } from "./live_session.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
+import { SilenceSource } from "./silence_source.ts";
 import type { SttSessions } from "./stt_sessions.ts";
-import { Tail } from "./tail.ts";
+import { TrailingSilence } from "./trailing_silence.ts";
 import { WaitingNotice } from "./waiting_notice.ts";
+import { Wakeup } from "./wakeup.ts";
 
 export interface SttFeedEvents {
-  /** Audio was handed to the session, what is sent again included. */
+  /** Audio was written to the session, again after a failure. */
   sent(frame: PcmFrame): void;
-  /** `stalledUntilMs`: see SttSession. Throws SttError where the session is to be replaced for it. */
+  /** `stalledUntilMs`: see SttSession. A thrown SttError fails the session. */
   event(event: SttEvent, stalledUntilMs?: number): void;
-  /** A session opened; what `event` tells from now on is in this language. */
+  /** A session opened; events from now on are in this language. */
   opened(languageId: string): void;
-  /** The session is over; the words so far stand as they are. */
+  /** The session ended; there are no more words of it. */
   sessionEnded(): void;
-  /** Speech has waited for some seconds: for a session, or for one to take it. */
+  /** Speech has waited for seconds: for a session to open, or to take it. */
   waiting(): void;
-  /** Why nothing can be recognised now, or (undefined) that it can again. */
+  /** Why nothing can be recognised now; undefined once it can again. */
   trouble(trouble: SpeakerTrouble | undefined): void;
 }
 
 export interface SttFeedOptions {
   speech: VoicedPcm;
-  /** Shared by all speakers of a thread. */
+  /** Shared by all speakers of a worker. */
   sessions: SttSessions;
   languageId: string;
   /** The speaker's scope: aborting it ends everything at once. */
@@ -61,79 +63,68 @@ export interface SttFeedOptions {
   events: SttFeedEvents;
 }
 
-/** Without a frame for this long while a voice was heard, silence is put in its place to push the last words out. */
-const STARVED_MS = 600;
-/** The end of that, counted once the rest has passed: a thread that was busy reads first what came meanwhile. */
-const LOOK_MS = 200;
-/** A chunk is taken at once, or when the one before it was read; readers wait as long for a session to open. */
+/** A write that takes this long stalls: one is usually taken at once. Viewers wait as long for a session to open. */
 const STALLED_MS = 10_000;
 /** A burst after a wait is recognised at twice the speed it was spoken at, or faster. */
 const CATCH_UP = 2;
 /** Longer than any sentence a recogniser waits for the end of (Whisper's are cut at 30 s). */
-const NEVER_SPOKE_MS = 30_000;
-/** A voice pauses within this; one that does not has its word cut where it is. */
+const NO_EVENT_MS = 30_000;
+/** Music and laughter last longer; a session that has recognised something gets more time for them. */
+const NO_MORE_EVENTS_MS = 75_000;
+/** A voice pauses within this; after it, a session is changed in the middle of a word. */
 const PAUSE_WITHIN_MS = 3_000;
-/** Sessions in other languages are opened this far apart: as long as it takes to change to one. */
-const LANGUAGES_APART_MS = 3_000;
-/** Music and laughter are longer than a sentence; a session that did recognise something gets more time for them. */
-const STOPPED_SPEAKING_MS = 75_000;
+/** Time between two changes of language: as long as one takes. */
+const CHANGES_APART_MS = 3_000;
 
 export class SttFeed {
   readonly #options: SttFeedOptions;
   readonly #retry: RetryPolicy;
   readonly #trouble: RecogniserTrouble;
   readonly #notice: WaitingNotice;
-  readonly #tail: Tail;
+  readonly #trailing: TrailingSilence;
+  readonly #silence: SilenceSource;
+  readonly #wakeup: Wakeup;
   #languageId: string;
   #session: LiveSession | undefined;
-  /** A session in another language that is to take the place of the one in use. */
+  /** An open session in another language, which is to replace the current one. */
   #next: { opened: SttSession; languageId: string; atMs: number } | undefined;
-  /** When one was last opened for another language; and whether that failed, perhaps for want of a second place. */
+  /** When the last change of language began, and whether its second session was refused, perhaps for lack of capacity. */
   #changedAtMs = -Infinity;
   #isRefused = false;
-  /** The session opened last was of no use, since the language had changed. */
-  #isUnused = false;
-  /** The last audio sent, silence included. */
-  #last:
-    | { endMs: number; receivedAtMs: number; isOver: boolean; isPause: boolean; starvedAtMs?: number }
-    | undefined;
-  /** Time up to which audio was sent: silence follows in its pace. */
-  #coveredMs = 0;
+  /** The last session opened was discarded, as the language had changed. */
+  #isDiscarded = false;
   #lastSpeechMs = 0;
-  /** When what was sent will have been recognised, were it sent as it was spoken. */
+  /** When the audio sent will have been recognised. */
   #recognisedAtMs = 0;
   #isReplacing = false;
-  /** Sessions in a row that failed and recognised nothing. */
+  /** Sessions in a row that failed without recognising anything. */
   #uselessSessions = 0;
   #hasRun = false;
-  /** Whether the loop waits for speech, too. */
-  #isResting = false;
-  #woken: PromiseWithResolvers<void> | undefined;
-  #timer: Disposable | undefined;
+  /** Whether new speech is to wake the loop. */
+  #isIdle = false;
 
   constructor(options: SttFeedOptions) {
     this.#options = options;
-    const { scope, clock, events, sessions, speech } = options;
+    const { scope, clock, events, sessions, speech, chunkMs } = options;
     this.#languageId = options.languageId;
     this.#retry = new RetryPolicy();
-    this.#tail = new Tail(sessions.stt.features.latencyMs, sessions.lag);
+    this.#trailing = new TrailingSilence(sessions.stt.features.latencyMs, sessions.latency);
+    this.#silence = new SilenceSource({ chunkMs, sampleRateHz: sessions.stt.sampleRateHz });
     this.#trouble = scope.use(sessions.trouble((trouble) => events.trouble(trouble)));
     this.#notice = scope.use(new WaitingNotice(clock, () => events.waiting()));
-    scope.defer(() => this.#disarm());
-    // Once, not for each wait: there are five a second.
-    scope.signal.addEventListener("abort", this.#wake, { once: true });
+    this.#wakeup = new Wakeup(scope, clock);
     speech.onSpeech = () => {
-      if (this.#isResting) this.#wake();
+      if (this.#isIdle) this.#wakeup.wake();
     };
   }
 
-  /** From the next pause in the voice on. The newest counts: of those before, one may be on its way. */
+  /** Takes effect at the next pause in the voice. */
   setLanguage(languageId: string): void {
     this.#languageId = languageId;
-    this.#wake();
+    this.#wakeup.wake();
   }
 
-  /** Resolves when the speech has ended and its last words are in; rejects with the scope's reason. */
+  /** Resolves when the speech has ended and its last words have arrived; rejects with the scope's reason. */
   async run(): Promise<void> {
     const { scope, speech, clock } = this.#options;
     try {
@@ -150,27 +141,27 @@ export class SttFeed {
     }
   }
 
-  /** Whether the session in use is to end for another language, or the one opened beside it is not needed any more. */
+  /** Whether the current session is to end for another language, or the second one is no longer needed. */
   #isChangeDue(): boolean {
     const { speech, clock } = this.#options;
     const [session, next] = [this.#session, this.#next];
     if (next && (!session || next.languageId !== this.#languageId)) return true;
     if (!session || session.languageId === this.#languageId) return next !== undefined;
     const nowMs = clock.now();
-    const isPause = this.#last?.isPause !== false;
-    // Where nobody speaks nothing is lost while another is opened.
+    const { isPause } = this.#silence;
+    // Without speech nothing is lost if the current session ends before another is open.
     if (!next) {
       return isPause && (this.#isRefused || nowMs >= this.#mayChangeAtMs) && !speech.hasSpeech(nowMs);
     }
     return isPause || nowMs >= next.atMs + PAUSE_WITHIN_MS;
   }
 
-  /** Languages that change without end open and end no more sessions than this lets them. */
+  /** Bounds the sessions that endless changes of language open. */
   get #mayChangeAtMs(): number {
-    return this.#changedAtMs + LANGUAGES_APART_MS;
+    return this.#changedAtMs + CHANGES_APART_MS;
   }
 
-  /** Ends the session in use; its last words come first, and what is said meanwhile waits for the next one. */
+  /** Finishes the current session; speech waits for the next one. */
   async #change(): Promise<void> {
     const next = this.#next;
     this.#next = undefined;
@@ -201,10 +192,11 @@ export class SttFeed {
     });
     if (!chunk) return;
     await this.#write(session, chunk);
-    this.#isUnused = false;
-    this.#lastSpeechMs = this.#coveredMs = clock.now();
-    const patienceMs = session.hasSpoken ? STOPPED_SPEAKING_MS : NEVER_SPOKE_MS;
-    // What was sent again in a burst has had no time to be answered for.
+    this.#isDiscarded = false;
+    this.#lastSpeechMs = clock.now();
+    this.#silence.spoke(this.#lastSpeechMs);
+    const patienceMs = session.hasResponded ? NO_MORE_EVENTS_MS : NO_EVENT_MS;
+    // Audio sent again in a burst has had no time to be recognised.
     if (session.unansweredMs >= patienceMs && nowMs >= session.openedAtMs + patienceMs) {
       this.#replace(session);
     }
@@ -212,76 +204,60 @@ export class SttFeed {
 
   async #write(session: LiveSession, frame: PcmFrame): Promise<void> {
     const { scope, clock, events } = this.#options;
-    const { voiced, endOfVoice, receivedAtMs } = frame;
+    const { voiced } = frame;
     const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
     const stalled = clock.timer(STALLED_MS, this.#stalled);
     try {
-      await session.write(frame);
-      if (this.#session !== session) return; // it ended meanwhile, and what it took is to be sent again
-      const isPause = endOfVoice || !voiced;
-      this.#last = { endMs: frame.startMs + durationMs, receivedAtMs, isOver: endOfVoice, isPause };
-      this.#tail.sent({ voiced, durationMs }, clock.now());
+      await session.write(frame, durationMs);
+      if (this.#session !== session) return; // it ended meanwhile, and its audio will be sent again
+      this.#silence.sent(frame, durationMs);
+      this.#trailing.sent({ voiced, durationMs }, clock.now());
       events.sent(frame);
     } catch (error) {
       scope.signal.throwIfAborted();
       if (codeOf(error) === "stt_over") this.#closed(session);
-      else this.#lost(session, error);
+      else this.#failed(session, error);
     } finally {
       stalled[Symbol.dispose]();
     }
   }
 
-  /** The session takes nothing: it may go on, or fail. */
+  /** A write takes long: the session may continue, or fail. */
   readonly #stalled = (): void => {
     this.#trouble.stalled();
     this.#options.events.waiting();
   };
 
-  /** There is no speech: silence pushes the last words out, and in the end the session is closed. */
+  /** Without speech: sends silence, which flushes the last words, then closes the session. */
   async #rest(): Promise<void> {
-    const { clock, speech, chunkMs, sessions } = this.#options;
+    const { clock, speech } = this.#options;
     this.#notice.over();
     const session = this.#session;
-    const last = this.#last;
     if (!session) return await this.#untilSpeech(Infinity);
     const nowMs = clock.now();
-    if (last && !this.#tail.isOver(nowMs)) {
-      const dueMs = this.#coveredMs + (last.isOver ? chunkMs : STARVED_MS - LOOK_MS);
-      if (nowMs < dueMs) return await this.#untilSpeech(dueMs);
-      if (!last.isOver) {
-        last.starvedAtMs ??= nowMs + LOOK_MS;
-        if (nowMs < last.starvedAtMs) return await this.#untilSpeech(last.starvedAtMs);
-      }
-      // As much as time has passed; but none for the time in which nothing was taken.
-      this.#coveredMs = Math.max(this.#coveredMs, nowMs - STARVED_MS) + chunkMs;
-      const { sampleRateHz } = sessions.stt;
-      return await this.#write(session, {
-        samples: new Float32Array(Math.round(chunkMs * sampleRateHz / 1_000)),
-        sampleRateHz,
-        startMs: last.endMs,
-        receivedAtMs: last.receivedAtMs,
-        voiced: false,
-        endOfVoice: true,
-      });
+    const dueAtMs = this.#silence.dueAtMs(nowMs);
+    if (dueAtMs !== undefined && !this.#trailing.isOver(nowMs)) {
+      if (nowMs < dueAtMs) return await this.#untilSpeech(dueAtMs);
+      return await this.#write(session, this.#silence.take(nowMs));
     }
-    speech.acknowledge(Infinity); // what had words has had them
+    speech.acknowledge(Infinity); // its words have arrived
     const closeAtMs = this.#lastSpeechMs + LIMITS.sttWarmMs;
     if (nowMs < closeAtMs) return await this.#untilSpeech(closeAtMs);
-    this.#over(session);
+    this.#release(session);
     await session[Symbol.asyncDispose]();
   }
 
-  /** Opens a session once it is this speaker's turn. Undefined when that failed, or nothing waits for it any more. */
+  /** Opens a session once that is permitted. Undefined if it failed, or no speech waits any more. */
   async #open(): Promise<LiveSession | undefined> {
     const { scope: { signal }, sessions, speech, clock } = this.#options;
     this.#notice.waits();
     const waitMs = this.#retry.waitMs(clock.now());
     if (waitMs > 0) {
-      await this.#until(clock.now() + waitMs);
+      await this.#wakeup.sleep(clock.now() + waitMs);
       return undefined;
     }
     if (sessions.fault !== undefined) this.#trouble.notOpened(sessions.fault);
-    const attempt = await sessions.turn(signal);
+    const attempt = await sessions.attempt(signal);
     if (!speech.hasSpeech(clock.now())) {
       attempt.abandoned();
       return undefined;
@@ -290,9 +266,9 @@ export class SttFeed {
     const languageId = this.#languageId;
     try {
       const opened = await sessions.open(attempt, this.#sttOptions(languageId), signal);
-      // What waits was said in the newest language, as far as is known. Once: whoever changes it without end is recognised.
-      if (languageId === this.#languageId || this.#isUnused) return this.#adopt(languageId, opened);
-      this.#isUnused = true;
+      // Speech that waits is taken to be in the newest language. Only once, or endless changes would prevent recognition.
+      if (languageId === this.#languageId || this.#isDiscarded) return this.#adopt(languageId, opened);
+      this.#isDiscarded = true;
       await opened[Symbol.asyncDispose]();
       return undefined;
     } catch (error) {
@@ -315,22 +291,22 @@ export class SttFeed {
     this.#session = session;
     this.#lastSpeechMs = session.openedAtMs;
     events.opened(languageId);
-    scope.run(() => this.#listen(session));
+    scope.run(() => this.#read(session));
     return session;
   }
 
-  async #listen(session: LiveSession): Promise<void> {
+  async #read(session: LiveSession): Promise<void> {
     const { events, meter, scope } = this.#options;
     try {
       for await (const event of session.events) {
-        if (this.#session !== session) continue; // its words have had their final
+        if (this.#session !== session) continue; // released: its last final was sent
         events.event(event, session.stalledUntilMs);
         this.#receive(session, event);
       }
       meter.count("tiro_stt_sessions_total", "closed");
       this.#closed(session);
     } catch (error) {
-      if (!scope.signal.aborted) this.#lost(session, error);
+      if (!scope.signal.aborted) this.#failed(session, error);
     } finally {
       await session[Symbol.asyncDispose]();
     }
@@ -339,7 +315,7 @@ export class SttFeed {
   #receive(session: LiveSession, event: SttEvent): void {
     const { speech, clock, sessions } = this.#options;
     const { acknowledges } = sessions.stt.features;
-    session.spoke();
+    session.responded();
     if (event.type === "progress") {
       if (acknowledges) speech.acknowledge(event.processedMs);
       return;
@@ -350,24 +326,24 @@ export class SttFeed {
     this.#uselessSessions = 0;
     sessions.recognised();
     const nowMs = clock.now();
-    this.#tail.word(nowMs);
-    if (!acknowledges) speech.acknowledge(nowMs - this.#tail.measuredMs);
+    this.#trailing.word(nowMs);
+    if (!acknowledges) speech.acknowledge(nowMs - this.#trailing.measuredMs);
   }
 
-  /** The provider closed it in good order. One that does so at once is of no more use than one that fails. */
+  /** The provider closed it cleanly. One that does so at once without an event counts as failed. */
   #closed(session: LiveSession): void {
     const lastedMs = this.#options.clock.now() - session.openedAtMs;
-    const error = new SttError("Cannot go on with STT session: the server closes each at once", {
-      code: "stt_closed",
-      retryable: true,
-    });
-    if (session.hasSpoken || session.isFinishing || lastedMs >= GOOD_LIFE_MS) this.#over(session);
-    else this.#lost(session, error);
+    if (session.hasResponded || session.isFinishing || lastedMs >= GOOD_LIFE_MS) {
+      this.#release(session);
+      return;
+    }
+    const message = "Cannot continue STT session: the server closes each at once";
+    this.#failed(session, new SttError(message, { code: "stt_closed", retryable: true }));
   }
 
-  /** A session failed; reported once, whether its reader or its writer noticed first. */
-  #lost(session: LiveSession, error: unknown): void {
-    if (!this.#over(session)) return;
+  /** Reported once, whether its reader or its writer fails first. */
+  #failed(session: LiveSession, error: unknown): void {
+    if (!this.#release(session)) return;
     const { sessions, meter, clock } = this.#options;
     this.#retry.failed(clock.now(), error);
     if (!session.hasRecognised) this.#uselessSessions++;
@@ -377,22 +353,23 @@ export class SttFeed {
     sessions.lost(error);
   }
 
-  /** Takes leave of the session; what it did not answer for is sent to the next. False when that is done already. */
-  #over(session: LiveSession): boolean {
+  /** The session is no longer in use; what it did not acknowledge is sent to the next. False if it was not in use. */
+  #release(session: LiveSession): boolean {
     if (this.#session !== session) return false;
     const { speech, events } = this.#options;
-    this.#session = this.#last = undefined;
-    this.#tail.reset();
+    this.#session = undefined;
+    this.#silence.reset();
+    this.#trailing.reset();
     if (session.isFinishing) speech.acknowledge(Infinity);
     else speech.rewind();
     events.sessionEnded();
-    this.#wake();
+    this.#wakeup.wake();
     return true;
   }
 
   /**
-   * Much voice and no word: it may be music, or a server that takes audio and has no place for it. Opens another session
-   * beside this one, which gives way once that is open, with nothing lost: what it did not answer for is sent again.
+   * Much voice and no event: it may be music, or a server that takes audio without capacity for it. Opens a second session,
+   * which then replaces this one; what this one did not acknowledge is sent again.
    */
   #replace(session: LiveSession): void {
     const { sessions, meter, clock } = this.#options;
@@ -404,14 +381,14 @@ export class SttFeed {
         return await opened[Symbol.asyncDispose]();
       }
       meter.count("tiro_stt_sessions_total", "silent");
-      sessions.silent(session.hasSpoken);
-      this.#over(session);
+      sessions.replaced(session.hasResponded);
+      this.#release(session);
       this.#adopt(languageId, opened);
       await session[Symbol.asyncDispose]();
     });
   }
 
-  /** Opens a session in the newest language beside the one in use, unless one is. */
+  /** Opens a second session in the newest language, unless one is open or opening. */
   #openNext(): void {
     const nowMs = this.#options.clock.now();
     if (this.#isReplacing || this.#next || nowMs < this.#mayChangeAtMs || this.#retry.waitMs(nowMs) > 0) {
@@ -422,11 +399,11 @@ export class SttFeed {
     this.#openBeside(languageId, async (opened) => {
       if (this.#hasRun) return await opened[Symbol.asyncDispose]();
       this.#next = { opened, languageId, atMs: this.#options.clock.now() };
-      this.#wake();
+      this.#wakeup.wake();
     }, () => this.#isRefused = true);
   }
 
-  /** One at a time. */
+  /** Opens a second session; one at a time. */
   #openBeside(
     languageId: string,
     use: (opened: SttSession) => Promise<void>,
@@ -436,9 +413,9 @@ export class SttFeed {
     this.#isReplacing = true;
     scope.run(async (signal) => {
       try {
-        await use(await sessions.open(await sessions.turn(signal), this.#sttOptions(languageId), signal));
+        await use(await sessions.open(await sessions.attempt(signal), this.#sttOptions(languageId), signal));
       } catch {
-        signal.throwIfAborted(); // else it was reported, and the session in use goes on
+        signal.throwIfAborted(); // else it was reported, and the current session continues
         onFailed();
       } finally {
         this.#isReplacing = false;
@@ -446,47 +423,27 @@ export class SttFeed {
     });
   }
 
-  /** Pushes the last words out and closes; the session's events have all been handled when this resolves. */
+  /** Flushes the last words and closes; the session's events have been handled when this resolves. */
   async #finish(): Promise<void> {
     const session = this.#session;
     if (!session) return;
     session.isFinishing = true;
     try {
-      await session.finish(this.#tail.behindMs);
+      await session.finish(this.#trailing.behindMs);
     } catch (error) {
       this.#options.scope.signal.throwIfAborted();
-      this.#lost(session, error);
+      this.#failed(session, error);
     }
     await session.ended;
   }
 
-  /** Resolves at that time, with speech, or when something happened. */
+  /** Sleeps until that time, new speech, or a change of language that is due. */
   async #untilSpeech(atMs: number): Promise<void> {
     const mayChangeAtMs = this.#mayChangeAtMs;
-    const isInAnother = this.#session !== undefined && this.#session.languageId !== this.#languageId;
+    const hasChanged = this.#session !== undefined && this.#session.languageId !== this.#languageId;
     const isLater = mayChangeAtMs > this.#options.clock.now();
-    this.#isResting = true;
-    await this.#until(isInAnother && isLater ? Math.min(atMs, mayChangeAtMs) : atMs);
-    this.#isResting = false;
-  }
-
-  /** Resolves at that time, or when something happened. */
-  async #until(atMs: number): Promise<void> {
-    const { scope: { signal }, clock } = this.#options;
-    signal.throwIfAborted();
-    const woken = this.#woken = Promise.withResolvers<void>();
-    if (atMs < Infinity) this.#timer = clock.timer(Math.max(0, atMs - clock.now()), this.#wake);
-    await woken.promise;
-    this.#disarm();
-  }
-
-  readonly #wake = (): void => {
-    this.#woken?.resolve();
-    this.#woken = undefined;
-  };
-
-  #disarm(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
+    this.#isIdle = true;
+    await this.#wakeup.sleep(hasChanged && isLater ? Math.min(atMs, mayChangeAtMs) : atMs);
+    this.#isIdle = false;
   }
 }

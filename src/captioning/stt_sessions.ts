@@ -1,7 +1,6 @@
 /**
- * Opens speech-to-text sessions for all speakers of a thread: one attempt each, but in turn while the server is known to
- * be dead or to refuse, so that 500 speakers do not each find it out again and again. What is wrong is logged once, and
- * so is its end, whoever waits for it.
+ * Opens speech-to-text sessions for all speakers of a worker: one attempt each, but one after the other while the server is
+ * known to fail, so that 500 speakers do not each probe it. A fault and its end are logged once.
  */
 import {
   type Clock,
@@ -16,7 +15,7 @@ import {
 } from "../domain/mod.ts";
 import { type SharedAttempt, SharedRetry } from "../flow/mod.ts";
 import { RecogniserTrouble } from "./recogniser_trouble.ts";
-import { Lag } from "./tail.ts";
+import { MeasuredLatency } from "./trailing_silence.ts";
 
 export interface SttSessionsOptions {
   stt: SpeechToText;
@@ -25,24 +24,22 @@ export interface SttSessionsOptions {
   meter: Meter;
 }
 
-/** A session that is lost is seldom lost alone: more than one line in this time says nothing new. */
+/** Sessions often fail together: one log line per kind in this time. */
 const LOG_EVERY_MS = 10_000;
-/** A session takes half a second to open; one that takes this long waits for something to start. */
+/** A session takes half a second to open, longer if something has to start. */
 const SLOW_MS = 3_000;
 
 export class SttSessions {
   readonly stt: SpeechToText;
-  /** How far behind it is found to be. */
-  readonly lag = new Lag();
+  readonly latency = new MeasuredLatency();
   readonly #options: SttSessionsOptions;
   readonly #retry: SharedRetry;
-  /** What is known to be wrong, since when. */
   #fault: { code: string; error: unknown; sinceMs: number } | undefined;
-  /** Since when sessions take long to open. */
+  /** When the first slow attempt began. */
   #slowSinceMs: number | undefined;
-  /** Speakers in trouble: of what is over they hear from others, for they may not speak for long. */
+  /** Speakers in trouble: other speakers' sessions may show that it is over, as these may not speak for long. */
   readonly #troubled = new Set<RecogniserTrouble>();
-  /** When each kind of line was written last. */
+  /** When each kind was logged last. */
   readonly #loggedMs = new Map<string, number>();
 
   constructor(options: SttSessionsOptions) {
@@ -51,28 +48,28 @@ export class SttSessions {
     this.#retry = new SharedRetry({ clock: options.clock });
   }
 
-  /** Why the last attempt of anybody failed; undefined while sessions can be opened. */
+  /** The last error of opening; undefined while sessions can be opened. */
   get fault(): unknown {
     return this.#fault?.error;
   }
 
-  /** Resolves when the caller may open a session: with `open`, or not at all (`abandoned`). */
-  turn(signal: AbortSignal): Promise<SharedAttempt> {
+  /** Resolves when the caller may open a session. The attempt has to end, by `open` or by `abandoned`. */
+  attempt(signal: AbortSignal): Promise<SharedAttempt> {
     return this.#retry.turn(signal);
   }
 
-  /** Opens a session. Rejects with SttError, or the signal's reason. */
+  /** Rejects with SttError, or the signal's reason. */
   async open(attempt: SharedAttempt, options: SttOptions, signal: AbortSignal): Promise<SttSession> {
     const { stt, clock, meter } = this.#options;
     const startMs = clock.now();
     using _slow = clock.timer(SLOW_MS, () => this.#slow(startMs));
     try {
       const session = await stt.open(options, signal);
-      if (signal.aborted) await session[Symbol.asyncDispose](); // it opened as its speaker left
+      if (signal.aborted) await session[Symbol.asyncDispose](); // aborted while it opened
       signal.throwIfAborted();
       meter.observe("tiro_stt_open_ms", clock.now() - startMs);
       attempt.worked();
-      this.#works();
+      this.#available();
       for (const trouble of this.#troubled) trouble.available();
       return session;
     } catch (error) {
@@ -87,7 +84,7 @@ export class SttSessions {
     }
   }
 
-  /** The trouble of one speaker, as it comes and goes. */
+  /** Reports the trouble of one speaker when it changes. */
   trouble(report: (trouble: SpeakerTrouble | undefined) => void): RecogniserTrouble {
     const own: RecogniserTrouble = new RecogniserTrouble(this.#options.clock, (trouble) => {
       if (trouble === undefined) this.#troubled.delete(own);
@@ -97,33 +94,34 @@ export class SttSessions {
     return own;
   }
 
-  /** Some speaker's session recognised something. */
+  /** A session of any speaker recognised something. */
   recognised(): void {
     for (const trouble of this.#troubled) trouble.recognised();
   }
 
-  /** A session that was open failed. */
+  /** An open session failed. */
   lost(error: unknown): void {
     if (!(error instanceof TiroError && error.retryable)) this.#retry.failed(error);
-    this.#seldom(codeOf(error), () => this.#complain("speech-to-text session lost", error));
+    this.#logSeldom(codeOf(error), () => this.#logFailure("speech-to-text session failed", error));
   }
 
-  /** A session gave way to another because nothing was recognised in it for long. */
-  silent(hasSpoken: boolean): void {
+  /** A session was replaced because it sent no events for long. */
+  replaced(hasResponded: boolean): void {
+    const { log } = this.#options;
     const message = "speech-to-text session replaced: much sound and no word, which may be music";
-    this.#seldom("silent", () => this.#options.log.info(message, { provider: this.stt.name, hasSpoken }));
+    this.#logSeldom("silent", () => log.info(message, { provider: this.stt.name, hasResponded }));
   }
 
-  #seldom(kind: string, write: () => void): void {
+  #logSeldom(kind: string, write: () => void): void {
     const nowMs = this.#options.clock.now();
     if (nowMs < (this.#loggedMs.get(kind) ?? -Infinity) + LOG_EVERY_MS) return;
     this.#loggedMs.set(kind, nowMs);
     write();
   }
 
-  #complain(message: string, error: unknown): void {
+  #logFailure(message: string, error: unknown): void {
     const { log } = this.#options;
-    // What does not get better by itself needs the whole of its message: somebody has to act on it.
+    // An error that needs somebody to act is logged with its message.
     if (error instanceof TiroError && !error.retryable) {
       log.error(message, error, { provider: this.stt.name });
     } else log.warn(message, { provider: this.stt.name, code: codeOf(error) });
@@ -132,24 +130,22 @@ export class SttSessions {
   #slow(startMs: number): void {
     if (this.#slowSinceMs !== undefined || this.#fault) return;
     this.#slowSinceMs = startMs;
-    this.#options.log.warn("speech-to-text does not answer yet: it may be starting", {
-      provider: this.stt.name,
-    });
+    this.#options.log.warn("speech-to-text slow to answer: it may be starting", { provider: this.stt.name });
   }
 
   #failed(error: unknown): void {
     const code = codeOf(error);
     if (this.#fault?.code === code) return;
     this.#fault = { code, error, sinceMs: this.#fault?.sinceMs ?? this.#options.clock.now() };
-    this.#complain("speech-to-text not available", error);
+    this.#logFailure("speech-to-text unavailable", error);
   }
 
-  #works(): void {
+  #available(): void {
     const { clock, log } = this.#options;
     const sinceMs = this.#fault?.sinceMs ?? this.#slowSinceMs;
     if (sinceMs === undefined) return;
     this.#fault = this.#slowSinceMs = undefined;
     const seconds = Math.round((clock.now() - sinceMs) / 1_000);
-    log.info("speech-to-text is available", { provider: this.stt.name, seconds });
+    log.info("speech-to-text available", { provider: this.stt.name, seconds });
   }
 }

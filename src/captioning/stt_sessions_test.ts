@@ -43,7 +43,7 @@ function setup() {
     disposed: () => disposed,
     lines: () => log.lines.map(({ level, message }) => `${level} ${message}`),
     open: async (signal = NEVER) =>
-      await sessions.open(await sessions.turn(signal), { languageId: "en" }, signal),
+      await sessions.open(await sessions.attempt(signal), { languageId: "en" }, signal),
   };
 }
 
@@ -68,13 +68,13 @@ Deno.test("Five hundred speakers and a dead server: one asks, and what is wrong 
   const atOnce = world.asked();
   await clock.advance(60_000);
   assert.ok(world.asked() - atOnce <= 12, `${world.asked() - atOnce} attempts in a minute`);
-  assert.deepEqual(world.lines(), ["warn speech-to-text not available"]);
+  assert.deepEqual(world.lines(), ["warn speech-to-text unavailable"]);
   assert.equal(meter.counted("transcription_errors_total", "stt_unreachable"), world.asked());
   world.answers(() => Promise.resolve(world.session));
   await clock.advance(20_000);
   await Promise.all(speakers);
   assert.equal(opened, 500);
-  assert.deepEqual(world.lines().slice(1), ["info speech-to-text is available"]);
+  assert.deepEqual(world.lines().slice(1), ["info speech-to-text available"]);
   assert.equal(world.sessions.fault, undefined);
   assert.equal(clock.pending, 0);
 });
@@ -91,8 +91,8 @@ Deno.test("A fault of another kind is a line of its own; one that somebody has t
   await refusing("stt_unreachable");
   await refusing("stt_unauthorized", false);
   assert.deepEqual(world.lines(), [
-    "warn speech-to-text not available",
-    "error speech-to-text not available",
+    "warn speech-to-text unavailable",
+    "error speech-to-text unavailable",
   ]);
   assert.ok(world.log.lines[1].error instanceof SttError);
 });
@@ -105,10 +105,10 @@ Deno.test("A server that takes its time is one line, however many wait for it", 
   await world.clock.advance(2_999);
   assert.deepEqual(world.lines(), []);
   await world.clock.advance(57_001);
-  assert.deepEqual(world.lines(), ["warn speech-to-text does not answer yet: it may be starting"]);
+  assert.deepEqual(world.lines(), ["warn speech-to-text slow to answer: it may be starting"]);
   cold.resolve(world.session);
   await Promise.all(opening);
-  assert.deepEqual(world.lines().slice(1), ["info speech-to-text is available"]);
+  assert.deepEqual(world.lines().slice(1), ["info speech-to-text available"]);
   assert.deepEqual(world.log.lines[1].fields, { provider: "fake", seconds: 60 });
   assert.equal(world.clock.pending, 0);
 });
@@ -150,7 +150,7 @@ Deno.test("A session that opens for nobody is closed, and that says nothing of t
 Deno.test("Many sessions that are lost at once are one line; one of another protocol keeps everyone waiting", async () => {
   const world = setup();
   for (let speaker = 0; speaker < 500; speaker++) world.sessions.lost(error("stt_closed"));
-  assert.deepEqual(world.lines(), ["warn speech-to-text session lost"]);
+  assert.deepEqual(world.lines(), ["warn speech-to-text session failed"]);
   await world.clock.advance(10_000);
   world.sessions.lost(error("stt_closed"));
   assert.equal(world.lines().length, 2);

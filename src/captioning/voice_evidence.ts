@@ -1,16 +1,14 @@
 /**
- * Whether words a recogniser sends can be of the voice it was sent. Recognisers make words of silence: a Whisper says
- * "Thank you." to the silence that pushes its last words out. Words that no voice can be behind are not shown. Pure:
- * time is an argument.
+ * Whether a recogniser's words can come from the voice it was sent. Recognisers hallucinate words in silence: a Whisper
+ * sends "Thank you." for the trailing silence. Words that no voice can explain are not shown. Pure: time is an argument.
  *
- * Where the recogniser says when a word begins, in session time, the voice has to have reached that far. Where it does
- * not, the last voice has to have been sent no longer ago than a recogniser may be behind; time in which it left what was
- * sent unread does not count. So words out of nothing that
- * come sooner are shown: they cannot be told from late ones, and a late word is not to be lost.
+ * A word with a start in session time has to start before the end of the voice. Any other has to arrive within the longest
+ * latency after the last voice, not counting the time in which the server stalled. Hallucinated words that arrive sooner
+ * are shown: they cannot be distinguished from late ones, and a late word must not be lost.
  */
 import { LIMITS, type PcmFrame, type SttEvent } from "../domain/mod.ts";
 
-/** A recogniser says where a word is to within this. */
+/** Accuracy of a word's start. */
 const PLACED_WITHIN_MS = 2_000;
 
 export class VoiceEvidence {
@@ -19,7 +17,7 @@ export class VoiceEvidence {
   #voiceEndMs = -Infinity;
   #voiceSentAtMs = -Infinity;
 
-  /** A session opened; it knows nothing of the audio of those before. */
+  /** A session opened: session time starts at 0. */
   opened(): void {
     this.#sentMs = 0;
     this.#voiceEndMs = this.#voiceSentAtMs = -Infinity;
@@ -32,7 +30,7 @@ export class VoiceEvidence {
     this.#voiceSentAtMs = nowMs;
   }
 
-  /** True also for what carries no words. */
+  /** True also for events without words. */
   supports(event: SttEvent, nowMs: number, stalledUntilMs = -Infinity): boolean {
     if (!("text" in event) || event.text.trim() === "") return true;
     if (event.type === "word" && event.startMs !== undefined) {

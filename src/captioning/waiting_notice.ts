@@ -1,10 +1,10 @@
 /**
- * What readers see while somebody speaks and nothing can recognise it: a line in place of words, so that they know that
- * words are missing. It is a partial, so the first real caption replaces it; it is never a final and is counted nowhere.
+ * The notice viewers see while somebody speaks and nothing recognises it, so that they know that words are missing. It is
+ * a partial, so the first caption replaces it; it is never final and in no metric.
  */
 import type { Clock } from "../domain/mod.ts";
 
-/** A session that opens within this needs no notice: readers wait longer for some sentences. */
+/** Some sentences take as long to arrive. */
 const NOTICE_AFTER_MS = 10_000;
 
 const TEXTS: Readonly<Record<string, string>> = {
@@ -17,20 +17,19 @@ const TEXTS: Readonly<Record<string, string>> = {
   pt: "… (ainda sem legendas)",
 };
 
-/** The notice in the language that is spoken, in English where it is not known. */
+/** In the language spoken; in English for a language without a text. */
 export function waitingText(languageId: string): string {
   const [language] = languageId.toLowerCase().split(/[-_]/);
   return Object.hasOwn(TEXTS, language) ? TEXTS[language] : TEXTS.en;
 }
 
-/** When to show it: once, ten seconds after speech began to wait. */
+/** Shows the notice once, ten seconds after speech began to wait. */
 export class WaitingNotice implements Disposable {
   #timer: Disposable | undefined;
   #isWaiting = false;
 
   constructor(private readonly clock: Clock, private readonly show: () => void) {}
 
-  /** Speech waits for a session. */
   waits(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
@@ -40,7 +39,7 @@ export class WaitingNotice implements Disposable {
     });
   }
 
-  /** A session is open, or nothing waits any more. */
+  /** A session is open, or no speech waits. */
   over(): void {
     this.#isWaiting = false;
     this.#timer?.[Symbol.dispose]();

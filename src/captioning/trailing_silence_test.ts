@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { LIMITS } from "../domain/mod.ts";
-import { Lag, Tail } from "./tail.ts";
+import { MeasuredLatency, TrailingSilence } from "./trailing_silence.ts";
 
 /** A recogniser that is so far behind, and says a word for each 400 ms of voice, once that much audio came after it. */
 class Scene {
@@ -10,13 +10,13 @@ class Scene {
   words = 0;
   silenceMs = 0;
 
-  constructor(readonly tail: Tail, public behindMs: number) {}
+  constructor(readonly trailing: TrailingSilence, public behindMs: number) {}
 
   /** Voice in real time. */
   speak(ms: number, hasWords = true): void {
     for (let spokenMs = 0; spokenMs < ms; spokenMs += 200) {
       this.#pass();
-      this.tail.sent({ voiced: true, durationMs: 200 }, this.nowMs);
+      this.trailing.sent({ voiced: true, durationMs: 200 }, this.nowMs);
       if (hasWords && spokenMs % 400 === 200) this.due.push(this.nowMs + this.behindMs);
     }
     this.silenceMs = 0;
@@ -26,8 +26,8 @@ class Scene {
   rest(): number {
     for (;;) {
       this.#pass();
-      if (this.tail.isOver(this.nowMs)) return this.silenceMs;
-      this.tail.sent({ voiced: false, durationMs: 200 }, this.nowMs);
+      if (this.trailing.isOver(this.nowMs)) return this.silenceMs;
+      this.trailing.sent({ voiced: false, durationMs: 200 }, this.nowMs);
       this.silenceMs += 200;
     }
   }
@@ -37,25 +37,25 @@ class Scene {
     while (this.due.length > 0 && this.due[0] <= this.nowMs) {
       this.due.shift();
       this.words++;
-      this.tail.word(this.nowMs);
+      this.trailing.word(this.nowMs);
     }
   }
 }
 
 Deno.test("A recogniser half a second behind gets the silence after a voice that it always got", () => {
-  const scene = new Scene(new Tail(500, new Lag()), 500);
+  const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 500);
   for (let voice = 0; voice < 5; voice++) {
     scene.speak(4_000);
     const silenceMs = scene.rest();
     assert.ok(silenceMs >= LIMITS.voiceTailMs && silenceMs <= LIMITS.voiceTailMs + 800, `${silenceMs} ms`);
     assert.equal(scene.due.length, 0);
   }
-  assert.equal(scene.tail.measuredMs, 600, "500 ms, looked at each 200 ms");
+  assert.equal(scene.trailing.measuredMs, 600, "500 ms, looked at each 200 ms");
 });
 
 Deno.test("However far it is behind, up to ten seconds, all words come, those of the first voice too", () => {
   for (const behindMs of [0, 1_000, 2_500, 5_000, 9_600]) {
-    const scene = new Scene(new Tail(500, new Lag()), behindMs);
+    const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), behindMs);
     for (const voiceMs of [400, 4_000, 400, 12_000]) {
       scene.speak(voiceMs);
       scene.rest();
@@ -65,7 +65,7 @@ Deno.test("However far it is behind, up to ten seconds, all words come, those of
 });
 
 Deno.test("A recogniser that becomes slow is noticed by the words that keep coming", () => {
-  const scene = new Scene(new Tail(500, new Lag()), 300);
+  const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 300);
   scene.speak(4_000);
   scene.rest();
   scene.behindMs = 3_000;
@@ -78,11 +78,11 @@ Deno.test("A recogniser that becomes slow is noticed by the words that keep comi
 });
 
 Deno.test("Two voices with a pause too short for the first one's words are followed by what both need", () => {
-  const scene = new Scene(new Tail(500, new Lag()), 4_000);
+  const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 4_000);
   scene.speak(1_000);
   for (let pauseMs = 0; pauseMs < 2_000; pauseMs += 200) {
     scene.nowMs += 200;
-    scene.tail.sent({ voiced: false, durationMs: 200 }, scene.nowMs);
+    scene.trailing.sent({ voiced: false, durationMs: 200 }, scene.nowMs);
   }
   scene.speak(1_000);
   scene.rest();
@@ -90,7 +90,7 @@ Deno.test("Two voices with a pause too short for the first one's words are follo
 });
 
 Deno.test("Noise without a word gets ten seconds of silence once, four from a recogniser known to be quick", () => {
-  const scene = new Scene(new Tail(500, new Lag()), 500);
+  const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 500);
   scene.speak(600, false);
   assert.equal(scene.rest(), 10_000);
   scene.speak(4_000);
@@ -100,54 +100,54 @@ Deno.test("Noise without a word gets ten seconds of silence once, four from a re
 });
 
 Deno.test("What one speaker's words have shown is known of the next speaker's", () => {
-  const lag = new Lag();
-  const first = new Scene(new Tail(500, lag), 3_000);
+  const latency = new MeasuredLatency();
+  const first = new Scene(new TrailingSilence(500, latency), 3_000);
   first.speak(4_000);
   first.rest();
-  const second = new Scene(new Tail(500, lag), 3_000);
+  const second = new Scene(new TrailingSilence(500, latency), 3_000);
   second.speak(600, false);
   assert.equal(second.rest(), 4_000, "noise gets what a word would need, and no more");
-  assert.equal(second.tail.measuredMs, 3_000);
+  assert.equal(second.trailing.measuredMs, 3_000);
 });
 
 Deno.test("Words that never stop end the silence all the same", () => {
-  const tail = new Tail(500, new Lag());
-  tail.sent({ voiced: true, durationMs: 200 }, 0);
+  const trailing = new TrailingSilence(500, new MeasuredLatency());
+  trailing.sent({ voiced: true, durationMs: 200 }, 0);
   let nowMs = 0;
-  while (!tail.isOver(nowMs)) {
+  while (!trailing.isOver(nowMs)) {
     nowMs += 200;
-    tail.word(nowMs);
-    tail.sent({ voiced: false, durationMs: 200 }, nowMs);
+    trailing.word(nowMs);
+    trailing.sent({ voiced: false, durationMs: 200 }, nowMs);
   }
   assert.ok(nowMs <= 16_000, `${nowMs} ms`);
 });
 
 Deno.test("A sentence that comes after the silence was thought to be enough is learned from", () => {
-  const scene = new Scene(new Tail(500, new Lag()), 0);
+  const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 0);
   scene.speak(4_000);
   scene.rest();
   scene.speak(4_000, false);
   scene.rest();
   scene.nowMs += 3_000;
-  scene.tail.word(scene.nowMs);
-  assert.ok(scene.tail.measuredMs >= 7_000, `${scene.tail.measuredMs} ms`);
+  scene.trailing.word(scene.nowMs);
+  assert.ok(scene.trailing.measuredMs >= 7_000, `${scene.trailing.measuredMs} ms`);
   scene.nowMs += 60_000;
-  const beforeMs = scene.tail.measuredMs;
-  scene.tail.word(scene.nowMs);
-  assert.equal(scene.tail.measuredMs, beforeMs, "a word out of nothing teaches nothing");
+  const beforeMs = scene.trailing.measuredMs;
+  scene.trailing.word(scene.nowMs);
+  assert.equal(scene.trailing.measuredMs, beforeMs, "a late word without voice measures nothing");
 });
 
 Deno.test("What it is behind is what was measured, or what the first word allows, or four seconds", () => {
-  const scene = new Scene(new Tail(500, new Lag()), 2_000);
-  assert.equal(scene.tail.behindMs, 0);
+  const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 2_000);
+  assert.equal(scene.trailing.behindMs, 0);
   scene.speak(600);
-  assert.equal(scene.tail.behindMs, 4_000);
+  assert.equal(scene.trailing.behindMs, 4_000);
   scene.speak(2_400);
-  assert.equal(scene.tail.behindMs, 2_200, "from the voice's beginning to the first word");
+  assert.equal(scene.trailing.behindMs, 2_200, "from the voice's beginning to the first word");
   scene.rest();
-  assert.equal(scene.tail.behindMs, 0);
+  assert.equal(scene.trailing.behindMs, 0);
   scene.speak(3_000);
-  assert.equal(scene.tail.behindMs, 2_000);
-  scene.tail.reset();
-  assert.equal(scene.tail.behindMs, 0);
+  assert.equal(scene.trailing.behindMs, 2_000);
+  scene.trailing.reset();
+  assert.equal(scene.trailing.behindMs, 0);
 });
