@@ -4,46 +4,34 @@
  *     voiced PCM -> SttFeed -> provider
  *     captions <- pacing <- utterances <-'
  *
- * The engine knows neither doors nor packets nor providers: it reads VoicedPcm and calls a SpeechToText.
+ * Reads VoicedPcm and calls a SpeechToText; knows no packets.
  */
 import {
   type AudioLedger,
   type Caption,
-  type Clock,
   type Meter,
   type PcmFrame,
   separatorOf,
   type Speaker,
   type SpeakerTrouble,
   type SttEvent,
-  type VoicedPcm,
 } from "../domain/mod.ts";
-import { type Scope, untilAborted } from "../flow/mod.ts";
+import { untilAborted } from "../flow/mod.ts";
 import { Pacing } from "./pacing.ts";
 import { RecogniserBudget } from "./recogniser_budget.ts";
-import { SttFeed } from "./stt_feed.ts";
-import type { SttSessions } from "./stt_sessions.ts";
-import { type UtteranceInput, Utterances } from "./utterances.ts";
+import { SttFeed, type SttFeedOptions } from "./stt_feed.ts";
+import { Utterances } from "./utterances.ts";
 import { VoiceEvidence } from "./voice_evidence.ts";
 import { waitingText } from "./waiting_notice.ts";
 
-export interface CaptionerOptions {
+export interface CaptionerOptions extends Omit<SttFeedOptions, "events"> {
   speaker: Speaker;
-  languageId: string;
-  voice: VoicedPcm;
-  /** One for all speakers of a thread. */
-  sessions: SttSessions;
-  /** Length of the chunks sent to speech-to-text, 80..200 ms. */
-  chunkMs: number;
   /** False sends finals only. */
   partials: boolean;
   ledger: AudioLedger;
-  /** The speaker's scope; a failure of the chain fails it. */
-  scope: Scope;
-  clock: Clock;
   meter: Meter;
   onCaption: (caption: Caption) => void;
-  /** Why nothing can be recognised now, or (undefined) that it can again. */
+  /** Why nothing can be recognised now; undefined once it can again. */
   onTrouble: (trouble: SpeakerTrouble | undefined) => void;
 }
 
@@ -59,7 +47,7 @@ export class Captioner {
 
   constructor(options: CaptionerOptions) {
     this.#options = options;
-    const { speaker, languageId, voice, sessions, chunkMs, scope, clock, meter } = options;
+    const { speaker, languageId, scope } = options;
     this.#utterances = new Utterances({
       speakerId: speaker.id,
       languageId,
@@ -67,13 +55,7 @@ export class Captioner {
     });
     this.#pacing = new Pacing({ partials: options.partials });
     this.#feed = new SttFeed({
-      speech: voice,
-      sessions,
-      languageId,
-      scope,
-      clock,
-      meter,
-      chunkMs,
+      ...options,
       events: {
         sent: (frame) => this.#sent(frame),
         event: (event, stalledUntilMs) => this.#receive(event, stalledUntilMs),
@@ -81,7 +63,7 @@ export class Captioner {
           this.#voice.opened();
           this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId)));
         },
-        sessionEnded: () => this.#say({ type: "session_ended" }),
+        sessionEnded: () => this.#deliver(this.#utterances.flush()),
         waiting: () => this.#notify(),
         trouble: options.onTrouble,
       },
@@ -91,7 +73,7 @@ export class Captioner {
     scope.run(() => this.#chain);
   }
 
-  /** From the next session on: the words of the one in progress, which ends, are still in its language. */
+  /** From the next session on; the words of the current one are still in its language. */
   setLanguage(languageId: string): void {
     this.#feed.setLanguage(languageId);
   }
@@ -110,36 +92,34 @@ export class Captioner {
     this.#deliver(this.#utterances.flush());
   }
 
-  /** Speech waits for a recogniser: readers see that words are missing. */
   #notify(): void {
     const { partials, onCaption } = this.#options;
     const notice = partials ? this.#utterances.notice(waitingText) : undefined;
     if (notice) onCaption(notice);
   }
 
-  /** Throws SttError when the recogniser has said too much. */
+  /** Throws SttError for an event past the recogniser's limits. */
   #receive(event: SttEvent, stalledUntilMs?: number): void {
     const { clock, meter, sessions } = this.#options;
     const nowMs = clock.now();
     this.#budget.event(event, nowMs);
-    const unvoiced = !this.#voice.supports(event, nowMs, stalledUntilMs);
-    const captions = this.#utterances.receive({ type: "stt", event, unvoiced }, nowMs);
+    const captions = this.#voice.supports(event, nowMs, stalledUntilMs)
+      ? this.#utterances.receive(event, nowMs)
+      : this.#utterances.ignore(event);
     this.#budget.ended(captions.filter(({ final }) => final).length);
     this.#deliver(captions);
-    const ignored = this.#utterances.takeIgnoredWords();
-    if (ignored > 0) meter.count("tiro_stt_unvoiced_words_total", sessions.stt.name, ignored);
-    const cut = this.#utterances.takeCutWords();
+    const { unvoiced, cut } = this.#utterances.takeHidden();
+    if (unvoiced > 0) meter.count("tiro_stt_unvoiced_words_total", sessions.stt.name, unvoiced);
     if (cut > 0) meter.count("tiro_stt_words_cut_total", sessions.stt.name, cut);
   }
 
   #sent(frame: PcmFrame): void {
-    this.#voice.sent(frame, this.#options.clock.now());
-    const endMs = frame.startMs + frame.samples.length / frame.sampleRateHz * 1000;
-    this.#say({ type: "audio", voiced: frame.voiced, endMs, receivedAtMs: frame.receivedAtMs });
-  }
-
-  #say(input: UtteranceInput): void {
-    this.#deliver(this.#utterances.receive(input, this.#options.clock.now()));
+    const nowMs = this.#options.clock.now();
+    this.#voice.sent(frame, nowMs);
+    const { voiced, receivedAtMs, startMs, samples, sampleRateHz } = frame;
+    const endMs = startMs + samples.length / sampleRateHz * 1000;
+    this.#utterances.audio({ voiced, endMs, receivedAtMs }, nowMs);
+    this.#arm(nowMs);
   }
 
   #deliver(captions: readonly Caption[]): void {
@@ -150,7 +130,7 @@ export class Captioner {
     this.#arm(nowMs);
   }
 
-  /** One timer for whatever is due next: an utterance's end or a held partial. */
+  /** One timer for the end of an utterance or a held partial, whichever is first. */
   #arm(nowMs: number): void {
     const { scope, clock, onCaption } = this.#options;
     this.#timer?.[Symbol.dispose]();

@@ -111,7 +111,7 @@ function chain(clock: Clock = systemClock) {
   const captioner = new Captioner({
     speaker: { id: "s1" },
     languageId: "en",
-    voice: voice.chunks,
+    speech: voice.chunks,
     sessions: new SttSessions({ stt, clock, log: new FakeLog(), meter }),
     chunkMs: 200,
     partials: true,

@@ -1,10 +1,9 @@
 /**
- * One caption to every listener of a room, and the room's outbox while captions cannot leave: the newest partial per
- * speaker and 128 finals. Order is kept per speaker; a partial never leaves after its utterance's final.
+ * Sends each caption of a session to its viewers, and queues captions while they cannot be sent: the newest partial per
+ * speaker and 128 finals. Keeps the order per speaker; no partial follows its utterance's final.
  *
- * Who asked for another language gets finals only, translated (translated_finals.ts); the others' captions never wait
- * for that. Who gets which is settled when a final comes, so that nobody gets one twice or not at all because they
- * changed their mind while it was on its way.
+ * Viewers of another language get finals only, translated (translated_finals.ts); the others never wait for a translation.
+ * Who gets which is decided when a final arrives, so that a viewer who changes the language meanwhile gets it exactly once.
  */
 import {
   type Caption,
@@ -16,40 +15,39 @@ import {
 } from "../domain/mod.ts";
 import { TranslatedFinals } from "./translated_finals.ts";
 
-/** Someone who gets captions now. */
+/** A viewer, as captions are sent now. */
 export interface Recipient {
   readonly id: string;
-  /** Language they want captions in; null for the one spoken. */
+  /** Language of the captions; null for the one spoken. */
   readonly targetId: string | null;
 }
 
 export interface FanOutOptions {
-  listeners: () => Iterable<Recipient>;
-  /** Whether captions can leave now. */
+  viewers: () => Iterable<Recipient>;
+  /** Whether captions can be sent now. */
   isReady: () => boolean;
-  /** Sends one caption to one listener. */
-  send: (listenerId: string, caption: Caption) => void;
-  /** Captions had to stay: `flush` when they may leave. */
+  send: (viewerId: string, caption: Caption) => void;
+  /** Captions are queued: call `flush` once they can be sent. */
   onHeld?: () => void;
-  /** Without it everyone gets the language spoken. Bounded in time. */
+  /** Without it all viewers get the language spoken. Bounded in time. */
   translate?: (request: TranslationRequest) => Promise<string>;
   clock: Clock;
   meter: Meter;
 }
 
-/** A final in the outbox. */
+/** A queued final. */
 interface Outgoing {
   caption: Caption;
-  /** The listeners it is for; undefined for all but those in `except`. */
+  /** Its viewers; undefined for all but those in `except`. */
   only?: ReadonlySet<string>;
-  /** Those who get it translated. */
+  /** Viewers who get it translated. */
   except?: ReadonlySet<string>;
 }
 
 export class FanOut implements Disposable {
   readonly #options: FanOutOptions;
   readonly #translated: TranslatedFinals | undefined;
-  /** Bounded by the speakers of a room: one each, gone with its final or when it is sent. */
+  /** One per speaker at most, until it is sent or its final arrives. */
   readonly #partials = new Map<string, Caption>();
   readonly #finals: Outgoing[] = [];
 
@@ -67,7 +65,7 @@ export class FanOut implements Disposable {
     });
   }
 
-  /** Captions that cannot leave yet. */
+  /** Captions queued. */
   get size(): number {
     return this.#partials.size + this.#finals.length;
   }
@@ -78,13 +76,13 @@ export class FanOut implements Disposable {
       this.#partials.set(caption.speakerId, caption);
       return this.flush();
     }
-    const byTarget = this.#wanting(caption);
+    const byTarget = this.#viewersByTarget(caption);
     this.#enqueue({ caption, except: union(byTarget.values()) });
     this.flush();
-    for (const [targetId, listenerIds] of byTarget) this.#translated?.push(caption, targetId, listenerIds);
+    for (const [targetId, viewerIds] of byTarget) this.#translated?.push(caption, targetId, viewerIds);
   }
 
-  /** Sends what waits, as long as captions can leave. */
+  /** Sends queued captions as long as they can be sent. */
   flush(): void {
     const { isReady, onHeld } = this.#options;
     while (this.#finals.length > 0 && isReady()) this.#send(this.#finals.shift()!);
@@ -96,25 +94,24 @@ export class FanOut implements Disposable {
     if (this.size > 0) onHeld?.();
   }
 
-  /** This listener wants another language from now on: finals still being translated for them leave as they were said. */
-  release(listenerId: string): void {
-    this.#translated?.release(listenerId);
+  /** The viewer has changed the language: finals still being translated for it are sent untranslated. */
+  release(viewerId: string): void {
+    this.#translated?.release(viewerId);
   }
 
-  /** Resolves when every translation has left; when the signal aborts, the originals of the rest have. */
+  /** Resolves when all translations were sent; on abort, sends the originals of the rest. */
   async drain(signal: AbortSignal): Promise<void> {
     await this.#translated?.drain(signal);
     this.flush();
   }
 
-  /** Forgets what is being translated. */
   [Symbol.dispose](): void {
     this.#translated?.[Symbol.dispose]();
   }
 
   #enqueue(outgoing: Outgoing): void {
     if (this.#finals.length === LIMITS.outboxFinals) {
-      // The oldest sentence is the one readers have given up on.
+      // The oldest sentence is the least useful.
       this.#finals.shift();
       this.#options.meter.count("tiro_queue_dropped_total", "caption_outbox");
     }
@@ -122,9 +119,9 @@ export class FanOut implements Disposable {
   }
 
   #send({ caption, only, except }: Outgoing): void {
-    const { listeners, send, clock, meter } = this.#options;
+    const { viewers, send, clock, meter } = this.#options;
     let sent = 0;
-    for (const recipient of listeners()) {
+    for (const recipient of viewers()) {
       if (only ? !only.has(recipient.id) : except?.has(recipient.id)) continue;
       if (!caption.final && !caption.isNotice && this.#translates(recipient, caption)) continue;
       send(recipient.id, caption);
@@ -132,14 +129,14 @@ export class FanOut implements Disposable {
     }
     if (sent === 0 || caption.isNotice) return;
     meter.count("transcription_transcripts_total", String(caption.final), sent);
-    // What translation takes is a number of its own: tiro_translation_ms.
+    // The time of a translation is in tiro_translation_ms.
     if (!only) meter.observe("transcription_latency_ms", clock.now() - caption.receivedAtMs);
   }
 
-  /** The listeners who want this caption in another language, by that language. */
-  #wanting(caption: Caption): Map<string, Set<string>> {
+  /** Viewers who want this caption in another language, by that language. */
+  #viewersByTarget(caption: Caption): Map<string, Set<string>> {
     const byTarget = new Map<string, Set<string>>();
-    for (const recipient of this.#options.listeners()) {
+    for (const recipient of this.#options.viewers()) {
       if (!this.#translates(recipient, caption)) continue;
       const { id, targetId } = recipient;
       byTarget.set(targetId, (byTarget.get(targetId) ?? new Set()).add(id));

@@ -17,14 +17,14 @@ function caption(speakerId: string, text: string, final = false): Caption {
   };
 }
 
-function world(listeners: string[]) {
+function world(viewers: string[]) {
   const sent: string[] = [];
   const state = { ready: true };
   const meter = new FakeMeter();
   const fanOut = new FanOut({
-    listeners: () => listeners.map((id) => ({ id, targetId: null })),
+    viewers: () => viewers.map((id) => ({ id, targetId: null })),
     isReady: () => state.ready,
-    send: (listenerId, { text, final }) => sent.push(`${listenerId}:${text}${final ? "!" : ""}`),
+    send: (viewerId, { text, final }) => sent.push(`${viewerId}:${text}${final ? "!" : ""}`),
     clock: new FakeClock(),
     meter,
   });
@@ -35,9 +35,9 @@ Deno.test("A notice goes to everyone, those who read a translation too, and is c
   const sent: string[] = [];
   const meter = new FakeMeter();
   const fanOut = new FanOut({
-    listeners: () => [{ id: "l1", targetId: null }, { id: "l2", targetId: "fr" }],
+    viewers: () => [{ id: "l1", targetId: null }, { id: "l2", targetId: "fr" }],
     isReady: () => true,
-    send: (listenerId, { text }) => sent.push(`${listenerId}:${text}`),
+    send: (viewerId, { text }) => sent.push(`${viewerId}:${text}`),
     translate: () => Promise.reject(new Error("a notice is not translated")),
     clock: new FakeClock(),
     meter,

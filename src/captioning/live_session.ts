@@ -1,6 +1,11 @@
 /** An open session with what was sent to it and what it returned. */
 import type { PcmFrame, SttEvent, SttSession } from "../domain/mod.ts";
 
+/** Longer than any sentence a recogniser waits for the end of (Whisper's are cut at 30 s). */
+const NO_EVENT_MS = 30_000;
+/** Music and laughter last longer; a session that has responded gets more time for them. */
+const NO_MORE_EVENTS_MS = 75_000;
+
 export class LiveSession implements AsyncDisposable {
   /** Audio sent, ms: session time. */
   sentMs = 0;
@@ -18,7 +23,8 @@ export class LiveSession implements AsyncDisposable {
   constructor(
     private readonly session: SttSession,
     readonly languageId: string,
-    readonly openedAtMs: number,
+    /** When it opened, then when it came into use. */
+    public sinceMs: number,
   ) {}
 
   get events(): ReadableStream<SttEvent> {
@@ -45,6 +51,12 @@ export class LiveSession implements AsyncDisposable {
   suspect(): void {
     this.isSuspected = true;
     this.unansweredMs = 0;
+  }
+
+  /** Whether it had much voice and sent no event. Audio sent again in a burst has had no time to be recognised. */
+  isSilent(nowMs: number): boolean {
+    const patienceMs = this.hasResponded ? NO_MORE_EVENTS_MS : NO_EVENT_MS;
+    return this.unansweredMs >= patienceMs && nowMs >= this.sinceMs + patienceMs;
   }
 
   finish(behindMs: number): Promise<void> {

@@ -1,31 +1,30 @@
 /**
- * How much of a provider's growing hypothesis earlier utterances have already shown as final. It is found again by
- * its text, not by a count of words: languages without spaces have none to count, and a provider may split, merge,
- * respell, drop or add words that were shown. Those stand as they were shown; what comes after them is new.
+ * How much of a provider's growing hypothesis earlier utterances have already shown as final. It is found by text, not by
+ * a count of words: languages without spaces have none to count, and a provider may split, merge, respell, drop or add
+ * words that were shown. Those stay as shown; what follows them is new.
  *
- * Letters and digits are compared, without case. As long as they begin as what was shown does, the rest is new. Where
- * they differ, the part of the new text most like the rest of what was shown is looked for (edit distance, free at the
- * end of the new text). Where more than half differs, it is another text and shown: a word seen twice is better
- * than one not seen.
+ * Letters and digits are compared, without case. While the new text begins with the text shown, the rest is new. Where they
+ * differ, the part of the new text most similar to the rest of the text shown is found (edit distance, free at the end of
+ * the new text). Where more than half differs, it is another text and shown: a word shown twice is better than none.
  */
 import { isSpaceless } from "../domain/mod.ts";
 
-/** Letters compared at most, from the end of what was shown: more than a minute of speech. */
+/** Letters compared at most, from the end of the text shown: more than a minute of speech. */
 const COMPARED_LETTERS_MAX = 600;
-/** How far apart in letters the same word may stand in the two texts. Times the above: 80,000 steps, under 1 ms. */
+/** How many letters apart the same word may be in the two texts. Times the above: 80,000 steps, under 1 ms. */
 const BAND = 64;
-/** Whether the text is another one is judged by at least so many letters, if so many were shown: three or four words. */
+/** Letters needed to decide that it is another text, if so many were shown: three or four words. */
 const JUDGED_LETTERS = 20;
 
 export class ShownText {
-  /** As the provider had it when it was shown. */
+  /** The hypothesis when it was shown. */
   #shown = "";
-  /** Its letters, found once: the texts compared with it may be short, and many. */
+  /** Its letters, found once for many comparisons. */
   #letters: readonly string[] | undefined;
-  /** What of the newest hypothesis corresponds to it. */
+  /** The part of the newest hypothesis that corresponds to it. */
   #covered = "";
 
-  /** The part of the hypothesis, tidy text, that is new. */
+  /** The new part of the hypothesis, which is tidy text. */
   unshown(text: string): string {
     if (this.#shown === "") return text;
     if (!text.startsWith(this.#covered) || splitsWord(text, this.#covered.length)) {
@@ -35,11 +34,11 @@ export class ShownText {
       this.#covered = text.slice(0, at);
     }
     const rest = text.slice(this.#covered.length);
-    // A mark that now follows the last word shown is part of it.
+    // A mark that now follows the last word shown belongs to it.
     return (this.#covered === "" ? rest : rest.replace(MARKS, "")).trimStart();
   }
 
-  /** All of this hypothesis, or as much of one as this is, has been shown. */
+  /** This hypothesis, or beginning of one, was shown. */
   cover(text: string): void {
     this.#shown = this.#covered = text;
     this.#letters = undefined;
@@ -57,14 +56,14 @@ interface Letter {
   end: number;
 }
 
-/** Length of the part of `text` that says what was shown; undefined when it does not say all of it and nothing else. */
+/** Length of the part of `text` that was shown; undefined when it is only a part of the text shown. */
 function coveredChars(before: readonly string[], text: string): number | undefined {
   const after = lettersOf(text);
   const count = coveredLetters(before, after.map(({ letter }) => letter));
   return count === undefined ? undefined : wholeWord(text, after, count);
 }
 
-/** What follows a word without being one. */
+/** Marks after a word. */
 const MARKS = /^(?:[^\s\p{L}\p{N}\p{M}]+(?=\s|$)|[,.;:!?…、。！？；：，．｡､」』）】》”’)\]}»]+)/u;
 
 function lettersOf(text: string): Letter[] {
@@ -81,7 +80,7 @@ function coveredLetters(before: readonly string[], after: readonly string[]): nu
   while (same < before.length && before[same] === after[same]) same++;
   if (same === before.length) return same;
   if (same === after.length) return undefined;
-  // Of long texts the ends are compared, from the same place on.
+  // Of long texts the ends are compared.
   const from = Math.max(same, Math.min(before.length, after.length) - COMPARED_LETTERS_MAX);
   const rows = Math.min(before.length - from, COMPARED_LETTERS_MAX + BAND);
   const columns = Math.min(after.length - from, rows + BAND);
@@ -106,7 +105,7 @@ function coveredLetters(before: readonly string[], after: readonly string[]): nu
   const distance = Math.min(...distances);
   const mayDiffer = Math.max(rows, Math.min(before.length, JUDGED_LETTERS)) / 2;
   if (from + rows === before.length && distance <= mayDiffer) return from + distances.indexOf(distance);
-  // A hypothesis may shrink for a moment, and be respelt: nothing of it is new.
+  // A hypothesis may shrink briefly and be respelt: nothing of it is new.
   if (after.length < before.length && shrunkDistance <= columns / 2) return undefined;
   return same;
 }

@@ -16,16 +16,14 @@ import {
   type Clock,
   codeOf,
   LIMITS,
-  type Meter,
   type PcmFrame,
   type SpeakerTrouble,
   SttError,
   type SttEvent,
-  type SttOptions,
-  type SttSession,
   type VoicedPcm,
 } from "../domain/mod.ts";
-import { GOOD_LIFE_MS, RetryPolicy, type Scope } from "../flow/mod.ts";
+import { GOOD_LIFE_MS, RetryPolicy, type Scope, type SharedAttempt } from "../flow/mod.ts";
+import { LanguageChange } from "./language_change.ts";
 import { LiveSession } from "./live_session.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { SilenceSource } from "./silence_source.ts";
@@ -57,7 +55,6 @@ export interface SttFeedOptions {
   /** The speaker's scope: aborting it ends everything at once. */
   scope: Scope;
   clock: Clock;
-  meter: Meter;
   /** Length of the silence sent at a time. */
   chunkMs: number;
   events: SttFeedEvents;
@@ -67,18 +64,9 @@ export interface SttFeedOptions {
 const STALLED_MS = 10_000;
 /** A burst after a wait is recognised at twice the speed it was spoken at, or faster. */
 const CATCH_UP = 2;
-/** Longer than any sentence a recogniser waits for the end of (Whisper's are cut at 30 s). */
-const NO_EVENT_MS = 30_000;
-/** Music and laughter last longer; a session that has recognised something gets more time for them. */
-const NO_MORE_EVENTS_MS = 75_000;
-/** A voice pauses within this; after it, a session is changed in the middle of a word. */
-const PAUSE_WITHIN_MS = 3_000;
-/** Time between two changes of language: as long as one takes. */
-const CHANGES_APART_MS = 3_000;
-
 export class SttFeed {
   readonly #options: SttFeedOptions;
-  readonly #retry: RetryPolicy;
+  readonly #retry = new RetryPolicy();
   readonly #trouble: RecogniserTrouble;
   readonly #notice: WaitingNotice;
   readonly #trailing: TrailingSilence;
@@ -86,17 +74,14 @@ export class SttFeed {
   readonly #wakeup: Wakeup;
   #languageId: string;
   #session: LiveSession | undefined;
-  /** An open session in another language, which is to replace the current one. */
-  #next: { opened: SttSession; languageId: string; atMs: number } | undefined;
-  /** When the last change of language began, and whether its second session was refused, perhaps for lack of capacity. */
-  #changedAtMs = -Infinity;
-  #isRefused = false;
+  readonly #languageChange = new LanguageChange();
   /** The last session opened was discarded, as the language had changed. */
   #isDiscarded = false;
   #lastSpeechMs = 0;
   /** When the audio sent will have been recognised. */
   #recognisedAtMs = 0;
-  #isReplacing = false;
+  /** Whether a second session is being opened. */
+  #isOpeningSecond = false;
   /** Sessions in a row that failed without recognising anything. */
   #uselessSessions = 0;
   #hasRun = false;
@@ -107,7 +92,6 @@ export class SttFeed {
     this.#options = options;
     const { scope, clock, events, sessions, speech, chunkMs } = options;
     this.#languageId = options.languageId;
-    this.#retry = new RetryPolicy();
     this.#trailing = new TrailingSilence(sessions.stt.features.latencyMs, sessions.latency);
     this.#silence = new SilenceSource({ chunkMs, sampleRateHz: sessions.stt.sampleRateHz });
     this.#trouble = scope.use(sessions.trouble((trouble) => events.trouble(trouble)));
@@ -137,44 +121,28 @@ export class SttFeed {
       }
     } finally {
       this.#hasRun = true;
-      await this.#next?.opened[Symbol.asyncDispose]();
+      await this.#languageChange.next?.[Symbol.asyncDispose]();
     }
   }
 
-  /** Whether the current session is to end for another language, or the second one is no longer needed. */
   #isChangeDue(): boolean {
     const { speech, clock } = this.#options;
-    const [session, next] = [this.#session, this.#next];
-    if (next && (!session || next.languageId !== this.#languageId)) return true;
-    if (!session || session.languageId === this.#languageId) return next !== undefined;
-    const nowMs = clock.now();
-    const { isPause } = this.#silence;
-    // Without speech nothing is lost if the current session ends before another is open.
-    if (!next) {
-      return isPause && (this.#isRefused || nowMs >= this.#mayChangeAtMs) && !speech.hasSpeech(nowMs);
-    }
-    return isPause || nowMs >= next.atMs + PAUSE_WITHIN_MS;
-  }
-
-  /** Bounds the sessions that endless changes of language open. */
-  get #mayChangeAtMs(): number {
-    return this.#changedAtMs + CHANGES_APART_MS;
+    const now = { isPause: this.#silence.isPause, speech, nowMs: clock.now() };
+    return this.#languageChange.isDue(this.#session, this.#languageId, now);
   }
 
   /** Finishes the current session; speech waits for the next one. */
   async #change(): Promise<void> {
-    const next = this.#next;
-    this.#next = undefined;
-    this.#isRefused = false;
-    let unused = next?.opened;
+    const next = this.#languageChange.take();
+    let unused = next;
     try {
       const isWanted = this.#session?.languageId !== this.#languageId;
       if (next && (next.languageId !== this.#languageId || !isWanted)) return;
-      if (!next) this.#changedAtMs = this.#options.clock.now();
+      if (!next) this.#languageChange.started(this.#options.clock.now());
       await this.#finish();
       if (!next) return;
       unused = undefined;
-      this.#adopt(next.languageId, next.opened);
+      this.#adopt(next);
     } finally {
       await unused?.[Symbol.asyncDispose]();
     }
@@ -195,34 +163,26 @@ export class SttFeed {
     this.#isDiscarded = false;
     this.#lastSpeechMs = clock.now();
     this.#silence.spoke(this.#lastSpeechMs);
-    const patienceMs = session.hasResponded ? NO_MORE_EVENTS_MS : NO_EVENT_MS;
-    // Audio sent again in a burst has had no time to be recognised.
-    if (session.unansweredMs >= patienceMs && nowMs >= session.openedAtMs + patienceMs) {
-      this.#replace(session);
-    }
+    if (session.isSilent(nowMs)) this.#replace(session);
   }
 
   async #write(session: LiveSession, frame: PcmFrame): Promise<void> {
     const { scope, clock, events } = this.#options;
-    const { voiced } = frame;
     const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
-    const stalled = clock.timer(STALLED_MS, this.#stalled);
+    using _stalled = clock.timer(STALLED_MS, this.#stalled);
     try {
       await session.write(frame, durationMs);
       if (this.#session !== session) return; // it ended meanwhile, and its audio will be sent again
       this.#silence.sent(frame, durationMs);
-      this.#trailing.sent({ voiced, durationMs }, clock.now());
+      this.#trailing.sent({ voiced: frame.voiced, durationMs }, clock.now());
       events.sent(frame);
     } catch (error) {
       scope.signal.throwIfAborted();
       if (codeOf(error) === "stt_over") this.#closed(session);
       else this.#failed(session, error);
-    } finally {
-      stalled[Symbol.dispose]();
     }
   }
 
-  /** A write takes long: the session may continue, or fail. */
   readonly #stalled = (): void => {
     this.#trouble.stalled();
     this.#options.events.waiting();
@@ -247,7 +207,7 @@ export class SttFeed {
     await session[Symbol.asyncDispose]();
   }
 
-  /** Opens a session once that is permitted. Undefined if it failed, or no speech waits any more. */
+  /** Undefined if a retry has to wait, opening failed, or no speech waits any more. */
   async #open(): Promise<LiveSession | undefined> {
     const { scope: { signal }, sessions, speech, clock } = this.#options;
     this.#notice.waits();
@@ -263,11 +223,10 @@ export class SttFeed {
       return undefined;
     }
     this.#trouble.opening();
-    const languageId = this.#languageId;
     try {
-      const opened = await sessions.open(attempt, this.#sttOptions(languageId), signal);
+      const opened = await this.#openSession(attempt, this.#languageId);
       // Speech that waits is taken to be in the newest language. Only once, or endless changes would prevent recognition.
-      if (languageId === this.#languageId || this.#isDiscarded) return this.#adopt(languageId, opened);
+      if (opened.languageId === this.#languageId || this.#isDiscarded) return this.#adopt(opened);
       this.#isDiscarded = true;
       await opened[Symbol.asyncDispose]();
       return undefined;
@@ -278,32 +237,33 @@ export class SttFeed {
     }
   }
 
-  #sttOptions(languageId: string): SttOptions {
-    return { languageId, recycle: (samples) => this.#options.speech.recycle(samples) };
+  async #openSession(attempt: SharedAttempt, languageId: string): Promise<LiveSession> {
+    const { scope, sessions, speech, clock } = this.#options;
+    const options = { languageId, recycle: (samples: PcmFrame["samples"]) => speech.recycle(samples) };
+    return new LiveSession(await sessions.open(attempt, options, scope.signal), languageId, clock.now());
   }
 
-  #adopt(languageId: string, opened: SttSession): LiveSession {
-    const { scope, events } = this.#options;
-    const session = new LiveSession(opened, languageId, this.#options.clock.now());
-    this.#retry.opened(session.openedAtMs);
+  #adopt(session: LiveSession): LiveSession {
+    const { scope, events, clock } = this.#options;
+    this.#lastSpeechMs = session.sinceMs = clock.now();
+    this.#retry.opened(session.sinceMs);
     this.#trouble.opened();
     this.#notice.over();
     this.#session = session;
-    this.#lastSpeechMs = session.openedAtMs;
-    events.opened(languageId);
+    events.opened(session.languageId);
     scope.run(() => this.#read(session));
     return session;
   }
 
   async #read(session: LiveSession): Promise<void> {
-    const { events, meter, scope } = this.#options;
+    const { events, sessions, scope } = this.#options;
     try {
       for await (const event of session.events) {
         if (this.#session !== session) continue; // released: its last final was sent
         events.event(event, session.stalledUntilMs);
         this.#receive(session, event);
       }
-      meter.count("tiro_stt_sessions_total", "closed");
+      sessions.closed();
       this.#closed(session);
     } catch (error) {
       if (!scope.signal.aborted) this.#failed(session, error);
@@ -332,24 +292,19 @@ export class SttFeed {
 
   /** The provider closed it cleanly. One that does so at once without an event counts as failed. */
   #closed(session: LiveSession): void {
-    const lastedMs = this.#options.clock.now() - session.openedAtMs;
-    if (session.hasResponded || session.isFinishing || lastedMs >= GOOD_LIFE_MS) {
-      this.#release(session);
-      return;
-    }
+    const lastedMs = this.#options.clock.now() - session.sinceMs;
     const message = "Cannot continue STT session: the server closes each at once";
-    this.#failed(session, new SttError(message, { code: "stt_closed", retryable: true }));
+    if (session.hasResponded || session.isFinishing || lastedMs >= GOOD_LIFE_MS) this.#release(session);
+    else this.#failed(session, new SttError(message, { code: "stt_closed", retryable: true }));
   }
 
   /** Reported once, whether its reader or its writer fails first. */
   #failed(session: LiveSession, error: unknown): void {
     if (!this.#release(session)) return;
-    const { sessions, meter, clock } = this.#options;
+    const { sessions, clock } = this.#options;
     this.#retry.failed(clock.now(), error);
     if (!session.hasRecognised) this.#uselessSessions++;
     this.#trouble.lost(error, this.#uselessSessions);
-    meter.count("tiro_stt_sessions_total", "failed");
-    meter.count("transcription_errors_total", codeOf(error));
     sessions.lost(error);
   }
 
@@ -372,53 +327,50 @@ export class SttFeed {
    * which then replaces this one; what this one did not acknowledge is sent again.
    */
   #replace(session: LiveSession): void {
-    const { sessions, meter, clock } = this.#options;
-    if (this.#isReplacing || this.#retry.waitMs(clock.now()) > 0) return;
+    const { sessions, clock } = this.#options;
+    if (this.#isOpeningSecond || this.#retry.waitMs(clock.now()) > 0) return;
     session.suspect();
-    const { languageId } = session;
-    this.#openBeside(languageId, async (opened) => {
+    this.#openSecond(session.languageId, async (second) => {
       if (this.#session !== session || !session.isSuspected || session.isFinishing) {
-        return await opened[Symbol.asyncDispose]();
+        return await second[Symbol.asyncDispose]();
       }
-      meter.count("tiro_stt_sessions_total", "silent");
       sessions.replaced(session.hasResponded);
       this.#release(session);
-      this.#adopt(languageId, opened);
+      this.#adopt(second);
       await session[Symbol.asyncDispose]();
     });
   }
 
   /** Opens a second session in the newest language, unless one is open or opening. */
   #openNext(): void {
+    const change = this.#languageChange;
     const nowMs = this.#options.clock.now();
-    if (this.#isReplacing || this.#next || nowMs < this.#mayChangeAtMs || this.#retry.waitMs(nowMs) > 0) {
-      return;
-    }
-    this.#changedAtMs = nowMs;
-    const languageId = this.#languageId;
-    this.#openBeside(languageId, async (opened) => {
-      if (this.#hasRun) return await opened[Symbol.asyncDispose]();
-      this.#next = { opened, languageId, atMs: this.#options.clock.now() };
+    const isWaiting = nowMs < change.mayStartAtMs || this.#retry.waitMs(nowMs) > 0;
+    if (this.#isOpeningSecond || change.next || isWaiting) return;
+    change.started(nowMs);
+    this.#openSecond(this.#languageId, async (second) => {
+      if (this.#hasRun) return await second[Symbol.asyncDispose]();
+      change.next = second;
       this.#wakeup.wake();
-    }, () => this.#isRefused = true);
+    }, () => change.refused());
   }
 
-  /** Opens a second session; one at a time. */
-  #openBeside(
+  /** One at a time. */
+  #openSecond(
     languageId: string,
-    use: (opened: SttSession) => Promise<void>,
+    use: (second: LiveSession) => Promise<void>,
     onFailed: () => void = () => {},
   ): void {
     const { scope, sessions } = this.#options;
-    this.#isReplacing = true;
+    this.#isOpeningSecond = true;
     scope.run(async (signal) => {
       try {
-        await use(await sessions.open(await sessions.attempt(signal), this.#sttOptions(languageId), signal));
+        await use(await this.#openSession(await sessions.attempt(signal), languageId));
       } catch {
         signal.throwIfAborted(); // else it was reported, and the current session continues
         onFailed();
       } finally {
-        this.#isReplacing = false;
+        this.#isOpeningSecond = false;
       }
     });
   }
@@ -439,11 +391,11 @@ export class SttFeed {
 
   /** Sleeps until that time, new speech, or a change of language that is due. */
   async #untilSpeech(atMs: number): Promise<void> {
-    const mayChangeAtMs = this.#mayChangeAtMs;
+    const { mayStartAtMs } = this.#languageChange;
     const hasChanged = this.#session !== undefined && this.#session.languageId !== this.#languageId;
-    const isLater = mayChangeAtMs > this.#options.clock.now();
+    const isLater = mayStartAtMs > this.#options.clock.now();
     this.#isIdle = true;
-    await this.#wakeup.sleep(hasChanged && isLater ? Math.min(atMs, mayChangeAtMs) : atMs);
+    await this.#wakeup.sleep(hasChanged && isLater ? Math.min(atMs, mayStartAtMs) : atMs);
     this.#isIdle = false;
   }
 }

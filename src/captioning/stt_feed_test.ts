@@ -163,7 +163,6 @@ function makeFeed() {
     languageId: "en",
     scope,
     clock: time,
-    meter,
     chunkMs: 200,
     events: {
       sent: () => {},

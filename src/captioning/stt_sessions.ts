@@ -99,15 +99,24 @@ export class SttSessions {
     for (const trouble of this.#troubled) trouble.recognised();
   }
 
+  /** An open session ended without an error. */
+  closed(): void {
+    this.#options.meter.count("tiro_stt_sessions_total", "closed");
+  }
+
   /** An open session failed. */
   lost(error: unknown): void {
+    const { meter } = this.#options;
+    meter.count("tiro_stt_sessions_total", "failed");
+    meter.count("transcription_errors_total", codeOf(error));
     if (!(error instanceof TiroError && error.retryable)) this.#retry.failed(error);
     this.#logSeldom(codeOf(error), () => this.#logFailure("speech-to-text session failed", error));
   }
 
   /** A session was replaced because it sent no events for long. */
   replaced(hasResponded: boolean): void {
-    const { log } = this.#options;
+    const { log, meter } = this.#options;
+    meter.count("tiro_stt_sessions_total", "silent");
     const message = "speech-to-text session replaced: much sound and no word, which may be music";
     this.#logSeldom("silent", () => log.info(message, { provider: this.stt.name, hasResponded }));
   }

@@ -1,31 +1,31 @@
 /**
- * Finals on their way through translation: one request per final and language, however many listen in it. Each leaves
- * once, translated or, when that fails or takes too long, as it was said: a sentence in the wrong language beats no
- * sentence. One speaker's finals leave in the order they were said; speakers do not wait for each other.
+ * Finals being translated: one request per final and language, whatever the number of viewers. Each is delivered once,
+ * translated or, when that fails or takes too long, untranslated: a sentence in the wrong language is better than none.
+ * Keeps the order of each speaker's finals; speakers do not wait for each other.
  */
 import { type Caption, type Clock, LIMITS, type Meter, type TranslationRequest } from "../domain/mod.ts";
 import { untilAborted } from "../flow/mod.ts";
 
 export interface TranslatedFinalsOptions {
   translate: (request: TranslationRequest) => Promise<string>;
-  /** Takes a final for these listeners, in the language they asked for or in its own. */
-  deliver: (caption: Caption, listenerIds: ReadonlySet<string>) => void;
+  /** Takes a final, translated or not, for these viewers. */
+  deliver: (caption: Caption, viewerIds: ReadonlySet<string>) => void;
   clock: Clock;
   meter: Meter;
 }
 
-/** A final awaited in one language. */
+/** A final in one target language. */
 interface Pending {
   original: Caption;
-  listenerIds: Set<string>;
-  /** What will leave; undefined while it is awaited. */
+  viewerIds: Set<string>;
+  /** What will be delivered; undefined while it is being translated. */
   outcome?: Caption;
   deadline?: Disposable;
 }
 
 export class TranslatedFinals implements Disposable {
   readonly #options: TranslatedFinalsOptions;
-  /** By target language, in the order said; at most LIMITS.translationsPending each, gone when empty. */
+  /** By target language, in order; at most LIMITS.translationsPending each, removed when empty. */
   readonly #pending = new Map<string, Pending[]>();
   #empty = Promise.withResolvers<void>();
 
@@ -33,22 +33,21 @@ export class TranslatedFinals implements Disposable {
     this.#options = options;
   }
 
-  /** Finals awaited, counted once a language. */
+  /** Finals pending, counted once per language. */
   get size(): number {
     let size = 0;
     for (const finals of this.#pending.values()) size += finals.length;
     return size;
   }
 
-  push(original: Caption, targetId: string, listenerIds: Set<string>): void {
+  push(original: Caption, targetId: string, viewerIds: Set<string>): void {
     const { translate, clock, meter } = this.#options;
     const before = this.#pending.get(targetId) ?? [];
     if (before.length === LIMITS.translationsPending) {
-      // The oldest has waited longest for a provider that does not keep up.
       meter.count("tiro_queue_dropped_total", "translations");
       this.#settle(targetId, before[0], undefined);
     }
-    const final: Pending = { original, listenerIds };
+    const final: Pending = { original, viewerIds };
     this.#pending.set(targetId, [...this.#pending.get(targetId) ?? [], final]);
     final.deadline = clock.timer(LIMITS.translationWaitMs, () => this.#settle(targetId, final, undefined));
     translate({ text: original.text, originId: original.languageId, targetId }).then(
@@ -57,16 +56,16 @@ export class TranslatedFinals implements Disposable {
     );
   }
 
-  /** This listener no longer waits for translations: what they wait for goes to them as it was said, at once. */
-  release(listenerId: string): void {
+  /** Delivers what is pending for this viewer untranslated, at once. */
+  release(viewerId: string): void {
     for (const finals of this.#pending.values()) {
-      for (const { original, listenerIds } of finals) {
-        if (listenerIds.delete(listenerId)) this.#options.deliver(original, new Set([listenerId]));
+      for (const { original, viewerIds } of finals) {
+        if (viewerIds.delete(viewerId)) this.#options.deliver(original, new Set([viewerId]));
       }
     }
   }
 
-  /** Resolves when nothing is awaited; what is when the signal aborts goes as it was said. */
+  /** Resolves when nothing is pending; on abort, delivers the rest untranslated. */
   async drain(signal: AbortSignal): Promise<void> {
     if (this.size === 0) return;
     await untilAborted(this.#empty.promise, signal).catch(() => {});
@@ -75,7 +74,6 @@ export class TranslatedFinals implements Disposable {
     }
   }
 
-  /** Forgets what is awaited. */
   [Symbol.dispose](): void {
     for (const finals of this.#pending.values()) {
       for (const { deadline } of finals) deadline?.[Symbol.dispose]();
@@ -83,30 +81,30 @@ export class TranslatedFinals implements Disposable {
     this.#pending.clear();
   }
 
-  /** With `text` undefined the original leaves. A final that has its outcome, or is gone, stays as it is. */
+  /** With `text` undefined the original is delivered. Ignored for a final that is settled or delivered. */
   #settle(targetId: string, final: Pending, text: string | undefined): void {
     const finals = this.#pending.get(targetId);
     if (final.outcome || !finals?.includes(final)) return;
     final.deadline?.[Symbol.dispose]();
     final.outcome = text === undefined ? final.original : { ...final.original, text, languageId: targetId };
-    this.#leave(targetId, finals);
+    this.#deliver(targetId, finals);
   }
 
-  /** Lets go whatever has its outcome and nothing of its speaker before it. */
-  #leave(targetId: string, finals: Pending[]): void {
-    const awaited = new Set<string>();
-    const leaving: Pending[] = [];
-    const staying: Pending[] = [];
+  /** Delivers settled finals, up to the first pending one of each speaker. */
+  #deliver(targetId: string, finals: Pending[]): void {
+    const waiting = new Set<string>();
+    const ready: Pending[] = [];
+    const rest: Pending[] = [];
     for (const final of finals) {
       const { speakerId } = final.original;
-      if (!final.outcome) awaited.add(speakerId);
-      (awaited.has(speakerId) ? staying : leaving).push(final);
+      if (!final.outcome) waiting.add(speakerId);
+      (waiting.has(speakerId) ? rest : ready).push(final);
     }
-    if (leaving.length === 0) return;
-    if (staying.length > 0) this.#pending.set(targetId, staying);
+    if (ready.length === 0) return;
+    if (rest.length > 0) this.#pending.set(targetId, rest);
     else this.#pending.delete(targetId);
-    for (const { outcome, listenerIds } of leaving) {
-      if (outcome && listenerIds.size > 0) this.#options.deliver(outcome, listenerIds);
+    for (const { outcome, viewerIds } of ready) {
+      if (outcome && viewerIds.size > 0) this.#options.deliver(outcome, viewerIds);
     }
     if (this.#pending.size === 0) {
       this.#empty.resolve();

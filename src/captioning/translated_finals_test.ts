@@ -1,4 +1,4 @@
-/** The fan-out with listeners who want other languages; translations answer when the test says so. */
+/** The fan-out with viewers who want other languages; translations answer when the test says so. */
 import assert from "@std/assert";
 import { type Caption, LIMITS, type TranslationRequest } from "../domain/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
@@ -28,7 +28,7 @@ class World implements Disposable {
   isReady = true;
   held = 0;
   readonly fanOut = new FanOut({
-    listeners: () => Object.entries(this.targets).map(([id, targetId]) => ({ id, targetId })),
+    viewers: () => Object.entries(this.targets).map(([id, targetId]) => ({ id, targetId })),
     isReady: () => this.isReady,
     send: (id, { text, languageId, final }) =>
       this.sent.push(`${id}<${languageId}:${text}${final ? "!" : ""}`),

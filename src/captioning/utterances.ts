@@ -1,17 +1,17 @@
 /**
- * Words to captions: collects what a provider says into utterances, and decides when one is over. Sans-IO: time and
- * input in, captions out. It never says anything after an utterance's final, never the same revision twice, and
- * never text with a space at either end.
+ * Words to captions: collects a provider's words into utterances, and decides when one is over. Sans-IO: time and input
+ * in, captions out. No caption follows its utterance's final, none repeats a revision, and no text has a space at either
+ * end.
  *
  * An utterance ends, whichever comes first,
- *   - at the provider's final or end of turn,
- *   - when nobody speaks and no words have come for a while: 700 ms after settled words; 2 s after a hypothesis,
- *     because a provider that revises its words is about to send better ones,
- *   - when words stop for 2 s although something is still heard (noise),
+ *   - at the provider's final or end of utterance,
+ *   - when there is neither voice nor words for a while: 700 ms after settled words; 2 s after a hypothesis, as a provider
+ *     that revises its words is about to send better ones,
+ *   - when there are no words for 2 s, despite noise,
  *   - at a clause end past 84 columns: 84 letters, 42 Chinese characters,
- *   - at 1,000 characters, what follows being the next one,
- *   - at 7 s of speech. Its last word may not be complete ("trans", "for" of "forty", "do" of "don't"), so that one
- *     is carried over into the next utterance.
+ *   - at 1,000 characters; the rest is the next one,
+ *   - at 7 s of speech. Its last word may not be complete ("trans", "for" of "forty", "do" of "don't"), so it is carried over
+ *     into the next utterance.
  */
 import {
   type Caption,
@@ -26,30 +26,22 @@ import {
 } from "../domain/mod.ts";
 import { ShownText } from "./shown_text.ts";
 
-export type UtteranceInput =
-  /** Audio went to the provider: what the speaker is doing, for the silence rules. */
-  | { type: "audio"; voiced: boolean; endMs: number; receivedAtMs: number }
-  /** The provider spoke; of voice, or (`unvoiced`) of none, which is not shown. */
-  | { type: "stt"; event: SttEvent; unvoiced?: boolean }
-  /** The session is over: nothing more will come for the words so far. */
-  | { type: "session_ended" };
-
 export interface UtterancesOptions {
   speakerId: string;
   languageId: string;
-  /** What stands between two words in this language. */
+  /** Between two words of this language. */
   separator: string;
 }
 
-/** A hypothesis may still be revised: the provider gets this long after the last voice to settle it. */
+/** How long after the last voice a provider may still revise its hypothesis. */
 const SETTLE_MS = 2_000;
-/** Settled pieces held for one utterance, what is not shown of them included: white space and marks without end. */
+/** Settled pieces of one utterance, with those that are not shown: white space and marks. */
 const HELD_CHARS_MAX = 2 * LIMITS.utteranceChars;
-/** Not behind a digit: "3." may become "3.5". */
+/** Not after a digit: "3." may become "3.5". */
 const CLAUSE_END = /(?:(?<!\d)[.,:]|[;!?…。、！？；：，．｡､،؛؟۔।॥။၊។៕།])["'”’»」』）】》)\]]*$/;
-/** Marks that came after the utterance they belong to had its final. */
+/** Marks that arrived after the final of the utterance they belong to. */
 const STRAY_MARKS = /^(?:[,.;:!?…%'"\p{Pe}\p{Pf}]+(?=\s|$)|[、。！？；：，．｡､」』）】》]+)\s*/u;
-/** Nothing to read: marks, and characters that are drawn on others or not at all. */
+/** Nothing to read: marks, combining and invisible characters. */
 const ONLY_MARKS = /^[\p{P}\p{M}\p{Cf}\s]*$/u;
 const NONE: readonly Caption[] = Object.freeze([]);
 
@@ -60,19 +52,18 @@ export class Utterances {
 
   /** Settled words of the utterance in progress. */
   #settled: PieceJoiner;
-  /** The provider's standing hypothesis, all it said since its last final, and how much of it earlier utterances showed. */
+  /** The provider's whole hypothesis since its last final, and how much of it earlier utterances showed. */
   #standing = "";
   readonly #shown = new ShownText();
-  /** What is new of the standing hypothesis: the rest of the utterance in progress. */
+  /** The part of it that belongs to the utterance in progress, after the settled words. */
   #hypothesis = "";
 
-  #ignoredWords = 0;
-  #cutWords = 0;
+  #hidden = { unvoiced: 0, cut: 0 };
 
   #utterance = 0;
   #revision = 0;
   #lastText = "";
-  /** The standing hypothesis when that was said. */
+  /** `#standing` at the time of `#lastText`. */
   #lastStanding = "";
   #startedAtMs: number | undefined;
   #lastWordsAtMs = 0;
@@ -90,7 +81,7 @@ export class Utterances {
     this.#settled = new PieceJoiner(options.separator);
   }
 
-  /** A session opened in this language: the utterance in progress ends, and how pieces are joined is learned anew. */
+  /** A session opened in this language: the utterance in progress ends, and the joining of pieces is learned again. */
   setLanguage(languageId: string, separator: string): readonly Caption[] {
     const captions = this.flush();
     this.#languageId = languageId;
@@ -99,42 +90,15 @@ export class Utterances {
     return captions;
   }
 
-  receive(input: UtteranceInput, nowMs: number): readonly Caption[] {
-    switch (input.type) {
-      case "audio":
-        if (this.#voiced && !input.voiced) this.#unvoicedSinceMs = nowMs;
-        this.#voiced = input.voiced;
-        this.#endMs = input.endMs;
-        this.#receivedAtMs = input.receivedAtMs;
-        return NONE;
-      case "session_ended":
-        return this.flush();
-      case "stt":
-        return input.unvoiced ? this.#ignore(input.event) : this.#receiveEvent(input.event, nowMs);
-    }
+  /** Audio was sent to the provider: for the silence rules. */
+  audio(audio: { voiced: boolean; endMs: number; receivedAtMs: number }, nowMs: number): void {
+    if (this.#voiced && !audio.voiced) this.#unvoicedSinceMs = nowMs;
+    this.#voiced = audio.voiced;
+    this.#endMs = audio.endMs;
+    this.#receivedAtMs = audio.receivedAtMs;
   }
 
-  /** A line in place of the next utterance's first words; undefined while an utterance is in progress. */
-  notice(textIn: (languageId: string) => string): Caption | undefined {
-    if (this.#startedAtMs !== undefined) return undefined;
-    return { ...this.#caption(textIn(this.#languageId), false), isNotice: true };
-  }
-
-  /** Words not shown since the last call, because no voice was behind them. */
-  takeIgnoredWords(): number {
-    const words = this.#ignoredWords;
-    this.#ignoredWords = 0;
-    return words;
-  }
-
-  /** Words not shown since the last call, because they are as long as a caption. */
-  takeCutWords(): number {
-    const words = this.#cutWords;
-    this.#cutWords = 0;
-    return words;
-  }
-
-  #receiveEvent(event: SttEvent, nowMs: number): readonly Caption[] {
+  receive(event: SttEvent, nowMs: number): readonly Caption[] {
     switch (event.type) {
       case "progress":
         return NONE;
@@ -142,38 +106,43 @@ export class Utterances {
         return this.#end();
       case "word":
         this.#settled.add(event.text);
-        return this.#say(nowMs);
+        return this.#update(nowMs);
       case "partial":
         this.#suppose(event.text);
-        return this.#say(nowMs);
+        return this.#update(nowMs);
       case "final": {
-        // Empty text settles the standing hypothesis as it is.
+        // Empty text settles the hypothesis as it is.
         if (event.text.trim() !== "") this.#suppose(event.text);
-        const said = this.#say(nowMs);
+        const updates = this.#update(nowMs);
         const captions = this.#end();
         this.#forgetHypothesis();
-        return captions.length > 0 ? [...said.filter(({ final }) => final), ...captions] : said;
+        return captions.length > 0 ? [...updates.filter(({ final }) => final), ...captions] : updates;
       }
     }
   }
 
-  /** A hypothesis out of nothing counts as shown: what is added to it later may be of a voice. */
-  #ignore(event: SttEvent): readonly Caption[] {
-    switch (event.type) {
-      case "word":
-        this.#ignoredWords += wordCount(event.text);
-        return NONE;
-      case "partial":
-      case "final": {
-        const captions = this.#end();
-        this.#ignoredWords += wordCount(this.#shown.unshown(tidy(event.text)));
-        this.#forgetHypothesis();
-        if (event.type === "partial") this.#shown.cover(tidy(event.text));
-        return captions;
-      }
-      default:
-        return NONE;
-    }
+  /** Takes an event without a voice: its hypothesis counts as shown, as words added later may come from a voice. */
+  ignore(event: SttEvent): readonly Caption[] {
+    if (event.type === "word") this.#hidden.unvoiced += wordCount(event.text);
+    if (event.type !== "partial" && event.type !== "final") return NONE;
+    const captions = this.#end();
+    this.#hidden.unvoiced += wordCount(this.#shown.unshown(tidy(event.text)));
+    this.#forgetHypothesis();
+    if (event.type === "partial") this.#shown.cover(tidy(event.text));
+    return captions;
+  }
+
+  /** A notice before the next utterance's first words; undefined while an utterance is in progress. */
+  notice(textIn: (languageId: string) => string): Caption | undefined {
+    if (this.#startedAtMs !== undefined) return undefined;
+    return { ...this.#caption(textIn(this.#languageId), false), isNotice: true };
+  }
+
+  /** Words not shown since the last call: `unvoiced` had no voice, `cut` are as long as a caption. */
+  takeHidden(): { unvoiced: number; cut: number } {
+    const hidden = this.#hidden;
+    this.#hidden = { unvoiced: 0, cut: 0 };
+    return hidden;
   }
 
   /** When `due` has an utterance to end; undefined while none is open. */
@@ -193,28 +162,27 @@ export class Utterances {
     return goesOn ? this.#cut(nowMs) : this.#end();
   }
 
-  /** The speaker is done: the last words become final. */
+  /** The session or the speaker ended: the last words become final. */
   flush(): readonly Caption[] {
     const captions = this.#end();
     this.#forgetHypothesis();
     return captions;
   }
 
-  /** All that was said since the last utterance ended. */
+  /** All words since the last utterance ended. */
   get #whole(): string {
     const settled = this.#settled.text;
     const gap = gapBetween(settled, settled, this.#hypothesis, this.#separator);
     return (settled + gap + this.#hypothesis).replace(STRAY_MARKS, "");
   }
 
-  /** What of it is shown. */
   get #text(): string {
     const text = this.#whole;
     return ONLY_MARKS.test(text) ? "" : text;
   }
 
-  /** A partial for the text as it now stands, or its final where the text itself says that it is over. */
-  #say(nowMs: number): readonly Caption[] {
+  /** A partial for the current text, or its final where the text ends the utterance. */
+  #update(nowMs: number): readonly Caption[] {
     const finals = this.#endLong(nowMs);
     const text = this.#text;
     if (text === "" || text === this.#lastText) return [...finals, ...this.#endHeld()];
@@ -237,20 +205,20 @@ export class Utterances {
     this.#lastWordsAtMs = nowMs;
   }
 
-  /** Text past the longest caption ends as so many utterances; the rest of it is the one in progress. */
+  /** Ends utterances while the text is longer than a caption; the rest is the one in progress. */
   #endLong(nowMs: number): Caption[] {
     const finals: Caption[] = [];
     for (let whole = this.#whole; whole.length >= LIMITS.utteranceChars; whole = this.#whole) {
       const settledChars = whole.length - this.#hypothesis.length;
       const isMixed = this.#hypothesis !== "" && settledChars > 0;
-      // Both together are too long; or what is settled is by itself, and the hypothesis has to wait for the rest of it.
+      // Either both together are too long, or the settled part alone is.
       const isSettledLong = isMixed && settledChars > LIMITS.utteranceChars;
       const endsSettled = isMixed && !isSettledLong;
       const at = endsSettled ? settledChars : wordEndBefore(whole, LIMITS.utteranceChars);
       const rest = whole.slice(at, isSettledLong ? settledChars : undefined).trim();
       const text = whole.slice(0, at).trimEnd();
       if (at === 0) {
-        this.#cutWords += wordCount(whole);
+        this.#hidden.cut += wordCount(whole);
         finals.push(...this.#lastText === "" ? NONE : [this.#caption(this.#lastText, true)]);
         if (this.#standing !== "") this.#shown.cover(this.#standing);
         this.#begin("", "");
@@ -270,7 +238,7 @@ export class Utterances {
         ? [rest, ""]
         : ["", rest];
       if (isRead) this.#begin(settled, hypothesis);
-      else { // nothing was left out that is read: what is shown goes on, and gets its final
+      else { // only marks were dropped: the utterance continues
         this.#settled.restart(settled);
         this.#hypothesis = hypothesis;
       }
@@ -278,7 +246,7 @@ export class Utterances {
     return finals;
   }
 
-  /** Pieces that add nothing to read are not kept without end. */
+  /** Bounds pieces without anything to read. */
   #endHeld(): readonly Caption[] {
     if (this.#settled.length < HELD_CHARS_MAX) return NONE;
     const captions = this.#end();
@@ -288,16 +256,16 @@ export class Utterances {
 
   #end(): readonly Caption[] {
     if (this.#startedAtMs === undefined) return NONE;
-    // A provider may take its whole hypothesis back; what was shown still needs its final.
+    // A provider may withdraw its whole hypothesis; the text shown still needs its final.
     const text = this.#text;
     const caption = this.#caption(text || this.#lastText, true);
-    const said = text === "" ? this.#lastStanding : this.#standing;
-    if (said !== "") this.#shown.cover(said);
+    const shown = text === "" ? this.#lastStanding : this.#standing;
+    if (shown !== "") this.#shown.cover(shown);
     this.#begin("", "");
     return [caption];
   }
 
-  /** Ends the utterance while its speaker speaks on. Of a single word nothing can be carried over. */
+  /** Ends the utterance while its speaker continues. A single word is not carried over. */
   #cut(nowMs: number): readonly Caption[] {
     const text = this.#text;
     const isSupposed = this.#hypothesis !== "";
@@ -337,7 +305,7 @@ export class Utterances {
     };
   }
 
-  /** What was shown as final stands, however the provider revises it now. */
+  /** Text shown as final stays, even if the provider now revises it. */
   #suppose(text: string): void {
     this.#standing = tidy(text);
     this.#hypothesis = this.#shown.unshown(this.#standing);
@@ -349,7 +317,7 @@ export class Utterances {
   }
 }
 
-/** Where the last whole word of the text's first `chars` ends; 0 where they are no words. */
+/** Where the last whole word within the first `chars` ends; 0 if there is none. */
 function wordEndBefore(text: string, chars: number): number {
   const head = text.slice(0, chars);
   const space = head.lastIndexOf(" ");

@@ -8,15 +8,11 @@ class World {
   nowMs = 1_000;
 
   hear(voiced: boolean): this {
-    return this.#add(
-      this.utterances.receive(
-        { type: "audio", voiced, endMs: this.nowMs, receivedAtMs: this.nowMs },
-        this.nowMs,
-      ),
-    );
+    this.utterances.audio({ voiced, endMs: this.nowMs, receivedAtMs: this.nowMs }, this.nowMs);
+    return this;
   }
   say(event: SttEvent): this {
-    return this.#add(this.utterances.receive({ type: "stt", event }, this.nowMs));
+    return this.#add(this.utterances.receive(event, this.nowMs));
   }
   words(text: string, stepMs = 200): this {
     for (const word of text.split(" ")) this.say({ type: "word", text: word }).wait(stepMs);
@@ -97,8 +93,7 @@ Deno.test("Texts have no space at either end and single spaces inside, whatever 
 
 Deno.test("A language without spaces joins words without them, unless the provider sends one", () => {
   const utterances = new Utterances({ speakerId: "s1", languageId: "ja", separator: "" });
-  const say = (text: string) =>
-    utterances.receive({ type: "stt", event: { type: "word", text } }, 0)[0]?.text;
+  const say = (text: string) => utterances.receive({ type: "word", text }, 0)[0]?.text;
   assert.deepEqual([say("お早う"), say("ございます"), say(" OK")], [
     "お早う",
     "お早うございます",
@@ -140,10 +135,10 @@ Deno.test("A hypothesis after a final is a new utterance from its first word", (
 
 Deno.test("A caption tells who spoke, when, and when the newest audio behind it was heard", () => {
   const utterances = new Utterances({ speakerId: "s7", languageId: "fr", separator: " " });
-  const word = (text: string) => utterances.receive({ type: "stt", event: { type: "word", text } }, 9_000);
-  utterances.receive({ type: "audio", voiced: true, endMs: 1_200, receivedAtMs: 8_100 }, 8_200);
+  const word = (text: string) => utterances.receive({ type: "word", text }, 9_000);
+  utterances.audio({ voiced: true, endMs: 1_200, receivedAtMs: 8_100 }, 8_200);
   const [first] = word("bonjour");
-  utterances.receive({ type: "audio", voiced: true, endMs: 1_400, receivedAtMs: 8_300 }, 8_400);
+  utterances.audio({ voiced: true, endMs: 1_400, receivedAtMs: 8_300 }, 8_400);
   const [second] = word("madame");
   const common = { speakerId: "s7", utterance: 0, languageId: "fr", final: false };
   assert.deepEqual([first, second], [
@@ -166,7 +161,7 @@ Deno.test("A caption tells who spoke, when, and when the newest audio behind it 
 
 Deno.test("Words are joined as the language that is spoken now joins them", () => {
   const utterances = new Utterances({ speakerId: "s1", languageId: "en", separator: " " });
-  const word = (text: string) => utterances.receive({ type: "stt", event: { type: "word", text } }, 0);
+  const word = (text: string) => utterances.receive({ type: "word", text }, 0);
   word("a");
   utterances.setLanguage("ja", "");
   word("b");
@@ -216,7 +211,7 @@ Deno.test("Noise without words ends the utterance after two seconds", () => {
 
 Deno.test("A session that ends settles its words; the next session starts a new hypothesis", () => {
   const world = new World().hear(true).say({ type: "partial", text: "good mor" });
-  world.captions.push(...world.utterances.receive({ type: "session_ended" }, world.nowMs));
+  world.captions.push(...world.utterances.flush());
   world.say({ type: "partial", text: "morning all" }).end();
   assert.deepEqual(world.texts, ["good mor", "good mor!", "morning all", "morning all!"]);
 });
@@ -457,15 +452,15 @@ Deno.test("Long texts of words end as utterances of whole words, and none is los
     const chinese = new World().hear(true).say({ type, text: spaceless }).end();
     assert.equal(finalsOf(chinese).join(""), spaceless, type);
     for (const { text } of [...world.captions, ...chinese.captions]) assert.ok(text.length <= 1_000);
-    assert.equal(world.utterances.takeCutWords(), 0);
+    assert.equal(world.utterances.takeHidden().cut, 0);
   }
 });
 
 Deno.test("A word as long as a caption is none: it is left out and counted, and what was shown of it stands", () => {
   const world = new World().hear(true).say({ type: "word", text: ` so ${"y".repeat(3_000)}` });
   assert.deepEqual(world.texts, ["so!"]);
-  assert.equal(world.utterances.takeCutWords(), 1);
-  assert.equal(world.utterances.takeCutWords(), 0);
+  assert.equal(world.utterances.takeHidden().cut, 1);
+  assert.equal(world.utterances.takeHidden().cut, 0);
   const growing = new World().hear(true);
   growing.say({ type: "word", text: " x" });
   for (let at = 0; at < 3; at++) growing.say({ type: "word", text: "x".repeat(450) });
@@ -475,7 +470,7 @@ Deno.test("A word as long as a caption is none: it is left out and counted, and 
     [901, false],
     [901, true],
   ]);
-  assert.equal(growing.utterances.takeCutWords(), 1);
+  assert.equal(growing.utterances.takeHidden().cut, 1);
 });
 
 Deno.test("A short text after a long hypothesis costs what it is long, not what was shown", () => {

@@ -49,7 +49,7 @@ export class Session<Speaker extends Speaks = Speaks> {
     this.#languageId = options.languageId;
     this.speakers = new Speakers(options);
     this.#fanOut = new FanOut({
-      ...{ listeners: viewers, isReady, send, clock, meter },
+      ...{ viewers, isReady, send, clock, meter },
       onHeld: () => this.#retryOutbox(),
       translate: translations && ((request) => translations.translate(request)),
     });

@@ -55,7 +55,7 @@ export class InProcessHost implements SpeakerHost {
     });
     const captioner = new Captioner({
       ...{ speaker, languageId, chunkMs, partials, ledger, scope, clock, meter },
-      voice: source.voice,
+      speech: source.voice,
       sessions: this.#sessions,
       onCaption: (caption) => events.caption(caption),
       onTrouble: (trouble) => events.trouble(trouble),

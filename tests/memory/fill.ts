@@ -146,7 +146,7 @@ function fillRoom(seed: number, memory: TargetMemory): void {
     (_, at) => ({ id: `${seed}-${at}`, targetId: `x${at % 10}` }),
   );
   const fanOut = new FanOut({
-    listeners: () => recipients,
+    viewers: () => recipients,
     isReady: () => false,
     send: () => {},
     translate: () => new Promise(() => {}),

@@ -84,10 +84,7 @@ export const captions = defineTarget({
       for (const each of happenings) {
         if ("text" in each) {
           reader.read(
-            utterances.receive(
-              { type: "stt", event: { type: each.kind, text: each.text } as SttEvent },
-              nowMs,
-            ),
+            utterances.receive({ type: each.kind, text: each.text } as SttEvent, nowMs),
           );
         } else if ("ms" in each) {
           nowMs += each.ms;
@@ -96,17 +93,15 @@ export const captions = defineTarget({
             reader.read(utterances.due(nowMs));
           }
         } else if (each.kind === "end") {
-          reader.read(utterances.receive({ type: "stt", event: { type: "end_of_utterance" } }, nowMs));
+          reader.read(utterances.receive({ type: "end_of_utterance" }, nowMs));
         } else if (each.kind === "session_ended") {
-          reader.read(utterances.receive({ type: "session_ended" }, nowMs));
+          reader.read(utterances.flush());
         } else if (each.kind === "unvoiced") {
           const event = { type: "partial", text: "out of nothing" } as const;
-          reader.read(utterances.receive({ type: "stt", event, unvoiced: true }, nowMs));
+          reader.read(utterances.ignore(event));
         } else {
           voiced = each.kind === "voice";
-          reader.read(
-            utterances.receive({ type: "audio", voiced, endMs: nowMs, receivedAtMs: nowMs }, nowMs),
-          );
+          utterances.audio({ voiced, endMs: nowMs, receivedAtMs: nowMs }, nowMs);
         }
       }
       reader.read(utterances.flush());
