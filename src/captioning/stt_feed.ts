@@ -229,12 +229,11 @@ export class SttFeed {
       if (opened.languageId === this.#languageId || this.#isDiscarded) return this.#adopt(opened);
       this.#isDiscarded = true;
       await opened[Symbol.asyncDispose]();
-      return undefined;
     } catch (error) {
       signal.throwIfAborted();
       this.#trouble.notOpened(error);
-      return undefined;
     }
+    return undefined;
   }
 
   async #openSession(attempt: SharedAttempt, languageId: string): Promise<LiveSession> {
@@ -345,8 +344,8 @@ export class SttFeed {
   #openNext(): void {
     const change = this.#languageChange;
     const nowMs = this.#options.clock.now();
-    const isWaiting = nowMs < change.mayStartAtMs || this.#retry.waitMs(nowMs) > 0;
-    if (this.#isOpeningSecond || change.next || isWaiting) return;
+    if (this.#isOpeningSecond || change.next || nowMs < change.mayStartAtMs) return;
+    if (this.#retry.waitMs(nowMs) > 0) return;
     change.started(nowMs);
     this.#openSecond(this.#languageId, async (second) => {
       if (this.#hasRun) return await second[Symbol.asyncDispose]();
