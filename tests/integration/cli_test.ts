@@ -39,7 +39,7 @@ async function run(args: string[], env?: Record<string, string>, paths?: string[
   return { code, out: text(stdout), err: text(stderr) };
 }
 
-Deno.test("An empty environment is refused with every missing variable, an example each, and code 78", async () => {
+Deno.test("An empty environment fails with every missing variable, an example each, and code 78", async () => {
   const { code, err } = await run(["serve"]);
   assert.equal(code, 78);
   for (const name of ["LT_HPB_URL", "LT_INTERNAL_SECRET", "NEXTCLOUD_URL", "MODAL_WORKSPACE"]) {
@@ -47,7 +47,7 @@ Deno.test("An empty environment is refused with every missing variable, an examp
   }
 });
 
-Deno.test("Secrets are not shown, even when what stands beside them is wrong", async () => {
+Deno.test("Secrets are not shown, even when other variables are wrong", async () => {
   const { code, out, err } = await run(["serve"], {
     LT_INTERNAL_SECRET: "do-not-show-me",
     MODAL_SECRET: "nor-me",
@@ -58,7 +58,7 @@ Deno.test("Secrets are not shown, even when what stands beside them is wrong", a
   assert.doesNotMatch(out + err, /do-not-show-me|nor-me/);
 });
 
-Deno.test("A default language that is not recognised is refused with those there are", async () => {
+Deno.test("A default language that is not supported is refused with those that are", async () => {
   const { code, err } = await run(["serve"], {
     LT_HPB_URL: "http://127.0.0.1:1",
     LT_INTERNAL_SECRET: "secret",
@@ -71,7 +71,7 @@ Deno.test("A default language that is not recognised is refused with those there
   assert.match(err, /LT_DEFAULT_LANGUAGE is not a language speech is recognised in; known are en, fr\n/);
 });
 
-Deno.test("version, help and an unknown command do what they say", async () => {
+Deno.test("version, help and an unknown command have their output and code", async () => {
   const [version, help, flag, unknown] = await Promise.all([
     run(["version"]),
     run(["help"]),
@@ -86,7 +86,7 @@ Deno.test("version, help and an unknown command do what they say", async () => {
   assert.match(unknown.err, /"tiro help" lists them/);
 });
 
-Deno.test("Arguments that a command does not take are refused, and not ignored", async () => {
+Deno.test("Unexpected arguments are refused, not ignored", async () => {
   for (const args of [["serve", "--port=8090"], ["version", "now"]]) {
     const { code, err } = await run(args);
     assert.equal(code, 64);
@@ -94,13 +94,13 @@ Deno.test("Arguments that a command does not take are refused, and not ignored",
   }
 });
 
-Deno.test("healthcheck fails when nothing listens and says so without a stack", async () => {
+Deno.test("healthcheck fails without a stack when nothing listens", async () => {
   const { code, err } = await run(["healthcheck"], { PORT: "1" });
   assert.equal(code, 1);
   assert.match(err, /^Cannot reach tiro on port 1: nothing answers there; is it running\?\n$/);
 });
 
-Deno.test("As an ExApp behind HaRP the process serves its Unix socket alone, and healthcheck finds it there", async () => {
+Deno.test("As an ExApp behind HaRP the process listens on its Unix socket alone, where healthcheck reaches it", async () => {
   const folder = await Deno.makeTempDir();
   const environment = {
     LT_HPB_URL: "http://127.0.0.1:9",
@@ -130,7 +130,7 @@ Deno.test("As an ExApp behind HaRP the process serves its Unix socket alone, and
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("One Ctrl-C that comes twice, as under a task runner, drains; trust in any certificate is warned of", async () => {
+Deno.test("One Ctrl-C delivered twice, as by a task runner, drains; SKIP_CERT_VERIFY is logged as a warning", async () => {
   await using hpb = await FakeHpb.start();
   using ports = ClaimedPorts.claim();
   const port = String(ports.next());
@@ -154,7 +154,7 @@ Deno.test("One Ctrl-C that comes twice, as under a task runner, drains; trust in
   assert.equal(err.match(/SKIP_CERT_VERIFY is on/g)?.length, 1);
 });
 
-Deno.test("SIGTERM drains: the words heard become finals, the service says bye and exits 0 within 5 s", async () => {
+Deno.test("SIGTERM drains: recognised words become finals, the service sends bye and exits 0 within 5 s", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
   await using stt = FakeKyutaiServer.start();
   using ports = ClaimedPorts.claim();

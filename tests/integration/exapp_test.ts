@@ -81,7 +81,7 @@ async function enabledSays(appApi: FakeAppApi, at: ExAppAddress): Promise<unknow
   return (await appApi.call(at, "GET", "/enabled")).json;
 }
 
-Deno.test("The life of an ExApp: heartbeat, init to 100 %, enabled, captions, disabled", async () => {
+Deno.test("The lifecycle of an ExApp: heartbeat, init to 100 %, enabled, captions, disabled", async () => {
   await using world = await startExAppWorld();
   const { appApi, hpb, stt } = world;
   await using call = await hpb.startCall();
@@ -131,7 +131,7 @@ Deno.test("The life of an ExApp: heartbeat, init to 100 %, enabled, captions, di
   assert.deepEqual(appApi.faults, [], "every call to Nextcloud was signed as it should be");
 });
 
-Deno.test("Behind HaRP the same life goes over a Unix socket, and over nothing else", async () => {
+Deno.test("Behind HaRP the same lifecycle uses the Unix socket alone", async () => {
   await using world = await startExAppWorld();
   const { appApi } = world;
   const unixSocket = `${world.storage}/exapp.sock`;
@@ -161,7 +161,7 @@ Deno.test("Behind HaRP the same life goes over a Unix socket, and over nothing e
   assert.deepEqual(appApi.faults, []);
 });
 
-Deno.test("HaRP's address without its key is warned of: the tunnel would lead nowhere", async () => {
+Deno.test("HaRP's address without its key is logged as a warning", async () => {
   await using world = await startExAppWorld();
   await using service = await world.start({ HP_FRP_ADDRESS: "appapi-harp:8782" });
   assert.equal(service.address.unixSocket, undefined);
@@ -170,7 +170,7 @@ Deno.test("HaRP's address without its key is warned of: the tunnel would lead no
   ]);
 });
 
-Deno.test("Who does not know the secret changes nothing, and only hears the heartbeat", async () => {
+Deno.test("Without the secret only the heartbeat is served", async () => {
   await using world = await startExAppWorld();
   await using service = await world.start();
   const at = addressOf(service);
@@ -185,7 +185,7 @@ Deno.test("Who does not know the secret changes nothing, and only hears the hear
   assert.deepEqual(world.appApi.reports, []);
 });
 
-Deno.test("A Nextcloud that wants to be asked less often is left in peace, and told 100 % after that", async () => {
+Deno.test("A Nextcloud that limits requests gets none until its wait is over, then 100 %", async () => {
   await using world = await startExAppWorld();
   const { appApi } = world;
   await Deno.writeTextFile(`${world.storage}/state.json`, '{"enabled":false}');
@@ -201,7 +201,7 @@ Deno.test("A Nextcloud that wants to be asked less often is left in peace, and t
   assert.equal(appApi.calls.length, 2, "nothing was sent in between");
 });
 
-Deno.test("An AppAPI that knows no progress is told nothing more, and may enable the app", async () => {
+Deno.test("An AppAPI without progress reports gets no more of them, and may enable the app", async () => {
   for (const status of [404, 501] as const) {
     await using world = await startExAppWorld();
     const { appApi } = world;
@@ -215,7 +215,7 @@ Deno.test("An AppAPI that knows no progress is told nothing more, and may enable
   }
 });
 
-Deno.test("A recogniser that refuses us is told to the administrator, and 100 % is not", async () => {
+Deno.test("A refusal of the recogniser is reported to the administrator instead of 100 %", async () => {
   await using world = await startExAppWorld();
   const { appApi } = world;
   const refusing = FakeKyutaiServer.start({ requireHeaders: { key: "wk-right", secret: "ws-right" } });
@@ -233,7 +233,7 @@ Deno.test("A recogniser that refuses us is told to the administrator, and 100 % 
   assert.ok(appApi.reports.every(({ progress }) => progress < 100));
 });
 
-Deno.test("A service that lost its memory learns from Nextcloud that it is enabled", async () => {
+Deno.test("A service without a stored state gets the enabled state from Nextcloud", async () => {
   await using world = await startExAppWorld();
   world.appApi.isEnabled = true;
   await Deno.writeTextFile(`${world.storage}/state.json`, '{"enab');

@@ -12,7 +12,7 @@ const LANGUAGES = {
   he: { name: "עברית", metadata: { separator: " ", rtl: true } },
 };
 
-Deno.test("Capabilities tell version, features and languages", async () => {
+Deno.test("Capabilities have version, features and languages", async () => {
   await using api = await startApi();
   const { status, json } = await api.request("GET", "/capabilities");
   assert.equal(status, 200);
@@ -25,7 +25,7 @@ Deno.test("Capabilities tell version, features and languages", async () => {
   });
 });
 
-Deno.test("Capabilities tell of translation while it works and its languages are known", async () => {
+Deno.test("Capabilities include translation while it works and its languages are known", async () => {
   const translations = new ListedTranslations();
   await using api = await startApi({ translations });
   const capabilities = async () => {
@@ -52,7 +52,7 @@ Deno.test("Capabilities tell of translation while it works and its languages are
   assert.deepEqual([off.features, "live_translation" in off], [["live_transcription"], false]);
 });
 
-Deno.test("Where the service is no ExApp, AppAPI's routes answer and change nothing", async () => {
+Deno.test("Where the service is no ExApp, AppAPI's routes respond and change nothing", async () => {
   await using api = await startApi();
   const ask = async (method: string, path: string) => {
     const { status, json } = await api.request(method, path);
@@ -65,7 +65,7 @@ Deno.test("Where the service is no ExApp, AppAPI's routes answer and change noth
   assert.equal((await api.request("POST", TRANSCRIBE, LISTENER)).status, 200);
 });
 
-Deno.test("An ExApp is set up, enabled and disabled; while it is disabled it takes no call", async () => {
+Deno.test("An ExApp is initialised, enabled and disabled; while disabled it accepts no call", async () => {
   const exApp = new RecordingExApp();
   exApp.isEnabled = false;
   await using api = await startApi({ exApp });
@@ -98,7 +98,7 @@ Deno.test("An ExApp is set up, enabled and disabled; while it is disabled it tak
   assert.equal((await api.request("POST", TRANSCRIBE, LISTENER)).status, 200);
 });
 
-Deno.test("That the app's state cannot be kept is told in the answer, and is an error", async () => {
+Deno.test("A state that cannot be stored is reported in the response and logged as an error", async () => {
   const exApp = new RecordingExApp();
   exApp.failure = new UpstreamError("Cannot write: 5ecret", { code: "state", retryable: false });
   await using api = await startApi({ exApp });
@@ -164,7 +164,7 @@ Deno.test("A Unix socket is listened on, open to owner and group, and removed at
   await assert.rejects(Deno.lstat(on.path), Deno.errors.NotFound);
 });
 
-Deno.test("A socket left behind is taken over; one that is used, or no socket, is left alone", async () => {
+Deno.test("A stale socket is replaced; a used one, or a file that is no socket, is not", async () => {
   await using on = await socketFolder();
   const left = await new Deno.Command(Deno.execPath(), {
     args: ["eval", `Deno.listen({ transport: "unix", path: ${JSON.stringify(on.path)} }); Deno.exit(0);`],
@@ -191,7 +191,7 @@ Deno.test("A socket left behind is taken over; one that is used, or no socket, i
   );
 });
 
-Deno.test("A process that ends leaves the socket of the one that took its place", async () => {
+Deno.test("A process that ends does not remove the socket of its successor", async () => {
   await using on = await socketFolder();
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<Response>();

@@ -69,7 +69,7 @@ for (const credentials of [EXAPP, { token: TOKEN }, { ...EXAPP, token: TOKEN }])
   });
 }
 
-Deno.test("AppAPI's headers let in, whoever the user is", async () => {
+Deno.test("AppAPI's headers are accepted for any user", async () => {
   await using api = await startApi({ credentials: EXAPP });
   for (const userId of ["", "admin", "jürgen", "a b@c.example"]) {
     assert.equal((await api.request("GET", "/capabilities", undefined, appApi(userId))).status, 200, userId);
@@ -79,7 +79,7 @@ Deno.test("AppAPI's headers let in, whoever the user is", async () => {
   assert.equal(api.rooms.asked.length, 1);
 });
 
-Deno.test("Any header of AppAPI's that is wrong or missing keeps out, and all answers are the same", async () => {
+Deno.test("With any AppAPI header wrong or missing the response is the same 401", async () => {
   await using api = await startApi({ credentials: EXAPP });
   const signed = (words: string) => ({ "AUTHORIZATION-APP-API": base64(words) });
   const wrong: Record<string, string | undefined>[] = [
@@ -115,7 +115,7 @@ Deno.test("Any header of AppAPI's that is wrong or missing keeps out, and all an
   assert.equal((await api.request("GET", "/enabled", undefined, bearer)).status, 401);
 });
 
-Deno.test("A bearer token lets in, and is asked for by name", async () => {
+Deno.test("A bearer token is accepted, and a 401 names the scheme", async () => {
   await using api = await startApi({ credentials: { token: TOKEN } });
   const ask = (authorization: string) => api.request("GET", "/metrics", undefined, { authorization });
   for (const shown of [`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `BEARER  ${TOKEN}`]) {
@@ -142,14 +142,14 @@ Deno.test("A bearer token lets in, and is asked for by name", async () => {
   assert.equal((await api.request("GET", "/metrics", undefined, appApi())).status, 401);
 });
 
-Deno.test("With both configured either is enough", async () => {
+Deno.test("With both configured either is sufficient", async () => {
   await using api = await startApi({ credentials: { ...EXAPP, token: TOKEN } });
   assert.equal((await api.request("GET", "/enabled", undefined, appApi())).status, 200);
   const bearer = { authorization: `Bearer ${TOKEN}` };
   assert.equal((await api.request("GET", "/metrics", undefined, bearer)).status, 200);
 });
 
-Deno.test("Wrong credentials leave no line in the log, and their body is not looked at", async () => {
+Deno.test("Wrong credentials are not logged, and their body is not read", async () => {
   await using api = await startApi({ credentials: { ...EXAPP, token: TOKEN } });
   const before = api.lines.length;
   const headers = { ...appApi("admin", { "EX-APP-ID": "x" }), authorization: `Bearer x${TOKEN}` };
@@ -165,7 +165,7 @@ Deno.test("Wrong credentials leave no line in the log, and their body is not loo
   }
 });
 
-Deno.test("Many wrong guesses are held, the right token beside them never is, from the same address", async () => {
+Deno.test("Many wrong credentials are delayed, the right token from the same address is not", async () => {
   await using api = await startApi({ credentials: { token: TOKEN } });
   const ask = (token: string) =>
     api.request("GET", "/enabled", undefined, { authorization: `Bearer ${token}` }).then(({ status }) =>
@@ -188,7 +188,7 @@ Deno.test("Many wrong guesses are held, the right token beside them never is, fr
   assert.deepEqual(new Set(await Promise.all(guesses)), new Set([401]));
 });
 
-Deno.test("Guesses that are held give way to callers, and end with the server", async () => {
+Deno.test("Delayed connections are closed for new ones, and with the server", async () => {
   const api = await startApi({ credentials: { token: TOKEN }, bounds: { most: 4 } });
   const guess = () =>
     api.request("GET", "/enabled", undefined, { authorization: "Bearer guess" }).then(

@@ -1,4 +1,4 @@
-/** Callers who break HTTP, or keep the API waiting: each costs their own connection. */
+/** Clients that send invalid HTTP, or stall: only their own connection is closed. */
 import assert from "@std/assert";
 import { Scope } from "../../src/flow/mod.ts";
 import { serveHttp } from "../../src/http/mod.ts";
@@ -23,7 +23,7 @@ async function closed(api: Api, reason: string): Promise<number> {
 
 const HEAD = "Connection: close\r\n\r\n";
 
-Deno.test("What is no HTTP, or names no host there can be, is 400; nothing of it is logged or repeated", async () => {
+Deno.test("Invalid HTTP or an invalid host is 400; nothing of it is logged or repeated", async () => {
   await using api = await startApi();
   const requests = [
     `GET /healthz HTTP/1.1\r\nHost: ${SECRET} [\r\n${HEAD}`,
@@ -56,7 +56,7 @@ Deno.test("What is no HTTP, or names no host there can be, is 400; nothing of it
   assert.equal((await api.request("GET", "/healthz")).status, 200);
 });
 
-Deno.test("Hosts in all their forms, and a target with its host in it, are answered", async () => {
+Deno.test("All forms of Host, and a target in absolute form, are accepted", async () => {
   await using api = await startApi();
   for (const host of ["tiro", "app_1:8080", "cloud.example.org", "127.0.0.1:80", "[::1]:8080", "LOCALHOST"]) {
     assert.match(await raw(api, `GET /healthz HTTP/1.1\r\nHost: ${host}\r\n${HEAD}`), /^HTTP\/1\.1 200 /);
@@ -66,7 +66,7 @@ Deno.test("Hosts in all their forms, and a target with its host in it, are answe
   assert.match(await raw(api, `GET //a/healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`), /^HTTP\/1\.1 404 /);
 });
 
-Deno.test("Methods that no Request of the web has are 405 as any other that a route does not take", async () => {
+Deno.test("Methods that a web Request refuses are 405, like other unsupported ones", async () => {
   await using api = await startApi();
   for (const method of ["TRACE", "PROPFIND"]) {
     const answer = await raw(api, `${method} /healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`);
@@ -81,7 +81,7 @@ Deno.test("A head that is too large is 431", async () => {
   assert.match(answer, /^HTTP\/1\.1 431 /);
 });
 
-/** An honest request comes within it on a busy machine too. */
+/** Enough for a valid request on a busy machine. */
 const HEAD_MS = 1_000;
 
 const HOLDERS: { what: string; reason: string; bounds: ApiOptions["bounds"]; sends: string[] }[] = [
@@ -91,11 +91,11 @@ const HOLDERS: { what: string; reason: string; bounds: ApiOptions["bounds"]; sen
     bounds: { headMs: HEAD_MS },
     sends: ["GET /healthz HTTP/1.1\r\nHost: a\r\n"],
   },
-  { what: "says nothing", reason: "head_late", bounds: { headMs: HEAD_MS }, sends: [] },
+  { what: "sends nothing", reason: "head_late", bounds: { headMs: HEAD_MS }, sends: [] },
 ];
 
 for (const { what, reason, bounds, sends } of HOLDERS) {
-  Deno.test(`The connection of a caller who ${what} is closed`, async () => {
+  Deno.test(`The connection of a client that ${what} is closed`, async () => {
     await using api = await startApi({ bounds });
     using caller = await RawHttp.open(api.port);
     for (const text of sends) await caller.send(text);
@@ -105,8 +105,8 @@ for (const { what, reason, bounds, sends } of HOLDERS) {
   });
 }
 
-Deno.test("An answer that is not read ends its connection", async () => {
-  // More than the kernel takes off us, which is some megabytes.
+Deno.test("A response that is not read ends its connection", async () => {
+  // More than the kernel buffers, which is some megabytes.
   const app = { fetch: () => Promise.resolve(new Response(new Uint8Array(50_000_000))) };
   await using scope = new Scope("test");
   const meter = new FakeMeter();
@@ -127,7 +127,7 @@ Deno.test("An answer that is not read ends its connection", async () => {
   );
 });
 
-Deno.test("An app that breaks its word and rejects costs that request, and is counted", async () => {
+Deno.test("An app that rejects ends that request alone, and is counted", async () => {
   await using scope = new Scope("test");
   const meter = new FakeMeter();
   const { address: { port } } = await serveHttp({
@@ -140,7 +140,7 @@ Deno.test("An app that breaks its word and rejects costs that request, and is co
   assert.equal(meter.counted("tiro_internal_errors_total", "http"), 1);
 });
 
-Deno.test("A connection is for one request: those sent after it are not answered", async () => {
+Deno.test("A connection is for one request: later ones get no response", async () => {
   await using api = await startApi();
   const answers = await raw(api, "POST /init HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50));
   assert.equal(answers.match(/HTTP\/1\.1 200 /g)?.length, 1);
@@ -148,7 +148,7 @@ Deno.test("A connection is for one request: those sent after it are not answered
   assert.match(await api.meter.render(), /tiro_http_requests_total\{status="200"\} 1\n/);
 });
 
-Deno.test("An expectation that nobody knows is no other request: one answer, and the connection is closed", async () => {
+Deno.test("An unknown expectation gets one response, and the connection is closed", async () => {
   await using api = await startApi();
   const answers = await raw(api, "GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: nothing\r\n\r\n".repeat(2));
   assert.deepEqual(answers.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 200"]);
@@ -156,7 +156,7 @@ Deno.test("An expectation that nobody knows is no other request: one answer, and
   assert.equal(await closed(api, "head_late"), 0);
 });
 
-Deno.test("Past the most connections the oldest that waits goes, never one that is being answered", async () => {
+Deno.test("Past the bound the oldest connection that waits is closed, never one whose request is processed", async () => {
   const exApp = new RecordingExApp();
   const gate = Promise.withResolvers<void>();
   exApp.gate = gate.promise;
@@ -177,7 +177,7 @@ Deno.test("Past the most connections the oldest that waits goes, never one that 
   assert.equal(await closed(api, "too_many"), 1);
 });
 
-Deno.test("Where all connections are being answered, one more is closed and no other", async () => {
+Deno.test("Where the requests of all connections are processed, a further connection is closed", async () => {
   const exApp = new RecordingExApp();
   const gate = Promise.withResolvers<void>();
   exApp.gate = gate.promise;
@@ -191,7 +191,7 @@ Deno.test("Where all connections are being answered, one more is closed and no o
   assert.match(await working.readAll(), /^HTTP\/1\.1 200 /);
 });
 
-Deno.test("After an answer to a body nobody read, what comes of it is thrown away and the caller hangs up", async () => {
+Deno.test("After a response to an unread body the rest of it is discarded", async () => {
   await using api = await startApi({ credentials: { token: "0f1e2d3c4b5a69788796a5b4c3d2e1f0" } });
   const answer = await raw(
     api,

@@ -1,4 +1,4 @@
-/** The REST API under callers who hold connections, and when the process is out of descriptors: the service as a process. */
+/** The REST API with clients that hold connections, and without free descriptors: the service as a process. */
 import assert from "@std/assert";
 import { LIMITS } from "../../src/domain/mod.ts";
 import { RawHttp } from "../fakes/raw_http.ts";
@@ -25,7 +25,7 @@ async function isHealthy({ baseUrl }: ServiceProcess): Promise<boolean> {
   return answer.ok;
 }
 
-Deno.test("HTTP goes on when the process was out of descriptors for a while, and the log says so once", async () => {
+Deno.test("HTTP continues after the process was out of descriptors, which is logged once", async () => {
   await using service = await ServiceProcess.start({ environment: ENVIRONMENT, descriptorsMax: 1_000 });
   assert.ok(await isHealthy(service));
   await service.limitDescriptors(10);
@@ -39,7 +39,7 @@ Deno.test("HTTP goes on when the process was out of descriptors for a while, and
   assert.equal(await service.stop(), 0);
 });
 
-Deno.test("2,000 half requests keep no honest caller waiting, and are few at any time", async () => {
+Deno.test("2,000 incomplete requests delay no valid client, and are few at any time", async () => {
   await using service = await ServiceProcess.start({ environment: ENVIRONMENT, descriptorsMax: 4_000 });
   const before = service.fdCount();
   const halves = await RawHttp.openHalves(portOf(service), 2_000);

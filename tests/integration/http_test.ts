@@ -18,7 +18,7 @@ import { ListedTranslations, LISTENER, RecordingExApp, startApi, TRANSCRIBE } fr
 
 const SET_TARGET = "/api/v1/translation/set-target-language";
 
-Deno.test("Transcribe passes on what Talk sends, with its defaults", async () => {
+Deno.test("Transcribe passes on Talk's request, with its defaults", async () => {
   await using api = await startApi();
   const { status, json, headers } = await api.request("POST", TRANSCRIBE, LISTENER);
   assert.equal(status, 200);
@@ -33,7 +33,7 @@ Deno.test("Transcribe passes on what Talk sends, with its defaults", async () =>
   }]]);
 });
 
-Deno.test("Transcribe takes either spelling of the language, TURN servers in every shape, and unknown fields", async () => {
+Deno.test("Transcribe accepts either spelling of the language, TURN servers in every shape, and unknown fields", async () => {
   await using api = await startApi();
   const { status } = await api.request("POST", TRANSCRIBE, {
     ...LISTENER,
@@ -57,7 +57,7 @@ Deno.test("Transcribe takes either spelling of the language, TURN servers in eve
   assert.equal(requests[2].enable, true);
 });
 
-Deno.test("Who names no language gets the server's default", async () => {
+Deno.test("Without a language the server's default is used", async () => {
   await using api = await startApi();
   api.rooms.defaultLanguageId = "he";
   for (const named of [{}, { langId: "" }, { langId: null }, { languageId: "" }]) {
@@ -70,7 +70,7 @@ Deno.test("Who names no language gets the server's default", async () => {
   assert.deepEqual(languages, Array(8).fill("he"));
 });
 
-Deno.test("Captions that start without their translation say so, and why", async () => {
+Deno.test("The response says why captions start without their translation", async () => {
   await using api = await startApi();
   api.rooms.untranslated = "not a language the provider translates to; known are ar, de";
   const { status, json } = await api.request("POST", TRANSCRIBE, {
@@ -83,7 +83,7 @@ Deno.test("Captions that start without their translation say so, and why", async
   }]);
 });
 
-Deno.test("A listener can always be taken off, whatever the language", async () => {
+Deno.test("Captions can always be turned off, whatever the language", async () => {
   await using api = await startApi();
   const { status, json } = await api.request("POST", TRANSCRIBE, {
     ...LISTENER,
@@ -95,7 +95,7 @@ Deno.test("A listener can always be taken off, whatever the language", async () 
   assert.equal((api.rooms.asked[0][1] as TranscribeRequest).enable, false);
 });
 
-Deno.test("A translation target is passed on, left as it is, or taken off", async () => {
+Deno.test("A translation target is set, unchanged, or cleared", async () => {
   await using api = await startApi();
   const targets = [undefined, "de", null, ""];
   for (const translationTargetLangId of targets) {
@@ -112,7 +112,7 @@ Deno.test("A translation target is passed on, left as it is, or taken off", asyn
   assert.equal("translationTargetId" in requests[0], false);
 });
 
-Deno.test("Set-target-language takes a language or none, in either spelling", async () => {
+Deno.test("Set-target-language accepts a language or none, in either spelling", async () => {
   await using api = await startApi();
   const languages = [
     { langId: "de" },
@@ -132,7 +132,7 @@ Deno.test("Set-target-language takes a language or none, in either spelling", as
   );
 });
 
-Deno.test("What keeps a translation from being set has its own status", async () => {
+Deno.test("Each reason why a translation cannot be set has its own status", async () => {
   await using api = await startApi();
   const ask = async () => {
     const { status, json, headers } = await api.request("POST", SET_TARGET, { ...LISTENER, langId: "de" });
@@ -155,7 +155,7 @@ Deno.test("What keeps a translation from being set has its own status", async ()
   assert.deepEqual(api.lines.filter((line) => line.includes('"level":"error"')), []);
 });
 
-Deno.test("The languages of translation are told once they are known; without a provider the answer is 550", async () => {
+Deno.test("Translation languages are listed once they are known; without a provider the status is 550", async () => {
   const path = "/api/v1/translation/languages";
   const translations = new ListedTranslations();
   await using api = await startApi({ translations });
@@ -179,7 +179,7 @@ Deno.test("The languages of translation are told once they are known; without a 
   assert.deepEqual([status, json], [550, { error: "Cannot translate captions: no provider" }]);
 });
 
-Deno.test("Stopping a room answers with the room", async () => {
+Deno.test("The response to stopping a room names the room", async () => {
   await using api = await startApi();
   const { status, json } = await api.request("DELETE", `${TRANSCRIBE}/room1`);
   assert.equal(status, 200);
@@ -187,7 +187,7 @@ Deno.test("Stopping a room answers with the room", async () => {
   assert.deepEqual(api.rooms.asked, [["leave", "room1"]]);
 });
 
-Deno.test("Leaving a room that is not there is no error", async () => {
+Deno.test("Leaving an unknown room is no error", async () => {
   await using api = await startApi();
   const { status, json } = await api.request("POST", "/api/v1/call/leave", { roomToken: "elsewhere" });
   assert.equal(status, 200);
@@ -195,7 +195,7 @@ Deno.test("Leaving a room that is not there is no error", async () => {
   assert.deepEqual(api.rooms.asked, [["leave", "elsewhere"]]);
 });
 
-Deno.test("Set-language takes an empty language for English and answers 404 for an unknown room", async () => {
+Deno.test("Set-language treats an empty language as English; an unknown room is 404", async () => {
   await using api = await startApi();
   const path = "/api/v1/call/set-language";
   assert.equal((await api.request("POST", path, { roomToken: "room1", langId: "he" })).status, 200);
@@ -211,7 +211,7 @@ Deno.test("Set-language takes an empty language for English and answers 404 for 
   assert.deepEqual(json, { error: "Cannot set the language: no such room" });
 });
 
-Deno.test("Languages come with their separator and direction", async () => {
+Deno.test("Languages have their separator and direction", async () => {
   await using api = await startApi();
   const { status, json } = await api.request("GET", "/api/v1/languages");
   assert.equal(status, 200);
@@ -221,7 +221,7 @@ Deno.test("Languages come with their separator and direction", async () => {
   });
 });
 
-Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
+Deno.test("Health distinguishes healthy, degraded and unhealthy", async () => {
   await using api = await startApi();
   const healthy = await api.request("GET", "/healthz");
   const { memory_mb, timestamp, ...rest } = healthy.json as Record<string, number | string>;
@@ -246,7 +246,7 @@ Deno.test("Health tells healthy, degraded and unhealthy apart", async () => {
   assert.deepEqual([unhealthy.status, (unhealthy.json as { status: string }).status], [503, "unhealthy"]);
 });
 
-Deno.test("Health tells of a translator that refuses, or does not answer", async () => {
+Deno.test("Health reports a translator that refuses, or does not respond", async () => {
   const translations = new ListedTranslations();
   await using api = await startApi({ translations });
   const asked = async () => {
@@ -262,7 +262,7 @@ Deno.test("Health tells of a translator that refuses, or does not answer", async
   assert.deepEqual(await asked(), ["degraded", "signaling, translator_unreachable"]);
 });
 
-Deno.test("Metrics are Prometheus text and count the answers by status", async () => {
+Deno.test("Metrics are Prometheus text and count responses by status", async () => {
   await using api = await startApi();
   await api.request("GET", "/healthz");
   await api.request("GET", "/nowhere");
@@ -278,7 +278,7 @@ Deno.test("Metrics are Prometheus text and count the answers by status", async (
   assert.ok(String(json).includes("# TYPE transcription_latency_ms histogram"));
 });
 
-Deno.test("A wrong field is named with what was expected, never with what was sent", async () => {
+Deno.test("An invalid field is named with what was expected, never with its value", async () => {
   await using api = await startApi();
   const { roomToken, ncSessionId } = LISTENER;
   const long = "x".repeat(513);
@@ -326,7 +326,7 @@ Deno.test("A wrong field is named with what was expected, never with what was se
   assert.ok(!api.lines.join("").includes("5ecret"));
 });
 
-Deno.test("The other routes check their fields too", async () => {
+Deno.test("The other routes validate their fields too", async () => {
   await using api = await startApi();
   const cases: [method: string, path: string, body: unknown, error: string][] = [
     ["POST", "/api/v1/call/leave", {}, "roomToken: expected string, received nothing"],
@@ -354,7 +354,7 @@ Deno.test("The other routes check their fields too", async () => {
   assert.deepEqual(api.rooms.asked, []);
 });
 
-Deno.test("A language that is refused is named by the field it was sent in", async () => {
+Deno.test("The error for a refused language names the field of the request", async () => {
   await using api = await startApi({ translations: new ListedTranslations() });
   const SET_LANGUAGE = "/api/v1/call/set-language";
   const room = { roomToken: "room1" };
@@ -415,14 +415,14 @@ Deno.test("Unknown routes are 404, known ones with another method 405 with what 
   assert.equal((await api.request("HEAD", "/healthz")).status, 200);
 });
 
-Deno.test("A slash at the end of a path is tolerated", async () => {
+Deno.test("A slash at the end of a path is accepted", async () => {
   await using api = await startApi();
   assert.equal((await api.request("POST", `${TRANSCRIBE}/`, LISTENER)).status, 200);
   assert.equal((await api.request("DELETE", `${TRANSCRIBE}/room1/`)).status, 200);
   assert.equal((await api.request("GET", "/healthz/")).status, 200);
 });
 
-Deno.test("A missing Content-Type is taken for JSON, another one refused", async () => {
+Deno.test("A missing Content-Type means JSON, another one is refused", async () => {
   await using api = await startApi();
   const bytes = new TextEncoder().encode(JSON.stringify(LISTENER));
   assert.equal((await api.request("POST", TRANSCRIBE, bytes, {})).status, 200);
@@ -482,7 +482,7 @@ async function drain(socket: Deno.Conn): Promise<void> {
   }
 }
 
-Deno.test("A caller that hangs up in the middle of a body starts nothing and disturbs nobody", async () => {
+Deno.test("A client that disconnects within a body starts nothing and affects no other", async () => {
   await using api = await startApi();
   for (let caller = 0; caller < 5; caller++) {
     const socket = await Deno.connect({ hostname: "127.0.0.1", port: api.port });
@@ -498,7 +498,7 @@ Deno.test("A caller that hangs up in the middle of a body starts nothing and dis
   assert.equal(api.lines.filter((line) => line.includes('"level":"error"')).length, 0);
 });
 
-Deno.test("A closing server cuts a caller off that never finishes its body", async () => {
+Deno.test("A closing server closes the connection of an unfinished body", async () => {
   using ports = ClaimedPorts.claim(); // nobody else listens there afterwards
   const api = await startApi({ port: ports.next() });
   using socket = await Deno.connect({ hostname: "127.0.0.1", port: api.port });
@@ -513,7 +513,7 @@ Deno.test("A closing server cuts a caller off that never finishes its body", asy
   assert.deepEqual(api.rooms.asked, []);
 });
 
-Deno.test("Errors of the rooms become their status; an unexpected one says nothing of itself", async () => {
+Deno.test("Errors have their status; an unexpected one discloses nothing", async () => {
   await using api = await startApi();
   api.rooms.failure = new UnavailableError("Cannot join: HPB out of reach", "signaling_unreachable");
   const unavailable = await api.request("POST", TRANSCRIBE, LISTENER);
@@ -532,7 +532,7 @@ Deno.test("Errors of the rooms become their status; an unexpected one says nothi
   assert.match(await api.meter.render(), /tiro_internal_errors_total\{where="http"\} 1\n/);
 });
 
-Deno.test("While shutting down nothing new is taken, and what is there can still be stopped", async () => {
+Deno.test("While shutting down no captions start, and present ones can be stopped", async () => {
   await using api = await startApi();
   api.accepting = false;
   const refused = { error: "Cannot take a call: shutting down" };
@@ -546,7 +546,7 @@ Deno.test("While shutting down nothing new is taken, and what is there can still
   assert.equal((await api.request("DELETE", `${TRANSCRIBE}/room1`)).status, 200);
 });
 
-Deno.test("Many requests at once each get their own answer", async () => {
+Deno.test("Many concurrent requests each get their own response", async () => {
   await using api = await startApi();
   const answers = await Promise.all(
     Array.from(
@@ -568,7 +568,7 @@ Deno.test("Many requests at once each get their own answer", async () => {
   assert.deepEqual(rooms.toSorted(), expected.toSorted());
 });
 
-Deno.test("An address that cannot be listened on is told with what to change", async () => {
+Deno.test("The error for an address that cannot be used says what to change", async () => {
   await using api = await startApi();
   const log = createLog({ level: "error", write: () => {} });
   const app = { fetch: () => Promise.resolve(new Response()) };
@@ -586,7 +586,7 @@ Deno.test("An address that cannot be listened on is told with what to change", a
   await assert.rejects(listen("203.0.113.7", 0), /^ListenError: Cannot listen on 203\.0\.113\.7:0: .*HOST/);
 });
 
-Deno.test("A closed server answers nobody and keeps nothing open", async () => {
+Deno.test("A closed server responds to no client and has no open connection", async () => {
   using ports = ClaimedPorts.claim(); // nobody else listens there afterwards
   const api = await startApi({ port: ports.next() });
   using idle = await RawHttp.open(api.port);
@@ -596,7 +596,7 @@ Deno.test("A closed server answers nobody and keeps nothing open", async () => {
   await assert.rejects(Deno.connect({ hostname: "127.0.0.1", port: api.port }));
 });
 
-Deno.test("A closing server lets the answers under way out", async () => {
+Deno.test("A closing server waits for pending responses", async () => {
   const exApp = new RecordingExApp();
   const api = await startApi({ exApp });
   const gate = Promise.withResolvers<void>();
