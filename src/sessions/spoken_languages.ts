@@ -72,8 +72,7 @@ export class SpokenLanguages {
       );
     }
     throw new InvalidRequestError(
-      `not a language speech is recognised in here; known are ${known}: ` +
-        "a moderator can choose one of them in the settings of the conversation",
+      `not a language speech is recognised in here; known are ${known}: choose one of them`,
       "languageId",
     );
   }

@@ -295,8 +295,7 @@ Deno.test("A language stored by another recogniser is refused with those there a
   withRooms(({ ask, rooms, signaling, log, meter }) => {
     const refusal = {
       field: "languageId",
-      message: "not a language speech is recognised in here; known are en, fr, de, pt-br: a moderator can " +
-        "choose one of them in the settings of the conversation",
+      message: "not a language speech is recognised in here; known are en, fr, de, pt-br: choose one of them",
     };
     assert.throws(() => ask("room", "nc-1", { languageId: "nl" }), refusal);
     assert.equal(signaling.length, 0);
