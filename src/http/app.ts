@@ -115,7 +115,7 @@ function authorization(
       const principal = authenticate(req.raw.headers);
       if (!principal) throw new HttpError(refusal);
       if (route?.right && !principal.rights.has(route.right)) {
-        throw new HttpError({ status: 403, message: "not allowed for this caller" });
+        throw new HttpError({ status: 403, message: "not allowed for this client" });
       }
     }
     await next();

@@ -2,7 +2,7 @@
 import { LIMITS } from "../domain/mod.ts";
 import { HttpError } from "./errors.ts";
 
-/** Clients give up much earlier: Nextcloud after 3 s. */
+/** Clients give up much earlier, after some 3 s. */
 const BODY_TIMEOUT_MS = 10_000;
 
 const JSON_TYPE = /^application\/([\w.+-]+\+)?json\s*(;|$)/i;
