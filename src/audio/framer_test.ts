@@ -43,7 +43,7 @@ Deno.test("A chunk is voiced when any part of it is", () => {
   assert.deepEqual(chunks.map((c) => c.voiced), [false, true, false]);
 });
 
-Deno.test("The end of a voice lets go of the remainder at once and is told once", () => {
+Deno.test("The end of a voice returns the remainder at once and is marked once", () => {
   const framer = new Framer({ sampleRateHz: RATE, chunkMs: 100 });
   framer.receive(audio(0, 60));
   const [rest] = framer.receive(audio(60, 20, { endOfVoice: true }));
@@ -71,7 +71,7 @@ Deno.test("A jump of the media time lets go of what is held; rounding does not",
   assert.deepEqual(framer.flush(), []);
 });
 
-Deno.test("Whatever comes in, each sample comes out once, in its place, in chunks that are nobody else's", () => {
+Deno.test("Whatever comes in, each sample comes out once, in its place, in chunks of their own", () => {
   for (let seed = 1; seed <= 20; seed++) {
     const random = seededRandom(seed);
     const framer = new Framer({ sampleRateHz: RATE, chunkMs: 80 + Math.floor(random() * 121) });

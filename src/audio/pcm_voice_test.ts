@@ -121,7 +121,7 @@ Deno.test("Messages of any length say the same, down to one sample", () => {
   }
 });
 
-Deno.test("Half a sample is refused by its field, and what comes after is heard", () => {
+Deno.test("Half a sample is refused by its field, and what comes after is received", () => {
   const world = setup({ ...NATIVE, channels: 2 });
   const isRefused = (error: unknown) => error instanceof InvalidRequestError && error.field === "bytes";
   for (const length of [1, 2, 3, 5]) {

@@ -30,7 +30,7 @@ interface Held {
   sinceMs: number;
 }
 
-/** What a publisher sends unless told otherwise; assumed for a packet that cannot be parsed. */
+/** What a publisher sends by default; assumed for a packet that cannot be parsed. */
 const USUAL_MS = 20;
 const USUAL_TICKS = USUAL_MS * TICKS_PER_MS;
 const TARGET_PACKETS = LIMITS.playoutTargetPackets;

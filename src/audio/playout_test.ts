@@ -7,7 +7,7 @@ import { seededRandom } from "./testing_test.ts";
 const TOC = { 2.5: 28 << 3, 5: 29 << 3, 10: 30 << 3, 20: 31 << 3, 40: 2 << 3, 60: 3 << 3 } as const;
 type PacketMs = keyof typeof TOC;
 
-/** The packet number `index` of an even stream of 20 ms, unless told otherwise. */
+/** The packet number `index` of an even stream of 20 ms by default. */
 function packet(index: number, changes: Partial<RtpPacket> & { packetMs?: PacketMs } = {}): RtpPacket {
   const { packetMs = 20, ...rest } = changes;
   return {
@@ -129,7 +129,7 @@ Deno.test("Packets the inbox dropped are not counted lost again", () => {
   assert.equal(ledger.lost, 0);
   receive(packet(8, { arrivedMs: 2_100 }));
   core.due(3_000);
-  assert.equal(ledger.lost, 1, "two of three were told of before");
+  assert.equal(ledger.lost, 1, "two of three were reported before");
 });
 
 Deno.test("A hole past the maximum is one silence of its whole length", () => {
@@ -175,7 +175,7 @@ Deno.test("Sequence numbers and timestamps wrap without a seam", () => {
   assert.equal(ledger.late + ledger.lost, 0);
 });
 
-Deno.test("Packets are as long as their first byte says", () => {
+Deno.test("A packet's first byte gives its duration", () => {
   const { receive } = playout();
   const frames = receive(
     packet(0, { packetMs: 60, timestamp: 0 }),
@@ -271,7 +271,7 @@ Deno.test("A publisher that starts over with the same SSRC is played on", () => 
   }
 });
 
-Deno.test("A restart that looks like old packets is believed at the third in sequence", () => {
+Deno.test("A restart that looks like old packets is accepted at the third in sequence", () => {
   const { receive, ledger } = playout();
   for (let i = 0; i < 200; i++) receive(packet(i));
   const again = Array.from({ length: 60 }, (_, i) => packet(i, { arrivedMs: 6_000 + 20 * i }));
@@ -303,7 +303,7 @@ Deno.test("A jump of the sequence number costs two packets at the most, whatever
       const frames = receive(...Array.from({ length: 60 }, (_, i) => jumped(200 + i)));
       const played = frames.flatMap((f) => f.kind === "coded" ? [indexOf(f.payload)] : []);
       const what = `${by}, timestamps ${timestamps}`;
-      assert.ok(played[0] <= 202, `${what}: heard from ${played[0] - 200} on`);
+      assert.ok(played[0] <= 202, `${what}: played from ${played[0] - 200} on`);
       assert.deepEqual(played, Array.from({ length: 260 - played[0] }, (_, i) => played[0] + i), what);
       assert.equal(ledger.late, played[0] - 200, what);
       assert.equal(core.nextDeadline(), undefined);
@@ -314,7 +314,7 @@ Deno.test("A jump of the sequence number costs two packets at the most, whatever
   }
 });
 
-Deno.test("Silence between two streams is bounded whatever the clock says", () => {
+Deno.test("Silence between two streams is bounded whatever the clock", () => {
   const { receive } = playout();
   receive(packet(0));
   const [silence] = receive(packet(0, { ssrc: 2, arrivedMs: 1e12 }));
@@ -422,7 +422,7 @@ function randomWorld(seed: number) {
   }
   arrivals.sort((a, b) => a.arrivedMs - b.arrivedMs);
 
-  let told = -1;
+  let reported = -1;
   let reached = -1;
   return {
     arrivals,
@@ -433,8 +433,8 @@ function randomWorld(seed: number) {
       reached = Math.max(reached, indexOf(arrived.payload));
     },
     takeDropped() {
-      const count = droppedIndices.filter((index) => index > told && index <= reached).length;
-      told = reached;
+      const count = droppedIndices.filter((index) => index > reported && index <= reached).length;
+      reported = reached;
       return count;
     },
     droppedBetween: (first: number, last: number) =>

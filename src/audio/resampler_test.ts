@@ -46,7 +46,7 @@ for (const [fromHz, toHz] of RATIOS) {
   });
 
   if (toHz < fromHz) {
-    Deno.test(`${fromHz} to ${toHz} Hz keeps what cannot be told out by 80 dB`, () => {
+    Deno.test(`${fromHz} to ${toHz} Hz attenuates what would alias by 80 dB`, () => {
       for (let frequency = nyquist; frequency < fromHz / 2; frequency += fromHz / 60) {
         const gain = gainDb(frequency + 10, fromHz, toHz);
         assert.ok(gain <= -80, `${gain} dB at ${frequency} Hz`);

@@ -21,7 +21,7 @@ export interface RtpVoiceOptions extends VoiceOptions {
 const SILENT_PACKETS = 3;
 /** A chunk of packets of 2.5 ms has more than the inbox holds. */
 const WANTED_MAX = LIMITS.rtpInboxPackets / 2;
-/** What a publisher sends unless told otherwise. */
+/** What a publisher sends by default. */
 const USUAL_PACKET_MS = 20;
 /** Jitter allowed for the packets that complete a chunk. */
 const LATE_MS = 40;

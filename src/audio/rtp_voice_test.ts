@@ -24,7 +24,7 @@ function setup({ chunkMs = 200 } = {}) {
     speech,
     chunks,
     /** The next packet comes, 20 ms after the one before. */
-    hear: (payload: Uint8Array) => {
+    receive: (payload: Uint8Array) => {
       ledger.add("received");
       const arrivedMs = 20 * sequence;
       speech.receive({ sequence, timestamp: 960 * sequence++, ssrc: 1, payload, arrivedMs }, arrivedMs);
@@ -48,7 +48,7 @@ function setup({ chunkMs = 200 } = {}) {
 function undisturbed(chunkMs?: number): PcmFrame[] {
   using world = setup({ chunkMs });
   for (const packet of PACKETS) {
-    world.hear(packet);
+    world.receive(packet);
     world.take();
   }
   world.speech.flush();
@@ -83,7 +83,7 @@ Deno.test("Chunks that are taken as they come are decoded once, and say all word
 
 Deno.test("Chunks that are taken at the end, all at once, are the same audio", () => {
   using world = setup();
-  for (const packet of PACKETS) world.hear(packet);
+  for (const packet of PACKETS) world.receive(packet);
   assert.ok(world.speech.chunks.hasSpeech(0));
   world.take();
   world.speech.flush();
@@ -110,16 +110,16 @@ Deno.test("Chunks that are taken at the end, all at once, are the same audio", (
   assert.equal(world.speech.chunks.hasSpeech(0), false);
 });
 
-Deno.test("A taker that has caught up takes audio as it is decoded, though nobody pauses", () => {
+Deno.test("A reader that has caught up takes audio as it is decoded, without a pause in the speech", () => {
   using world = setup();
   const { speech } = world;
   const endless = [1, 2, 3].flatMap(() => PACKETS.slice(30, 190));
   let next = 0;
-  while (next < 200) world.hear(endless[next++]);
+  while (next < 200) world.receive(endless[next++]);
   assert.equal(speech.chunks.isLive, false);
   /** As the feed does: as many packets as are wanted, then all that they made. */
   while (next < 300) {
-    for (let wanted = speech.inputsWanted; wanted > 0; wanted--) world.hear(endless[next++]);
+    for (let wanted = speech.inputsWanted; wanted > 0; wanted--) world.receive(endless[next++]);
     while (speech.chunks.hasSpeech(20 * next)) world.take(1);
   }
   assert.equal(speech.chunks.isLive, true);
@@ -134,7 +134,7 @@ Deno.test("However a taker comes and goes, each piece of the speech is taken onc
     using world = setup({ chunkMs });
     let stallPackets = 0;
     for (const packet of PACKETS) {
-      world.hear(packet);
+      world.receive(packet);
       if (random() < 0.03) stallPackets = Math.floor(random() * 100);
       if (stallPackets-- > 0) continue;
       world.take(random() < 0.5 ? 1 : Infinity);
@@ -151,11 +151,11 @@ Deno.test("However a taker comes and goes, each piece of the speech is taken onc
   }
 });
 
-Deno.test("What was not acknowledged is taken again after the session is gone, and counted once", () => {
+Deno.test("What was not acknowledged is taken again after the session has ended, and counted once", () => {
   using world = setup();
   let acknowledged = 0;
   for (const [index, packet] of PACKETS.entries()) {
-    world.hear(packet);
+    world.receive(packet);
     world.take();
     if (index === 100) {
       acknowledged = world.chunks.length - 4;
@@ -174,7 +174,7 @@ Deno.test("What was not acknowledged is taken again after the session is gone, a
 Deno.test("What was acknowledged, and silence after a voice, is not taken again", () => {
   using world = setup();
   for (const packet of PACKETS) {
-    world.hear(packet);
+    world.receive(packet);
     world.take();
   }
   world.speech.chunks.acknowledge(world.newestMark() - 5); // a second of the silence after the voice is left
@@ -182,12 +182,12 @@ Deno.test("What was acknowledged, and silence after a voice, is not taken again"
   assert.equal(world.speech.chunks.hasSpeech(0), false);
 });
 
-Deno.test("Of a long speech that nobody takes the newest ten seconds are left, whole words after the first", () => {
+Deno.test("Of a long speech that is not taken the newest ten seconds are left, whole words after the first", () => {
   using world = setup();
   let packets = 0;
   for (let round = 0; round < 5; round++) {
     for (const packet of PACKETS.slice(25, -75)) {
-      world.hear(packet);
+      world.receive(packet);
       packets++;
     }
   }
@@ -205,9 +205,9 @@ Deno.test("Of a long speech that nobody takes the newest ten seconds are left, w
   assert.deepEqual(words.slice(1), all.slice(-words.length + 1));
 });
 
-Deno.test("Speech that has waited for minutes is not said any more, and nobody is asked to take it", () => {
+Deno.test("Speech that has waited for minutes is dropped, and the reader is not called for it", () => {
   using world = setup();
-  for (const packet of PACKETS) world.hear(packet);
+  for (const packet of PACKETS) world.receive(packet);
   assert.equal(world.speech.chunks.hasSpeech(100_000), true);
   assert.equal(world.speech.chunks.hasSpeech(200_000), false);
   world.take();
@@ -220,17 +220,17 @@ Deno.test("A taker that keeps up is called for each chunk once", () => {
   let calls = 0;
   world.speech.chunks.onSpeech = () => calls++;
   for (const packet of PACKETS) {
-    world.hear(packet);
+    world.receive(packet);
     world.take();
   }
   assert.ok(calls <= world.chunks.length, `${calls} calls for ${world.chunks.length} chunks`);
 });
 
 Deno.test("Packets held for one that is missing when it ends at once are in the ledger", () => {
-  const { speech, ledger, hear, skip } = setup();
-  for (const packet of PACKETS.slice(0, 60)) hear(packet);
+  const { speech, ledger, receive, skip } = setup();
+  for (const packet of PACKETS.slice(0, 60)) receive(packet);
   skip();
-  for (const packet of PACKETS.slice(61, 64)) hear(packet);
+  for (const packet of PACKETS.slice(61, 64)) receive(packet);
   speech[Symbol.dispose]();
   const { received, decoded, silent, late, dropped } = ledger;
   assert.deepEqual([received, dropped], [63, 3]);

@@ -21,7 +21,7 @@ function without(kind: "lost" | "silence", startMs: number, durationMs: number):
   return { kind, startMs, durationMs, receivedAtMs: startMs };
 }
 
-/** Holds the frames as a listener would who hears nothing in them; returns which were judged. */
+/** Holds frames without a voice; returns which were judged. */
 function judged(target: SilenceGate, frames: CodedFrame[], stirring = false): number[] {
   return frames.flatMap((frame, i) => {
     if (target.hold(frame) !== "judge") return [];
@@ -67,7 +67,7 @@ Deno.test("A packet that was nearly a voice has the next ones judged too", () =>
   assert.deepEqual(judged(target, many(10)), [0, 1, 2, 3, 8]);
 });
 
-Deno.test("The gate keeps 400 ms and counts what it forgets as silent", () => {
+Deno.test("The gate keeps 400 ms and counts what it drops as silent", () => {
   const { gate: target, ledger } = gate();
   judged(target, many(100));
   assert.equal(ledger.silent, 80);

@@ -11,7 +11,7 @@ Deno.test("Memory that was given back is used again, and not twice", () => {
   assert.notEqual(takeSamples(10), a);
 });
 
-Deno.test("Memory of another length is not used, and no more is kept than many answers give back", () => {
+Deno.test("Memory of another length is not reused, and no more is kept than many acknowledgements give back", () => {
   drop();
   giveSamples(new Float32Array(9));
   assert.equal(takeSamples(10).length, 10);

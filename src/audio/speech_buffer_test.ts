@@ -74,7 +74,7 @@ Deno.test("Short packets and large ones have bounds of their own", () => {
   assert.equal(large.counts.droppedPackets, 22);
 });
 
-Deno.test("What was sent is counted once, kept until it is answered for, and is no loss when it goes", () => {
+Deno.test("What was sent is counted once, kept until it is acknowledged, and dropping it is no loss", () => {
   const { buffer, counts } = setup();
   for (let number = 0; number < 20; number++) buffer.push(packet(number), { ...PLAIN, isRead: true });
   buffer.sent(200, 1);
@@ -96,7 +96,7 @@ Deno.test("What was sent is counted once, kept until it is answered for, and is 
   assert.equal(counts.droppedMs, 0);
 });
 
-Deno.test("What is read and not sent is read again after `reread`, and whoever loses some of it is told", () => {
+Deno.test("What is read and not sent is read again after `reread`, and losing some of it is reported", () => {
   const { buffer, counts } = setup({ durationMs: 200 });
   for (let number = 0; number < 10; number++) buffer.push(packet(number), PLAIN);
   for (let reads = 0; reads < 4; reads++) buffer.read();
@@ -110,7 +110,7 @@ Deno.test("What is read and not sent is read again after `reread`, and whoever l
   assert.deepEqual(counts, { sentMs: 40, droppedMs: 40, droppedPackets: 2 });
 });
 
-Deno.test("What has waited too long is dropped; what was sent and not answered for stays", () => {
+Deno.test("What has waited too long is dropped; what was sent and not acknowledged stays", () => {
   const { buffer, counts } = setup();
   for (let number = 0; number < 10; number++) buffer.push(packet(number), PLAIN);
   assert.equal(buffer.expire(1_000 + 100), true);
@@ -153,7 +153,7 @@ Deno.test("Memory follows what is held: half a KB for the silent, 10 KB for a vo
   assert.equal(buffer.byteLength, firstBytes);
 });
 
-Deno.test("Whatever is pushed, read, sent, answered for and lost, nothing is mixed up and each packet has one fate", () => {
+Deno.test("Whatever is pushed, read, sent, acknowledged and lost, nothing is mixed up and each packet has one fate", () => {
   const random = seededRandom(11);
   const below = (limit: number) => Math.floor(random() * limit);
   for (let world = 0; world < 30; world++) {

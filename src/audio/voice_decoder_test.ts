@@ -57,10 +57,10 @@ function scripted(options: { voiceTailMs?: number } = {}) {
   const ledger = new AudioLedger();
   const [main, probe] = [new Scripted(), new Scripted()];
   const decoder = new VoiceDecoder({ sampleRateHz: RATE, ledger, ...options }, { main, probe });
-  const { heard, flushed } = recorder(decoder);
+  const { received, flushed } = recorder(decoder);
   let startMs = 0;
   /** Takes levels in dBFS; "lost", "dtx" or a number of ms of silence as text. */
-  const hear = (...script: (number | string)[]) =>
+  const receive = (...script: (number | string)[]) =>
     script.flatMap((item) => {
       const frame = typeof item === "number"
         ? timeline([Uint8Array.of(8, -item, 0, 0)], startMs)[0]
@@ -70,9 +70,9 @@ function scripted(options: { voiceTailMs?: number } = {}) {
         ? timeline([Uint8Array.of(8)], startMs)[0]
         : silence(startMs, Number(item));
       startMs += frame.durationMs;
-      return heard(frame);
+      return received(frame);
     });
-  return { decoder, ledger, main, probe, hear, flushed };
+  return { decoder, ledger, main, probe, receive, flushed };
 }
 
 /** What a decoder emits, copied. */
@@ -83,19 +83,27 @@ function recorder(decoder: VoiceDecoder) {
     return out;
   };
   return {
-    heard: (frame: CodedFrame) => recorded((emit) => decoder.receive(frame, emit)),
+    received: (frame: CodedFrame) => recorded((emit) => decoder.receive(frame, emit)),
     flushed: () => recorded((emit) => decoder.flush(emit)),
   };
 }
 
-function listener(options: { voiceTailMs?: number } = {}) {
+function opened(options: { voiceTailMs?: number } = {}) {
   const ledger = new AudioLedger();
   const main = new Counted(new OpusDecoder(RATE));
   const probe = new Counted(new OpusDecoder(RATE));
   const decoder = new VoiceDecoder({ sampleRateHz: RATE, ledger, ...options }, { main, probe });
-  const { heard, flushed } = recorder(decoder);
-  const hear = (frames: readonly CodedFrame[]) => frames.flatMap(heard);
-  return { decoder, ledger, main, probe, hear, flushed, [Symbol.dispose]: () => decoder[Symbol.dispose]() };
+  const { received, flushed } = recorder(decoder);
+  const receive = (frames: readonly CodedFrame[]) => frames.flatMap(received);
+  return {
+    decoder,
+    ledger,
+    main,
+    probe,
+    receive,
+    flushed,
+    [Symbol.dispose]: () => decoder[Symbol.dispose](),
+  };
 }
 
 /** Packets of 20 ms on a timeline from `startMs`. */
@@ -193,10 +201,10 @@ function onsetMs(speech: Speech): number {
 Deno.test("Ten seconds of digital silence never reach the main decoder and cost one probe in five", async () => {
   // At 48 kHz and 32 kbit/s libopus makes 35 bytes of a silent packet, as a muted Chromium sends.
   for (const [rateHz, bytes] of [[16_000, 8], [48_000, 35]]) {
-    using l = listener();
+    using l = opened();
     const packets = await encodeOpus(quiet(10, rateHz));
     assert.equal(packets[100].length, bytes);
-    assert.deepEqual(l.hear(timeline(packets)), []);
+    assert.deepEqual(l.receive(timeline(packets)), []);
     assert.equal(l.main.decoded + l.main.concealed, 0);
     assert.ok(l.probe.decoded <= 105, `${l.probe.decoded} probes`);
     assert.equal(l.ledger.silent, 480);
@@ -206,20 +214,20 @@ Deno.test("Ten seconds of digital silence never reach the main decoder and cost 
 });
 
 Deno.test("Discontinuous transmission and lost packets in silence cost nothing", async () => {
-  using l = listener();
+  using l = opened();
   const packets = await encodeOpus(quiet(10), { dtx: true });
   const frames = timeline(packets).map((frame, i) => i > 100 && i % 3 === 0 ? lost(frame) : frame);
-  assert.deepEqual(l.hear(frames), []);
-  assert.deepEqual(l.hear([silence(10_000, 7_200_000)]), []);
+  assert.deepEqual(l.receive(frames), []);
+  assert.deepEqual(l.receive([silence(10_000, 7_200_000)]), []);
   assert.equal(l.main.decoded + l.main.concealed, 0);
   assert.ok(l.probe.decoded < 40, `${l.probe.decoded} probes`);
   assert.equal(l.ledger.silent, frames.filter((f) => f.kind === "coded").length);
 });
 
 Deno.test("Steady noise of a room closes the gate again and keeps it closed", async () => {
-  using l = listener();
-  const out = l.hear(timeline(await encodeOpus(noisy(quiet(15), -55))));
-  assert.ok(endMs(out.at(-1)!) < 7_000, `heard until ${endMs(out.at(-1)!)} ms`);
+  using l = opened();
+  const out = l.receive(timeline(await encodeOpus(noisy(quiet(15), -55))));
+  assert.ok(endMs(out.at(-1)!) < 7_000, `received until ${endMs(out.at(-1)!)} ms`);
   assert.equal(out.at(-1)!.endOfVoice, true);
 });
 
@@ -230,19 +238,19 @@ Deno.test("The onset of a voice after silence is not clipped", async () => {
     for (const noiseDb of [-Infinity, -70]) {
       // Phases: the probe may look at any of five packets.
       for (let phase = 0; phase < 5; phase++) {
-        using l = listener();
+        using l = opened();
         const source = padded(speech, 2_000 + 20 * phase, 0);
         const said = atRate(noiseDb === -Infinity ? source : noisy(source, noiseDb), rateHz);
-        const out = l.hear(timeline(await encodeOpus(said)));
+        const out = l.receive(timeline(await encodeOpus(said)));
         const onset = before + 20 * phase;
-        assert.ok(out[0].startMs <= onset - 100, `first heard at ${out[0].startMs}, spoken at ${onset}`);
+        assert.ok(out[0].startMs <= onset - 100, `first received at ${out[0].startMs}, spoken at ${onset}`);
         assert.ok(out[0].startMs >= onset - 800, "no more than the breath before and its pre-roll");
 
-        const heard = onTimeline(out, said.samples.length * 1_000 / rateHz);
+        const received = onTimeline(out, said.samples.length * 1_000 / rateHz);
         const wanted = atRate(source, RATE).samples;
         // Opus delays by up to 6.5 ms: 100 ms of envelope from 10 ms on.
         const from = Math.round(onset / 10);
-        const [a, b] = [heard, wanted].map((s) => envelope(s).slice(from, from + 11));
+        const [a, b] = [received, wanted].map((s) => envelope(s).slice(from, from + 11));
         assert.ok(correlation(a, b) > 0.9, `first 100 ms: ${correlation(a, b)}`);
         const energy = (x: number[]) => 10 * Math.log10(x.reduce((sum, value) => sum + value * value, 0));
         assert.ok(Math.abs(energy(a) - energy(b)) < 3, "level of the first 100 ms");
@@ -252,11 +260,11 @@ Deno.test("The onset of a voice after silence is not clipped", async () => {
 });
 
 Deno.test("Pre-roll is not voiced, the packet that was recognised is, and times are the packets' own", async () => {
-  using l = listener();
+  using l = opened();
   const frames = timeline(await encodeOpus(padded(await readSpeech("train_slt"), 2_000, 0)));
   let first: readonly PcmFrame[] = [];
   let at = 0;
-  while (first.length === 0) first = l.hear([frames[at++]]);
+  while (first.length === 0) first = l.receive([frames[at++]]);
   assert.ok(first.length >= 20, `${first.length} frames of pre-roll`);
   assert.deepEqual(first.map((f) => f.voiced), first.map((_, i) => i === first.length - 1));
   const source = frames.slice(at - first.length, at);
@@ -267,35 +275,35 @@ Deno.test("Pre-roll is not voiced, the packet that was recognised is, and times 
   for (const frame of first) assert.deepEqual([frame.samples.length, frame.sampleRateHz], [480, RATE]);
 });
 
-Deno.test("A quiet speaker is heard, in a quiet room and in a noisy one", async () => {
+Deno.test("A quiet speaker is a voice, in a quiet room and in a noisy one", async () => {
   const speech = scaledTo(await readSpeech("river_rms"), -45);
   for (const noiseDb of [-75, -62]) {
-    using l = listener();
+    using l = opened();
     const said = noisy(padded(speech, 6_000, 0), noiseDb);
-    const out = l.hear(timeline(await encodeOpus(said)));
-    const heard = onTimeline(out, said.samples.length / 16);
+    const out = l.receive(timeline(await encodeOpus(said)));
+    const received = onTimeline(out, said.samples.length / 16);
     const source = envelope(atRate(padded(speech, 6_000, 0), RATE).samples);
     const loud = source.map((value, i) => value > 10 ** (-55 / 20) ? i : -1).filter((i) => i >= 0);
-    const passed = envelope(heard);
+    const passed = envelope(received);
     const missing = loud.filter((i) => passed[i] < 1e-5);
     assert.deepEqual(missing, [], `speech over noise of ${noiseDb} dBFS`);
   }
 });
 
 Deno.test("After a voice its tail of decoded audio goes on for 1.2 s, then ends once", async () => {
-  using l = listener();
+  using l = opened();
   const speech = await readSpeech("train_slt");
   const frames = timeline(await encodeOpus(noisy(padded(speech, 1_000, 3_000), -75)));
-  const out = l.hear(frames);
+  const out = l.receive(frames);
   assertContiguous(out);
   assert.deepEqual(out.filter((f) => f.endOfVoice).map((f) => f.startMs), [out.at(-1)!.startMs]);
   const lastVoiced = out.findLastIndex((f) => f.voiced);
   const tail = out.slice(lastVoiced + 1);
   assert.equal(tail.length, 60);
-  assert.ok(tail.every((f) => levelDb(f.samples) > -90), "the tail is what was heard, not zeros");
+  assert.ok(tail.every((f) => levelDb(f.samples) > -90), "the tail is what was received, not zeros");
   assert.ok(endMs(out.at(-1)!) < 1_000 + speech.samples.length / 16 + 1_300);
 
-  const again = l.hear(timeline(await encodeOpus(padded(speech, 1_000, 3_000)), 20 * frames.length));
+  const again = l.receive(timeline(await encodeOpus(padded(speech, 1_000, 3_000)), 20 * frames.length));
   assert.equal(again.filter((f) => f.endOfVoice).length, 1);
   l.flushed();
   assert.equal(l.ledger.decoded + l.ledger.silent, 2 * frames.length);
@@ -303,15 +311,15 @@ Deno.test("After a voice its tail of decoded audio goes on for 1.2 s, then ends 
 });
 
 Deno.test("Lost packets in a voice are concealed for 100 ms, then zeros; the timeline stays whole", async () => {
-  using l = listener();
+  using l = opened();
   const frames = timeline(await encodeOpus(await readSpeech("meeting_rms")));
   const hole = [60, 61, 62, 63, 64, 65, 66, 67, 68, 69];
-  const out = l.hear(frames.map((frame, i) => hole.includes(i) ? lost(frame) : frame).slice(0, 90));
+  const out = l.receive(frames.map((frame, i) => hole.includes(i) ? lost(frame) : frame).slice(0, 90));
   assertContiguous(out);
-  const heard = hole.map((i) => out.find((f) => f.startMs === 20 * i)!);
-  assert.equal(heard.every((f) => f.samples.length === 480), true);
-  assert.ok(heard.slice(0, 5).every((f) => f.samples.some((sample) => sample !== 0)));
-  assert.ok(heard.slice(5).every((f) => f.samples.every((sample) => sample === 0) && !f.voiced));
+  const received = hole.map((i) => out.find((f) => f.startMs === 20 * i)!);
+  assert.equal(received.every((f) => f.samples.length === 480), true);
+  assert.ok(received.slice(0, 5).every((f) => f.samples.some((sample) => sample !== 0)));
+  assert.ok(received.slice(5).every((f) => f.samples.every((sample) => sample === 0) && !f.voiced));
   assert.deepEqual([l.main.concealed, l.main.recovered], [5, 0]);
   assert.equal(l.ledger.lost, 0, "playout counted them");
 });
@@ -331,17 +339,17 @@ Deno.test("A lost packet is recovered from the copy in the next one", async () =
     { length: 150 },
     (_, i) => encoder.encodeFloat(speech.samples.subarray(320 * i, 320 * (i + 1))),
   );
-  using whole = listener();
-  const wanted = whole.hear(timeline(packets));
+  using whole = opened();
+  const wanted = whole.receive(timeline(packets));
   const errorWith = (copies: boolean) => {
-    using l = listener();
+    using l = opened();
     // Without copies: the packet after the lost one is one that has nothing to recover from.
-    const hear = timeline(packets).flatMap((frame, i) =>
+    const receive = timeline(packets).flatMap((frame, i) =>
       i % 10 === 5 && i > 50
         ? (copies ? [lost(frame)] : [lost(frame), silence(frame.startMs + 20, 0)])
         : [frame]
     );
-    const out = l.hear(hear).filter((f) => f.samples.length > 0);
+    const out = l.receive(receive).filter((f) => f.samples.length > 0);
     assert.equal(l.main.recovered > 0, copies);
     const places = out.map((f, i) => ({ f, i })).filter(({ f }) =>
       f.startMs / 20 % 10 === 5 && f.startMs > 1_000
@@ -356,12 +364,12 @@ Deno.test("A lost packet is recovered from the copy in the next one", async () =
 });
 
 Deno.test("A packet the decoder refuses is concealed in its place and counted lost", async () => {
-  using l = listener();
+  using l = opened();
   const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 90);
   frames[60] = { ...frames[60], payload: Uint8Array.of(1 << 3 | 3, 0x41, 255, 255) };
   frames[61] = { ...frames[61], payload: crypto.getRandomValues(new Uint8Array(80)) };
   frames[61].payload[0] = frames[62].payload[0];
-  const out = l.hear(frames);
+  const out = l.receive(frames);
   assertContiguous(out);
   assert.equal(l.ledger.lost, 1);
   assert.equal(l.main.concealed, 1);
@@ -370,20 +378,20 @@ Deno.test("A packet the decoder refuses is concealed in its place and counted lo
 });
 
 Deno.test("A short pause in a voice is zeros, a long one ends the voice after the tail and allocates no more", async () => {
-  using l = listener();
+  using l = opened();
   const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 100);
-  l.hear(frames);
-  const [short] = l.hear([silence(2_000, 500)]);
+  l.receive(frames);
+  const [short] = l.receive([silence(2_000, 500)]);
   assert.deepEqual([short.startMs, short.samples.length, short.voiced, short.endOfVoice], [
     2_000,
     12_000,
     false,
     false,
   ]);
-  const [long] = l.hear([silence(2_500, 86_400_000)]);
+  const [long] = l.receive([silence(2_500, 86_400_000)]);
   assert.deepEqual([long.startMs, long.endOfVoice], [2_500, true]);
   assert.ok(long.samples.length <= 0.7 * RATE);
-  assert.deepEqual(l.hear([silence(86_402_500, 1_000)]), []);
+  assert.deepEqual(l.receive([silence(86_402_500, 1_000)]), []);
 });
 
 Deno.test("A voice cut off in a word does not click into the next one", async () => {
@@ -391,18 +399,18 @@ Deno.test("A voice cut off in a word does not click into the next one", async ()
   const packets = await encodeOpus(speech);
   const loudest = packets.map((_, i) => levelDb(speech.samples.subarray(320 * i, 320 * (i + 1))))
     .reduce((best, level, i, all) => i > 30 && level > all[best] ? i : best, 31);
-  using l = listener();
-  l.hear(timeline(packets.slice(0, loudest)));
-  l.hear([silence(20 * loudest, 60_000)]);
-  const next = l.hear(timeline(await encodeOpus(padded(speech, 1_000, 0)), 20 * loudest + 60_000));
+  using l = opened();
+  l.receive(timeline(packets.slice(0, loudest)));
+  l.receive([silence(20 * loudest, 60_000)]);
+  const next = l.receive(timeline(await encodeOpus(padded(speech, 1_000, 0)), 20 * loudest + 60_000));
   assert.equal(next[0].voiced, false);
   assert.ok(levelDb(next[0].samples) < -45, `${levelDb(next[0].samples)} dBFS`);
 });
 
 Deno.test("Packets without audio in a voice are zeros, silent and not decoded", () => {
-  const { hear, main, ledger } = scripted();
-  hear(-90, -90, -90, -20, -20);
-  const out = hear("dtx", "dtx", -20);
+  const { receive, main, ledger } = scripted();
+  receive(-90, -90, -90, -20, -20);
+  const out = receive("dtx", "dtx", -20);
   assert.deepEqual(out.map((f) => [f.voiced, f.samples.length, f.samples[0] === 0]), [
     [false, 480, true],
     [false, 480, true],
@@ -413,38 +421,38 @@ Deno.test("Packets without audio in a voice are zeros, silent and not decoded", 
 });
 
 Deno.test("A packet nearly as loud as a voice has the next ones judged too", () => {
-  const { hear, probe } = scripted();
-  hear(-90, -90, -90, -63, -63, -63, -90, -90, -90, -90, -90, -90);
+  const { receive, probe } = scripted();
+  receive(-90, -90, -90, -63, -63, -63, -90, -90, -90, -90, -90, -90);
   assert.deepEqual(probe.calls.slice(3), [
     ...["decode -63", "decode -63", "decode -63", "decode -90", "decode -90", "decode -90", "decode -90"],
   ]);
 });
 
 Deno.test("A tail shorter than the pre-roll ends no voice before it began", () => {
-  const { hear } = scripted({ voiceTailMs: 60 });
-  const out = hear(...new Array(30).fill(-90), -20, -20, -20, -20, -20, -90, -90, -90, -90);
+  const { receive } = scripted({ voiceTailMs: 60 });
+  const out = receive(...new Array(30).fill(-90), -20, -20, -20, -20, -20, -90, -90, -90, -90);
   assert.deepEqual(out.filter((f) => f.endOfVoice).map((f) => f.startMs), [740]);
   assert.deepEqual(out.filter((f) => f.voiced).at(-1)!.startMs, 680);
   assertContiguous(out);
 });
 
-Deno.test("What was lost before a decoder heard anything of this voice is not made up", () => {
-  const { hear, main } = scripted();
-  const out = hear(-90, -90, -90, ...new Array(21).fill("dtx"), "lost", -20);
+Deno.test("What was lost before the first packet of a voice is not concealed", () => {
+  const { receive, main } = scripted();
+  const out = receive(-90, -90, -90, ...new Array(21).fill("dtx"), "lost", -20);
   assert.equal(out.at(-1)!.voiced, true);
   assert.deepEqual(main.calls, ["decode -20"]);
 });
 
 Deno.test("Loud concealment is a voice in a voice and not before it", () => {
-  const { hear } = scripted();
-  const out = hear(-90, -90, -90, "lost", -20, "lost", -20);
+  const { receive } = scripted();
+  const out = receive(-90, -90, -90, "lost", -20, "lost", -20);
   assert.deepEqual(out.map((f) => f.voiced), [false, false, false, false, true, true, true]);
 });
 
 Deno.test("A voice that ends while a lost packet was awaited leaves the next frame to the gate", () => {
-  const { hear, flushed, ledger } = scripted({ voiceTailMs: 200 });
+  const { receive, flushed, ledger } = scripted({ voiceTailMs: 200 });
   // Concealment counts as voice for 100 ms, then the tail runs out in the last of the lost packets.
-  const out = hear(-90, -90, -90, -20, ...new Array(15).fill("lost"), -90);
+  const out = receive(-90, -90, -90, -20, ...new Array(15).fill("lost"), -90);
   assert.deepEqual(out.filter((f) => f.endOfVoice).map((f) => f.startMs), [360]);
   assert.equal(endMs(out.at(-1)!), 380);
   flushed();
@@ -452,9 +460,9 @@ Deno.test("A voice that ends while a lost packet was awaited leaves the next fra
 });
 
 Deno.test("Flush ends a voice: what was awaited is concealed, what was held is silent", async () => {
-  using l = listener();
+  using l = opened();
   const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 61);
-  l.hear([...frames.slice(0, 60), lost(frames[60])]);
+  l.receive([...frames.slice(0, 60), lost(frames[60])]);
   const out = l.flushed();
   assert.deepEqual(out.map((f) => [f.startMs, f.endOfVoice]), [[1_200, true]]);
   assert.deepEqual(l.flushed(), []);
@@ -464,7 +472,7 @@ Deno.test("Flush ends a voice: what was awaited is concealed, what was held is s
 Deno.test("Disposing twice is safe, and a rate Opus has not is refused", async () => {
   const ledger = new AudioLedger();
   const decoder = VoiceDecoder.create({ sampleRateHz: 16_000, ledger });
-  recorder(decoder).heard(timeline(await encodeOpus(quiet(0.02)))[0]);
+  recorder(decoder).received(timeline(await encodeOpus(quiet(0.02)))[0]);
   decoder[Symbol.dispose]();
   decoder[Symbol.dispose]();
   assert.equal(ledger.silent, 1);
@@ -481,12 +489,12 @@ Deno.test("Speech through Opus, playout and the gate is the speech that went in"
     const ledger = new AudioLedger();
     const playout = new Playout({ ledger, takeDropped: () => 0 });
     using decoder = VoiceDecoder.create({ sampleRateHz: RATE, ledger });
-    const { heard, flushed } = recorder(decoder);
+    const { received, flushed } = recorder(decoder);
     const payloads = await encodeOpus(said);
     const out = payloads.flatMap((payload, i) => {
       ledger.add("received");
       const packet = { sequence: i, timestamp: 960 * i, ssrc: 9, payload, arrivedMs: 20 * i };
-      return playout.receive(packet, packet.arrivedMs).flatMap(heard);
+      return playout.receive(packet, packet.arrivedMs).flatMap(received);
     });
     assertContiguous(out);
 

@@ -12,7 +12,7 @@ function after(
   return threshold.levelDb;
 }
 
-Deno.test("The threshold starts where a quiet speaker is heard at once", () => {
+Deno.test("The threshold starts low enough for a quiet speaker", () => {
   const threshold = new VoiceThreshold();
   assert.equal(threshold.levelDb, -60);
   assert.ok(threshold.isVoice(-59.9));

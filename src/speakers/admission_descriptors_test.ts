@@ -26,7 +26,7 @@ function watch(first: DescriptorUse | undefined, { sessions = 1, speakers = 1 } 
   return { clock, scope, log, meter, descriptors, look };
 }
 
-Deno.test("Descriptors are few when what is kept back would be used, and logged once each way", async () => {
+Deno.test("Descriptors are low when the reserve would be used, which is logged once each way", async () => {
   await using stack = new AsyncDisposableStack();
   const { scope, log, meter, descriptors, look } = watch({ open: FULL, limit: LIMIT });
   stack.use(scope);
@@ -48,7 +48,7 @@ Deno.test("Descriptors are few when what is kept back would be used, and logged 
   assert.equal(meter.gauges.get("tiro_descriptors_limit")!(), LIMIT);
 });
 
-Deno.test("Speakers taken since a look count before their sockets are open, and until they must be", async () => {
+Deno.test("Speakers admitted since a reading count before their sockets are open, and until they must be", async () => {
   await using stack = new AsyncDisposableStack();
   const { scope, descriptors, look } = watch({ open: FULL - LIMITS.descriptorsPerSpeaker, limit: LIMIT });
   stack.use(scope);
@@ -64,7 +64,7 @@ Deno.test("Speakers taken since a look count before their sockets are open, and 
   assert.ok(!descriptors.isTight);
 });
 
-Deno.test("Too few for all there may be is warned of at the start, with how many are needed", async () => {
+Deno.test("Too few for the configured maxima is warned of at the start, with the number needed", async () => {
   await using stack = new AsyncDisposableStack();
   const enough = { sessions: 10, speakers: 20 };
   const few = watch({ open: 30, limit: descriptorsFor(enough) - 1 }, enough);
@@ -77,7 +77,7 @@ Deno.test("Too few for all there may be is warned of at the start, with how many
   assert.deepEqual(many.log.lines, []);
 });
 
-Deno.test("Where descriptors cannot be counted everybody is let in", async () => {
+Deno.test("Where descriptors cannot be counted every speaker is admitted", async () => {
   const { clock, scope, log, meter, descriptors } = watch(undefined);
   for (let taken = 0; taken < 5_000; taken++) descriptors.take();
   assert.ok(!descriptors.isTight);

@@ -110,7 +110,7 @@ Deno.test("Memory is tight past 80 %, and until less than 75 % is used", () => {
   ]);
 });
 
-Deno.test("Memory nobody can tell of is not tight", () => {
+Deno.test("Memory that cannot be read is not tight", () => {
   const pressure = new MemoryPressure();
   assert.equal(pressure.look(undefined), undefined);
   pressure.look({ usedBytes: 9, limitBytes: 10 });

@@ -62,7 +62,7 @@ const refusedAs = (code: string, text: RegExp) => (error: unknown) =>
   error instanceof UnavailableError && error.code === code && text.test(error.message) &&
   !error.message.endsWith(".");
 
-Deno.test("A speaker who is let in is the inner host's", () => {
+Deno.test("An admitted speaker is the inner host's", () => {
   const { inner, open } = makeHost();
   const speaker = open("anna");
   assert.deepEqual(inner.opened.map(({ options, events }) => [options, events]), [[
@@ -72,7 +72,7 @@ Deno.test("A speaker who is let in is the inner host's", () => {
   assert.equal(speaker, inner.opened[0].hosted);
 });
 
-Deno.test("Past the most there may be a speaker is refused, until one has wholly gone", async () => {
+Deno.test("Past the maximum a speaker is refused, until one is closed", async () => {
   const { inner, host, open, refused, admitted } = makeHost();
   const closing = Promise.withResolvers<void>();
   inner.close = () => closing.promise;
@@ -95,7 +95,7 @@ Deno.test("Past the most there may be a speaker is refused, until one has wholly
   assert.equal(admitted(), 2);
 });
 
-Deno.test("While memory is tight nobody new is let in, and nobody is put out", () => {
+Deno.test("While memory is tight no speaker is admitted, and none is closed", () => {
   const { inner, memory, host, open, refused, admitted } = makeHost();
   const speaker = open();
   memory.isTight = true;
@@ -110,7 +110,7 @@ Deno.test("While memory is tight nobody new is let in, and nobody is put out", (
   open();
 });
 
-Deno.test("While descriptors are few nobody new is let in; the first is, for whom there may be enough", () => {
+Deno.test("While descriptors are low no speaker is admitted but the first, for whom there may be enough", () => {
   const { descriptors, host, open, refused } = makeHost();
   descriptors.isTight = true;
   open();
@@ -125,7 +125,7 @@ Deno.test("While descriptors are few nobody new is let in; the first is, for who
   open();
 });
 
-Deno.test("A speaker the inner host refuses is counted as refused and not as let in; one it breaks on as neither", () => {
+Deno.test("A speaker the inner host refuses is counted as refused and not as admitted; one it fails on as neither", () => {
   const { inner, open, refused, admitted } = makeHost();
   inner.fault = new UnavailableError("Cannot caption a speaker: no media worker has room", "busy");
   assert.throws(() => open(), inner.fault);

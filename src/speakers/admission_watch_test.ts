@@ -72,7 +72,7 @@ Deno.test("Where nothing can be read nothing is known; a limit alone is not enou
   assert.equal(await mib(version1(100, "9223372036854771712")), undefined);
 });
 
-Deno.test("Linux tells of its memory, and of what is not there nothing", async () => {
+Deno.test("Linux' own figures of memory are read, and none from files that are missing", async () => {
   if (Deno.build.os === "linux") {
     const use = await readMemory(readSystemFile);
     assert.ok(use && use.usedBytes > 0 && use.limitBytes >= use.usedBytes);
@@ -93,7 +93,7 @@ function watch(files: Files) {
   return { clock, scope, log, meter, memory, use };
 }
 
-Deno.test("The watch tells when memory gets tight and when it is free again, once each, and ends with its scope", async () => {
+Deno.test("The watch logs once when memory gets tight and once when it is free again, and ends with its scope", async () => {
   const { clock, scope, log, meter, memory, use } = watch({ ...MACHINE, ...version2(90, 100) });
   await settle();
   assert.ok(memory.isTight, "the first look is at once");
@@ -113,7 +113,7 @@ Deno.test("The watch tells when memory gets tight and when it is free again, onc
   assert.equal(meter.gauges.size, 0);
 });
 
-Deno.test("A watch that can read nothing says so once, and lets everybody in", async () => {
+Deno.test("A watch that can read nothing logs that once, and every speaker is admitted", async () => {
   await using stack = new AsyncDisposableStack();
   const { clock, scope, log, meter, memory } = watch({});
   stack.use(scope);

@@ -50,7 +50,7 @@ export class InProcessHost implements SpeakerHost {
     const log = this.#options.log.child({ speaker: speaker.id });
     const source = openSource({
       ...{ options, sampleRateHz, chunkMs, network, ledger, scope, clock, log, meter },
-      onHeard: () => events.receiving(),
+      onAudio: () => events.receiving(),
       onEvent: (event) => events.source(event),
     });
     const captioner = new Captioner({

@@ -62,14 +62,14 @@ Deno.test("A worker whose handler, promise or timer throws receives the next mes
   await worker.until("two");
 });
 
-Deno.test("A worker in a loop without end is ended all the same", async () => {
+Deno.test("A worker in an endless loop is ended all the same", async () => {
   await using worker = echo();
   worker.send("one");
   await worker.until("one");
   worker.send("loop");
 });
 
-Deno.test("A worker that ends by itself is reported", async () => {
+Deno.test("A worker that ends without being asked is reported", async () => {
   await using worker = echo();
   worker.send("stop");
   await worker.ended;

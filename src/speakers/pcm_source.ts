@@ -4,9 +4,9 @@ import { UnavailableError } from "../domain/mod.ts";
 import type { RunningSource, SourceParts } from "./source.ts";
 
 export function openPcmSource(parts: SourceParts<"pcm">): RunningSource<"pcm"> {
-  const { options: { format }, sampleRateHz, chunkMs, onHeard, ledger, scope, clock, meter } = parts;
+  const { options: { format }, sampleRateHz, chunkMs, onAudio, ledger, scope, clock, meter } = parts;
   const voice = scope.use(new PcmVoice({ format, sampleRateHz, chunkMs, ledger, meter }));
-  let isHeard = false;
+  let hasAudio = false;
   let hasEnded = false;
   return {
     voice: voice.chunks,
@@ -17,8 +17,8 @@ export function openPcmSource(parts: SourceParts<"pcm">): RunningSource<"pcm"> {
           throw new UnavailableError("Cannot take audio: the speaker is being closed", "draining");
         }
         voice.receive(audio, clock.now());
-        if (!isHeard) onHeard();
-        isHeard = true;
+        if (!hasAudio) onAudio();
+        hasAudio = true;
         return undefined;
       }),
     end() {

@@ -28,7 +28,7 @@ export interface SourceParts<Kind extends SourceKind = SourceKind> extends Omit<
   sampleRateHz: number;
   chunkMs: number;
   network: WebRtcNetwork;
-  onHeard: () => void;
+  onAudio: () => void;
   onEvent: (event: SourceEvent<Kind>) => void;
 }
 

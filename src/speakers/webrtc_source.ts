@@ -6,10 +6,10 @@ import { WebRtcReceiver } from "../webrtc/mod.ts";
 import type { RunningSource, SourceParts } from "./source.ts";
 
 export function openWebRtcSource(parts: SourceParts<"webrtc">): RunningSource<"webrtc"> {
-  const { sampleRateHz, chunkMs, network, onHeard, onEvent, ledger, scope, clock, log, meter } = parts;
+  const { sampleRateHz, chunkMs, network, onAudio, onEvent, ledger, scope, clock, log, meter } = parts;
   const receiver = scope.use(
     new WebRtcReceiver({
-      ...{ ledger, network, clock, log, meter, onAudio: onHeard },
+      ...{ ledger, network, clock, log, meter, onAudio },
       onConnected: () => onEvent({ type: "connected" }),
       onAudioLost: (reason) => onEvent({ type: "needs_offer", reason }),
     }),

@@ -15,8 +15,8 @@ import type { Beat, FromWorker, ToWorker } from "./protocol.ts";
 import { WorkerHost } from "./worker_host.ts";
 import type { SpawnWorker } from "./worker_link.ts";
 
-/** A thread in the test's hands. */
-class FakeThread {
+/** A worker that the test drives. */
+class FakeWorker {
   readonly sent: ToWorker[] = [];
   terminated = false;
   constructor(readonly on: Parameters<SpawnWorker>[0]) {}
@@ -27,12 +27,12 @@ class FakeThread {
     this.terminated = true;
     return Promise.resolve();
   }
-  says(message: FromWorker) {
+  sends(message: FromWorker) {
     this.on.message(message);
   }
   beat(beat: Partial<Beat> = {}) {
     const ledger = new AudioLedger().snapshot();
-    this.says({
+    this.sends({
       type: "beat",
       nowMs: 0,
       lateMs: 0,
@@ -55,24 +55,24 @@ class FakeThread {
   }
 }
 
-class Told implements SpeakerEvents {
-  readonly said: string[] = [];
+class Reports implements SpeakerEvents {
+  readonly events: string[] = [];
   readonly captions: Caption[] = [];
   caption(caption: Caption) {
     this.captions.push(caption);
-    this.said.push(`caption ${caption.text}`);
+    this.events.push(`caption ${caption.text}`);
   }
   source(event: SourceEvent) {
-    this.said.push(event.type === "needs_offer" ? `needs offer: ${event.reason}` : event.type);
+    this.events.push(event.type === "needs_offer" ? `needs offer: ${event.reason}` : event.type);
   }
   receiving() {
-    this.said.push("receiving");
+    this.events.push("receiving");
   }
   trouble(trouble?: string) {
-    this.said.push(`trouble: ${trouble}`);
+    this.events.push(`trouble: ${trouble}`);
   }
   failed(error: unknown) {
-    this.said.push(`failed: ${error instanceof Error ? error.message : typeof error}`);
+    this.events.push(`failed: ${error instanceof Error ? error.message : typeof error}`);
   }
 }
 
@@ -88,13 +88,13 @@ async function withHost(
   options: { workers: number; speakersPerWorkerMax?: number },
   test: (world: {
     host: WorkerHost;
-    threads: FakeThread[];
+    threads: FakeWorker[];
     scope: Scope;
     clock: FakeClock;
     meter: FakeMeter;
     log: FakeLog;
     ledger: AudioLedger;
-    open: (id: string) => Told;
+    open: (id: string) => Reports;
   }) => Promise<void> | void,
 ): Promise<void> {
   const scope = new Scope("host");
@@ -104,9 +104,9 @@ async function withHost(
     new FakeLog(),
     new AudioLedger(),
   ];
-  const threads: FakeThread[] = [];
+  const threads: FakeWorker[] = [];
   const spawn: SpawnWorker = (on) => {
-    const thread = new FakeThread(on);
+    const thread = new FakeWorker(on);
     threads.push(thread);
     return thread;
   };
@@ -120,12 +120,12 @@ async function withHost(
     meter,
     spawn,
   });
-  for (const thread of threads) thread.says({ type: "ready", nowMs: 1_000 });
+  for (const thread of threads) thread.sends({ type: "ready", nowMs: 1_000 });
   const host = await starting;
   const open = (id: string) => {
-    const told = new Told();
-    host.open({ speaker: { id }, languageId: "en", source: { kind: "webrtc" } }, told);
-    return told;
+    const reports = new Reports();
+    host.open({ speaker: { id }, languageId: "en", source: { kind: "webrtc" } }, reports);
+    return reports;
   };
   await test({ host, threads, scope, clock, meter, log, ledger, open });
   const closing = scope[Symbol.asyncDispose]();
@@ -150,7 +150,7 @@ Deno.test("However often a language changes, a worker gets one message a speaker
   withHost({ workers: 1 }, ({ host, threads: [thread] }) => {
     const speaker = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
-      new Told(),
+      new Reports(),
     );
     const languages = () => thread.sent.flatMap((each) => each.type === "language" ? [each.languageId] : []);
     for (let at = 0; at < 50; at++) speaker.setLanguage(`l${at}`);
@@ -163,7 +163,7 @@ Deno.test("However often a language changes, a worker gets one message a speaker
     assert.deepEqual(languages(), ["l0", "l49", "fr"]);
   }));
 
-Deno.test("A worker gets its settings in a message, once it listens", () =>
+Deno.test("A worker gets its settings in a message, once it is ready", () =>
   withHost({ workers: 1 }, ({ threads: [thread] }) => {
     assert.deepEqual(thread.sent, [{ type: "start", settings: SETTINGS }]);
   }));
@@ -172,13 +172,13 @@ Deno.test("A new speaker goes to the worker with the fewest", () =>
   withHost({ workers: 2 }, async ({ host, threads, open }) => {
     const first = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
-      new Told(),
+      new Reports(),
     );
     for (const id of ["b", "c", "d"]) open(id);
     assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c"], ["b", "d"]]);
     const closing = first[Symbol.asyncDispose]();
     open("e");
-    threads[0].says({ type: "done", call: threads[0].last("dispose").call });
+    threads[0].sends({ type: "done", call: threads[0].last("dispose").call });
     await closing;
     open("f");
     assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c", "e", "f"], ["b", "d"]]);
@@ -188,14 +188,14 @@ Deno.test("A speaker past the bound is refused as busy, and one who leaves makes
   withHost({ workers: 2, speakersPerWorkerMax: 1 }, async ({ host, threads, open }) => {
     const first = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
-      new Told(),
+      new Reports(),
     );
     open("b");
     const isBusy = (error: unknown) => error instanceof UnavailableError && error.code === "busy";
     assert.throws(() => open("c"), isBusy);
     const closing = first[Symbol.asyncDispose]();
     assert.throws(() => open("c"), isBusy, "one being closed still takes its place");
-    threads[0].says({ type: "done", call: threads[0].last("dispose").call });
+    threads[0].sends({ type: "done", call: threads[0].last("dispose").call });
     await closing;
     open("c");
     assert.deepEqual(threads[0].speakers(), ["a", "c"]);
@@ -203,16 +203,16 @@ Deno.test("A speaker past the bound is refused as busy, and one who leaves makes
 
 Deno.test("Captions and troubles reach their own speaker, in order, and none after it is disposed", () =>
   withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
-    const [a, b] = [new Told(), new Told()];
+    const [a, b] = [new Reports(), new Reports()];
     const hosted = host.open({ speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } }, a);
     const idOfA = thread.last("open").id;
     host.open({ speaker: { id: "b" }, languageId: "en", source: { kind: "webrtc" } }, b);
-    thread.says({ type: "receiving", id: idOfA });
-    thread.says({ type: "caption", id: idOfA, caption: CAPTION });
-    thread.says({ type: "source", id: idOfA, event: { type: "needs_offer", reason: "rtp_silent" } });
-    thread.says({ type: "trouble", id: idOfA, trouble: "recogniser_failed" });
-    thread.says({ type: "trouble", id: idOfA });
-    assert.deepEqual(a.said, [
+    thread.sends({ type: "receiving", id: idOfA });
+    thread.sends({ type: "caption", id: idOfA, caption: CAPTION });
+    thread.sends({ type: "source", id: idOfA, event: { type: "needs_offer", reason: "rtp_silent" } });
+    thread.sends({ type: "trouble", id: idOfA, trouble: "recogniser_failed" });
+    thread.sends({ type: "trouble", id: idOfA });
+    assert.deepEqual(a.events, [
       "receiving",
       "caption red",
       "needs offer: rtp_silent",
@@ -220,41 +220,41 @@ Deno.test("Captions and troubles reach their own speaker, in order, and none aft
       "trouble: undefined",
     ]);
     const closing = hosted[Symbol.asyncDispose]();
-    thread.says({ type: "receiving", id: idOfA });
-    thread.says({ type: "done", call: thread.last("dispose").call });
+    thread.sends({ type: "receiving", id: idOfA });
+    thread.sends({ type: "done", call: thread.last("dispose").call });
     await closing;
-    thread.says({ type: "receiving", id: idOfA });
-    assert.equal(a.said.length, 5);
-    assert.deepEqual(b.said, []);
+    thread.sends({ type: "receiving", id: idOfA });
+    assert.equal(a.events.length, 5);
+    assert.deepEqual(b.events, []);
   }));
 
-Deno.test("A worker's clock has another zero: receivedAtMs is told in ours, by the quickest message seen", () =>
+Deno.test("A worker's clock has another origin: receivedAtMs is converted to ours, by the fastest message seen", () =>
   withHost({ workers: 1 }, ({ threads: [thread], open, clock }) => {
-    const told = open("a"); // ready came at 10 000 of our clock and 1 000 of the worker's
+    const reports = open("a"); // ready came at 10 000 of our clock and 1 000 of the worker's
     const { id } = thread.last("open");
-    thread.says({ type: "caption", id, caption: CAPTION });
-    assert.equal(told.captions[0].receivedAtMs, 10_700);
+    thread.sends({ type: "caption", id, caption: CAPTION });
+    assert.equal(reports.captions[0].receivedAtMs, 10_700);
     thread.beat({ nowMs: 1_040 }); // 40 ms less under way than ready
-    thread.says({ type: "caption", id, caption: CAPTION });
-    assert.equal(told.captions[1].receivedAtMs, 10_660);
+    thread.sends({ type: "caption", id, caption: CAPTION });
+    assert.equal(reports.captions[1].receivedAtMs, 10_660);
     thread.beat({ nowMs: 900 }); // a slow message tells nothing
-    thread.says({ type: "caption", id, caption: CAPTION });
-    assert.equal(told.captions[2].receivedAtMs, 10_660);
+    thread.sends({ type: "caption", id, caption: CAPTION });
+    assert.equal(reports.captions[2].receivedAtMs, 10_660);
     assert.equal(clock.now(), 10_000);
   }));
 
-Deno.test("What a worker does is answered with its result, or with its error's type and code", () =>
+Deno.test("A call to a worker gives its result, or its error's type and code", () =>
   withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
     const hosted = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
-      new Told(),
+      new Reports(),
     );
     const answering = hosted.request({ type: "answer", offer: { sid: "1", sdp: "offer" }, iceServers: [] });
-    thread.says({ type: "done", call: thread.last("request").call, reply: { sdp: "answer" } });
+    thread.sends({ type: "done", call: thread.last("request").call, reply: { sdp: "answer" } });
     assert.deepEqual(await answering, { sdp: "answer" });
     const refused = hosted.request({ type: "answer", offer: { sid: "2", sdp: "offer" }, iceServers: [] });
     const error = new NegotiationError("Cannot answer offer: no", { code: "no_audio", retryable: true });
-    thread.says({ type: "refused", call: thread.last("request").call, error: toPlainError(error) });
+    thread.sends({ type: "refused", call: thread.last("request").call, error: toPlainError(error) });
     await assert.rejects(
       refused,
       (thrown: unknown) => thrown instanceof NegotiationError && thrown.code === "no_audio",
@@ -265,7 +265,7 @@ Deno.test("A drain that is given up is given up in the worker too", () =>
   withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
     const hosted = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
-      new Told(),
+      new Reports(),
     );
     const controller = new AbortController();
     const draining = hosted.drain(controller.signal);
@@ -276,7 +276,7 @@ Deno.test("A drain that is given up is given up in the worker too", () =>
 
 Deno.test("A worker that breaks fails its own speakers, and another takes its place at once", () =>
   withHost({ workers: 2 }, async ({ host, threads, open, clock, meter }) => {
-    const a = new Told();
+    const a = new Reports();
     const hosted = host.open({ speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } }, a);
     const b = open("b");
     const answering = hosted.request({ type: "answer", offer: { sid: "1", sdp: "offer" }, iceServers: [] });
@@ -286,8 +286,8 @@ Deno.test("A worker that breaks fails its own speakers, and another takes its pl
     );
     threads[0].on.broken(new Error("out of luck"));
     await refusal;
-    assert.deepEqual(a.said, ["failed: Cannot use a media worker: it broke"]);
-    assert.deepEqual(b.said, []);
+    assert.deepEqual(a.events, ["failed: Cannot use a media worker: it broke"]);
+    assert.deepEqual(b.events, []);
     assert.ok(threads[0].terminated && !threads[1].terminated);
     await hosted[Symbol.asyncDispose](); // nothing is left of it
     await clock.advance(0);
@@ -296,26 +296,26 @@ Deno.test("A worker that breaks fails its own speakers, and another takes its pl
     assert.deepEqual(
       threads[1].speakers(),
       ["b", "c"],
-      "nobody is given to a worker that does not listen yet",
+      "no speaker is opened in a worker that is not ready",
     );
-    threads[2].says({ type: "ready", nowMs: 0 });
+    threads[2].sends({ type: "ready", nowMs: 0 });
     open("d");
     assert.deepEqual(threads[2].speakers(), ["d"]);
     assert.equal(meter.counted("tiro_media_workers_lost_total", "broken"), 1);
-    threads[0].says({ type: "receiving", id: 1 });
-    assert.equal(a.said.length, 1, "the dead say nothing");
+    threads[0].sends({ type: "receiving", id: 1 });
+    assert.equal(a.events.length, 1, "the dead say nothing");
   }));
 
 Deno.test("A worker that is silent for five seconds is stuck; one that beats is not", () =>
   withHost({ workers: 2 }, async ({ threads, open, clock, meter }) => {
     const [a, b] = [open("a"), open("b")];
     for (let second = 0; second < 6; second++) {
-      assert.deepEqual(a.said, [], `after ${second} s`);
+      assert.deepEqual(a.events, [], `after ${second} s`);
       await clock.advance(1_000);
       threads[1].beat();
     }
-    assert.deepEqual(a.said, ["failed: Cannot use a media worker: it does not respond"]);
-    assert.deepEqual(b.said, []);
+    assert.deepEqual(a.events, ["failed: Cannot use a media worker: it does not respond"]);
+    assert.deepEqual(b.events, []);
     assert.ok(threads[0].terminated && !threads[1].terminated, "and is ended");
     assert.equal(threads.length, 3);
     assert.equal(meter.counted("tiro_media_workers_lost_total", "stuck"), 1);
@@ -325,9 +325,9 @@ Deno.test("A worker whose memory grows without end is ended, and its speakers op
   withHost({ workers: 2 }, ({ threads, open, meter }) => {
     const [a, b] = [open("a"), open("b")];
     threads[0].beat({ heapBytes: 256 * 1024 * 1024 });
-    assert.deepEqual(a.said, []);
+    assert.deepEqual(a.events, []);
     threads[0].beat({ heapBytes: 256 * 1024 * 1024 + 1 });
-    assert.deepEqual([a.said, b.said], [["failed: Cannot use a media worker: its memory grows"], []]);
+    assert.deepEqual([a.events, b.events], [["failed: Cannot use a media worker: its memory grows"], []]);
     assert.ok(threads[0].terminated);
     assert.equal(meter.counted("tiro_media_workers_lost_total", "memory"), 1);
   }));
@@ -359,7 +359,7 @@ Deno.test("What workers count is added up, and never goes back when one is repla
     threads[0].on.broken(new Error("gone"));
     await clock.advance(0);
     assert.equal(ledger.received, 160);
-    threads[2].says({ type: "ready", nowMs: 0 });
+    threads[2].sends({ type: "ready", nowMs: 0 });
     threads[2].beat({
       ledger: counted(5),
       counts: [{ name: "transcription_errors_total", label: "x", by: 1 }],
@@ -387,8 +387,8 @@ Deno.test("A worker's log lines are written here, with the error's code", () =>
     const error = toPlainError(
       new NegotiationError("Cannot answer offer: no", { code: "closed", retryable: false }),
     );
-    thread.says({ type: "log", level: "warn", message: "slow", fields: { speaker: "a" } });
-    thread.says({ type: "log", level: "error", message: "broke", fields: {}, error });
+    thread.sends({ type: "log", level: "warn", message: "slow", fields: { speaker: "a" } });
+    thread.sends({ type: "log", level: "error", message: "broke", fields: {}, error });
     const [warned, failed] = log.lines;
     assert.deepEqual(warned, { level: "warn", message: "slow", fields: { speaker: "a" } });
     assert.ok(failed.error instanceof NegotiationError && failed.error.code === "closed");
@@ -396,13 +396,13 @@ Deno.test("A worker's log lines are written here, with the error's code", () =>
 
 Deno.test("Closing waits for the workers, but not for one that does not end", () =>
   withHost({ workers: 2 }, async ({ threads, scope, clock, open, ledger }) => {
-    const told = open("a");
+    const reports = open("a");
     let closed = false;
     const closing = scope[Symbol.asyncDispose]().then(() => closed = true);
     await settle();
     for (const thread of threads) assert.equal(thread.sent.at(-1)?.type, "stop");
     threads[0].beat({ ledger: { ...new AudioLedger().snapshot(), received: 3 } });
-    threads[0].says({ type: "stopped" });
+    threads[0].sends({ type: "stopped" });
     await settle();
     assert.ok(threads[0].terminated && !threads[1].terminated);
     await clock.advance(990);
@@ -410,16 +410,16 @@ Deno.test("Closing waits for the workers, but not for one that does not end", ()
     await clock.advance(20);
     await closing;
     assert.equal(ledger.received, 3, "what was counted last is kept");
-    assert.deepEqual(told.said, []);
+    assert.deepEqual(reports.events, []);
     assert.equal(threads.length, 2, "nobody is replaced at the end");
   }));
 
 Deno.test("A worker whose module cannot run keeps the host from starting", async () => {
   const scope = new Scope("host");
-  const threads: FakeThread[] = [];
+  const threads: FakeWorker[] = [];
   const spawn: SpawnWorker = (on) => {
     queueMicrotask(() => on.broken(new Error("no")));
-    return threads[threads.push(new FakeThread(on)) - 1];
+    return threads[threads.push(new FakeWorker(on)) - 1];
   };
   const parts = { ledger: new AudioLedger(), clock: systemClock, log: new FakeLog(), meter: new FakeMeter() };
   await assert.rejects(

@@ -19,7 +19,7 @@ const SETTINGS: WorkerSettings = {
 const OPTIONS = { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" as const } };
 
 function side() {
-  const said: FromWorker[] = [];
+  const posted: FromWorker[] = [];
   const clock = new FakeClock();
   const ends: (string | undefined)[] = [];
   const answered = new Map<number, PromiseWithResolvers<FromWorker>>();
@@ -29,45 +29,45 @@ function side() {
     return found;
   };
   const post = (message: FromWorker) => {
-    said.push(message);
+    posted.push(message);
     if ("call" in message) answer(message.call).resolve(message);
   };
   return {
-    said,
+    posted,
     clock,
-    /** What a call is answered with. */
+    /** The reply to a call. */
     answerTo: (call: number) => answer(call).promise,
-    side: new WorkerSide({ post, clock, onStopped: () => ends.push(said.at(-1)?.type) }),
-    /** What was said before the thread could end. */
+    side: new WorkerSide({ post, clock, onStopped: () => ends.push(posted.at(-1)?.type) }),
+    /** The last message posted before each end. */
     ends,
   };
 }
 
-function of<Type extends FromWorker["type"]>(said: FromWorker[], type: Type) {
-  return said.filter((message) => message.type === type) as Extract<FromWorker, { type: Type }>[];
+function of<Type extends FromWorker["type"]>(posted: FromWorker[], type: Type) {
+  return posted.filter((message) => message.type === type) as Extract<FromWorker, { type: Type }>[];
 }
 
 Deno.test("A worker beats from its start on, and no more once it has stopped", async () => {
-  const { said, clock, side: worker, ends } = side();
+  const { posted, clock, side: worker, ends } = side();
   worker.ready();
   await clock.advance(10 * BEAT_MS);
-  assert.deepEqual(said.map(({ type }) => type), ["ready"], "it waits for its settings");
+  assert.deepEqual(posted.map(({ type }) => type), ["ready"], "it waits for its settings");
   worker.receive({ type: "start", settings: SETTINGS });
   await clock.advance(2 * BEAT_MS);
-  assert.deepEqual(of(said, "beat").map(({ nowMs, handled }) => [nowMs, handled]), [
+  assert.deepEqual(of(posted, "beat").map(({ nowMs, handled }) => [nowMs, handled]), [
     [2_500, 0],
     [2_750, 1],
     [3_000, 1],
   ]);
   worker.receive({ type: "stop" });
   await settle();
-  assert.equal(said.at(-1)?.type, "stopped");
-  assert.deepEqual(ends, ["stopped"], "the thread ends once that is said");
+  assert.equal(posted.at(-1)?.type, "stopped");
+  assert.deepEqual(ends, ["stopped"], "the thread ends once that is posted");
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("A speaker opened in a worker is drained and disposed by calls, each answered once", async () => {
-  const { said, answerTo, side: worker } = side();
+Deno.test("A speaker opened in a worker is drained and disposed by calls, each with one reply", async () => {
+  const { posted, answerTo, side: worker } = side();
   worker.receive({ type: "start", settings: SETTINGS });
   worker.receive({ type: "open", id: 1, options: OPTIONS });
   worker.receive({
@@ -84,33 +84,33 @@ Deno.test("A speaker opened in a worker is drained and disposed by calls, each a
   assert.deepEqual(await answerTo(4), { type: "done", call: 4 });
   worker.receive({ type: "drain", id: 1, call: 5 });
   assert.equal((await answerTo(5)).type, "refused", "who is gone cannot be drained");
-  const calls = said.flatMap((message) => "call" in message ? [message.call] : []);
+  const calls = posted.flatMap((message) => "call" in message ? [message.call] : []);
   assert.deepEqual(calls.sort(), [2, 3, 4, 5]);
   worker.receive({ type: "stop" });
   await settle();
 });
 
-Deno.test("A worker that cannot take a message, or be started, says that it is broken", () => {
-  const { said, side: worker } = side();
+Deno.test("A worker that cannot take a message, or be started, reports that it is broken", () => {
+  const { posted, side: worker } = side();
   worker.receive({ type: "start", settings: { ...SETTINGS, stt: { provider: "nobody", settings: {} } } });
-  assert.equal(of(said, "broken").length, 1);
+  assert.equal(of(posted, "broken").length, 1);
   worker.receive(JSON.parse('{"type":"sing"}'));
-  assert.match(of(said, "broken")[1].error.message, /its type is not known/);
+  assert.match(of(posted, "broken")[1].error.message, /its type is not known/);
   worker.receive({ type: "open", id: 1, options: OPTIONS });
-  assert.equal(of(said, "failed")[0].id, 1);
+  assert.equal(of(posted, "failed")[0].id, 1);
 });
 
-Deno.test("An error of a callback is logged and counted, and costs nobody anything", async () => {
-  const { said, clock, side: worker } = side();
+Deno.test("An error of a callback is logged and counted, and affects no speaker", async () => {
+  const { posted, clock, side: worker } = side();
   worker.receive({ type: "start", settings: SETTINGS });
   worker.survived(new InternalError("callback", new Error("what a peer sent")));
   assert.match(
-    `${of(said, "log")[0].error?.message}`,
+    `${of(posted, "log")[0].error?.message}`,
     /^Cannot finish a callback: Error at worker_side_test/,
   );
-  assert.deepEqual(of(said, "broken"), []);
+  assert.deepEqual(of(posted, "broken"), []);
   await clock.advance(BEAT_MS);
-  assert.deepEqual(of(said, "beat").at(-1)?.counts, [
+  assert.deepEqual(of(posted, "beat").at(-1)?.counts, [
     { name: "tiro_internal_errors_total", label: "callback", by: 1 },
   ]);
   worker.receive({ type: "stop" });
@@ -119,7 +119,7 @@ Deno.test("An error of a callback is logged and counted, and costs nobody anythi
 
 Deno.test("A message that a speaker cannot take costs that speaker, and the worker nothing", async () => {
   using errors = new CaughtInternalErrors();
-  const { said, side: worker } = side();
+  const { posted, side: worker } = side();
   worker.receive({ type: "start", settings: SETTINGS });
   for (const id of [1, 2]) {
     worker.receive({ type: "open", id, options: { ...OPTIONS, speaker: { id: `${id}` } } });
@@ -134,17 +134,17 @@ Deno.test("A message that a speaker cannot take costs that speaker, and the work
   worker.receive({ type: "request", id: 1, call: 3, request: { type: "answer", offer, iceServers: [] } });
   await settle();
   worker.receive({ type: "language", id: 2, languageId: "fr" });
-  assert.deepEqual(of(said, "broken"), []);
+  assert.deepEqual(of(posted, "broken"), []);
   assert.deepEqual(errors.kinds, ["speaker"]);
-  assert.deepEqual(of(said, "failed").map(({ id }) => id), [1]);
+  assert.deepEqual(of(posted, "failed").map(({ id }) => id), [1]);
   worker.receive({ type: "stop" });
   await settle();
 });
 
 Deno.test("Counts wait for the beat and are added up; log lines past the bound are dropped and counted", () => {
-  const said: FromWorker[] = [];
+  const posted: FromWorker[] = [];
   const forwarding = new Forwarding({
-    post: (message) => said.push(message),
+    post: (message) => posted.push(message),
     ledger: new AudioLedger(),
     now: () => 0,
   });
@@ -152,19 +152,19 @@ Deno.test("Counts wait for the beat and are added up; log lines past the bound a
   const log = forwarding.log({ debug: false }).child({ speaker: "a" });
   log.debug("not asked for");
   for (let line = 0; line < 200; line++) log.warn("again", { line });
-  assert.equal(said.length, 50);
-  assert.deepEqual(of(said, "log")[0].fields, { speaker: "a", line: 0 });
+  assert.equal(posted.length, 50);
+  assert.deepEqual(of(posted, "log")[0].fields, { speaker: "a", line: 0 });
   forwarding.beat();
-  assert.deepEqual(of(said, "beat")[0].counts, [
+  assert.deepEqual(of(posted, "beat")[0].counts, [
     { name: "transcription_errors_total", label: "x", by: 3 },
     { name: "tiro_queue_dropped_total", label: "worker_log", by: 150 },
   ]);
-  log.warn("heard again");
-  assert.equal(of(said, "log").length, 51);
+  log.warn("once more");
+  assert.equal(of(posted, "log").length, 51);
   forwarding.beat();
-  assert.deepEqual(of(said, "beat")[1].counts, [], "nothing is counted twice");
+  assert.deepEqual(of(posted, "beat")[1].counts, [], "nothing is counted twice");
   for (let time = 0; time < 1_500; time++) forwarding.meter.observe("tiro_stt_open_ms", time);
-  assert.equal(of(said, "beat").at(-1)?.observations.length, 1_000, "a full batch goes at once");
+  assert.equal(of(posted, "beat").at(-1)?.observations.length, 1_000, "a full batch goes at once");
 });
 
 Deno.test("An error keeps its name, code and causes across threads, and hides what JSON.parse quotes", () => {
