@@ -80,7 +80,8 @@ export class FrameDecoder implements Disposable {
 
   #conceal(frame: CodedFrame, next: Uint8Array | undefined, emit: EmitSamples): void {
     const { durationMs } = frame;
-    if (this.#concealedMs + durationMs > CONCEAL_MS || !isConcealable(durationMs)) {
+    const isConcealable = durationMs > 0 && durationMs % (SHORTEST_FRAME_TICKS / TICKS_PER_MS) === 0;
+    if (this.#concealedMs + durationMs > CONCEAL_MS || !isConcealable) {
       return emit(frame, this.#zeros(frame), "missing");
     }
     this.#concealedMs += durationMs;
@@ -93,8 +94,4 @@ export class FrameDecoder implements Disposable {
     const end = Math.round((startMs + durationMs) * this.sampleRateHz / 1_000);
     return new Float32Array(end - start);
   }
-}
-
-function isConcealable(durationMs: number): boolean {
-  return durationMs > 0 && durationMs % (SHORTEST_FRAME_TICKS / TICKS_PER_MS) === 0;
 }

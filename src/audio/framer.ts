@@ -6,12 +6,6 @@ import type { PcmFrame } from "../domain/mod.ts";
 import type { Samples } from "./opus.ts";
 import { giveSamples, takeSamples } from "./spare_samples.ts";
 
-export interface FramerOptions {
-  sampleRateHz: number;
-  /** Length of a whole chunk, ms. */
-  chunkMs?: number;
-}
-
 /** Message overhead against a caption's delay: 12 to 5 messages a second. */
 export const CHUNK_MS_MIN = 80;
 export const CHUNK_MS_MAX = 200;
@@ -31,8 +25,7 @@ export class Framer {
   #receivedAtMs = 0;
   #voiced = false;
 
-  constructor(options: FramerOptions) {
-    const { sampleRateHz, chunkMs = CHUNK_MS_MAX } = options;
+  constructor({ sampleRateHz, chunkMs = CHUNK_MS_MAX }: { sampleRateHz: number; chunkMs?: number }) {
     if (!(chunkMs >= CHUNK_MS_MIN && chunkMs <= CHUNK_MS_MAX)) {
       throw new RangeError(
         `Cannot cut audio into ${chunkMs} ms: a chunk has ${CHUNK_MS_MIN} to ${CHUNK_MS_MAX} ms`,

@@ -7,11 +7,6 @@
  */
 import type { Samples } from "./opus.ts";
 
-export interface ResamplerOptions {
-  fromHz: number;
-  toHz: number;
-}
-
 /** Design attenuation of the stop-band; measured, at least 80 dB. */
 const ATTENUATION_DB = 90;
 /** Where the pass-band ends, as a part of the lower Nyquist frequency. 10.2 kHz for 24 kHz output. */
@@ -34,8 +29,7 @@ export class Resampler {
   #produced = 0;
 
   /** Throws RangeError for rates that are no positive integers or whose ratio is not a reasonable fraction. */
-  constructor(options: ResamplerOptions) {
-    const { fromHz, toHz } = options;
+  constructor({ fromHz, toHz }: { fromHz: number; toHz: number }) {
     if (![fromHz, toHz].every((hz) => Number.isInteger(hz) && hz > 0)) {
       throw new RangeError(`Cannot resample ${fromHz} to ${toHz} Hz: rates are positive integers`);
     }

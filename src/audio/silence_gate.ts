@@ -24,11 +24,6 @@ const PRIMING_PACKETS = 3;
 /** What to do with a packet: skip it, decode it for the decoder's state, or judge its level. */
 export type Attention = "skip" | "prime" | "judge";
 
-export interface SilenceGateOptions {
-  ledger: AudioLedger;
-  preRollMs: number;
-}
-
 export class SilenceGate {
   readonly #ledger: AudioLedger;
   readonly #preRollMs: number;
@@ -41,10 +36,10 @@ export class SilenceGate {
   /** Average payload during silence; 0 before the first. */
   #usualBytes = 0;
 
-  constructor(options: SilenceGateOptions) {
-    this.#ledger = options.ledger;
-    this.#preRollMs = options.preRollMs;
-    this.#framesMax = Math.ceil(options.preRollMs / (SHORTEST_FRAME_TICKS / TICKS_PER_MS)) + 1;
+  constructor({ ledger, preRollMs }: { ledger: AudioLedger; preRollMs: number }) {
+    this.#ledger = ledger;
+    this.#preRollMs = preRollMs;
+    this.#framesMax = Math.ceil(preRollMs / (SHORTEST_FRAME_TICKS / TICKS_PER_MS)) + 1;
   }
 
   /** Time since a packet was last judged, ms. */

@@ -23,14 +23,6 @@ export interface SpeechBufferOptions {
   onDropped: (durationMs: number, packets: number) => void;
 }
 
-/** A frame that is held. */
-export interface SpeechFrame {
-  /** Valid until the next push. */
-  frame: CodedFrame;
-  voiced: boolean;
-  endOfVoice: boolean;
-}
-
 /** Chunks are cut at samples, and frames end at 2.5 ms. */
 const ROUNDING_MS = 0.1;
 
@@ -84,8 +76,8 @@ export class SpeechBuffer {
     return untouched;
   }
 
-  /** The oldest frame that was not read yet. */
-  read(): SpeechFrame | undefined {
+  /** The oldest frame that was not read yet. Its payload is valid until the next push. */
+  read(): { frame: CodedFrame; voiced: boolean; endOfVoice: boolean } | undefined {
     if (this.unread === 0) return undefined;
     const index = this.#read++;
     const flags = this.#frames.columns.flags[this.#frames.row(index)];

@@ -51,14 +51,7 @@ export class VoiceDecoder implements Disposable {
     this.#main = new FrameDecoder(decoders.main, options.sampleRateHz);
     this.#probe = decoders.probe;
     this.#gate = new SilenceGate({ ledger: options.ledger, preRollMs: LIMITS.preRollMs });
-    this.#audio = {
-      samples: new Float32Array(),
-      sampleRateHz: options.sampleRateHz,
-      startMs: 0,
-      receivedAtMs: 0,
-      voiced: false,
-      endOfVoice: false,
-    };
+    this.#audio = blankAudio(options.sampleRateHz);
   }
 
   /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
@@ -176,4 +169,10 @@ export class VoiceDecoder implements Disposable {
     audio.endOfVoice = endOfVoice;
     this.#emitTo(audio, frame);
   }
+}
+
+/** A frame to be filled and passed on again and again. */
+export function blankAudio(sampleRateHz: number): PcmFrame {
+  const samples = new Float32Array();
+  return { samples, sampleRateHz, startMs: 0, receivedAtMs: 0, voiced: false, endOfVoice: false };
 }

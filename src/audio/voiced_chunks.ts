@@ -23,6 +23,7 @@ import type { EmitSamples, FrameDecoder } from "./frame_decoder.ts";
 import { Framer } from "./framer.ts";
 import type { Samples } from "./opus.ts";
 import { SpeechBuffer } from "./speech_buffer.ts";
+import { blankAudio } from "./voice_decoder.ts";
 import { limitAndMeasureDb } from "./voice_threshold.ts";
 
 /** Of a speaker's voice, whatever its source. */
@@ -81,14 +82,7 @@ export class VoicedChunks implements VoicedPcm, Disposable {
         if (this.#dropped >= REPORT_EVERY) this.#report();
       },
     });
-    this.#again = {
-      samples: new Float32Array(),
-      sampleRateHz,
-      startMs: 0,
-      receivedAtMs: 0,
-      voiced: false,
-      endOfVoice: false,
-    };
+    this.#again = blankAudio(sampleRateHz);
   }
 
   // The source's side.

@@ -1,5 +1,5 @@
 /** The worker's end of the protocol: runs speakers with the in-process host. A speaker's error fails that speaker only. */
-import { AudioLedger, type Clock, type HostedSpeaker } from "../domain/mod.ts";
+import { AudioLedger, type Clock, type HostedSpeaker, type SourceReply } from "../domain/mod.ts";
 import { type InternalError, reportInternalError, Scope } from "../flow/mod.ts";
 import { Forwarding } from "./forwarding.ts";
 import { InProcessHost } from "./in_process_host.ts";
@@ -66,12 +66,9 @@ export class WorkerSide {
       case "language":
         return this.#use(message.id, (speaker) => speaker.setLanguage(message.languageId));
       case "request":
-        return this.#settle(message.call, async () => {
-          const reply = await this.#speaker(message.id).request(message.request);
-          return { type: "done", call: message.call, reply };
-        });
+        return this.#reply(message.call, () => this.#speaker(message.id).request(message.request));
       case "drain":
-        return this.#settle(message.call, async () => {
+        return this.#reply(message.call, async () => {
           const controller = new AbortController();
           this.#drains.set(message.call, controller);
           try {
@@ -79,16 +76,14 @@ export class WorkerSide {
           } finally {
             this.#drains.delete(message.call);
           }
-          return { type: "done", call: message.call };
         });
       case "give_up":
         return this.#drains.get(message.call)?.abort();
       case "dispose":
-        return this.#settle(message.call, async () => {
+        return this.#reply(message.call, async () => {
           const speaker = this.#speakers.get(message.id);
           this.#speakers.delete(message.id);
           await speaker?.[Symbol.asyncDispose]();
-          return { type: "done", call: message.call };
         });
       case "stop":
         return void this.#stop();
@@ -148,9 +143,12 @@ export class WorkerSide {
   }
 
   /** Replies to a call with the result of the work, or its error. */
-  #settle(call: number, work: () => Promise<FromWorker>): void {
-    work().catch((error: unknown): FromWorker => ({ type: "refused", call, error: toPlainError(error) }))
-      .then(this.#options.post);
+  #reply(call: number, work: () => Promise<SourceReply | void>): void {
+    const { post } = this.#options;
+    Promise.try(work).then(
+      (reply) => post({ type: "done", call, ...reply && { reply } }),
+      (error: unknown) => post({ type: "refused", call, error: toPlainError(error) }),
+    );
   }
 
   #beat(dueMs: number): void {
