@@ -7,7 +7,7 @@
 import { parentPort } from "node:worker_threads";
 import { LIMITS } from "../domain/mod.ts";
 import type { FromHardEnd } from "./hard_end.ts";
-import { openLibc } from "./libc.ts";
+import { cString, openLibc } from "./libc.ts";
 import { STOP_SIGNALS, StopSignals } from "./stop_signals.ts";
 
 /** Ending the process takes this long. */
@@ -57,9 +57,8 @@ function end(): void {
  */
 function children(): number[] {
   if (!libc) return [];
-  const path = new TextEncoder().encode(`/proc/self/task/${Deno.pid}/children\0`);
   const bytes = new Uint8Array(BYTES_MAX);
-  const fd = libc.open(path, O_RDONLY);
+  const fd = libc.open(cString(`/proc/self/task/${Deno.pid}/children`), O_RDONLY);
   const length = fd < 0 ? 0 : Number(libc.read(fd, bytes, BigInt(bytes.length)));
   return new TextDecoder().decode(bytes.subarray(0, Math.max(0, length))).match(/\d+/g)?.map(Number) ?? [];
 }

@@ -11,6 +11,11 @@ const LIBC_PATHS = [
   "/lib64/libc.so.6",
 ] as const;
 
+/** The bytes of a C string. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
 /** Undefined without a known libc or permission. The library stays open for the life of the thread. */
 export function openLibc<Symbols extends Deno.ForeignLibraryInterface>(
   symbols: Symbols,

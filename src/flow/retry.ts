@@ -35,8 +35,6 @@ export interface RetryPolicyOptions {
   backoff?: Backoff;
   /** Failures in a row without a wait. Default 1. */
   freeFailures?: number;
-  /** After an error that is not retryable. Default a minute. */
-  hopelessWaitMs?: number;
   /** A connection that lasted this long resets the failures before it. Default 5 s. */
   goodLifeMs?: number;
   random?: () => number;
@@ -77,14 +75,13 @@ export class RetryPolicy {
 
   /** An attempt failed, or the open connection was lost. `backoff` overrides the option for this failure. */
   failed(nowMs: number, error?: unknown, backoff = this.#options.backoff): void {
-    const { freeFailures = 1, random, hopelessWaitMs = HOPELESS_WAIT_MS, goodLifeMs = GOOD_LIFE_MS } =
-      this.#options;
+    const { freeFailures = 1, random, goodLifeMs = GOOD_LIFE_MS } = this.#options;
     const livedMs = this.#openedAtMs === undefined ? 0 : nowMs - this.#openedAtMs;
     this.#openedAtMs = undefined;
     if (livedMs >= goodLifeMs) this.#failures = 0;
     const paid = ++this.#failures - freeFailures;
     const isHopeless = error instanceof TiroError && !error.retryable;
-    const waitMs = isHopeless ? hopelessWaitMs : paid > 0 ? backoffMs(paid - 1, backoff, random) : 0;
+    const waitMs = isHopeless ? HOPELESS_WAIT_MS : paid > 0 ? backoffMs(paid - 1, backoff, random) : 0;
     this.#lastWaitMs = waitMs;
     this.#retryAtMs = nowMs + waitMs;
   }

@@ -2,7 +2,7 @@
  * Small files of Linux' proc(5) and sysfs(5). Deno reads them only with `--allow-all`, whatever `--allow-read` names, so
  * with narrower permissions libc does.
  */
-import { openLibc } from "./libc.ts";
+import { cString, openLibc } from "./libc.ts";
 
 /** The files needed have some KB; longer ones are cut. */
 const BYTES_MAX = 64 * 1024;
@@ -29,7 +29,7 @@ async function readByLibc(path: string): Promise<string | undefined> {
   libc ??= openLibc(SYMBOLS);
   if (!libc) return undefined;
   const { fopen, fread, fclose } = libc.symbols;
-  const file = fopen(zeroTerminated(path), zeroTerminated("re"));
+  const file = fopen(cString(path), cString("re"));
   if (file === null) return undefined;
   try {
     const bytes = new Uint8Array(BYTES_MAX);
@@ -38,8 +38,4 @@ async function readByLibc(path: string): Promise<string | undefined> {
   } finally {
     fclose(file);
   }
-}
-
-function zeroTerminated(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
 }

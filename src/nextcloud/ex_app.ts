@@ -8,7 +8,7 @@
  * https://docs.nextcloud.com, "ExApp development", "App Installation Flow".
  */
 import { type Clock, codeOf, type Log, TiroError, UpstreamError } from "../domain/mod.ts";
-import { retry, type Scope, systemClock, untilAborted } from "../flow/mod.ts";
+import { retry, type Scope, systemClock, untilAborted, withTimeout } from "../flow/mod.ts";
 import type { OcsClient } from "./ocs.ts";
 import { StateFile } from "./state_file.ts";
 
@@ -155,12 +155,10 @@ export class NextcloudExApp implements ExApp {
   }
 
   async #inTime(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const late = new AbortController();
     const message = "Cannot prepare: it takes too long";
-    const timeout = new UpstreamError(message, { code: "prepare", retryable: true });
-    using _timer = this.#clock.timer(PREPARE_TIMEOUT_MS, () => late.abort(timeout));
-    const either = AbortSignal.any([signal, late.signal]);
-    await untilAborted(work(either), either);
+    const late = () => new UpstreamError(message, { code: "prepare", retryable: true });
+    const options = { signal, timeoutMs: PREPARE_TIMEOUT_MS, late, clock: this.#clock };
+    await withTimeout(options, (ending) => untilAborted(work(ending), ending));
   }
 
   async #reportUntilSeen(progress: number, error: string, signal: AbortSignal): Promise<void> {

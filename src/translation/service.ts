@@ -26,7 +26,7 @@ import {
   type TranslationTrouble,
   type Translator,
 } from "../domain/mod.ts";
-import { RetryPolicy, type Scope, untilAborted } from "../flow/mod.ts";
+import { RetryPolicy, type Scope, untilAborted, withTimeout } from "../flow/mod.ts";
 import { TranslationCache } from "./cache.ts";
 import { isAboutText, isFatal, translationError, unreadableAnswer } from "./errors.ts";
 import { boundedLanguages, pairOf } from "./languages.ts";
@@ -223,11 +223,9 @@ export class TranslationService implements Translations {
 
   /** The provider's result, or TranslationError after `timeoutMs`, even if the provider ignores its signal. */
   async #bounded<T>(work: (signal: AbortSignal) => Promise<T>, timeoutMs: number): Promise<T> {
-    const { scope, clock } = this.#options;
-    const late = new AbortController();
-    using _timer = clock.timer(timeoutMs, () => late.abort(tooLate(timeoutMs)));
-    const signal = AbortSignal.any([scope.signal, late.signal]);
-    return await untilAborted(work(signal), signal);
+    const { scope: { signal }, clock } = this.#options;
+    const options = { signal, timeoutMs, late: () => tooLate(timeoutMs), clock };
+    return await withTimeout(options, (ending) => untilAborted(work(ending), ending));
   }
 
   /** Rejects what is queued; calls in flight end on their own. */
