@@ -32,7 +32,7 @@ const rooms: Rooms = {
 };
 const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 
-Deno.test("Every route the router has is in the document, and the other way round", () => {
+Deno.test("The router and the document have the same routes", () => {
   const meter = { count() {}, render: () => Promise.resolve(""), contentType: "text/plain" };
   const router = createRouter(
     apiOf({
@@ -53,7 +53,7 @@ Deno.test("Every route the router has is in the document, and the other way roun
   assert.deepEqual([...new Set(others)].filter((path) => path !== "/*" && !paths.includes(path)), []);
 });
 
-Deno.test("Credentials are asked for everywhere but at the heartbeat and the health check", () => {
+Deno.test("Credentials are required everywhere but at the heartbeat and the health check", () => {
   const open: string[] = [];
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const operation of [item.get, item.put, item.post, item.delete]) {
@@ -68,7 +68,7 @@ Deno.test("Credentials are asked for everywhere but at the heartbeat and the hea
   assert.deepEqual(open.toSorted(), ["/healthz", "/heartbeat"]);
 });
 
-Deno.test("Every operation has a group, a summary and an answer for each status; every reference leads somewhere", () => {
+Deno.test("Every operation has a group, a summary and a response for each status; every reference resolves", () => {
   const operations = apiReference(document).groups.flatMap(({ operations }) => operations);
   assert.equal(operations.length, documented.length);
   for (const { method, path, summary, replies } of operations) {

@@ -109,7 +109,7 @@ Deno.test("Two ids are the same language when their words and script are, whatev
   }
 });
 
-Deno.test("However many ids are asked for, few are remembered", () => {
+Deno.test("However many ids are looked up, few are cached", () => {
   for (let n = 0; n < 2_000; n++) assert.equal(foldLanguage(`q${n}`, DEEPL), undefined);
   assert.equal(foldLanguage("de_DE", DEEPL), "de");
 });

@@ -11,7 +11,7 @@ function joined(pieces: readonly string[], separator = " "): string[] {
 }
 const text = (pieces: readonly string[], separator = " ") => joined(pieces, separator).at(-1);
 
-Deno.test("Pieces that bring their spaces are joined as they are, whichever side the spaces are on", () => {
+Deno.test("Pieces with spaces are joined as they are, whichever side the spaces are on", () => {
   assert.equal(text([" Hello", ",", " how", " are", " you", "?"]), "Hello, how are you?");
   assert.equal(text(["Hello", ",", " how", " are"]), "Hello, how are");
   assert.equal(text(["Hello ", ", ", "how ", "are "]), "Hello , how are");
@@ -71,7 +71,7 @@ Deno.test("Languages without spaces have none between their words, whatever thei
   assert.equal(text(["今日", "は", "OK", "です"], ""), "今日はOKです");
 });
 
-Deno.test("No-break spaces stay where French wants them, and part words like any other elsewhere", () => {
+Deno.test("No-break spaces stay where French needs them, and separate words like any other elsewhere", () => {
   const nnbsp = "\u202f";
   assert.equal(text([" Ça", " va", `${nnbsp}?`, " Oui", `${nnbsp}!`]), `Ça va${nnbsp}? Oui${nnbsp}!`);
   assert.equal(text(["\u00a0Hello", "\u00a0you"]), "Hello you");
@@ -79,7 +79,7 @@ Deno.test("No-break spaces stay where French wants them, and part words like any
   assert.equal(text([" 10", `${nnbsp}000`, " pas"]), `10${nnbsp}000 pas`);
 });
 
-Deno.test("Until the first space the pieces are words; then the whole utterance is read again", () => {
+Deno.test("Until the first space the pieces are words; then the whole utterance is corrected", () => {
   assert.deepEqual(joined(["trans", "crip", "tion", " is"]), [
     "trans",
     "trans crip",
@@ -88,7 +88,7 @@ Deno.test("Until the first space the pieces are words; then the whole utterance 
   ]);
 });
 
-Deno.test("What was seen in one utterance holds in the next", () => {
+Deno.test("Evidence of one utterance counts in the next", () => {
   const joiner = new PieceJoiner(" ");
   for (const piece of [" so", " it", " is"]) joiner.add(piece);
   joiner.restart();
@@ -96,7 +96,7 @@ Deno.test("What was seen in one utterance holds in the next", () => {
   assert.equal(joiner.text, "transcription");
 });
 
-Deno.test("Text carried into the next utterance goes on as it would have", () => {
+Deno.test("Text carried into the next utterance is joined as before", () => {
   const carriedAfter = (pieces: readonly string[], carried: string, next: readonly string[]) => {
     const joiner = new PieceJoiner(" ");
     for (const piece of pieces) joiner.add(piece);
@@ -110,7 +110,7 @@ Deno.test("Text carried into the next utterance goes on as it would have", () =>
   assert.equal(carriedAfter(["I", "do"], "do", ["n't"]), "don't");
 });
 
-Deno.test("A stray space among many whole words glues no others for long", () => {
+Deno.test("A stray space among many whole words does not join others for long", () => {
   const words = "we will talk about the weather and the water in the big river";
   const pieces = words.split(" ").map((word) => word === "and" ? "and " : word);
   assert.equal(text(pieces), words);
@@ -128,7 +128,7 @@ const SENTENCES = [
   "Добрый день, как вы слышите меня?",
 ];
 
-Deno.test("However a sentence is cut into pieces that bring their spaces, it is joined to what it was", () => {
+Deno.test("However a sentence is cut into pieces with spaces, joining restores it", () => {
   const random = seeded(7);
   for (let round = 0; round < 2_000; round++) {
     const sentence = SENTENCES[round % SENTENCES.length];
@@ -140,7 +140,7 @@ Deno.test("However a sentence is cut into pieces that bring their spaces, it is 
   }
 });
 
-Deno.test("However a sentence is cut into words, marks and phrases, it is joined to what it was", () => {
+Deno.test("However a sentence is cut into words, marks and phrases, joining restores it", () => {
   const random = seeded(11);
   for (let round = 0; round < 2_000; round++) {
     // Where French sets a mark off, a stream without spaces cannot say so.

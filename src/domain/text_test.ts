@@ -23,7 +23,7 @@ Deno.test("A column is a Latin letter; a Chinese, Japanese or Korean character h
   for (const [text, columns] of Object.entries(widths)) assert.equal(columnsOf(text), columns, text);
 });
 
-Deno.test("Scripts without spaces are known, and so are those that have them", () => {
+Deno.test("Scripts with and without spaces are distinguished", () => {
   for (const character of "日はカไลខမ、。，") assert.ok(isSpaceless(character), character);
   for (const character of "aЯ한ع5,. ") assert.ok(!isSpaceless(character), character);
 });
@@ -41,7 +41,7 @@ Deno.test("The last word is found in every script, and the marks behind it are p
   for (const [text, word] of Object.entries(lastWords)) assert.equal(text.slice(lastWordAt(text)), word);
 });
 
-Deno.test("What may not reach a screen is left out: controls, overrides, halves of characters, towers of marks", () => {
+Deno.test("What must not be displayed is removed: controls, overrides, halves of characters, stacks of marks", () => {
   const cases = [
     ["a\0b\u0007c\u001b[31m\u009b\u007fd", "abc[31md"],
     ["\u202eevil\u202c \u2066x\u2069 \u206a", "evil x "],
@@ -55,7 +55,7 @@ Deno.test("What may not reach a screen is left out: controls, overrides, halves 
   }
 });
 
-Deno.test("What scripts are written with stays: joiners, direction marks, stacked marks, white space, emoji", () => {
+Deno.test("What scripts need stays: joiners, direction marks, stacked marks, white space, emoji", () => {
   const texts = [
     "می\u200cخواهم",
     "שלום\u200f!",

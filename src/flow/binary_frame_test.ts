@@ -31,7 +31,7 @@ Deno.test("Messages of 126 to 20,472 bytes fit, which are those of audio", () =>
   ]);
 });
 
-Deno.test("A frame says its length and undoes to the message, whatever its length and place in memory", () => {
+Deno.test("A frame has its length and unmasks to the message, whatever its length and alignment", () => {
   const transport = slowTransport();
   const noise = crypto.getRandomValues(new Uint8Array(20_500));
   for (const length of [126, 127, 128, 129, 255, 256, 19_200, 20_471, 20_472]) {
@@ -46,7 +46,7 @@ Deno.test("A frame says its length and undoes to the message, whatever its lengt
   }
 });
 
-Deno.test("A buffer is used again once it was taken, and not before", () => {
+Deno.test("A buffer is reused once the transport has taken it, and not before", () => {
   const transport = slowTransport();
   const messages = [1, 2, 3].map((value) => new Uint8Array(19_200).fill(value));
   for (const message of messages) writeBinaryFrame(transport, message, ignore);
@@ -59,7 +59,7 @@ Deno.test("A buffer is used again once it was taken, and not before", () => {
   for (const at of [0, 2, 3]) transport.writes[at].written();
 });
 
-Deno.test("A buffer that could not be written is not used again, and its sender is told all the same", () => {
+Deno.test("A buffer that could not be written is not reused, and its sender is called back all the same", () => {
   const transport = slowTransport();
   let told = 0;
   writeBinaryFrame(transport, new Uint8Array(200), () => told++);
@@ -82,7 +82,7 @@ Deno.test("A burst leaves few buffers behind", () => {
   for (const { written } of transport.writes.slice(200)) written();
 });
 
-Deno.test("Masks are fresh: of a thousand frames alike hardly two are the same on the wire", () => {
+Deno.test("Masks are random: of a thousand equal frames hardly two are the same on the wire", () => {
   const transport = slowTransport();
   const seen = new Set<string>();
   for (let count = 0; count < 3_000; count++) {

@@ -7,7 +7,7 @@ async function drain<T>(queue: BoundedQueue<T>): Promise<T[]> {
   return items;
 }
 
-Deno.test("A full queue that refuses keeps what it has", async () => {
+Deno.test("A full queue refuses an item and keeps its own", async () => {
   const queue = new BoundedQueue<number>({ capacity: 2 });
   assert.deepEqual([1, 2, 3, 4].map((item) => queue.push(item)), [true, true, false, false]);
   assert.equal(queue.dropped, 2);
@@ -17,7 +17,7 @@ Deno.test("A full queue that refuses keeps what it has", async () => {
   assert.deepEqual(await drain(queue), [2, 5]);
 });
 
-Deno.test("Bytes are a bound of their own; an item larger than it gets in alone", async () => {
+Deno.test("Bytes are a second bound; an item larger than it is taken alone", async () => {
   const of = (text: string) => text.length;
   const queue = new BoundedQueue<string>({ capacity: 9, bytes: { max: 5, of } });
   assert.deepEqual(["aaa", "bb", "c"].map((item) => queue.push(item)), [true, true, false]);
@@ -28,7 +28,7 @@ Deno.test("Bytes are a bound of their own; an item larger than it gets in alone"
   assert.equal(queue.bytes, 0);
 });
 
-Deno.test("Order holds while the ring turns many times", async () => {
+Deno.test("Items keep their order while the ring wraps many times", async () => {
   const queue = new BoundedQueue<number>({ capacity: 4 });
   const read: number[] = [];
   let pushed = 0;
@@ -40,7 +40,7 @@ Deno.test("Order holds while the ring turns many times", async () => {
   assert.equal(queue.dropped, 0);
 });
 
-Deno.test("A waiting reader gets the next item at once, and it takes no place", async () => {
+Deno.test("A waiting reader gets the next item at once, and it is not queued", async () => {
   const queue = new BoundedQueue<string>({ capacity: 1 });
   const waiting = queue.next();
   assert.equal(queue.push("to the reader"), true);
@@ -81,7 +81,7 @@ Deno.test("Closing with an error reaches the reader after what is queued, and a 
   await assert.rejects(waiting, error);
 });
 
-Deno.test("Clearing forgets what is queued", async () => {
+Deno.test("Clearing drops what is queued", async () => {
   const queue = new BoundedQueue<number>({ capacity: 2 });
   queue.push(1);
   queue.close({ clear: true });
@@ -114,7 +114,7 @@ Deno.test("As a stream it pulls only on demand, ends with the queue and fails wi
   await assert.rejects(pending, error);
 });
 
-Deno.test("Cancelling the stream closes and clears the queue, even with a read under way", async () => {
+Deno.test("Cancelling the stream closes and clears the queue, even with a pending read", async () => {
   const idle = new BoundedQueue<number>({ capacity: 2 });
   const readable = idle.readable();
   idle.push(1);

@@ -26,7 +26,7 @@ Deno.test("An aborted delay rejects with the reason and disarms its timer", asyn
   const clock = new FakeClock();
   const controller = new AbortController();
   const waiting = delay(100, controller.signal, clock);
-  const reason = new Error("room closed");
+  const reason = new Error("session ended");
   controller.abort(reason);
   await assert.rejects(waiting, reason);
   assert.equal(clock.pending, 0);
@@ -60,18 +60,18 @@ Deno.test("Waiting until aborted settles like the work when that comes first", a
   await assert.rejects(untilAborted(Promise.reject(failure), never()), failure);
 });
 
-Deno.test("Waiting until aborted gives up with the reason, and a late failure disturbs nobody", async () => {
+Deno.test("Waiting until aborted rejects with the reason, and a late failure is ignored", async () => {
   const controller = new AbortController();
   const work = Promise.withResolvers<number>();
   const waiting = untilAborted(work.promise, controller.signal);
-  const reason = new Error("room closed");
+  const reason = new Error("session ended");
   controller.abort(reason);
   await assert.rejects(waiting, reason);
   work.reject(new Error("late")); // an unhandled rejection would fail this test
   await settle();
 });
 
-Deno.test("Waiting on a signal already aborted gives up at once", async () => {
+Deno.test("Waiting on a signal already aborted rejects at once", async () => {
   const reason = new Error("gone");
   const work = Promise.withResolvers<void>();
   await assert.rejects(untilAborted(work.promise, AbortSignal.abort(reason)), reason);

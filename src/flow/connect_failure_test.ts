@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { connectFailure } from "./connect_failure.ts";
 
-Deno.test("The kind of a failure to connect is told by its code, and an unknown one shows nothing", () => {
+Deno.test("The cause of a failure to connect is found by its code, and an unknown code is not shown", () => {
   const causes = {
     ECONNREFUSED: "connection refused",
     ENOTFOUND: "the host name cannot be resolved",

@@ -20,7 +20,7 @@ const options = (extra: Partial<HttpRequestOptions> = {}): HttpRequestOptions =>
   ...extra,
 });
 
-Deno.test("A GET carries its headers and query, and gives back status, headers and body", async () => {
+Deno.test("A GET sends its headers and query, and resolves with status, headers and body", async () => {
   await using server = serve((request) => {
     const { search } = new URL(request.url);
     return new Response(`${request.method} ${search} ${request.headers.get("x-asked")}`, {
@@ -34,7 +34,7 @@ Deno.test("A GET carries its headers and query, and gives back status, headers a
   assert.equal(answer.headers["retry-after"], "7");
 });
 
-Deno.test("A body is sent whole, with its length in bytes, by the method asked for", async () => {
+Deno.test("A body is sent whole, with its length in bytes, by the given method", async () => {
   await using server = serve(async (request) => {
     const { headers, method } = request;
     return new Response(
@@ -53,7 +53,7 @@ Deno.test("A body over the bound is refused", async () => {
   await assert.rejects(httpRequest(server.url, options()), /too long/);
 });
 
-Deno.test("A server that never answers is given up, by time or by signal", async () => {
+Deno.test("A server that never answers is abandoned, by time or by signal", async () => {
   const never = Promise.withResolvers<Response>();
   {
     await using server = serve(() => never.promise);
@@ -66,7 +66,7 @@ Deno.test("A server that never answers is given up, by time or by signal", async
   }
 });
 
-Deno.test("Nobody there is an error that names no address", async () => {
+Deno.test("A refused connection is an error that contains no address", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -84,7 +84,7 @@ Deno.test("A certificate is checked against the CAs given, unless this request s
   assert.equal((await httpRequest(server.url, options({ tls: { skipVerify: true } }))).body, "secret");
 });
 
-Deno.test("An answer in pieces of one byte is read whole, and too long a one is not", async () => {
+Deno.test("A response in chunks of one byte is read whole, and a too long one is not", async () => {
   const pieces = (count: number) =>
     new ReadableStream<Uint8Array>({
       start(controller) {

@@ -5,7 +5,7 @@ import { guarded, InternalError, reportInternalError } from "./internal_errors.t
 
 const SENT = "what a peer sent";
 
-Deno.test("A guarded callback gets what it is given; what it throws is reported, and its caller goes on", () => {
+Deno.test("A guarded callback gets its arguments; what it throws is reported, and its caller continues", () => {
   using errors = new CaughtInternalErrors();
   const got: [number, string][] = [];
   const callback = guarded("udp", (count: number, text: string) => {
@@ -18,7 +18,7 @@ Deno.test("A guarded callback gets what it is given; what it throws is reported,
   assert.deepEqual(errors.kinds, ["udp"]);
 });
 
-Deno.test("What is shown of an error says where it was thrown, and nothing of what it says", () => {
+Deno.test("An internal error has the place where it was thrown, and nothing of the message", () => {
   for (
     const thrown of [new TypeError(SENT), new SyntaxError(SENT, { cause: new Error(SENT) }), SENT, { SENT }]
   ) {
@@ -35,7 +35,7 @@ Deno.test("What is shown of an error says where it was thrown, and nothing of wh
   );
 });
 
-Deno.test("An internal error that is thrown on is reported as it is", () => {
+Deno.test("An internal error that is thrown again is reported unchanged", () => {
   using errors = new CaughtInternalErrors();
   const first = new InternalError("speaker", new Error(SENT));
   reportInternalError("udp", first);

@@ -31,7 +31,7 @@ function passed(bytes: number[], portion = bytes.length) {
 
 const PORTIONS = [1, 2, 3, 7, 64, 1_000_000];
 
-Deno.test("Messages that fit pass unchanged, whole, in pieces and with pings between them, in any portions", () => {
+Deno.test("Messages that fit pass unchanged, whole, in fragments and with pings between them, in any chunks", () => {
   const stream = [
     ...frame(FIN | TEXT, 0),
     ...frame(FIN | TEXT, 125),
@@ -44,7 +44,7 @@ Deno.test("Messages that fit pass unchanged, whole, in pieces and with pings bet
   for (const portion of PORTIONS) assert.deepEqual(passed(stream, portion), { out: stream, skipped: [] });
 });
 
-Deno.test("A ping between pieces is not kept waiting for the last of them", () => {
+Deno.test("A ping between fragments is not held until the last of them", () => {
   const pieces = frame(TEXT, 10);
   const ping = frame(FIN | PING, 3);
   assert.deepEqual(passed([...pieces, ...ping]).out, ping);
@@ -52,7 +52,7 @@ Deno.test("A ping between pieces is not kept waiting for the last of them", () =
   assert.deepEqual(passed([...pieces, ...ping, ...last]).out, [...ping, ...pieces, ...last]);
 });
 
-Deno.test("A message that is too long is skipped, and those before and after it pass", () => {
+Deno.test("A message that is too large is skipped, and those before and after it pass", () => {
   const small = frame(FIN | TEXT, 5);
   for (const length of [198, 300, 70_000]) {
     const stream = [...small, ...frame(FIN | TEXT, length), ...small];
@@ -64,7 +64,7 @@ Deno.test("A message that is too long is skipped, and those before and after it 
   }
 });
 
-Deno.test("Pieces that are too long together are skipped, and a ping between them passes", () => {
+Deno.test("Fragments that are too large together are skipped, and a ping between them passes", () => {
   const ping = frame(FIN | PING, 3);
   const small = frame(FIN | TEXT, 5);
   const stream = [
@@ -95,7 +95,7 @@ Deno.test("What is in a skipped message is never read as a frame", () => {
   for (const portion of PORTIONS) assert.deepEqual(passed(stream, portion).out, STAND_IN);
 });
 
-Deno.test("Pieces without end are not kept, however short they are", () => {
+Deno.test("Endless fragments are not held, however short they are", () => {
   const limit = new MessageLimit({ maxBytes: Infinity, onSkipped: () => {} });
   const crumbs = Uint8Array.from(Array(1_000).fill(frame(CONTINUATION, 1)).flat());
   assert.deepEqual(limit.receive(Uint8Array.from(frame(TEXT, 1))), []);
@@ -104,7 +104,7 @@ Deno.test("Pieces without end are not kept, however short they are", () => {
   assert.deepEqual(end.map((each) => [...each]), [STAND_IN]);
 });
 
-Deno.test("A piece that waits keeps nothing else of the bytes it came with", () => {
+Deno.test("A held fragment keeps no other bytes of its chunk in memory", () => {
   const limit = new MessageLimit({ maxBytes: MAX_BYTES, onSkipped: () => {} });
   const pings = Array(500).fill(frame(FIN | PING, 100)).flat();
   limit.receive(Buffer.from([...frame(TEXT, 1), ...pings]));
@@ -123,13 +123,13 @@ for (
     ["a piece of nothing", [CONTINUATION, 1, 5]],
   ] as const
 ) {
-  Deno.test(`Bytes that are no frames of a server are left to their reader: ${what}`, () => {
+  Deno.test(`Bytes that are no frames of a server pass to their reader: ${what}`, () => {
     const stream = [...frame(FIN | TEXT, 3), ...bytes, ...frame(FIN | TEXT, 300)];
     for (const portion of PORTIONS) assert.deepEqual(passed(stream, portion), { out: stream, skipped: [] });
   });
 }
 
-Deno.test("A message that begins inside another is left to the reader, with what was kept of the other", () => {
+Deno.test("A message that begins inside another passes to the reader, with the held part of the other", () => {
   const stream = [...frame(TEXT, 3), ...frame(FIN | TEXT, 3)];
   for (const portion of PORTIONS) assert.deepEqual(passed(stream, portion).out, stream);
 });

@@ -8,7 +8,7 @@ const MESSAGES = [
   { type: "none", bytes: new Uint8Array(), list: [1, null, "two"] },
 ];
 
-Deno.test("Messages come out as they went in, wherever the stream is cut", () => {
+Deno.test("Messages are decoded as they were encoded, wherever the stream is cut", () => {
   const frames = MESSAGES.map(encodeMessage);
   const stream = new Uint8Array(frames.reduce((sum, { length }) => sum + length, 0));
   frames.reduce((at, frame) => (stream.set(frame, at), at + frame.length), 0);
@@ -22,14 +22,14 @@ Deno.test("Messages come out as they went in, wherever the stream is cut", () =>
   }
 });
 
-Deno.test("Bytes of a message are its own, and not the stream's", () => {
+Deno.test("Bytes of a message are a copy, not a view of the stream", () => {
   const frame = encodeMessage({ bytes: new Uint8Array([1, 2, 3]) });
   const [message] = new MessageDecoder<{ bytes: Uint8Array }>().receive(frame);
   frame.fill(0);
   assert.deepEqual(message.bytes, new Uint8Array([1, 2, 3]));
 });
 
-Deno.test("A writer tells what waits, writes in order, and that nobody reads any more", async () => {
+Deno.test("A writer counts waiting bytes, writes in order, and reports a closed reader", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const broken: unknown[] = [];
   const writer = new MessageWriter<unknown>(writable, (error) => broken.push(error));

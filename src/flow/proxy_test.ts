@@ -10,7 +10,7 @@ const RULES: ProxyRules = {
 const through = (address: string, rules: Partial<ProxyRules> = {}) =>
   proxyFor(new URL(address), { ...RULES, ...rules })?.host;
 
-Deno.test("A secure connection goes through the proxy for secure ones, another through the other", () => {
+Deno.test("Secure and plain connections go through the proxy of their kind", () => {
   assert.equal(through("https://cloud.example"), "secure.example:3129");
   assert.equal(through("wss://hpb.example/spreed"), "secure.example:3129");
   assert.equal(through("http://cloud.example"), "proxy.example:3128");

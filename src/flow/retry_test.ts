@@ -24,7 +24,7 @@ function setup(options: Partial<RetryOptions> = {}) {
   };
 }
 
-Deno.test("The backoff doubles to its ceiling and keeps half as jitter", () => {
+Deno.test("The backoff doubles to its maximum, half of it jitter", () => {
   const least = [0, 1, 2, 3, 4, 5, 50].map((n) => backoffMs(n, BACKOFF, () => 0));
   const most = [0, 1, 2, 3, 4, 5, 50].map((n) => backoffMs(n, BACKOFF, () => 1));
   assert.deepEqual(least, [500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
@@ -32,7 +32,7 @@ Deno.test("The backoff doubles to its ceiling and keeps half as jitter", () => {
   assert.equal(backoffMs(5_000, BACKOFF, () => 1), BACKOFF.maxMs, "no overflow");
 });
 
-Deno.test("A first success waits for nothing", async () => {
+Deno.test("A first success does not wait", async () => {
   const { clock, options, waits } = setup();
   assert.equal(await retry((number) => Promise.resolve(number), options), 0);
   assert.deepEqual(waits, []);
@@ -73,7 +73,7 @@ Deno.test("After the last attempt its error is thrown", async () => {
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("An error that cannot get better is thrown at once", async () => {
+Deno.test("An error that is not retryable is thrown at once", async () => {
   for (const error of [new InvalidRequestError("Cannot join: no such room", "roomToken"), new Error("bug")]) {
     const { options, waits } = setup();
     await assert.rejects(retry(() => Promise.reject(error), options), error);
@@ -81,7 +81,7 @@ Deno.test("An error that cannot get better is thrown at once", async () => {
   }
 });
 
-Deno.test("The caller may say what is worth another try", async () => {
+Deno.test("The caller may decide what is retryable", async () => {
   const { clock, options, waits } = setup({ attempts: 2, isRetryable: () => true });
   const rejected = assert.rejects(retry(() => Promise.reject(new Error("plain")), options), /plain/);
   await clock.advance(60_000);
@@ -98,7 +98,7 @@ Deno.test("Aborting during a wait ends it with the reason and leaves no timer", 
   }, options);
   await settle();
   assert.equal(clock.pending, 1);
-  const reason = new Error("room closed");
+  const reason = new Error("session ended");
   controller.abort(reason);
   await assert.rejects(result, reason);
   assert.equal(tries, 1);
@@ -108,7 +108,7 @@ Deno.test("Aborting during a wait ends it with the reason and leaves no timer", 
 Deno.test("Aborting during an attempt gives the reason, not the attempt's error", async () => {
   for (const attempts of [1, 5]) {
     const { controller, options, waits } = setup({ attempts });
-    const reason = new Error("room closed");
+    const reason = new Error("session ended");
     await assert.rejects(
       retry(() => {
         controller.abort(reason);
@@ -120,9 +120,9 @@ Deno.test("Aborting during an attempt gives the reason, not the attempt's error"
   }
 });
 
-Deno.test("An aborted signal means no attempt at all", async () => {
+Deno.test("With an aborted signal there is no attempt", async () => {
   const { controller, options } = setup();
-  const reason = new Error("room closed");
+  const reason = new Error("session ended");
   controller.abort(reason);
   let tries = 0;
   await assert.rejects(
@@ -166,7 +166,7 @@ Deno.test("A wait begins with the failure: after quiet minutes the next attempt 
   assert.equal(policy.waitMs(clock.now()), 0);
 });
 
-Deno.test("A connection that lasted some seconds forgives, one that is ended at once does not", async () => {
+Deno.test("A connection that lasted some seconds resets the failures, one that ended at once does not", async () => {
   const clock = new FakeClock();
   const policy = policyOf();
   for (let failure = 0; failure < 5; failure++) {
@@ -181,7 +181,7 @@ Deno.test("A connection that lasted some seconds forgives, one that is ended at 
   assert.deepEqual([policy.failures, policy.waitMs(clock.now())], [1, 0]);
 });
 
-Deno.test("An error that cannot get better waits a minute, however long the connection lasted", async () => {
+Deno.test("An error that is not retryable waits a minute, however long the connection lasted", async () => {
   const clock = new FakeClock();
   const policy = policyOf();
   policy.opened(clock.now());
@@ -192,7 +192,7 @@ Deno.test("An error that cannot get better waits a minute, however long the conn
   assert.deepEqual([policy.failures, policy.waitMs(clock.now())], [0, 0]);
 });
 
-Deno.test("A policy may let no failure go by without a wait, or several", () => {
+Deno.test("A policy may have no failure without a wait, or several", () => {
   const waitsOf = (freeFailures: number) => {
     const policy = new RetryPolicy({ freeFailures, random: () => 1 });
     return [1, 2, 3, 4].map(() => {
@@ -204,7 +204,7 @@ Deno.test("A policy may let no failure go by without a wait, or several", () => 
   assert.deepEqual(waitsOf(2), [0, 0, 1_000, 2_000]);
 });
 
-Deno.test("A failure may bring its own backoff, and without jitter a wait is exact", () => {
+Deno.test("A failure may have its own backoff, and without jitter a wait is exact", () => {
   const policy = new RetryPolicy({ freeFailures: 0, random: () => 0 });
   policy.failed(0, undefined, { baseMs: 300, maxMs: 1_000, jitter: 0 });
   assert.equal(policy.waitMs(0), 300);
@@ -212,7 +212,7 @@ Deno.test("A failure may bring its own backoff, and without jitter a wait is exa
   assert.equal(policy.waitMs(0), 1_000, "2 s less the random half");
 });
 
-Deno.test("One that was under way at the last failure begins its wait again, and makes it no longer", () => {
+Deno.test("An attempt pending at the last failure restarts the wait, and makes it no longer", () => {
   const policy = new RetryPolicy({ freeFailures: 0, random: () => 1 });
   policy.failed(0);
   policy.failedToo(700);

@@ -13,7 +13,7 @@ function untilTold(signal: AbortSignal, onEnd: () => void): Promise<void> {
 }
 
 Deno.test("Disposing a scope waits until its tasks have ended", async () => {
-  const scope = new Scope("room");
+  const scope = new Scope("session");
   const told = Promise.withResolvers<void>();
   const mayEnd = Promise.withResolvers<void>();
   let ended = false;
@@ -37,17 +37,17 @@ Deno.test("Children are disposed before the scope's own cleanups run", async () 
   const order: string[] = [];
   const parent = new Scope("server");
   parent.defer(() => void order.push("server"));
-  const child = parent.child("room");
-  child.defer(() => void order.push("room"));
+  const child = parent.child("session");
+  child.defer(() => void order.push("session"));
   child.child("speaker").defer(() => void order.push("speaker"));
   await parent[Symbol.asyncDispose]();
-  assert.deepEqual(order, ["speaker", "room", "server"]);
+  assert.deepEqual(order, ["speaker", "session", "server"]);
   assert.equal(parent.size, 0);
 });
 
 Deno.test("Cleanups run after the tasks, newest first, one at a time", async () => {
   const order: string[] = [];
-  const scope = new Scope("room");
+  const scope = new Scope("session");
   scope.run((signal) => untilTold(signal, () => order.push("task")));
   scope.defer(() => void order.push("first"));
   scope.defer(async () => {
@@ -73,8 +73,8 @@ Deno.test("Cleanups run after the tasks, newest first, one at a time", async () 
   ]);
 });
 
-Deno.test("What a task hands over while it is being told to stop is cleaned up too", async () => {
-  const scope = new Scope("room");
+Deno.test("What a task defers while it is being aborted is cleaned up too", async () => {
+  const scope = new Scope("session");
   let closed = false;
   scope.run(async (signal) => {
     await untilTold(signal, () => {});
@@ -85,32 +85,32 @@ Deno.test("What a task hands over while it is being told to stop is cleaned up t
 });
 
 Deno.test("What a cleanup defers is cleaned up too", async () => {
-  const scope = new Scope("room");
+  const scope = new Scope("session");
   let closed = false;
   scope.defer(() => scope.defer(() => void (closed = true)));
   await scope[Symbol.asyncDispose]();
   assert.equal(closed, true);
 });
 
-Deno.test("A scope that has ended refuses resources aloud instead of leaking them", async () => {
-  const scope = new Scope("room");
+Deno.test("A scope that has ended throws for new resources instead of leaking them", async () => {
+  const scope = new Scope("session");
   await scope[Symbol.asyncDispose]();
-  assert.throws(() => scope.defer(() => {}), /Cannot defer to scope "room": it has ended/);
+  assert.throws(() => scope.defer(() => {}), /Cannot defer to scope "session": it has ended/);
   assert.throws(() => scope.use({ [Symbol.dispose]: () => {} }), /it has ended/);
 });
 
-Deno.test("A failing task aborts its own scope and its children, and tells the owner why", async () => {
+Deno.test("A failing task aborts its own scope and its children, and reports the reason to the owner", async () => {
   const parent = new Scope("server");
-  const room = parent.child("room");
-  const speaker = room.child("speaker");
-  const neighbour = parent.child("other room");
+  const session = parent.child("session");
+  const speaker = session.child("speaker");
+  const neighbour = parent.child("other session");
   let speakerEnded = false;
   speaker.run((signal) => untilTold(signal, () => speakerEnded = true));
   const failure = new Error("signalling lost");
-  room.run(() => Promise.reject(failure));
-  assert.equal(await room.failed, failure);
-  assert.equal(room.signal.aborted, true);
-  assert.equal(room.signal.reason, failure);
+  session.run(() => Promise.reject(failure));
+  assert.equal(await session.failed, failure);
+  assert.equal(session.signal.aborted, true);
+  assert.equal(session.signal.reason, failure);
   assert.equal(speaker.signal.reason, failure);
   assert.equal(speakerEnded, true);
   assert.equal(parent.signal.aborted, false);
@@ -118,7 +118,7 @@ Deno.test("A failing task aborts its own scope and its children, and tells the o
   await parent[Symbol.asyncDispose]();
 });
 
-Deno.test("What a task fails with is its owner's to know, and is reported where nobody asks for it", async () => {
+Deno.test("A task's error goes to its owner, and is an internal error where nobody reads it", async () => {
   using errors = new CaughtInternalErrors();
   const fail = () => Promise.reject(new Error("from a task"));
   await using watched = new Scope("watched");
@@ -138,7 +138,7 @@ Deno.test("What a task fails with is its owner's to know, and is reported where 
 });
 
 Deno.test("A task that throws before its first await fails its scope, not its caller", async () => {
-  await using scope = new Scope("room");
+  await using scope = new Scope("session");
   const failure = new Error("at once");
   scope.run(() => {
     throw failure;
@@ -147,8 +147,8 @@ Deno.test("A task that throws before its first await fails its scope, not its ca
   assert.equal(scope.signal.aborted, true);
 });
 
-Deno.test("How a task ends after it was told to stop is not a failure", async () => {
-  const scope = new Scope("room");
+Deno.test("An error of an aborted task is not a failure", async () => {
+  const scope = new Scope("session");
   let failed = false;
   scope.failed.then(() => failed = true);
   scope.run(async (signal) => {
@@ -159,8 +159,8 @@ Deno.test("How a task ends after it was told to stop is not a failure", async ()
   assert.equal(failed, false);
 });
 
-Deno.test("A task that ends by itself leaves nothing behind", async () => {
-  await using scope = new Scope("room");
+Deno.test("A task that has ended leaves nothing behind", async () => {
+  await using scope = new Scope("session");
   const ended = Promise.withResolvers<void>();
   scope.run(() => ended.promise);
   assert.equal(scope.size, 1);
@@ -172,7 +172,7 @@ Deno.test("A task that ends by itself leaves nothing behind", async () => {
 });
 
 Deno.test("Disposing twice cleans up once, and both wait for the end", async () => {
-  const scope = new Scope("room");
+  const scope = new Scope("session");
   let cleanups = 0;
   const mayEnd = Promise.withResolvers<void>();
   scope.defer(async () => {
@@ -188,7 +188,7 @@ Deno.test("Disposing twice cleans up once, and both wait for the end", async () 
 });
 
 Deno.test("A scope may be disposed while it fails", async () => {
-  const scope = new Scope("room");
+  const scope = new Scope("session");
   const failure = new Error("lost");
   let cleanups = 0;
   scope.defer(() => void cleanups++);
@@ -201,9 +201,9 @@ Deno.test("A scope may be disposed while it fails", async () => {
   assert.equal(scope.size, 0);
 });
 
-Deno.test("A child that is disposed first is no longer the parent's business", async () => {
+Deno.test("A child that is disposed first is removed from its parent", async () => {
   const parent = new Scope("server");
-  const child = parent.child("room");
+  const child = parent.child("session");
   let cleanups = 0;
   child.defer(() => void cleanups++);
   assert.equal(parent.size, 1);
@@ -218,7 +218,7 @@ Deno.test("An aborted scope refuses children and tasks with the reason", async (
   const parent = new Scope("server");
   const reason = new Error("draining");
   parent.abort(reason);
-  assert.throws(() => parent.child("room"), reason);
+  assert.throws(() => parent.child("session"), reason);
   let ran = false;
   assert.throws(() =>
     parent.run(() => {
@@ -229,8 +229,8 @@ Deno.test("An aborted scope refuses children and tasks with the reason", async (
   await parent[Symbol.asyncDispose]();
 });
 
-Deno.test("Every cleanup runs though some fail, and the failures reach who disposes", async () => {
-  const scope = new Scope("room");
+Deno.test("Every cleanup runs though some fail, and disposing throws the failures", async () => {
+  const scope = new Scope("session");
   const one = new Error("one");
   const two = new Error("two");
   let last = false;
@@ -243,7 +243,7 @@ Deno.test("Every cleanup runs though some fail, and the failures reach who dispo
 
   const parent = new Scope("server");
   parent.defer(() => Promise.reject(one));
-  parent.child("room").defer(() => Promise.reject(two));
+  parent.child("session").defer(() => Promise.reject(two));
   const error = await parent[Symbol.asyncDispose]().then(() => undefined, (error: AggregateError) => error);
   assert.deepEqual(error?.errors, [two, one]);
   assert.equal(error?.message, 'Cannot close scope "server" cleanly');

@@ -34,7 +34,7 @@ Deno.test("While nothing has failed everyone connects at will", async () => {
   assert.equal(shared.failures, 0);
 });
 
-Deno.test("Five hundred failures at the same time are one, and one of all tries again", async () => {
+Deno.test("Five hundred simultaneous failures count as one, and one of all retries", async () => {
   const { clock, shared } = setup();
   const attempts = callers(shared, 500);
   await settle();
@@ -54,7 +54,7 @@ Deno.test("Five hundred failures at the same time are one, and one of all tries 
   assert.deepEqual([shared.failures, shared.waiting, clock.pending], [0, 0, 0]);
 });
 
-Deno.test("A dead peer is asked by one of five hundred at a time, for ten minutes", async () => {
+Deno.test("A dead peer is tried by one of five hundred at a time, for ten minutes", async () => {
   const { clock, shared } = setup();
   let asked = 0;
   const abort = new AbortController();
@@ -76,7 +76,7 @@ Deno.test("A dead peer is asked by one of five hundred at a time, for ten minute
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("A probe that takes its time has found something that starts: the others connect as well", async () => {
+Deno.test("A slow probe has found a starting peer: the others connect as well", async () => {
   const { clock, shared } = setup();
   await failTwice(shared);
   const attempts = callers(shared, 3);
@@ -88,7 +88,7 @@ Deno.test("A probe that takes its time has found something that starts: the othe
   assert.equal(attempts.length, 3);
 });
 
-Deno.test("A probe whose owner leaves makes way for another", async () => {
+Deno.test("A probe whose owner cancels is replaced by another", async () => {
   const { clock, shared } = setup();
   await failTwice(shared);
   const attempts = callers(shared, 2);
@@ -101,7 +101,7 @@ Deno.test("A probe whose owner leaves makes way for another", async () => {
   assert.equal(shared.failures, 2, "who gave up says nothing of the peer");
 });
 
-Deno.test("Who stops waiting leaves nothing behind", async () => {
+Deno.test("A cancelled wait leaves nothing behind", async () => {
   const { clock, shared } = setup();
   await failTwice(shared);
   const abort = new AbortController();
@@ -115,7 +115,7 @@ Deno.test("Who stops waiting leaves nothing behind", async () => {
   await assert.rejects(shared.turn(abort.signal), reason);
 });
 
-Deno.test("After quiet minutes nobody waits for a failure of long ago", async () => {
+Deno.test("After quiet minutes nobody waits because of an old failure", async () => {
   const { clock, shared } = setup();
   for (let failed = 0; failed < 6; failed++) {
     const attempts = callers(shared, 1);
@@ -128,7 +128,7 @@ Deno.test("After quiet minutes nobody waits for a failure of long ago", async ()
   assert.equal(attempts.length, 1);
 });
 
-Deno.test("A probe that hangs lets nobody hammer a peer that refuses the others", async () => {
+Deno.test("While a probe hangs, a peer that refuses the others is not flooded", async () => {
   const { clock, shared } = setup();
   await failTwice(shared);
   const abort = new AbortController();

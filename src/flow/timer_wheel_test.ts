@@ -25,7 +25,7 @@ Deno.test("Timers fire once, never early, in the order of their times, whatever 
   assert.deepEqual(order, order.toSorted((a, b) => a - b));
 });
 
-Deno.test("A callback that throws is reported and keeps no other timer from firing", async () => {
+Deno.test("A callback that throws is reported, and other timers still fire", async () => {
   using errors = new CaughtInternalErrors();
   const wheel = new TimerWheel();
   const fired: number[] = [];
@@ -43,7 +43,7 @@ Deno.test("A callback that throws is reported and keeps no other timer from firi
   assert.deepEqual(errors.kinds, ["timer", "timer", "timer"]);
 });
 
-Deno.test("A cancelled timer does not fire, and with the last one the platform's is gone", async () => {
+Deno.test("A cancelled timer does not fire, and with the last one the platform's is cancelled", async () => {
   const wheel = new TimerWheel();
   let fired = 0;
   const timers = [20, 30, 30, 2_000].map((delayMs) => wheel.timer(delayMs, () => fired++));
@@ -74,7 +74,7 @@ Deno.test("A callback may set and cancel timers, of its own time too", async () 
   assert.equal(fired[1], "later");
 });
 
-Deno.test("A timer set by a callback does not make those late that wait already", async () => {
+Deno.test("A timer set by a callback does not delay pending ones", async () => {
   const wheel = new TimerWheel();
   const startMs = performance.now();
   const later: Disposable[] = [];
@@ -84,7 +84,7 @@ Deno.test("A timer set by a callback does not make those late that wait already"
   for (const timer of later) timer[Symbol.dispose]();
 });
 
-Deno.test("One that is set while another waits, but sooner, is not late for it", async () => {
+Deno.test("An earlier timer set after a later one is not delayed", async () => {
   const wheel = new TimerWheel();
   using _late = wheel.timer(60_000, () => assert.fail("too early"));
   const startMs = performance.now();
@@ -102,11 +102,11 @@ Deno.test("After the thread was busy for longer than several ticks, all that is 
   assert.equal(fired, 10);
 });
 
-Deno.test("A timer longer than the wheel is round is kept too", () => {
+Deno.test("A timer longer than a round of the wheel is kept too", () => {
   using _timer = new TimerWheel().timer(3_600_000, () => assert.fail("too early"));
 });
 
-Deno.test("Hundreds set and cancelled at once keep their own times", async () => {
+Deno.test("Hundreds set and cancelled at once fire at their own times", async () => {
   const wheel = new TimerWheel();
   const startMs = performance.now();
   const wrong: string[] = [];

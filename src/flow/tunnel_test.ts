@@ -66,7 +66,7 @@ async function behindProxy(options: { secure?: boolean; proxy?: Partial<FakeProx
 for (const secure of [false, true]) {
   const kind = secure ? "secure" : "plain";
 
-  Deno.test(`A ${kind} request goes through the proxy, and looks to the server as it always does`, async () => {
+  Deno.test(`A ${kind} request goes through the proxy, and is the same to the server`, async () => {
     await using world = await behindProxy({ secure });
     const { status, body } = await world.http({ method: "POST", body: "text" });
     assert.deepEqual([status, body], [200, `POST ${HOST} /path?query=1 text`]);
@@ -89,7 +89,7 @@ for (const secure of [false, true]) {
     assert.deepEqual(world.proxy.asked, [`CONNECT ${HOST}:${secure ? 443 : 80} HTTP/1.1`]);
   });
 
-  Deno.test(`Who is excepted is reached without the proxy (${kind})`, async () => {
+  Deno.test(`An excepted host is reached without the proxy (${kind})`, async () => {
     await using world = await behindProxy({ secure });
     const tls = { ...world.route, proxies: { ...world.route.proxies, except: [".example"] } };
     await assert.rejects(world.http({ tls }), /^Error: Cannot connect/); // nobody else knows that name
@@ -97,7 +97,7 @@ for (const secure of [false, true]) {
     assert.deepEqual(world.proxy.asked, []);
   });
 
-  Deno.test(`A proxy that refuses is named as what it is (${kind})`, async () => {
+  Deno.test(`A proxy that refuses is named as the cause (${kind})`, async () => {
     await using world = await behindProxy({ secure });
     world.proxy.refusal = "403 Forbidden";
     await assert.rejects(world.ws(), (error: unknown) => {
@@ -109,7 +109,7 @@ for (const secure of [false, true]) {
     if (secure) await assert.rejects(world.http(), /^Error: Cannot connect: the proxy answered 403$/);
   });
 
-  Deno.test(`A proxy that says nothing costs no more than the time there is (${kind})`, async () => {
+  Deno.test(`A proxy that sends nothing is abandoned after the timeout (${kind})`, async () => {
     await using world = await behindProxy({ secure });
     world.proxy.isSilent = true;
     await assert.rejects(world.http({ timeoutMs: 200 }), /none within 200 ms/);
@@ -121,7 +121,7 @@ for (const secure of [false, true]) {
     await assert.rejects(opening, (error: unknown) => error === reason);
   });
 
-  Deno.test(`A proxy that is gone is named as what it is (${kind})`, async () => {
+  Deno.test(`An unreachable proxy is named as the cause (${kind})`, async () => {
     const world = await behindProxy({ secure });
     await world[Symbol.asyncDispose]();
     await assert.rejects(
@@ -132,7 +132,7 @@ for (const secure of [false, true]) {
   });
 }
 
-Deno.test("A proxy gets its credentials, and no error shows them", async () => {
+Deno.test("A proxy gets its credentials, and no error contains them", async () => {
   await using world = await behindProxy({ secure: true, proxy: { credentials: "user:p%40ss" } });
   assert.equal((await world.http()).status, 200);
   await using duplex = await world.ws();
@@ -148,7 +148,7 @@ Deno.test("A proxy gets its credentials, and no error shows them", async () => {
   });
 });
 
-Deno.test("A plain request shows the proxy its credentials too", async () => {
+Deno.test("A plain request sends the proxy its credentials too", async () => {
   await using world = await behindProxy({ proxy: { credentials: "user:secret" } });
   assert.equal((await world.http()).status, 200);
 });
@@ -170,7 +170,7 @@ Deno.test("A server's certificate is checked through the proxy as without it", a
   assert.equal((await world.http({ tls: { ...untrusting, skipVerify: true } })).status, 200);
 });
 
-Deno.test("A proxy that is reached over TLS is trusted by the same certificates", async () => {
+Deno.test("A proxy over TLS is verified by the same certificates", async () => {
   const { ca, cert, key } = await makeCertificates("IP:127.0.0.1");
   await using world = await behindProxy({ secure: true, proxy: { certificate: { cert, key } } });
   const caCerts = [...world.route.caCerts ?? [], ca];

@@ -14,7 +14,7 @@ const OPTIONS: WebSocketOptions = {
   maxMessageSize: 100_000,
 };
 
-Deno.test("What a handler throws ends the connection, and is its failure; nothing follows", async () => {
+Deno.test("An exception of the handler ends the connection, and is its failure; nothing follows", async () => {
   await using server = nativeServer((socket) => {
     socket.onopen = () => ["one", "two", "three"].forEach((text) => socket.send(text));
   });
@@ -191,7 +191,7 @@ Deno.test("Text and binary of every header length reach a native server and come
   assert.equal((await reader.read()).value, "schön – 字幕");
 });
 
-Deno.test("What is sent is what the buffer held at that moment, and the buffer stays as it was", async () => {
+Deno.test("A message is sent as it was at that moment, and its buffer is not changed", async () => {
   await using server = nativeServer((socket) => {
     socket.binaryType = "arraybuffer";
     socket.onmessage = ({ data }) => socket.send(data);
@@ -205,7 +205,7 @@ Deno.test("What is sent is what the buffer held at that moment, and the buffer s
   assert.deepEqual((await duplex.messages.getReader().read()).value, original);
 });
 
-Deno.test("Audio, text and long messages arrive whole and in order, also when they pile up", async () => {
+Deno.test("Audio, text and long messages arrive whole and in order, also when they queue up", async () => {
   const sent: (string | Uint8Array<ArrayBuffer>)[] = Array.from({ length: 400 }, (_, i) => {
     if (i % 7 === 3) return `word ${i}`;
     return crypto.getRandomValues(new Uint8Array(i % 11 === 5 ? 60_000 : 19_200 - i % 4));
@@ -230,7 +230,7 @@ Deno.test("Audio, text and long messages arrive whole and in order, also when th
   assert.deepEqual(received, sent);
 });
 
-Deno.test("Nothing follows the close frame, neither ours nor the answer to the peer's", async () => {
+Deno.test("Nothing follows the close frame, neither ours nor the reply to the peer's", async () => {
   const audio = new Uint8Array(19_200);
   for (const peerIsFirst of [false, true]) {
     const after = Promise.withResolvers<number>();
@@ -253,7 +253,7 @@ Deno.test("Nothing follows the close frame, neither ours nor the answer to the p
   }
 });
 
-Deno.test("Buffers of a connection that was cut off spoil nothing another one sends", async () => {
+Deno.test("Buffers of a connection that was cut do not corrupt another one's messages", async () => {
   const stuck = Promise.withResolvers<void>();
   await using deaf = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head);
@@ -278,7 +278,7 @@ Deno.test("Buffers of a connection that was cut off spoil nothing another one se
   stuck.resolve();
 });
 
-Deno.test("The handshake carries the headers and the whole path", async () => {
+Deno.test("The handshake has the headers and the whole path", async () => {
   const seen = Promise.withResolvers<{ url: string; key: string | null }>();
   await using server = nativeServer((_, request) => seen.resolve(request));
   await using _duplex = await openRead(server.url, {
@@ -290,7 +290,7 @@ Deno.test("The handshake carries the headers and the whole path", async () => {
   assert.match(url, /\/path\?query=1$/);
 });
 
-Deno.test("The peer's close ends the messages after what was queued, and is told as it was", async () => {
+Deno.test("The peer's close comes after its messages, and is reported as sent", async () => {
   await using server = nativeServer((socket) => {
     socket.onopen = () => {
       socket.send("last words");
@@ -303,7 +303,7 @@ Deno.test("The peer's close ends the messages after what was queued, and is told
   assert.equal(duplex.send("late"), false);
 });
 
-Deno.test("Our close tells the peer the code and waits for its answer", async () => {
+Deno.test("Our close sends the peer the code and waits for its close frame", async () => {
   const told = Promise.withResolvers<CloseEvent>();
   await using server = nativeServer((socket) => socket.onclose = told.resolve);
   const duplex = await openRead(server.url, OPTIONS);
@@ -324,7 +324,7 @@ Deno.test("A peer that never answers the close frame is cut off within about a s
   assert.deepEqual(await duplex.closed, { code: 1006, reason: "", clean: false });
 });
 
-Deno.test("A peer that said goodbye and does not hang up is left within about a second", async () => {
+Deno.test("A peer that sent a close frame and does not hang up is cut off within about a second", async () => {
   const stuck = Promise.withResolvers<void>();
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, close(1001, "leaving"));
@@ -388,7 +388,7 @@ Deno.test("A reset in the middle of sending is an unclean close, and nothing is 
   await drained;
 });
 
-Deno.test("A sender can wait for the peer to read on, and is not left waiting when the connection ends", async () => {
+Deno.test("A sender can wait for the peer to read, and stops waiting when the connection ends", async () => {
   const reading = Promise.withResolvers<void>();
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head);
@@ -409,7 +409,7 @@ Deno.test("A sender can wait for the peer to read on, and is not left waiting wh
   await Promise.all([duplex.drained(), duplex.close()]);
 });
 
-Deno.test("What was sent is delivered once the peer has read it, whatever it answers besides", async () => {
+Deno.test("What was sent is delivered once the peer has read it, whatever else it sends", async () => {
   const mayRead = Promise.withResolvers<void>();
   const mayAnswer = Promise.withResolvers<void>();
   const pings: number[][] = [];
@@ -443,7 +443,7 @@ Deno.test("What was sent is delivered once the peer has read it, whatever it ans
   await duplex.delivered();
 });
 
-Deno.test("A connection cut without goodbye is an unclean close, not an error of the stream", async () => {
+Deno.test("A connection cut without a close frame is an unclean close, not an error", async () => {
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, text("one"));
   });
@@ -452,7 +452,7 @@ Deno.test("A connection cut without goodbye is an unclean close, not an error of
   assert.deepEqual(await duplex.closed, { code: 1006, reason: "", clean: false });
 });
 
-Deno.test("Messages that come in the same packet as the handshake are not lost", async () => {
+Deno.test("Messages in the same packet as the handshake are not lost", async () => {
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, concat(text("first"), text("second")));
     await untilEnd(conn);
@@ -492,7 +492,7 @@ Deno.test("A burst is delivered whole although the peer hung up right after it",
   assert.deepEqual(await duplex.closed, { code: 1000, reason: "bye", clean: true });
 });
 
-Deno.test("Nothing is read before there is a handler: it waits with the peer", async () => {
+Deno.test("Nothing is read before there is a handler", async () => {
   const sent = 64 * 1024 * 1024;
   let written = 0;
   await using server = rawServer(async (conn, head) => {
@@ -515,7 +515,7 @@ Deno.test("Nothing is read before there is a handler: it waits with the peer", a
   assert.ok(received >= sent - 0xffff);
 });
 
-Deno.test("A message over size ends the connection before it is held in memory", async () => {
+Deno.test("A too large message ends the connection before it is held in memory", async () => {
   await using server = nativeServer((socket) => {
     socket.onopen = () => socket.send(new Uint8Array(100_001));
   });
@@ -534,7 +534,7 @@ const skipping = (sizes: number[]): WebSocketOptions => ({
 });
 
 for (const secure of [false, true]) {
-  Deno.test(`A message over size may cost itself alone, in its place${secure ? " TLS" : ""}`, async () => {
+  Deno.test(`A too large message may be lost alone, and replaced${secure ? " TLS" : ""}`, async () => {
     const certificates = secure ? await makeCertificates("IP:127.0.0.1") : undefined;
     const large = (first: number) =>
       concat(Uint8Array.of(first, 127, 0, 0, 0, 0, 0, 2, 0, 0), new Uint8Array(0x20000));
@@ -556,7 +556,7 @@ for (const secure of [false, true]) {
   });
 }
 
-Deno.test("A message in too many pieces ends the connection, however short they are", async () => {
+Deno.test("A message in too many fragments ends the connection, however short they are", async () => {
   const crumbs = new Uint8Array(40_000); // continuation frames of no payload: 0x00 0x00
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, concat(frame(0x01, "x"), crumbs));
@@ -567,7 +567,7 @@ Deno.test("A message in too many pieces ends the connection, however short they 
   assert.equal((await duplex.closed).clean, false);
 });
 
-Deno.test("Pieces that each come with much else are few: the rest of what was read with them is kept too", async () => {
+Deno.test("Fragments are few: each keeps all of the read it came in", async () => {
   const pings = concat(...Array.from({ length: 30 }, () => frame(0x89, new Uint8Array(125))));
   const piece = (first: number) => concat(frame(first, "x"), pings);
   const inPieces = (count: number) =>
@@ -598,7 +598,7 @@ Deno.test("Pings are answered, also between the fragments of a message", async (
   assert.deepEqual(await pong.promise, { first: 0x8a, payload: [1, 2, 3] });
 });
 
-Deno.test("A peer that breaks the framing is told 1002 and left", async () => {
+Deno.test("A peer that breaks the framing gets 1002 and is cut off", async () => {
   const answered = Promise.withResolvers<unknown>();
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head, frame(0xf1));
@@ -611,7 +611,7 @@ Deno.test("A peer that breaks the framing is told 1002 and left", async () => {
   assert.equal((await duplex.closed).clean, false);
 });
 
-Deno.test("A refused connection rejects without naming the address", async () => {
+Deno.test("A refused connection rejects without the address", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -621,7 +621,7 @@ Deno.test("A refused connection rejects without naming the address", async () =>
   assert.equal(error.cause, undefined);
 });
 
-Deno.test("An address or a header that cannot be rejects without naming it", async () => {
+Deno.test("An invalid address or header rejects without it", async () => {
   const attempts: [string, Record<string, string>][] = [
     ["s3cret", {}],
     ["ftp://s3cret/", {}],
@@ -635,7 +635,7 @@ Deno.test("An address or a header that cannot be rejects without naming it", asy
   }
 });
 
-Deno.test("A redirect is not followed: the headers were for one server", async () => {
+Deno.test("A redirect is not followed: the headers are for one server", async () => {
   let asked = false;
   await using elsewhere = rawServer(() => Promise.resolve(void (asked = true)));
   await using server = rawServer(async (conn) => {
@@ -669,7 +669,7 @@ Deno.test("A server that accepts with the wrong key rejects", async () => {
   await assert.rejects(openRead(server.url, OPTIONS), WebSocketOpenError);
 });
 
-Deno.test("Aborting while the server holds the upgrade back rejects with the reason and leaves nothing", async () => {
+Deno.test("Aborting before the server upgrades rejects with the reason and leaves nothing", async () => {
   const reached = Promise.withResolvers<void>();
   await using server = rawServer(async (conn) => {
     reached.resolve();
@@ -683,7 +683,7 @@ Deno.test("Aborting while the server holds the upgrade back rejects with the rea
   await assert.rejects(opening, /changed my mind/);
 });
 
-Deno.test("A server that never answers is given up after the open timeout, as a failure and not a cancellation", async () => {
+Deno.test("A server that never answers fails after the open timeout, and not as a cancellation", async () => {
   await using server = rawServer(untilEnd);
   await assert.rejects(
     openRead(server.url, { ...OPTIONS, openTimeoutMs: 50 }),
@@ -691,7 +691,7 @@ Deno.test("A server that never answers is given up after the open timeout, as a 
   );
 });
 
-Deno.test("A server that lets its headers trickle is given up by the same clock", async () => {
+Deno.test("A server that sends its headers slowly fails after the same timeout", async () => {
   await using server = rawServer(async (conn) => {
     await writeAll(conn, new TextEncoder().encode("HTTP/1.1 101 Switching Protocols\r\n"));
     const timer = setInterval(() => void writeAll(conn, new Uint8Array([0x61])).catch(() => {}), 20);
@@ -703,7 +703,7 @@ Deno.test("A server that lets its headers trickle is given up by the same clock"
   );
 });
 
-Deno.test("Disposing twice, and after the peer has gone, is quiet", async () => {
+Deno.test("Disposing twice, and after the peer has disconnected, is harmless", async () => {
   await using server = nativeServer((socket) => socket.onopen = () => socket.close());
   const duplex = await openRead(server.url, OPTIONS);
   await duplex.closed;

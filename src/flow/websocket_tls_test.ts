@@ -64,7 +64,7 @@ Deno.test("A certificate for another host is refused even with its CA", async ()
   assert.equal(server.upgrades.size, 0);
 });
 
-Deno.test("An own CA stands beside the built-in ones and does not replace them", async () => {
+Deno.test("An own CA is added to the built-in ones and does not replace them", async () => {
   await using server = await secureServer("IP:127.0.0.1");
   const { ca: another } = await makeCertificates("IP:127.0.0.1");
   const folder = await Deno.makeTempDir();
@@ -91,7 +91,7 @@ Deno.test("Skipping verification accepts an unknown CA and another host's certif
   assert.equal(server.upgrades.size, 1);
 });
 
-Deno.test("A server that takes the connection and never answers TLS is given up, by time or by signal", async () => {
+Deno.test("A server that accepts and never answers TLS is abandoned, by time or by signal", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `wss://127.0.0.1:${listener.addr.port}/`;
   const abort = new AbortController();
