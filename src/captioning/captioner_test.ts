@@ -139,7 +139,7 @@ function chain(clock: Clock = systemClock) {
 
 const speech = padded(toneSpeech(["red", "river", "train", "seven", "music", "coffee"]), 500, 1_500);
 
-Deno.test("A drained chain has passed on all the audio of the voice, and its last words are final", async () => {
+Deno.test("A drained chain has sent all audio of the voice, and its last words are final", async () => {
   const { scope, source, stt, ledger, captions, captioner } = chain();
   await using _scope = scope;
   await speak(source, await encodeOpus(speech));
@@ -156,7 +156,7 @@ Deno.test("A drained chain has passed on all the audio of the voice, and its las
   assert.equal(ledger.cutMs, 0);
 });
 
-Deno.test("Words that come 10 s behind the voice are captions; 20 s after it they are of no voice, not shown, and counted", async () => {
+Deno.test("Words 10 s behind the voice are captions; words 20 s behind are counted and not shown", async () => {
   const clock = new FakeClock();
   const { scope, source, stt, captions, meter } = chain(clock);
   await using _scope = scope;
@@ -192,7 +192,7 @@ Deno.test("Words that come 10 s behind the voice are captions; 20 s after it the
   assert.deepEqual(texts(), ["late", "Hello all"]);
 });
 
-Deno.test("Words a session still owes after a language switch keep its language; the next session's have the new one", async () => {
+Deno.test("Last words of a session keep its language after a change; the next session's words have the new one", async () => {
   const { scope, source, stt, captions, captioner } = chain();
   await using _scope = scope;
   const opened = stt.nextOpen();
@@ -237,7 +237,7 @@ Deno.test("While speech-to-text stalls ten seconds of speech wait, and what is o
   assert.equal(meter.counted("tiro_queue_dropped_total", "speech"), ledger.droppedMs / 20);
 });
 
-Deno.test("A sentence said before a minute of silence survives a cold start of that minute, and nothing else is sent", async () => {
+Deno.test("A sentence before a minute of silence survives a cold start of that minute, and nothing else is sent", async () => {
   const { scope, source, stt, ledger, captioner } = chain();
   await using _scope = scope;
   stt.stall = Promise.withResolvers();
@@ -254,7 +254,7 @@ Deno.test("A sentence said before a minute of silence survives a cold start of t
   assert.deepEqual(words, ["red", "river", "train", "seven", "music", "coffee"]);
 });
 
-Deno.test("Disposing the scope ends the chain in the middle of a stall, and what was in it is told", async () => {
+Deno.test("Disposing the scope ends the chain during a stall, and its audio is counted", async () => {
   const { scope, source, stt, ledger } = chain();
   stt.stall = Promise.withResolvers();
   await speak(source, await encodeOpus(speech));
@@ -266,7 +266,7 @@ Deno.test("Disposing the scope ends the chain in the middle of a stall, and what
   assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs + ledger.droppedMs + ledger.cutMs);
 });
 
-Deno.test("A recogniser that says more than anybody speaks loses its session, and readers get no more than a bounded part", async () => {
+Deno.test("A recogniser that exceeds its limits loses its session, and viewers get a bounded part", async () => {
   const clock = new FakeClock();
   const { scope, source, stt, captions, captioner, meter } = chain(clock);
   await using _scope = scope;

@@ -31,7 +31,7 @@ function world(viewers: string[]) {
   return { fanOut, sent, state, meter };
 }
 
-Deno.test("A notice goes to everyone, those who read a translation too, and is counted nowhere", () => {
+Deno.test("A notice is sent to all viewers, those of a translation too, and is in no metric", () => {
   const sent: string[] = [];
   const meter = new FakeMeter();
   const fanOut = new FanOut({
@@ -49,7 +49,7 @@ Deno.test("A notice goes to everyone, those who read a translation too, and is c
   assert.equal(meter.observed("transcription_latency_ms").length, 1);
 });
 
-Deno.test("A caption goes to every listener, and to nobody when there is none", () => {
+Deno.test("A caption is sent to every viewer, if there are any", () => {
   const { fanOut, sent, meter } = world(["l1", "l2"]);
   fanOut.deliver(caption("a", "hello"));
   assert.deepEqual(sent, ["l1:hello", "l2:hello"]);
@@ -61,7 +61,7 @@ Deno.test("A caption goes to every listener, and to nobody when there is none", 
   assert.equal(empty.fanOut.size, 0);
 });
 
-Deno.test("While captions cannot leave, finals wait in order and only the newest partial per speaker", () => {
+Deno.test("While captions cannot be sent, finals are queued in order and only the newest partial per speaker", () => {
   const { fanOut, sent, state } = world(["l1"]);
   state.ready = false;
   fanOut.deliver(caption("a", "one"));
@@ -77,7 +77,7 @@ Deno.test("While captions cannot leave, finals wait in order and only the newest
   assert.equal(fanOut.size, 0);
 });
 
-Deno.test("A partial that could not leave never leaves after its utterance's final", () => {
+Deno.test("A queued partial is never sent after its utterance's final", () => {
   const { fanOut, sent, state } = world(["l1"]);
   state.ready = false;
   fanOut.deliver(caption("a", "one"));

@@ -5,7 +5,7 @@ import { RecogniserBudget } from "./recogniser_budget.ts";
 const word = (text = "word"): SttEvent => ({ type: "word", text });
 const FLOOD = { code: "stt_flood" };
 
-Deno.test("What people say, and what is caught up with after a stall, is never too much", () => {
+Deno.test("Normal speech and the burst after a stall stay within the limits", () => {
   const budget = new RecogniserBudget();
   for (let at = 0; at < 600; at++) budget.event(word(), 0);
   budget.ended(40);
@@ -16,7 +16,7 @@ Deno.test("What people say, and what is caught up with after a stall, is never t
   }
 });
 
-Deno.test("Events, characters and utterances without end are too much, and so is a text of half an hour", () => {
+Deno.test("Endless events, characters and utterances exceed the limits, and so does a text of half an hour", () => {
   const events = new RecogniserBudget();
   for (let at = 0; at < LIMITS.sttEventsAtOnce; at++) events.event(word(), 0);
   assert.throws(() => events.event(word(), 0), FLOOD);

@@ -55,7 +55,7 @@ Deno.test("A session that fails once is no trouble; three in a row are, until on
   assert.deepEqual(reported, ["recogniser_failed", undefined]);
 });
 
-Deno.test("A server of another protocol opens well again and again: that is no end of the trouble", async () => {
+Deno.test("A server of another protocol can be opened repeatedly, which does not end the trouble", async () => {
   const { clock, reported, trouble } = setup();
   for (let minute = 0; minute < 3; minute++) {
     trouble.opening();

@@ -19,10 +19,9 @@ const failure = (retryable = true) => new SttError("Cannot go on: test", { code:
 class FakeSession implements SttSession {
   readonly written: PcmFrame[] = [];
   finished = false;
-  /** What `finish` was told. */
   behindMs: number | undefined;
   disposed = false;
-  /** A write under way when it ends comes good all the same. */
+  /** A write in progress when it ends still succeeds. */
   takesLate = false;
   /** Has no last words. */
   isSilent = false;
@@ -96,7 +95,7 @@ class FakeStt implements SpeechToText {
   }
 }
 
-/** Speech that waits, without bounds: those are speech_chunks.ts'. */
+/** Speech that waits, unbounded. */
 class FakeSpeech implements VoicedPcm {
   onSpeech = () => {};
   hasEnded = false;
@@ -226,7 +225,7 @@ function silenceMs(session: FakeSession): number {
   return session.written.filter(({ samples }) => samples.every((sample) => sample === 0)).length * 200;
 }
 
-Deno.test("A session opens at the first speech, not before, and what it says is passed on", () =>
+Deno.test("A session opens at the first speech, not before, and its events are passed on", () =>
   withFeed(async ({ stt, say, said, word }) => {
     await settle();
     assert.equal(stt.opens, 0);
@@ -236,7 +235,7 @@ Deno.test("A session opens at the first speech, not before, and what it says is 
     assert.deepEqual(said, ["hello"]);
   }));
 
-Deno.test("While speech-to-text takes nothing, speech is left where it waits", () =>
+Deno.test("While speech-to-text takes no audio, speech stays in its buffer", () =>
   withFeed(async ({ stt, speech, say, written }) => {
     await say(frame(0, 0));
     stt.sessions[0].stall();
@@ -248,7 +247,7 @@ Deno.test("While speech-to-text takes nothing, speech is left where it waits", (
     assert.deepEqual(written(), [0, 200, 400, 600]);
   }));
 
-Deno.test("A session that takes nothing for ten seconds is reported, readers are told, and both end with the next word", () =>
+Deno.test("A session that takes no audio for ten seconds is reported, viewers get a notice, and both end with the next word", () =>
   withFeed(async ({ clock, stt, say, word, said, troubles }) => {
     await say(frame(0, 0));
     await word("one");
@@ -264,7 +263,7 @@ Deno.test("A session that takes nothing for ten seconds is reported, readers are
     assert.deepEqual([said, troubles], [["one", "...", "two"], ["recogniser_failed", undefined]]);
   }));
 
-Deno.test("A session that fails mid-utterance is followed at once, and what it had not answered for is sent again", () =>
+Deno.test("A session that fails mid-utterance is replaced at once, and what it had not acknowledged is sent again", () =>
   withFeed(async ({ clock, stt, say, said, meter, word, written }) => {
     await say(frame(0, 0));
     await clock.advance(200);
@@ -295,7 +294,7 @@ Deno.test("A session that ends while it is sent audio again leaves nothing unsen
     assert.deepEqual(written(), [0, 200, 400]);
   }));
 
-Deno.test("What was sent again and not answered for is sent once more when that session fails too", () =>
+Deno.test("Audio sent again and not acknowledged is sent once more when that session fails too", () =>
   withFeed(async ({ clock, stt, say, written }) => {
     await say(frame(0, 0));
     for (let session = 0; session < 2; session++) {
@@ -307,7 +306,7 @@ Deno.test("What was sent again and not answered for is sent once more when that 
     assert.deepEqual(written().slice(0, 3), [0, 200, 400]);
   }));
 
-Deno.test("A word answers for what was sent before it, and not for a burst that cannot have been recognised yet", () =>
+Deno.test("A word acknowledges the audio before it, but no burst that cannot have been recognised yet", () =>
   withFeed(async ({ clock, speech, say, word }) => {
     await say(...Array.from({ length: 50 }, (_, index) => frame(200 * index, 0)));
     await clock.advance(500);
@@ -318,7 +317,7 @@ Deno.test("A word answers for what was sent before it, and not for a burst that 
     assert.equal(speech.sent.length, 0);
   }));
 
-Deno.test("A provider that acknowledges is believed to the millisecond, and its words answer for nothing", () =>
+Deno.test("A provider that acknowledges does so to the millisecond, and its words acknowledge nothing", () =>
   withFeed(async ({ stt, speech, say, word }) => {
     stt.features = { acknowledges: true, latencyMs: 500 };
     await say(frame(0, 0), frame(200, 200), frame(400, 400));
@@ -329,7 +328,7 @@ Deno.test("A provider that acknowledges is believed to the millisecond, and its 
     assert.deepEqual(speech.sent.map(({ frame }) => frame.startMs), [400]);
   }));
 
-Deno.test("A sign of life answers for nothing where the provider does not acknowledge", () =>
+Deno.test("Progress acknowledges nothing where the provider does not acknowledge", () =>
   withFeed(async ({ stt, speech, say }) => {
     await say(frame(0, 0));
     stt.sessions[0].say({ type: "progress", processedMs: 200 });
@@ -337,7 +336,7 @@ Deno.test("A sign of life answers for nothing where the provider does not acknow
     assert.equal(speech.sent.length, 1);
   }));
 
-Deno.test("Opens that fail are tried again with growing pauses, for as long as speech waits", () =>
+Deno.test("Failed opens are retried with growing waits, for as long as speech waits", () =>
   withFeed(async ({ clock, stt, say, meter }) => {
     stt.nextOpens.push(...Array.from({ length: 12 }, () => failure()));
     await say(frame(0, 0));
@@ -349,7 +348,7 @@ Deno.test("Opens that fail are tried again with growing pauses, for as long as s
     assert.equal(meter.counted("tiro_stt_sessions_total", "not_opened"), 12);
   }));
 
-Deno.test("An error that cannot get better is tried again once a minute", () =>
+Deno.test("An error that is not retryable is retried once a minute", () =>
   withFeed(async ({ clock, stt, say }) => {
     stt.nextOpens.push(failure(false), failure(false));
     await say(frame(0, 0));
@@ -359,7 +358,7 @@ Deno.test("An error that cannot get better is tried again once a minute", () =>
     assert.equal(stt.opens, 3);
   }));
 
-Deno.test("Six failed sessions, ten quiet minutes, then speech: a session is asked for at once", () =>
+Deno.test("Six failed sessions, ten quiet minutes, then speech: a session is opened at once", () =>
   withFeed(async ({ clock, stt, speech, say }) => {
     for (let session = 0; session < 6; session++) {
       await say(frame(clock.now(), clock.now(), { endOfVoice: true }));
@@ -373,7 +372,7 @@ Deno.test("Six failed sessions, ten quiet minutes, then speech: a session is ask
     assert.equal(stt.opens, 7);
   }));
 
-Deno.test("Six failed opens, ten quiet minutes, then speech: a session is asked for at once", () =>
+Deno.test("Six failed opens, ten quiet minutes, then speech: a session is opened at once", () =>
   withFeed(async ({ clock, stt, speech, say }) => {
     stt.nextOpens.push(...Array.from({ length: 6 }, () => failure()));
     await say(frame(0, 0));
@@ -385,7 +384,7 @@ Deno.test("Six failed opens, ten quiet minutes, then speech: a session is asked 
     assert.equal(stt.opens, 7);
   }));
 
-Deno.test("Sessions that lasted some seconds are followed at once, sessions that end at once more and more slowly", () =>
+Deno.test("Sessions that lasted some seconds are replaced at once, sessions that end at once after growing waits", () =>
   withFeed(async ({ clock, stt, speech, say }) => {
     const failing = async (session: number) => {
       speech.acknowledge(Infinity);
@@ -409,7 +408,7 @@ Deno.test("Sessions that lasted some seconds are followed at once, sessions that
     assert.equal(stt.opens, 10);
   }));
 
-Deno.test("Sessions that end at once after an event without words are followed more and more slowly, and reported", () =>
+Deno.test("Sessions that end at once after an event without words are replaced after growing waits, and reported", () =>
   withFeed(async ({ clock, stt, say, troubles }) => {
     await say(frame(0, 0));
     for (let session = 0; session < 4; session++) {
@@ -425,7 +424,7 @@ Deno.test("Sessions that end at once after an event without words are followed m
     assert.equal(stt.opens, 5, "the sixth waits");
   }));
 
-Deno.test("Half a minute of voice and never a word: another session takes its place at once, and nothing is lost", () =>
+Deno.test("A session without a word in half a minute of voice is replaced at once, and nothing is lost", () =>
   withFeed(async ({ stt, talk, meter, troubles, written }) => {
     const cold = Promise.withResolvers<void>();
     await talk(29_800);
@@ -450,7 +449,7 @@ Deno.test("Half a minute of voice and never a word: another session takes its pl
     assert.deepEqual(troubles, []);
   }));
 
-Deno.test("A session that speaks while another is opened beside it stays", () =>
+Deno.test("A session that responds while a second one is opened stays", () =>
   withFeed(async ({ stt, talk, word, meter, said }) => {
     const cold = Promise.withResolvers<void>();
     await talk(29_800);
@@ -468,7 +467,7 @@ Deno.test("A session that speaks while another is opened beside it stays", () =>
     assert.equal(meter.counted("tiro_stt_sessions_total", "silent"), 0);
   }));
 
-Deno.test("A session in place of a silent one that cannot be opened costs nothing, and is tried again later", () =>
+Deno.test("A replacement that cannot be opened costs nothing, and is retried later", () =>
   withFeed(async ({ stt, talk, meter }) => {
     await talk(29_800);
     stt.nextOpens.push(failure());
@@ -480,7 +479,7 @@ Deno.test("A session in place of a silent one that cannot be opened costs nothin
     assert.equal(meter.counted("tiro_stt_sessions_total", "silent"), 1);
   }));
 
-Deno.test("A session that did recognise something is given more than a minute of music", () =>
+Deno.test("A session that recognised something gets more than a minute of music", () =>
   withFeed(async ({ stt, talk, word }) => {
     await talk(1_000);
     await word("one");
@@ -518,7 +517,7 @@ Deno.test("A recogniser that is dead, cold, refuses or speaks another protocol i
     assert.deepEqual(troubles.slice(3), ["recogniser_foreign", undefined]);
   }));
 
-Deno.test("Sessions that fail again and again without a word are reported, however long each lasts", () =>
+Deno.test("Sessions that fail repeatedly without a word are reported, however long each lasts", () =>
   withFeed(async ({ clock, stt, say, troubles, word }) => {
     for (let session = 0; session < 3; session++) {
       assert.deepEqual(troubles, []);
@@ -532,7 +531,7 @@ Deno.test("Sessions that fail again and again without a word are reported, howev
     assert.deepEqual(troubles, ["recogniser_failed", undefined]);
   }));
 
-Deno.test("A cold recogniser is reported as starting after three seconds, and readers are told after ten, once", () =>
+Deno.test("A cold recogniser is reported as starting after three seconds, and viewers get one notice after ten", () =>
   withFeed(async ({ clock, stt, say, talk, said, troubles, word, written }) => {
     const cold = Promise.withResolvers<void>();
     stt.nextOpens.push(cold.promise);
@@ -551,7 +550,7 @@ Deno.test("A cold recogniser is reported as starting after three seconds, and re
     assert.deepEqual(troubles, ["recogniser_starting", undefined]);
   }));
 
-Deno.test("Readers are not told of a session that opens within ten seconds, nor of one nobody waits for", () =>
+Deno.test("There is no notice for a session that opens within ten seconds, or that no speech waits for", () =>
   withFeed(async ({ clock, stt, speech, say, said }) => {
     const cold = Promise.withResolvers<void>();
     stt.nextOpens.push(cold.promise, failure(), failure(), failure(), failure(), failure());
@@ -567,7 +566,7 @@ Deno.test("Readers are not told of a session that opens within ten seconds, nor 
     assert.deepEqual(said, ["|"]);
   }));
 
-Deno.test("A pause without end of voice is filled with silence, so that the last words come out", () =>
+Deno.test("A pause without an end of voice is filled with silence, so that the last words arrive", () =>
   withFeed(async ({ clock, stt, say, word }) => {
     await say(frame(0, 0));
     await clock.advance(590);
@@ -583,7 +582,7 @@ Deno.test("A pause without end of voice is filled with silence, so that the last
     assert.equal(silenceMs(stt.sessions[0]), enoughMs, "and no more");
   }));
 
-Deno.test("Where this thread was busy no silence cuts a word: what came meanwhile is read first", () =>
+Deno.test("After a busy thread no silence cuts a word: audio that arrived meanwhile is read first", () =>
   withFeed(async ({ clock, time, stt, say, written }) => {
     await say(frame(0, 0));
     time.hold();
@@ -599,7 +598,7 @@ Deno.test("Where this thread was busy no silence cuts a word: what came meanwhil
     assert.equal(silenceMs(stt.sessions[0]), 600, "then there was nothing to read");
   }));
 
-Deno.test("After a voice silence goes on for as long as words keep coming, at the pace of time", () =>
+Deno.test("After a voice silence continues while words arrive, in real time", () =>
   withFeed(async ({ clock, stt, talk, word }) => {
     await talk(3_000);
     await word("one");
@@ -663,7 +662,7 @@ Deno.test("A provider that closes an idle session is not an error", () =>
     assert.equal(meter.counted("tiro_stt_sessions_total", "failed"), 0);
   }));
 
-Deno.test("A provider that closes a session as speech comes is not an error, and the speech goes to the next", () =>
+Deno.test("A provider that closes a session as speech arrives is not an error, and the next one gets the speech", () =>
   withFeed(async ({ clock, stt, say, meter, log, written }) => {
     await say(frame(0, 0));
     stt.sessions[0].stall();
@@ -677,7 +676,7 @@ Deno.test("A provider that closes a session as speech comes is not an error, and
     assert.deepEqual(log.lines, []);
   }));
 
-Deno.test("A provider that admits and closes in good order, again and again, is asked more and more slowly, and reported", () =>
+Deno.test("A provider that repeatedly opens and closes cleanly is retried after growing waits, and reported", () =>
   withFeed(async ({ clock, stt, say, troubles }) => {
     const open = stt.open.bind(stt);
     stt.open = async (options, signal) => {
@@ -701,7 +700,7 @@ Deno.test("A new language finishes the session and opens one in that language", 
     assert.deepEqual(said, ["last", "|"]);
   }));
 
-Deno.test("Audio a session in another language did not answer for is not sent again in the new one", () =>
+Deno.test("Audio a session in another language did not acknowledge is not sent again in the new one", () =>
   withFeed(async ({ stt, say, feed, written }) => {
     await say(frame(0, 0));
     stt.sessions[0].isSilent = true;
@@ -711,7 +710,7 @@ Deno.test("Audio a session in another language did not answer for is not sent ag
     assert.deepEqual(written(), [400]);
   }));
 
-Deno.test("While a session in a new language opens the old one gets the audio, and no word is cut before the voice pauses", () =>
+Deno.test("While a session in a new language opens the old one gets the audio, until the voice pauses", () =>
   withFeed(async ({ stt, talk, feed, clock }) => {
     await talk(400);
     const slow = Promise.withResolvers<void>();
@@ -746,7 +745,7 @@ Deno.test("A language that changes back before the voice pauses changes nothing"
     assert.equal(stt.sessions[0].written.length, 11);
   }));
 
-Deno.test("However often the language changes while somebody speaks, all audio is sent once, sessions change seldom, and the newest wins", () =>
+Deno.test("However often the language changes while somebody speaks, all audio is sent once, sessions change seldom, and the newest language is used", () =>
   withFeed(async ({ stt, talk, feed, scope }) => {
     const languages = ["fr", "de", "en"];
     for (let at = 0; at < 500; at++) {
@@ -769,7 +768,7 @@ Deno.test("However often the language changes while somebody speaks, all audio i
     assert.equal(stt.sessions.findLast(({ disposed }) => !disposed)?.languageId, "fr");
   }));
 
-Deno.test("Where there is no place for a second session the first ends for it at a pause", () =>
+Deno.test("Without capacity for a second session the first one ends at a pause", () =>
   withFeed(async ({ stt, talk, feed }) => {
     await talk(400);
     feed.setLanguage("fr");
@@ -786,7 +785,7 @@ Deno.test("Where there is no place for a second session the first ends for it at
     assert.ok(stt.sessions.at(-1)!.written.length > 0);
   }));
 
-Deno.test("Where sessions in the new language do not open the old one goes on", () =>
+Deno.test("Where sessions in the new language do not open the old one continues", () =>
   withFeed(async ({ stt, talk, feed, troubles }) => {
     await talk(400);
     feed.setLanguage("fr");
@@ -812,7 +811,7 @@ Deno.test("A language that changes while a session is being opened opens another
     assert.deepEqual(written(), [0]);
   }));
 
-Deno.test("The end of the speech pushes the last words out before it resolves, for as long as speech-to-text is behind", () =>
+Deno.test("The end of the speech flushes the last words, for as long as speech-to-text is behind", () =>
   withFeed(async ({ clock, stt, speech, talk, word, said, ran, hasEnded }) => {
     await talk(1_000);
     await talk(1_200, { voiced: false });

@@ -47,7 +47,7 @@ function setup() {
   };
 }
 
-Deno.test("Five hundred speakers and a dead server: one asks, and what is wrong is one line, so is its end", async () => {
+Deno.test("Five hundred speakers and a dead server: one probes it, and the fault and its end are logged once", async () => {
   const world = setup();
   const { clock, meter } = world;
   world.answers(() => Promise.reject(error("stt_unreachable")));
@@ -79,7 +79,7 @@ Deno.test("Five hundred speakers and a dead server: one asks, and what is wrong 
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("A fault of another kind is a line of its own; one that somebody has to mend comes with its whole message", async () => {
+Deno.test("A fault with another code is logged too; one that is not retryable with its message", async () => {
   const world = setup();
   const refusing = async (code: string, retryable = true) => {
     world.answers(() => Promise.reject(error(code, retryable)));
@@ -97,7 +97,7 @@ Deno.test("A fault of another kind is a line of its own; one that somebody has t
   assert.ok(world.log.lines[1].error instanceof SttError);
 });
 
-Deno.test("A server that takes its time is one line, however many wait for it", async () => {
+Deno.test("A slow server is logged once, however many wait for it", async () => {
   const world = setup();
   const cold = Promise.withResolvers<SttSession>();
   world.answers(() => cold.promise);
@@ -113,7 +113,7 @@ Deno.test("A server that takes its time is one line, however many wait for it", 
   assert.equal(world.clock.pending, 0);
 });
 
-Deno.test("Who was in trouble and says nothing more is out of it when others find that it is over", async () => {
+Deno.test("The trouble of a silent speaker ends when another's session shows it", async () => {
   const { clock, sessions, open, answers, session } = setup();
   const reported: (string | undefined)[] = [];
   using silent = sessions.trouble((trouble) => reported.push(trouble));
@@ -131,7 +131,7 @@ Deno.test("Who was in trouble and says nothing more is out of it when others fin
   assert.deepEqual(reported.slice(2), ["recogniser_foreign", undefined]);
 });
 
-Deno.test("A session that opens for nobody is closed, and that says nothing of the server", async () => {
+Deno.test("A session that opens after an abort is closed, and shows nothing about the server", async () => {
   const world = setup();
   const cold = Promise.withResolvers<SttSession>();
   world.answers(() => cold.promise);
@@ -147,7 +147,7 @@ Deno.test("A session that opens for nobody is closed, and that says nothing of t
   assert.deepEqual(world.lines(), []);
 });
 
-Deno.test("Many sessions that are lost at once are one line; one of another protocol keeps everyone waiting", async () => {
+Deno.test("Sessions that fail together are logged once; one with another protocol makes all wait", async () => {
   const world = setup();
   for (let speaker = 0; speaker < 500; speaker++) world.sessions.lost(error("stt_closed"));
   assert.deepEqual(world.lines(), ["warn speech-to-text session failed"]);

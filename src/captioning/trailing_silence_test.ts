@@ -53,7 +53,7 @@ Deno.test("A recogniser half a second behind gets the silence after a voice that
   assert.equal(scene.trailing.measuredMs, 600, "500 ms, looked at each 200 ms");
 });
 
-Deno.test("However far it is behind, up to ten seconds, all words come, those of the first voice too", () => {
+Deno.test("At any latency up to ten seconds all words arrive, those of the first voice too", () => {
   for (const behindMs of [0, 1_000, 2_500, 5_000, 9_600]) {
     const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), behindMs);
     for (const voiceMs of [400, 4_000, 400, 12_000]) {
@@ -64,7 +64,7 @@ Deno.test("However far it is behind, up to ten seconds, all words come, those of
   }
 });
 
-Deno.test("A recogniser that becomes slow is noticed by the words that keep coming", () => {
+Deno.test("A recogniser that becomes slow is measured by its late words", () => {
   const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 300);
   scene.speak(4_000);
   scene.rest();
@@ -89,7 +89,7 @@ Deno.test("Two voices with a pause too short for the first one's words are follo
   assert.equal(scene.due.length, 0);
 });
 
-Deno.test("Noise without a word gets ten seconds of silence once, four from a recogniser known to be quick", () => {
+Deno.test("Noise without a word gets ten seconds of silence once, four with a fast recogniser", () => {
   const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 500);
   scene.speak(600, false);
   assert.equal(scene.rest(), 10_000);
@@ -99,7 +99,7 @@ Deno.test("Noise without a word gets ten seconds of silence once, four from a re
   assert.equal(scene.rest(), 4_000);
 });
 
-Deno.test("What one speaker's words have shown is known of the next speaker's", () => {
+Deno.test("The latency measured for one speaker is used for the next", () => {
   const latency = new MeasuredLatency();
   const first = new Scene(new TrailingSilence(500, latency), 3_000);
   first.speak(4_000);
@@ -110,7 +110,7 @@ Deno.test("What one speaker's words have shown is known of the next speaker's", 
   assert.equal(second.trailing.measuredMs, 3_000);
 });
 
-Deno.test("Words that never stop end the silence all the same", () => {
+Deno.test("Endless words do not prevent the end of the silence", () => {
   const trailing = new TrailingSilence(500, new MeasuredLatency());
   trailing.sent({ voiced: true, durationMs: 200 }, 0);
   let nowMs = 0;
@@ -122,7 +122,7 @@ Deno.test("Words that never stop end the silence all the same", () => {
   assert.ok(nowMs <= 16_000, `${nowMs} ms`);
 });
 
-Deno.test("A sentence that comes after the silence was thought to be enough is learned from", () => {
+Deno.test("A sentence after the end of the silence is measured", () => {
   const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 0);
   scene.speak(4_000);
   scene.rest();
@@ -137,7 +137,7 @@ Deno.test("A sentence that comes after the silence was thought to be enough is l
   assert.equal(scene.trailing.measuredMs, beforeMs, "a late word without voice measures nothing");
 });
 
-Deno.test("What it is behind is what was measured, or what the first word allows, or four seconds", () => {
+Deno.test("The latency is the measured one, else the bound of the first word, else four seconds", () => {
   const scene = new Scene(new TrailingSilence(500, new MeasuredLatency()), 2_000);
   assert.equal(scene.trailing.behindMs, 0);
   scene.speak(600);

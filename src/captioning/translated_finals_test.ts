@@ -57,7 +57,7 @@ class World implements Disposable {
   }
 }
 
-Deno.test("Each listener gets their own language, one request a language, and the originals wait for nothing", async () => {
+Deno.test("Each viewer gets its language, with one request per language, and originals do not wait", async () => {
   using world = new World({ o: null, d1: "de", d2: "de", a: "ar", same: "en" });
   world.fanOut.deliver(caption("s", "hel", false));
   world.fanOut.deliver(caption("s", "hello"));
@@ -74,7 +74,7 @@ Deno.test("Each listener gets their own language, one request a language, and th
   assert.equal(world.meter.observed("transcription_latency_ms").length, 2, "of the originals alone");
 });
 
-Deno.test("A slow translation is not overtaken by its speaker's next, and holds nobody else's up", async () => {
+Deno.test("A slow translation is not overtaken by its speaker's next, and delays no other speaker's", async () => {
   using world = new World({ d: "de" });
   world.fanOut.deliver(caption("s", "one"));
   world.fanOut.deliver(caption("s", "two"));
@@ -87,7 +87,7 @@ Deno.test("A slow translation is not overtaken by its speaker's next, and holds 
   assert.deepEqual(world.sent, ["d<de:three-de!", "d<de:one-de!", "d<de:two-de!"]);
 });
 
-Deno.test("A final that cannot be translated arrives as it was said, once and in its place", async () => {
+Deno.test("A final that cannot be translated is sent untranslated, once and in order", async () => {
   using world = new World({ o: null, d: "de" });
   world.fanOut.deliver(caption("s", "one"));
   world.fanOut.deliver(caption("s", "two"));
@@ -96,7 +96,7 @@ Deno.test("A final that cannot be translated arrives as it was said, once and in
   assert.deepEqual(world.sent, ["o<en:one!", "o<en:two!", "d<en:one!", "d<de:two-de!"]);
 });
 
-Deno.test("A translation that never comes is given up, and the original sent once", async () => {
+Deno.test("A translation that times out is replaced by the original, once", async () => {
   using world = new World({ d: "de" });
   world.fanOut.deliver(caption("s", "one"));
   await world.clock.advance(LIMITS.translationWaitMs - 10);
@@ -107,7 +107,7 @@ Deno.test("A translation that never comes is given up, and the original sent onc
   assert.deepEqual(world.sent, ["d<en:one!"]);
 });
 
-Deno.test("Finals awaited in one language are bounded: the oldest goes as it was said, and is counted", async () => {
+Deno.test("Pending finals of a language are bounded: the oldest is sent untranslated, and counted", async () => {
   using world = new World({ d: "de", a: "ar" });
   for (let i = 0; i <= LIMITS.translationsPending; i++) {
     world.fanOut.deliver(caption("s", `n${i}`));
@@ -124,7 +124,7 @@ Deno.test("Finals awaited in one language are bounded: the oldest goes as it was
   assert.equal(german.at(-1), `d<de:${last}-de!`);
 });
 
-Deno.test("Turned off, what is being translated arrives as it was said, at once, and not a second time", async () => {
+Deno.test("Turned off, pending finals are sent untranslated at once, and not a second time", async () => {
   using world = new World({ d: "de", e: "de" });
   world.fanOut.deliver(caption("s", "one"));
   world.fanOut.deliver(caption("s", "two"));
@@ -137,7 +137,7 @@ Deno.test("Turned off, what is being translated arrives as it was said, at once,
   assert.deepEqual(world.sent.slice(3), ["e<de:one-de!", "e<de:two-de!"]);
 });
 
-Deno.test("Turned on while a final is being translated for others, that final does not come twice", async () => {
+Deno.test("Turned on while a final is being translated for others, that final is not sent twice", async () => {
   using world = new World({ o: null, d: "de" });
   world.fanOut.deliver(caption("s", "one"));
   world.targets.o = "de";
@@ -149,7 +149,7 @@ Deno.test("Turned on while a final is being translated for others, that final do
   assert.deepEqual(world.sent.slice(2), ["o<de:two-de!", "d<de:two-de!"]);
 });
 
-Deno.test("While captions cannot leave, translations wait in the outbox, whoever changes their mind meanwhile", async () => {
+Deno.test("While captions cannot be sent, translations are queued, whatever the viewers change meanwhile", async () => {
   using world = new World({ o: null, d: "de" });
   world.isReady = false;
   world.fanOut.deliver(caption("s", "one"));
@@ -175,7 +175,7 @@ Deno.test("While captions cannot leave, translations wait in the outbox, whoever
   assert.equal(world.fanOut.size, 0);
 });
 
-Deno.test("Someone who left gets no translation", async () => {
+Deno.test("A viewer who left gets no translation", async () => {
   using world = new World({ d: "de" });
   world.fanOut.deliver(caption("s", "one"));
   delete world.targets.d;
@@ -183,7 +183,7 @@ Deno.test("Someone who left gets no translation", async () => {
   assert.deepEqual(world.sent, []);
 });
 
-Deno.test("Draining waits for translations, and sends the originals of those that do not come in time", async () => {
+Deno.test("Draining waits for translations, and sends the originals of those that are late", async () => {
   using world = new World({ d: "de" });
   const ending = new AbortController();
   world.fanOut.deliver(caption("s", "one"));
@@ -203,7 +203,7 @@ Deno.test("Draining waits for translations, and sends the originals of those tha
   await world.fanOut.drain(AbortSignal.timeout(60_000));
 });
 
-Deno.test("Disposed, it forgets what is being translated", async () => {
+Deno.test("Disposed, it drops pending translations", async () => {
   const world = new World({ d: "de" });
   world.fanOut.deliver(caption("s", "one"));
   world[Symbol.dispose]();

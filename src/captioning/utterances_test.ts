@@ -49,7 +49,7 @@ Deno.test("Words grow into cumulative partials and end in one final after 700 ms
   assert.equal(world.texts.length, 4);
 });
 
-Deno.test("A notice stands in place of the next utterance's first words, and is never its final", () => {
+Deno.test("A notice precedes the next utterance's first words, and is never its final", () => {
   const world = new World().hear(true);
   const notice = world.utterances.notice((languageId) => `… (${languageId})`);
   assert.deepEqual(
@@ -78,7 +78,7 @@ Deno.test("Revisions count up from 0 within an utterance, utterances count up, a
   ]);
 });
 
-Deno.test("Nothing is said twice: an end without new words says nothing", () => {
+Deno.test("Nothing is sent twice: an end without new words sends nothing", () => {
   const world = new World().hear(true).words("hello").say({ type: "end_of_utterance" });
   const said = world.captions.length;
   world.say({ type: "end_of_utterance" }).say({ type: "final", text: "" }).end().wait(5_000);
@@ -133,7 +133,7 @@ Deno.test("A hypothesis after a final is a new utterance from its first word", (
   assert.deepEqual(world.texts, ["one two three", "one two three!", "four", "four five!"]);
 });
 
-Deno.test("A caption tells who spoke, when, and when the newest audio behind it was heard", () => {
+Deno.test("A caption has its speaker, its interval, and when its newest audio was received", () => {
   const utterances = new Utterances({ speakerId: "s7", languageId: "fr", separator: " " });
   const word = (text: string) => utterances.receive({ type: "word", text }, 9_000);
   utterances.audio({ voiced: true, endMs: 1_200, receivedAtMs: 8_100 }, 8_200);
@@ -159,7 +159,7 @@ Deno.test("A caption tells who spoke, when, and when the newest audio behind it 
   ]);
 });
 
-Deno.test("Words are joined as the language that is spoken now joins them", () => {
+Deno.test("Words are joined as in the current language", () => {
   const utterances = new Utterances({ speakerId: "s1", languageId: "en", separator: " " });
   const word = (text: string) => utterances.receive({ type: "word", text }, 0);
   word("a");
@@ -168,7 +168,7 @@ Deno.test("Words are joined as the language that is spoken now joins them", () =
   assert.equal(word("c").at(-1)?.text, "bc");
 });
 
-Deno.test("A hypothesis gets two seconds after the voice for its provider to settle it", () => {
+Deno.test("A provider has two seconds after the voice to settle a hypothesis", () => {
   const world = new World().hear(true).say({ type: "partial", text: "half passed mine" }).hear(false).wait(
     1_500,
   );
@@ -182,7 +182,7 @@ Deno.test("A hypothesis gets two seconds after the voice for its provider to set
   assert.deepEqual(forgotten.texts, ["half past", "half past!"]);
 });
 
-Deno.test("A hypothesis cut at 7 s does not say its shown words again", () => {
+Deno.test("A hypothesis cut at 7 s does not show its words again", () => {
   const world = new World().hear(true);
   const words: string[] = [];
   for (let i = 0; i < 30; i++) {
@@ -195,7 +195,7 @@ Deno.test("A hypothesis cut at 7 s does not say its shown words again", () => {
   assert.equal(finals.join(" "), words.join(" "));
 });
 
-Deno.test("A provider that takes its hypothesis back leaves what was shown, once", () => {
+Deno.test("A withdrawn hypothesis leaves the text shown, once", () => {
   const world = new World().hear(true).say({ type: "partial", text: "hm" }).say({ type: "partial", text: "" })
     .hear(false).wait(5_000);
   assert.deepEqual(world.texts, ["hm", "hm!"]);
@@ -228,7 +228,7 @@ Deno.test("A language change ends the utterance and marks the next one", () => {
   ]);
 });
 
-Deno.test("Text without end is cut into utterances of bounded length", () => {
+Deno.test("Endless text is cut into utterances of bounded length", () => {
   const world = new World().hear(true);
   for (let i = 0; i < 50; i++) world.say({ type: "word", text: "x".repeat(100) });
   assert.ok(world.captions.every(({ text }) => text.length <= 1_000));
@@ -256,7 +256,7 @@ Deno.test("Pieces that bring their own spaces are joined as they are, others by 
   assert.equal(pieces(["Hello", " ", "you"]).at(-1), "Hello you");
 });
 
-Deno.test("What a session's pieces are like is known in its next utterance, and learned anew in its next session", () => {
+Deno.test("How a session's pieces are joined is kept for its next utterance, and learned again in its next session", () => {
   const world = new World().hear(true);
   pieces([" so", " it", " is"], world);
   world.say({ type: "end_of_utterance" });
@@ -265,7 +265,7 @@ Deno.test("What a session's pieces are like is known in its next utterance, and 
   assert.equal(pieces(["whole", "words"], world).at(-1), "whole words");
 });
 
-Deno.test("A word is not cut in two at 7 s, whether its pieces, its marks or its hypothesis were under way", () => {
+Deno.test("A word is not cut in two at 7 s, whether in pieces, before its marks or as a hypothesis", () => {
   const cutAfter = (events: SttEvent[]) => {
     const world = new World().hear(true);
     for (let at = 0; at < 7; at++) {
@@ -283,7 +283,7 @@ Deno.test("A word is not cut in two at 7 s, whether its pieces, its marks or its
   assert.deepEqual(cutAfter([partial("so for"), partial("so forty cats")]), ["so", "forty cats"]);
 });
 
-Deno.test("A mark that comes after its utterance was final begins no utterance", () => {
+Deno.test("A mark after its utterance's final begins no utterance", () => {
   const world = new World().hear(true);
   pieces([" over"], world);
   world.say({ type: "end_of_utterance" });
@@ -328,7 +328,7 @@ function worldIn(languageId: string): World {
 }
 const finalsOf = (world: World) => world.captions.filter(({ final }) => final).map(({ text }) => text);
 
-Deno.test("In every language a hypothesis cut at 7 s goes on where it was cut", () => {
+Deno.test("In every language a hypothesis cut at 7 s continues where it was cut", () => {
   for (const [languageId, text] of Object.entries(LANGUAGES)) {
     const world = worldIn(languageId);
     for (let at = 1; at < text.length; at++) {
@@ -361,7 +361,7 @@ Deno.test("However a hypothesis grows, is respelt and is cut, each word of it is
   }
 });
 
-Deno.test("Words revised after they were shown stand as they were, and no other word is lost or shown twice", () => {
+Deno.test("Words revised after they were shown stay, and no other word is lost or shown twice", () => {
   const random = seeded(5);
   const said = LANGUAGES.en.split(" ");
   /** What the recogniser first takes a word for; each of them unlike any other word. */
@@ -424,7 +424,7 @@ function seeded(state: number): () => number {
   };
 }
 
-Deno.test("Pieces without end that show nothing new cost no more each than the first", () => {
+Deno.test("Endless pieces without new text cost no more each than the first", () => {
   for (const piece of [" ", ",", "\u0301", "\u200b", "\u202e", "\0", ", "]) {
     const world = new World().hear(true).say({ type: "word", text: "hello" });
     const send = () => {
@@ -456,7 +456,7 @@ Deno.test("Long texts of words end as utterances of whole words, and none is los
   }
 });
 
-Deno.test("A word as long as a caption is none: it is left out and counted, and what was shown of it stands", () => {
+Deno.test("A word as long as a caption is left out and counted, and the text shown of it stays", () => {
   const world = new World().hear(true).say({ type: "word", text: ` so ${"y".repeat(3_000)}` });
   assert.deepEqual(world.texts, ["so!"]);
   assert.equal(world.utterances.takeHidden().cut, 1);
@@ -473,7 +473,7 @@ Deno.test("A word as long as a caption is none: it is left out and counted, and 
   assert.equal(growing.utterances.takeHidden().cut, 1);
 });
 
-Deno.test("A short text after a long hypothesis costs what it is long, not what was shown", () => {
+Deno.test("A short text after a long hypothesis costs its own length, not that of the text shown", () => {
   const shown = "all the water in the big river ".repeat(500);
   const world = new World().hear(true).say({ type: "partial", text: shown }).say({
     type: "end_of_utterance",
@@ -506,7 +506,7 @@ function charsRead(work: () => void): number {
   return chars;
 }
 
-Deno.test("Settled words that are too long by themselves are cut beside a hypothesis too", () => {
+Deno.test("Settled words that are too long alone are cut beside a hypothesis too", () => {
   const world = new World().hear(true);
   world.say({ type: "partial", text: "and so on" });
   world.say({ type: "word", text: "hello ".repeat(400) });
@@ -517,7 +517,7 @@ Deno.test("Settled words that are too long by themselves are cut beside a hypoth
   assert.ok(finals.at(-1)?.endsWith("and so on"));
 });
 
-Deno.test("What is shown gets its final where marks alone make its utterance too long", () => {
+Deno.test("The text shown gets its final where marks alone make its utterance too long", () => {
   const world = new World().hear(true);
   world.say({ type: "partial", text: "hello" });
   world.say({ type: "word", text: ", ".repeat(600) });

@@ -29,7 +29,7 @@ Deno.test("Words are supported while a recogniser may still be behind the last v
   assert.ok(evidence.supports(word, 21_000));
 });
 
-Deno.test("Time in which a recogniser left the voice unread does not count", () => {
+Deno.test("Time in which the recogniser stalled does not count", () => {
   const evidence = new VoiceEvidence();
   assert.ok(!evidence.supports(word, 60_000, 60_000), "there was no voice to leave unread");
   evidence.sent(frame(true), 1_000);
@@ -48,7 +48,7 @@ Deno.test("Without any voice sent in the session no words are supported", () => 
   assert.ok(!evidence.supports(word, 100), "the voice was another session's");
 });
 
-Deno.test("A word with its place in the session is judged by that, however late it comes", () => {
+Deno.test("A word with a start in session time is judged by that, however late it arrives", () => {
   const evidence = new VoiceEvidence();
   evidence.sent(frame(true, 3_000), 1_000);
   evidence.sent(frame(false, 8_000), 1_200);
@@ -57,7 +57,7 @@ Deno.test("A word with its place in the session is judged by that, however late 
   assert.ok(!evidence.supports(at(9_000), 2_000));
 });
 
-Deno.test("What carries no words is always let through", () => {
+Deno.test("Events without words are always supported", () => {
   const evidence = new VoiceEvidence();
   const events: SttEvent[] = [{ type: "end_of_utterance" }, { type: "progress", processedMs: 1 }, {
     type: "final",

@@ -2,7 +2,7 @@ import assert from "@std/assert";
 import { FakeClock } from "../../tests/fakes/clock.ts";
 import { WaitingNotice, waitingText } from "./waiting_notice.ts";
 
-Deno.test("The notice comes ten seconds after speech began to wait, once, and not when the wait was over before", async () => {
+Deno.test("The notice is shown once, ten seconds after speech began to wait, unless the wait is over before", async () => {
   const clock = new FakeClock();
   let shown = 0;
   const notice = new WaitingNotice(clock, () => shown++);
@@ -26,7 +26,7 @@ Deno.test("The notice comes ten seconds after speech began to wait, once, and no
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("The notice is in the language spoken, whatever its region, and in English where that is not known", () => {
+Deno.test("The notice is in the language spoken, whatever its region, and in English for other languages", () => {
   assert.match(waitingText("fr"), /sous-titres/);
   assert.equal(waitingText("fr_CA"), waitingText("fr"));
   assert.equal(waitingText("DE"), waitingText("de"));

@@ -9,7 +9,7 @@ const PARTS = { meter: new FakeMeter(), clock: systemClock };
 /** Of each provider, what it is made from. */
 const SETTINGS: Record<string, unknown> = { kyutai: { url: modalUrl("acme") }, pocketsphinx: {} };
 
-Deno.test("Every provider named is made under its name, as the registry describes it", () => {
+Deno.test("Every provider is created under its name, as the registry describes it", () => {
   assert.deepEqual(STT_PROVIDERS.map(({ name }) => name).sort(), Object.keys(SETTINGS));
   for (const { name, aliases = [], languages, features } of STT_PROVIDERS) {
     for (const provider of [name, ...aliases]) {

@@ -1,4 +1,4 @@
-/** What every speech-to-text provider must do, whatever it speaks to. Each `stt_*_test.ts` runs these cases on one. */
+/** What every speech-to-text provider must do. Each `stt_*_test.ts` runs these cases on one. */
 import assert from "@std/assert";
 import {
   type Language,
@@ -16,13 +16,13 @@ export interface SttUnderTest extends AsyncDisposable {
   stt: SpeechToText;
   /** The same provider with nothing behind it. */
   unreachable: SpeechToText;
-  /** Two phrases at the provider's rate, and what must be heard of them. */
+  /** Two phrases at the provider's rate, and what must be recognised in them. */
   phrases: readonly [Phrase, Phrase];
 }
 
 export interface Phrase {
   speech: Speech;
-  isHeardIn: (text: string) => boolean;
+  isIn: (text: string) => boolean;
 }
 
 export interface SttContract {
@@ -48,22 +48,22 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
 
   test("the words of a spoken phrase arrive, and the events end after finish", async ({ stt, phrases: [phrase] }) => {
     await using session = await stt.open({ languageId: "en" }, NEVER);
-    const heard = hear(session);
+    const reading = collect(session);
     await say(session, phrase.speech);
     await session.finish();
-    const { text } = await heard;
-    assert.ok(phrase.isHeardIn(text), `heard "${text}"`);
+    const { text } = await reading;
+    assert.ok(phrase.isIn(text), `recognised "${text}"`);
   });
 
-  test("two sessions at once do not mix", async ({ stt, phrases }) => {
+  test("concurrent sessions do not mix", async ({ stt, phrases }) => {
     const texts = await Promise.all(phrases.map(async ({ speech }) => {
       await using session = await stt.open({ languageId: "en" }, NEVER);
-      const heard = hear(session);
+      const reading = collect(session);
       await say(session, speech);
       await session.finish();
-      return (await heard).text;
+      return (await reading).text;
     }));
-    assert.deepEqual(phrases.map((phrase) => texts.map((text) => phrase.isHeardIn(text))), [
+    assert.deepEqual(phrases.map((phrase) => texts.map((text) => phrase.isIn(text))), [
       [true, false],
       [false, true],
     ]);
@@ -72,7 +72,7 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
   test("abort rejects the writer with the reason and ends the events", async ({ stt, phrases: [phrase] }) => {
     const abort = new AbortController();
     await using session = await stt.open({ languageId: "en" }, abort.signal);
-    const heard = hear(session).catch((error: unknown) => error);
+    const reading = collect(session).catch((error: unknown) => error);
     await session.write(frames(phrase.speech)[0]);
     const reason = new DOMException("the speaker left", "AbortError");
     const writing = (async () => {
@@ -80,22 +80,22 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
     })().catch((error: unknown) => error);
     abort.abort(reason);
     assert.equal(await writing, reason);
-    await heard;
+    await reading;
     await assert.rejects(session.write(frames(phrase.speech)[0]), isAbortError);
   });
 
-  test("a session that is dropped without finish ends its events and leaves nothing", async ({ stt, phrases }) => {
+  test("a session disposed without finish ends its events and leaves nothing", async ({ stt, phrases }) => {
     const session = await stt.open({ languageId: "en" }, NEVER);
-    const heard = hear(session);
+    const reading = collect(session);
     await session.write(frames(phrases[0].speech)[0]);
     await session[Symbol.asyncDispose]();
     await session[Symbol.asyncDispose]();
-    await heard;
+    await reading;
   });
 
-  test("a write after the end rejects with SttError, and finishing twice is quiet", async ({ stt, phrases }) => {
+  test("a write after the end rejects with SttError, and finishing twice has no effect", async ({ stt, phrases }) => {
     await using session = await stt.open({ languageId: "en" }, NEVER);
-    const heard = hear(session);
+    const reading = collect(session);
     const [frame] = frames(phrases[0].speech);
     await session.write({ ...frame, samples: new Float32Array(frame.samples.length), voiced: false });
     const finished = session.finish();
@@ -103,7 +103,7 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
     await finished;
     await session.finish();
     await assert.rejects(session.write(frame), SttError);
-    assert.equal((await heard).text, "");
+    assert.equal((await reading).text, "");
   });
 
   test("an aborted signal opens nothing", async ({ stt }) => {
@@ -116,19 +116,19 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
     await assert.rejects(opening, isAbortError);
   });
 
-  test("its languages are those it says, and no other opens", async ({ stt }) => {
+  test("it has the expected languages, and no other opens", async ({ stt }) => {
     assert.deepEqual(stt.languages.map(({ id }: Language) => id), languages);
     const error = await sttErrorOf(stt.open({ languageId: "tlh" }, NEVER));
     assert.deepEqual([error.code, error.retryable], ["stt_language", false]);
   });
 
-  test("it says whether it acknowledges audio, and how far it is behind", ({ stt: { features } }) => {
+  test("it declares whether it acknowledges audio, and its latency", ({ stt: { features } }) => {
     assert.equal(typeof features.acknowledges, "boolean");
     assert.ok(features.latencyMs >= 0 && features.latencyMs <= 10_000, `${features.latencyMs} ms`);
     return Promise.resolve();
   });
 
-  test("waking it, where it can sleep, leaves nothing open, and an aborted signal wakes nothing", async ({ stt }) => {
+  test("waking leaves nothing open, and an aborted signal wakes nothing", async ({ stt }) => {
     if (!stt.wake) return;
     await stt.wake(NEVER);
     await assert.rejects(
@@ -144,8 +144,8 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
   });
 }
 
-/** Everything a session said, and the text a reader would have of it. Rejects as `events` does. */
-export async function hear(session: SttSession): Promise<{ text: string; events: SttEvent[] }> {
+/** All events of a session, and their text. Rejects as `events` does. */
+export async function collect(session: SttSession): Promise<{ text: string; events: SttEvent[] }> {
   const events: SttEvent[] = [];
   const settled: string[] = [];
   let standing = "";
@@ -168,7 +168,7 @@ export async function sttErrorOf(work: Promise<unknown>): Promise<SttError> {
   throw new assert.AssertionError({ message: `rejected with ${error}` });
 }
 
-/** Writes speech as fast as the session takes it, then the silence a speaker leaves. */
+/** Writes speech as fast as the session takes it, then a pause. */
 export async function say(session: SttSession, speech: Speech): Promise<void> {
   for (const frame of frames(speech)) await session.write(frame);
   const [{ samples, sampleRateHz }] = frames(speech);

@@ -39,6 +39,6 @@ for (const options of SHAPES) {
 function phrase(words: readonly string[]) {
   return {
     speech: toneSpeech(words, { sampleRateHz: 24_000 }),
-    isHeardIn: (text: string) => text === words.join(" "),
+    isIn: (text: string) => text === words.join(" "),
   };
 }

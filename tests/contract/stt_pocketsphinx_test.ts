@@ -26,7 +26,7 @@ async function phrase(name: keyof typeof SPOKEN) {
   const words = SPOKEN[name].split(" ");
   return {
     speech: await readSpeech(name),
-    isHeardIn: (text: string) => {
+    isIn: (text: string) => {
       const heard = new Set(text.split(" "));
       return words.filter((word) => heard.has(word)).length >= words.length * 0.75;
     },

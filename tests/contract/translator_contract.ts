@@ -1,4 +1,4 @@
-/** What every translation provider must do, whatever it speaks to. Each `translator_*_test.ts` runs these on one. */
+/** What every translation provider must do. Each `translator_*_test.ts` runs these on one. */
 import assert from "@std/assert";
 import { TranslationError, type TranslationRequest, type Translator } from "../../src/domain/mod.ts";
 import { type FakeTranslationServer, inOtherWords, type Mood } from "../fakes/translators.ts";
@@ -15,7 +15,7 @@ export interface TranslatorContract<Server extends FakeTranslationServer> {
   start: () => TranslatorUnderTest<Server>;
   /** Simplified Chinese, as the provider calls it. */
   chineseId: string;
-  /** Nothing an error may hold. */
+  /** Not in any error. */
   secret: string;
 }
 
@@ -23,7 +23,7 @@ const NEVER = new AbortController().signal;
 const TO_GERMAN = { originId: "en", targetId: "de" };
 const SPOKEN = "the garden party is a secret";
 
-/** What errors mean to those who decide what to do. */
+/** The error of each failure. */
 const BAD_DAYS: { mood: Mood; code: RegExp; retryable: boolean }[] = [
   { mood: { status: 500 }, code: /^translation_server$/, retryable: true },
   { mood: { status: 503 }, code: /^translation_server$/, retryable: true },
@@ -48,7 +48,7 @@ export function translatorContract<Server extends FakeTranslationServer>(
       await run(under);
     });
 
-  test("its languages have names, and what a reader's screen must know", async ({ translator }) => {
+  test("its languages have names and metadata", async ({ translator }) => {
     const { origin, target } = await translator.languages(NEVER);
     assert.ok(origin.some(({ id, name }) => id === "en" && name === "English"));
     const shown = new Map(target.map(({ id, name, metadata }) => [id, { name, ...metadata }]));
@@ -58,7 +58,7 @@ export function translatorContract<Server extends FakeTranslationServer>(
     assert.equal(shown.get(chineseId)?.separator, "");
   });
 
-  test("a text arrives as it is and comes back translated", async ({ translator, server }) => {
+  test("a text is sent unchanged and returned translated", async ({ translator, server }) => {
     assert.equal(
       await translator.translate({ text: "red river", ...TO_GERMAN }, NEVER),
       "rot Fluss",
@@ -70,7 +70,7 @@ export function translatorContract<Server extends FakeTranslationServer>(
     assert.equal(await translator.translate(arabic, NEVER), "صباح");
   });
 
-  test("requests at once do not mix", async ({ translator, server }) => {
+  test("concurrent requests do not mix", async ({ translator, server }) => {
     server.delayMs = 50;
     const requests: TranslationRequest[] = ["red", "river", "train"].flatMap((text) => [
       { text, originId: "en", targetId: "de" },
@@ -90,7 +90,7 @@ export function translatorContract<Server extends FakeTranslationServer>(
 
   for (const { mood, code, retryable } of BAD_DAYS) {
     const shown = typeof mood === "string" ? mood : `status ${mood.status}`;
-    test(`${shown} is ${retryable ? "worth another try" : "final"}`, async ({ translator, server }) => {
+    test(`${shown} is ${retryable ? "retryable" : "final"}`, async ({ translator, server }) => {
       server.mood = mood;
       const error = await translationErrorOf(
         translator.translate({ text: SPOKEN, ...TO_GERMAN }, NEVER),
@@ -101,7 +101,7 @@ export function translatorContract<Server extends FakeTranslationServer>(
     });
   }
 
-  test("its languages fail in the same terms", async ({ translator, server }) => {
+  test("listing its languages fails with the same errors", async ({ translator, server }) => {
     server.languagesMood = { status: 503 };
     const slow = await translationErrorOf(translator.languages(NEVER));
     assert.deepEqual([slow.code, slow.retryable], ["translation_server", true]);
@@ -117,7 +117,7 @@ export function translatorContract<Server extends FakeTranslationServer>(
     assert.deepEqual(server.asked, []);
   });
 
-  test("a server that is gone is worth another try", async ({ translator, server }) => {
+  test("an unreachable server is retryable", async ({ translator, server }) => {
     const { url } = server;
     await server.stop();
     for (
@@ -155,7 +155,7 @@ export function translatorContract<Server extends FakeTranslationServer>(
     assert.equal(error, signal.reason);
   });
 
-  test("what is said is in no address", async ({ translator, server }) => {
+  test("no address contains speech", async ({ translator, server }) => {
     await translator.languages(NEVER);
     await translator.translate({ text: SPOKEN, ...TO_GERMAN }, NEVER);
     assert.ok(server.addresses.length >= 2);
@@ -172,10 +172,12 @@ export async function translationErrorOf(work: Promise<unknown>): Promise<Transl
   throw new assert.AssertionError({ message: `rejected with ${error}` });
 }
 
-/** A message in the house's form, and none of this in it or in what caused it. */
+/** The usual form of a message, and none of this in it or its causes. */
 function assertKeepsQuiet(error: Error, private_: readonly string[]): void {
   assert.match(error.message, /^Cannot translate: .*[^.]$/);
   for (let each: unknown = error; each instanceof Error; each = each.cause) {
-    for (const text of private_) assert.ok(!each.message.includes(text), `${each.message} tells "${text}"`);
+    for (const text of private_) {
+      assert.ok(!each.message.includes(text), `${each.message} contains "${text}"`);
+    }
   }
 }

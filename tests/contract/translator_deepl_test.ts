@@ -25,7 +25,7 @@ function start() {
 
 translatorContract({ name: "DeepL", secret: "key-of-ours", chineseId: "zh-hans", start });
 
-Deno.test("DeepL: ids are Talk's in lower case, and the region of what is spoken is left out", async () => {
+Deno.test("DeepL: ids are in lower case, and the source language has no region", async () => {
   await using under = start();
   const signal = AbortSignal.timeout(10_000);
   const { origin, target } = await under.translator.languages(signal);

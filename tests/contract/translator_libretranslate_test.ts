@@ -29,7 +29,7 @@ translatorContract({ name: "LibreTranslate", secret: "key-of-ours", chineseId: "
 const HELLO = { text: "hello", originId: "en", targetId: "de" };
 const soon = () => AbortSignal.timeout(10_000);
 
-Deno.test("LibreTranslate: no key where one is needed is answered 400, and is final", async () => {
+Deno.test("LibreTranslate: a missing key is answered 400, and is final", async () => {
   await using under = start();
   const error = await translationErrorOf(under.keyless.translate(HELLO, soon()));
   assert.deepEqual([error.code, error.retryable], ["translation_unauthorized", false]);
@@ -59,7 +59,7 @@ for (const [status, said, code] of SAID) {
   }
 }
 
-Deno.test("LibreTranslate: 200 with an error nobody knows is no translation", async () => {
+Deno.test("LibreTranslate: 200 with an unknown error is no translation", async () => {
   await using under = start();
   under.server.mood = { status: 200 };
   const error = await translationErrorOf(under.translator.translate(HELLO, soon()));

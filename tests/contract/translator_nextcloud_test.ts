@@ -36,15 +36,15 @@ const soon = () => AbortSignal.timeout(10_000);
 
 translatorContract({ name: "TaskProcessing", secret: "secret-of-ours", chineseId: "zh_CN", start });
 
-Deno.test("TaskProcessing: a task that runs for a while is asked for at a bounded pace", async () => {
+Deno.test("TaskProcessing: a long task is polled at a bounded rate", async () => {
   await using under = start();
   under.server.delayMs = 1_200;
   assert.equal(await under.translator.translate({ text: "red", ...TO_GERMAN }, soon()), "rot");
-  const looks = under.server.addresses.filter((address) => address.includes("/task/")).length;
-  assert.ok(looks >= 2 && looks <= 4, `${looks} looks`);
+  const polls = under.server.addresses.filter((address) => address.includes("/task/")).length;
+  assert.ok(polls >= 2 && polls <= 4, `${polls} polls`);
 });
 
-Deno.test("TaskProcessing: a look at a task that fails costs a moment, not the task", async () => {
+Deno.test("TaskProcessing: a failed poll does not fail the task", async () => {
   await using under = start();
   under.server.refusedLooks = 1;
   under.server.refusedLookStatus = 503;
@@ -52,7 +52,7 @@ Deno.test("TaskProcessing: a look at a task that fails costs a moment, not the t
   assert.equal(under.server.asked.length, 1);
 });
 
-Deno.test("TaskProcessing: asked to wait in the middle of a task, it does not ask again", async () => {
+Deno.test("TaskProcessing: throttled during a task, it does not poll again", async () => {
   await using under = start();
   under.server.refusedLooks = 1_000;
   const error = await translationErrorOf(under.translator.translate({ text: "red", ...TO_GERMAN }, soon()));
@@ -60,14 +60,14 @@ Deno.test("TaskProcessing: asked to wait in the middle of a task, it does not as
   assert.equal(under.server.refusedLooks, 999);
 });
 
-Deno.test("TaskProcessing: a failed task is worth another try", async () => {
+Deno.test("TaskProcessing: a failed task is retryable", async () => {
   await using under = start();
   under.server.tasksFail = true;
   const error = await translationErrorOf(under.translator.translate({ text: "red", ...TO_GERMAN }, soon()));
   assert.deepEqual([error.code, error.retryable], ["translation_server", true]);
 });
 
-Deno.test("TaskProcessing: without a translation app both calls fail for good", async () => {
+Deno.test("TaskProcessing: without a translation app both calls fail permanently", async () => {
   await using under = start();
   under.server.hasProvider = false;
   for (
@@ -81,7 +81,7 @@ Deno.test("TaskProcessing: without a translation app both calls fail for good", 
   }
 });
 
-Deno.test("TaskProcessing: a language it cannot translate from is left to be detected", async () => {
+Deno.test("TaskProcessing: an unknown source language is detected", async () => {
   await using under = start();
   await under.translator.languages(soon());
   for (const originId of ["en", "en-gb", "fr"]) {
@@ -108,7 +108,7 @@ Deno.test("TaskProcessing: no task stays behind, whether it succeeded, failed or
   assert.equal(server.asked.length, 3);
 });
 
-Deno.test("TaskProcessing: a task that cannot be deleted is no reader's trouble", async () => {
+Deno.test("TaskProcessing: a task that cannot be deleted fails no translation", async () => {
   await using under = start();
   under.server.refusesDeleting = true;
   assert.equal(await under.translator.translate({ text: "red", ...TO_GERMAN }, soon()), "rot");

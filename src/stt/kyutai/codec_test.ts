@@ -15,7 +15,7 @@ const partials = (texts: readonly string[], message = {}) =>
   eventsOf(texts.map((text) => ({ text, final: false, vad_end: false, ...message })))
     .map((event) => event.type === "partial" ? event.text : event.type);
 
-Deno.test("A token goes out as it came, also when it is but the space between two words; an empty one is nothing", () => {
+Deno.test("A token is passed on unchanged, also if it is only a space; an empty one is no event", () => {
   const tokens = ["Hello", "", ", world", " ", "and", " every"];
   const events = eventsOf(tokens.map((text) => ({ type: "token", text, extra: 1 })));
   assert.deepEqual(
@@ -24,7 +24,7 @@ Deno.test("A token goes out as it came, also when it is but the space between tw
   );
 });
 
-Deno.test("Tagged vad_end is the end of the utterance, and ping only a sign of life", () => {
+Deno.test("Tagged vad_end is the end of the utterance, and ping has no words", () => {
   assert.deepEqual(eventsOf([{ type: "vad_end" }]), [{ type: "end_of_utterance" }]);
   assert.deepEqual(new KyutaiDecoder().receive('{"type":"ping"}'), { kind: "ping" });
 });
@@ -39,11 +39,11 @@ Deno.test("A hypothesis that is revised or shrinks replaces the one before", () 
   assert.deepEqual(partials(texts), texts);
 });
 
-Deno.test("Once whole hypotheses were seen, one that begins anew replaces too", () => {
+Deno.test("After whole hypotheses, one that begins differently replaces too", () => {
   assert.deepEqual(partials(["I see", "I see the sea", "ICE"]).at(-1), "ICE");
 });
 
-Deno.test("Words that come one by one are appended", () => {
+Deno.test("Single words are appended", () => {
   assert.deepEqual(partials(["the", "cat", "and", "the", "the", "dog"]), [
     "the",
     "the cat",
@@ -67,7 +67,7 @@ Deno.test("Pieces that bring their own spaces are joined as they are, others by 
   assert.deepEqual(settled, [" so", " be", "ing", " it"].map((text) => ({ type: "word", text })));
 });
 
-Deno.test("A word that begins as the one before may be a piece: it is shown once that is certain", () => {
+Deno.test("A word that begins like the one before may be a piece: it is shown once that is certain", () => {
   assert.deepEqual(partials(["a", "and", "b"]), ["a", "and", "a and b"]);
   assert.deepEqual(partials([" a", " and", " b"]), ["a", "and", "a and b"]);
   assert.deepEqual(partials(["for", "forty", "forty cats"]), ["for", "forty", "forty cats"]);
@@ -75,12 +75,12 @@ Deno.test("A word that begins as the one before may be a piece: it is shown once
   assert.deepEqual(partials(["yes", "yes", "yes", "we"]).at(-1), "yes we");
 });
 
-Deno.test("A hypothesis revised in all its words is shown alone again once the next one says so", () => {
+Deno.test("A hypothesis revised in all its words is shown alone once the next one repeats it", () => {
   assert.deepEqual(partials(["I see", "what is", "what is it"]).at(-1), "what is it");
   assert.deepEqual(partials(["I see", "what is", "What is?"]).at(-1), "What is?");
 });
 
-Deno.test("A final settles the hypothesis, said whole, said on, or not said again", () => {
+Deno.test("A final settles the hypothesis, repeated whole, continued, or not repeated", () => {
   const settled = (text: string) =>
     eventsOf([{ text: "one two", final: false, vad_end: false }, { text, final: true, vad_end: false }]).at(
       -1,
@@ -90,7 +90,7 @@ Deno.test("A final settles the hypothesis, said whole, said on, or not said agai
   assert.deepEqual(settled(""), { type: "final", text: "one two" });
 });
 
-Deno.test("Words that come settled one by one do not end an utterance each", () => {
+Deno.test("Single settled words do not end an utterance each", () => {
   const events = eventsOf([
     { text: "one", final: true, vad_end: false },
     { text: "two", final: true, vad_end: false },
@@ -103,7 +103,7 @@ Deno.test("Words that come settled one by one do not end an utterance each", () 
   ]);
 });
 
-Deno.test("vad_end settles what stands and ends the turn; the next hypothesis starts anew", () => {
+Deno.test("vad_end settles the hypothesis and ends the utterance; the next hypothesis is empty", () => {
   const events = eventsOf([
     { text: "one two", final: false, vad_end: false },
     { text: "one two three", final: false, vad_end: true },
@@ -119,7 +119,7 @@ Deno.test("vad_end settles what stands and ends the turn; the next hypothesis st
   ]);
 });
 
-Deno.test("What a server of single words or phrases has settled is not said again", () => {
+Deno.test("Words settled by a server of single words or phrases are not repeated", () => {
   assert.deepEqual(partials(["one two", "three four"]), ["one two", "one two three four"]);
   for (
     const [end, ends] of [[{ final: true }, []], [{ vad_end: true }, [{ type: "end_of_utterance" }]]] as const
@@ -134,7 +134,7 @@ Deno.test("What a server of single words or phrases has settled is not said agai
   }
 });
 
-Deno.test("Missing members of the design's shape have their plain meaning", () => {
+Deno.test("Missing members of the design's messages have defaults", () => {
   assert.deepEqual(eventsOf([{ text: "hello" }, { vad_end: true }]), [
     { type: "partial", text: "hello" },
     { type: "final", text: "hello" },
@@ -154,7 +154,7 @@ Deno.test("A server's error becomes an SttError that carries none of its text", 
   assert.equal(error(new KyutaiDecoder().receive('{"type":"error"}')).code, "stt_server");
 });
 
-Deno.test("What is not understood is ignored and never thrown", () => {
+Deno.test("Messages that are not understood are ignored and never throw", () => {
   const decoder = new KyutaiDecoder();
   const strange = [
     "",
@@ -179,7 +179,7 @@ Deno.test("What is not understood is ignored and never thrown", () => {
   }
 });
 
-Deno.test("A turn that is never ended is settled at the length of a caption, so that a message costs what it is long", () => {
+Deno.test("An utterance without an end is settled at the length of a caption, so that a message costs its own length", () => {
   const decoder = new KyutaiDecoder();
   const words = Array.from({ length: 10_000 }, (_, at) => `word${at}`);
   const finals: string[] = [];
@@ -196,7 +196,7 @@ Deno.test("A turn that is never ended is settled at the length of a caption, so 
   assert.deepEqual(finals.join(" ").split(" "), words, "every word is settled once");
 });
 
-Deno.test("Messages of 64 KB that go on for ever are each handed on once", () => {
+Deno.test("Endless messages of 64 KB are passed on once each", () => {
   const decoder = new KyutaiDecoder();
   let said = 0;
   for (let at = 0; at < 40; at++) {
@@ -209,7 +209,7 @@ Deno.test("Messages of 64 KB that go on for ever are each handed on once", () =>
   assert.ok(said <= 3 * 40 * 65_000, `${said} characters`);
 });
 
-Deno.test("White space and marks without end are not kept", () => {
+Deno.test("Endless white space and marks are not kept", () => {
   for (const text of [" ", "\u0301", "\0", "..."]) {
     const decoder = new KyutaiDecoder();
     for (let at = 0; at < 20_000; at++) decoder.receive(JSON.stringify({ text, final: false }));

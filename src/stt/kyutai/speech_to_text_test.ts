@@ -72,7 +72,7 @@ async function sttErrorOf(work: Promise<unknown>): Promise<SttError> {
   throw new assert.AssertionError({ message: `rejected with ${error}` });
 }
 
-Deno.test("Voice that brings no word is sent all the same: it may be music, or a sentence not yet at its end", async () => {
+Deno.test("Voice without words is sent too: it may be music, or a sentence not yet at its end", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock });
   const reader = call.session.events.getReader();
@@ -88,7 +88,7 @@ Deno.test("Voice that brings no word is sent all the same: it may be music, or a
   assert.deepEqual((await reader.read()).value, { type: "word", text: "hello" });
 });
 
-Deno.test("A peer that has stopped reading gets ten seconds more, and what waits goes when it reads again", async () => {
+Deno.test("A peer that has stopped reading gets ten seconds more, and the rest when it reads again", async () => {
   await using call = await connect({ clock: new FakeClock() });
   for (let sentMs = 0; sentMs < 2_000; sentMs += FRAME_MS) await call.session.write(frame());
   await call.server.until(() => call.record.receivedMs === 2_000);
@@ -102,7 +102,7 @@ Deno.test("A peer that has stopped reading gets ten seconds more, and what waits
   assert.ok(undeliveredMs <= LIMITS.speechMs + 2_000, `${undeliveredMs} ms were on their way`);
 });
 
-Deno.test("A server that stalls before it has ever answered is asked again when it reads, and spoken to at once", async () => {
+Deno.test("A server that stalls before its first pong is pinged again when it reads, and sent audio at once", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock });
   call.server.stopReading();
@@ -113,7 +113,7 @@ Deno.test("A server that stalls before it has ever answered is asked again when 
   clearTimeout(deadline);
 });
 
-Deno.test("A stall is told from audio on its way, while it lasts and by when it ended", async () => {
+Deno.test("A stall is distinguished from audio in flight, while it lasts and by its end", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock });
   const reader = call.session.events.getReader();
@@ -148,7 +148,7 @@ Deno.test("A stall is told from audio on its way, while it lasts and by when it 
   assert.equal(call.session.stalledUntilMs, resumedAtMs);
 });
 
-Deno.test("A server that stops reading holds audio back at the writer, and is spoken to at once when it returns", async () => {
+Deno.test("A server that stops reading blocks the writer, and is sent audio at once when it reads again", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock, recogniser: { script: ["back"] } });
   for (let sentMs = 0; sentMs < 2_000; sentMs += FRAME_MS) await call.session.write(frame());
@@ -171,7 +171,7 @@ Deno.test("A server that stops reading holds audio back at the writer, and is sp
   await drained;
 });
 
-Deno.test("A server that stalled before it answered anything, with much more on its way, is spoken to again when it returns", async () => {
+Deno.test("A server that stalled before its first pong, with much audio in flight, is sent audio again when it reads", async () => {
   await using call = await connect({ clock: new FakeClock() });
   call.server.stopReading();
   for (let sentMs = 0; sentMs < 20_000; sentMs += FRAME_MS) {
@@ -187,7 +187,7 @@ Deno.test("A server that stalled before it answered anything, with much more on 
   await call.server.until(() => call.record.receivedMs >= 25_000);
 });
 
-Deno.test("A server that never reads on fails the session, its writer and its reader alike", async () => {
+Deno.test("A server that never reads again fails the session, its writer and its reader alike", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock });
   for (let sentMs = 0; sentMs < 2_000; sentMs += FRAME_MS) await call.session.write(frame());
@@ -203,14 +203,14 @@ Deno.test("A server that never reads on fails the session, its writer and its re
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("The server's idle close ends the events cleanly; a later write says that it is over", async () => {
+Deno.test("The server's idle close ends the events cleanly; a later write rejects", async () => {
   await using call = await connect({ closeAfterIdleMs: 30 });
   assert.deepEqual(await collect(call.session), []);
   const error = await sttErrorOf(call.session.write(frame()));
   assert.deepEqual([error.code, error.retryable], ["stt_over", true]);
 });
 
-Deno.test("A cut connection, a close in mid-speech and a server's error fail the session, worth a retry", async () => {
+Deno.test("A cut connection, a close in mid-speech and a server's error fail the session with a retryable error", async () => {
   const ways: [string, (server: FakeKyutaiServer) => void][] = [
     ["stt_closed", (server) => server.dropConnections()],
     ["stt_closed", (server) => server.closeConnections(1011)],
@@ -233,7 +233,7 @@ Deno.test("A cut connection, a close in mid-speech and a server's error fail the
   }
 });
 
-Deno.test("A write that waits is rejected when the connection is lost, and when the signal aborts", async () => {
+Deno.test("A blocked write rejects when the connection is lost, and when the signal aborts", async () => {
   for (const end of ["lost", "aborted"]) {
     const abort = new AbortController();
     await using call = await connect({ clock: new FakeClock(), signal: abort.signal });
@@ -256,7 +256,7 @@ Deno.test("A write that waits is rejected when the connection is lost, and when 
   }
 });
 
-Deno.test("Finish sends a second of silence and waits for the words it brings", async () => {
+Deno.test("Finish sends a second of silence and waits for the last words", async () => {
   await using call = await connect({ recogniser: { script: ["last"] }, delayMs: 300 });
   for (let sent = 0; sent < 5; sent++) await call.session.write(frame());
   const heard = collect(call.session);
@@ -267,7 +267,7 @@ Deno.test("Finish sends a second of silence and waits for the words it brings", 
   await call.server.until(() => call.record.closeCode === 1000);
 });
 
-Deno.test("Finish sends as much more silence as the server is behind, and waits as much longer", async () => {
+Deno.test("Finish sends more silence and waits longer by the server's latency", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock });
   await call.session.write(frame());
@@ -285,7 +285,7 @@ Deno.test("Finish sends as much more silence as the server is behind, and waits 
   assert.deepEqual(await heard, [{ type: "word", text: "two" }, { type: "word", text: "last" }]);
 });
 
-Deno.test("Finish ends in its time though the connection takes bytes again only meanwhile", async () => {
+Deno.test("Finish ends in time if the connection takes bytes again only meanwhile", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock });
   call.server.stopReading();
@@ -302,7 +302,7 @@ Deno.test("Finish ends in its time though the connection takes bytes again only 
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("Finish gives up on a server that says nothing, and does not wait where no voice was sent", async () => {
+Deno.test("Finish times out for a server that sends nothing, and does not wait where no voice was sent", async () => {
   const clock = new FakeClock();
   await using call = await connect({ clock });
   await call.session.write(frame());
@@ -319,7 +319,7 @@ Deno.test("Finish gives up on a server that says nothing, and does not wait wher
   assert.equal(quiet.record.receivedMs, FRAME_MS);
 });
 
-Deno.test("Messages that are not understood are counted and disturb nothing", async () => {
+Deno.test("Messages that are not understood are counted and have no effect", async () => {
   await using call = await connect({ clock: new FakeClock() });
   for (let sentMs = 0; sentMs < 2_000; sentMs += FRAME_MS) await call.session.write(frame());
   call.server.sendRaw('{"type":"weather"}');
@@ -330,7 +330,7 @@ Deno.test("Messages that are not understood are counted and disturb nothing", as
   assert.equal(call.meter.counted("tiro_stt_ignored_total", "kyutai"), 2);
 });
 
-Deno.test("A reader that falls behind fails the session with OverflowError after what it was owed", async () => {
+Deno.test("A reader that falls behind gets the queued events, then OverflowError", async () => {
   await using call = await connect();
   for (let said = 0; said < LIMITS.sttEvents + 30; said++) call.server.sendRaw('{"type":"token","text":"w"}');
   await call.server.until(() => call.server.live === 0);
@@ -350,7 +350,7 @@ Deno.test("A burst of words reaches a reader that keeps up", async () => {
   assert.equal((await heard).length, 500);
 });
 
-Deno.test("A refusal for the credentials is not worth a retry, an unreachable server is; neither names the address", async () => {
+Deno.test("Refused credentials are not retryable, an unreachable server is; neither error has the address", async () => {
   await using server = FakeKyutaiServer.start({ requireHeaders: { key: "right", secret: "right" } });
   const settings = { url: server.url, meter: new FakeMeter(), clock: systemClock };
   const open = (key?: string) =>
@@ -368,7 +368,7 @@ Deno.test("A refusal for the credentials is not worth a retry, an unreachable se
   }
 });
 
-Deno.test("Waking asks for the server's health behind the same headers, and waits until it has started", async () => {
+Deno.test("Waking requests the server's health with the same headers, and waits until it has started", async () => {
   await using server = FakeKyutaiServer.start({ requireHeaders: { key: "right", secret: "right" } });
   const settings = { url: server.url, meter: new FakeMeter(), clock: systemClock };
   const wake = (key: string, signal = NEVER) =>
@@ -391,7 +391,7 @@ Deno.test("Waking asks for the server's health behind the same headers, and wait
   assert.equal((await sttErrorOf(nobody.wake?.(NEVER) ?? Promise.resolve())).code, "stt_unreachable");
 });
 
-Deno.test("The health of a server is asked beside its stream, wherever that is", () => {
+Deno.test("The health URL is derived from the stream's URL", () => {
   const health = {
     "wss://acme--kyutai.modal.run/v1/stream": "https://acme--kyutai.modal.run/health",
     "ws://10.0.0.1:8080/stt/v1/stream?x=1": "http://10.0.0.1:8080/stt/health",
@@ -400,7 +400,7 @@ Deno.test("The health of a server is asked beside its stream, wherever that is",
   for (const [stream, expected] of Object.entries(health)) assert.equal(healthUrl(stream), expected);
 });
 
-Deno.test("A cold container is waited for, and an abort meanwhile leaves nothing behind", async () => {
+Deno.test("Opening waits for a cold container, and an abort meanwhile leaves nothing behind", async () => {
   await using server = FakeKyutaiServer.start();
   server.coldFor(200);
   const stt = kyutaiStt({ url: server.url, meter: new FakeMeter(), clock: systemClock });

@@ -18,14 +18,14 @@ function decode(text: string, chunkBytes = Infinity) {
   return events;
 }
 
-Deno.test("A quoted hypothesis and a bare word are partials at their time", () => {
+Deno.test("A quoted hypothesis and an unquoted word are partials with their times", () => {
   assert.deepEqual(decode(said("one", false, "400000000") + said('"one\\ two\\ three"')), [
     { type: "partial", text: "one", endMs: 400 },
     { type: "partial", text: "one two three", endMs: 2_048 },
   ]);
 });
 
-Deno.test("A final settles; the end of the stream knows no time", () => {
+Deno.test("A final settles; at the end of the stream there is no time", () => {
   assert.deepEqual(decode(said('"good\\ morning"', true, "18446744073709551615")), [
     { type: "final", text: "good morning" },
   ]);
@@ -48,7 +48,7 @@ Deno.test("The same words in any pieces give the same events", () => {
   assert.deepEqual(decode(text, 7), decode(text));
 });
 
-Deno.test("Other lines, repeated and empty hypotheses say nothing", () => {
+Deno.test("Other lines, repeated and empty hypotheses are no events", () => {
   const state =
     'Got message #16 from element "pocketsphinx0" (state-changed): GstMessageStateChanged, x=(GstState)y;\n';
   assert.deepEqual(
@@ -62,7 +62,7 @@ Deno.test("An empty final settles a standing hypothesis as it is", () => {
   assert.deepEqual(decode(said("one") + said('""', true)).at(-1), { type: "final", text: "", endMs: 2_048 });
 });
 
-Deno.test("A line without an end is not held, and the next line is read again", () => {
+Deno.test("An endless line is not kept, and the next line is read again", () => {
   const decoder = new PocketsphinxDecoder();
   const endless = new TextEncoder().encode("x".repeat(10_000));
   for (let sent = 0; sent < 100; sent++) assert.deepEqual(decoder.receive(endless), []);

@@ -39,7 +39,7 @@ async function fill(session: SttSession): Promise<{ waiting: Promise<unknown> }>
   throw new Error("Cannot fill the pipe: it takes everything");
 }
 
-Deno.test("Samples go out as 16-bit little-endian, clipped", async () => {
+Deno.test("Samples are sent as 16-bit little-endian, clipped", async () => {
   // The last line stops od from hiding repeated rows.
   await using session = await open(
     `od -An -v -tx1 -N8 | tr -d ' \\n' | sed 's/.*/Got message #1 from element "p" (element): pocketsphinx, final=(boolean)true, hypothesis=(string)&;\\n/'; cat > /dev/null`,
@@ -50,7 +50,7 @@ Deno.test("Samples go out as 16-bit little-endian, clipped", async () => {
   assert.deepEqual(await heard, [{ type: "final", text: "000001000080ff7f" }]);
 });
 
-Deno.test("A recogniser that does not read makes the writer wait, and an abort ends both at once", async () => {
+Deno.test("A recogniser that does not read blocks the writer, and an abort ends both at once", async () => {
   const abort = new AbortController();
   await using session = await open("exec sleep 600", { signal: abort.signal });
   const { waiting } = await fill(session);
@@ -60,7 +60,7 @@ Deno.test("A recogniser that does not read makes the writer wait, and an abort e
   assert.deepEqual(await collect(session.events), []);
 });
 
-Deno.test("A recogniser that dies fails the session, told to the reader and to the writer", async () => {
+Deno.test("A recogniser that exits fails the session, its reader and its writer", async () => {
   await using session = await open("exit 3");
   const error = await collect(session.events).catch((error) => error);
   assert.ok(error instanceof SttError);
@@ -70,7 +70,7 @@ Deno.test("A recogniser that dies fails the session, told to the reader and to t
   await session.finish();
 });
 
-Deno.test("A recogniser that closes its input and lives on is ended", async () => {
+Deno.test("A recogniser that closes its input without exiting is killed", async () => {
   await using session = await open("exec sleep 600 < /dev/null");
   let failure: unknown;
   for (let written = 0; failure === undefined && written < 1_000; written++) {
@@ -80,7 +80,7 @@ Deno.test("A recogniser that closes its input and lives on is ended", async () =
   await assert.rejects(collect(session.events), SttError);
 });
 
-Deno.test("A recogniser that does not end with its input is ended at the deadline, without an error", async () => {
+Deno.test("A recogniser that does not exit with its input is killed at the deadline, without an error", async () => {
   const clock = new FakeClock();
   await using session = await open("cat > /dev/null; exec sleep 600", { clock });
   const heard = collect(session.events);
@@ -108,7 +108,7 @@ Deno.test("A reader that falls behind ends the session with OverflowError", asyn
   assert.equal(got.length, 50);
 });
 
-Deno.test("A missing program says which packages to install, and that trying again will not help", async () => {
+Deno.test("A missing program is a fatal error that names the packages to install", async () => {
   const stt = pocketsphinxStt({ clock: systemClock, command: ["tiro-no-such-program"] });
   const error = await stt.open({ languageId: "en" }, NEVER).catch((error) => error);
   assert.ok(error instanceof SttError);
@@ -116,19 +116,19 @@ Deno.test("A missing program says which packages to install, and that trying aga
   assert.match(error.message, /gstreamer1\.0-pocketsphinx/);
 });
 
-Deno.test("A process the recogniser leaves behind does not keep the session from ending", async () => {
+Deno.test("A process the recogniser leaves behind does not prevent the end of the session", async () => {
   const session = await open("sleep 30 & cat > /dev/null");
   const startMs = performance.now();
   await session[Symbol.asyncDispose]();
   assert.ok(performance.now() - startMs < 25_000, "the other process lives for 30 s");
 });
 
-Deno.test("Audio at another rate is a fault of the caller", async () => {
+Deno.test("Audio at another rate is an error of the caller", async () => {
   await using session = await open("exec cat > /dev/null");
   assert.throws(() => void session.write({ ...frame(), sampleRateHz: 24_000 }), RangeError);
 });
 
-Deno.test("Whether it is installed is looked up once for all sessions, and again while it is not", async () => {
+Deno.test("Whether it is installed is checked once for all sessions, and again while it is not", async () => {
   let looks = 0;
   const answers = [false, true];
   const isInstalled = () => Promise.resolve(answers[looks++] ?? false);
