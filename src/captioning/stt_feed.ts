@@ -10,7 +10,7 @@
  * After a change of language a second session is opened while the first takes the audio, until the second is open and
  * the voice pauses: no word is cut in two, and none is lost however often the language changes.
  *
- * One loop does all that waits, in sequence; a second task reads the session's events.
+ * One loop does all waiting; a second task reads the session's events.
  */
 import {
   type Clock,
@@ -52,7 +52,7 @@ export interface SttFeedOptions {
   /** Shared by all speakers of a worker. */
   sessions: SttSessions;
   languageId: string;
-  /** The speaker's scope: aborting it ends everything at once. */
+  /** The speaker's. */
   scope: Scope;
   clock: Clock;
   /** Length of the silence sent at a time. */
@@ -62,7 +62,7 @@ export interface SttFeedOptions {
 
 /** A write that takes this long stalls: one is usually taken at once. Viewers wait as long for a session to open. */
 const STALLED_MS = 10_000;
-/** A burst after a wait is recognised at twice the speed it was spoken at, or faster. */
+/** A burst is recognised at least at twice the speed of speech. */
 const CATCH_UP = 2;
 export class SttFeed {
   readonly #options: SttFeedOptions;
@@ -340,12 +340,11 @@ export class SttFeed {
     });
   }
 
-  /** Opens a second session in the newest language, unless one is open or opening. */
   #openNext(): void {
     const change = this.#languageChange;
     const nowMs = this.#options.clock.now();
-    if (this.#isOpeningSecond || change.next || nowMs < change.mayStartAtMs) return;
-    if (this.#retry.waitMs(nowMs) > 0) return;
+    if (this.#isOpeningSecond || change.next || this.#retry.waitMs(nowMs) > 0) return;
+    if (nowMs < change.mayStartAtMs) return;
     change.started(nowMs);
     this.#openSecond(this.#languageId, async (second) => {
       if (this.#hasRun) return await second[Symbol.asyncDispose]();

@@ -22,9 +22,9 @@ import {
   WebSocketOpenError,
 } from "../../flow/mod.ts";
 import { cannotOpen, requireLanguage, sessionEnded } from "../errors.ts";
-import { pushEvent, sttEventQueue } from "../event_queue.ts";
 import { ForeignProtocol } from "../foreign.ts";
 import type { SttParts } from "../provider.ts";
+import { SessionEvents } from "../session_events.ts";
 import { KyutaiDecoder } from "./codec.ts";
 import { KYUTAI_LIMITS, KyutaiSessionState } from "./session.ts";
 
@@ -137,16 +137,14 @@ function openError(cause: unknown): SttError {
 }
 
 class KyutaiSession implements SttSession {
-  readonly events: ReadableStream<SttEvent>;
   readonly #socket: WebSocketConnection;
   readonly #clock: Clock;
   readonly #meter: Meter;
   readonly #recycle: SttOptions["recycle"];
-  readonly #signal: AbortSignal;
   readonly #state = new KyutaiSessionState();
   readonly #decoder = new KyutaiDecoder();
   readonly #foreign = new ForeignProtocol();
-  readonly #events = sttEventQueue();
+  readonly #events: SessionEvents;
   /** Resolves when no more words are expected. */
   readonly #quiet = Promise.withResolvers<void>();
   readonly #closing: Promise<void>;
@@ -163,8 +161,6 @@ class KyutaiSession implements SttSession {
   /** While finishing: until when words are expected even after a pause, and until when at most. */
   #expectedUntilMs = 0;
   #finishByMs = 0;
-  /** Why writes are rejected. */
-  #endReason: unknown;
 
   constructor(
     socket: WebSocketConnection,
@@ -176,11 +172,13 @@ class KyutaiSession implements SttSession {
     this.#socket = socket;
     this.#clock = settings.clock;
     this.#meter = settings.meter;
-    this.#signal = signal;
-    this.events = this.#events.readable();
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#events = new SessionEvents(signal, (reason) => this.#release(reason));
     socket.receive((message) => this.#receive(message));
     this.#closing = this.#closed();
+  }
+
+  get events(): ReadableStream<SttEvent> {
+    return this.#events.stream;
   }
 
   get stalledUntilMs(): number {
@@ -190,7 +188,7 @@ class KyutaiSession implements SttSession {
   }
 
   write(frame: PcmFrame): Promise<void> {
-    if (this.#endReason !== undefined) return Promise.reject(this.#endReason);
+    if (this.#events.endReason !== undefined) return Promise.reject(this.#events.endReason);
     if (this.#finishing) return Promise.reject(sessionEnded());
     if (this.#waiting) throw new Error("Cannot write two frames at once: a session has one writer");
     if (frame.sampleRateHz !== KYUTAI_SAMPLE_RATE_HZ) {
@@ -200,7 +198,7 @@ class KyutaiSession implements SttSession {
     }
     const failure = this.#failure();
     if (failure) {
-      this.#end(failure, failure);
+      this.#events.end(failure, failure);
       return Promise.reject(failure);
     }
     if (this.#send(frame)) return DONE;
@@ -216,7 +214,7 @@ class KyutaiSession implements SttSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end(sessionEnded());
+    this.#events.end(sessionEnded());
     await this.#socket.close();
     await this.#closing;
   }
@@ -246,7 +244,7 @@ class KyutaiSession implements SttSession {
     this.#pinging = this.#socket.delivered().then(() => {
       this.#stalledUntilMs = this.stalledUntilMs;
       this.#pinging = undefined;
-      if (this.#endReason !== undefined || this.#finishing) return;
+      if (this.#events.endReason !== undefined || this.#finishing) return;
       this.#state.delivered(sentMs);
       this.#pump();
     });
@@ -262,10 +260,10 @@ class KyutaiSession implements SttSession {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     const waiting = this.#waiting;
-    if (!waiting || this.#endReason !== undefined) return;
+    if (!waiting || this.#events.endReason !== undefined) return;
     const nowMs = this.#clock.now();
     const failure = this.#failure();
-    if (failure) return this.#end(failure, failure);
+    if (failure) return this.#events.end(failure, failure);
     if (this.#send(waiting.frame)) {
       this.#waiting = undefined;
       waiting.resolve();
@@ -288,11 +286,11 @@ class KyutaiSession implements SttSession {
   async #closed(): Promise<void> {
     const { failure, ...close } = await this.#socket.closed;
     const error = failure ?? (this.#finishing ? undefined : this.#state.closed(close, this.#clock.now()));
-    this.#end(error ?? sessionEnded(), error);
+    this.#events.end(error ?? sessionEnded(), error);
   }
 
   #receive(data: WebSocketMessage): void {
-    if (this.#endReason !== undefined) return; // the socket is closing
+    if (this.#events.endReason !== undefined) return; // the socket is closing
     this.#interpret(data);
     if (this.#finishing) this.#awaitQuiet();
   }
@@ -303,12 +301,12 @@ class KyutaiSession implements SttSession {
       case "events":
         if (message.isBare && this.#foreign.known !== undefined) return this.#ignore(data);
         if (!message.isBare || message.events.length > 0) this.#understood();
-        return message.events.forEach((event) => this.#emit(event));
+        return message.events.forEach((event) => this.#events.push(event));
       case "ping":
         this.#understood();
-        return this.#emit({ type: "progress", processedMs: this.#state.sentMs });
+        return this.#events.push({ type: "progress", processedMs: this.#state.sentMs });
       case "failed":
-        return this.#end(message.error, message.error);
+        return this.#events.end(message.error, message.error);
       case "ignored":
         return this.#ignore(data);
     }
@@ -323,16 +321,11 @@ class KyutaiSession implements SttSession {
     this.#meter.count("tiro_stt_ignored_total", NAME);
     this.#foreign.received(data);
     const failure = this.#foreign.failure();
-    if (failure) this.#end(failure, failure);
-  }
-
-  #emit(event: SttEvent): void {
-    const overflow = pushEvent(this.#events, event);
-    if (overflow) this.#end(overflow, overflow);
+    if (failure) this.#events.end(failure, failure);
   }
 
   async #finish(behindMs: number): Promise<void> {
-    if (this.#endReason === undefined) {
+    if (this.#events.endReason === undefined) {
       this.#waiting?.reject(sessionEnded());
       this.#waiting = undefined;
       const flushMs = behindMs + KYUTAI_LIMITS.flushMs;
@@ -347,14 +340,14 @@ class KyutaiSession implements SttSession {
         await this.#quiet.promise;
       }
     }
-    this.#end(sessionEnded());
+    this.#events.end(sessionEnded());
     await this.#socket.close();
     await this.#closing;
   }
 
   /** Waits as long as words are expected; after the last one for a short pause. */
   #awaitQuiet(): void {
-    if (this.#endReason !== undefined) return;
+    if (this.#events.endReason !== undefined) return;
     const nowMs = this.#clock.now();
     const leftMs = Math.max(0, this.#finishByMs - nowMs);
     const quietMs = Math.max(KYUTAI_LIMITS.flushQuietMs, this.#expectedUntilMs - nowMs);
@@ -363,19 +356,12 @@ class KyutaiSession implements SttSession {
     this.#timer = this.#clock.timer(waitMs, () => this.#quiet.resolve());
   }
 
-  /** The only way to end. Writes reject with `reason`; `failure`, if any, is the error of `events`. */
-  #end(reason: unknown, failure?: unknown): void {
-    if (this.#endReason !== undefined) return;
-    this.#endReason = reason;
-    this.#signal.removeEventListener("abort", this.#onAbort);
+  #release(reason: unknown): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
     this.#waiting?.reject(reason);
     this.#waiting = undefined;
     this.#quiet.resolve();
-    this.#events.close({ error: failure });
     void this.#socket.close(); // never rejects; dispose and finish wait for it
   }
-
-  readonly #onAbort = () => this.#end(this.#signal.reason);
 }

@@ -19,7 +19,7 @@ import {
   type SttSession,
 } from "../../domain/mod.ts";
 import { cannotOpen, requireLanguage, sessionEnded, sessionFailed } from "../errors.ts";
-import { pushEvent, sttEventQueue } from "../event_queue.ts";
+import { SessionEvents } from "../session_events.ts";
 import { PocketsphinxDecoder } from "./codec.ts";
 
 export interface PocketsphinxSettings {
@@ -119,18 +119,14 @@ function notInstalled(cause?: unknown): SttError {
 }
 
 class PocketsphinxSession implements SttSession {
-  readonly events: ReadableStream<SttEvent>;
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #output: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #clock: Clock;
   readonly #recycle: SttOptions["recycle"];
-  readonly #signal: AbortSignal;
-  readonly #events = sttEventQueue();
+  readonly #events: SessionEvents;
   readonly #running: Promise<void>;
   #finishing?: Promise<void>;
-  /** Why writes are rejected. */
-  #endReason: unknown;
 
   constructor(
     child: Deno.ChildProcess,
@@ -141,17 +137,19 @@ class PocketsphinxSession implements SttSession {
     this.#child = child;
     this.#recycle = recycle;
     this.#clock = clock;
-    this.#signal = signal;
     this.#input = child.stdin.getWriter();
     this.#output = child.stdout.getReader();
     this.#input.closed.catch(() => {}); // a broken pipe fails the write, and the process's end is awaited
-    this.events = this.#events.readable();
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    this.#events = new SessionEvents(signal, () => this.#kill());
     this.#running = this.#run();
   }
 
+  get events(): ReadableStream<SttEvent> {
+    return this.#events.stream;
+  }
+
   write(frame: PcmFrame): Promise<void> {
-    if (this.#endReason !== undefined) return Promise.reject(this.#endReason);
+    if (this.#events.endReason !== undefined) return Promise.reject(this.#events.endReason);
     if (this.#finishing) return Promise.reject(sessionEnded());
     if (frame.sampleRateHz !== POCKETSPHINX_SAMPLE_RATE_HZ) {
       throw new RangeError(
@@ -168,7 +166,7 @@ class PocketsphinxSession implements SttSession {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#end(sessionEnded());
+    this.#events.end(sessionEnded());
     await this.#running;
   }
 
@@ -179,7 +177,7 @@ class PocketsphinxSession implements SttSession {
     } catch {
       this.#kill(); // a process that no longer reads is of no use
       await this.#running;
-      throw this.#endReason; // why the process ended
+      throw this.#events.endReason; // why the process ended
     }
   }
 
@@ -190,7 +188,7 @@ class PocketsphinxSession implements SttSession {
       for (let read = await this.#output.read(); !read.done; read = await this.#output.read()) {
         decoder.receive(read.value).forEach((event, at, events) => {
           // Of a burst of hypotheses only the last matters.
-          if (event.type !== "partial" || at === events.length - 1) this.#emit(event);
+          if (event.type !== "partial" || at === events.length - 1) this.#events.push(event);
         });
       }
     } catch {
@@ -198,20 +196,15 @@ class PocketsphinxSession implements SttSession {
     }
     const { code } = await this.#child.status;
     await this.#input.abort().catch(() => {}); // closes the pipe, whatever was still to be written
-    if (this.#finishing && code === 0) return this.#end(sessionEnded());
+    if (this.#finishing && code === 0) return this.#events.end(sessionEnded());
     const failure = sessionFailed(`the recogniser ended with status ${code}`, "stt_exited");
-    this.#end(failure, failure);
-  }
-
-  #emit(event: SttEvent): void {
-    const overflow = pushEvent(this.#events, event);
-    if (overflow) this.#end(overflow, overflow);
+    this.#events.end(failure, failure);
   }
 
   async #finish(behindMs: number): Promise<void> {
-    if (this.#endReason === undefined) {
+    if (this.#events.endReason === undefined) {
       // The process is killed at the deadline, which ends all waits below.
-      using _deadline = this.#clock.timer(FINISH_MS, () => this.#end(sessionEnded()));
+      using _deadline = this.#clock.timer(FINISH_MS, () => this.#events.end(sessionEnded()));
       try {
         const samples = Math.round(
           POCKETSPHINX_SAMPLE_RATE_HZ * Math.max(LIMITS.sttFlushMs, behindMs) / 1000,
@@ -225,15 +218,6 @@ class PocketsphinxSession implements SttSession {
     await this.#running;
   }
 
-  /** The only way to end. Writes reject with `reason`; `failure`, if any, is the error of `events`. */
-  #end(reason: unknown, failure?: unknown): void {
-    if (this.#endReason !== undefined) return;
-    this.#endReason = reason;
-    this.#signal.removeEventListener("abort", this.#onAbort);
-    this.#events.close({ error: failure });
-    this.#kill();
-  }
-
   #kill(): void {
     // A process it has started may hold the pipe open, so the end of the output is not awaited.
     void this.#output.cancel().catch(() => {});
@@ -243,8 +227,6 @@ class PocketsphinxSession implements SttSession {
       // it has already ended
     }
   }
-
-  readonly #onAbort = () => this.#end(this.#signal.reason);
 }
 
 /** Float32 in [-1, 1] to 16-bit little-endian, the byte order of every machine Deno runs on. Louder is clipped. */
