@@ -1,4 +1,4 @@
-/** The REST API of this service: what its doors and its host bring, put together. */
+/** The REST API, composed of the routes of the doors and of the ExApp. */
 import page from "./api_docs.html" with { type: "text" };
 import { type Log, type Translations, UnavailableError } from "./domain/mod.ts";
 import type { ApiDescription, HttpAppOptions, RouteGroup } from "./http/mod.ts";
@@ -36,7 +36,6 @@ export interface ApiServices {
   acceptingWork: () => boolean;
 }
 
-/** What `createHttpApp` is made from. */
 export function apiOf(services: ApiServices): HttpAppOptions {
   const { doors, host, sessions, translations, exApp, credentials, version, meter, log, acceptingWork } =
     services;
@@ -59,7 +58,7 @@ export function apiOf(services: ApiServices): HttpAppOptions {
   };
 }
 
-/** For doors: throws UnavailableError while the service takes nothing new. */
+/** For doors: throws UnavailableError while the service accepts no new work. */
 export function workRequirement({ exApp, acceptingWork }: Pick<ApiServices, "exApp" | "acceptingWork">) {
   return () => {
     if (!acceptingWork()) throw new UnavailableError("Cannot take a call: shutting down", "draining");

@@ -1,2 +1,2 @@
-/** Who calls: AppAPI or the bearer of a token becomes a principal with rights. */
+/** Authentication of requests: credentials to a principal with rights. */
 export { authenticator, type Credentials, SECURITY_SCHEMES } from "./credentials.ts";
