@@ -59,7 +59,7 @@ class Inbox {
   }
 }
 
-/** Hears nothing, says what it is told, and can be made to stop taking audio. */
+/** Sends the events a test gives it, and can be made to stop taking audio. */
 class HandStt implements SpeechToText {
   readonly name = "hand";
   readonly sampleRateHz = 16_000;
@@ -151,7 +151,7 @@ Deno.test("A drained chain has sent all audio of the voice, and its last words a
   assert.ok(passedMs >= voicedMs + 1_200 && passedMs <= voicedMs + 1_200 + 500, `${passedMs} ms passed on`);
   assert.equal(ledger.late + ledger.lost + ledger.dropped, 0);
   assert.equal(ledger.sentMs, passedMs, "seconds add up as packets do");
-  assert.ok(ledger.gatedMs > 0, "what was listened to before the voice");
+  assert.ok(ledger.gatedMs > 0, "audio before the voice");
   assert.equal(ledger.decodedMs, ledger.sentMs + ledger.gatedMs);
   assert.equal(ledger.cutMs, 0);
 });
@@ -249,8 +249,8 @@ Deno.test("A sentence before a minute of silence survives a cold start of that m
   const passedMs = stt.frames.reduce((sum, { samples }) => sum + samples.length / 16, 0);
   const voicedMs = 6 * 340 - 120;
   assert.ok(passedMs >= voicedMs + 1_200 && passedMs <= voicedMs + 1_200 + 500, `${passedMs} ms passed on`);
-  const heard = new ToneRecogniser(16_000);
-  const words = stt.frames.flatMap(({ samples }) => heard.receive(samples)).map(({ word }) => word);
+  const tones = new ToneRecogniser(16_000);
+  const words = stt.frames.flatMap(({ samples }) => tones.receive(samples)).map(({ word }) => word);
   assert.deepEqual(words, ["red", "river", "train", "seven", "music", "coffee"]);
 });
 

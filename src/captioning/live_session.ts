@@ -1,5 +1,5 @@
 /** An open session with what was sent to it and what it returned. */
-import type { PcmFrame, SttEvent, SttSession } from "../domain/mod.ts";
+import type { PcmFrame, SttSession } from "../domain/mod.ts";
 
 /** Longer than any sentence a recogniser waits for the end of (Whisper's are cut at 30 s). */
 const NO_EVENT_MS = 30_000;
@@ -21,22 +21,14 @@ export class LiveSession implements AsyncDisposable {
   readonly ended: Promise<void> = this.#ended.promise;
 
   constructor(
-    private readonly session: SttSession,
+    readonly stt: SttSession,
     readonly languageId: string,
     /** When it opened, then when it came into use. */
     public sinceMs: number,
   ) {}
 
-  get events(): ReadableStream<SttEvent> {
-    return this.session.events;
-  }
-
-  get stalledUntilMs(): number | undefined {
-    return this.session.stalledUntilMs;
-  }
-
   async write(frame: PcmFrame, durationMs: number): Promise<void> {
-    await this.session.write(frame);
+    await this.stt.write(frame);
     this.sentMs += durationMs;
     if (frame.voiced) this.unansweredMs += durationMs;
   }
@@ -59,13 +51,9 @@ export class LiveSession implements AsyncDisposable {
     return this.unansweredMs >= patienceMs && nowMs >= this.sinceMs + patienceMs;
   }
 
-  finish(behindMs: number): Promise<void> {
-    return this.session.finish({ behindMs });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      await this.session[Symbol.asyncDispose]();
+      await this.stt[Symbol.asyncDispose]();
     } finally {
       this.#ended.resolve();
     }

@@ -21,10 +21,6 @@ export class RecogniserTrouble implements Disposable {
     private readonly ended: () => void = () => {},
   ) {}
 
-  get current(): SpeakerTrouble | undefined {
-    return this.#trouble;
-  }
-
   opening(): void {
     this.#disarm();
     this.#timer = this.clock.timer(STARTING_AFTER_MS, () => {

@@ -49,7 +49,6 @@ export interface SttFeedEvents {
 
 export interface SttFeedOptions {
   speech: VoicedPcm;
-  /** Shared by all speakers of a worker. */
   sessions: SttSessions;
   languageId: string;
   /** The speaker's. */
@@ -95,7 +94,8 @@ export class SttFeed {
     this.#trailing = new TrailingSilence(sessions.stt.features.latencyMs, sessions.latency);
     this.#silence = new SilenceSource({ chunkMs, sampleRateHz: sessions.stt.sampleRateHz });
     this.#trouble = scope.use(sessions.trouble((trouble) => events.trouble(trouble)));
-    this.#notice = scope.use(new WaitingNotice(clock, () => events.waiting()));
+    this.#notice = new WaitingNotice(clock, () => events.waiting());
+    scope.defer(() => this.#notice.over());
     this.#wakeup = new Wakeup(scope, clock);
     speech.onSpeech = () => {
       if (this.#isIdle) this.#wakeup.wake();
@@ -257,9 +257,9 @@ export class SttFeed {
   async #read(session: LiveSession): Promise<void> {
     const { events, sessions, scope } = this.#options;
     try {
-      for await (const event of session.events) {
+      for await (const event of session.stt.events) {
         if (this.#session !== session) continue; // released: its last final was sent
-        events.event(event, session.stalledUntilMs);
+        events.event(event, session.stt.stalledUntilMs);
         this.#receive(session, event);
       }
       sessions.closed();
@@ -379,7 +379,7 @@ export class SttFeed {
     if (!session) return;
     session.isFinishing = true;
     try {
-      await session.finish(this.#trailing.behindMs);
+      await session.stt.finish({ behindMs: this.#trailing.behindMs });
     } catch (error) {
       this.#options.scope.signal.throwIfAborted();
       this.#failed(session, error);

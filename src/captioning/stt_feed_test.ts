@@ -439,7 +439,7 @@ Deno.test("A session without a word in half a minute of voice is replaced at onc
     assert.equal(
       written().length,
       159,
-      "all it had not answered for; what is too old is forgotten elsewhere",
+      "all it had not acknowledged; the buffer drops what is too old",
     );
     assert.ok(stt.sessions[0].disposed);
     await talk(200);

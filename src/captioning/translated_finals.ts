@@ -33,13 +33,6 @@ export class TranslatedFinals implements Disposable {
     this.#options = options;
   }
 
-  /** Finals pending, counted once per language. */
-  get size(): number {
-    let size = 0;
-    for (const finals of this.#pending.values()) size += finals.length;
-    return size;
-  }
-
   push(original: Caption, targetId: string, viewerIds: Set<string>): void {
     const { translate, clock, meter } = this.#options;
     const before = this.#pending.get(targetId) ?? [];
@@ -67,7 +60,7 @@ export class TranslatedFinals implements Disposable {
 
   /** Resolves when nothing is pending; on abort, delivers the rest untranslated. */
   async drain(signal: AbortSignal): Promise<void> {
-    if (this.size === 0) return;
+    if (this.#pending.size === 0) return;
     await untilAborted(this.#empty.promise, signal).catch(() => {});
     for (const [targetId, finals] of this.#pending) {
       for (const final of [...finals]) this.#settle(targetId, final, undefined);

@@ -24,7 +24,7 @@ export function waitingText(languageId: string): string {
 }
 
 /** Shows the notice once, ten seconds after speech began to wait. */
-export class WaitingNotice implements Disposable {
+export class WaitingNotice {
   #timer: Disposable | undefined;
   #isWaiting = false;
 
@@ -44,9 +44,5 @@ export class WaitingNotice implements Disposable {
     this.#isWaiting = false;
     this.#timer?.[Symbol.dispose]();
     this.#timer = undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.over();
   }
 }

@@ -22,7 +22,7 @@ Deno.test("The notice is shown once, ten seconds after speech began to wait, unl
   assert.equal(shown, 1);
   notice.over();
   notice.waits();
-  notice[Symbol.dispose]();
+  notice.over();
   assert.equal(clock.pending, 0);
 });
 

@@ -7,10 +7,6 @@ export class TranslationCache {
   /** `chars` bounds keys and translations together. */
   constructor(private readonly bounds: { entries: number; chars: number }) {}
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   get(key: string): string | undefined {
     const text = this.#entries.get(key);
     if (text === undefined) return undefined;

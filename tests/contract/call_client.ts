@@ -1,6 +1,6 @@
 /**
- * The service's own ears and mouth without the service: SignalingConnection and WebRtcReceiver in one call, their events
- * kept for a test to wait on. It reaches the HPB through a relay, so that a test can cut it off.
+ * The service's client of a call without the service: SignalingConnection and WebRtcReceiver, with their events kept for
+ * a test to wait on. It connects to the HPB through a relay, so that a test can cut the connection.
  */
 import assert from "@std/assert";
 import { packetsOf } from "../fakes/packets.ts";
@@ -13,24 +13,24 @@ import { OpenGate } from "../fakes/open_gate.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 import { TcpRelay } from "../real/tcp_relay.ts";
 
-/** The real HPB waits 10 s before it says that someone publishes nothing. */
+/** The real HPB waits 10 s before it reports that a session does not publish. */
 export const DEADLINE_MS = 20_000;
-/** Tries again at once, and several times a second. */
+/** Retries at once, and several times a second. */
 const BACKOFF = { baseMs: 50, maxMs: 200 };
-/** Short, since a test waits for it; still ten times what a busy machine holds packets back. */
+/** Short, since a test waits for it; still ten times the delay of packets on a busy machine. */
 const RTP_SILENCE_MS = 1_500;
 /** A minute of packets. */
-const HEARD_MAX = 3_000;
+const RECEIVED_MAX = 3_000;
 
 export type EventOf<T extends SignalingEvent["type"]> = Extract<SignalingEvent, { type: T }>;
 
 export class CallClient implements AsyncDisposable {
   readonly events: SignalingEvent[] = [];
-  /** Audio packets of the speaker listened to, the newest minute of them. */
-  readonly heard: RtpPacket[] = [];
-  /** What the last offer was answered with. */
+  /** The newest minute of audio packets of the subscribed speaker. */
+  readonly received: RtpPacket[] = [];
+  /** The answer to the last offer. */
   answerSdp = "";
-  /** True once audio that was heard has stopped. */
+  /** True once received audio has stopped. */
   fellSilent = false;
   readonly meter = new FakeMeter();
   readonly log = new FakeLog();
@@ -77,7 +77,7 @@ export class CallClient implements AsyncDisposable {
     }
   }
 
-  /** The next event of this type that matches; those before it are passed over. */
+  /** The next event of this type that matches; earlier ones are skipped. */
   async next<T extends SignalingEvent["type"]>(
     type: T,
     matches: (event: EventOf<T>) => boolean = () => true,
@@ -102,9 +102,9 @@ export class CallClient implements AsyncDisposable {
     return users;
   }
 
-  /** Asks for an offer and answers it; resolves when the first packet is here. */
+  /** Requests an offer and answers it; resolves with the first packet. */
   async listenTo(sessionId: string): Promise<void> {
-    assert.equal(this.#receiver, undefined, "a client listens to one speaker");
+    assert.equal(this.#receiver, undefined, "a client subscribes to one speaker");
     const receiver = this.#receiver = new WebRtcReceiver({
       ledger: new AudioLedger(),
       log: this.log,
@@ -121,15 +121,15 @@ export class CallClient implements AsyncDisposable {
     const { offer } = await this.next("offer", ({ from }) => from === sessionId);
     this.answerSdp = (await receiver.answer(offer, [])).sdp;
     this.connection.sendAnswer(sessionId, offer.sid, this.answerSdp);
-    await this.until("audio", () => this.heard.length > 0);
+    await this.until("audio", () => this.received.length > 0);
   }
 
-  /** Cuts the connection to the HPB and refuses new ones, or lets them through again. */
+  /** Cuts the connection to the HPB and refuses new ones, or accepts them again. */
   set isCutOff(cutOff: boolean) {
     this.#relay.refusing = cutOff;
   }
 
-  /** Looked at again after every event and every packet. */
+  /** Checked after every event and every packet. */
   async until(what: string, holds: () => boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const seen = () => this.events.map(({ type }) => type).join(" ");
@@ -147,7 +147,7 @@ export class CallClient implements AsyncDisposable {
     }
   }
 
-  /** Leaves with a goodbye, if it is still there. */
+  /** Leaves with a bye, if it is connected. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#receiver?.[Symbol.asyncDispose]();
     await this.#listening;
@@ -158,8 +158,8 @@ export class CallClient implements AsyncDisposable {
 
   async #listen(receiver: WebRtcReceiver): Promise<void> {
     for await (const packet of packetsOf(receiver.source)) {
-      if (this.heard.length === HEARD_MAX) this.heard.shift();
-      this.heard.push(packet);
+      if (this.received.length === RECEIVED_MAX) this.received.shift();
+      this.received.push(packet);
       this.#changed();
     }
   }

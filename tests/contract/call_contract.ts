@@ -1,6 +1,6 @@
 /**
- * What the service counts on in a call, as it comes over the wire: the same cases for the fake HPB and for real ones,
- * so that what is tested on the fake is true of them. Waits on events only.
+ * What the service relies on in a call: the same cases for the fake HPB and for real ones, so that tests with the fake
+ * hold for them. Waits on events only.
  */
 import assert from "@std/assert";
 import type { RoomSession } from "../../src/talk/signaling/mod.ts";
@@ -24,28 +24,31 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
       await run(stack, call);
     });
 
-  test("who joins learns of everyone, with Nextcloud session and call flags", async (stack, call) => {
-    const speaker = await call.addSpeaker();
-    const listener = await call.addListener();
-    await using client = await CallClient.join(stack, call.roomToken);
-    await client.listed({ [speaker.sessionId]: IN_CALL.withAudio, [listener.sessionId]: IN_CALL.joined });
-    // Told before or after the list, as it happens.
-    await client.until("both", () => sessionsOf(client).length >= 2);
-    assert.deepEqual(
-      new Map(sessionsOf(client).map((session) => [session.sessionId, session])),
-      new Map([speaker, listener].map(({ sessionId, ncSessionId }) => [
-        sessionId,
-        { sessionId, ncSessionId, internal: false },
-      ])),
-    );
+  test(
+    "a client that joins receives all participants, with Nextcloud session and call flags",
+    async (stack, call) => {
+      const speaker = await call.addSpeaker();
+      const listener = await call.addListener();
+      await using client = await CallClient.join(stack, call.roomToken);
+      await client.listed({ [speaker.sessionId]: IN_CALL.withAudio, [listener.sessionId]: IN_CALL.joined });
+      // Told before or after the list, as it happens.
+      await client.until("both", () => sessionsOf(client).length >= 2);
+      assert.deepEqual(
+        new Map(sessionsOf(client).map((session) => [session.sessionId, session])),
+        new Map([speaker, listener].map(({ sessionId, ncSessionId }) => [
+          sessionId,
+          { sessionId, ncSessionId, internal: false },
+        ])),
+      );
 
-    await using _other = await CallClient.join(stack, call.roomToken);
-    const { users } = await client.next("participants", ({ users }) => users.length === 3);
-    const internal = users.filter((user) => user.internal); // releases before 2.0 say so in the list alone
-    assert.deepEqual(internal.map(({ inCall }) => inCall), [IN_CALL.joined]);
-    const [{ sessionId }] = internal;
-    await client.until("the other", () => sessionsOf(client).some((each) => each.sessionId === sessionId));
-  });
+      await using _other = await CallClient.join(stack, call.roomToken);
+      const { users } = await client.next("participants", ({ users }) => users.length === 3);
+      const internal = users.filter((user) => user.internal); // releases before 2.0 say so in the list alone
+      assert.deepEqual(internal.map(({ inCall }) => inCall), [IN_CALL.joined]);
+      const [{ sessionId }] = internal;
+      await client.until("the other", () => sessionsOf(client).some((each) => each.sessionId === sessionId));
+    },
+  );
 
   test("a speaker's Opus arrives unchanged, 20 ms a packet", async (stack, call) => {
     const speaker = await call.addSpeaker();
@@ -54,11 +57,11 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
     const speech = toneSpeech(["red", "river", "coffee"]);
     const said = (await encodeOpus(speech)).map((packet) => packet.toHex());
     await speaker.say(speech);
-    const heard = () => client.heard.map(({ payload }) => payload.toHex());
-    const from = () => heard().indexOf(said[0]);
-    await client.until("last packet", () => from() >= 0 && heard().length >= from() + said.length);
-    assert.deepEqual(heard().slice(from(), from() + said.length), said);
-    const packets = client.heard.slice(from(), from() + said.length);
+    const received = () => client.received.map(({ payload }) => payload.toHex());
+    const from = () => received().indexOf(said[0]);
+    await client.until("last packet", () => from() >= 0 && received().length >= from() + said.length);
+    assert.deepEqual(received().slice(from(), from() + said.length), said);
+    const packets = client.received.slice(from(), from() + said.length);
     const steps = packets.slice(1).map(({ sequence, timestamp }, i) => [
       sequence - packets[i].sequence,
       timestamp - packets[i].timestamp,
@@ -67,7 +70,7 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
     assert.equal(packets[0].timestamp, (packets[0].sequence - 1) * 960, "counted from its own beginning");
   });
 
-  test("someone who publishes nothing cannot be listened to, and the error names the request", async (
+  test("a session that does not publish cannot be subscribed to, and the error names the request", async (
     stack,
     call,
   ) => {
@@ -86,8 +89,8 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
     client.connection.sendAnswer(speaker.sessionId, "no-such-sid", client.answerSdp);
     const refused = () => client.log.lines.some(({ fields }) => fields.code === "processing_failed");
     await client.until("refusal", refused);
-    const before = client.heard.length;
-    await client.until("audio that goes on", () => client.heard.length > before + 25);
+    const before = client.received.length;
+    await client.until("audio that goes on", () => client.received.length > before + 25);
     assert.ok(client.connection.isJoined);
   });
 
@@ -102,8 +105,8 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
       client.isCutOff = true;
       await client.next("disconnected");
       const late = await call.addListener();
-      const before = client.heard.length;
-      await client.until("audio without signalling", () => client.heard.length > before + 10);
+      const before = client.received.length;
+      await client.until("audio without signalling", () => client.received.length > before + 10);
       client.isCutOff = false;
       assert.deepEqual(await client.next("joined"), { type: "joined", resumed: true });
       const { sessions } = await client.next("sessions_joined");
@@ -124,45 +127,51 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
     },
   );
 
-  test("who leaves the call falls silent and is on the list without flags", async (stack, call) => {
-    const speaker = await call.addSpeaker();
-    const listener = await call.addListener();
-    await using client = await CallClient.join(stack, call.roomToken);
-    await client.listed({ [listener.sessionId]: IN_CALL.joined, [speaker.sessionId]: IN_CALL.withAudio });
-    await client.listenTo(speaker.sessionId);
-    const stays: CallUser = { ncSessionId: listener.ncSessionId, inCall: IN_CALL.joined };
-    const leaves: CallUser = { ncSessionId: speaker.ncSessionId, inCall: IN_CALL.left };
-    // As Talk does it: whoever left is among the changed and no longer among the users.
-    await stack.nextcloud.setInCall(stack.hpbUrl, call.roomToken, [stays], [leaves]);
-    const { users } = await client.next(
-      "participants",
-      ({ users }) => users.every(({ inCall }) => inCall !== IN_CALL.withAudio),
-    );
-    assert.deepEqual(
-      new Map(users.map(({ sessionId, inCall }) => [sessionId, inCall])),
-      new Map<string, number>([
-        [listener.sessionId, IN_CALL.joined],
-        [speaker.sessionId, IN_CALL.left],
-      ]),
-    );
-    await client.until("silence", () => client.fellSilent);
-    assert.ok(client.events.every(({ type }) => type !== "sessions_left"), "still in the room");
-  });
+  test(
+    "a participant who leaves the call sends no more audio and is listed without flags",
+    async (stack, call) => {
+      const speaker = await call.addSpeaker();
+      const listener = await call.addListener();
+      await using client = await CallClient.join(stack, call.roomToken);
+      await client.listed({ [listener.sessionId]: IN_CALL.joined, [speaker.sessionId]: IN_CALL.withAudio });
+      await client.listenTo(speaker.sessionId);
+      const stays: CallUser = { ncSessionId: listener.ncSessionId, inCall: IN_CALL.joined };
+      const leaves: CallUser = { ncSessionId: speaker.ncSessionId, inCall: IN_CALL.left };
+      // As Talk does it: whoever left is among the changed and no longer among the users.
+      await stack.nextcloud.setInCall(stack.hpbUrl, call.roomToken, [stays], [leaves]);
+      const { users } = await client.next(
+        "participants",
+        ({ users }) => users.every(({ inCall }) => inCall !== IN_CALL.withAudio),
+      );
+      assert.deepEqual(
+        new Map(users.map(({ sessionId, inCall }) => [sessionId, inCall])),
+        new Map<string, number>([
+          [listener.sessionId, IN_CALL.joined],
+          [speaker.sessionId, IN_CALL.left],
+        ]),
+      );
+      await client.until("silence", () => client.fellSilent);
+      assert.ok(client.events.every(({ type }) => type !== "sessions_left"), "still in the room");
+    },
+  );
 
-  test("who leaves the room is told of by a leave; who comes back has a new session", async (stack, call) => {
-    const ncSessionId = "the-same-nextcloud-session";
-    await using client = await CallClient.join(stack, call.roomToken);
-    const first = await join(stack, call, ncSessionId);
-    await client.next("sessions_joined", ({ sessions }) => sessions[0].sessionId === first.sessionId);
-    await first[Symbol.asyncDispose]();
-    assert.deepEqual((await client.next("sessions_left")).sessionIds, [first.sessionId]);
-    await using second = await join(stack, call, ncSessionId);
-    assert.notEqual(second.sessionId, first.sessionId);
-    const { sessions } = await client.next("sessions_joined");
-    assert.deepEqual(sessions, [{ sessionId: second.sessionId, ncSessionId, internal: false }]);
-  });
+  test(
+    "a participant who leaves the room is reported by a leave, and has a new session after a return",
+    async (stack, call) => {
+      const ncSessionId = "the-same-nextcloud-session";
+      await using client = await CallClient.join(stack, call.roomToken);
+      const first = await join(stack, call, ncSessionId);
+      await client.next("sessions_joined", ({ sessions }) => sessions[0].sessionId === first.sessionId);
+      await first[Symbol.asyncDispose]();
+      assert.deepEqual((await client.next("sessions_left")).sessionIds, [first.sessionId]);
+      await using second = await join(stack, call, ncSessionId);
+      assert.notEqual(second.sessionId, first.sessionId);
+      const { sessions } = await client.next("sessions_joined");
+      assert.deepEqual(sessions, [{ sessionId: second.sessionId, ncSessionId, internal: false }]);
+    },
+  );
 
-  test("a service that says goodbye is gone at once", async (stack, call) => {
+  test("a service that sends a bye is disconnected at once", async (stack, call) => {
     await using watcher = await CallClient.join(stack, call.roomToken);
     const client = await CallClient.join(stack, call.roomToken);
     const { sessions: [{ sessionId }] } = await watcher.next("sessions_joined");
@@ -172,7 +181,7 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
   });
 
   test(
-    "a call ended for all is told once; the room stands, its next list out of date",
+    "a call ended for all is reported once; the room remains, its next list out of date",
     async (stack, call) => {
       const speaker = await call.addSpeaker();
       await using client = await CallClient.join(stack, call.roomToken);
@@ -194,7 +203,7 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
     assert.deepEqual(await client.next("closed"), { type: "closed", error: undefined });
   });
 
-  test("breakout rooms: those who are sent there are told, the service is not", async (stack, call) => {
+  test("breakout rooms: participants sent there are notified, the service is not", async (stack, call) => {
     await using client = await CallClient.join(stack, call.roomToken);
     const guest = await join(stack, call, "nextcloud-session-of-a-guest");
     const isSwitch = ({ event }: HpbMessage) => (event as { type?: string } | undefined)?.type === "switchto";
@@ -248,7 +257,7 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
     },
   );
 
-  test("a wrong secret is refused for good", async (stack, call) => {
+  test("a wrong secret is refused permanently", async (stack, call) => {
     await using client = new CallClient(stack, call.roomToken, { secret: "not the secret" });
     const { error } = await client.next("closed");
     assert.deepEqual([error?.code, error?.retryable], ["invalid_token", false]);
@@ -282,7 +291,7 @@ function join(
   return HpbParticipant.join({ hpbUrl, nextcloudUrl, roomToken, ncSessionId });
 }
 
-/** Everyone a client was told of as joining. */
+/** All participants reported to a client as joining. */
 function sessionsOf({ events }: CallClient): RoomSession[] {
   return events.flatMap((event) => event.type === "sessions_joined" ? event.sessions : []);
 }

@@ -27,8 +27,8 @@ async function phrase(name: keyof typeof SPOKEN) {
   return {
     speech: await readSpeech(name),
     isIn: (text: string) => {
-      const heard = new Set(text.split(" "));
-      return words.filter((word) => heard.has(word)).length >= words.length * 0.75;
+      const recognised = new Set(text.split(" "));
+      return words.filter((word) => recognised.has(word)).length >= words.length * 0.75;
     },
   };
 }

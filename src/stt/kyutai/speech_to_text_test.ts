@@ -259,9 +259,9 @@ Deno.test("A blocked write rejects when the connection is lost, and when the sig
 Deno.test("Finish sends a second of silence and waits for the last words", async () => {
   await using call = await connect({ recogniser: { script: ["last"] }, delayMs: 300 });
   for (let sent = 0; sent < 5; sent++) await call.session.write(frame());
-  const heard = collect(call.session);
+  const received = collect(call.session);
   await call.session.finish();
-  assert.deepEqual(await heard, [{ type: "word", text: "last" }]);
+  assert.deepEqual(await received, [{ type: "word", text: "last" }]);
   assert.ok(call.record.receivedMs >= 5 * FRAME_MS + LIMITS.sttFlushMs);
   assert.ok(call.record.frameBytes.every((bytes) => bytes % 4 === 0));
   await call.server.until(() => call.record.closeCode === 1000);
@@ -271,7 +271,7 @@ Deno.test("Finish sends more silence and waits longer by the server's latency", 
   const clock = new FakeClock();
   await using call = await connect({ clock });
   await call.session.write(frame());
-  const heard = collect(call.session);
+  const received = collect(call.session);
   const finished = call.session.finish({ behindMs: 2_500 });
   await call.server.until(() => call.record.receivedMs >= FRAME_MS + 3_500);
   for (const text of ["two", "last"]) {
@@ -282,7 +282,7 @@ Deno.test("Finish sends more silence and waits longer by the server's latency", 
   }
   await clock.advance(700);
   await finished;
-  assert.deepEqual(await heard, [{ type: "word", text: "two" }, { type: "word", text: "last" }]);
+  assert.deepEqual(await received, [{ type: "word", text: "two" }, { type: "word", text: "last" }]);
 });
 
 Deno.test("Finish ends in time if the connection takes bytes again only meanwhile", async () => {
@@ -344,10 +344,10 @@ Deno.test("A reader that falls behind gets the queued events, then OverflowError
 
 Deno.test("A burst of words reaches a reader that keeps up", async () => {
   await using call = await connect();
-  const heard = collect(call.session);
+  const received = collect(call.session);
   for (let said = 0; said < 500; said++) call.server.sendRaw(`{"type":"token","text":"${said}"}`);
   call.server.closeConnections();
-  assert.equal((await heard).length, 500);
+  assert.equal((await received).length, 500);
 });
 
 Deno.test("Refused credentials are not retryable, an unreachable server is; neither error has the address", async () => {
@@ -426,9 +426,9 @@ Deno.test("A server of another protocol fails the session within ten seconds of 
   };
   for (const [foreign, name] of Object.entries(names)) {
     await using call = await connect({ foreign, clock: new FakeClock() });
-    const heard: SttEvent[] = [];
+    const received: SttEvent[] = [];
     const failed = sttErrorOf((async () => {
-      for await (const event of call.session.events) heard.push(event);
+      for await (const event of call.session.events) received.push(event);
     })());
     failed.catch(() => {});
     let sentMs = 0;
@@ -445,7 +445,7 @@ Deno.test("A server of another protocol fails the session within ten seconds of 
     const error = await failed;
     assert.deepEqual([error.code, error.retryable], ["stt_foreign", false], foreign);
     assert.match(error.message, name);
-    assert.deepEqual(heard, [], `${foreign}: nothing of it is a caption`);
+    assert.deepEqual(received, [], `${foreign}: nothing of it is a caption`);
     assert.equal((await sttErrorOf(call.session.write(frame()))).code, "stt_foreign");
   }
 });

@@ -45,9 +45,9 @@ Deno.test("Samples are sent as 16-bit little-endian, clipped", async () => {
     `od -An -v -tx1 -N8 | tr -d ' \\n' | sed 's/.*/Got message #1 from element "p" (element): pocketsphinx, final=(boolean)true, hypothesis=(string)&;\\n/'; cat > /dev/null`,
   );
   await session.write(frame(Float32Array.of(0, 1 / 32_768, -1.5, 1.5)));
-  const heard = collect(session.events);
+  const recognised = collect(session.events);
   await session.finish();
-  assert.deepEqual(await heard, [{ type: "final", text: "000001000080ff7f" }]);
+  assert.deepEqual(await recognised, [{ type: "final", text: "000001000080ff7f" }]);
 });
 
 Deno.test("A recogniser that does not read blocks the writer, and an abort ends both at once", async () => {
@@ -83,12 +83,12 @@ Deno.test("A recogniser that closes its input without exiting is killed", async 
 Deno.test("A recogniser that does not exit with its input is killed at the deadline, without an error", async () => {
   const clock = new FakeClock();
   await using session = await open("cat > /dev/null; exec sleep 600", { clock });
-  const heard = collect(session.events);
+  const recognised = collect(session.events);
   const finished = session.finish();
   while (clock.pending === 0) await Promise.resolve();
   await clock.advance(10_000);
   await finished;
-  assert.deepEqual(await heard, []);
+  assert.deepEqual(await recognised, []);
 });
 
 Deno.test("A reader that falls behind ends the session with OverflowError", async () => {
