@@ -47,22 +47,22 @@ function forgetKey({ connection }: Peer): void {
   Object.assign(localCertificate, { privateKey: privateKey.export({ type: "pkcs8", format: "pem" }) });
 }
 
-Deno.test("Who has the key of the certificate is believed, as server and as client", async () => {
+Deno.test("A peer with the certificate's private key is accepted, as server and as client", async () => {
   assert.equal(await connect({ ending: "answerer" }), "connected");
   assert.equal(await connect({ ending: "offerer" }), "connected");
 });
 
-Deno.test("A server that shows a certificate it has no key for is not", async () => {
+Deno.test("A server without its certificate's private key is refused", async () => {
   const prepare = ({ offerer }: { offerer: Peer }) => forgetKey(offerer);
   assert.equal(await connect({ ending: "answerer", prepare }), "failed");
 });
 
-Deno.test("Nor is a client", async () => {
+Deno.test("A client without its certificate's private key is refused", async () => {
   const prepare = ({ answerer }: { answerer: Peer }) => forgetKey(answerer);
   assert.equal(await connect({ ending: "offerer", prepare }), "failed");
 });
 
-Deno.test("The signature has to be of the key that was agreed on", async () => {
+Deno.test("The signature has to cover the key share that was used", async () => {
   const prepare = ({ answerer }: { answerer: Peer }) => {
     const [transport] = answerer.connection.dtlsTransports;
     transport.onStateChange.subscribe((state) => {

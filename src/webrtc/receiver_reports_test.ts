@@ -1,4 +1,4 @@
-/** Reports on a clock in the test's hands, then to a werift sender on loopback, which reads them by itself. */
+/** Reports on a fake clock, then to a werift sender on loopback, which parses them. */
 import assert from "@std/assert";
 import { Buffer } from "node:buffer";
 import {
@@ -25,11 +25,11 @@ const masterKey = (fill: number) => ({
 });
 const DEADLINE_MS = 15_000;
 
-/** Our side of a connection, and the other side of its SRTCP. */
+/** Our side of a connection, and the SRTCP of the other. */
 class Reported implements Disposable {
   readonly clock = new FakeClock();
   readonly sources = new Map<number, Reception>();
-  /** When each report came, ms, and what it said. */
+  /** When each report was sent, ms, and its content. */
   readonly reports: { atMs: number; ssrc: number; cname: string; blocks: RtcpRrPacket["reports"] }[] = [];
   readonly #opener = new SrtcpReceiver(srtcpTransform(masterKey(2)));
   readonly #transform = srtcpTransform(masterKey(1));
@@ -48,7 +48,7 @@ class Reported implements Disposable {
   }
 
   /** Packets of a source arrive. */
-  hear(ssrc: number, ...sequences: number[]): void {
+  receivePackets(ssrc: number, ...sequences: number[]): void {
     for (const sequence of sequences) {
       const reception = this.sources.get(ssrc) ?? new Reception(ssrc, sequence);
       this.sources.set(ssrc, reception);
@@ -67,8 +67,8 @@ class Reported implements Disposable {
     return this.reporting.receive(datagram, this.clock.now());
   }
 
-  /** The sources of each report so far. */
-  get told(): number[][] {
+  /** SSRCs in each report so far. */
+  get reportedSsrcs(): number[][] {
     return this.reports.map(({ blocks }) => blocks.map(({ ssrc }) => ssrc));
   }
 
@@ -80,8 +80,10 @@ class Reported implements Disposable {
     const rtcp = this.#opener.receive(datagram);
     if (typeof rtcp === "string") throw new Error(`A report was refused: ${rtcp}`);
     const [report, description] = RtcpPacketConverter.deSerialize(Buffer.from(rtcp));
-    if (!(report instanceof RtcpRrPacket)) throw new Error("It does not begin with a report");
-    if (!(description instanceof RtcpSourceDescriptionPacket)) throw new Error("It does not say who");
+    if (!(report instanceof RtcpRrPacket)) throw new Error("It does not start with a report");
+    if (!(description instanceof RtcpSourceDescriptionPacket)) {
+      throw new Error("It has no source description");
+    }
     const [{ source, items: [{ text }] }] = description.chunks;
     assert.equal(source, report.ssrc);
     this.reports.push({ atMs: this.clock.now(), ssrc: source, cname: text, blocks: report.reports });
@@ -99,18 +101,18 @@ const senderReport = (ssrc: number, ntpMiddle: number) => [
 ];
 const bye = (ssrc: number) => [0x81cb0001, ssrc];
 
-Deno.test("Reports begin once somebody was heard, and go on with the interval drawn each time", async () => {
+Deno.test("Reports start with the first packets, at intervals that are random each time", async () => {
   const drawn = [0, 0.5, 1, 0.25];
   using side = new Reported({ random: () => drawn.shift() ?? 0.5 });
-  await side.clock.advance(1_250); // nobody yet
-  side.hear(7, 1, 2);
+  await side.clock.advance(1_250); // no source yet
+  side.receivePackets(7, 1, 2);
   await side.clock.advance(20_000);
   assert.deepEqual(side.reports.map(({ atMs }) => atMs), [6_250, 13_750, 17_500]);
 });
 
-Deno.test("Chance puts them between half and one and a half intervals apart", async () => {
+Deno.test("Random intervals are half to one and a half of the nominal one", async () => {
   using side = new Reported();
-  side.hear(7, 1);
+  side.receivePackets(7, 1);
   await side.clock.advance(600_000);
   const atMs = side.reports.map((report) => report.atMs);
   assert.ok(atMs[0] >= 1_250 && atMs[0] <= 3_750);
@@ -119,18 +121,18 @@ Deno.test("Chance puts them between half and one and a half intervals apart", as
   assert.ok(Math.max(...gaps) - Math.min(...gaps) > 1_000, `${gaps}`);
 });
 
-Deno.test("No report and no timer after the end", async () => {
+Deno.test("After dispose there is no report and no timer", async () => {
   const side = new Reported();
-  side.hear(7, 1);
+  side.receivePackets(7, 1);
   side[Symbol.dispose]();
   await side.clock.advance(60_000);
   assert.equal(side.reports.length, 0);
   assert.equal(side.clock.pending, 0);
 });
 
-Deno.test("A sender report's time goes back, that of a stranger nowhere", async () => {
+Deno.test("A sender report's time is returned, that of an unknown source is ignored", async () => {
   using side = new Reported({ random: () => 0.5 });
-  side.hear(7, 1);
+  side.receivePackets(7, 1);
   await side.clock.advance(500);
   assert.equal(side.receive(side.protect(...senderReport(7, 0xaabb_ccdd))), undefined);
   assert.equal(side.receive(side.protect(...senderReport(8, 1))), undefined);
@@ -140,9 +142,9 @@ Deno.test("A sender report's time goes back, that of a stranger nowhere", async 
   assert.deepEqual([...side.sources.keys()], [7]);
 });
 
-Deno.test("What is forged, repeated or broken is told and changes nothing", async () => {
+Deno.test("Forged, replayed or malformed packets are reported and change nothing", async () => {
   using side = new Reported({ random: () => 0.5 });
-  side.hear(7, 1);
+  side.receivePackets(7, 1);
   const forged = side.protect(...senderReport(7, 1));
   forged[20] ^= 1;
   assert.equal(side.receive(forged), "rtcp_forged");
@@ -150,45 +152,45 @@ Deno.test("What is forged, repeated or broken is told and changes nothing", asyn
   assert.equal(side.receive(first), undefined);
   await side.clock.advance(1_000);
   assert.equal(side.receive(first), "rtcp_replayed");
-  assert.equal(side.receive(side.protect(0x80c8_0007, 7)), "rtcp_malformed", "authentic, but cut");
+  assert.equal(side.receive(side.protect(0x80c8_0007, 7)), "rtcp_malformed", "authentic, but truncated");
   assert.equal(side.receive(first.subarray(0, 20)), "rtcp_malformed");
   await side.clock.advance(1_500);
   const { lsr, dlsr } = side.reports[0].blocks[0];
   assert.deepEqual([lsr, dlsr], [0x1111_0000, 2.5 * 65_536]);
 });
 
-Deno.test("Who was not heard since the last report, or said BYE, is not in the next", async () => {
+Deno.test("Sources without packets since the last report, or after a BYE, are not in the next", async () => {
   using side = new Reported({ random: () => 0.5 });
-  side.hear(7, 1, 2, 4);
-  side.hear(8, 1);
+  side.receivePackets(7, 1, 2, 4);
+  side.receivePackets(8, 1);
   assert.equal(side.receive(side.protect(...bye(8))), undefined);
   await side.clock.advance(2_500);
-  side.hear(8, 2);
+  side.receivePackets(8, 2);
   await side.clock.advance(5_000);
   await side.clock.advance(5_000);
-  assert.deepEqual(side.told, [[7], [8], []]);
+  assert.deepEqual(side.reportedSsrcs, [[7], [8], []]);
   const [{ packetsLost, fractionLost, highestSequence }] = side.reports[0].blocks;
   assert.deepEqual([packetsLost, fractionLost, highestSequence], [1, 64, 4]);
 });
 
-Deno.test("Of more sources than a report holds each has its turn", async () => {
+Deno.test("More sources than a report holds are reported in rotation", async () => {
   using side = new Reported({ random: () => 0.5 });
   const all = Array.from({ length: 64 }, (_, ssrc) => ssrc + 100);
   let sequence = 0;
   for (const waitMs of [2_500, 5_000, 5_000]) {
-    for (const ssrc of all) side.hear(ssrc, sequence);
+    for (const ssrc of all) side.receivePackets(ssrc, sequence);
     sequence++;
     await side.clock.advance(waitMs);
   }
-  assert.deepEqual(side.told.map(({ length }) => length), [31, 31, 31]);
-  assert.deepEqual(new Set(side.told.flat()), new Set(all));
+  assert.deepEqual(side.reportedSsrcs.map(({ length }) => length), [31, 31, 31]);
+  assert.deepEqual(new Set(side.reportedSsrcs.flat()), new Set(all));
 });
 
-Deno.test("A connection keeps its name and SSRC, another has others, and a source's is left to it", async () => {
+Deno.test("A connection keeps its CNAME and SSRC, another has others, and a source's SSRC is avoided", async () => {
   using side = new Reported();
   using other = new Reported();
   for (const one of [side, other]) {
-    one.hear(7, 1);
+    one.receivePackets(7, 1);
     await one.clock.advance(20_000);
   }
   const [{ ssrc, cname }] = side.reports;
@@ -196,7 +198,7 @@ Deno.test("A connection keeps its name and SSRC, another has others, and a sourc
   assert.match(cname, /^[\w+/]{16}$/);
   assert.notEqual(other.reports[0].cname, cname);
   assert.notEqual(other.reports[0].ssrc, ssrc);
-  side.hear(ssrc, 1);
+  side.receivePackets(ssrc, 1);
   await side.clock.advance(7_500);
   assert.notEqual(side.reports.at(-1)?.ssrc, ssrc);
   assert.equal(side.reports.at(-1)?.cname, cname);
@@ -207,15 +209,15 @@ class Call implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly track = new MediaStreamTrack({ kind: "audio" });
   readonly publisher = this.#open({ onRtp: () => {} });
-  readonly listener = this.#open({ onRtp: ({ sequence }) => this.#tell(sequence), clock: this.clock });
-  /** Of what werift's sender read in its receiver's reports. */
+  readonly listener = this.#open({ onRtp: ({ sequence }) => this.#record(sequence), clock: this.clock });
+  /** From reports that werift's sender parsed. */
   readonly blocks: RtcpRrPacket["reports"] = [];
-  readonly heard: number[] = [];
+  readonly received: number[] = [];
   /** Sequence numbers that do not arrive. */
   readonly lost = new Set<number>();
-  /** The time that werift's one sender report gave, once it is out. */
+  /** The time in werift's only sender report, once sent. */
   readonly senderReported = Promise.withResolvers<number | undefined>();
-  #waiting: { sequence: number; heard: () => void } | undefined;
+  #waiting: { sequence: number; received: () => void } | undefined;
 
   static async connect(): Promise<Call> {
     const call = new Call();
@@ -241,11 +243,11 @@ class Call implements AsyncDisposable {
     return call;
   }
 
-  /** Sends packets from one sequence number to another, and waits for the last to be heard. */
+  /** Sends packets from one sequence number to another, and waits until the last is received. */
   async send(first: number, last: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error(`Packet ${last} was not heard`)), DEADLINE_MS);
-    this.#waiting = { sequence: last, heard: resolve };
+    const timer = setTimeout(() => reject(new Error(`Packet ${last} was not received`)), DEADLINE_MS);
+    this.#waiting = { sequence: last, received: resolve };
     for (let sequenceNumber = first; sequenceNumber <= last; sequenceNumber++) {
       const header = new RtpHeader({ payloadType: 111, sequenceNumber, timestamp: 960 * sequenceNumber });
       this.track.writeRtp(new RtpPacket(header, Buffer.of(1)));
@@ -262,9 +264,9 @@ class Call implements AsyncDisposable {
     return new Peer({ iceServers: [], network, codecs: { audio: [opusCodec()], video: [] }, ...options });
   }
 
-  #tell(sequence: number): void {
-    this.heard.push(sequence);
-    if (sequence === this.#waiting?.sequence) this.#waiting.heard();
+  #record(sequence: number): void {
+    this.received.push(sequence);
+    if (sequence === this.#waiting?.sequence) this.#waiting.received();
   }
 
   #loseSome(reportedAt: () => number | undefined): void {
@@ -273,7 +275,7 @@ class Call implements AsyncDisposable {
     let hasReported = false;
     ice.send = async (datagram) => {
       if (isSrtcp(datagram)) {
-        if (hasReported) return; // a second would come sooner or later than the test thinks
+        if (hasReported) return; // the time of a second is random
         hasReported = true;
         await send(datagram);
         this.senderReported.resolve(reportedAt());
@@ -281,7 +283,7 @@ class Call implements AsyncDisposable {
     };
   }
 
-  /** The publisher's own connection would read a report itself: this hands what comes from the listener to werift. */
+  /** Gives the listener's reports to werift: the publisher's own connection would consume them. */
   #letWeriftRead(): void {
     const ice = iceOf(this.listener);
     const [{ srtcp, onRtcp }] = this.publisher.connection.dtlsTransports;
@@ -298,7 +300,7 @@ function iceOf({ connection }: Peer): Connection {
   return connection.dtlsTransports[0].iceTransport.connection as Connection;
 }
 
-Deno.test("werift's sender reads in our reports what was lost on the way, and when it last reported", async () => {
+Deno.test("werift's sender reads the losses and the time of its last report from our reports", async () => {
   await using call = await Call.connect();
   const startedMs = performance.now();
   for (let sequence = 4; sequence <= 100; sequence += 4) call.lost.add(sequence); // every fourth

@@ -3,7 +3,7 @@ import { Reception } from "./reception.ts";
 
 const SSRC = 7;
 
-/** A source whose packets come as they were sent, 20 ms apart, but for what a test says. */
+/** A source whose packets arrive 20 ms apart unless a test changes that. */
 class Source {
   readonly reception: Reception;
 
@@ -25,7 +25,7 @@ class Source {
   }
 }
 
-Deno.test("A stream without faults has none, across the wrap of both its numbers", () => {
+Deno.test("A perfect stream has no loss and no jitter, across the wrap of sequence number and timestamp", () => {
   const source = new Source(65_500);
   source.sendAll(1, 100);
   assert.deepEqual(source.reception.report(0), {
@@ -39,7 +39,7 @@ Deno.test("A stream without faults has none, across the wrap of both its numbers
   });
 });
 
-Deno.test("Loss is told for the time since the last report, and in all", () => {
+Deno.test("Loss is reported since the last report, and in total", () => {
   const source = new Source(10);
   source.sendAll(1, 50);
   for (let n = 50; n < 100; n += 2) source.send(n); // 50 to 98; 24 are missing before 98
@@ -54,7 +54,7 @@ Deno.test("Loss is told for the time since the last report, and in all", () => {
   assert.equal(third.highestSequence, 259);
 });
 
-Deno.test("What comes late was not lost: the next report takes it back", () => {
+Deno.test("Late packets are not lost: the next report corrects it", () => {
   const source = new Source(0);
   source.sendAll(1, 10);
   source.send(12);
@@ -65,7 +65,7 @@ Deno.test("What comes late was not lost: the next report takes it back", () => {
   assert.deepEqual([packetsLost, fractionLost], [0, 0]);
 });
 
-Deno.test("What was sent before the first packet and came after it is not lost, and hides no loss", () => {
+Deno.test("Earlier packets that arrive after the first are not lost, and hide no loss", () => {
   const source = new Source(100);
   source.send(-1);
   source.send(-3);
@@ -75,7 +75,7 @@ Deno.test("What was sent before the first packet and came after it is not lost, 
   assert.deepEqual([packetsLost, fractionLost], [1, Math.floor(256 / 9)]);
 });
 
-Deno.test("Jitter is what RFC 3550, appendix A.8 makes of the same arrivals", () => {
+Deno.test("Jitter is as in RFC 3550, appendix A.8", () => {
   const source = new Source(0);
   const lateMs = Array.from({ length: 200 }, (_, n) => (n * 7_919) % 31);
   let jitter = 0;
@@ -100,7 +100,7 @@ Deno.test("A clock that jumps does not break jitter, however often", () => {
   assert.ok(source.reception.report(0).jitter < 48, "and it passes");
 });
 
-Deno.test("The time of the last sender report goes back with its age", () => {
+Deno.test("The time of the last sender report is returned with its age", () => {
   const source = new Source(0);
   source.reception.senderReported(0xcafe_babe, 1_000);
   source.reception.senderReported(0xdead_beef, 2_000);
@@ -109,7 +109,7 @@ Deno.test("The time of the last sender report goes back with its age", () => {
   assert.equal(source.reception.report(1e9).delaySinceLastSr, 0xffff_ffff);
 });
 
-Deno.test("Who sends nothing, or left, is not heard until they are again", () => {
+Deno.test("A source without packets, or after a BYE, is inactive until more packets arrive", () => {
   const source = new Source(0);
   assert.ok(source.reception.isActive);
   source.reception.report(0);

@@ -1,10 +1,10 @@
-/** A TURN server over TCP that is no such thing. tests/real/turn_test.ts has a real one. */
+/** A fake TURN server over TCP that sends garbage. tests/real/turn_test.ts has a real one. */
 import assert from "@std/assert";
 import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { TurnProtocol } from "werift";
 import { connectRelay } from "./relay.ts";
 
-Deno.test("What cannot be read of a TURN server's stream costs that relay only, and is reported where it is a fault", async () => {
+Deno.test("An unreadable TURN stream fails that relay only, and an internal error is reported", async () => {
   using errors = new CaughtInternalErrors();
   const garbage = crypto.getRandomValues(new Uint8Array(4_096));
   const server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -15,7 +15,7 @@ Deno.test("What cannot be read of a TURN server's stream costs that relay only, 
     }
   })();
   const { port } = server.addr;
-  // werift throws on nothing that is known; whoever does is not to take the process along.
+  // No input is known on which werift throws; an error must not end the process.
   const read = Reflect.get(TurnProtocol.prototype, "dataReceived");
   Reflect.set(TurnProtocol.prototype, "dataReceived", () => {
     throw new Error("from the reader");

@@ -21,7 +21,7 @@ const SR = packet(0x80, 200, 0, 0, 0, 7, 1, 2, 3, 4, 5, 6, 7, 8, ...Array(12).fi
 const SR_READ = { ssrc: 7, ntpMiddle: 0x03040506 };
 const BYE = packet(0x82, 203, 0, 0, 0, 7, 0xff, 0xff, 0xff, 0xff);
 
-Deno.test("A sender report that werift wrote, with blocks about us", () => {
+Deno.test("werift's sender report with report blocks is read", () => {
   const senderInfo = new RtcpSenderInfo({
     ntpTimestamp: 0xaaaabbbb_ccccddddn,
     rtpTimestamp: 1,
@@ -37,13 +37,13 @@ Deno.test("A sender report that werift wrote, with blocks about us", () => {
   });
 });
 
-Deno.test("Who left is told, with a reason or without, and nobody may be", () => {
+Deno.test("BYE is read with a reason or without, and may have no SSRC", () => {
   const reason = packet(0x81, 203, 0, 0, 0, 9, 3, 97, 98, 99);
   assert.deepEqual(read(SR, BYE, reason), { senderReports: [SR_READ], byes: [7, 0xffff_ffff, 9] });
   assert.deepEqual(read(packet(0x80, 203)), { senderReports: [], byes: [] });
 });
 
-Deno.test("Everything else is skipped, wherever it stands, and feedback may come alone", () => {
+Deno.test("Other packets are skipped anywhere, and feedback may come alone", () => {
   const others = [201, 202, 204, 205, 206, 207, 192, 223].map((type) => packet(0x80, type, 0, 0, 0, 1));
   for (const other of others) {
     assert.deepEqual(read(other), { senderReports: [], byes: [] });
@@ -63,7 +63,7 @@ Deno.test("The last packet may be padded", () => {
   });
 });
 
-Deno.test("Lengths, versions, counts and paddings that do not add up are refused", () => {
+Deno.test("Invalid lengths, versions, counts and paddings are refused", () => {
   const wrong: Record<string, number[]> = {
     "nothing": [],
     "half a header": [0x80, 200, 0],
@@ -83,7 +83,7 @@ Deno.test("Lengths, versions, counts and paddings that do not add up are refused
   for (const [what, bytes] of Object.entries(wrong)) assert.equal(read(bytes), undefined, what);
 });
 
-Deno.test("No bytes make it throw, loop or make things up", () => {
+Deno.test("No input makes it throw, loop or return invalid values", () => {
   let state = 5;
   const random = () => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) >>> 8;
   for (let round = 0; round < 20_000; round++) {
@@ -97,7 +97,7 @@ Deno.test("No bytes make it throw, loop or make things up", () => {
   }
 });
 
-Deno.test("werift reads our report: every field, and the CNAME", () => {
+Deno.test("werift reads our report with every field and the CNAME", () => {
   const block: ReportBlock = {
     ssrc: 0xfedcba98,
     fractionLost: 255,
@@ -114,7 +114,9 @@ Deno.test("werift reads our report: every field, and the CNAME", () => {
     assert.equal(written.at(-1), 0, "the list of items has an end");
     const [report, description, ...more] = RtcpPacketConverter.deSerialize(Buffer.from(written));
     if (!(report instanceof RtcpRrPacket)) throw new Error("The first packet is no report");
-    if (!(description instanceof RtcpSourceDescriptionPacket)) throw new Error("The second says not who");
+    if (!(description instanceof RtcpSourceDescriptionPacket)) {
+      throw new Error("The second has no source description");
+    }
     assert.deepEqual(more, []);
     assert.equal(report.ssrc, 0xdeadbeef);
     const { lastSr: lsr, delaySinceLastSr: dlsr, ...same } = block;
@@ -129,7 +131,7 @@ Deno.test("werift reads our report: every field, and the CNAME", () => {
   }
 });
 
-Deno.test("A report may hold nobody, and 31 at most fit into one datagram", () => {
+Deno.test("A report may have no block, and one with 31 fits into a datagram", () => {
   assert.equal(receiverReport(1, "abcdefghijklmnop", []).length, 8 + 4 + 24);
   const block = {
     ssrc: 1,

@@ -12,16 +12,16 @@ import type { DatagramTransport } from "./udp.ts";
 const DEADLINE_MS = 15_000;
 const SSRC = 77;
 
-/** One peer that sends and one that listens, connected. */
+/** A connected sender and listener. */
 class Pair implements AsyncDisposable {
   /** "sequence: payload" of each packet received, or the reason why it was refused. */
-  readonly told: string[] = [];
-  /** SRTP datagrams as they came to the listener. */
+  readonly outcomes: string[] = [];
+  /** SRTP datagrams received by the listener. */
   readonly datagrams: Uint8Array[] = [];
   readonly sender = this.#open(() => {}, () => {});
   readonly listener = this.#open(
-    ({ sequence, payload }) => this.#tell(`${sequence}: ${payload}`),
-    (reason) => this.#tell(reason),
+    ({ sequence, payload }) => this.#record(`${sequence}: ${payload}`),
+    (reason) => this.#record(reason),
   );
   readonly #waiting = new Set<() => void>();
 
@@ -52,7 +52,7 @@ class Pair implements AsyncDisposable {
     return this.listener.connection.dtlsTransports[0];
   }
 
-  /** Where the listener's socket is. */
+  /** Of the listener's socket. */
   get port(): number {
     const ports = /a=candidate:\S+ 1 udp \d+ 127.0.0.1 (\d+)/.exec(
       this.listener.connection.localDescription?.sdp ?? "",
@@ -60,20 +60,23 @@ class Pair implements AsyncDisposable {
     return Number(ports?.[1]);
   }
 
-  /** Sends a packet, and waits for the listener to be told of it. */
+  /** Sends a packet, and waits until it is delivered. */
   async send(sequence: number, payload: number): Promise<void> {
     const header = new RtpHeader({ payloadType: 111, ssrc: SSRC, sequenceNumber: sequence, timestamp: 1 });
-    const told = this.until(this.told.length + 1);
+    const next = this.until(this.outcomes.length + 1);
     await this.sending.sendRtp(Buffer.of(payload), header);
-    await told;
+    await next;
   }
 
-  /** Resolves when the listener has been told of so many packets. */
+  /** Resolves after this number of outcomes. */
   until(count: number): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error(`Only ${this.told.length} of ${count}`)), DEADLINE_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`Only ${this.outcomes.length} of ${count}`)),
+      DEADLINE_MS,
+    );
     const look = () => {
-      if (this.told.length >= count) resolve();
+      if (this.outcomes.length >= count) resolve();
     };
     this.#waiting.add(look);
     look();
@@ -98,8 +101,8 @@ class Pair implements AsyncDisposable {
     });
   }
 
-  #tell(what: string): void {
-    this.told.push(what);
+  #record(what: string): void {
+    this.outcomes.push(what);
     for (const look of this.#waiting) look();
   }
 
@@ -154,7 +157,7 @@ function sealed({ srtp }: RTCDtlsTransport, sequence: number, payload: number): 
   return new Uint8Array([...packet, ...hmac.digest().subarray(0, 10)]);
 }
 
-Deno.test("Packets come in once, tampered ones not at all", async () => {
+Deno.test("Packets are delivered once, tampered ones never", async () => {
   await using pair = await Pair.connect();
   await using stranger = new Stranger();
   await pair.send(65_535, 1);
@@ -163,29 +166,29 @@ Deno.test("Packets come in once, tampered ones not at all", async () => {
   const tampered = second.slice();
   tampered[3] += 1; // the next sequence number
   for (const datagram of [first, tampered, Uint8Array.of(128, 111, 0, 0)]) {
-    const told = pair.until(pair.told.length + 1);
+    const next = pair.until(pair.outcomes.length + 1);
     await stranger.send(pair.port, datagram);
-    await told;
+    await next;
   }
   await pair.send(1, 3);
-  assert.deepEqual(pair.told, ["65535: 1", "0: 2", "replayed", "forged", "malformed", "1: 3"]);
+  assert.deepEqual(pair.outcomes, ["65535: 1", "0: 2", "replayed", "forged", "malformed", "1: 3"]);
 });
 
-Deno.test("So it is with AES128_CM_HMAC_SHA1_80", async () => {
+Deno.test("The same with AES128_CM_HMAC_SHA1_80", async () => {
   await using pair = await Pair.connect(AES128_CM_HMAC_SHA1_80);
   await using stranger = new Stranger();
   const tampered = sealed(pair.sending, 7, 3);
   tampered[12] ^= 1;
   const [first, second] = [sealed(pair.sending, 5, 1), sealed(pair.sending, 6, 2)];
   for (const datagram of [first, second, first, tampered]) {
-    const told = pair.until(pair.told.length + 1);
+    const next = pair.until(pair.outcomes.length + 1);
     await stranger.send(pair.port, datagram);
-    await told;
+    await next;
   }
-  assert.deepEqual(pair.told, ["5: 1", "6: 2", "replayed", "forged"]);
+  assert.deepEqual(pair.outcomes, ["5: 1", "6: 2", "replayed", "forged"]);
 });
 
-Deno.test("SRTCP is no RTP, and what is forged of it is told", async () => {
+Deno.test("SRTCP is not delivered as RTP, and forged SRTCP is reported", async () => {
   await using pair = await Pair.connect();
   await using stranger = new Stranger();
   const forged = new Uint8Array(60);
@@ -195,10 +198,10 @@ Deno.test("SRTCP is no RTP, and what is forged of it is told", async () => {
   const senderInfo = new RtcpSenderInfo({ ntpTimestamp: 1n, rtpTimestamp: 2, packetCount: 3, octetCount: 4 });
   await pair.sending.sendRtcp([new RtcpSrPacket({ ssrc: SSRC, senderInfo })]);
   await pair.send(1, 1);
-  assert.deepEqual(pair.told, ["rtcp_forged", "1: 1"]);
+  assert.deepEqual(pair.outcomes, ["rtcp_forged", "1: 1"]);
 });
 
-Deno.test("What one connection's keys protect is forged to another connection", async () => {
+Deno.test("Packets protected with another connection's keys are forged", async () => {
   await using before = await Pair.connect();
   await using after = await Pair.connect();
   await using stranger = new Stranger();
@@ -207,10 +210,10 @@ Deno.test("What one connection's keys protect is forged to another connection", 
   await stranger.send(after.port, before.datagrams[0]);
   await after.until(2);
   await after.send(10, 3);
-  assert.deepEqual(after.told, ["9: 2", "forged", "10: 3"]);
+  assert.deepEqual(after.outcomes, ["9: 2", "forged", "10: 3"]);
 });
 
-Deno.test("Nothing comes in after the end", async () => {
+Deno.test("Nothing is delivered after the end", async () => {
   await using pair = await Pair.connect();
   await pair.send(1, 1);
   const ice = pair.listening.iceTransport.connection as Connection;
@@ -218,7 +221,7 @@ Deno.test("Nothing comes in after the end", async () => {
   const [{ onDataReceived }] = protocols;
   await pair.listener.close();
   onDataReceived.execute(Buffer.from(pair.datagrams[0]));
-  assert.deepEqual(pair.told, ["1: 1"]);
+  assert.deepEqual(pair.outcomes, ["1: 1"]);
 });
 
 /** How many more SRTP sessions this thread could have. */

@@ -37,7 +37,7 @@ function codeOf(work: () => unknown): string {
   return "";
 }
 
-Deno.test("Only the audio goes on, without named candidates and the end of candidates", () => {
+Deno.test("Only the audio section is kept, without mDNS candidates and end-of-candidates", () => {
   const offer = readOffer(OFFER);
   assert.equal(offer.sdp, sdpOf(SESSION, AUDIO.filter((line) => !line.includes("candidate"))));
   assert.deepEqual(offer.candidates.map((candidate) => `a=${candidate}`), AUDIO.slice(3, 5));
@@ -47,7 +47,7 @@ Deno.test("Only the audio goes on, without named candidates and the end of candi
   assert.equal(readOffer(OFFER.replaceAll("\r\n", "\n")).sdp, offer.sdp);
 });
 
-Deno.test("What did not go on is declined in its place", () => {
+Deno.test("Other sections are declined in their place", () => {
   const answered = ["m=audio 9 UDP/TLS/RTP/SAVPF 111", "a=recvonly", "a=mid:a"];
   const answer = sdpOf(SESSION.slice(0, 4), ["a=group:BUNDLE a"], answered);
   assert.equal(
@@ -62,7 +62,7 @@ Deno.test("What did not go on is declined in its place", () => {
   );
 });
 
-Deno.test("Of several audio sections the first that sends is heard, and the same again in a re-offer", () => {
+Deno.test("Of several audio sections the first that sends is used, and the same one in a re-offer", () => {
   const other = (mid: string, direction: string) =>
     AUDIO.map((line) => line.replace("a=mid:a", `a=mid:${mid}`).replace("a=sendonly", direction));
   const three = sdpOf(SESSION, other("x", "a=inactive"), AUDIO, other("y", "a=sendonly"));
@@ -81,11 +81,11 @@ Deno.test("Whether audio is sent follows the section's direction, the session's,
   assert.equal(sends("a=sendonly\r\n", ""), true, "sendrecv is the default");
   assert.equal(sends("m=audio 9", "m=audio 0"), false);
   const session = sdpOf([...SESSION, "a=inactive"], AUDIO);
-  assert.equal(readOffer(session).sendsAudio, true, "the section has the last word");
+  assert.equal(readOffer(session).sendsAudio, true, "the section takes precedence");
   assert.equal(readOffer(session.replace("a=sendonly\r\n", "")).sendsAudio, false);
 });
 
-Deno.test("What is no usable offer has a code that says why", () => {
+Deno.test("An unusable offer is refused with a code", () => {
   assert.equal(codeOf(() => readOffer("")), "bad_sdp");
   assert.equal(codeOf(() => readOffer("hello")), "bad_sdp");
   assert.equal(codeOf(() => readOffer(OFFER + "a=x\r\n".repeat(20_000))), "bad_sdp");
@@ -98,7 +98,7 @@ Deno.test("What is no usable offer has a code that says why", () => {
   assert.equal(codeOf(() => readOffer(sdpOf(SESSION, DATA, VIDEO))), "no_audio");
 });
 
-Deno.test("What an offer may make us send has bounds: credentials in each check, sections in the answer", () => {
+Deno.test("Limits on what an offer makes us send: credentials in each check, sections in the answer", () => {
   for (const attribute of ["ice-ufrag", "ice-pwd", "fingerprint"]) {
     const of = (chars: number) =>
       sdpOf(
@@ -117,7 +117,7 @@ Deno.test("What an offer may make us send has bounds: credentials in each check,
   assert.equal(codeOf(() => readOffer(sections(17))), "bad_sdp");
 });
 
-Deno.test("The Opus payload type is read from the audio that was accepted", () => {
+Deno.test("The Opus payload type is read from the accepted audio", () => {
   const read = (from: string, to: string) => opusPayloadType(sdpOf(SESSION, AUDIO).replace(from, to));
   assert.equal(read("", ""), 111);
   assert.equal(read("111 opus", "96 OPUS"), 96);

@@ -53,12 +53,12 @@ Deno.test("RFC 7714, 17.1 to 17.4: encrypted, and tagged only", () => {
 });
 
 for (const { name, transform, packet } of LIBSRTP) {
-  Deno.test(`${name} as libsrtp has it, with its master keys`, () => {
+  Deno.test(`${name} matches libsrtp with its master keys`, () => {
     assert.deepEqual(transform.open(packet), AB);
     assert.deepEqual(transform.seal(AB, 1), packet);
   });
 
-  Deno.test(`${name}: what is sent is received, once, whatever its length and index`, () => {
+  Deno.test(`${name}: packets of any length and index are received once`, () => {
     const receiver = new SrtcpReceiver(transform);
     for (const [index, length] of [8, 9, 24, 33, 1_400].entries()) {
       const rtcp = Uint8Array.from({ length }, (_, at) => at);
@@ -84,7 +84,7 @@ Deno.test("Without encryption AES128_CM_HMAC_SHA1_80 still authenticates", () =>
   assert.equal(transform.open(packet), undefined);
 });
 
-Deno.test("One bit changed anywhere, and nothing comes out", () => {
+Deno.test("A packet with any bit changed does not open", () => {
   for (const [transform, packet] of PACKETS) {
     for (let bit = 0; bit < packet.length * 8; bit++) {
       const tampered = packet.slice();
@@ -95,7 +95,7 @@ Deno.test("One bit changed anywhere, and nothing comes out", () => {
   }
 });
 
-Deno.test("The packet stays as it was, and what comes out has memory of its own", () => {
+Deno.test("The packet is not changed, and the result is a copy", () => {
   for (const [transform, packet] of PACKETS) {
     const before = packet.slice();
     const rtcp = transform.open(packet);
@@ -104,14 +104,14 @@ Deno.test("The packet stays as it was, and what comes out has memory of its own"
   }
 });
 
-Deno.test("Keys of SRTCP are others than those of SRTP", () => {
+Deno.test("SRTCP's keys differ from SRTP's", () => {
   const [key, salt] = [new Uint8Array(16).fill(1), new Uint8Array(12).fill(2)];
   const srtp = new SrtcpGcm(deriveSrtpKey(key, salt, 0, 16), deriveSrtpKey(key, salt, 2, 12));
   const srtcp = srtcpTransform({ profile: AEAD_AES_128_GCM, key, salt });
   assert.equal(srtcp.open(srtp.seal(AB, 1)), undefined);
 });
 
-Deno.test("A forged packet moves nothing and makes no source", () => {
+Deno.test("A forged packet changes no state and adds no source", () => {
   for (const { transform } of LIBSRTP) {
     const receiver = new SrtcpReceiver(transform);
     const forged = transform.seal(AB, 1_000);
@@ -125,7 +125,7 @@ Deno.test("A forged packet moves nothing and makes no source", () => {
   }
 });
 
-Deno.test("The last 64 indices are told apart, older ones are refused", () => {
+Deno.test("The last 64 indices are distinguished, older ones are refused", () => {
   for (const { transform } of LIBSRTP) {
     const receiver = new SrtcpReceiver(transform);
     for (const index of [0x1_0003, 0x1_0001, 0xffff, 0xffc4]) {
@@ -138,7 +138,7 @@ Deno.test("The last 64 indices are told apart, older ones are refused", () => {
   }
 });
 
-Deno.test("After 64 sources no other is let in, and those go on", () => {
+Deno.test("After 64 sources new ones are refused, and those continue", () => {
   const [{ transform }] = LIBSRTP;
   const receiver = new SrtcpReceiver(transform);
   const from = (ssrc: number, index: number) => {
@@ -151,7 +151,7 @@ Deno.test("After 64 sources no other is let in, and those go on", () => {
   assert.ok(receiver.receive(from(0, 2)) instanceof Uint8Array);
 });
 
-Deno.test("What is too short for header, index and tag is malformed", () => {
+Deno.test("Packets too short for header, index and tag are malformed", () => {
   for (const { transform, packet } of LIBSRTP) {
     const least = 12 + transform.tagBytes;
     for (let length = 0; length < least; length++) {

@@ -15,7 +15,7 @@ function started(sequence: number): PacketIndex {
   return index;
 }
 
-Deno.test("A stream that wraps goes on, with losses and stragglers around the wrap", () => {
+Deno.test("A stream continues over the wrap, with losses and late packets around it", () => {
   const index = started(65_530);
   // 65533, 65535 and 0 come late, 65534 and 2 never.
   const taken = [65_531, 65_532, 1, 65_533, 3, 65_535, 0, 4].map((sequence) => take(index, sequence));
@@ -25,7 +25,7 @@ Deno.test("A stream that wraps goes on, with losses and stragglers around the wr
   assert.equal(take(index, 2), 1);
 });
 
-Deno.test("Every loss of less than half the numbers keeps the count", () => {
+Deno.test("Any loss of less than half the numbers keeps the rollover counter right", () => {
   for (const lost of [1, 31, 32, 33, 63, 64, 65, 1_000, 32_766]) {
     const index = started(40_000);
     let sent = 40_000;
@@ -36,7 +36,7 @@ Deno.test("Every loss of less than half the numbers keeps the count", () => {
   }
 });
 
-Deno.test("The last 64 packets are told apart, older ones are refused", () => {
+Deno.test("The last 64 packets are distinguished, older ones are refused", () => {
   for (const start of [1_000, 30, 65_535]) {
     const index = started((start - 100) & 0xffff);
     const forward = (start - 100) >> 16 === start >> 16 ? 0 : 1;
@@ -51,7 +51,7 @@ Deno.test("The last 64 packets are told apart, older ones are refused", () => {
   }
 });
 
-Deno.test("What came stays known however the window moves on", () => {
+Deno.test("Received packets stay known while the window moves", () => {
   for (const step of [1, 2, 31, 32, 33, 63]) {
     const index = started(100);
     assert.equal(take(index, 100 + step), 0);
@@ -67,7 +67,7 @@ Deno.test("What came stays known however the window moves on", () => {
   }
 });
 
-Deno.test("Asking moves nothing", () => {
+Deno.test("Queries change no state", () => {
   const index = started(100);
   for (const sequence of [30_000, 50_000, 65_000, 101]) {
     index.isNew(index.rolloversOf(sequence), sequence);
@@ -77,13 +77,13 @@ Deno.test("Asking moves nothing", () => {
   assert.equal(take(index, 101), 0);
 });
 
-Deno.test("There is no round before the first: a number behind its beginning is one ahead in it", () => {
+Deno.test("In the first round a number behind the first packet is one ahead", () => {
   const index = started(3);
   assert.deepEqual([65_530, 65_531, 0, 1].map((sequence) => take(index, sequence)), [0, 0, 1, 1]);
   assert.equal(take(index, 65_530), undefined);
 });
 
-Deno.test("Nothing comes twice and nothing in the window is refused, whatever the order", () => {
+Deno.test("In any order no packet is accepted twice and none in the window is refused", () => {
   let state = 7;
   const random = () => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) / 2 ** 32;
   const index = started(65_000);

@@ -49,7 +49,7 @@ function opened(srtp: SrtpReceiver, packet: Uint8Array, arrivedMs = 0): Received
   return received;
 }
 
-Deno.test("A packet comes out with its header's fields and its payload", () => {
+Deno.test("A packet is received with its header's fields and its payload", () => {
   assert.deepEqual(opened(receiver(), sealed({ index: 65_535 })), {
     payloadType: 111,
     sequence: 65_535,
@@ -78,7 +78,7 @@ Deno.test("Contributing sources, an extension and padding are not payload", () =
   assert.equal(opened(receiver(), sealed({ flags: 0x20, payload: [0, 2] })).payload.length, 0);
 });
 
-Deno.test("What is cut short, too long or padded beyond its length is malformed", () => {
+Deno.test("Truncated, too long or over-padded packets are malformed", () => {
   const malformed = [
     new Uint8Array(),
     new Uint8Array([128]),
@@ -95,14 +95,14 @@ Deno.test("What is cut short, too long or padded beyond its length is malformed"
   for (const packet of malformed) assert.equal(receiver().receive(packet, 0), "malformed");
 });
 
-Deno.test("After the end nothing is authentic", () => {
+Deno.test("After dispose nothing is authentic", () => {
   const srtp = receiver();
   opened(srtp, sealed({ index: 1 }));
   srtp[Symbol.dispose]();
   assert.equal(srtp.receive(sealed({ index: 2 }), 0), "forged");
 });
 
-Deno.test("A tampered packet is forged, and the true one still comes in after it", () => {
+Deno.test("A tampered packet is forged, and the original is still received after it", () => {
   const srtp = receiver();
   const packet = sealed();
   for (const at of [1, 2, 4, 8, 12, packet.length - 1]) {
@@ -114,7 +114,7 @@ Deno.test("A tampered packet is forged, and the true one still comes in after it
   opened(srtp, packet);
 });
 
-Deno.test("A forged packet far ahead does not move the stream on", () => {
+Deno.test("A forged packet far ahead does not advance the stream", () => {
   const srtp = receiver();
   opened(srtp, sealed({ index: 100 }));
   const ahead = sealed({ index: 30_000 });
@@ -124,7 +124,7 @@ Deno.test("A forged packet far ahead does not move the stream on", () => {
   opened(srtp, sealed({ index: 101 }));
 });
 
-Deno.test("A packet comes in once, and not when it is too old to tell", () => {
+Deno.test("A packet is received once, and never when older than the window", () => {
   const srtp = receiver();
   for (const index of [100, 103, 101]) opened(srtp, sealed({ index }));
   for (const index of [100, 103, 101, 39, 1]) assert.equal(srtp.receive(sealed({ index }), 0), "replayed");
@@ -144,7 +144,7 @@ Deno.test("Sequence numbers wrap with losses and packets out of order, again and
   for (let index = wrap + 30_000; index < 5 * wrap; index += 30_000) opened(srtp, sealed({ index }));
 });
 
-Deno.test("A jump ahead of any size below a whole round is followed at once, and is no loss to report", () => {
+Deno.test("A jump ahead by less than a whole round is followed at once, and is not reported as loss", () => {
   const round = 0x1_0000;
   for (const start of [1, 40_000, 3 * round + 60_000]) {
     for (const by of [100, 3_001, 32_767, 32_768, 32_769, 40_000, 65_000, 65_472]) {
@@ -166,7 +166,7 @@ Deno.test("A jump ahead of any size below a whole round is followed at once, and
   }
 });
 
-Deno.test("In its first round a stream may go on behind its first packet: an SFU numbers on from there", () => {
+Deno.test("In its first round a stream may step back behind its first packet, as SFUs do", () => {
   for (const first of [1, 3, 64, 0x7fff]) {
     for (const behind of [first + 1, first + 2, first + 63, first + 64, first + 0x7fff]) {
       const srtp = receiver();
@@ -189,7 +189,7 @@ Deno.test("A jump back is a replay: the numbers before it were used with these k
   opened(srtp, sealed({ index: 10_000 + 0x1_0000 }));
 });
 
-Deno.test("A source counts for itself, and a packet of one is not taken for another's", () => {
+Deno.test("Each source has its own index, and a packet of one is not accepted as another's", () => {
   const srtp = receiver();
   for (const index of [65_535, 65_536]) opened(srtp, sealed({ index }));
   opened(srtp, sealed({ ssrc: 5, index: 1 }));
@@ -200,7 +200,7 @@ Deno.test("A source counts for itself, and a packet of one is not taken for anot
   assert.equal(srtp.receive(moved, 0), "forged");
 });
 
-Deno.test("Forged packets make no sources; after 64 true ones no other is let in, and those go on", () => {
+Deno.test("Forged packets add no source; after 64 authentic ones new ones are refused, and those continue", () => {
   const srtp = receiver();
   for (let ssrc = 1_000; ssrc < 1_200; ssrc++) {
     assert.equal(srtp.receive(sealed({ ssrc, key: new Uint8Array(16) }), 0), "forged");
@@ -211,7 +211,7 @@ Deno.test("Forged packets make no sources; after 64 true ones no other is let in
   assert.equal(srtp.receive(sealed({ ssrc: 0, index: 1 }), 0), "replayed");
 });
 
-Deno.test("A new source for each packet: eight at once and one a second are let in, and those go on", () => {
+Deno.test("A new source for each packet: eight at once and one a second are accepted, and those continue", () => {
   const srtp = receiver();
   const letIn = new Set<number>();
   for (let index = 0; index < 500; index++) {

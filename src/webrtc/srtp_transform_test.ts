@@ -90,7 +90,7 @@ Deno.test("Packets of libsrtp open with their master keys", () => {
   }
 });
 
-Deno.test("One bit changed anywhere, or another rollover counter, and nothing comes out", () => {
+Deno.test("A packet with any bit or the rollover counter changed does not open", () => {
   for (const [transform, packet, ssrc] of PACKETS) {
     for (let bit = 0; bit < packet.length * 8; bit++) {
       const tampered = packet.slice();
@@ -103,7 +103,7 @@ Deno.test("One bit changed anywhere, or another rollover counter, and nothing co
   }
 });
 
-Deno.test("The packet stays as it was", () => {
+Deno.test("The packet is not changed", () => {
   for (const [transform, packet, ssrc] of PACKETS) {
     const before = packet.slice();
     const payload = transform.open(packet, 12, ssrc, 0);
@@ -220,7 +220,7 @@ Deno.test("The longest packet opens, one byte more does not, and nothing beside 
   }
 });
 
-Deno.test("A header or tag that reaches beyond the packet opens nothing", () => {
+Deno.test("A packet shorter than its header or tag does not open", () => {
   for (const [transform, packet, ssrc] of PACKETS) {
     for (
       const headerBytes of [0, 11, packet.length - transform.tagBytes + 1, packet.length + 1, -1, Infinity]
@@ -233,7 +233,7 @@ Deno.test("A header or tag that reaches beyond the packet opens nothing", () => 
   }
 });
 
-Deno.test("A session that has ended opens nothing, and ending it again does not end the one after it", () => {
+Deno.test("A disposed session opens nothing, and disposing it again does not end the next one", () => {
   for (const sealing of SEALINGS) {
     const before = sealing();
     const clear = clearOf(20);
@@ -253,7 +253,7 @@ Deno.test("A session that has ended opens nothing, and ending it again does not 
   }
 });
 
-Deno.test("Past 2,048 sessions there is no other; each has its own keys, and an ended one makes room", () => {
+Deno.test("2,048 sessions at most, each with its own keys; a disposed one can be replaced", () => {
   const sealings: Sealing[] = [];
   try {
     assert.throws(() => {
@@ -290,7 +290,7 @@ async function newInstance(): Promise<Instance> {
   return instance.exports as unknown as Instance;
 }
 
-Deno.test("Memory begins at 64 KiB, is 448 KiB with 500 sessions and 1.75 MiB with all, and is used again", async () => {
+Deno.test("Memory starts at 64 KiB, is 448 KiB with 500 sessions and 1.75 MiB with all, and is reused", async () => {
   const { memory, startGcm, startCounterMode, end } = await newInstance();
   const kibibytes = () => memory.buffer.byteLength / 1024;
   assert.equal(kibibytes(), 64);
@@ -306,7 +306,7 @@ Deno.test("Memory begins at 64 KiB, is 448 KiB with 500 sessions and 1.75 MiB wi
   assert.equal(kibibytes(), 1_792);
 });
 
-Deno.test("Keys stay neither where they were handed over nor, after the end, in the session", async () => {
+Deno.test("Keys remain neither in the shared buffer nor, after dispose, in the session", async () => {
   const { memory, bufferAddress, startGcm, end } = await newInstance();
   const salt = randomBytes(12); // kept as it is, so it can be looked for
   const held = () => new Uint8Array(memory.buffer, bufferAddress());

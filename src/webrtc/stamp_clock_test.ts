@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { StampClock } from "./stamp_clock.ts";
 
-/** Two clocks in the test's hands. */
+/** Two fake clocks. */
 function clocks() {
   const time = { wallMs: 1_700_000_000_000, nowMs: 50_000 };
   const pass = (ms: number) => {
@@ -11,7 +11,7 @@ function clocks() {
   return { time, pass, stamps: new StampClock(() => time.wallMs, () => time.nowMs) };
 }
 
-Deno.test("A datagram has waited since its stamp", () => {
+Deno.test("A datagram has waited since its timestamp", () => {
   const { time, pass, stamps } = clocks();
   const emptyMs = stamps.tick();
   pass(4);
@@ -23,7 +23,7 @@ Deno.test("A datagram has waited since its stamp", () => {
   assert.equal(stamps.waitedMs(stampMs, emptyMs), 19);
 });
 
-Deno.test("A step of the wall clock is forgotten in the next turn, and in its own is wrong by no more than a look", () => {
+Deno.test("A step of the wall clock has no effect in the next iteration, and at most one poll interval in its own", () => {
   for (const byMs of [-3_600_000, -7_000, -30, 30, 7_000, 3_600_000]) {
     const { time, pass, stamps } = clocks();
     let emptyMs = stamps.tick();
@@ -43,7 +43,7 @@ Deno.test("A step of the wall clock is forgotten in the next turn, and in its ow
   }
 });
 
-Deno.test("A wall clock that is set in the midst of a turn is read again in the next", () => {
+Deno.test("A wall clock set during an iteration is read again in the next", () => {
   const { time, pass, stamps } = clocks();
   const emptyMs = stamps.tick();
   assert.equal(stamps.waitedMs(time.wallMs, emptyMs), 0);

@@ -42,12 +42,12 @@ function judged(message: Message | Uint8Array, from: Address, ice = new FakeIce(
   return guard.judge(message instanceof Message ? message.bytes : message, from, 0, ice);
 }
 
-Deno.test("A check that is signed with our password passes, from wherever it comes", () => {
+Deno.test("A check signed with our password passes from any address", () => {
   assert.equal(judged(signed(), PEER), "pass");
   assert.equal(judged(signed(), STRANGER), "pass");
 });
 
-Deno.test("Without our user name, without a signature, or with another one it gets silence", () => {
+Deno.test("A check without our ufrag or a valid signature is refused", () => {
   const unsigned: Message[] = [
     check().addFingerprint(),
     signed(check(), "another password"),
@@ -61,7 +61,7 @@ Deno.test("Without our user name, without a signature, or with another one it ge
   }
 });
 
-Deno.test("A check lacks nothing that werift makes something of", () => {
+Deno.test("A check needs every attribute that werift uses", () => {
   const withoutPriority = () => {
     const message = new Message(methods.BINDING, classes.REQUEST).setAttribute("USERNAME", "ours:theirs");
     return signed(message);
@@ -71,7 +71,7 @@ Deno.test("A check lacks nothing that werift makes something of", () => {
   assert.equal(judged(signed().bytes.subarray(1), PEER), "stun_malformed");
 });
 
-Deno.test("Other methods, and indications of strangers, have no place", () => {
+Deno.test("Other methods, and indications from unknown addresses, are refused", () => {
   for (const method of [methods.ALLOCATE, methods.SEND, methods.DATA, methods.CHANNEL_BIND]) {
     assert.equal(judged(signed(new Message(method, classes.REQUEST)), PEER), "stun_unexpected");
     assert.equal(judged(new Message(method, classes.INDICATION), PEER), "stun_unexpected");
@@ -81,7 +81,7 @@ Deno.test("Other methods, and indications of strangers, have no place", () => {
   assert.equal(judged(keepAlive, STRANGER), "stun_unexpected");
 });
 
-Deno.test("An answer passes to a question that was asked, from whom it was asked", () => {
+Deno.test("A response passes only for a pending request to its sender", () => {
   const answer = (id: Buffer) => new Message(methods.BINDING, classes.RESPONSE, id);
   assert.equal(judged(answer(ASKED), PEER), "pass");
   assert.equal(judged(answer(ASKED_SERVER), SERVER), "pass", "a STUN server's, which is not signed");
@@ -89,7 +89,7 @@ Deno.test("An answer passes to a question that was asked, from whom it was asked
   assert.equal(judged(answer(Buffer.alloc(12)), PEER), "stun_unasked");
 });
 
-Deno.test("An error passes too, but not for ever", () => {
+Deno.test("An error response passes, up to a limit", () => {
   const error = new Message(methods.BINDING, classes.ERROR, ASKED).setAttribute("ERROR-CODE", [487, ""]);
   const guard = new StunGuard();
   const verdicts = Array.from({ length: 40 }, () => judged(error, PEER, new FakeIce(), guard));
@@ -98,14 +98,14 @@ Deno.test("An error passes too, but not for ever", () => {
   assert.equal(judged(new Message(methods.BINDING, classes.ERROR, ASKED), PEER), "stun_malformed");
 });
 
-Deno.test("Where no further address can be remembered, checks from new ones are refused, the peer's are not", () => {
+Deno.test("At the limit of addresses, checks from new ones are refused, the peer's are not", () => {
   const ice = new FakeIce();
   ice.hasRoom = false;
   assert.equal(judged(signed(), STRANGER, ice), "stun_too_many");
   assert.equal(judged(signed(), PEER, ice), "pass");
 });
 
-Deno.test("Checks with our user name cost so much a second and no more, and a stranger's take none of the peer's", () => {
+Deno.test("Checks with our ufrag are rate-limited, separately for the peer and others", () => {
   const guard = new StunGuard();
   const forged = signed(check(), "another password").bytes;
   const ice = new FakeIce();

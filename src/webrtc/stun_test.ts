@@ -50,7 +50,7 @@ Deno.test("A check is read: its class, method, transaction, recipient and signat
   assert.ok(!read.isSignedWith(PASSWORD + "."));
 });
 
-Deno.test("The request that RFC 5769 gives is read and its signature believed", () => {
+Deno.test("The sample request of RFC 5769 is read and its signature verified", () => {
   const read = StunMessage.read(SAMPLE) ?? assert.fail("not read");
   assert.equal(read.recipientUfrag, "evtj");
   assert.ok(read.isSignedWith("VOkJxbRl1RmTxUk/WvJxBt"));
@@ -64,12 +64,12 @@ Deno.test("One changed bit anywhere makes it malformed or unsigned", () => {
   }
 });
 
-Deno.test("Without MESSAGE-INTEGRITY nothing is signed", () => {
+Deno.test("Without MESSAGE-INTEGRITY a message is not signed", () => {
   const read = StunMessage.read(Uint8Array.from(check().addFingerprint().bytes));
   assert.ok(read && !read.isSignedWith(PASSWORD) && !read.isSignedWith(""));
 });
 
-Deno.test("What is cut off, too long, of other protocols, or has loose ends is no message", () => {
+Deno.test("Truncated, too long or trailing bytes and other protocols are no STUN message", () => {
   const whole = signed();
   for (let length = 0; length < whole.length; length++) {
     assert.equal(StunMessage.read(whole.subarray(0, length)), undefined, `${length} bytes`);
@@ -84,14 +84,14 @@ Deno.test("What is cut off, too long, of other protocols, or has loose ends is n
   assert.ok(!isStun(Uint8Array.of(128, 111, ...new Array(20).fill(0))));
 });
 
-Deno.test("Nothing can be added behind the signature", () => {
+Deno.test("Attributes after the signature are refused", () => {
   const sealed = Uint8Array.from(check().addMessageIntegrity(Buffer.from(PASSWORD)).bytes);
   assert.ok(StunMessage.read(sealed)?.isSignedWith(PASSWORD));
   assert.equal(StunMessage.read(extended(sealed, 0, USE_CANDIDATE, 0, 0)), undefined);
   assert.equal(StunMessage.read(extended(signed(), 0, USE_CANDIDATE, 0, 0)), undefined);
 });
 
-Deno.test("Of two user names the first counts", () => {
+Deno.test("Of two USERNAMEs the first counts", () => {
   const twice = extended(
     SAMPLE.slice(0, 20),
     0,
@@ -112,7 +112,7 @@ function bytesOf(text: string): number[] {
   return [...text].map((character) => character.charCodeAt(0));
 }
 
-Deno.test("A user name without a colon, or that begins with one, is for nobody", () => {
+Deno.test("A USERNAME without a colon, or starting with one, has no recipient", () => {
   for (const username of ["ours", ":theirs", ""]) {
     const message = new Message(methods.BINDING, classes.REQUEST).setAttribute("USERNAME", username);
     assert.equal(StunMessage.read(Uint8Array.from(message.bytes))?.recipientUfrag, undefined);

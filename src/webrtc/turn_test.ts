@@ -75,7 +75,7 @@ Deno.test("Refused credentials are tried once", async () => {
   assert.deepEqual(server.asked, [methods.ALLOCATE, methods.ALLOCATE], "without credentials, and with");
 });
 
-Deno.test("A stale nonce is replaced and the request signed anew", async () => {
+Deno.test("A stale nonce is replaced and the request signed again", async () => {
   await using server = await FakeTurnServer.start();
   const turn = await server.connect();
   server.nonce = "second";
@@ -88,7 +88,7 @@ Deno.test("A stale nonce is replaced and the request signed anew", async () => {
   await turn.close();
 });
 
-Deno.test("Any other error must be signed to be believed", async () => {
+Deno.test("Any other error is accepted only when signed", async () => {
   await using server = await FakeTurnServer.start();
   const turn = await server.connect();
   server.prelude = (request) => errorOf(request, 403);
@@ -96,7 +96,7 @@ Deno.test("Any other error must be signed to be believed", async () => {
   await turn.close();
 });
 
-Deno.test("Closing gives the allocation back, with a fresh nonce if need be", async () => {
+Deno.test("Closing releases the allocation, with a new nonce if necessary", async () => {
   await using server = await FakeTurnServer.start();
   const turn = await server.connect();
   server.nonce = "second";
@@ -112,7 +112,7 @@ Deno.test("Closing gives the allocation back, with a fresh nonce if need be", as
 
 // The sanitizers see to it that no timer is left.
 
-Deno.test("A server that fell silent is not waited for, and what was under way is dropped", async () => {
+Deno.test("Closing does not wait for an unresponsive server, and pending requests are dropped", async () => {
   await using server = await FakeTurnServer.start();
   const turn = await server.connect();
   server.silent = true;
@@ -123,14 +123,14 @@ Deno.test("A server that fell silent is not waited for, and what was under way i
   assert.ok(server.asked.includes(methods.REFRESH));
 });
 
-Deno.test("A server that says nothing is given up before a connection is", async () => {
+Deno.test("An unresponsive server fails before the connection does", async () => {
   await using server = await FakeTurnServer.start();
   server.silent = true;
   await assert.rejects(server.connect());
   assert.deepEqual(server.asked, Array(6).fill(methods.ALLOCATE));
 });
 
-Deno.test("A stream that is no TURN any more is closed after the length of a frame", async () => {
+Deno.test("A stream with an invalid frame is closed after the length of one", async () => {
   await using server = await FakeTurnServer.start();
   const turn = await server.connect();
   const { transport } = turn;

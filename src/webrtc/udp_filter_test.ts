@@ -35,7 +35,7 @@ const ipv6 = (...groups: number[]) => [
   ...Array(16).fill(1),
 ];
 
-Deno.test("Datagrams of these addresses are let in, those of others are not", () => {
+Deno.test("Datagrams from these addresses pass, others are dropped", () => {
   const program = filterOf(4, [["192.0.2.1", 5_000], ["203.0.113.255", 65_535], ["::1", 5_000]]);
   assert.ok(lets(program, ipv4("192.0.2.1"), 5_000));
   assert.ok(lets(program, ipv4("203.0.113.255"), 65_535));
@@ -43,7 +43,7 @@ Deno.test("Datagrams of these addresses are let in, those of others are not", ()
   for (const [host, port] of others) assert.ok(!lets(program, ipv4(host), port), `${host} ${port}`);
 });
 
-Deno.test("So it is with IPv6, however an address is written", () => {
+Deno.test("The same with IPv6, in any spelling of an address", () => {
   const written: Address[] = [["2001:DB8:0::1:0:2", 9], ["::", 1], ["::ffff:192.0.2.1", 2], ["192.0.2.1", 9]];
   const program = filterOf(6, written);
   assert.ok(lets(program, ipv6(0x2001, 0xdb8, 0, 0, 0, 1, 0, 2), 9));
@@ -54,7 +54,7 @@ Deno.test("So it is with IPv6, however an address is written", () => {
   assert.ok(!lets(program, ipv6(0, 0, 0, 0, 0, 0, 0, 0), 9));
 });
 
-Deno.test("Without an address, and for names, nothing is let in", () => {
+Deno.test("Without an address, and for names, everything is dropped", () => {
   for (const addresses of [[], [["localhost", 9]], [["127.0.0.1%lo", 9]]] as Address[][]) {
     assert.ok(!lets(filterOf(4, addresses), ipv4("127.0.0.1"), 9));
   }

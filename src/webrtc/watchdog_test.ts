@@ -4,50 +4,50 @@ import { SilenceWatchdog } from "./watchdog.ts";
 
 function setUp() {
   const clock = new FakeClock(1_000);
-  const told: number[] = [];
-  let looks = 0;
+  const reportedMs: number[] = [];
+  let checks = 0;
   const watchdog = new SilenceWatchdog({
     clock,
     silenceMs: 5_000,
-    onSilent: () => told.push(clock.now()),
-    onCheck: () => looks++,
+    onSilent: () => reportedMs.push(clock.now()),
+    onCheck: () => checks++,
   });
-  return { clock, told, watchdog, looks: () => looks };
+  return { clock, reportedMs, watchdog, checks: () => checks };
 }
 
-Deno.test("Silence is told once, its length after the last packet", async () => {
-  const { clock, told, watchdog } = setUp();
+Deno.test("Silence is reported once, its length after the last packet", async () => {
+  const { clock, reportedMs, watchdog } = setUp();
   watchdog.arm();
   await clock.advance(3_000);
   watchdog.fed(clock.now());
   await clock.advance(60_000);
-  assert.deepEqual(told, [9_000]);
+  assert.deepEqual(reportedMs, [9_000]);
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("Packets keep it quiet, with one timer and a look per silence", async () => {
-  const { clock, told, watchdog, looks } = setUp();
+Deno.test("With packets nothing is reported, with one timer and one check per silence", async () => {
+  const { clock, reportedMs, watchdog, checks } = setUp();
   watchdog.arm();
   for (let packet = 0; packet < 3_000; packet++) {
     await clock.advance(20);
     watchdog.fed(clock.now());
     assert.equal(clock.pending, 1);
   }
-  assert.deepEqual(told, []);
-  assert.ok(looks() <= 13, `${looks()} looks in a minute`);
+  assert.deepEqual(reportedMs, []);
+  assert.ok(checks() <= 13, `${checks()} checks in a minute`);
 });
 
-Deno.test("After silence was told the next packet watches again", async () => {
-  const { clock, told, watchdog } = setUp();
+Deno.test("After a report the next packet watches again", async () => {
+  const { clock, reportedMs, watchdog } = setUp();
   watchdog.arm();
   await clock.advance(10_000);
   watchdog.fed(clock.now());
   await clock.advance(10_000);
-  assert.deepEqual(told, [6_000, 16_000]);
+  assert.deepEqual(reportedMs, [6_000, 16_000]);
 });
 
-Deno.test("Disarmed it tells nothing; armed again it counts anew", async () => {
-  const { clock, told, watchdog } = setUp();
+Deno.test("Disarmed it reports nothing; armed again it starts from zero", async () => {
+  const { clock, reportedMs, watchdog } = setUp();
   watchdog.arm();
   await clock.advance(4_000);
   watchdog.disarm();
@@ -55,9 +55,9 @@ Deno.test("Disarmed it tells nothing; armed again it counts anew", async () => {
   await clock.advance(60_000);
   watchdog.arm();
   await clock.advance(4_999);
-  assert.deepEqual(told, []);
+  assert.deepEqual(reportedMs, []);
   await clock.advance(1);
-  assert.deepEqual(told, [70_000]);
+  assert.deepEqual(reportedMs, [70_000]);
   watchdog.arm();
   watchdog.disarm();
   assert.equal(clock.pending, 0);
