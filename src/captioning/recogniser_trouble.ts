@@ -24,7 +24,7 @@ export class RecogniserTrouble implements Disposable {
   opening(): void {
     this.#disarm();
     this.#timer = this.clock.timer(STARTING_AFTER_MS, () => {
-      // A known cause says more.
+      // A known cause is more specific.
       if (this.#trouble === undefined) this.#set("recogniser_starting");
     });
   }

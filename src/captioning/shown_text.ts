@@ -74,7 +74,7 @@ function lettersOf(text: string): Letter[] {
   return letters;
 }
 
-/** How many letters of `after` correspond to all of `before`; undefined when all do, and to a part of it only. */
+/** How many letters of `after` correspond to all of `before`; undefined when all of `after` is a part of it. */
 function coveredLetters(before: readonly string[], after: readonly string[]): number | undefined {
   let same = 0;
   while (same < before.length && before[same] === after[same]) same++;
@@ -125,7 +125,7 @@ function wholeWord(text: string, letters: readonly Letter[], count: number): num
   return (count - first) * 3 >= (last + 1 - first) * 2 ? letters[last].end : letters[first].start;
 }
 
-/** Whether a word goes on at this place: letters or digits on both sides, perhaps with a mark between (`it's`, `3.5`). */
+/** Whether a word continues here: letters or digits on both sides, perhaps with a mark between (`it's`, `3.5`). */
 function splitsWord(text: string, at: number): boolean {
   const next = text.slice(at, at + 3).match(/^['’.,:]?([\p{L}\p{N}\p{M}])/u);
   const before = text.slice(Math.max(0, at - 2), at).match(/[\p{L}\p{N}\p{M}]$/u);

@@ -53,7 +53,7 @@ export class Utterances {
   /** Settled words of the utterance in progress. */
   #settled: PieceJoiner;
   /** The provider's whole hypothesis since its last final, and how much of it earlier utterances showed. */
-  #standing = "";
+  #fullHypothesis = "";
   readonly #shown = new ShownText();
   /** The part of it that belongs to the utterance in progress, after the settled words. */
   #hypothesis = "";
@@ -63,8 +63,8 @@ export class Utterances {
   #utterance = 0;
   #revision = 0;
   #lastText = "";
-  /** `#standing` at the time of `#lastText`. */
-  #lastStanding = "";
+  /** `#fullHypothesis` at the time of `#lastText`. */
+  #lastFullHypothesis = "";
   #startedAtMs: number | undefined;
   #lastWordsAtMs = 0;
   #startMs = 0;
@@ -108,11 +108,11 @@ export class Utterances {
         this.#settled.add(event.text);
         return this.#update(nowMs);
       case "partial":
-        this.#suppose(event.text);
+        this.#setHypothesis(event.text);
         return this.#update(nowMs);
       case "final": {
         // Empty text settles the hypothesis as it is.
-        if (event.text.trim() !== "") this.#suppose(event.text);
+        if (event.text.trim() !== "") this.#setHypothesis(event.text);
         const updates = this.#update(nowMs);
         const captions = this.#end();
         this.#forgetHypothesis();
@@ -158,8 +158,8 @@ export class Utterances {
   due(nowMs: number): readonly Caption[] {
     const deadline = this.nextDeadline();
     if (deadline === undefined || nowMs < deadline) return NONE;
-    const goesOn = this.#voiced && nowMs < this.#lastWordsAtMs + SETTLE_MS;
-    return goesOn ? this.#cut(nowMs) : this.#end();
+    const continues = this.#voiced && nowMs < this.#lastWordsAtMs + SETTLE_MS;
+    return continues ? this.#cut(nowMs) : this.#end();
   }
 
   /** The session or the speaker ended: the last words become final. */
@@ -185,19 +185,19 @@ export class Utterances {
   #update(nowMs: number): readonly Caption[] {
     const finals = this.#endLong(nowMs);
     const text = this.#text;
-    if (text === "" || text === this.#lastText) return [...finals, ...this.#endHeld()];
-    this.#begun(nowMs);
+    if (text === "" || text === this.#lastText) return [...finals, ...this.#endOversized()];
+    this.#wordsArrived(nowMs);
     const clauseIsOver = columnsOf(text) >= LIMITS.utteranceClauseColumns && CLAUSE_END.test(text);
     if (clauseIsOver) return [...finals, ...this.#end()];
     this.#lastText = text;
-    this.#lastStanding = this.#standing;
+    this.#lastFullHypothesis = this.#fullHypothesis;
     const partial = this.#caption(text, false);
     return finals.length === 0 && this.#settled.length < HELD_CHARS_MAX
       ? [partial]
-      : [...finals, partial, ...this.#endHeld()];
+      : [...finals, partial, ...this.#endOversized()];
   }
 
-  #begun(nowMs: number): void {
+  #wordsArrived(nowMs: number): void {
     if (this.#startedAtMs === undefined) {
       this.#startedAtMs = nowMs;
       this.#startMs = this.#endMs;
@@ -220,24 +220,24 @@ export class Utterances {
       if (at === 0) {
         this.#hidden.cut += wordCount(whole);
         finals.push(...this.#lastText === "" ? NONE : [this.#caption(this.#lastText, true)]);
-        if (this.#standing !== "") this.#shown.cover(this.#standing);
+        if (this.#fullHypothesis !== "") this.#shown.cover(this.#fullHypothesis);
         this.#begin("", "");
         break;
       }
-      const isRead = !ONLY_MARKS.test(text);
-      if (isRead) {
-        this.#begun(nowMs);
+      const isReadable = !ONLY_MARKS.test(text);
+      if (isReadable) {
+        this.#wordsArrived(nowMs);
         finals.push(this.#caption(text, true));
       }
       if (this.#hypothesis !== "" && !isMixed) {
-        this.#shown.cover(this.#standing.slice(0, this.#standing.length - rest.length).trimEnd());
+        this.#shown.cover(this.#fullHypothesis.slice(0, this.#fullHypothesis.length - rest.length).trimEnd());
       }
       const [settled, hypothesis] = isSettledLong
         ? [rest, this.#hypothesis]
         : this.#hypothesis === ""
         ? [rest, ""]
         : ["", rest];
-      if (isRead) this.#begin(settled, hypothesis);
+      if (isReadable) this.#begin(settled, hypothesis);
       else { // only marks were dropped: the utterance continues
         this.#settled.restart(settled);
         this.#hypothesis = hypothesis;
@@ -247,7 +247,7 @@ export class Utterances {
   }
 
   /** Bounds pieces without anything to read. */
-  #endHeld(): readonly Caption[] {
+  #endOversized(): readonly Caption[] {
     if (this.#settled.length < HELD_CHARS_MAX) return NONE;
     const captions = this.#end();
     if (captions.length === 0) this.#settled.restart();
@@ -259,7 +259,7 @@ export class Utterances {
     // A provider may withdraw its whole hypothesis; the text shown still needs its final.
     const text = this.#text;
     const caption = this.#caption(text || this.#lastText, true);
-    const shown = text === "" ? this.#lastStanding : this.#standing;
+    const shown = text === "" ? this.#lastFullHypothesis : this.#fullHypothesis;
     if (shown !== "") this.#shown.cover(shown);
     this.#begin("", "");
     return [caption];
@@ -268,25 +268,25 @@ export class Utterances {
   /** Ends the utterance while its speaker continues. A single word is not carried over. */
   #cut(nowMs: number): readonly Caption[] {
     const text = this.#text;
-    const isSupposed = this.#hypothesis !== "";
-    const last = isSupposed ? this.#hypothesis : text;
+    const hasHypothesis = this.#hypothesis !== "";
+    const last = hasHypothesis ? this.#hypothesis : text;
     const carried = last.slice(lastWordAt(last));
     const ended = text.endsWith(carried) ? text.slice(0, -carried.length).trimEnd() : "";
     if (ended === "" || ONLY_MARKS.test(carried)) return this.#end();
     const final = this.#caption(ended, true);
-    if (isSupposed) this.#shown.cover(this.#standing.slice(0, -carried.length).trimEnd());
-    this.#begin(isSupposed ? "" : carried, isSupposed ? carried : "");
+    if (hasHypothesis) this.#shown.cover(this.#fullHypothesis.slice(0, -carried.length).trimEnd());
+    this.#begin(hasHypothesis ? "" : carried, hasHypothesis ? carried : "");
     this.#startedAtMs = nowMs;
     this.#startMs = this.#endMs;
     this.#lastText = carried;
-    this.#lastStanding = this.#standing;
+    this.#lastFullHypothesis = this.#fullHypothesis;
     return [final, this.#caption(carried, false)];
   }
 
   #begin(settled: string, hypothesis: string): void {
     this.#settled.restart(settled);
     this.#hypothesis = hypothesis;
-    this.#lastText = this.#lastStanding = "";
+    this.#lastText = this.#lastFullHypothesis = "";
     this.#startedAtMs = undefined;
     this.#utterance++;
     this.#revision = 0;
@@ -306,13 +306,13 @@ export class Utterances {
   }
 
   /** Text shown as final stays, even if the provider now revises it. */
-  #suppose(text: string): void {
-    this.#standing = tidy(text);
-    this.#hypothesis = this.#shown.unshown(this.#standing);
+  #setHypothesis(text: string): void {
+    this.#fullHypothesis = tidy(text);
+    this.#hypothesis = this.#shown.unshown(this.#fullHypothesis);
   }
 
   #forgetHypothesis(): void {
-    this.#standing = this.#hypothesis = "";
+    this.#fullHypothesis = this.#hypothesis = "";
     this.#shown.forget();
   }
 }

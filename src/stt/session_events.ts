@@ -30,8 +30,12 @@ export class SessionEvents {
 
   push(event: SttEvent): void {
     if (this.#queue.push(event) || this.#queue.dropped === 0) return;
-    const overflow = new OverflowError("stt_events", LIMITS.sttEvents);
-    this.end(overflow, overflow);
+    this.fail(new OverflowError("stt_events", LIMITS.sttEvents));
+  }
+
+  /** Writes and the stream reject with the error. */
+  fail(error: Error): void {
+    this.end(error, error);
   }
 
   /** Writes reject with `reason`; `failure`, if any, is the error of the stream. */

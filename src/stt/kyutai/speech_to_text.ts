@@ -198,7 +198,7 @@ class KyutaiSession implements SttSession {
     }
     const failure = this.#failure();
     if (failure) {
-      this.#events.end(failure, failure);
+      this.#events.fail(failure);
       return Promise.reject(failure);
     }
     if (this.#send(frame)) return DONE;
@@ -263,7 +263,7 @@ class KyutaiSession implements SttSession {
     if (!waiting || this.#events.endReason !== undefined) return;
     const nowMs = this.#clock.now();
     const failure = this.#failure();
-    if (failure) return this.#events.end(failure, failure);
+    if (failure) return this.#events.fail(failure);
     if (this.#send(waiting.frame)) {
       this.#waiting = undefined;
       waiting.resolve();
@@ -306,7 +306,7 @@ class KyutaiSession implements SttSession {
         this.#understood();
         return this.#events.push({ type: "progress", processedMs: this.#state.sentMs });
       case "failed":
-        return this.#events.end(message.error, message.error);
+        return this.#events.fail(message.error);
       case "ignored":
         return this.#ignore(data);
     }
@@ -321,7 +321,7 @@ class KyutaiSession implements SttSession {
     this.#meter.count("tiro_stt_ignored_total", NAME);
     this.#foreign.received(data);
     const failure = this.#foreign.failure();
-    if (failure) this.#events.end(failure, failure);
+    if (failure) this.#events.fail(failure);
   }
 
   async #finish(behindMs: number): Promise<void> {

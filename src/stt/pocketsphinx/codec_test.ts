@@ -58,7 +58,7 @@ Deno.test("Other lines, repeated and empty hypotheses are no events", () => {
   assert.deepEqual(decode(said("one") + said("one")).length, 1);
 });
 
-Deno.test("An empty final settles a standing hypothesis as it is", () => {
+Deno.test("An empty final settles the hypothesis as it is", () => {
   assert.deepEqual(decode(said("one") + said('""', true)).at(-1), { type: "final", text: "", endMs: 2_048 });
 });
 

@@ -197,8 +197,7 @@ class PocketsphinxSession implements SttSession {
     const { code } = await this.#child.status;
     await this.#input.abort().catch(() => {}); // closes the pipe, whatever was still to be written
     if (this.#finishing && code === 0) return this.#events.end(sessionEnded());
-    const failure = sessionFailed(`the recogniser ended with status ${code}`, "stt_exited");
-    this.#events.end(failure, failure);
+    this.#events.fail(sessionFailed(`the recogniser ended with status ${code}`, "stt_exited"));
   }
 
   async #finish(behindMs: number): Promise<void> {
