@@ -1,12 +1,12 @@
 /**
- * Tells a speaker who cannot be connected from one who has to be asked for again: most requests that bring no audio are
- * followed by one that does. Pure: time and what was seen come in as arguments.
+ * Distinguishes a speaker who cannot be connected from one whose offer has to be requested again: most requests that
+ * bring no audio are followed by one that does. Pure.
  *
  *     fine --3 connections failed, or 60 s without audio--> in trouble --audio--> fine
  */
 import type { AudioLoss } from "../domain/mod.ts";
 
-/** What was seen of a request that brought no audio. */
+/** What happened to a request that brought no audio. */
 export type Sign =
   | AudioLoss
   /** The signalling server refused the request, or did not answer it. */
@@ -28,58 +28,56 @@ export interface NotConnected {
 
 /** The first may fail by a lost datagram, the second by a restart of the SFU. */
 const CONNECTIONS_MAX = 3;
-/** A client that joins, or changes networks, publishes within this: until then no audio is its own affair. */
+/** A client that joins, or changes networks, publishes within this time. */
 const NO_AUDIO_MS = 60_000;
 
 export class ConnectionWatch {
   /** Of the first request without audio. */
   #sinceMs: number | undefined;
   #requests = 0;
-  /** Connections that failed. */
-  #failed = 0;
+  #failedConnections = 0;
   #isTrouble = false;
 
   get isTrouble(): boolean {
     return this.#isTrouble;
   }
 
-  /** An offer is asked for. */
+  /** An offer is requested. */
   asked(nowMs: number): void {
     this.#sinceMs ??= nowMs;
     this.#requests++;
   }
 
-  /** A request brought no audio, or what came stopped. What to report, once per trouble. */
+  /** A request brought no audio, or audio stopped. Returns what to report, once per trouble. */
   failed(sign: Sign, nowMs: number): NotConnected | undefined {
     const sinceMs = this.#sinceMs ??= nowMs;
-    if (isOfConnection(sign)) this.#failed++;
-    if (this.#isTrouble || (this.#failed < CONNECTIONS_MAX && nowMs - sinceMs < NO_AUDIO_MS)) {
-      return undefined;
-    }
+    if (isOfConnection(sign)) this.#failedConnections++;
+    if (this.#isTrouble) return undefined;
+    if (this.#failedConnections < CONNECTIONS_MAX && nowMs - sinceMs < NO_AUDIO_MS) return undefined;
     this.#isTrouble = true;
     return { ...described(sign), seconds: toSeconds(nowMs - sinceMs), requests: this.#requests };
   }
 
-  /** Nobody can be connected for now, for a reason of its own: what was not heard meanwhile says nothing. */
+  /** Nobody can be connected for now, for a separate reason: what was observed so far does not count. */
   suspended(): void {
-    if (!this.#isTrouble) this.#forget();
+    if (!this.#isTrouble) this.#reset();
   }
 
-  /** Audio arrives. How long the trouble that is over took, s; undefined when there was none. */
-  heard(nowMs: number): number | undefined {
+  /** Audio arrived. Returns how long the trouble that ended lasted, s; undefined when there was none. */
+  received(nowMs: number): number | undefined {
     const seconds = this.#isTrouble ? toSeconds(nowMs - (this.#sinceMs ?? nowMs)) : undefined;
     this.#isTrouble = false;
-    this.#forget();
+    this.#reset();
     return seconds;
   }
 
-  #forget(): void {
+  #reset(): void {
     this.#sinceMs = undefined;
-    this.#requests = this.#failed = 0;
+    this.#requests = this.#failedConnections = 0;
   }
 }
 
-/** Whether it lies between this service and the SFU, and not with the speaker's own client. */
+/** Whether the cause is between this service and the SFU, and not the speaker's own client. */
 function isOfConnection(sign: Sign): boolean {
   if (typeof sign === "string") return sign !== "rtp_silent";
   return "unanswered" in sign && sign.unanswered !== "no_audio";
@@ -99,7 +97,7 @@ const CHECKS: Record<AudioLoss, string> = {
     "the connection works and no audio comes: the speaker's own connection to the SFU, and the SFU's log",
   transport_failed: "connections are made and lost again: the network between this service and the SFU",
   no_candidates:
-    "the SFU names no address that can be used here: its IP version, and for Janus nat_1_1_mapping and ice_enforce_list",
+    "the SFU offers no address that can be used here: its IP version, and for Janus nat_1_1_mapping and ice_enforce_list",
   no_pair:
     "no connectivity check is answered: UDP both ways between this service and the SFU's media ports, or Talk's TURN servers",
   dtls_failed: "the DTLS handshake fails: the SFU's certificate, and whether UDP packets of 1200 bytes pass",

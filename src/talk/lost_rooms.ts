@@ -1,8 +1,8 @@
 /**
- * Calls that were lost with the HPB: signalling gives up after five attempts in half a minute, but a HPB may be away
- * for longer, and nobody in the call knows that they would have to turn captions on again. So for a while each is
- * opened anew every half minute, for those who listened, until it is joined, left or asked for again. Where it cannot
- * be opened just now (the service is full) that is no try: it waits on.
+ * Calls lost with the HPB: signalling ends after five attempts in half a minute, but a HPB may be down for longer, and
+ * participants do not know that they would have to turn captions on again. So for a while each is reopened every half
+ * minute for its listeners, until it is joined, left or asked for again. One that cannot be opened now (the service is
+ * full) waits on, which does not count as a try.
  */
 import type { Clock, IceServer } from "../domain/mod.ts";
 import type { Room } from "./room.ts";
@@ -10,18 +10,18 @@ import type { Room } from "./room.ts";
 const WAIT_MS = 30_000;
 /** Ten minutes of waits and as much of attempts: longer than an upgrade takes, shorter than most calls. */
 const TRIES_MAX = 20;
-/** Whatever it waits for: the HPB shuts an address out for half an hour, and most calls are over by then. */
+/** The HPB blocks an address for half an hour, and most calls have ended by then. */
 const KEEP_MS = 40 * 60_000;
 
 export interface LostRoom {
-  /** The room as it was: its language and listeners. */
+  /** The closed room: its language and listeners. */
   readonly before: Room;
   readonly turnServers: readonly IceServer[];
   /** How often in a row it was lost without having stayed joined. */
   readonly tries: number;
   /** When it was lost first. */
   readonly sinceMs: number;
-  /** Set once it could not be opened just now, which has been reported then. */
+  /** Set once it could not be opened, which was reported then. */
   readonly isHeld?: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface LostRoomsOptions {
   clock: Clock;
   /** Opens the room, or adds it again. */
   bringBack: (roomToken: string, lost: LostRoom) => void;
-  /** So many are kept; of more, those lost first are given up. As many as may be open. */
+  /** As many as may be open; beyond it those lost first are given up. */
   roomsMax: number;
   /** It was tried too often, or for too long, or there are too many. */
   onGivenUp: () => void;
@@ -48,7 +48,6 @@ export class LostRooms implements Disposable {
     const { clock, bringBack, onGivenUp, roomsMax } = this.#options;
     this.take(roomToken);
     if (lost.tries > TRIES_MAX || clock.now() - lost.sinceMs > KEEP_MS) return onGivenUp();
-    // Others were opened meanwhile, and lost too.
     for (const oldest of this.#lost.keys()) {
       if (this.#lost.size < roomsMax) break;
       this.take(oldest);
@@ -61,7 +60,7 @@ export class LostRooms implements Disposable {
     this.#lost.set(roomToken, { ...lost, timer });
   }
 
-  /** The HPB is there again: nothing to wait for. */
+  /** The HPB is reachable again: all are tried now. */
   hurry(): void {
     for (const [roomToken, lost] of [...this.#lost]) this.add(roomToken, lost, 0);
   }
@@ -70,7 +69,7 @@ export class LostRooms implements Disposable {
     return this.#lost.get(roomToken);
   }
 
-  /** Hands the call over: it is not brought back any more. */
+  /** Removes it: it is not reopened any more. */
   take(roomToken: string): LostRoom | undefined {
     const lost = this.#lost.get(roomToken);
     lost?.timer[Symbol.dispose]();
@@ -78,7 +77,6 @@ export class LostRooms implements Disposable {
     return lost;
   }
 
-  /** As they were. */
   rooms(): Room[] {
     return [...this.#lost.values()].map(({ before }) => before);
   }
@@ -87,7 +85,6 @@ export class LostRooms implements Disposable {
     return this.#lost.size;
   }
 
-  /** Forgets all. */
   clear(): void {
     for (const roomToken of [...this.#lost.keys()]) this.take(roomToken);
   }

@@ -1,88 +1,71 @@
 /**
- * One speaker of a room: asks the SFU for an offer, has it answered, and asks again when the audio goes away. The
- * hosted pipeline stays while subscriptions come and go, so an utterance survives a reconnect.
+ * One speaker of a room: requests an offer from the SFU, has it answered, and requests another when the audio stops. The
+ * pipeline stays open while subscriptions change, so an utterance survives a reconnect.
  *
- *     in line --turn--> requested --offer--> answered --RTP--> heard --silent or failed--> waiting --> in line
- *                           '-- refused --> waiting, longer each time, for as long as the speaker is in the call
+ *     queued --slot--> requested --offer--> answered --RTP--> receiving --silent or failed--> waiting --> queued
+ *                          '-- refused --> waiting, longer each time, while the speaker is in the call
  */
-import type {
-  Caption,
-  Clock,
-  IceCandidate,
-  IceServer,
-  Log,
-  Meter,
-  SdpOffer,
-  SpeakerHost,
-  SpeakerTrouble,
-} from "../domain/mod.ts";
+import type { Caption, IceCandidate, Log, SdpOffer, SpeakerTrouble } from "../domain/mod.ts";
 import { NegotiationError, UnavailableError } from "../domain/mod.ts";
 import { type Backoff, RetryPolicy, type Scope, untilAborted } from "../flow/mod.ts";
-import { type JoinLimiter, type JoinReason, type JoinSlot, SessionSpeaker } from "../sessions/mod.ts";
+import { type JoinReason, type JoinSlot, SessionSpeaker } from "../sessions/mod.ts";
 import { ConnectionWatch, type Sign } from "./connection_watch.ts";
-import { OfferLine } from "./offer_line.ts";
+import { OfferQueue } from "./offer_queue.ts";
+import type { RoomSpeakersOptions } from "./room_speakers.ts";
 
-export interface RoomSpeakerOptions {
-  sessionId: string;
-  languageId: string;
-  /** The same for all speakers of one room. */
-  room: object;
-  host: SpeakerHost;
-  /** The line all rooms' speakers wait in. */
-  joins: JoinLimiter;
-  iceServers: () => Promise<readonly IceServer[]>;
-  requestOffer: () => void;
-  sendAnswer: (sid: string, sdp: string) => void;
+export interface RoomSpeakerOptions extends RoomSpeakersOptions {
+  /** The HPB's session id. */
+  id: string;
   onCaption: (caption: Caption) => void;
-  /** Whether the HPB has them in the room, and not only in a list of Nextcloud's. */
+  /** Whether the HPB has them in the room, and not only Nextcloud's list. */
   isInRoom: () => boolean;
-  /** Whether audio should come: it need not of everybody whose call flags say so. */
+  /** Whether audio should arrive: some whose call flags announce audio publish none. */
   isExpected: () => boolean;
-  /** The speaker's scope, a child of the room's. */
+  /** The speaker's, a child of the room's. */
   scope: Scope;
-  clock: Clock;
+  /** The speaker's. */
   log: Log;
-  meter: Meter;
 }
 
 /**
- * Right after a subscription ends the SFU refuses half the requests for a new one; after half a second it does not. No
- * jitter: those who are asked for at the same time go one by one, see `sessions/join_limiter.ts`.
+ * Right after a subscription ends the SFU refuses half the requests for a new one; half a second later none. No jitter:
+ * `sessions/join_limiter.ts` spreads requests made at the same time.
  */
 const ASK: Backoff = { baseMs: 500, maxMs: 16_000, jitter: 0 };
-/** Whoever need not have audio is asked this seldom. */
+/** Longest wait for someone from whom no audio is expected. */
 const UNEXPECTED_MAX_MS = 128_000;
 
-export class RoomSpeaker implements AsyncDisposable {
+/**
+ * The pipeline is open from the first request on, except while the successor of a broken one waits, and while the host
+ * has no place.
+ */
+export class RoomSpeaker extends SessionSpeaker<"webrtc"> {
   readonly #options: RoomSpeakerOptions;
-  /** Open from the first request on, but while a broken one's successor waits, and while the host has no room. */
-  readonly #speaker: SessionSpeaker<"webrtc">;
   readonly #connection = new ConnectionWatch();
   /** Whether the host had no place at the last request. */
   #isUnplaced = false;
-  /** Forgiven by audio, and by what says that audio may come. */
+  /** Reset by audio, and by what indicates that audio may come. */
   readonly #retry = new RetryPolicy({ freeFailures: 0 });
   #gaveUpPlace = false;
   #timer: Disposable | undefined;
-  /** Whether the last request could not leave, since signalling was away. */
+  /** Whether the last request could not be sent, since signalling was disconnected. */
   #isCutOff = false;
   readonly #slot: JoinSlot;
-  readonly #offers: OfferLine;
-  /** Why the next turn is waited for. */
+  readonly #offers: OfferQueue;
+  /** Why the next slot is waited for. */
   #joinReason: JoinReason = "first";
-  /** Why the last turn was. */
+  /** Why the last slot was waited for. */
   #askedAs: JoinReason = "first";
-  /** Why the next offer is asked for. */
+  /** Why the next offer is requested: a metric's label. */
   #reason = "joined";
-  /** True once nothing new is to be heard. */
-  #leaving = false;
+  #isDraining = false;
   readonly #releasePlace = () => this.#release();
 
   constructor(options: RoomSpeakerOptions) {
-    this.#options = options;
-    this.#speaker = new SessionSpeaker({
+    super({
       ...options,
-      id: options.sessionId,
+      languageId: options.session.languageId,
+      host: options.sessions.host,
       source: { kind: "webrtc" },
       onReceived: () => this.#received(),
       onSource: (event) => {
@@ -95,23 +78,18 @@ export class RoomSpeaker implements AsyncDisposable {
         this.#askAgain("failed");
       },
     });
-    this.#slot = options.joins.slot(options.room, () => this.#ask());
-    this.#offers = new OfferLine({ ...options, answer: (offer) => this.#answer(offer) });
+    this.#options = options;
+    this.#slot = options.sessions.joins.slot(options.session, () => this.#ask());
+    this.#offers = new OfferQueue({ ...options, answer: (offer) => this.#answer(offer) });
     options.scope.defer(() => this.#rest());
   }
 
-  /** Whether audio arrives: the subscription works. */
-  get isReceiving(): boolean {
-    return this.#speaker.isReceiving;
-  }
-
-  /** Why this speaker cannot be captioned now; undefined while they can. */
-  get trouble(): SpeakerTrouble | undefined {
+  override get trouble(): SpeakerTrouble | undefined {
     if (this.#isUnplaced) return "no_media_worker";
-    return this.#connection.isTrouble ? "not_connected" : this.#speaker.trouble;
+    return this.#connection.isTrouble ? "not_connected" : super.trouble;
   }
 
-  /** Asks the SFU for an offer, now or when its turn comes. */
+  /** Requests an offer as soon as there is a slot. */
   subscribe(reason: "joined" | "rejoined"): void {
     this.#forgive();
     if (reason === "joined") this.#joinReason = "first";
@@ -120,8 +98,8 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   /**
-   * They may publish now: who waits to be asked again is asked at once. One who is being connected to is left alone,
-   * because another offer would make that one void.
+   * They may publish now: whoever waits for a retry is queued at once. A connection being set up is not touched, since
+   * another offer would void it.
    */
   hurry(): void {
     this.#forgive();
@@ -130,7 +108,7 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#request("joined");
   }
 
-  /** Signalling is back: what could not be asked for is asked for now. */
+  /** Signalling was resumed: requests what could not be requested. */
   signalingBack(): void {
     if (!this.#isCutOff || !this.#timer) return;
     this.#forgive();
@@ -138,29 +116,29 @@ export class RoomSpeaker implements AsyncDisposable {
   }
 
   offered(offer: SdpOffer): void {
-    if (this.#options.scope.signal.aborted || !this.#speaker.isOpen) return;
-    this.#options.joins.idlePlaces.delete(this.#releasePlace);
+    if (this.#options.scope.signal.aborted || !this.isOpen) return;
+    this.#idlePlaces.delete(this.#releasePlace);
     this.#slot.responded();
     this.#offers.add(offer);
   }
 
   /**
-   * The SFU knows no subscription `sid`: a participant wrote that offer, or it was void before it was answered. Whoever is
-   * at the other end of the connection is left. Where another offer is asked for already, that request made it void.
+   * The SFU knows no subscription `sid`: a participant wrote that offer, or it was void before it was answered. Its
+   * connection is closed. Where another offer is requested already, that request voided it.
    */
   answerRefused({ sid, isAsked }: { sid: string; isAsked?: true }): void {
     const { log, meter } = this.#options;
-    this.#speaker.send({ type: "hang_up", sid });
-    this.#offers.clear(); // what waits would renegotiate it
+    this.send({ type: "hang_up", sid });
+    this.#offers.clear(); // the one that waits would renegotiate it
     if (isAsked) return;
     meter.count("transcription_errors_total", "answer_refused");
-    log[this.#retry.failures === 0 ? "warn" : "debug"]("answer refused by the SFU");
+    log[this.#failureLevel]("answer refused by the SFU");
     this.#notConnected({ refused: "answer_refused" });
     this.#askAgain("refused");
   }
 
   candidate(sid: string, candidate: IceCandidate): void {
-    this.#speaker.send({ type: "candidate", sid, candidate });
+    this.send({ type: "candidate", sid, candidate });
   }
 
   /** The SFU refused: the speaker does not publish yet, or no longer. */
@@ -175,41 +153,36 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#askAgain("refused");
   }
 
-  /** A message of theirs could not be taken: another pipeline takes the place of this one. */
-  failed(error: unknown): void {
-    this.#speaker.fail(error);
-  }
-
-  setLanguage(languageId: string): void {
-    this.#speaker.setLanguage(languageId);
-  }
-
-  /** Delivers what was heard; the signal bounds the wait. */
-  async drain(signal: AbortSignal): Promise<void> {
-    this.#leaving = true;
+  override async drain(signal: AbortSignal): Promise<void> {
+    this.#isDraining = true;
     this.#rest();
-    await this.#speaker.drain(signal);
+    await super.drain(signal);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#options.scope[Symbol.asyncDispose]();
+  get #idlePlaces() {
+    return this.#options.sessions.joins.idlePlaces;
   }
 
-  /** Rejects when the scope is aborted only. */
+  /** Of a failure: only the first in a row is reported. */
+  get #failureLevel(): "warn" | "debug" {
+    return this.#retry.failures === 0 ? "warn" : "debug";
+  }
+
+  /** Rejects only when the scope is aborted. */
   async #answer(offer: SdpOffer): Promise<void> {
-    const { scope, iceServers, sendAnswer } = this.#options;
-    const { pipeline } = this.#speaker;
+    const { id, scope, iceServers, signaling } = this.#options;
+    const { pipeline } = this;
     if (!pipeline) return;
     try {
       const servers = await untilAborted(iceServers(), scope.signal);
-      if (pipeline !== this.#speaker.pipeline) return;
-      const answer = this.#speaker.request({ type: "answer", offer, iceServers: servers });
+      if (pipeline !== this.pipeline) return;
+      const answer = this.request({ type: "answer", offer, iceServers: servers });
       const { sdp } = await untilAborted(answer, scope.signal);
-      sendAnswer(offer.sid, sdp);
+      signaling.sendAnswer(id, offer.sid, sdp);
     } catch (error) {
       scope.signal.throwIfAborted();
-      if (pipeline !== this.#speaker.pipeline) return; // it broke meanwhile, which is reported
-      this.#speaker.report("offer not answered", error, this.#retry.failures === 0 ? "warn" : "debug");
+      if (pipeline !== this.pipeline) return; // it broke meanwhile, which is reported
+      this.report("offer not answered", error, this.#failureLevel);
       if (error instanceof NegotiationError) this.#notConnected({ unanswered: error.code });
       this.#askAgain("not_answered");
     }
@@ -219,14 +192,14 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#joinReason = "lost";
     this.#forgive();
     const { clock, log } = this.#options;
-    const seconds = this.#connection.heard(clock.now());
+    const seconds = this.#connection.received(clock.now());
     if (seconds !== undefined) log.info("speaker connected", { seconds });
     this.#rest(); // a new offer would replace what works again
   }
 
   #notConnected(sign: Sign): void {
     const { clock, log, meter, isExpected } = this.#options;
-    if (this.#leaving) return;
+    if (this.#isDraining) return;
     if (!isExpected()) return this.#connection.suspended();
     const found = this.#connection.failed(sign, clock.now());
     if (!found) return;
@@ -234,36 +207,32 @@ export class RoomSpeaker implements AsyncDisposable {
     log.warn("speaker not connected", { ...found });
   }
 
-  /** Sends nothing, and somebody else needs the place: asks for another after the longest wait, not at once. */
+  /** Sends nothing, and another speaker needs the place: requests another after the longest wait. */
   #release(): void {
     this.#options.meter.count("tiro_places_given_up_total", "silent");
-    this.#close();
+    this.close();
+    this.#closed();
     this.#rest();
     this.#gaveUpPlace = true;
     this.#askAgain(this.#reason);
   }
 
-  #close(): void {
-    this.#speaker.close();
-    this.#closed();
-  }
-
   #closed(): void {
-    this.#options.joins.idlePlaces.delete(this.#releasePlace);
+    this.#idlePlaces.delete(this.#releasePlace);
     this.#offers.clear();
   }
 
   #askAgain(reason: string): void {
-    const { scope, clock, isExpected, joins } = this.#options;
-    this.#speaker.lost();
-    // Whoever waits for a turn is about to ask anyway, and keeps the place.
-    if (scope.signal.aborted || this.#leaving || this.#timer || this.#slot.isQueued) return;
+    const { scope, clock, isExpected } = this.#options;
+    this.lost();
+    // Whoever waits for a slot requests an offer anyway, and does not lose their position.
+    if (scope.signal.aborted || this.#isDraining || this.#timer || this.#slot.isQueued) return;
     this.#slot.release();
-    if (this.#speaker.isOpen && this.#joinReason === "no_audio") joins.idlePlaces.add(this.#releasePlace);
+    if (this.isOpen && this.#joinReason === "no_audio") this.#idlePlaces.add(this.#releasePlace);
     const nowMs = clock.now();
     this.#retry.failed(nowMs, undefined, {
       ...ASK,
-      ...(this.#gaveUpPlace && { baseMs: ASK.maxMs }), // who gave it up does not take another at once
+      ...(this.#gaveUpPlace && { baseMs: ASK.maxMs }),
       ...(!isExpected() && { maxMs: UNEXPECTED_MAX_MS }),
     });
     this.#timer = clock.timer(this.#retry.waitMs(nowMs), () => {
@@ -284,31 +253,27 @@ export class RoomSpeaker implements AsyncDisposable {
     this.#slot.request(this.#joinReason);
   }
 
-  /** Its turn has come. Another speaker may have made way for it, so nothing is thrown. */
+  /** There is a slot. It may have been freed by another speaker, so nothing is thrown. */
   #ask(): void {
-    const { scope, log, meter, requestOffer, joins } = this.#options;
-    if (scope.signal.aborted || this.#leaving) return this.#slot.release();
-    joins.idlePlaces.delete(this.#releasePlace);
+    const { id, scope, clock, log, meter, signaling } = this.#options;
+    if (scope.signal.aborted || this.#isDraining) return this.#slot.release();
+    this.#idlePlaces.delete(this.#releasePlace);
     this.#askedAs = this.#joinReason;
-    this.#joinReason = "no_audio"; // until audio comes
+    this.#joinReason = "no_audio"; // until audio arrives
     try {
-      this.#speaker.open();
+      this.open();
       this.#isUnplaced = false;
       meter.count("tiro_offers_requested_total", this.#reason);
-      this.#connection.asked(this.#options.clock.now());
-      requestOffer();
+      this.#connection.asked(clock.now());
+      signaling.requestOffer(id);
     } catch (error) {
       this.#connection.suspended();
       if (error instanceof UnavailableError) {
-        this.#joinReason = this.#askedAs; // it was not asked for
-        joins.freeIdlePlace();
-        // The other codes are reasons for all new speakers, which RoomsStatus.refusal has.
+        this.#joinReason = this.#askedAs; // no offer was requested
+        this.#options.sessions.joins.freeIdlePlace();
+        // The other codes concern all new speakers: SessionsStatus.refusal has them.
         this.#isUnplaced = error.code === "busy";
-        this.#speaker.report(
-          "speaker not captioned for now",
-          error,
-          this.#retry.failures === 0 ? "warn" : "debug",
-        );
+        this.report("speaker not captioned for now", error, this.#failureLevel);
       } else {
         meter.count("transcription_errors_total", "unexpected");
         log.error("speaker not opened", error);
@@ -317,9 +282,9 @@ export class RoomSpeaker implements AsyncDisposable {
     }
   }
 
-  /** Asks for nothing, and waits for nothing. */
+  /** Neither requests an offer nor waits to. */
   #rest(): void {
-    this.#options.joins.idlePlaces.delete(this.#releasePlace);
+    this.#idlePlaces.delete(this.#releasePlace);
     this.#disarm();
     this.#slot.release();
   }

@@ -1,28 +1,16 @@
-/**
- * The speakers of one room: who of those in the call is captioned, by what the HPB reports of them. Opens and closes
- * them; what takes time runs in their scopes.
- */
-import type { Caption, Clock, IceServer, Log, Meter, SpeakerHost } from "../domain/mod.ts";
-import type { Scope } from "../flow/mod.ts";
-import type { JoinLimiter, Session } from "../sessions/mod.ts";
+/** The speakers of one room: opens and closes those in the call with audio, by what the HPB reports. */
+import type { Caption } from "../domain/mod.ts";
+import type { Session } from "../sessions/mod.ts";
 import { CallerNames, callersOf, speakerOf } from "./callers.ts";
+import type { RoomOptions, RoomSignaling } from "./room.ts";
 import { RoomSpeaker } from "./room_speaker.ts";
 import { type Participant, speaks } from "./signaling/mod.ts";
 
-export interface RoomSpeakersOptions {
-  /** Whose speakers these are. */
+export interface RoomSpeakersOptions
+  extends Pick<RoomOptions, "sessions" | "iceServers" | "clock" | "log" | "meter"> {
+  /** The room's. */
   session: Session<RoomSpeaker>;
-  host: SpeakerHost;
-  /** The line all rooms' speakers wait in. */
-  joins: JoinLimiter;
-  iceServers: () => Promise<readonly IceServer[]>;
-  requestOffer: (sessionId: string) => void;
-  sendAnswer: (sessionId: string, sid: string, sdp: string) => void;
-  /** The room's scope. */
-  scope: Scope;
-  clock: Clock;
-  log: Log;
-  meter: Meter;
+  signaling: Pick<RoomSignaling, "requestOffer" | "sendAnswer">;
 }
 
 export class RoomSpeakers {
@@ -32,7 +20,7 @@ export class RoomSpeakers {
   readonly #participants = new Map<string, Participant>();
   /** Of these, those who speak and for whom there is no place. */
   #turnedAway = new Set<string>();
-  /** Of these, those who are there no more. */
+  /** Of these, those who have left. */
   #ghosts = new Set<string>();
   /** Speakers from before a full re-join who have not been named since; their ids may be void. */
   readonly #unconfirmed = new Set<string>();
@@ -42,11 +30,7 @@ export class RoomSpeakers {
     this.#speakers = options.session.speakers;
   }
 
-  get(sessionId: string): RoomSpeaker | undefined {
-    return this.#speakers.get(sessionId);
-  }
-
-  /** Makes the speakers those who are in the call with audio; `participants` is everyone whose call flags are known. */
+  /** `participants` is everyone whose call flags are known. */
   update(participants: readonly Participant[]): void {
     const callersBefore = new Set(this.#callers());
     this.#participants.clear();
@@ -69,7 +53,7 @@ export class RoomSpeakers {
     const known = this.#participants.get(sessionId);
     if (!known) return;
     this.#participants.set(sessionId, { ...known, joined: true });
-    if (isGhost(known)) this.openWaiting(); // it was not asked for until now
+    if (isGhost(known)) this.openWaiting(); // no offer was requested until now
   }
 
   /** They left the room. */
@@ -78,12 +62,12 @@ export class RoomSpeakers {
     this.#close(sessionId);
   }
 
-  /** Signalling is back, and every session as it was. */
+  /** Signalling was resumed; every session id is valid as before. */
   resumed(): void {
     for (const [, speaker] of this.#speakers) speaker.signalingBack();
   }
 
-  /** The room was joined anew: session ids are valid only if they are named again, and all subscriptions are gone. */
+  /** The room was joined anew: session ids are valid only if they are named again, and all subscriptions have ended. */
   rejoined(): void {
     this.#participants.clear();
     for (const sessionId of this.#speakers.ids()) this.#unconfirmed.add(sessionId);
@@ -101,7 +85,7 @@ export class RoomSpeakers {
     }
   }
 
-  /** A bridge that nobody has called has nothing to publish; nor has one, probably, who gave no sign of life. */
+  /** A bridge without callers publishes nothing; nor, probably, does a participant without a sign of life. */
   #isExpected(sessionId: string): boolean {
     if (this.#participants.get(sessionId)?.stale) return false;
     return !this.#isBridge(sessionId) || this.#callers().length > 0;
@@ -115,7 +99,7 @@ export class RoomSpeakers {
     return callersOf(this.#participants.values()).map(({ sessionId }) => sessionId);
   }
 
-  /** Opens who speaks and is not open, while there are places; those who have joined first. */
+  /** Opens those who speak and are not open, while there are places; those who have joined first. */
   openWaiting(): void {
     const { meter, log } = this.#options;
     if (this.#speakers.isDraining) return;
@@ -129,11 +113,9 @@ export class RoomSpeakers {
     for (const participant of waiting.sort((a, b) => Number(b.joined) - Number(a.joined))) {
       const { sessionId } = participant;
       if (this.#speakers.hasPlace) this.#open(sessionId);
-      else if (!this.#makeWay(participant)) {
-        this.#turnedAway.add(sessionId);
-      }
+      else if (!this.#freePlaceFor(participant)) this.#turnedAway.add(sessionId);
     }
-    const speakers = [...this.#turnedAway].filter((sessionId) => !before.has(sessionId)).length;
+    const speakers = this.#turnedAway.difference(before).size;
     if (speakers === 0) return;
     meter.count("transcription_errors_total", "speakers_max", speakers);
     log.warn("speakers not captioned: the room is full", { speakersMax: this.#speakers.max, speakers });
@@ -143,8 +125,7 @@ export class RoomSpeakers {
     const { meter, log } = this.#options;
     const before = this.#ghosts;
     this.#ghosts = new Set(found.map(({ sessionId }) => sessionId));
-    for (const sessionId of this.#ghosts) {
-      if (before.has(sessionId)) continue;
+    for (const sessionId of this.#ghosts.difference(before)) {
       meter.count("tiro_signaling_ignored_total", "ghost");
       log.debug("participant left out: not in the room, and no sign of life for minutes", {
         speaker: sessionId,
@@ -152,8 +133,8 @@ export class RoomSpeakers {
     }
   }
 
-  /** Closes one who may not be there any more, so that one who certainly is can be opened once that is done. */
-  #makeWay({ joined }: Participant): boolean {
+  /** Closes one who may have left, so that one who certainly joined is opened once that is done. */
+  #freePlaceFor({ joined }: Participant): boolean {
     if (!joined) return false;
     for (const [sessionId, speaker] of this.#speakers) {
       const isUncertain = this.#unconfirmed.has(sessionId) ||
@@ -165,25 +146,20 @@ export class RoomSpeakers {
     return false;
   }
 
-  #open(sessionId: string): void {
-    const { requestOffer, sendAnswer, session, scope, log } = this.#options;
+  #open(id: string): void {
+    const { session, log } = this.#options;
     const onCaption = (caption: Caption) => session.deliver(caption);
-    const isBridge = this.#isBridge(sessionId);
-    const names = new CallerNames(() => speakerOf(sessionId, this.#participants.values()));
+    const names = new CallerNames(() => speakerOf(id, this.#participants.values()));
     const speaker = new RoomSpeaker({
       ...this.#options,
-      sessionId,
-      room: this,
-      languageId: session.languageId,
-      requestOffer: () => requestOffer(sessionId),
-      sendAnswer: (sid, sdp) => sendAnswer(sessionId, sid, sdp),
-      isInRoom: () => this.#participants.get(sessionId)?.joined === true,
-      onCaption: isBridge ? (caption) => onCaption(names.name(caption)) : onCaption,
-      isExpected: () => this.#isExpected(sessionId),
-      scope: scope.child("speaker"),
-      log: log.child({ speaker: sessionId }),
+      id,
+      isInRoom: () => this.#participants.get(id)?.joined === true,
+      onCaption: this.#isBridge(id) ? (caption) => onCaption(names.name(caption)) : onCaption,
+      isExpected: () => this.#isExpected(id),
+      scope: session.scope.child("speaker"),
+      log: log.child({ speaker: id }),
     });
-    this.#speakers.add(sessionId, speaker);
+    this.#speakers.add(id, speaker);
     speaker.subscribe("joined");
   }
 
@@ -194,10 +170,7 @@ export class RoomSpeakers {
   }
 }
 
-/**
- * Stands in Nextcloud's list and is there no more: no sign of life, and the HPB has not reported them joining. Whoever
- * has joined is there, however old a list is.
- */
+/** Nextcloud's list names them without a sign of life, and the HPB has not reported them joining: they have left. */
 function isGhost({ joined, stale }: Participant): boolean {
   return stale && !joined;
 }

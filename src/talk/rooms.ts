@@ -1,6 +1,6 @@
 /**
- * All calls being captioned: opens a room at the first request for it, finds the room a request is about, and closes
- * rooms for good. Requests never wait for the HPB.
+ * All calls being captioned: opens a room at the first request for it, and closes rooms. Requests never wait for the
+ * HPB: joining, leaving and reconnecting run in the background.
  */
 import {
   type Clock,
@@ -15,13 +15,26 @@ import {
 } from "../domain/mod.ts";
 import type { Scope, TlsOptions } from "../flow/mod.ts";
 import { type Sessions, type SpokenLanguages, targetLanguage, targetOrSpoken } from "../sessions/mod.ts";
-import type { Rooms, RoomsStatus, TranscribeOutcome, TranscribeRequest } from "./api/rooms.ts";
 import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import { makeRoomForListener } from "./listeners_bound.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
 import { TargetMemory } from "./target_memory.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
+
+export interface TranscribeRequest {
+  roomToken: string;
+  /** The listener's Nextcloud session id (not the HPB's). */
+  ncSessionId: string;
+  /** False removes the listener. */
+  enable: boolean;
+  /** Language spoken in the room, in any spelling. */
+  languageId: string;
+  /** Language of the listener's captions, in any spelling; null for the original, undefined to leave it as it is. */
+  translationTargetId?: string | null;
+  /** TURN servers Talk gave for this room, if any; used beside Nextcloud's own settings. */
+  turnServers: readonly IceServer[];
+}
 
 export interface TalkOptions {
   /** ws(s)://.../spreed */
@@ -41,7 +54,7 @@ export interface TalkOptions {
   clock: Clock;
   log: Log;
   meter: Meter;
-  /** Captions were asked for: somebody is about to speak. */
+  /** Captions were asked for: speech is expected soon. */
   onWanted?: () => void;
   /** For tests: signalling without a socket. */
   connect?: (roomToken: string, scope: Scope, onEvent: (event: SignalingEvent) => void) => RoomSignaling;
@@ -49,76 +62,82 @@ export interface TalkOptions {
 
 interface OpenRoom {
   readonly room: Room;
-  /** The newest Talk gave: their passwords run out. */
+  /** The newest Talk gave: their credentials expire. */
   turnServers: readonly IceServer[];
-  /** What it was brought back from, where it was. */
+  /** The lost room it replaces, if it does. */
   readonly lost?: LostRoom;
 }
 
-export class TalkRooms implements Rooms {
+/** A call that is left and asked for again and again while it is being left takes no more places than these. */
+const CLOSING_AT_ONCE = 2;
+
+/** Its methods throw InvalidRequestError, NotFoundError, UnavailableError. */
+export class TalkRooms {
   readonly #options: TalkOptions;
-  readonly #languages: SpokenLanguages;
   readonly #breaker: Breaker;
   readonly #rooms = new Map<string, OpenRoom>();
-  /** Rooms being left, with their tokens: last words are on their way, sockets are closing. */
+  /** Rooms being left, with their tokens. */
   readonly #closing = new Map<Promise<void>, string>();
   readonly #lost: LostRooms;
   readonly #targets: TargetMemory;
 
   constructor(options: TalkOptions) {
     this.#options = options;
-    this.#languages = options.languages;
-    this.#breaker = new Breaker({
-      clock: options.clock,
-      onTrouble: (trouble) => this.#signalingChanged(trouble),
-    });
-    this.#targets = new TargetMemory(options.clock);
     const { scope, clock, meter } = options;
+    this.#breaker = new Breaker({ clock, onTrouble: (trouble) => this.#signalingChanged(trouble) });
+    this.#targets = new TargetMemory(clock);
     this.#lost = scope.use(
       new LostRooms({
         clock,
         roomsMax: options.sessions.max,
         bringBack: (roomToken, lost) => this.#bringBack(roomToken, lost),
-        onGivenUp: () => this.#gaveUp(),
+        onGivenUp: () => {
+          meter.count("transcription_errors_total", "call_given_up");
+          options.log.warn("lost call given up");
+        },
       }),
     );
     const gauge = (name: string, help: string, read: () => number) =>
       scope.use(meter.gauge(name, help, read));
-    gauge("tiro_rooms_lost", "Calls lost with the HPB and tried again", () => this.#lost.size);
+    gauge("tiro_rooms_lost", "Calls lost with the HPB that are still retried", () => this.#lost.size);
     gauge(
       "tiro_listeners_wanted",
       "Participants who asked for captions, in their call or not",
-      () => this.#roomsWithListeners().reduce((sum, { wantedCount }) => sum + wantedCount, 0),
+      () => this.#roomsWithListeners().reduce((sum, { listeners }) => sum + listeners.wantedCount, 0),
     );
   }
 
+  /** Languages speech can be recognised in. */
   get languages(): readonly Language[] {
-    return this.#languages.languages;
+    return this.#options.languages.languages;
   }
 
+  /** Language of a request that names none. */
   get defaultLanguageId(): string {
-    return this.#languages.defaultId;
+    return this.#options.languages.defaultId;
   }
 
-  transcribe(request: TranscribeRequest): TranscribeOutcome {
+  /** `untranslated`: why captions come in the language spoken although another was asked for. */
+  transcribe(request: TranscribeRequest): { untranslated?: string } {
     const { roomToken, ncSessionId, enable, turnServers } = request;
     if (!enable) {
       const room = this.#rooms.get(roomToken)?.room ?? this.#lost.get(roomToken)?.before;
       room?.removeListener(ncSessionId);
       return {};
     }
-    const languageId = this.#languages.find(request.languageId);
+    const { languages, sessions, log, meter } = this.#options;
+    const languageId = languages.find(request.languageId);
     const open = this.#rooms.get(roomToken);
     const known = open?.room;
     const lost = this.#lost.get(roomToken);
     if (open && turnServers.length > 0) open.turnServers = turnServers;
     if (this.#breaker.isOpen && !known?.isJoined) throw this.#unavailable();
-    // A call that is being captioned, or was until the HPB went away, goes on.
-    const refusal = known ?? lost ? undefined : this.#options.sessions.refusal;
+    // A call that is being captioned, or was until the HPB was lost, continues.
+    const refusal = known ?? lost ? undefined : sessions.refusal;
     if (refusal) {
       throw new UnavailableError(`Cannot join the call: ${refusal.cause}`, refusal.code);
     }
-    if (!(known ?? lost?.before)?.wants(ncSessionId)) {
+    if (!(known ?? lost?.before)?.listeners.wants(ncSessionId)) {
       makeRoomForListener(this.#roomsWithListeners(), this.#options);
     }
     const newestTurn = turnServers.length > 0 ? turnServers : lost?.turnServers ?? [];
@@ -129,32 +148,36 @@ export class TalkRooms implements Rooms {
     this.#options.onWanted?.();
     const { translationTargetId } = request;
     if (translationTargetId === undefined) return {};
-    const { sessions, log, meter } = this.#options;
     const { targetId, untranslated } = targetOrSpoken(
       { translations: sessions.translations, log, meter },
-      room.languageId,
+      room.session.languageId,
       translationTargetId,
     );
     room.setTranslationTarget(ncSessionId, targetId);
     return { untranslated };
   }
 
+  /** Leaves a room; nothing where it is not open. */
   leave(roomToken: string): void {
     this.#lost.take(roomToken);
     this.#close(roomToken);
   }
 
+  /**
+   * Translates one listener's captions, or with null no longer. Also thrown: PreconditionError when the participant is
+   * neither in the room nor asked for, and what Translations.resolveTarget throws.
+   */
   setTranslationTarget(roomToken: string, ncSessionId: string, targetId: string | null): void {
     const room = this.#rooms.get(roomToken)?.room;
     if (!room) throw new NotFoundError("Cannot translate captions: this call is not being captioned");
-    if (!room.knows(ncSessionId)) {
+    if (!room.listeners.knows(ncSessionId)) {
       throw new PreconditionError(
         "Cannot translate captions: the participant is not in the call and has not asked for captions",
       );
     }
     const resolved = targetId === null
       ? null
-      : targetLanguage(this.#options.sessions.translations, room.languageId, targetId);
+      : targetLanguage(this.#options.sessions.translations, room.session.languageId, targetId);
     room.setTranslationTarget(ncSessionId, resolved);
   }
 
@@ -166,45 +189,32 @@ export class TalkRooms implements Rooms {
   setLanguage(roomToken: string, languageId: string): void {
     const open = this.#rooms.get(roomToken);
     if (!open) throw new NotFoundError("Cannot set the language: this call is not being captioned");
-    open.room.setLanguage(this.#languages.findChosen(languageId));
+    open.room.session.setLanguage(this.#options.languages.findChosen(languageId));
   }
 
-  status(): RoomsStatus {
-    const { sessions: rooms, viewers: listeners, ...others } = this.#options.sessions.status();
-    return {
-      rooms,
-      listeners,
-      ...others,
-      signalingReachable: this.#breaker.refusal !== undefined || !this.#breaker.isOpen,
-      signalingRefused: this.#breaker.trouble?.kind === "refused",
-    };
+  /** What prevents joining calls, as /healthz reports it. */
+  get trouble(): "signaling" | "signaling_refused" | undefined {
+    if (this.#breaker.trouble?.kind === "refused") return "signaling_refused";
+    return this.#breaker.isOpen ? "signaling" : undefined;
   }
 
-  /** Those of lost calls are kept too. */
+  /** Lost calls have listeners too. */
   #roomsWithListeners(): Room[] {
-    return [...this.#openRooms(), ...this.#lost.rooms()];
-  }
-
-  #openRooms(): Room[] {
-    return [...this.#rooms.values()].map(({ room }) => room);
+    return [...Array.from(this.#rooms.values(), ({ room }) => room), ...this.#lost.rooms()];
   }
 
   #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], lost?: LostRoom): Room {
-    const { sessions, settings, emptyRoomMs, clock, log, meter } = this.#options;
+    const { settings, log } = this.#options;
     const closing = [...this.#closing.values()].filter((token) => token === roomToken).length;
     if (closing >= CLOSING_AT_ONCE) {
       throw new UnavailableError("Cannot join the call: it is being left; ask again in a moment", "busy");
     }
     const room: Room = new Room({
+      ...this.#options,
       languageId,
       connect: (scope, onEvent) => this.#connect(roomToken, scope, onEvent),
-      sessions,
       iceServers: async () => [...await settings.iceServers(), ...open.turnServers],
       targets: this.#targets,
-      emptyRoomMs,
-      clock,
-      log,
-      meter,
       onEnd: (end) => this.#ended(roomToken, room, end),
       onBroken: (error) => this.#broke(roomToken, room, error),
     });
@@ -216,21 +226,10 @@ export class TalkRooms implements Rooms {
   }
 
   #connect(roomToken: string, scope: Scope, onEvent: (event: SignalingEvent) => void): RoomSignaling {
-    const { connect, hpbUrl, internalSecret, nextcloudUrl, tls, clock, log, meter } = this.#options;
+    const { connect, hpbUrl, internalSecret, ...options } = this.#options;
     if (connect) return connect(roomToken, scope, onEvent);
-    return new SignalingConnection({
-      url: hpbUrl,
-      secret: internalSecret,
-      nextcloudUrl,
-      roomToken,
-      tls,
-      scope,
-      onEvent,
-      gate: this.#breaker,
-      log,
-      meter,
-      clock,
-    });
+    const own = { url: hpbUrl, secret: internalSecret, roomToken, scope, onEvent, gate: this.#breaker };
+    return new SignalingConnection({ ...options, ...own });
   }
 
   #ended(roomToken: string, room: Room, end: RoomEnd): void {
@@ -241,16 +240,12 @@ export class TalkRooms implements Rooms {
     if (this.#options.sessions.isDraining || !open) return;
     if (end.reason === "switched") {
       const { turnServers } = open;
-      this.#follow(end.roomToken, {
-        before: room,
-        turnServers,
-        tries: 0,
-        sinceMs: this.#options.clock.now(),
-      });
+      const sinceMs = this.#options.clock.now();
+      this.#follow(end.roomToken, { before: room, turnServers, tries: 0, sinceMs });
     } else if (end.reason === "signaling" && this.#mayComeBack(end.error)) this.#keep(roomToken, open);
   }
 
-  /** A room that was lost is tried again. */
+  /** A room that was lost is retried. */
   #keep(roomToken: string, { room, turnServers, lost }: OpenRoom): void {
     const again = lost && !room.hasStayed
       ? { tries: lost.tries + 1, sinceMs: lost.sinceMs }
@@ -258,28 +253,25 @@ export class TalkRooms implements Rooms {
     this.#lost.add(roomToken, { before: room, turnServers, ...again });
   }
 
-  /** While the HPB refuses the service, no call is lost by a fault of its own. */
+  /** While the HPB refuses the service, any call is lost for that reason. */
   #mayComeBack(error: unknown): boolean {
     return error instanceof TiroError && error.retryable || this.#breaker.refusal !== undefined;
   }
 
   #bringBack(roomToken: string, lost: LostRoom): void {
-    if (lost.before.wantedListeners().length === 0 || this.#options.sessions.isDraining) return;
+    if (lost.before.listeners.wantedCount === 0 || this.#options.sessions.isDraining) return;
     if (this.#breaker.refusal) this.#lost.add(roomToken, { ...lost, isHeld: true });
     else this.#follow(roomToken, lost);
   }
 
-  /**
-   * Opens the room for those who listened in the one before; they may join those of other rooms there. Where there is
-   * no place for it now, it is tried again later.
-   */
+  /** Opens the room for the listeners of the one before, or adds them if it is open. Retried later if there is no place. */
   #follow(roomToken: string, lost: LostRoom): void {
     const { before, turnServers, isHeld } = lost;
     const other = this.#lost.take(roomToken);
     if (other) this.#takeOver(other.before, before);
     try {
       const next = this.#rooms.get(roomToken)?.room ??
-        this.#open(roomToken, before.languageId, turnServers, lost);
+        this.#open(roomToken, before.session.languageId, turnServers, lost);
       this.#takeOver(before, next);
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
@@ -298,13 +290,12 @@ export class TalkRooms implements Rooms {
   }
 
   #signalingChanged(trouble: SignalingTrouble | undefined): void {
-    const { log, meter } = this.#options;
-    if (!trouble) {
-      log.info("signalling works again", { callsLost: this.#lost.size });
-      return this.#lost.hurry();
+    const { log } = this.#options;
+    if (trouble) {
+      return this.#complain(`signalling ${trouble.kind}`, `signaling_${trouble.kind}`, trouble.error);
     }
-    meter.count("transcription_errors_total", `signaling_${trouble.kind}`);
-    log.error(`signalling ${trouble.kind}`, trouble.error);
+    log.info("signalling works again", { callsLost: this.#lost.size });
+    this.#lost.hurry();
   }
 
   #unavailable(): UnavailableError {
@@ -321,13 +312,8 @@ export class TalkRooms implements Rooms {
       );
   }
 
-  #gaveUp(): void {
-    this.#options.meter.count("transcription_errors_total", "call_given_up");
-    this.#options.log.warn("lost call given up");
-  }
-
   #takeOver(before: Room, next: Room): void {
-    for (const { ncSessionId, targetId, sessionId } of before.wantedListeners()) {
+    for (const { ncSessionId, targetId, sessionId } of before.listeners.wanted()) {
       next.addListener(ncSessionId);
       if (targetId !== null) next.setTranslationTarget(ncSessionId, targetId);
       // In another room they have another Nextcloud session.
@@ -335,7 +321,7 @@ export class TalkRooms implements Rooms {
     }
   }
 
-  /** A broken invariant ends the room it was broken in: nothing of it runs any more, so it is opened anew. */
+  /** An unexpected error ended all tasks of the room, so it is reopened. */
   #broke(roomToken: string, room: Room, error: unknown): void {
     const open = this.#rooms.get(roomToken);
     if (open?.room !== room) return; // being left
@@ -344,10 +330,7 @@ export class TalkRooms implements Rooms {
     if (!this.#options.sessions.isDraining) this.#keep(roomToken, open);
   }
 
-  /**
-   * Out of the list at once, so that a new request opens a new room; what is open of the old one closes behind it.
-   * However that goes, it is no reason to end the other rooms.
-   */
+  /** A new request opens a new room from now on; the old one is closed in the background. */
   #close(roomToken: string): void {
     const open = this.#rooms.get(roomToken);
     if (!open) return;
@@ -361,6 +344,3 @@ export class TalkRooms implements Rooms {
     this.#options.log.error(message, error);
   }
 }
-
-/** A call that is left and asked for again and again in that time does not take the places of the others. */
-const CLOSING_AT_ONCE = 2;

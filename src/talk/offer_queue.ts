@@ -1,13 +1,13 @@
 /**
- * The offers of one speaker, answered one after the other: one is under way, one waits, and a newer one takes the place
- * of the one that waits, because the SFU wants its newest answered. However many come, no more than two are kept, and a
- * connection that stands is renegotiated once in LIMITS.renegotiateMs.
+ * The offers of one speaker, answered one after the other: one is under way, one waits, and a newer one replaces the one
+ * that waits, because the SFU wants its newest answered. An established connection is renegotiated once in
+ * LIMITS.renegotiateMs.
  */
 import { type Clock, LIMITS, type Meter, type SdpOffer } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
 
-export interface OfferLineOptions {
-  /** Resolves once the next may be answered. Must not reject but for the scope's end. */
+export interface OfferQueueOptions {
+  /** Resolves once the next may be answered. Rejects only when the scope ends. */
   answer: (offer: SdpOffer) => Promise<void>;
   /** Runs the answers. */
   scope: Scope;
@@ -15,15 +15,15 @@ export interface OfferLineOptions {
   meter: Meter;
 }
 
-export class OfferLine {
-  readonly #options: OfferLineOptions;
+export class OfferQueue {
+  readonly #options: OfferQueueOptions;
   #waiting: SdpOffer | undefined;
   #isUnderWay = false;
-  /** Of the connection that the last offer was for: it may be renegotiated from then on. */
+  /** The connection of the last offer, and from when on it may be renegotiated. */
   #last: { sid: string; freeAtMs: number } | undefined;
   #timer: Disposable | undefined;
 
-  constructor(options: OfferLineOptions) {
+  constructor(options: OfferQueueOptions) {
     this.#options = options;
     options.scope.defer(() => this.clear());
   }
@@ -34,25 +34,24 @@ export class OfferLine {
     this.#next();
   }
 
-  /** Forgets the one that waits. */
   clear(): void {
     this.#waiting = undefined;
-    this.#disarm();
+    this.#timer?.[Symbol.dispose]();
   }
 
   #next(): void {
     const { scope, clock, answer } = this.#options;
     const offer = this.#waiting;
-    this.#disarm();
+    this.#timer?.[Symbol.dispose]();
     if (!offer || this.#isUnderWay || scope.signal.aborted) return;
     const nowMs = clock.now();
-    const standing = this.#last?.sid === offer.sid ? this.#last : undefined;
-    if (standing && nowMs < standing.freeAtMs) {
-      this.#timer = clock.timer(standing.freeAtMs - nowMs, () => this.#next());
+    const last = this.#last?.sid === offer.sid ? this.#last : undefined;
+    if (last && nowMs < last.freeAtMs) {
+      this.#timer = clock.timer(last.freeAtMs - nowMs, () => this.#next());
       return;
     }
     this.#waiting = undefined;
-    this.#last = { sid: offer.sid, freeAtMs: standing ? nowMs + LIMITS.renegotiateMs : nowMs };
+    this.#last = { sid: offer.sid, freeAtMs: last ? nowMs + LIMITS.renegotiateMs : nowMs };
     this.#isUnderWay = true;
     scope.run(async () => {
       try {
@@ -62,10 +61,5 @@ export class OfferLine {
         this.#next();
       }
     });
-  }
-
-  #disarm(): void {
-    this.#timer?.[Symbol.dispose]();
-    this.#timer = undefined;
   }
 }
