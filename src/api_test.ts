@@ -20,15 +20,7 @@ const rooms: Rooms = {
   leave() {},
   setLanguage() {},
   setTranslationTarget() {},
-  leaveAll() {},
-  status: () => ({
-    rooms: 0,
-    speakers: 0,
-    listeners: 0,
-    signalingReachable: true,
-    signalingRefused: false,
-    troubles: {},
-  }),
+  trouble: undefined,
 };
 const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 

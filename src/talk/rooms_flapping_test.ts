@@ -35,7 +35,7 @@ Deno.test("Who joins and leaves the call again and again takes no more than thre
   }, { speakersPerRoomMax: 6 }));
 
 Deno.test("A call that is left and asked for again and again takes no more than three places, and goes on in the end", () =>
-  withRooms(async ({ ask, call, rooms, host, signaling }) => {
+  withRooms(async ({ ask, call, rooms, status, host, signaling }) => {
     const lastWords = Promise.withResolvers<void>();
     let refused = 0;
     for (let at = 0; at < TIMES; at++) {
@@ -55,7 +55,7 @@ Deno.test("A call that is left and asked for again and again takes no more than 
     lastWords.resolve();
     await settle();
     ask("flap", "nc-l");
-    assert.equal(rooms.status().rooms, 2);
+    assert.equal(status().rooms, 2);
   }, { roomsMax: 4 }));
 
 Deno.test("A listener who changes the language of their captions again and again gets each final once", () =>

@@ -196,14 +196,14 @@ Deno.test("A crowd the host has no room for passes through the line, and is told
   }, CROWD));
 
 Deno.test("A host that breaks on one speaker costs the others of the line nothing, and is told", () =>
-  withRooms(async ({ call, clock, host, rooms, log }) => {
+  withRooms(async ({ call, clock, host, status, log }) => {
     const connection = await call();
     host.fault = new Error("broken");
     connection.inCall("hpb-s", "hpb-t");
     assert.deepEqual(log.lines.filter(({ level }) => level === "error").map(({ error }) => error), [
       host.fault,
     ]);
-    assert.equal(rooms.status().speakers, 2);
+    assert.equal(status().speakers, 2);
     host.fault = undefined;
     await clock.advance(510);
     assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-t"]);
@@ -212,20 +212,20 @@ Deno.test("A host that breaks on one speaker costs the others of the line nothin
 const TIGHT: Refusal = { code: "memory", cause: "memory is short; wait" };
 
 Deno.test("While no speaker is taken no new call is joined, and those there are go on", () =>
-  withRooms(async ({ call, ask, admission, rooms, host, signaling }) => {
+  withRooms(async ({ call, ask, admission, status, host, signaling }) => {
     const connection = await call();
     admission.refusal = TIGHT;
     const refused = { code: "memory", message: "Cannot join the call: memory is short; wait" };
     assert.throws(() => ask("other", "nc-2"), refused);
     assert.equal(signaling.length, 1);
-    assert.equal(rooms.status().refusal, "memory");
+    assert.equal(status().refusal, "memory");
     ask("room", "nc-2");
     connection.session("hpb-2", "nc-2");
     host.get("hpb-s").say("on");
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:on", "hpb-2<hpb-s:on"]);
     ask("other", "nc-2", { enable: false });
     admission.refusal = undefined;
-    assert.equal(rooms.status().refusal, undefined);
+    assert.equal(status().refusal, undefined);
     ask("other", "nc-2");
     assert.equal(signaling.length, 2);
     await settle();

@@ -7,39 +7,39 @@ import type { SignalingEvent } from "./signaling/mod.ts";
 import { unreachable, withRooms } from "./testing_test.ts";
 
 Deno.test("A room is left 60 s after its last listener has gone, not when one comes back in time", () =>
-  withRooms(async ({ call, clock, rooms }) => {
+  withRooms(async ({ call, clock, status }) => {
     const connection = await call();
     connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l"] });
     await clock.advance(59_000);
     connection.session("hpb-l2", "nc-l");
     await clock.advance(120_000);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l2"] });
     await clock.advance(60_100);
-    assert.equal(rooms.status().rooms, 0);
+    assert.equal(status().rooms, 0);
     assert.ok(connection.saidBye);
   }));
 
 Deno.test("A room nobody ever comes to is left too, and so is one whose last listener is taken off", () =>
-  withRooms(async ({ ask, call, clock, rooms, signaling }) => {
+  withRooms(async ({ ask, call, clock, status, signaling }) => {
     ask("empty", "nc-nobody");
     signaling[0].join();
     await call();
     await clock.advance(60_100);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     ask("room", "nc-l", { enable: false });
     await clock.advance(59_000);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     ask("room", "nc-l");
     await clock.advance(120_000);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     ask("room", "nc-l", { enable: false });
     await clock.advance(60_100);
-    assert.equal(rooms.status().rooms, 0);
+    assert.equal(status().rooms, 0);
   }));
 
 Deno.test("Whoever asks just before an empty room is left has the whole time to come", () =>
-  withRooms(async ({ ask, call, clock, rooms, host }) => {
+  withRooms(async ({ ask, call, clock, status, host }) => {
     const connection = await call();
     ask("room", "nc-l", { enable: false });
     await clock.advance(59_900);
@@ -48,14 +48,14 @@ Deno.test("Whoever asks just before an empty room is left has the whole time to 
     connection.session("hpb-new", "nc-new");
     host.get("hpb-s").say("hello");
     assert.deepEqual(connection.transcripts, ["hpb-new<hpb-s:hello"]);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
   }));
 
 Deno.test("A call still being joined is not empty, however long that takes", () =>
-  withRooms(async ({ ask, clock, rooms, signaling, host }) => {
+  withRooms(async ({ ask, clock, status, signaling, host }) => {
     ask("room", "nc-l");
     await clock.advance(600_000);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     signaling[0].join();
     signaling[0].session("hpb-l", "nc-l");
     signaling[0].inCall("hpb-s");
@@ -64,51 +64,51 @@ Deno.test("A call still being joined is not empty, however long that takes", () 
   }));
 
 Deno.test("A call still being joined is given up once nobody wants its captions any more", () =>
-  withRooms(async ({ ask, clock, rooms }) => {
+  withRooms(async ({ ask, clock, status }) => {
     ask("room", "nc-l");
     await clock.advance(100_000);
     ask("room", "nc-l", { enable: false });
     await clock.advance(59_000);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     await clock.advance(1_100);
-    assert.equal(rooms.status().rooms, 0);
+    assert.equal(status().rooms, 0);
   }));
 
 Deno.test("A call is judged empty only once the HPB had time to list who is there, at every join", () =>
-  withRooms(async ({ ask, clock, rooms, signaling }) => {
+  withRooms(async ({ ask, clock, status, signaling }) => {
     ask("room", "nc-l");
     await clock.advance(9_000);
     signaling[0].join();
     await clock.advance(9_000);
     signaling[0].session("hpb-l", "nc-l");
     await clock.advance(60_000);
-    assert.deepEqual([rooms.status().rooms, rooms.status().listeners], [1, 1]);
+    assert.deepEqual([status().rooms, status().listeners], [1, 1]);
     signaling[0].disconnect();
     await clock.advance(20_000);
     signaling[0].join();
     await clock.advance(9_000);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     signaling[0].session("hpb-l2", "nc-l");
     signaling[0].onEvent({ type: "sessions_left", sessionIds: ["hpb-l2"] });
     await clock.advance(900);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     await clock.advance(200);
-    assert.equal(rooms.status().rooms, 0);
+    assert.equal(status().rooms, 0);
   }, { emptyRoomMs: 1_000 }));
 
 Deno.test("While the HPB is away nobody is taken for gone; back in the room the time begins anew", () =>
-  withRooms(async ({ call, clock, rooms }) => {
+  withRooms(async ({ call, clock, status }) => {
     const connection = await call();
     connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l"] });
     await clock.advance(59_000);
     connection.disconnect();
     await clock.advance(120_000);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     connection.join(true);
     await clock.advance(59_000);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     await clock.advance(1_100);
-    assert.equal(rooms.status().rooms, 0);
+    assert.equal(status().rooms, 0);
   }));
 
 Deno.test("A call lost to signalling is counted and told with its error; one that ends by itself is no error", () =>
@@ -142,23 +142,23 @@ for (
   ] satisfies SignalingEvent[]
 ) {
   Deno.test(`The event ${event.type} cleans the room up`, () =>
-    withRooms(async ({ call, host, rooms, scope }) => {
+    withRooms(async ({ call, host, status, scope }) => {
       const connection = await call();
       connection.onEvent(event);
       await settle();
-      assert.equal(rooms.status().rooms, 0);
+      assert.equal(status().rooms, 0);
       assert.ok(host.get("hpb-s").disposed && connection.saidBye);
       assert.equal(scope.size, 0);
     }));
 }
 
 Deno.test("A call lost with the HPB is brought back for its listeners once the HPB is there again", () =>
-  withRooms(async ({ call, clock, rooms, signaling, host }) => {
+  withRooms(async ({ call, clock, rooms, status, signaling, host }) => {
     const connection = await call();
     rooms.setLanguage("room", "fr");
     connection.onEvent({ type: "closed", error: unreachable() });
     await settle();
-    assert.equal(rooms.status().rooms, 0);
+    assert.equal(status().rooms, 0);
     await clock.advance(30_000);
     signaling[1].onEvent({ type: "closed", error: unreachable() });
     await clock.advance(30_000);
@@ -206,25 +206,25 @@ Deno.test("A lost call that is asked for again is opened at once for all who lis
   }));
 
 Deno.test("A breakout room is followed with the listeners and the language", () =>
-  withRooms(async ({ call, rooms, signaling }) => {
+  withRooms(async ({ call, rooms, status, signaling }) => {
     const connection = await call();
     rooms.setLanguage("room", "fr");
     connection.onEvent({ type: "switch_to", roomToken: "breakout" });
     await settle();
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     assert.equal(signaling[1].roomToken, "breakout");
     signaling[1].join();
     signaling[1].session("hpb-l", "nc-l");
-    assert.equal(rooms.status().listeners, 1);
+    assert.equal(status().listeners, 1);
   }));
 
 Deno.test("A room in which something breaks is over, told, and opened anew by the next request; others go on", () =>
-  withRooms(async ({ call, ask, rooms, signaling, host, meter, log }) => {
+  withRooms(async ({ call, ask, status, signaling, host, meter, log }) => {
     const broken = await call("broken");
     await call("sound");
     broken.scope.run(() => Promise.reject(new Error("broken invariant")));
     await settle();
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     assert.ok(host.opened[0].disposed && !host.opened[1].disposed);
     assert.equal(meter.counted("transcription_errors_total", "unexpected"), 1);
     assert.equal(log.lines.filter(({ message }) => message === "call lost").length, 1);
@@ -234,7 +234,7 @@ Deno.test("A room in which something breaks is over, told, and opened anew by th
   }));
 
 Deno.test("A room that cannot be left cleanly costs the other rooms nothing", () =>
-  withRooms(async ({ call, rooms, scope, host, meter }) => {
+  withRooms(async ({ call, rooms, status, scope, host, meter }) => {
     const unclean = await call("unclean");
     await call("sound");
     unclean.byeFault = new Error("broken");
@@ -244,18 +244,18 @@ Deno.test("A room that cannot be left cleanly costs the other rooms nothing", ()
     assert.ok(host.opened[0].disposed && !host.opened[1].disposed);
     assert.equal(meter.counted("transcription_errors_total", "unexpected"), 1);
     await call("another");
-    assert.equal(rooms.status().rooms, 2);
+    assert.equal(status().rooms, 2);
   }));
 
 Deno.test("Listeners sent to a room that is captioned already join those who listen there, in their language", () =>
-  withRooms(async ({ call, ask, rooms, host, signaling, translations }) => {
+  withRooms(async ({ call, ask, status, host, signaling, translations }) => {
     const main = await call("main");
     const breakout = await call("breakout");
     ask("breakout", "nc-m", { translationTargetId: "de" });
     breakout.onEvent({ type: "switch_to", roomToken: "main" });
     await settle();
     assert.equal(signaling.length, 2);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     main.session("hpb-m2", "nc-m");
     host.opened[0].say("together", true);
     await translations.answer();
@@ -279,26 +279,26 @@ Deno.test("The newest TURN servers Talk gave for a call are used: the passwords 
   }));
 
 Deno.test("A breakout room there is no place for is told, and ends the room it is left for like any other", () =>
-  withRooms(async ({ call, rooms, meter, log, signaling }) => {
+  withRooms(async ({ call, status, meter, log, signaling }) => {
     await call("other");
     const connection = await call("main");
     connection.onEvent({ type: "switch_to", roomToken: "breakout" });
     await settle();
     assert.deepEqual(signaling.map(({ roomToken }) => roomToken), ["other", "main"]);
     assert.ok(connection.saidBye);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     assert.equal(meter.counted("transcription_errors_total", "busy"), 1);
     assert.ok(log.lines.some(({ message }) => message === "call not followed"));
   }));
 
 Deno.test("Leaving a room twice, or one that is not there, is fine", () =>
-  withRooms(async ({ call, rooms }) => {
+  withRooms(async ({ call, rooms, status }) => {
     await call();
     rooms.leave("room");
     rooms.leave("room");
     rooms.leave("elsewhere");
     await settle();
-    assert.equal(rooms.status().rooms, 0);
+    assert.equal(status().rooms, 0);
   }));
 
 Deno.test("Draining delivers last words, says bye everywhere and takes no new room", () =>

@@ -24,24 +24,24 @@ Deno.test("A lost call there is no place for is tried again until there is", () 
   }));
 
 Deno.test("No more lost calls are kept than may be open: those lost first are given up", () =>
-  withRooms(async ({ call, rooms, meter }) => {
+  withRooms(async ({ call, status, meter }) => {
     for (const token of ["a", "b", "c", "d"]) {
       (await call(token)).onEvent({ type: "closed", error: unreachable() });
       await settle();
     }
     assert.equal(meter.counted("transcription_errors_total", "call_given_up"), 2);
-    assert.equal(rooms.status().rooms, 0);
+    assert.equal(status().rooms, 0);
   }));
 
 Deno.test("A breakout room there is no place for is followed once there is", () =>
-  withRooms(async ({ call, clock, rooms, signaling }) => {
+  withRooms(async ({ call, clock, status, signaling }) => {
     await call("other");
     (await call("main")).onEvent({ type: "switch_to", roomToken: "breakout" });
     await clock.advance(30_000);
     assert.deepEqual(signaling.map(({ roomToken }) => roomToken), ["other", "main", "breakout"]);
     signaling[2].join();
     signaling[2].session("hpb-l", "nc-l");
-    assert.deepEqual([rooms.status().rooms, rooms.status().listeners], [2, 2]);
+    assert.deepEqual([status().rooms, status().listeners], [2, 2]);
   }));
 
 Deno.test("A lost call there is no place for is not kept for ever, and giving it up is reported", () =>

@@ -28,16 +28,16 @@ async function refuseFor(world: World, connection: FakeSignaling, code: string, 
 
 Deno.test("A speaker who is not connected is reported once, with what was seen, and when it is over", () =>
   withRooms(async (world) => {
-    const { call, clock, host, meter, rooms } = world;
+    const { call, clock, host, meter, status } = world;
     await call();
     const { events } = host.get("hpb-s");
     for (const waitMs of [3_500, 4_000]) {
       events.source({ type: "needs_offer", reason: "no_pair" });
-      assert.deepEqual(rooms.status().troubles, {}, "most are connected the next time");
+      assert.deepEqual(status().troubles, {}, "most are connected the next time");
       await clock.advance(waitMs);
     }
     events.source({ type: "needs_offer", reason: "dtls_failed" });
-    assert.deepEqual(rooms.status().troubles, { not_connected: 1 });
+    assert.deepEqual(status().troubles, { not_connected: 1 });
     for (let more = 0; more < 5; more++) {
       await clock.advance(20_000);
       events.source({ type: "needs_offer", reason: "no_pair" });
@@ -57,7 +57,7 @@ Deno.test("A speaker who is not connected is reported once, with what was seen, 
     assert.equal(meter.counted("transcription_errors_total", "not_connected"), 1);
     await clock.advance(2_000);
     events.receiving();
-    assert.deepEqual(rooms.status().troubles, {});
+    assert.deepEqual(status().troubles, {});
     assert.deepEqual(lines(world).slice(1), [
       { level: "info", message: "speaker connected", speaker: "hpb-s", seconds: 110 },
     ]);
@@ -78,17 +78,17 @@ for (
     withRooms(async (world) => {
       const connection = await world.call();
       await refuseFor(world, connection, code, 59_000);
-      assert.deepEqual(world.rooms.status().troubles, {}, "a client that joins does not publish yet");
+      assert.deepEqual(world.status().troubles, {}, "a client that joins does not publish yet");
       assert.deepEqual(lines(world), []);
       await refuseFor(world, connection, code, 120_000);
-      assert.deepEqual(world.rooms.status().troubles, { not_connected: 1 });
+      assert.deepEqual(world.status().troubles, { not_connected: 1 });
       assert.equal(lines(world).length, 1);
       const [{ seen, seconds, check: toCheck }] = lines(world);
       assert.equal(seen, code);
       assert.ok(Number(seconds) >= 60 && Number(seconds) <= 80, `${seconds} s`);
       assert.match(String(toCheck), check);
       connection.inCall();
-      assert.deepEqual(world.rooms.status().troubles, {}, "who left the call is not missed");
+      assert.deepEqual(world.status().troubles, {}, "who left the call is not missed");
     }));
 }
 
@@ -98,28 +98,28 @@ Deno.test("A participant of a list whom the room does not have is not missed", (
     const ghost = { sessionId: "hpb-s", joined: false };
     connection.participants(ghost);
     await refuseFor(world, connection, "client_not_found", 180_000);
-    assert.deepEqual(world.rooms.status().troubles, {});
+    assert.deepEqual(world.status().troubles, {});
     assert.deepEqual(lines(world), []);
     connection.session("hpb-s", "nc-s");
     await refuseFor(world, connection, "client_not_found", 55_000);
-    assert.deepEqual(world.rooms.status().troubles, {}, "their minute begins when they come");
+    assert.deepEqual(world.status().troubles, {}, "their minute begins when they come");
     await refuseFor(world, connection, "client_not_found", 30_000);
-    assert.deepEqual(world.rooms.status().troubles, { not_connected: 1 });
+    assert.deepEqual(world.status().troubles, { not_connected: 1 });
   }));
 
 Deno.test("A connection without audio is reported after a minute: it may be the speaker's network", () =>
-  withRooms(async ({ call, clock, host, rooms }) => {
+  withRooms(async ({ call, clock, host, status }) => {
     await call();
     const { events } = host.get("hpb-s");
     events.receiving();
     await clock.advance(600_000);
     for (let passed = 0; passed < 60_000; passed += 15_000) {
       events.source({ type: "needs_offer", reason: "rtp_silent" });
-      assert.deepEqual(rooms.status().troubles, {});
+      assert.deepEqual(status().troubles, {});
       await clock.advance(15_000);
     }
     events.source({ type: "needs_offer", reason: "rtp_silent" });
-    assert.deepEqual(rooms.status().troubles, { not_connected: 1 });
+    assert.deepEqual(status().troubles, { not_connected: 1 });
   }));
 
 Deno.test("A speaker for whom no port is left is reported with the variable to look at", () =>
@@ -142,7 +142,7 @@ Deno.test("A speaker for whom no port is left is reported with the variable to l
 
 Deno.test("Offers that cannot be answered are a speaker who is not connected; each is told of once", () =>
   withRooms(async (world) => {
-    const { call, clock, host, rooms, log, meter } = world;
+    const { call, clock, host, status, log, meter } = world;
     const connection = await call();
     host.get("hpb-s").answerFault = new NegotiationError("Cannot answer offer: no port", {
       code: "no_address",
@@ -153,7 +153,7 @@ Deno.test("Offers that cannot be answered are a speaker who is not connected; ea
       await settle();
       await clock.advance(20_000);
     }
-    assert.deepEqual(rooms.status().troubles, { not_connected: 1 });
+    assert.deepEqual(status().troubles, { not_connected: 1 });
     assert.deepEqual(lines(world).map(({ seen }) => seen), ["no_address"]);
     const warned = log.lines.filter(({ level, message }) =>
       level === "warn" && message === "offer not answered"
@@ -167,9 +167,9 @@ Deno.test("Signalling that is away is no speaker's trouble, and its time is not 
     const connection = await world.call();
     await refuseFor(world, connection, "disconnected", 300_000);
     refuse(connection, "client_not_found");
-    assert.deepEqual(world.rooms.status().troubles, {});
+    assert.deepEqual(world.status().troubles, {});
     await refuseFor(world, connection, "client_not_found", 80_000);
-    assert.deepEqual(world.rooms.status().troubles, { not_connected: 1 });
+    assert.deepEqual(world.status().troubles, { not_connected: 1 });
     assert.ok(Number(lines(world)[0].seconds) <= 90);
   }));
 
@@ -178,9 +178,9 @@ Deno.test("A speaker the host has no room for is not blamed for it", () =>
     world.host.isFull = true;
     const connection = await world.call();
     await world.clock.advance(300_000);
-    assert.deepEqual(world.rooms.status().troubles, { no_media_worker: 1 });
+    assert.deepEqual(world.status().troubles, { no_media_worker: 1 });
     world.host.isFull = false;
     await world.clock.advance(16_000);
     refuse(connection, "client_not_found");
-    assert.deepEqual(world.rooms.status().troubles, {});
+    assert.deepEqual(world.status().troubles, {});
   }));

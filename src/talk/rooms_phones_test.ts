@@ -33,7 +33,7 @@ Deno.test("The last words of a caller who hangs up are theirs", () =>
   }));
 
 Deno.test("A bridge that nobody has called is asked ever more seldom, is no trouble, and is asked at once when somebody calls", () =>
-  withRooms(async ({ call, rooms, clock }) => {
+  withRooms(async ({ call, status, clock }) => {
     const connection = await call();
     connection.participants(bridge);
     const refuse = () =>
@@ -44,7 +44,7 @@ Deno.test("A bridge that nobody has called is asked ever more seldom, is no trou
       await clock.advance(1_000);
     }
     assert.ok(asked() <= 13, `asked ${asked()} times in ten minutes`);
-    assert.deepEqual(rooms.status().troubles, {});
+    assert.deepEqual(status().troubles, {});
     const before = asked();
     connection.participants(bridge, caller("a"));
     assert.equal(asked(), before + 1);

@@ -75,22 +75,22 @@ Deno.test("Subscribed again after a full re-join, speakers are left alone by the
   }));
 
 Deno.test("After a full re-join nothing is sent to sessions of before", () =>
-  withRooms(async ({ call, host, rooms }) => {
+  withRooms(async ({ call, host, status }) => {
     const connection = await call();
     connection.join(false);
-    assert.equal(rooms.status().listeners, 0);
+    assert.equal(status().listeners, 0);
     connection.session("hpb-x", "nc-x");
     host.get("hpb-s").say("one", true);
     assert.deepEqual(connection.transcripts, []);
   }));
 
 Deno.test("A speaker who leaves the room is closed without waiting for a list", () =>
-  withRooms(async ({ call, host, rooms }) => {
+  withRooms(async ({ call, host, status }) => {
     const connection = await call();
     connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-s"] });
     await settle();
     assert.ok(host.get("hpb-s").drained && host.get("hpb-s").disposed);
-    assert.equal(rooms.status().speakers, 0);
+    assert.equal(status().speakers, 0);
   }));
 
 Deno.test("Captions that waited through a full re-join leave once the HPB has told who is here", () =>
@@ -178,7 +178,7 @@ Deno.test("In a full room whoever has joined takes the place of one whom lists a
   }));
 
 Deno.test("Whoever gave no sign of life is left out unless the HPB has them, asked seldom then, and no trouble", () =>
-  withRooms(async ({ call, rooms, host, clock, meter }) => {
+  withRooms(async ({ call, status, host, clock, meter }) => {
     const connection = await call();
     connection.participants(
       { sessionId: "hpb-s" },
@@ -199,7 +199,7 @@ Deno.test("Whoever gave no sign of life is left out unless the HPB has them, ask
     }
     const asked = connection.offersRequested.filter((id) => id === "here").length;
     assert.ok(asked <= 13, `asked ${asked} times in ten minutes`);
-    assert.deepEqual(rooms.status().troubles, {});
+    assert.deepEqual(status().troubles, {});
     connection.participants({ sessionId: "unreported", joined: false, stale: true });
     await settle();
     assert.ok(!host.get("unreported").disposed, "nobody who is heard is closed for it");

@@ -6,12 +6,12 @@ import { settle } from "../../tests/fakes/clock.ts";
 import { withRooms } from "./testing_test.ts";
 
 Deno.test("The first request joins, the second one for the room does not", () =>
-  withRooms(async ({ ask, signaling, rooms }) => {
+  withRooms(async ({ ask, signaling, status }) => {
     ask("room", "nc-1");
     ask("room", "nc-2");
     assert.equal(signaling.length, 1);
     assert.ok(signaling[0].started);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
     await settle();
   }));
 
@@ -54,13 +54,13 @@ Deno.test("A listener taken off gets no more captions, one who joins later does"
   }));
 
 Deno.test("A speaker who leaves the call is drained, their last words sent, and comes back as new", () =>
-  withRooms(async ({ call, host, rooms }) => {
+  withRooms(async ({ call, host, status }) => {
     const connection = await call();
     connection.inCall();
     await settle();
     assert.ok(host.opened[0].drained && host.opened[0].disposed);
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:last words!"]);
-    assert.equal(rooms.status().speakers, 0);
+    assert.equal(status().speakers, 0);
     connection.inCall("hpb-s");
     assert.equal(host.opened.length, 2);
     assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s"]);
@@ -123,7 +123,7 @@ Deno.test("A speaker whose audio is back before the wait is over is not asked fo
   }));
 
 Deno.test("What keeps a speaker from being captioned is counted by reason until it is over", () =>
-  withRooms(async ({ call, host, meter, rooms }) => {
+  withRooms(async ({ call, host, meter, status }) => {
     const connection = await call();
     connection.inCall("hpb-s", "hpb-t", "hpb-u");
     await settle();
@@ -134,15 +134,15 @@ Deno.test("What keeps a speaker from being captioned is counted by reason until 
     assert.equal(meter.gaugesBy.get("tiro_speakers_in_trouble")!().recogniser_failed, 0, "0 is shown too");
     for (const id of ["hpb-s", "hpb-t"]) host.get(id).events.trouble("recogniser_starting");
     host.get("hpb-u").events.trouble("recogniser_refused");
-    assert.deepEqual(rooms.status().troubles, { recogniser_starting: 2, recogniser_refused: 1 });
+    assert.deepEqual(status().troubles, { recogniser_starting: 2, recogniser_refused: 1 });
     assert.deepEqual(inTrouble(), { recogniser_starting: 2, recogniser_refused: 1 });
     host.get("hpb-s").events.trouble(undefined);
     connection.inCall("hpb-s", "hpb-t");
-    assert.deepEqual(rooms.status().troubles, { recogniser_starting: 1 });
+    assert.deepEqual(status().troubles, { recogniser_starting: 1 });
     const { events } = host.get("hpb-t");
     events.failed(new Error("broken"));
     events.trouble("recogniser_failed");
-    assert.deepEqual(rooms.status().troubles, {}, "with the pipeline goes its trouble");
+    assert.deepEqual(status().troubles, {}, "with the pipeline goes its trouble");
     assert.deepEqual(inTrouble(), {});
   }));
 
@@ -205,7 +205,7 @@ Deno.test("A pipeline that breaks as soon as it is opened is opened again ever m
   }));
 
 Deno.test("A pipeline that cannot be closed cleanly costs its speaker nothing", () =>
-  withRooms(async ({ call, host, clock, rooms }) => {
+  withRooms(async ({ call, host, clock, status }) => {
     const connection = await call();
     const broken = host.get("hpb-s");
     broken.disposeFault = new Error("unclean");
@@ -216,8 +216,8 @@ Deno.test("A pipeline that cannot be closed cleanly costs its speaker nothing", 
     connection.inCall();
     await settle();
     connection.inCall("hpb-t");
-    assert.equal(rooms.status().rooms, 1);
-    assert.equal(rooms.status().speakers, 1);
+    assert.equal(status().rooms, 1);
+    assert.equal(status().speakers, 1);
   }));
 
 Deno.test("The SFU's candidates reach their speaker, with their sid", () =>
@@ -383,7 +383,7 @@ Deno.test("A language nobody recognises starts nothing", () =>
   }));
 
 Deno.test("A message that one speaker cannot take costs that speaker a new offer, and the room nothing", () =>
-  withRooms(async ({ call, host, clock, rooms }) => {
+  withRooms(async ({ call, host, clock, status }) => {
     using errors = new CaughtInternalErrors();
     const connection = await call();
     connection.inCall("a", "b");
@@ -400,7 +400,7 @@ Deno.test("A message that one speaker cannot take costs that speaker a new offer
     assert.deepEqual(other.candidates, ["1 udp"]);
     assert.deepEqual([broken.disposed, other.disposed], [true, false]);
     assert.deepEqual(host.opened.map(({ id }) => id), ["hpb-s", "a", "b", "a"]);
-    assert.equal(rooms.status().rooms, 1);
+    assert.equal(status().rooms, 1);
   }));
 
 Deno.test("Rooms and speakers are bounded, with an error that says so", () =>

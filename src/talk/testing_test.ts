@@ -291,7 +291,26 @@ export function makeRooms(
     await settle();
     return connection;
   };
-  return { admission, clock, scope, host, meter, log, signaling, rooms, sessions, translations, ask, call };
+  /** In Talk's words. */
+  const status = () => {
+    const { sessions: rooms, viewers: listeners, ...others } = sessions.status();
+    return { rooms, listeners, ...others };
+  };
+  return {
+    status,
+    admission,
+    clock,
+    scope,
+    host,
+    meter,
+    log,
+    signaling,
+    rooms,
+    sessions,
+    translations,
+    ask,
+    call,
+  };
 }
 
 export const unreachable = () =>

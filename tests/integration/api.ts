@@ -14,13 +14,8 @@ import { apiOf, workRequirement } from "../../src/api.ts";
 import { createHttpApp, serveHttp, type ServeOptions } from "../../src/http/mod.ts";
 import type { Credentials } from "../../src/identity/mod.ts";
 import type { ExApp } from "../../src/nextcloud/mod.ts";
-import {
-  type Rooms,
-  type RoomsStatus,
-  talkRoutes,
-  type TranscribeOutcome,
-  type TranscribeRequest,
-} from "../../src/talk/mod.ts";
+import type { SessionsStatus } from "../../src/sessions/sessions.ts";
+import { type Rooms, talkRoutes, type TranscribeRequest } from "../../src/talk/mod.ts";
 import { createLog, createMeter } from "../../src/telemetry/mod.ts";
 
 export const ENGLISH: Language = { id: "en", name: "English", metadata: { separator: " ", rtl: false } };
@@ -33,13 +28,12 @@ export class RecordingRooms implements Rooms {
   untranslated: string | undefined;
   readonly asked: [string, ...unknown[]][] = [];
   readonly known = new Set(["room1"]);
-  signalingReachable = true;
-  signalingRefused = false;
-  troubles: RoomsStatus["troubles"] = {};
+  trouble: Rooms["trouble"];
+  troubles: SessionsStatus["troubles"] = {};
   /** Thrown by the next calls. */
   failure: Error | undefined;
 
-  transcribe(request: TranscribeRequest): TranscribeOutcome {
+  transcribe(request: TranscribeRequest) {
     if (request.enable) this.#check(request.languageId, "languageId");
     if (request.translationTargetId) this.#check(request.translationTargetId, "translationTargetId");
     this.#ask("transcribe", request);
@@ -58,13 +52,6 @@ export class RecordingRooms implements Rooms {
     if (targetId !== null) this.#check(targetId, "translationTargetId");
     this.#ask("setTranslationTarget", roomToken, ncSessionId, targetId);
   }
-  leaveAll(): void {
-    this.#ask("leaveAll");
-  }
-  status(): RoomsStatus {
-    const { signalingReachable, signalingRefused, troubles } = this;
-    return { rooms: 2, speakers: 3, listeners: 4, signalingReachable, signalingRefused, troubles };
-  }
   #check(languageId: string, field: "languageId" | "translationTargetId"): void {
     const isKnown = field === "translationTargetId"
       ? languageId !== "tlh" // translated to any language but Klingon
@@ -79,13 +66,10 @@ export class RecordingRooms implements Rooms {
   }
 }
 
-/** As the calls have it. */
-export function sessionsOf(rooms: Rooms) {
+/** Beside these rooms. */
+export function sessionsOf(rooms: RecordingRooms) {
   return {
-    status() {
-      const { rooms: sessions, listeners: viewers, speakers, refusal, troubles } = rooms.status();
-      return { sessions, viewers, speakers, refusal, troubles };
-    },
+    status: (): SessionsStatus => ({ sessions: 2, speakers: 3, viewers: 4, troubles: rooms.troubles }),
   };
 }
 

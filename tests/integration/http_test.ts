@@ -230,7 +230,7 @@ Deno.test("Health distinguishes healthy, degraded and unhealthy", async () => {
   assert.ok(Number(memory_mb) > 10);
   assert.ok(Math.abs(Date.parse(String(timestamp)) - Date.now()) < 60_000);
 
-  api.rooms.signalingReachable = false;
+  api.rooms.trouble = "signaling";
   const degraded = await api.request("GET", "/healthz");
   assert.deepEqual([degraded.status, (degraded.json as { status: string }).status], [200, "degraded"]);
   const why = ({ headers }: { headers: Headers }) => headers.get("x-tiro-degraded");
@@ -238,7 +238,7 @@ Deno.test("Health distinguishes healthy, degraded and unhealthy", async () => {
 
   api.rooms.troubles = { not_connected: 2, recogniser_foreign: 1 };
   assert.equal(why(await api.request("GET", "/healthz")), "signaling, not_connected, recogniser_foreign");
-  api.rooms.signalingReachable = true;
+  api.rooms.trouble = undefined;
   assert.equal(why(await api.request("GET", "/healthz")), "not_connected, recogniser_foreign");
 
   api.accepting = false;
@@ -258,7 +258,7 @@ Deno.test("Health reports a translator that refuses, or does not respond", async
     translations.trouble = trouble;
     assert.deepEqual(await asked(), ["degraded", trouble]);
   }
-  api.rooms.signalingReachable = false;
+  api.rooms.trouble = "signaling";
   assert.deepEqual(await asked(), ["degraded", "signaling, translator_unreachable"]);
 });
 

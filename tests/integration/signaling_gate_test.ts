@@ -20,6 +20,17 @@ async function tenCalls(clock: Clock) {
   const scope = stack.use(new Scope("test"));
   const log = new FakeLog();
   const meter = new FakeMeter();
+  const sessions = new Sessions({
+    host: {
+      open: () => {
+        throw new Error("nobody speaks");
+      },
+    },
+    admission: { refusal: undefined },
+    sessionsMax: 20,
+    speakersPerSessionMax: 1,
+    ...{ scope, clock, log, meter },
+  });
   const rooms = new TalkRooms({
     hpbUrl: hpb.hpbUrl,
     internalSecret: hpb.internalSecret,
@@ -30,17 +41,7 @@ async function tenCalls(clock: Clock) {
       log,
       meter,
     }),
-    sessions: new Sessions({
-      host: {
-        open: () => {
-          throw new Error("nobody speaks");
-        },
-      },
-      admission: { refusal: undefined },
-      sessionsMax: 20,
-      speakersPerSessionMax: 1,
-      ...{ scope, clock, log, meter },
-    }),
+    sessions,
     settings: { iceServers: () => Promise.resolve([]) },
     emptyRoomMs: 3_600_000,
     scope,
@@ -54,7 +55,7 @@ async function tenCalls(clock: Clock) {
   for (const token of CALLS) ask(token);
   await eventually("ten calls are joined", () => joined() === 10);
   const owned = stack.move();
-  return { hpb, rooms, log, meter, ask, joined, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { hpb, rooms, sessions, log, meter, ask, joined, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Lets time pass in steps until it holds: sockets are real. */
@@ -69,12 +70,12 @@ async function passing(clock: FakeClock, what: string, holds: () => boolean, ste
 Deno.test("An HPB restarted with another secret gets one hello of ten calls, and another in five minutes", async () => {
   const clock = new FakeClock();
   await using world = await tenCalls(clock);
-  const { hpb, rooms, log, meter } = world;
+  const { hpb, rooms, sessions, log, meter } = world;
   const secret = hpb.internalSecret;
   await hpb.restart({ internalSecret: OTHER_SECRET });
-  await passing(clock, "all calls are lost", () => rooms.status().rooms === 0);
+  await passing(clock, "all calls are lost", () => sessions.status().sessions === 0);
   assert.equal(hpb.hub.seen.internalHellos, 1);
-  assert.equal(rooms.status().signalingRefused, true);
+  assert.equal(rooms.trouble, "signaling_refused");
   const refused = () => world.ask("another");
   assert.throws(
     refused,
@@ -85,7 +86,7 @@ Deno.test("An HPB restarted with another secret gets one hello of ten calls, and
   assert.equal(hpb.hub.seen.internalHellos, 1);
   await passing(clock, "it is asked again", () => hpb.hub.seen.internalHellos > 1, 5_000);
   assert.ok(clock.now() - startMs <= 6 * 60_000);
-  await passing(clock, "the calls wait on", () => rooms.status().rooms === 0);
+  await passing(clock, "the calls wait on", () => sessions.status().sessions === 0);
   assert.equal(hpb.hub.seen.internalHellos, 2);
   assert.equal(meter.counted("transcription_errors_total", "signaling_refused"), 1);
   const errors = log.lines.filter(({ level }) => level === "error");
@@ -98,7 +99,7 @@ Deno.test("An HPB restarted with another secret gets one hello of ten calls, and
   await hpb.restart({ internalSecret: secret });
   await passing(clock, "the calls are back", () => world.joined() === 10, 5_000);
   assert.equal(hpb.hub.seen.failedHellos, 0);
-  assert.equal(rooms.status().signalingRefused, false);
+  assert.equal(rooms.trouble, undefined);
 });
 
 Deno.test("An HPB restarted with the same secret gets ten calls back in its first seconds", async () => {
@@ -116,7 +117,7 @@ Deno.test("An HPB that has shut us out is asked once for ten calls, not ten time
   await using world = await tenCalls(clock);
   await world.hpb.restart();
   world.hpb.hub.banned = true;
-  await passing(clock, "it has answered", () => world.rooms.status().signalingRefused);
+  await passing(clock, "it has answered", () => world.rooms.trouble === "signaling_refused");
   await passing(clock, "time passes", () => clock.now() > 120_000, 1_000);
   assert.equal(world.hpb.hub.seen.internalHellos, 1);
   world.hpb.hub.banned = false;

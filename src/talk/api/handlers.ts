@@ -1,4 +1,4 @@
-/** What Talk's routes do: reads the checked request, asks the calls, and says what came of it. */
+/** The handlers of Talk's routes. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import {
   type Language,
@@ -7,15 +7,25 @@ import {
   type Translations,
 } from "../../domain/mod.ts";
 import { type RouteGroup, withSentNames } from "../../http/mod.ts";
-import { reasonsOf } from "./health.ts";
-import type { Rooms } from "./rooms.ts";
+import type { TalkRooms } from "../rooms.ts";
 import * as routes from "./routes.ts";
+
+export type Rooms = Pick<
+  TalkRooms,
+  | "languages"
+  | "defaultLanguageId"
+  | "transcribe"
+  | "leave"
+  | "setLanguage"
+  | "setTranslationTarget"
+  | "trouble"
+>;
 
 export interface TalkServices {
   rooms: Rooms;
   /** Absent: captions are not translated. */
   translations?: Translations;
-  /** Of the ExApp or of the service, as /capabilities tells it. */
+  /** Of the ExApp or of the service. */
   version: string;
   /** Throws UnavailableError while the service takes nothing new: it shuts down, or is disabled. */
   requireWork: () => void;
@@ -24,7 +34,7 @@ export interface TalkServices {
 export function talkRoutes({ rooms, translations, version, requireWork }: TalkServices): RouteGroup {
   return {
     ...routes.TALK_API,
-    reasons: () => reasonsOf(rooms.status()),
+    reasons: () => rooms.trouble ? [rooms.trouble] : [],
     addTo(app: OpenAPIHono) {
       app.openapi(routes.transcribe, (c) => {
         const { roomToken, ncSessionId, translationTargetLangId, ...body } = c.req.valid("json");
@@ -79,7 +89,7 @@ export function talkRoutes({ rooms, translations, version, requireWork }: TalkSe
         const { roomToken, ncSessionId, langId, languageId } = c.req.valid("json");
         requireWork();
         const sentAs = langId == null && languageId != null ? "languageId" : "langId";
-        // The language spoken was not sent: where that is the trouble, the target is still what the caller can change.
+        // The language spoken was not sent: where that is the cause, the target is still what the client can change.
         withSentNames(
           { translationTargetId: sentAs, languageId: sentAs },
           () => rooms.setTranslationTarget(roomToken, ncSessionId, (langId ?? languageId) || null),
@@ -94,7 +104,7 @@ export function talkRoutes({ rooms, translations, version, requireWork }: TalkSe
             retryable: false,
           });
         }
-        return c.json(inTalksWords(translations.languages()), 200);
+        return c.json(translationReply(translations.languages()), 200);
       });
 
       app.openapi(routes.capabilities, (c) => {
@@ -107,7 +117,7 @@ export function talkRoutes({ rooms, translations, version, requireWork }: TalkSe
               : ["live_transcription" as const],
             live_transcription: { supported_languages: byId(rooms.languages) },
             ...(translation &&
-              { live_translation: { supported_translation_languages: inTalksWords(translation) } }),
+              { live_translation: { supported_translation_languages: translationReply(translation) } }),
           },
         }, 200);
       });
@@ -124,7 +134,7 @@ function spokenLanguage(
   return { id: langId || defaultId, sentAs: "langId" };
 }
 
-/** Undefined while captions cannot be translated, or the provider has not told its languages yet. */
+/** Undefined while captions cannot be translated, or the provider's languages are unknown. */
 function knownLanguages(translations: Translations | undefined): TranslationLanguages | undefined {
   if (!translations?.isAvailable) return undefined;
   try {
@@ -135,7 +145,7 @@ function knownLanguages(translations: Translations | undefined): TranslationLang
   }
 }
 
-function inTalksWords({ origin, target }: TranslationLanguages) {
+function translationReply({ origin, target }: TranslationLanguages) {
   return { origin_languages: byId(origin), target_languages: byId(target) };
 }
 

@@ -12,7 +12,6 @@ import {
   unauthorised,
   unavailable,
 } from "../../http/mod.ts";
-import { TALK_REASONS } from "./health.ts";
 import * as schemas from "./schemas.ts";
 
 const SHUTTING_DOWN = "Cannot take a call: shutting down";
@@ -158,7 +157,10 @@ export const capabilities = createRoute({
 });
 
 export const TALK_API: RouteList = {
-  meanings: TALK_REASONS,
+  meanings: {
+    signaling: "the HPB is unreachable",
+    signaling_refused: "the HPB refuses the service; the log names the variable to check",
+  },
   tags: [
     {
       name: "Calls",
