@@ -8,7 +8,7 @@ COPY deno.json deno.lock ./
 RUN deno install --frozen
 COPY main.ts ./
 COPY src src
-# The demo, a subcommand of the same executable, brings its own little Talk.
+# For the demo, a subcommand of the same executable: a fake Talk.
 COPY tests/fakes tests/fakes
 COPY tests/data tests/data
 RUN deno task compile && mkdir /empty
@@ -18,11 +18,11 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /tiro/dist/tiro /usr/local/bin/tiro
 # As an ExApp: AppAPI mounts a volume here, and a new volume takes its owner from this folder.
 COPY --from=build --chown=65532:65532 /empty /nc_app_live_transcription_data
-# Others than this container reach it, so it starts only with LT_API_TOKEN or APP_SECRET (or LT_API_OPEN=true). AppAPI's
-# APP_HOST and APP_PORT, or HaRP's socket, stand instead of these.
+# Reachable from outside the container, so it starts only with LT_API_TOKEN or APP_SECRET (or LT_API_OPEN=true). AppAPI's
+# APP_HOST and APP_PORT, or HaRP's socket, override these.
 ENV HOST=0.0.0.0 PORT=8080
 EXPOSE 8080
-# Nothing is written to disk but, as an ExApp, into APP_PERSISTENT_STORAGE: the file system may be read-only.
+# Only an ExApp writes to disk, to APP_PERSISTENT_STORAGE: the file system may be read-only.
 USER nonroot
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
   CMD ["/usr/local/bin/tiro", "healthcheck"]
