@@ -29,12 +29,8 @@ export function openTranslations(
   choice: ProviderChoice,
   options: TranslatorParts & { log: Log; meter: Meter },
 ): TranslationService {
-  const { scope, clock, log, meter } = options;
   const { timeoutMs } = providerOf(choice.provider).features;
-  return new TranslationService({
-    translator: createTranslator(choice, options),
-    ...{ timeoutMs, scope, clock, log, meter },
-  });
+  return new TranslationService({ ...options, timeoutMs, translator: createTranslator(choice, options) });
 }
 
 function providerOf(name: string): TranslationProvider {
