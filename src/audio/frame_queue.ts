@@ -66,7 +66,7 @@ export class FrameQueue {
   push(frame: CodedFrame, flags = 0): void {
     if (this.#size === this.#capacity) this.#grow();
     const payload = frame.kind === "coded" ? frame.payload : EMPTY;
-    const start = this.#room(payload.length);
+    const start = this.#reserve(payload.length);
     this.#bytes.set(payload, start);
     this.#bytesEnd = start + payload.length;
     this.#payloadBytes += payload.length;
@@ -133,7 +133,7 @@ export class FrameQueue {
   }
 
   /** Where so many bytes can be written: payloads are moved to the front when the buffer is full. */
-  #room(length: number): number {
+  #reserve(length: number): number {
     if (this.#size === 0) this.#bytesEnd = 0; // frames without a payload have a start, too
     if (this.#bytesEnd + length <= this.#bytes.length) return this.#bytesEnd;
     const { byteStarts } = this.#columns;

@@ -16,7 +16,7 @@ const JUMP_MS = 1;
 export class Framer {
   readonly #sampleRateHz: number;
   readonly #chunkSamples: number;
-  /** The chunk being filled, which is given away; undefined while nothing is held. */
+  /** The chunk being filled, owned by whoever takes it; undefined while nothing is held. */
   #chunk: Samples | undefined;
   #filled = 0;
   /** What `receive` returns, reused: most calls return nothing. */

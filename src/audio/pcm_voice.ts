@@ -111,7 +111,7 @@ export class PcmVoice implements Disposable {
     }
     const gapMs = timestampMs - (this.#zeroMs ??= timestampMs - this.#receivedMs) - this.#receivedMs;
     if (Math.abs(gapMs) <= JITTER_MS) return 0;
-    // A clock that was set back, or runs too fast, is read from here anew.
+    // A clock that was set back, or runs too fast, counts from here.
     if (gapMs < 0 || gapMs > behindMs + GAP_MS) this.#zeroMs = timestampMs - this.#receivedMs;
     return Math.max(0, Math.min(gapMs, behindMs + GAP_MS));
   }
