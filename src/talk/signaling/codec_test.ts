@@ -1,6 +1,7 @@
 import assert from "@std/assert";
 import { LIMITS } from "../../domain/mod.ts";
-import { decode, encode } from "./codec.ts";
+import { decode } from "./codec.ts";
+import { encode } from "./encode.ts";
 
 const event = (target: string, type: string, rest: Record<string, unknown> = {}) =>
   decode(JSON.stringify({ type: "event", event: { target, type, ...rest } }));

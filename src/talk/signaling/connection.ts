@@ -1,7 +1,4 @@
-/**
- * The socket and the timer around a SignalingSession: one room's connection to the HPB. It decides nothing; what it
- * knows itself is how to open a socket, and that a refused connection is a lost one.
- */
+/** The socket and the timer around a SignalingSession: one room's connection to the HPB. */
 import { SignalingError } from "./error_codes.ts";
 import { BUFFERED_BYTES_MAX, RECEIVED_BYTES_MAX } from "./limits.ts";
 import { type Clock, type Log, type Meter } from "../../domain/mod.ts";
@@ -14,7 +11,8 @@ import {
   type WebSocketMessage,
   WebSocketOpenError,
 } from "../../flow/mod.ts";
-import { type ClientMessage, decode, encode, type ServerMessage } from "./codec.ts";
+import { decode, type ServerMessage } from "./codec.ts";
+import { type ClientMessage, encode } from "./encode.ts";
 import type { SignalingEvent } from "./events.ts";
 import type { HelloAttempt, HelloGate } from "./hello_gate.ts";
 import { SignalingSession } from "./session.ts";
@@ -28,11 +26,11 @@ export interface SignalingOptions {
   nextcloudUrl: string;
   roomToken: string;
   tls?: TlsOptions;
-  /** Ends the connection without a goodbye and without further events. */
+  /** Ends the connection without a bye and without further events. */
   scope: Scope;
   /** Called in order, never from within a method of this class but `start` and `bye`. */
   onEvent: (event: SignalingEvent) => void;
-  /** What every full hello passes, shared by all rooms. */
+  /** Of full hellos, shared by all rooms. */
   gate: HelloGate;
   log: Log;
   meter: Meter;
@@ -42,7 +40,7 @@ export interface SignalingOptions {
 
 /** TCP, TLS and the upgrade; a HPB under load takes a second. */
 const OPEN_TIMEOUT_MS = 10_000;
-/** Received in the place of a message that is too large; told by its identity from what the HPB sends. */
+/** Placeholder for a message that is too large, compared by identity. */
 const TOO_LARGE = new Uint8Array(0);
 
 export class SignalingConnection {
@@ -60,7 +58,7 @@ export class SignalingConnection {
   #notOpened?: string;
   /** The attempt under way, until its outcome is reported to the gate. */
   #attempt?: HelloAttempt;
-  /** Whether that attempt may say a full hello. */
+  /** Whether that attempt may send a full hello. */
   #mayGreet = false;
 
   constructor(options: SignalingOptions) {
@@ -75,13 +73,13 @@ export class SignalingConnection {
     });
     this.#scope = options.scope.child("signaling");
     this.#scope.signal.addEventListener("abort", () => this.#stop(), { once: true });
-    // A broken invariant, in here or in `onEvent`, is the owner's to end the room for.
+    // An unexpected error, in here or in `onEvent`, ends the owner's scope.
     void this.#scope.failed.then((error) => {
       if (!options.scope.signal.aborted) options.scope.run(() => Promise.reject(error));
     });
   }
 
-  /** Connects, and keeps connected until `closed`. Once. */
+  /** Connects, and reconnects until `closed`. Called once. */
   start(): void {
     this.#apply(this.#session.start());
   }
@@ -91,7 +89,7 @@ export class SignalingConnection {
     return this.#session.isJoined && !this.#scope.signal.aborted;
   }
 
-  /** Captions go out. Not while the socket is full, nor while it closes, of which the session hears only when it has. */
+  /** Whether captions can be sent: not while the socket is full or closing. */
   get canSend(): boolean {
     const socket = this.#socket;
     return this.isJoined && socket !== undefined && socket.isOpen &&
@@ -103,7 +101,7 @@ export class SignalingConnection {
     this.#apply(this.#session.requestOffer(sessionId, this.#clock.now()));
   }
 
-  /** Answers the offer `sid`. Not sent when not in the room: the offer is void by then. */
+  /** Answers the offer `sid`. Not sent when not in the room, where the offer is void. */
   sendAnswer(sessionId: string, sid: string, sdp: string): void {
     this.#apply(this.#session.sendAnswer(sessionId, sid, sdp));
   }
@@ -116,10 +114,7 @@ export class SignalingConnection {
     return this.isJoined && this.#send({ kind: "transcript", to, ...transcript });
   }
 
-  /**
-   * Leaves politely, so that the HPB forgets the session at once; within two seconds, answered or not, or when the signal
-   * is aborted.
-   */
+  /** Sends bye, so that the HPB drops the session. Resolves within two seconds, or when the signal is aborted. */
   async bye(signal?: AbortSignal): Promise<void> {
     const socket = this.#socket;
     const hangUp = () => socket?.terminate();
@@ -162,23 +157,17 @@ export class SignalingConnection {
           this.#attempt?.settle(output.outcome, output.code, this.#notOpened);
           this.#abandon();
           break;
-        case "overfull":
-          this.#ignored("too_many", undefined, output.sessions);
-          break;
         case "ignored":
-          this.#ignored("error", output.code);
-          break;
-        case "unasked":
-          this.#ignored("unasked");
+          this.#ignored(output.reason, output.code, output.count);
           break;
         case "event":
-          this.#tell(output.event);
+          this.#report(output.event);
       }
     }
     this.#arm();
   }
 
-  /** One attempt: opens a socket and reads it to its end. */
+  /** One attempt: opens a socket and reads until it is closed. */
   async #connect(resuming: boolean, signal: AbortSignal): Promise<void> {
     const { log, tls, url, gate } = this.#options;
     this.#abandon();
@@ -204,19 +193,18 @@ export class SignalingConnection {
       return this.#apply(this.#session.lost("unreachable", this.#clock.now()));
     }
     await using _closing = socket;
-    // Ended, or dropped, while it opened.
     if (signal.aborted || this.#session.state !== "connecting") return;
     this.#socket = socket;
     this.#apply(this.#session.opened(this.#clock.now()));
     socket.receive((message) => this.#receive(socket, message));
     const { failure } = await socket.closed;
-    if (failure !== undefined) throw failure; // a broken invariant: of others the peer is not told
+    if (failure !== undefined) throw failure; // an unexpected error
     if (this.#socket !== socket) return; // dropped: the session knows
     this.#socket = undefined;
     this.#apply(this.#session.lost("connection_lost", this.#clock.now()));
   }
 
-  /** Waits until a full hello may go out; false when none may, which the session has been given then. */
+  /** Waits until a full hello may be sent; false when none may, which the session was given. */
   async #enter(signal: AbortSignal): Promise<boolean> {
     let attempt: HelloAttempt;
     try {
@@ -236,7 +224,7 @@ export class SignalingConnection {
     return true;
   }
 
-  /** Whether a full hello may go out on the socket that was opened, to resume perhaps. */
+  /** Whether a full hello may be sent on the open socket. */
   #enterNow(): boolean {
     if (this.#mayGreet) return true;
     const attempt = this.#options.gate.enterNow();
@@ -246,7 +234,7 @@ export class SignalingConnection {
     return this.#mayGreet = true;
   }
 
-  /** The attempt is over; one whose outcome was not reported came to nothing. */
+  /** Ends the attempt, with or without an outcome. */
   #abandon(): void {
     this.#attempt?.[Symbol.dispose]();
     this.#attempt = undefined;
@@ -261,24 +249,24 @@ export class SignalingConnection {
     this.#apply(this.#session.receive(message, this.#clock.now()));
   }
 
-  /** Closes the socket; the task that opened it waits for the end of that. */
+  /** Closes the socket; the task that opened it waits for the close. */
   #drop(): void {
     const socket = this.#socket;
     this.#socket = undefined;
     void socket?.close();
   }
 
-  #tell(event: SignalingEvent): void {
+  #report(event: SignalingEvent): void {
     const { log, meter, onEvent } = this.#options;
     if (event.type === "disconnected") {
       this.#lostAtMs = this.#clock.now();
       log.warn(
-        this.#hasJoined ? "signalling lost, trying again" : "signalling not connected yet, trying again",
+        this.#hasJoined ? "signalling lost" : "signalling not connected yet",
       );
     } else if (event.type === "joined") {
       if (this.#lostAtMs !== undefined) {
         meter.count("tiro_signaling_reconnects_total", event.resumed ? "resumed" : "rejoined");
-        log.info(this.#hasJoined ? "signalling back" : "signalling connected", {
+        log.info(this.#hasJoined ? "signalling reconnected" : "signalling connected", {
           resumed: event.resumed,
           afterMs: Math.round(this.#clock.now() - this.#lostAtMs),
         });
@@ -295,15 +283,15 @@ export class SignalingConnection {
     this.#options.log.debug("HPB message ignored", { reason, code });
   }
 
-  /** Logged once a room: what makes one message too large makes others too. */
+  /** Logged once a room: others are likely to follow. */
   #skipped(bytes: number): void {
     const { meter, log } = this.#options;
     meter.count("tiro_signaling_ignored_total", "too_large");
-    log[this.#hasSkipped ? "debug" : "warn"]("HPB message skipped: it is too large", {
+    log[this.#hasSkipped ? "debug" : "warn"]("HPB message skipped: too large", {
       code: "signaling_message_too_large",
       bytes,
       limit: RECEIVED_BYTES_MAX,
-      check: "the call goes on by the lists of participants; look for clients with oversized hello features",
+      check: "the lists of participants replace it; look for clients with oversized hello features",
     });
     this.#hasSkipped = true;
   }
@@ -328,7 +316,7 @@ export class SignalingConnection {
   }
 }
 
-/** `http` to `ws`, and `/spreed` at the end, whatever the operator wrote. */
+/** `http` becomes `ws`, and the path ends with `/spreed`. */
 export function signalingUrl(hpbUrl: string): string {
   const url = new URL(hpbUrl);
   url.protocol = url.protocol.replace("http", "ws");

@@ -1,10 +1,11 @@
-/** What the HPB's error codes and goodbyes mean for the session. Codes not named here may go away by themselves. */
+/** What the HPB's error codes and byes mean for the session. Errors not named here may be temporary. */
 import { TiroError } from "../../domain/mod.ts";
 
 /** Signalling with the HPB failed. `code` is its own error code where it gave one. */
 export class SignalingError extends TiroError {}
 
-const FINAL_CODES: ReadonlySet<string> = new Set([
+/** A hello or a join refused like this is refused the next time too. */
+export const FINAL_CODES: ReadonlySet<string> = new Set([
   "auth_failed",
   "duplicate_session",
   "invalid_backend",
@@ -15,23 +16,19 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   "no_such_room",
   "not_allowed",
 ]);
-const OLD_HELLO_CODES: ReadonlySet<string> = new Set(["invalid_hello_version", "invalid_format"]);
-const FORGOTTEN_CODES: ReadonlySet<string> = new Set(["hello_expected", "no_such_session"]);
+/** From a server that does not know hello 2.0; older ones call it badly formed. */
+export const OLD_HELLO_CODES: ReadonlySet<string> = new Set(["invalid_hello_version", "invalid_format"]);
+/** The HPB dropped the session while its socket stayed open. */
+export const FORGOTTEN_CODES: ReadonlySet<string> = new Set(["hello_expected", "no_such_session"]);
+/** Reconnecting after such a bye would only disconnect somebody else. */
 const FINAL_BYES: ReadonlySet<string> = new Set(["duplicate_session", "room_session_reconnected"]);
 
-/** A hello or a join refused like this is refused the next time too. */
-export const isFinal = (code: string) => FINAL_CODES.has(code);
-/** How a server says it does not know hello 2.0; releases before it existed call it badly formed. */
-export const isOldHello = (code: string) => OLD_HELLO_CODES.has(code);
-/** The HPB forgot the session while its socket stayed. */
-export const isForgotten = (code: string) => FORGOTTEN_CODES.has(code);
-/** Coming back after such a goodbye would only throw someone else out. */
 export const isFinalBye = (reason: string | undefined): reason is string =>
   reason !== undefined && FINAL_BYES.has(reason);
-/** The HPB has shut this address out after too many failures. */
+/** The HPB blocks this address after too many failures. */
 export const isShutOut = (code: string) => code === "too_many_requests";
 
-/** What to look at, where the operator can change it. `server.conf` is the HPB's. */
+/** What the operator can change. `server.conf` is the HPB's. */
 const ADVICE: Readonly<Record<string, string>> = {
   invalid_token: "LT_INTERNAL_SECRET must equal internalsecret in [clients] of its server.conf",
   invalid_client_type:
@@ -41,7 +38,6 @@ const ADVICE: Readonly<Record<string, string>> = {
     "after ten refused hellos it shuts an address out for half an hour; check LT_INTERNAL_SECRET and NEXTCLOUD_URL",
 };
 
-/** The error of a refusal; says what to look at where that is known. */
 export function refusal(action: string, code: string): SignalingError {
   const advice = ADVICE[code];
   return new SignalingError(

@@ -1,6 +1,6 @@
 /**
- * One stay in one room of the HPB, through every reconnect: hello, join, resume, rejoin, leave. Sans-IO: messages and
- * time go in, what to do comes out; sockets and timers are `connection.ts`.
+ * One room of the HPB, through every reconnect: hello, join, resume, rejoin, leave. Sans-IO: takes messages and time,
+ * returns outputs; sockets and timers are in `connection.ts`.
  *
  *     idle -> connecting -> greeting -> joining -> joined -> leaving -> ended
  *                ^    |       |  |         |       ^    |
@@ -9,64 +9,59 @@
  *                waiting <----+------------+------------'
  *                         lost, refused, silent
  *
- * A dropped session is resumed by its resume id for as long as the HPB keeps it (30 s) and gets what it missed; after
- * that a full hello goes out and the room is joined anew: on the same socket, unless others have a hello on its way and
- * it has to wait for what becomes of that (`hello_gate.ts`).
+ * A dropped session is resumed by its resume id while the HPB keeps it (30 s) and receives what it missed; after that a
+ * full hello is sent and the room joined anew: on the same socket, unless the gate has a hello pending (`hello_gate.ts`).
  */
 import { RESUME_WINDOW_MS } from "./limits.ts";
 import { Attempts, ATTEMPTS_MAX, type AttemptsOptions } from "./attempts.ts";
 import type { ServerMessage } from "./codec.ts";
 import {
-  isFinal,
+  FINAL_CODES,
+  FORGOTTEN_CODES,
   isFinalBye,
-  isForgotten,
-  isOldHello,
   isShutOut,
+  OLD_HELLO_CODES,
   refusal,
   SignalingError,
 } from "./error_codes.ts";
-import type { SignalingEvent } from "./events.ts";
 import { hello, type HelloOptions } from "./hello.ts";
-import { Roster } from "./roster.ts";
-import { NEXT, type SessionOutput, type State } from "./session_state.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import { RoomState } from "./room_state.ts";
+import {
+  ANSWER_TIMEOUT_MS,
+  BYE_TIMEOUT_MS,
+  HELLO_TIMEOUT_MS,
+  NEXT,
+  PROBE_TIMEOUT_MS,
+  QUIET_MS,
+  type SessionOutput,
+  type State,
+  toOutput,
+} from "./session_state.ts";
 
 export interface SessionOptions extends HelloOptions, AttemptsOptions {
   roomToken: string;
-  /** Whether a full hello may go out on this socket now; if not, there will be another `connect` for it. */
+  /** Whether a full hello may be sent on this socket now; if not, another `connect` follows for it. */
   mayGreet?: () => boolean;
 }
 
-/** What an HPB announces that answers our probes. */
+/** Announced by an HPB that replies to our probes. */
 const PROBE_FEATURE = "transient-data";
 
-/**
- * The HPB holds its answer to a refused hello back, doubling to 25 s: who gave up before would not know that it was
- * refused, and try until it is shut out.
- */
-const HELLO_TIMEOUT_MS = 30_000;
-const ANSWER_TIMEOUT_MS = 15_000;
-/** A call where nothing happens is quiet; its socket may also be dead without a word. Then ask: see `#probe`. */
-const QUIET_MS = 60_000;
-const PROBE_TIMEOUT_MS = 10_000;
-/** The HPB answers a goodbye at once. */
-const BYE_TIMEOUT_MS = 1_000;
 export class SignalingSession {
   readonly #options: SessionOptions;
   readonly #attempts: Attempts;
-  readonly #subscriptions = new Subscriptions();
-  readonly #roster = new Roster();
+  readonly #room = new RoomState();
   #state: State = { kind: "idle" };
   #helloVersion: "1.0" | "2.0" = "2.0";
   #sessionId = "";
   #resumeId?: string;
-  /** Whether the HPB answers a probe that changes nothing; otherwise asking to join again has to do. */
-  #answersProbes = false;
+  /** Whether the HPB replies to a probe; otherwise another join serves as one. */
+  #hasProbes = false;
   /** Of the newest join sent while in the room. */
   #rejoinId?: string;
-  /** Until when the HPB keeps the lost session, and whether it was in the room. */
+  /** Until when the HPB keeps the lost session, and whether that was in the room. */
   #resumable?: { untilMs: number; inRoom: boolean };
-  #toldDisconnected = false;
+  #isReportedDisconnected = false;
   #requests = 0;
 
   constructor(options: SessionOptions) {
@@ -93,12 +88,12 @@ export class SignalingSession {
     return this.#greet(nowMs);
   }
 
-  /** No socket was opened: no hello may go out now, for a reason others have met; `code` is what they met. */
+  /** No socket was opened: the gate admits no hello now; `code` is why. */
   heldBack(code: string, nowMs: number): SessionOutput[] {
     return this.#state.kind === "connecting" ? this.#refused("say hello", code, nowMs) : [];
   }
 
-  /** The socket could not be opened, or is gone; `code` names why. */
+  /** The socket could not be opened, or was closed; `code` is why. */
   lost(code: string, nowMs: number): SessionOutput[] {
     switch (this.#state.kind) {
       case "connecting":
@@ -121,7 +116,7 @@ export class SignalingSession {
       case "joining":
         return this.#answered(state, message, nowMs);
       case "joined":
-        this.#enter({ kind: "joined", heardMs: nowMs });
+        this.#enter({ kind: "joined", receivedMs: nowMs });
         return this.#inRoom(message, nowMs);
       case "leaving":
         return message.kind === "bye" ? this.#end() : [];
@@ -130,30 +125,24 @@ export class SignalingSession {
     }
   }
 
-  /**
-   * Asks the SFU for an offer. An `offer` or an `offer_failed` follows for certain, unless the room is joined anew
-   * (`joined` without `resumed`), which voids the session id.
-   */
+  /** Requests an offer: `offer` or `offer_failed` follows, unless the room is joined anew, which voids the id. */
   requestOffer(sessionId: string, nowMs: number): SessionOutput[] {
     const id = this.#nextId();
     const failed = this.isJoined ? undefined : "disconnected";
-    const asked = this.#subscriptions.request(sessionId, id, failed, nowMs);
+    const asked = this.#room.subscriptions.request(sessionId, id, failed, nowMs);
     return asked ? [{ type: "send", message: { kind: "request_offer", to: sessionId }, id }] : [];
   }
 
-  /** Answers the offer `sid`; nothing leaves when not in the room, where the offer is void by then. */
+  /** Answers the offer `sid`; nothing is sent when not in the room, where the offer is void. */
   sendAnswer(sessionId: string, sid: string, sdp: string): SessionOutput[] {
     if (!this.isJoined) return [];
     const id = this.#nextId();
     const message = { kind: "answer", to: sessionId, sid, sdp } as const;
-    return [{
-      type: "send",
-      message,
-      id: this.#subscriptions.answering(sessionId, sid, id) ? id : undefined,
-    }];
+    const isNew = this.#room.subscriptions.answering(sessionId, sid, id);
+    return [{ type: "send", message, id: isNew ? id : undefined }];
   }
 
-  /** Says goodbye, so that the HPB does not keep the session, and ends with `closed`. */
+  /** Sends bye, so that the HPB drops the session, and ends with `closed`. */
   leave(nowMs: number): SessionOutput[] {
     const { kind } = this.#state;
     if (kind === "leaving" || kind === "ended") return [];
@@ -165,44 +154,41 @@ export class SignalingSession {
   /** Called when `nextDeadline` has passed. */
   due(nowMs: number): SessionOutput[] {
     if (this.#state.kind === "ended") return [];
-    const failed = this.#subscriptions.due(nowMs, this.isJoined ? undefined : "disconnected").map(toOutput);
+    const failed = this.#room.subscriptions.due(nowMs, this.isJoined ? undefined : "disconnected").map(
+      toOutput,
+    );
     return [...failed, ...this.#due(nowMs)];
   }
 
   nextDeadline(): number | undefined {
+    if (this.#state.kind === "ended") return undefined;
+    const next = Math.min(this.#deadlineMs, this.#room.subscriptions.nextDeadline() ?? Infinity);
+    return next === Infinity ? undefined : next;
+  }
+
+  /** Of the state; Infinity where it has none. */
+  get #deadlineMs(): number {
     const state = this.#state;
-    if (state.kind === "ended") return undefined;
-    const offers = this.#subscriptions.nextDeadline();
-    const own = state.kind === "waiting"
-      ? state.untilMs
-      : state.kind === "joined"
-      ? state.probe?.deadlineMs ?? state.heardMs + QUIET_MS
-      : "deadlineMs" in state
-      ? state.deadlineMs
-      : undefined;
-    if (own === undefined || offers === undefined) return own ?? offers;
-    return Math.min(own, offers);
+    if (state.kind === "waiting") return state.untilMs;
+    if (state.kind === "joined") return state.probe?.deadlineMs ?? state.receivedMs + QUIET_MS;
+    return "deadlineMs" in state ? state.deadlineMs : Infinity;
   }
 
   #due(nowMs: number): SessionOutput[] {
     const state = this.#state;
+    if (nowMs < this.#deadlineMs) return [];
     switch (state.kind) {
       case "waiting":
-        return nowMs < state.untilMs ? [] : this.#connect(this.#isResumable(nowMs));
-      case "greeting":
-      case "joining":
-        return nowMs < state.deadlineMs ? [] : this.#retry("timeout", nowMs);
+        return this.#connect(this.#isResumable(nowMs));
       case "joined":
-        if (state.probe) return nowMs < state.probe.deadlineMs ? [] : this.#retry("silent", nowMs);
-        return nowMs < state.heardMs + QUIET_MS ? [] : this.#probe(state.heardMs, nowMs);
+        return state.probe ? this.#retry("silent", nowMs) : this.#probe(state.receivedMs, nowMs);
       case "leaving":
-        return nowMs < state.deadlineMs ? [] : this.#end();
+        return this.#end();
       default:
-        return [];
+        return this.#retry("timeout", nowMs);
     }
   }
 
-  /** The one place where states change. */
   #enter(next: State): void {
     if (!NEXT[this.#state.kind].includes(next.kind)) {
       throw new Error(`Cannot go from "${this.#state.kind}" to "${next.kind}": no such transition`);
@@ -234,17 +220,17 @@ export class SignalingSession {
   }
 
   #greeted(state: State & { kind: "greeting" }, message: ServerMessage, nowMs: number): SessionOutput[] {
-    if (message.kind === "bye") return this.#saidBye(message.reason, nowMs);
+    if (message.kind === "bye") return this.#byeReceived(message.reason, nowMs);
     if (message.kind !== "hello" && message.kind !== "error") return [];
     if (message.id !== undefined && message.id !== state.id) return [];
     if (message.kind === "hello") return this.#admitted(state.resuming, message, nowMs);
     const { code } = message;
     if (state.resuming) {
-      // Whatever the reason; even who is shut out of resuming (the HPB counts that apart) may say a full hello.
+      // Whatever the reason: even after too many failed resumes a full hello is allowed.
       this.#forget();
       return this.#greet(nowMs);
     }
-    if (isOldHello(code) && this.#helloVersion === "2.0") {
+    if (OLD_HELLO_CODES.has(code) && this.#helloVersion === "2.0") {
       this.#helloVersion = "1.0";
       return this.#greet(nowMs);
     }
@@ -254,7 +240,7 @@ export class SignalingSession {
   #admitted(resuming: boolean, hello: ServerMessage & { kind: "hello" }, nowMs: number): SessionOutput[] {
     this.#sessionId = hello.sessionId;
     this.#resumeId = hello.resumeId ?? this.#resumeId;
-    if (hello.features) this.#answersProbes = hello.features.includes(PROBE_FEATURE);
+    if (hello.features) this.#hasProbes = hello.features.includes(PROBE_FEATURE);
     const wasInRoom = resuming && this.#resumable?.inRoom === true;
     this.#resumable = undefined;
     const attempt: SessionOutput = { type: "attempt", outcome: "accepted" };
@@ -272,7 +258,7 @@ export class SignalingSession {
   }
 
   #answered(state: State & { kind: "joining" }, message: ServerMessage, nowMs: number): SessionOutput[] {
-    if (message.kind === "bye") return this.#saidBye(message.reason, nowMs);
+    if (message.kind === "bye") return this.#byeReceived(message.reason, nowMs);
     if (message.kind !== "room" && message.kind !== "error") return [];
     if (message.id !== undefined && message.id !== state.id) return [];
     if (message.kind === "room") {
@@ -284,80 +270,51 @@ export class SignalingSession {
   }
 
   #joined(resumed: boolean, nowMs: number): SessionOutput[] {
-    this.#enter({ kind: "joined", heardMs: nowMs });
+    this.#enter({ kind: "joined", receivedMs: nowMs });
     this.#attempts.joined(nowMs);
-    this.#toldDisconnected = false;
+    this.#isReportedDisconnected = false;
     if (!resumed) {
-      this.#roster.reset(this.#sessionId);
-      this.#subscriptions.clear();
+      this.#room.reset(this.#sessionId);
     }
     return [toOutput({ type: "joined", resumed })];
   }
 
   #inRoom(message: ServerMessage, nowMs: number): SessionOutput[] {
     switch (message.kind) {
-      case "sessions_joined":
-        return [...this.#roster.joined(message.sessions).map(toOutput), ...this.#overfull()];
-      case "sessions_left":
-        this.#subscriptions.left(message.sessionIds);
-        return this.#roster.left(message.sessionIds).map(toOutput);
-      case "participants":
-        return [...this.#roster.listed(message.users, message.changed).map(toOutput), ...this.#overfull()];
-      case "too_large":
-        return this.#roster.skipped().map(toOutput);
-      case "everyone":
-        return [toOutput(this.#roster.everyone(message.inCall))];
-      case "switch_to":
-        return [toOutput({ type: "switch_to", roomToken: message.roomToken })];
       case "room_deleted":
         return this.#deleted();
       case "disinvited":
         return message.roomToken === this.#options.roomToken ? this.#deleted() : [];
       case "room":
         if (message.roomToken === "") return this.#deleted();
-        // A join instead of a probe was answered with one: the HPB had us in no room. Else the room's properties changed.
+        // The reply to a join sent as a probe: we had been in no room. Else the room's properties changed.
         return message.id !== undefined && message.id === this.#rejoinId ? this.#joined(false, nowMs) : [];
-      case "offer": {
-        const { from, sid, sdp } = message;
-        if (!this.#subscriptions.offered(from, sid)) return [{ type: "unasked" }];
-        return [toOutput({ type: "offer", from, offer: { sid, sdp } })];
-      }
-      case "candidate": {
-        const { from, sid, candidate } = message;
-        if (!this.#subscriptions.trickled(from, sid)) return [{ type: "unasked" }];
-        return [toOutput({ type: "candidate", from, sid, candidate })];
-      }
       case "bye":
-        return this.#saidBye(message.reason, nowMs);
+        return this.#byeReceived(message.reason, nowMs);
       case "error":
-        return this.#complained(message.id, message.code, nowMs);
+        return this.#errorReceived(message.id, message.code, nowMs);
       default:
-        return [];
+        return this.#room.receive(message);
     }
   }
 
-  #overfull(): SessionOutput[] {
-    const sessions = this.#roster.takeDropped();
-    return sessions > 0 ? [{ type: "overfull", sessions }] : [];
-  }
-
-  /** An error while in the room: about one request, about us, or about nothing that matters. */
-  #complained(id: string | undefined, code: string, nowMs: number): SessionOutput[] {
-    const failed = id === undefined ? undefined : this.#subscriptions.fail(id, code);
+  /** An error while in the room: of one request, of the session, or unrelated. */
+  #errorReceived(id: string | undefined, code: string, nowMs: number): SessionOutput[] {
+    const failed = id === undefined ? undefined : this.#room.subscriptions.fail(id, code);
     if (failed) return [toOutput(failed)];
-    if (code === "already_joined" || code === "ignored") return []; // the answer to a probe
+    if (code === "already_joined" || code === "ignored") return []; // the reply to a probe
     if (code === "not_in_room") return this.#join(nowMs);
-    if (isForgotten(code)) {
+    if (FORGOTTEN_CODES.has(code)) {
       this.#resumeId = undefined;
       return this.#retry(code, nowMs);
     }
     if (code === "duplicate_session") return this.#end(refusal("stay in the room", code));
-    // About one recipient, or one message: no reason to leave.
-    return [{ type: "ignored", code }];
+    // Of one recipient, or one message.
+    return [{ type: "ignored", reason: "error", code }];
   }
 
-  /** The server's goodbye ends the session, so there is nothing to resume. */
-  #saidBye(reason: string | undefined, nowMs: number): SessionOutput[] {
+  /** The server's bye ends the session, so there is nothing to resume. */
+  #byeReceived(reason: string | undefined, nowMs: number): SessionOutput[] {
     this.#resumeId = undefined;
     if (isFinalBye(reason)) return this.#end(refusal("stay in the room", reason));
     return this.#retry("bye", nowMs);
@@ -367,21 +324,18 @@ export class SignalingSession {
     return [toOutput({ type: "room_deleted" }), ...this.#end()];
   }
 
-  /**
-   * Asks for a sign of life, which the HPB's answer to anything is. The socket's own pings only show that something at
-   * the other end is alive, a proxy perhaps. Releases that know no transient data are asked to join the room we are in.
-   */
-  #probe(heardMs: number, nowMs: number): SessionOutput[] {
-    this.#enter({ kind: "joined", heardMs, probe: { deadlineMs: nowMs + PROBE_TIMEOUT_MS } });
+  /** Pings of the socket may be answered by a proxy. A HPB without transient data is asked to join the same room. */
+  #probe(receivedMs: number, nowMs: number): SessionOutput[] {
+    this.#enter({ kind: "joined", receivedMs, probe: { deadlineMs: nowMs + PROBE_TIMEOUT_MS } });
     const id = this.#nextId();
-    if (this.#answersProbes) return [{ type: "send", message: { kind: "probe" }, id }];
+    if (this.#hasProbes) return [{ type: "send", message: { kind: "probe" }, id }];
     this.#rejoinId = id;
     const { roomToken } = this.#options;
     return [{ type: "send", message: { kind: "join", roomToken, sessionId: this.#sessionId }, id }];
   }
 
   #refused(action: string, code: string, nowMs: number): SessionOutput[] {
-    if (!isFinal(code)) return this.#retry(code, nowMs);
+    if (!FINAL_CODES.has(code)) return this.#retry(code, nowMs);
     const attempt: SessionOutput[] = this.#state.kind === "greeting"
       ? [{ type: "attempt", outcome: "refused", code }]
       : [];
@@ -403,8 +357,8 @@ export class SignalingSession {
       return [...outputs, ...this.#end(new SignalingError(message, { code, retryable: true }))];
     }
     this.#enter({ kind: "waiting", untilMs: nowMs + delayMs });
-    if (!this.#toldDisconnected) outputs.push(toOutput({ type: "disconnected" }));
-    this.#toldDisconnected = true;
+    if (!this.#isReportedDisconnected) outputs.push(toOutput({ type: "disconnected" }));
+    this.#isReportedDisconnected = true;
     return outputs;
   }
 
@@ -414,7 +368,7 @@ export class SignalingSession {
     if (kind === "joined" || kind === "joining") outputs.push({ type: "send", message: { kind: "bye" } });
     if (kind !== "idle" && kind !== "waiting") outputs.push({ type: "drop" });
     this.#enter({ kind: "ended" });
-    this.#subscriptions.clear();
+    this.#room.subscriptions.clear();
     return [...outputs, toOutput({ type: "closed", error })];
   }
 
@@ -425,8 +379,4 @@ export class SignalingSession {
   #nextId(): string {
     return `t${++this.#requests}`;
   }
-}
-
-function toOutput(event: SignalingEvent): SessionOutput {
-  return { type: "event", event };
 }

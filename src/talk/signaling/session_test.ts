@@ -1,6 +1,7 @@
 import assert from "@std/assert";
 import { createHmac } from "node:crypto";
-import type { ClientMessage, ServerMessage } from "./codec.ts";
+import type { ServerMessage } from "./codec.ts";
+import type { ClientMessage } from "./encode.ts";
 import type { SignalingEvent } from "./events.ts";
 import { SignalingSession } from "./session.ts";
 import type { SessionOutput } from "./session_state.ts";
@@ -82,7 +83,13 @@ const sent = (outputs: readonly SessionOutput[]): ClientMessage[] =>
 const idOf = ([output]: readonly SessionOutput[]) => output.type === "send" ? output.id : undefined;
 const kinds = (outputs: readonly SessionOutput[]): string[] =>
   outputs.map((output) =>
-    output.type === "event" ? output.event.type : output.type === "send" ? output.message.kind : output.type
+    output.type === "event"
+      ? output.event.type
+      : output.type === "send"
+      ? output.message.kind
+      : output.type === "ignored"
+      ? output.reason
+      : output.type
   );
 const closedWith = (outputs: readonly SessionOutput[]) => {
   const [event] = events(outputs).slice(-1);
@@ -511,7 +518,7 @@ Deno.test("Session asks for an offer once until it is answered, and tells of eve
   assert.deepEqual(events(rig.receive({ kind: "offer", from: "a", sid: "1", sdp: "v=0" })), [
     { type: "offer", from: "a", offer: { sid: "1", sdp: "v=0" } },
   ]);
-  assert.deepEqual(kinds(rig.receive({ kind: "error", id: first, code: "client_not_found" })), ["ignored"]);
+  assert.deepEqual(kinds(rig.receive({ kind: "error", id: first, code: "client_not_found" })), ["error"]);
 
   rig.requestOffer("a");
   assert.deepEqual(events(rig.refuse("client_not_found")), [
@@ -561,7 +568,7 @@ Deno.test("Session tells of an answer that the SFU refuses, and forgets that sub
     { type: "answer_refused", sessionId: "a", sid: "1" },
   ]);
   assert.deepEqual(offer(), ["unasked"]);
-  assert.deepEqual(kinds(rig.refuse("processing_failed")), ["ignored"], "once");
+  assert.deepEqual(kinds(rig.refuse("processing_failed")), ["error"], "once");
   rig.lost();
   assert.deepEqual(rig.answer("a", "1"), []);
 });
@@ -603,7 +610,7 @@ Deno.test("Session that joined anew has forgotten who was there and what it had 
 Deno.test("Session stays in the room through errors about one recipient", () => {
   const rig = new Rig().join();
   for (const code of ["processing_failed", "client_not_found", "not_allowed", "invalid_format"]) {
-    assert.deepEqual(rig.receive({ kind: "error", code }), [{ type: "ignored", code }]);
+    assert.deepEqual(rig.receive({ kind: "error", code }), [{ type: "ignored", reason: "error", code }]);
   }
   assert.ok(rig.session.isJoined);
 });

@@ -2,7 +2,8 @@
 import { SignalingError } from "../../../src/talk/signaling/mod.ts";
 import fc from "fast-check";
 import { LIMITS } from "../../../src/domain/mod.ts";
-import { decode, encode } from "../../../src/talk/signaling/codec.ts";
+import { decode } from "../../../src/talk/signaling/codec.ts";
+import { encode } from "../../../src/talk/signaling/encode.ts";
 import { SignalingSession } from "../../../src/talk/signaling/session.ts";
 import type { SessionOutput } from "../../../src/talk/signaling/session_state.ts";
 import { makeRooms } from "../../../src/talk/testing_test.ts";
