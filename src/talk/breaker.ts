@@ -1,13 +1,12 @@
 /**
- * The gate before every full hello of every room: what becomes of one counts for all. The HPB counts refused hellos by
- * address and shuts an address out, so many rooms at once (after a restart of the HPB with another secret) must not
- * each try for themselves.
+ * The gate before every full hello of every room. The HPB counts refused hellos by address and blocks an address, so
+ * rooms must not each retry (after a restart of the HPB with another secret): the outcome of one counts for all.
  *
- *     closed --hello--> probing --accepted--> closed; who waited goes at once
- *        ^                 |---- failed ----> closed; who waited has failed too. Twice in a row: no new joins for 10 s
- *        '--- 5 min --- refusing <--refused--'             who waited, and who comes, is refused as well
+ *     closed --hello--> probing --accepted--> closed; those who waited are admitted
+ *        ^                 |---- failed ----> closed; those who waited fail too. Twice in a row: no new joins for 10 s
+ *        '--- 5 min --- refusing <--refused--'             those who wait, and new ones, are refused too
  *
- * Calls that lost the HPB are tried again by their own backoff; the ten seconds are for new ones.
+ * Calls that lost the HPB are retried by their own backoff; the ten seconds are for new ones.
  */
 import { type Clock } from "../domain/mod.ts";
 import { type Backoff, RetryPolicy } from "../flow/mod.ts";
@@ -19,26 +18,24 @@ import {
   SignalingError,
 } from "./signaling/mod.ts";
 
-/** One failure may be a hiccup. */
+/** One failure may be temporary. */
 const FREE_FAILURES = 1;
-/** Within this a HPB restart is over; a caller who was refused and asks again then is let through. */
+/** A HPB restart takes less; a request refused and repeated after it is admitted. */
 const FAILED_COOL_DOWN_MS = 10_000;
 /**
- * A refused secret stays refused until somebody changes it. The HPB shuts an address out for half an hour at the tenth
- * refusal in half an hour, then even with the right secret. One hello in five minutes makes seven at most.
+ * A refused secret stays refused until somebody changes it. At the tenth refusal in half an hour the HPB blocks the
+ * address for half an hour, even with the right secret. One hello in five minutes makes seven at most.
  */
 const REFUSED_COOL_DOWN_MS = 5 * 60_000;
 
-/** What keeps the service from the HPB. */
 export interface SignalingTrouble {
   kind: "unreachable" | "refused";
-  /** Says what to look at. */
   error: SignalingError;
 }
 
 export interface BreakerOptions {
   clock: Clock;
-  /** Once an outage begins, or changes its kind, and with undefined when it is over. */
+  /** Called when an outage begins or changes its kind, and with undefined when it ends. */
   onTrouble?: (trouble: SignalingTrouble | undefined) => void;
 }
 
@@ -49,7 +46,7 @@ export class Breaker implements HelloGate {
   readonly #failed = new RetryPolicy({ backoff: always(FAILED_COOL_DOWN_MS), freeFailures: FREE_FAILURES });
   readonly #refused = new RetryPolicy({ backoff: always(REFUSED_COOL_DOWN_MS), freeFailures: 0 });
   #trouble: SignalingTrouble | undefined;
-  /** The hello whose answer the others wait for. */
+  /** The hello whose reply the others wait for. */
   #probe: HelloAttempt | undefined;
   /** Bounded by the rooms: one each. */
   readonly #waiting = new Set<Waiting>();
@@ -58,18 +55,18 @@ export class Breaker implements HelloGate {
     this.#options = options;
   }
 
-  /** Whether joining a call is known to be hopeless just now. After a while one may try again. */
+  /** Whether joining a call is known to fail now. */
   get isOpen(): boolean {
     const nowMs = this.#options.clock.now();
     return this.#failed.waitMs(nowMs) > 0 || this.#refused.waitMs(nowMs) > 0;
   }
 
-  /** Known from the last answers; a refusal stands until a hello is accepted. */
+  /** By the last replies; a refusal lasts until a hello is accepted. */
   get trouble(): SignalingTrouble | undefined {
     return this.#trouble;
   }
 
-  /** Why no hello goes out now. */
+  /** Why no hello is sent now. */
   get refusal(): SignalingError | undefined {
     return this.isOpen && this.#trouble?.kind === "refused" ? this.#trouble.error : undefined;
   }
@@ -96,7 +93,7 @@ export class Breaker implements HelloGate {
   resume(): HelloAttempt {
     return this.#attempt((outcome, code, cause) => {
       if (outcome === "failed") this.#count(code, cause);
-      // It shows that the HPB is there, not that it would take another hello.
+      // It shows that the HPB is reachable, not that it would accept another hello.
       if (outcome === "accepted" && this.#trouble?.kind !== "refused") this.#over();
     });
   }
@@ -137,7 +134,7 @@ export class Breaker implements HelloGate {
     const error = new SignalingError(`Cannot reach the HPB: ${cause}; ${advice}`, { code, retryable: true });
     this.#failed.failed(this.#options.clock.now());
     if (this.#failed.failures <= FREE_FAILURES) return error;
-    // A HPB that refused us is not forgiven for being away.
+    // A refusal outlasts an outage.
     if (this.#trouble?.kind !== "refused") this.#report({ kind: "unreachable", error });
     return error;
   }
@@ -168,21 +165,16 @@ export class Breaker implements HelloGate {
     this.#waiting.clear();
   }
 
-  #attempt(
-    onSettled: HelloAttempt["settle"],
-    onAbandoned: () => void = () => {},
-  ): HelloAttempt {
+  #attempt(onSettled: HelloAttempt["settle"], onAbandoned?: () => void): HelloAttempt {
     let isOver = false;
     return {
-      settle(outcome, code, cause) {
-        if (isOver) return;
+      settle(...result) {
+        if (!isOver) onSettled(...result);
         isOver = true;
-        onSettled(outcome, code, cause);
       },
       [Symbol.dispose]() {
-        if (isOver) return;
+        if (!isOver) onAbandoned?.();
         isOver = true;
-        onAbandoned();
       },
     };
   }

@@ -1,7 +1,7 @@
 /**
- * Whose words a SIP bridge's audio is. The bridge (an internal session) publishes what all its callers say as one
- * stream; a caller is a virtual session without audio of its own, and nothing tells whose virtual session it is. So it
- * is certain who speaks only while there is one bridge and one caller. Pure.
+ * Who speaks in a SIP bridge's audio. The bridge (an internal session) publishes the audio of all its callers as one
+ * stream; a caller is a virtual session without audio, not linked to its bridge. So the speaker is certain only while
+ * there is one bridge and one caller. Pure.
  */
 import type { Caption } from "../domain/mod.ts";
 import { isInCall, type Participant, speaks } from "./signaling/mod.ts";
@@ -19,7 +19,7 @@ export function speakerOf(bridgeId: string, participants: Iterable<Participant>)
   return callers.length === 1 && bridges.length === 1 ? callers[0].sessionId : bridgeId;
 }
 
-/** Names the captions of one bridge after who speaks. An utterance keeps the name it began with: readers see it grow. */
+/** Sets the speaker of one bridge's captions; an utterance has one speaker, since its captions grow. */
 export class CallerNames {
   readonly #whoSpeaks: () => string;
   #utterance = -1;

@@ -14,18 +14,6 @@ export type Sign =
   /** The offer could not be answered. */
   | { unanswered: string };
 
-/** A speaker who cannot be connected, for the log. */
-export interface NotConnected {
-  /** A code. */
-  seen: string;
-  /** Since the first request without audio, s. */
-  seconds: number;
-  /** Requests since then. */
-  requests: number;
-  /** What to look at. */
-  check: string;
-}
-
 /** The first may fail by a lost datagram, the second by a restart of the SFU. */
 const CONNECTIONS_MAX = 3;
 /** A client that joins, or changes networks, publishes within this time. */
@@ -48,8 +36,11 @@ export class ConnectionWatch {
     this.#requests++;
   }
 
-  /** A request brought no audio, or audio stopped. Returns what to report, once per trouble. */
-  failed(sign: Sign, nowMs: number): NotConnected | undefined {
+  /**
+   * A request brought no audio, or audio stopped. Returns what to log, once per trouble: a code, what to check, and the
+   * time and requests since the first without audio.
+   */
+  failed(sign: Sign, nowMs: number) {
     const sinceMs = this.#sinceMs ??= nowMs;
     if (isOfConnection(sign)) this.#failedConnections++;
     if (this.#isTrouble) return undefined;
@@ -83,7 +74,7 @@ function isOfConnection(sign: Sign): boolean {
   return "unanswered" in sign && sign.unanswered !== "no_audio";
 }
 
-function described(sign: Sign): Pick<NotConnected, "seen" | "check"> {
+function described(sign: Sign): { seen: string; check: string } {
   if (typeof sign === "string") return { seen: sign, check: CHECKS[sign] };
   if ("unanswered" in sign) {
     return { seen: sign.unanswered, check: UNANSWERED.get(sign.unanswered) ?? OFFER_UNANSWERED };

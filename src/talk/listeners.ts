@@ -1,15 +1,15 @@
 /**
- * Who asked for captions in one room, in which language, and which of them are here. Talk names listeners by their
- * Nextcloud session and may ask before the HPB has told us of it; the HPB names them by its own session. Talk sets the
- * language in a request of its own, so a language alone makes nobody a listener. Pure; all sides bounded.
+ * Who asked for captions in one room, in which language, and who of them is present. Talk identifies listeners by their
+ * Nextcloud session, and may request captions before the HPB reports it; the HPB has its own sessions. Talk sets the
+ * language in a separate request, which makes nobody a listener. Pure; all collections bounded.
  */
 import type { Recipient } from "../sessions/mod.ts";
 import { LIMITS } from "../domain/mod.ts";
 import type { TargetMemory } from "./target_memory.ts";
 
-/** Sessions of one room known by both names. Far past any call; of more only those who want captions are remembered. */
+/** Sessions of one room known by both ids: more than any call; beyond it only listeners are stored. */
 const SESSIONS_MAX = 10_000;
-/** HPB sessions of one Nextcloud session: a reload makes another, the one before is gone within half a minute. */
+/** HPB sessions of one Nextcloud session: a reload makes another, the one before ends within half a minute. */
 const SESSIONS_EACH_MAX = 16;
 
 /** Someone who asked for captions, by their Nextcloud session. */
@@ -17,31 +17,31 @@ export interface Wanted {
   ncSessionId: string;
   /** Language they want captions in; null for the one spoken. */
   targetId: string | null;
-  /** HPB session they were last in the room by, if they were. */
+  /** Their last HPB session in the room, if any. */
   sessionId: string | undefined;
 }
 
 export class Listeners {
   /** Nextcloud sessions that want captions, oldest first. */
   readonly #wanted = new Set<string>();
-  /** HPB session each of them was last in the room by. */
+  /** Their last HPB session in the room. */
   readonly #seenAs = new Map<string, string>();
-  /** HPB sessions that are listeners once they come: they were in another room. Bounded like those wanted there. */
+  /** HPB sessions that are listeners once they join: they were in another room. Bounded like the listeners there. */
   readonly #expected = new Set<string>();
   /** HPB session -> Nextcloud session, of everyone in the room. */
   readonly #sessions = new Map<string, string>();
   /** Nextcloud session -> its HPB sessions, the oldest first. */
   readonly #sessionsOf = new Map<string, string[]>();
-  /** Languages asked for, by Nextcloud session: of those who want captions, or are in the room and may yet. */
+  /** Languages by Nextcloud session, of listeners and of others in the room. */
   readonly #targets = new Map<string, string | null>();
   /** Listeners in the room, by Nextcloud session; their `id` is the HPB's. */
   readonly #present = new Map<string, Recipient>();
   #dropped = 0;
 
-  /** `memory`: of all rooms, for who comes from another one. */
+  /** `memory`: of all rooms, for those who move between them. */
   constructor(private readonly memory?: TargetMemory) {}
 
-  /** Asks for captions; whether the listener is in the room already. */
+  /** Returns whether the listener is in the room already. */
   add(ncSessionId: string): boolean {
     if (!this.#wanted.has(ncSessionId) && this.#wanted.size >= LIMITS.pendingViewers) {
       const [oldest] = this.#wanted;
@@ -63,7 +63,7 @@ export class Listeners {
     for (const id of [ncSessionId, ...this.#sessionsOf.get(ncSessionId) ?? []]) this.memory?.forget(id);
   }
 
-  /** Whoever comes by this HPB session wants captions: they did in the room they come from. */
+  /** Whoever joins by this HPB session is a listener: they were one in another room. */
   expect(sessionId: string): void {
     const ncSessionId = this.#sessions.get(sessionId);
     if (ncSessionId !== undefined) this.add(ncSessionId);
@@ -75,10 +75,7 @@ export class Listeners {
     return this.#wanted.has(ncSessionId) || this.#sessionsOf.has(ncSessionId);
   }
 
-  /**
-   * Sets the language for someone known; with null there is none. Returns the HPB session whose captions change, if one
-   * does.
-   */
+  /** Sets the language of someone known; null for the original. Returns the HPB session whose captions change, if any. */
   setTarget(ncSessionId: string, targetId: string | null): string | undefined {
     if (!this.knows(ncSessionId)) return undefined;
     this.#targets.set(ncSessionId, targetId);
@@ -103,7 +100,7 @@ export class Listeners {
     else if (this.#wanted.has(ncSessionId)) this.#enter(ncSessionId, sessionId);
   }
 
-  /** Someone left; a listener who comes back with the same Nextcloud session (a reload) is still one. */
+  /** Whoever rejoins with the same Nextcloud session (a reload) is still a listener. */
   sessionLeft(sessionId: string): void {
     const ncSessionId = this.#sessions.get(sessionId);
     if (ncSessionId === undefined) return;
@@ -118,7 +115,7 @@ export class Listeners {
     if (this.#targets.has(ncSessionId) && !this.knows(ncSessionId)) this.#targets.delete(ncSessionId);
   }
 
-  /** The room is joined anew: who is here will be reported again. Returns the Nextcloud sessions of listeners who were here. */
+  /** The room is joined anew: sessions will be reported again. Returns the Nextcloud sessions of present listeners. */
   forgetSessions(): string[] {
     const wereHere = [...this.#present.keys()];
     this.release();
@@ -131,7 +128,7 @@ export class Listeners {
     return wereHere;
   }
 
-  /** The room is left: its languages are kept for a while. */
+  /** The room is left: its languages are stored for a while. */
   release(): void {
     for (const ids of this.#sessions) {
       for (const id of ids) this.memory?.release(id, this);
@@ -148,37 +145,31 @@ export class Listeners {
     return this.#present.size;
   }
 
-  /** Whether they asked for captions. */
   wants(ncSessionId: string): boolean {
     return this.#wanted.has(ncSessionId);
   }
 
-  /** Who asked longest ago and is not here. */
+  /** Who asked longest ago and is not present. */
   get oldestAbsent(): string | undefined {
-    for (const ncSessionId of this.#wanted) {
-      if (!this.#present.has(ncSessionId)) return ncSessionId;
-    }
-    return undefined;
+    return this.#wanted.values().find((ncSessionId) => !this.#present.has(ncSessionId));
   }
 
-  /** How many were forgotten for others since last asked. */
+  /** How many were removed for others since the last call. */
   takeDropped(): number {
     const dropped = this.#dropped;
     this.#dropped = 0;
     return dropped;
   }
 
-  /** How many asked and are not here. */
   get absentCount(): number {
     return this.#wanted.size - this.#present.size;
   }
 
-  /** How many asked, here or not. */
   get wantedCount(): number {
     return this.#wanted.size;
   }
 
-  /** Those who asked, here or not. */
+  /** Those who asked, present or not. */
   wanted(): Wanted[] {
     return [...this.#wanted].map((ncSessionId) => ({
       ncSessionId,
@@ -192,7 +183,7 @@ export class Listeners {
     this.#present.set(ncSessionId, { id: sessionId, targetId: this.#targets.get(ncSessionId) ?? null });
   }
 
-  /** Takes the language over that is known of either session, unless one was asked for here. */
+  /** Restores the language known of either session, unless one was set here. */
   #recall(ncSessionId: string, sessionId: string): void {
     const targetId = this.#targets.has(ncSessionId)
       ? this.#targets.get(ncSessionId)
@@ -220,7 +211,7 @@ export class Listeners {
     else this.#sessionsOf.delete(ncSessionId);
   }
 
-  /** Makes room for the session of someone who wants captions. */
+  /** Frees an entry for the session of a listener. */
   #forgetSession(): void {
     for (const [sessionId, ncSessionId] of this.#sessions) {
       if (!this.#wanted.has(ncSessionId)) return this.sessionLeft(sessionId);

@@ -2,14 +2,9 @@
  * How many participants of all calls may have asked for captions. Whoever rejoins has another session: one who is not in
  * the call has most likely left.
  */
-import { LIMITS, type Meter, UnavailableError } from "../domain/mod.ts";
+import { LIMITS, UnavailableError } from "../domain/mod.ts";
 import type { Room } from "./room.ts";
-
-export interface ListenersBoundOptions {
-  /** Default LIMITS.viewers. */
-  listenersMax?: number;
-  meter: Meter;
-}
+import type { TalkOptions } from "./rooms.ts";
 
 /**
  * Called before a listener is added. Removes the oldest who is not in the call, of the call with most of these: a flood
@@ -17,7 +12,7 @@ export interface ListenersBoundOptions {
  */
 export function makeRoomForListener(
   rooms: readonly Room[],
-  { listenersMax = LIMITS.viewers, meter }: ListenersBoundOptions,
+  { listenersMax = LIMITS.viewers, meter }: Pick<TalkOptions, "listenersMax" | "meter">,
 ): void {
   if (rooms.reduce((sum, { listeners }) => sum + listeners.wantedCount, 0) < listenersMax) return;
   const most = rooms.reduce((a, b) => b.listeners.absentCount > a.listeners.absentCount ? b : a);

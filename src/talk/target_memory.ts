@@ -1,19 +1,18 @@
 /**
- * Languages people get their captions in, for when they move to another room (breakout rooms, a call after the call).
- * There they have a new Nextcloud session; what stays is their session at the HPB, for as long as their front end keeps
- * its connection. So a language is kept under both. Whose language is forgotten by their own wish is not kept.
+ * Languages of participants' captions, for when they move to another room (breakout rooms). There they have a new
+ * Nextcloud session, and the same HPB session while their client stays connected: a language is stored under both.
  */
 import type { Clock } from "../domain/mod.ts";
 
-/** Who left one room is in the next within seconds, or after a talk in the lobby. */
+/** They join the next room within seconds, or after some minutes in a lobby. */
 const KEEP_MS = 10 * 60_000;
-/** Entries of who is in no room, two a person: a hundred breakout rooms of 25 who all leave at once. */
+/** Entries of those in no room, two each: a hundred breakout rooms of 25 who all leave at once. */
 const LEFT_MAX = 5_000;
 
 export class TargetMemory {
-  /** By session, of who is in a room; bounded as the rooms are. */
+  /** By session, of those in a room; bounded as the rooms are. */
   readonly #held = new Map<string, { targetId: string; holder: object }>();
-  /** By session, of who left, in the order they did. */
+  /** By session, of those who left, in that order. */
   readonly #left = new Map<string, { targetId: string; untilMs: number }>();
 
   constructor(private readonly clock: Clock) {}
@@ -24,7 +23,7 @@ export class TargetMemory {
     this.#held.set(sessionId, { targetId, holder });
   }
 
-  /** It left the holder's room; where it is in another already, that one holds it. */
+  /** It left the holder's room; unless it is in another already. */
   release(sessionId: string, holder: object): void {
     const held = this.#held.get(sessionId);
     if (held?.holder !== holder) return;
@@ -38,7 +37,7 @@ export class TargetMemory {
     this.#left.delete(sessionId);
   }
 
-  /** The language of a session that is in a room or left one lately. */
+  /** The language of a session that is in a room or left one recently. */
   recall(sessionId: string): string | undefined {
     this.#purge();
     return (this.#held.get(sessionId) ?? this.#left.get(sessionId))?.targetId;

@@ -36,11 +36,13 @@ const noTranslation = {
   ),
 };
 
+const calls = { tags: ["Calls"], ...needs("captions") };
+const translation = { tags: ["Translation"], ...needs("captions") };
+
 export const transcribe = createRoute({
   method: "post",
   path: "/api/v1/call/transcribe",
-  tags: ["Calls"],
-  ...needs("captions"),
+  ...calls,
   summary: "Turn captions on or off for one participant",
   ...body(schemas.transcribeBody),
   responses: {
@@ -57,8 +59,7 @@ export const transcribe = createRoute({
 export const stop = createRoute({
   method: "delete",
   path: "/api/v1/call/transcribe/{roomToken}",
-  tags: ["Calls"],
-  ...needs("captions"),
+  ...calls,
   summary: "Stop captions in a room for everyone",
   request: { params: schemas.roomParams },
   responses: {
@@ -71,8 +72,7 @@ export const stop = createRoute({
 export const leave = createRoute({
   method: "post",
   path: "/api/v1/call/leave",
-  tags: ["Calls"],
-  ...needs("captions"),
+  ...calls,
   summary: "Leave a call",
   ...body(schemas.leaveBody),
   responses: { 200: done("The service is not in the room any more", "Left the call"), ...refusals },
@@ -81,8 +81,7 @@ export const leave = createRoute({
 export const setLanguage = createRoute({
   method: "post",
   path: "/api/v1/call/set-language",
-  tags: ["Calls"],
-  ...needs("captions"),
+  ...calls,
   summary: "Set the language spoken in a room",
   ...body(schemas.setLanguageBody),
   responses: {
@@ -99,8 +98,7 @@ export const setLanguage = createRoute({
 export const languages = createRoute({
   method: "get",
   path: "/api/v1/languages",
-  tags: ["Calls"],
-  ...needs("captions"),
+  ...calls,
   summary: "Languages speech can be recognised in",
   responses: { 200: json(schemas.languagesReply, "By language id"), ...unauthorised },
 });
@@ -108,8 +106,7 @@ export const languages = createRoute({
 export const translationLanguages = createRoute({
   method: "get",
   path: "/api/v1/translation/languages",
-  tags: ["Translation"],
-  ...needs("captions"),
+  ...translation,
   summary: "Languages captions can be translated from and into",
   request: { query: schemas.translationLanguagesQuery },
   responses: {
@@ -127,8 +124,7 @@ export const translationLanguages = createRoute({
 export const setTargetLanguage = createRoute({
   method: "post",
   path: "/api/v1/translation/set-target-language",
-  tags: ["Translation"],
-  ...needs("captions"),
+  ...translation,
   summary: "Set or clear the language that one participant's captions are translated into",
   ...body(schemas.setTargetLanguageBody),
   responses: {

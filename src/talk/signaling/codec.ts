@@ -4,6 +4,7 @@
  * invalid message is `ignored` with a reason.
  */
 import { z } from "zod";
+import type { RoomSession } from "./events.ts";
 import { type IceCandidate, LIMITS } from "../../domain/mod.ts";
 
 /** Why a message was ignored: few values, the label of a counter. */
@@ -21,7 +22,7 @@ export type ServerMessage =
   | { kind: "room"; id?: string; roomToken: string }
   | { kind: "error"; id?: string; code: string }
   | { kind: "bye"; reason?: string }
-  | ({ kind: "sessions_joined"; sessions: JoinedSession[] } & WithInvalidEntries)
+  | ({ kind: "sessions_joined"; sessions: RoomSession[] } & WithInvalidEntries)
   | ({ kind: "sessions_left"; sessionIds: string[] } & WithInvalidEntries)
   /** Updates only those it names; `changed` is the newer of the two. */
   | ({ kind: "participants"; users: ListedUser[]; changed: ListedUser[] } & WithInvalidEntries)
@@ -38,13 +39,6 @@ export type ServerMessage =
   | { kind: "ignored"; reason: IgnoredReason }
   /** Over RECEIVED_BYTES_MAX, and skipped. Never decoded. */
   | { kind: "too_large" };
-
-export interface JoinedSession {
-  sessionId: string;
-  ncSessionId?: string;
-  /** Announces features that only services have. */
-  internal: boolean;
-}
 
 /** An entry of a participant list. */
 export interface ListedUser {

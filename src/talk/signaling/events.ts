@@ -1,13 +1,13 @@
-/** What signalling tells the room it keeps connected. Session ids are the HPB's unless they say otherwise. */
+/** Events of a room's signalling. Session ids are the HPB's unless noted. */
 import type { SignalingError } from "./error_codes.ts";
 import type { IceCandidate, SdpOffer } from "../../domain/mod.ts";
 
 /** Someone in the room. */
 export interface RoomSession {
   sessionId: string;
-  /** Nextcloud session id, what Talk's front end knows itself by. */
+  /** Nextcloud session id, which Talk's clients use. */
   ncSessionId?: string;
-  /** A service like this one. Told for certain only by a participant list; before that, guessed by its features. */
+  /** A service. Certain by a participant list only; before that, assumed by its features. */
   internal: boolean;
 }
 
@@ -15,9 +15,9 @@ export interface RoomSession {
 export interface Participant extends RoomSession {
   /** Call flags: 1 in call, 2 audio, 4 video, 8 phone; 0 is not in the call. */
   inCall: number;
-  /** Whether the HPB has reported them joining: lists alone may also name who is gone. */
+  /** Whether the HPB has reported them joining: lists may also name those who left. */
   joined: boolean;
-  /** Nextcloud had no sign of life of them for minutes when it listed them. */
+  /** Nextcloud had no ping of theirs for minutes when it listed them. */
   stale: boolean;
   /** Someone who dialled in: the audio is published by an internal session, the SIP bridge. */
   virtual: boolean;
@@ -43,20 +43,19 @@ export type SignalingEvent =
   | { type: "sessions_left"; sessionIds: string[] }
   /** Everyone whose call flags are known, after an update of some: the others are in it as before. */
   | { type: "participants"; users: Participant[] }
-  /** Ended for everyone. */
   | { type: "call_ended" }
-  /** We are asked to follow the others into another room (breakout rooms). */
+  /** All are to move to another room (breakout rooms). */
   | { type: "switch_to"; roomToken: string }
-  /** The room is no more; `closed` follows. */
+  /** `closed` follows. */
   | { type: "room_deleted" }
-  /** Asked for, or a renegotiation by the SFU of what was. */
+  /** Requested, or a renegotiation by the SFU. */
   | { type: "offer"; from: string; offer: SdpOffer }
   | { type: "candidate"; from: string; sid: string; candidate: IceCandidate }
-  /** No offer will come of the request: the HPB's error code, or `timeout`, `busy`, `disconnected`. */
+  /** The request failed: the HPB's error code, or `timeout`, `busy`, `disconnected`. */
   | { type: "offer_failed"; sessionId: string; code: string }
-  /** The SFU has no subscription that our answer fits: the offer was not its own, or is void by now. */
+  /** The SFU has no subscription for our answer: the offer was not its own, or is void. */
   | { type: "answer_refused"; sessionId: string; sid: string; isAsked?: true }
-  /** Trying again by itself. Told once, until the next `joined`. */
+  /** Reconnecting. Once, until the next `joined`. */
   | { type: "disconnected" }
-  /** Final, nothing follows. With an error unless it was asked for or the room is gone. */
+  /** The last event. With an error unless it was requested or the room was deleted. */
   | { type: "closed"; error?: SignalingError };

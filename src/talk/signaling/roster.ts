@@ -1,34 +1,33 @@
 /**
- * Who is in the room and who of them in the call, ourselves left out. The HPB reports joins and leaves one by one, and
- * the call in lists of which none is complete: a node of a cluster lists internal sessions alone when one of them joins
- * on another node, and newer releases of Talk send only who changed. So a list updates those it names; everybody else
- * keeps the state they had. Someone is out of the call by an entry that says so, by leaving the room, or when we join
- * the room anew.
+ * Who is in the room and in the call, except this service. The HPB reports joins and leaves one by one, and the call in
+ * incomplete lists: a cluster's node lists internal sessions alone when one of them joins on another node, and newer
+ * releases of Talk send only changes. So a list updates only those it names. Someone leaves the call by an entry, by
+ * leaving the room, or when the room is joined anew.
  */
-import type { JoinedSession, ListedUser } from "./codec.ts";
+import type { ListedUser } from "./codec.ts";
 import type { Participant, RoomSession, SignalingEvent } from "./events.ts";
 
-/** Several times the largest call; beyond it whoever joined is kept before those only lists know. */
+/** Several times the largest call; beyond it those who joined replace those known by lists only. */
 const SESSIONS_MAX = 5_000;
-/** Sessions that left the room; the HPB's lists name them until Nextcloud sends it the next list. */
+/** Sessions that left the room; lists still name them until Nextcloud sends the next one. */
 const LEFT_MAX = 1_000;
 
 /**
- * Nextcloud ends a session it had no sign of life of for 100 s; the HPB sends one for everybody every 10 s. Compared
- * with the newest of the same list: the list may be old, and its clock is not ours.
+ * Nextcloud ends a session after 100 s without a ping; the HPB pings for everybody every 10 s. Compared with the newest
+ * of the same list: the list may be old, and its clock is not ours.
  */
 const STALE_S = 120;
 /** Call flag of Talk: taking part by phone. */
 const WITH_PHONE = 8;
 
 interface Member {
-  /** Certain from their join only; from a list it is what Nextcloud put there. */
+  /** Certain from their join only. */
   ncSessionId?: string;
   /** Reported by a join, not by a list alone. */
   joined: boolean;
   internal: boolean;
   virtual: boolean;
-  /** Of the newest list that told. */
+  /** By the newest list with a ping. */
   stale: boolean;
   /** Call flags; undefined: not reported yet. */
   inCall?: number;
@@ -36,7 +35,7 @@ interface Member {
 
 export class Roster {
   readonly #members = new Map<string, Member>();
-  /** Those of them only lists know, the oldest first. */
+  /** Those of them known by lists only, the oldest first. */
   readonly #listedOnly = new Set<string>();
   readonly #left = new Set<string>();
   #ownId = "";
@@ -44,7 +43,6 @@ export class Roster {
   /** Whether a message was skipped that may have reported joins. */
   #missedJoins = false;
 
-  /** A room entered anew: nobody known before counts. */
   reset(ownId: string): void {
     this.#ownId = ownId;
     this.#members.clear();
@@ -53,13 +51,13 @@ export class Roster {
     this.#missedJoins = false;
   }
 
-  /** A message was skipped. From here on the lists also tell who is in the room: the HPB lists nobody else as in the call. */
+  /** A message was skipped: from now on lists also count as joins, since the HPB lists only those in the room. */
   skipped(): SignalingEvent[] {
     this.#missedJoins = true;
     return this.#joinedByList();
   }
 
-  joined(entries: readonly JoinedSession[]): SignalingEvent[] {
+  joined(entries: readonly RoomSession[]): SignalingEvent[] {
     const sessions = entries.filter(({ sessionId }) => sessionId !== this.#ownId);
     for (const { sessionId, ncSessionId, internal } of sessions) {
       this.#left.delete(sessionId);
@@ -103,7 +101,7 @@ export class Roster {
   everyone(inCall: number): SignalingEvent {
     if (inCall === 0) return { type: "call_ended" };
     for (const member of this.#members.values()) {
-      // Only a list knows them, and not as in the call: they may not be there.
+      // Known by a list only, and not as in the call: they may have left.
       const isUncertain = !member.joined && !member.inCall;
       if (!member.internal && !member.virtual && !isUncertain) member.inCall = inCall;
     }
@@ -111,9 +109,8 @@ export class Roster {
   }
 
   /**
-   * Two entries for one session in one list contradict each other where the HPB added what it knows to what Nextcloud
-   * sent, in no certain order. Together they are what either claims: asking for audio that is not there is answered
-   * with a refusal, not asking for audio that is there costs words.
+   * Two entries for one session in one list may contradict each other: the HPB adds its own to Nextcloud's, in no fixed
+   * order. They are merged to what either claims: a request too many is refused, a missing one loses words.
    */
   #merge(list: readonly ListedUser[], newestS: number): void {
     const named = new Map<string, ListedUser>();
@@ -137,22 +134,22 @@ export class Roster {
   }
 
   #put(sessionId: string, member: Member): void {
-    if (this.#members.has(sessionId) || this.#members.size < SESSIONS_MAX || this.#makeRoom(member)) {
+    if (this.#members.has(sessionId) || this.#members.size < SESSIONS_MAX || this.#freePlaceFor(member)) {
       this.#members.set(sessionId, member);
       if (member.joined) this.#listedOnly.delete(sessionId);
       else this.#listedOnly.add(sessionId);
     } else this.#dropped++;
   }
 
-  /** Sessions there was no room for, since last asked. */
+  /** Sessions there was no place for, since the last call. */
   takeDropped(): number {
     const dropped = this.#dropped;
     this.#dropped = 0;
     return dropped;
   }
 
-  /** Who has joined takes the place of one whom only a list knows. */
-  #makeRoom({ joined }: Member): boolean {
+  /** Whoever has joined replaces one known by lists only. */
+  #freePlaceFor({ joined }: Member): boolean {
     if (!joined) return false;
     for (const sessionId of this.#listedOnly) {
       this.#listedOnly.delete(sessionId);
@@ -161,7 +158,7 @@ export class Roster {
     return false;
   }
 
-  /** Where joins were missed, those in the call: with the Nextcloud session the HPB itself found them by. */
+  /** Where joins were missed, those in the call. */
   #joinedByList(): SignalingEvent[] {
     if (!this.#missedJoins) return [];
     const sessions: RoomSession[] = [];
@@ -197,7 +194,7 @@ function both(a: ListedUser, b: ListedUser): ListedUser {
   };
 }
 
-/** Of people: the HPB lists sessions of its own with the time of its own clock. 0: nothing is known. */
+/** Of participants: the HPB lists its own sessions with the time of its own clock. 0: unknown. */
 function newestPing(list: readonly ListedUser[]): number {
   let newestS = 0;
   for (const { internal, virtual, lastPingS = 0 } of list) {
@@ -206,7 +203,7 @@ function newestPing(list: readonly ListedUser[]): number {
   return newestS;
 }
 
-/** A caller whom Nextcloud named and the HPB did not recognise as a virtual session: one of another node. */
+/** A caller that the HPB does not recognise as a virtual session: of another node. */
 function isPhone(internal: boolean, inCall = 0): boolean {
   return !internal && (inCall & WITH_PHONE) !== 0;
 }

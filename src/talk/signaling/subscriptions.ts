@@ -1,12 +1,12 @@
 /**
- * What the SFU was asked for, and which offers and candidates count. The HPB answers a request with an offer that names
- * only the speaker, with an error that names only the request, after up to 10 s, or, while Janus is down, not at all:
- * here every request ends. And it relays what a participant wrote as an offer of the SFU for themselves, so that an
- * offer counts once for a request, and after that for the subscription that came of it, whose sid only the SFU and we
- * know. A participant who comes before the SFU is found out when the HPB refuses our answer: it knows no such sid.
+ * Offers requested from the SFU, and which offers and candidates are valid. The HPB replies to a request with an offer
+ * that names only the speaker, with an error that names only the request, after up to 10 s, or, while Janus is down, not
+ * at all: here every request ends. It also relays a participant's own message as an offer of the SFU. So one offer is
+ * valid for a request, then only those with its sid, which only the SFU and we know. A participant whose offer arrives
+ * before the SFU's is detected when the HPB refuses our answer: it knows no such sid.
  *
  *     none --request--> asked --offer--> standing --offer with its sid--> standing
- *                         '-- refused, or no offer in time --> none, or what stood before
+ *                         '-- refused, or no offer in time --> none, or the one before
  */
 import { LIMITS } from "../../domain/mod.ts";
 import type { SignalingEvent } from "./events.ts";
@@ -16,25 +16,25 @@ type AnswerRefused = SignalingEvent & { type: "answer_refused" };
 
 /** The HPB gives up at 10 s. */
 const OFFER_TIMEOUT_MS = 15_000;
-/** Those who left without a word are forgotten once there are so many. */
+/** Beyond it the oldest are dropped: speakers whose leaving was not reported. */
 const STANDING_MAX = 2 * LIMITS.speakersPerSession;
 
 interface Request {
   id: string;
   deadlineMs: number;
   code: string;
-  /** Whether it left. */
+  /** Whether it was sent. */
   isAsked: boolean;
-  /** Candidates taken before the offer. */
+  /** Candidates accepted before the offer. */
   candidates: number;
-  /** What stood before was renegotiated meanwhile, which may have been the SFU's answer. */
+  /** The subscription before was renegotiated meanwhile, which may be the SFU's reply. */
   isRenewed: boolean;
 }
 
 interface Standing {
   sid: string;
   candidates: number;
-  /** Of the first answer, which tells whether the SFU knows this subscription. */
+  /** Of the first answer, whose refusal shows that the SFU does not know this subscription. */
   answerId?: string;
 }
 
@@ -45,9 +45,8 @@ export class Subscriptions {
   readonly #standing = new Map<string, Standing>();
 
   /**
-   * False when nothing is to be sent: an offer of this speaker is on its way, or the request has failed before it
-   * began (`failedCode`, or too many), which `due` tells at once. One that may have been answered by a renegotiation is
-   * not waited for: it would end without a word.
+   * False when nothing is to be sent: a request for this speaker is pending, or it failed already (`failedCode`, or too
+   * many), which `due` returns at once. One that may have been answered by a renegotiation is replaced.
    */
   request(sessionId: string, id: string, failedCode: string | undefined, nowMs: number): boolean {
     const pending = this.#requests.get(sessionId);
@@ -59,7 +58,7 @@ export class Subscriptions {
     return isAsked;
   }
 
-  /** Whether the offer counts. */
+  /** Whether the offer is valid. */
   offered(sessionId: string, sid: string): boolean {
     const request = this.#requests.get(sessionId);
     const standing = this.#standing.get(sessionId);
@@ -79,7 +78,7 @@ export class Subscriptions {
     return true;
   }
 
-  /** Whether the candidate counts; before an offer that was asked for, any sid may be that offer's. */
+  /** Whether the candidate is valid; before a requested offer arrives, any sid may be that offer's. */
   trickled(sessionId: string, sid: string): boolean {
     const standing = this.#standing.get(sessionId);
     const request = this.#requests.get(sessionId);
@@ -87,7 +86,7 @@ export class Subscriptions {
     return of !== undefined && ++of.candidates <= LIMITS.candidatesPerOffer;
   }
 
-  /** Our answer leaves under this id. False when the HPB's opinion of it does not matter: the subscription works. */
+  /** Our answer is sent with this id. False when its refusal does not matter: the subscription works. */
   answering(sessionId: string, sid: string, id: string): boolean {
     const standing = this.#standing.get(sessionId);
     if (standing?.sid !== sid || standing.answerId !== undefined) return false;
@@ -95,7 +94,7 @@ export class Subscriptions {
     return true;
   }
 
-  /** An error came; undefined when it answers nothing of ours. */
+  /** An error arrived; undefined when it is not for one of these. */
   fail(id: string, code: string): OfferFailed | AnswerRefused | undefined {
     for (const [sessionId, request] of this.#requests) {
       if (request.id !== id) continue;
@@ -110,7 +109,7 @@ export class Subscriptions {
     }
   }
 
-  /** What fails now; `why` stands for a timeout whose reason is known. */
+  /** What fails now; `why` replaces "timeout" where the reason is known. */
   due(nowMs: number, why?: string): OfferFailed[] {
     const failed: OfferFailed[] = [];
     for (const [sessionId, { deadlineMs, code, isRenewed }] of this.#requests) {
@@ -128,7 +127,7 @@ export class Subscriptions {
     return next;
   }
 
-  /** They left the room, and their subscriptions with them. What was asked for still ends. */
+  /** They left the room, which ends their subscriptions. Requests still end with a failure. */
   left(sessionIds: readonly string[]): void {
     for (const sessionId of sessionIds) this.#standing.delete(sessionId);
   }
