@@ -210,22 +210,17 @@ export class WebRtcReceiver implements AsyncDisposable {
 
   async #renegotiate(connection: Connection, offer: Offer, attempt: Attempt): Promise<string> {
     attempt.connection = connection;
-    const { peer, settled } = connection;
+    const { peer: { connection: werift }, settled } = connection;
     // werift starts a second handshake when an offer is answered during the first.
     using _timer = this.#clock.timer(RENEGOTIATE_WAIT_MS, () => settled.resolve());
     await settled.promise;
     this.#abort.signal.throwIfAborted();
     if (connection.isOver) throw cannotAnswer("its connection is closed", "closed");
     try {
-      const sdp = connection.addresses.describe(offer);
-      await peer.connection.setRemoteDescription({ type: "offer", sdp });
-      const answer = await peer.connection.createAnswer();
-      // Without audio the section may be gone; then the old payload type is harmless.
-      if (offer.sendsAudio) connection.payloadType = opusPayloadType(answer.sdp);
-      return await peer.setLocal(answer);
+      return await exchange(connection, offer);
     } catch (error) {
-      if (peer.connection.signalingState === "have-remote-offer") {
-        await peer.connection.setRemoteDescription({ type: "rollback", sdp: "" }).catch(() => {});
+      if (werift.signalingState === "have-remote-offer") {
+        await werift.setRemoteDescription({ type: "rollback", sdp: "" }).catch(() => {});
       }
       throw error;
     }
@@ -260,11 +255,7 @@ export class WebRtcReceiver implements AsyncDisposable {
     const { peer } = connection;
     try {
       peer.connection.connectionStateChange.subscribe((state) => this.#onState(connection, state));
-      const offered = connection.addresses.describe(offer);
-      await peer.connection.setRemoteDescription({ type: "offer", sdp: offered });
-      const answer = await peer.connection.createAnswer();
-      connection.payloadType = opusPayloadType(answer.sdp);
-      const sdp = await peer.setLocal(answer);
+      const sdp = await exchange(connection, offer);
       if (!sdp.includes("\na=candidate:")) throw noCandidate(peer);
       this.#abort.signal.throwIfAborted();
       attempt.signal.throwIfAborted();
@@ -375,6 +366,16 @@ export class WebRtcReceiver implements AsyncDisposable {
     this.#hasAudio = false;
     this.#options.onAudioLost(reason);
   }
+}
+
+/** Applies an offer; returns the answer. */
+async function exchange(connection: Connection, offer: Offer): Promise<string> {
+  const { peer, addresses } = connection;
+  await peer.connection.setRemoteDescription({ type: "offer", sdp: addresses.describe(offer) });
+  const answer = await peer.connection.createAnswer();
+  // Without audio the section may be gone; then the old payload type is harmless.
+  if (offer.sendsAudio) connection.payloadType = opusPayloadType(answer.sdp);
+  return await peer.setLocal(answer);
 }
 
 function isOver(state: string): boolean {
