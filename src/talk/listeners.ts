@@ -36,17 +36,16 @@ export class Listeners {
   readonly #targets = new Map<string, string | null>();
   /** Listeners in the room, by Nextcloud session; their `id` is the HPB's. */
   readonly #present = new Map<string, Recipient>();
-  #dropped = 0;
 
-  /** `memory`: of all rooms, for those who move between them. */
-  constructor(private readonly memory?: TargetMemory) {}
+  /** `memory`: of all rooms, for those who move between them. `onDropped`: one was removed for another. */
+  constructor(private readonly memory?: TargetMemory, private readonly onDropped?: () => void) {}
 
   /** Returns whether the listener is in the room already. */
   add(ncSessionId: string): boolean {
     if (!this.#wanted.has(ncSessionId) && this.#wanted.size >= LIMITS.pendingViewers) {
       const [oldest] = this.#wanted;
       this.remove(this.oldestAbsent ?? oldest);
-      this.#dropped++;
+      this.onDropped?.();
     }
     this.#wanted.add(ncSessionId);
     this.#recall(ncSessionId, ncSessionId);
@@ -152,13 +151,6 @@ export class Listeners {
   /** Who asked longest ago and is not present. */
   get oldestAbsent(): string | undefined {
     return this.#wanted.values().find((ncSessionId) => !this.#present.has(ncSessionId));
-  }
-
-  /** How many were removed for others since the last call. */
-  takeDropped(): number {
-    const dropped = this.#dropped;
-    this.#dropped = 0;
-    return dropped;
   }
 
   get absentCount(): number {

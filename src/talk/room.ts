@@ -66,8 +66,8 @@ export class Room {
   /** Throws UnavailableError where there is no place for it. */
   constructor(options: RoomOptions) {
     this.#options = options;
-    const { languageId, sessions, targets, connect, onBroken } = options;
-    this.listeners = new Listeners(targets);
+    const { languageId, sessions, targets, connect, meter, onBroken } = options;
+    this.listeners = new Listeners(targets, () => meter.count("tiro_listeners_dropped_total", "room_full"));
     const session = sessions.open<RoomSpeaker>("join the call", {
       languageId,
       viewers: () => this.listeners.present(),
@@ -108,8 +108,6 @@ export class Room {
 
   addListener(ncSessionId: string): void {
     this.listeners.add(ncSessionId);
-    const dropped = this.listeners.takeDropped();
-    if (dropped > 0) this.#options.meter.count("tiro_listeners_dropped_total", "room_full", dropped);
     this.session.keep(); // they get the whole time to join
     this.#watchListeners();
   }
