@@ -47,7 +47,7 @@ Deno.test("An open breaker lets someone try after a while, and one more failure 
   assert.equal(breaker.isOpen, true);
 });
 
-Deno.test("Of ten rooms one says hello; when it is accepted the others go at once", async () => {
+Deno.test("Of ten rooms one sends a hello; when it is accepted the others follow at once", async () => {
   const { breaker } = makeBreaker();
   const { admitted, held } = rooms(breaker, 10);
   await settle();
@@ -86,7 +86,7 @@ Deno.test("Of ten rooms one is refused; the others are held back with its code, 
   assert.equal(troubles.at(-1), undefined);
 });
 
-Deno.test("Ten rooms that never give up are refused too seldom to be shut out", async () => {
+Deno.test("Ten rooms that retry forever are refused too seldom to be blocked", async () => {
   const { breaker, clock, troubles } = makeBreaker();
   let hellos = 0;
   for (let second = 0; second < 30 * 60; second++) {
@@ -112,7 +112,7 @@ Deno.test("A hello that fails has failed for those who waited for it, and for no
   assert.ok(breaker.enterNow(), "the next may try");
 });
 
-Deno.test("A room that goes away with its hello leaves its place to the next, one that waits leaves none", async () => {
+Deno.test("A room that ends during its hello admits the next; one that ends while waiting admits none", async () => {
   const { breaker } = makeBreaker();
   const { admitted, held, aborts } = rooms(breaker, 4);
   await settle();

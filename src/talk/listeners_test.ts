@@ -91,7 +91,7 @@ Deno.test("A removed listener gets nothing, also after coming back", () => {
   assert.deepEqual(present(listeners), []);
 });
 
-Deno.test("After a full re-join everyone is away until told of again", () => {
+Deno.test("After a full re-join everyone is absent until reported again", () => {
   const listeners = new Listeners();
   listeners.add("nc-1");
   listeners.sessionJoined("hpb-1", "nc-1");

@@ -178,7 +178,7 @@ Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody th
     assert.deepEqual(host.opened.slice(25).map(({ id }) => id), ["s20"], "opened anew when its turn came");
   }, CROWD));
 
-Deno.test("A crowd the host has no room for passes through the line, and is told of once each", () =>
+Deno.test("A crowd the host has no place for passes through the queue, and each speaker is logged once", () =>
   withRooms(async ({ call, clock, host, meter, log }) => {
     const connection = await call();
     host.get("hpb-s").events.receiving();
@@ -195,7 +195,7 @@ Deno.test("A crowd the host has no room for passes through the line, and is told
     assert.equal(new Set(connection.offersRequested).size, 101);
   }, CROWD));
 
-Deno.test("A host that breaks on one speaker costs the others of the line nothing, and is told", () =>
+Deno.test("A host that fails for one speaker does not affect others in the queue, and is logged", () =>
   withRooms(async ({ call, clock, host, status, log }) => {
     const connection = await call();
     host.fault = new Error("broken");

@@ -6,7 +6,7 @@ import { settle } from "../../tests/fakes/clock.ts";
 import type { SignalingEvent } from "./signaling/mod.ts";
 import { unreachable, withRooms } from "./testing_test.ts";
 
-Deno.test("A room is left 60 s after its last listener has gone, not when one comes back in time", () =>
+Deno.test("A room is left 60 s after its last listener left, not when one rejoins in time", () =>
   withRooms(async ({ call, clock, status }) => {
     const connection = await call();
     connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l"] });
@@ -96,7 +96,7 @@ Deno.test("A call is judged empty only once the HPB had time to list who is ther
     assert.equal(status().rooms, 0);
   }, { emptyRoomMs: 1_000 }));
 
-Deno.test("While the HPB is away nobody is taken for gone; back in the room the time begins anew", () =>
+Deno.test("While the HPB is disconnected no listener counts as left; after a rejoin the time starts again", () =>
   withRooms(async ({ call, clock, status }) => {
     const connection = await call();
     connection.onEvent({ type: "sessions_left", sessionIds: ["hpb-l"] });
@@ -111,7 +111,7 @@ Deno.test("While the HPB is away nobody is taken for gone; back in the room the 
     assert.equal(status().rooms, 0);
   }));
 
-Deno.test("A call lost to signalling is counted and told with its error; one that ends by itself is no error", () =>
+Deno.test("A call lost to signalling is counted and logged with its error; one that ends is no error", () =>
   withRooms(async ({ call, meter, log }) => {
     const error = new Error("gone");
     const ended = await call();
@@ -218,7 +218,7 @@ Deno.test("A breakout room is followed with the listeners and the language", () 
     assert.equal(status().listeners, 1);
   }));
 
-Deno.test("A room in which something breaks is over, told, and opened anew by the next request; others go on", () =>
+Deno.test("A room with an unexpected error is closed, logged, and reopened by the next request; others continue", () =>
   withRooms(async ({ call, ask, status, signaling, host, meter, log }) => {
     const broken = await call("broken");
     await call("sound");
@@ -278,7 +278,7 @@ Deno.test("The newest TURN servers Talk gave for a call are used: the passwords 
     assert.deepEqual(await offer("hpb-s"), turn("new"));
   }));
 
-Deno.test("A breakout room there is no place for is told, and ends the room it is left for like any other", () =>
+Deno.test("A breakout room there is no place for is logged, and the room before it is left as always", () =>
   withRooms(async ({ call, status, meter, log, signaling }) => {
     await call("other");
     const connection = await call("main");
@@ -301,7 +301,7 @@ Deno.test("Leaving a room twice, or one that is not there, is fine", () =>
     assert.equal(status().rooms, 0);
   }));
 
-Deno.test("Draining delivers last words, says bye everywhere and takes no new room", () =>
+Deno.test("Draining delivers the last captions, sends bye everywhere and opens no room", () =>
   withRooms(async ({ call, sessions, ask, host }) => {
     const connection = await call();
     await sessions.drain(AbortSignal.timeout(1_000));
@@ -329,7 +329,7 @@ Deno.test("The last words of a speaker who has just left, or of a room just left
     assert.ok(first.saidBye && second.saidBye);
   }));
 
-Deno.test("Draining gives up on rooms and speakers that do not end when told to", () =>
+Deno.test("Draining does not wait for rooms and speakers that do not end", () =>
   withRooms(async ({ call, rooms, sessions, host }) => {
     const speech = Promise.withResolvers<void>();
     await call("first");

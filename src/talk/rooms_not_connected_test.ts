@@ -140,7 +140,7 @@ Deno.test("A speaker for whom no port is left is reported with the variable to l
     assert.match(String(check), /MEDIA_PORTS/);
   }));
 
-Deno.test("Offers that cannot be answered are a speaker who is not connected; each is told of once", () =>
+Deno.test("A speaker whose offers cannot be answered is not connected, and is logged once", () =>
   withRooms(async (world) => {
     const { call, clock, host, status, log, meter } = world;
     const connection = await call();
@@ -162,7 +162,7 @@ Deno.test("Offers that cannot be answered are a speaker who is not connected; ea
     assert.equal(meter.counted("transcription_errors_total", "no_address"), 5);
   }));
 
-Deno.test("Signalling that is away is no speaker's trouble, and its time is not theirs", () =>
+Deno.test("Disconnected signalling is no speaker's trouble, and its time does not count", () =>
   withRooms(async (world) => {
     const connection = await world.call();
     await refuseFor(world, connection, "disconnected", 300_000);

@@ -73,7 +73,7 @@ Deno.test("A bridge that is being connected to when somebody calls is not asked 
     assert.equal(asked(), 2, "who waits to be asked again is asked at once");
   }));
 
-Deno.test("A bridge that is heard is left alone when somebody calls", () =>
+Deno.test("A bridge whose audio arrives is not subscribed to again when somebody calls", () =>
   withRooms(async ({ call, host }) => {
     const connection = await call();
     connection.participants(bridge, caller("a"));

@@ -34,7 +34,7 @@ Deno.test("After a full re-join a list that names few costs those of the next th
     assert.ok(host.opened.every(({ disposed }) => !disposed));
   }));
 
-Deno.test("After a full re-join whoever is said to have left is closed at once, whoever joins again is heard again", () =>
+Deno.test("After a full re-join speakers reported as left are closed at once, those who rejoin are received again", () =>
   withRooms(async ({ call, host, clock }) => {
     const connection = await call();
     connection.inCall("hpb-s", "hpb-t");
@@ -93,7 +93,7 @@ Deno.test("A speaker who leaves the room is closed without waiting for a list", 
     assert.equal(status().speakers, 0);
   }));
 
-Deno.test("Captions that waited through a full re-join leave once the HPB has told who is here", () =>
+Deno.test("Captions that waited through a full re-join are sent once the HPB has listed the listeners", () =>
   withRooms(async ({ call, host }) => {
     const connection = await call();
     connection.isJoined = false;
@@ -127,7 +127,7 @@ Deno.test("Captions that waited through a full re-join wait for their listener, 
     }
   }));
 
-Deno.test("Those whom a full room turns away are one line in the log, and all of them are counted", () =>
+Deno.test("Speakers without a place in a full room are logged once, and all of them are counted", () =>
   withRooms(async ({ call, meter, log }) => {
     const connection = await call();
     const sessions = Array.from({ length: 182 }, (_, index) => `session-${index}`);
@@ -141,7 +141,7 @@ Deno.test("Those whom a full room turns away are one line in the log, and all of
     await settle();
   }));
 
-Deno.test("A place that becomes free in a full room is taken by who was turned away", () =>
+Deno.test("A place that becomes free in a full room goes to a speaker without one", () =>
   withRooms(async ({ call, host, meter }) => {
     const connection = await call();
     connection.inCall();
@@ -158,7 +158,7 @@ Deno.test("A place that becomes free in a full room is taken by who was turned a
     assert.deepEqual(open(), [], "whoever has left is not opened");
   }));
 
-Deno.test("In a full room whoever has joined takes the place of one whom lists alone know and nobody hears", () =>
+Deno.test("In a full room whoever has joined replaces one known by lists only whose audio does not arrive", () =>
   withRooms(async ({ call, host, log }) => {
     const connection = await call();
     const user = (sessionId: string, joined = false) => ({ sessionId, joined });
@@ -211,7 +211,7 @@ Deno.test("Whoever gave no sign of life is left out unless the HPB has them, ask
     assert.ok(host.get("ghost"), "a sign of life");
   }));
 
-Deno.test("Who was taken for gone is asked for as soon as they join, without another list", () =>
+Deno.test("A participant assumed to have left is subscribed to as soon as they join, without another list", () =>
   withRooms(async ({ call, host }) => {
     const connection = await call();
     connection.participants({ sessionId: "hpb-s" }, { sessionId: "late", stale: true, joined: false });

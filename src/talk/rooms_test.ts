@@ -15,7 +15,7 @@ Deno.test("The first request joins, the second one for the room does not", () =>
     await settle();
   }));
 
-Deno.test("Someone in the call with audio is heard, others, callers and internal clients without audio are not", () =>
+Deno.test("Participants with audio in the call are subscribed to; others, callers and internal clients without audio are not", () =>
   withRooms(async ({ ask, signaling, host }) => {
     ask("room", "nc-1");
     signaling[0].join();
@@ -66,7 +66,7 @@ Deno.test("A speaker who leaves the call is drained, their last words sent, and 
     assert.deepEqual(connection.offersRequested, ["hpb-s", "hpb-s"]);
   }));
 
-Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then ever more slowly", () =>
+Deno.test("A speaker whose audio stops is requested again after 500 ms, then ever more slowly", () =>
   withRooms(async ({ call, host, clock }) => {
     const connection = await call();
     const { events } = host.get("hpb-s");
@@ -86,7 +86,7 @@ Deno.test("A speaker whose audio goes away is asked for again after 500 ms, then
     assert.equal(connection.offersRequested.length, 4);
   }));
 
-Deno.test("A speaker who could not be asked for while the HPB was away is asked for as soon as it is back", () =>
+Deno.test("A speaker who could not be requested while the HPB was disconnected is requested after the reconnect", () =>
   withRooms(async ({ call, host, clock }) => {
     const connection = await call();
     host.get("hpb-s").events.source({ type: "needs_offer", reason: "rtp_silent" });
@@ -231,7 +231,7 @@ Deno.test("The SFU's candidates reach their speaker, with their sid", () =>
     assert.deepEqual(host.get("hpb-s").candidates, []);
   }));
 
-Deno.test("Only speakers whose audio arrives count as heard", () =>
+Deno.test("Only speakers whose audio arrives count as receiving", () =>
   withRooms(async ({ call, host, meter }) => {
     const connection = await call();
     connection.inCall("hpb-s", "hpb-t");
@@ -243,7 +243,7 @@ Deno.test("Only speakers whose audio arrives count as heard", () =>
     assert.equal(heard(), 0);
   }));
 
-Deno.test("Captions wait while signalling is away and come in order when it is resumed", () =>
+Deno.test("Captions wait while signalling is disconnected and are sent in order when it is resumed", () =>
   withRooms(async ({ call, host }) => {
     const connection = await call();
     connection.isJoined = false;
@@ -361,7 +361,7 @@ Deno.test("The server's language is English unless it is set or not recognised, 
   })();
 });
 
-Deno.test("Whoever comes later, and whose pipeline is replaced, is heard in the room's language", () =>
+Deno.test("Later speakers, and replaced pipelines, use the room's language", () =>
   withRooms(async ({ ask, signaling, rooms, host, clock }) => {
     ask("room", "nc-l", { languageId: "fr" });
     signaling[0].join();
@@ -403,7 +403,7 @@ Deno.test("A message that one speaker cannot take costs that speaker a new offer
     assert.equal(status().rooms, 1);
   }));
 
-Deno.test("Rooms and speakers are bounded, with an error that says so", () =>
+Deno.test("Rooms and speakers are bounded, with an error", () =>
   withRooms(async ({ ask, call, host, log }) => {
     const connection = await call();
     connection.inCall("a", "b", "c", "d", "e");

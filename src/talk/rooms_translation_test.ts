@@ -71,7 +71,7 @@ Deno.test("A language needs a room, a participant, a translatable pair and a pro
     rooms.setTranslationTarget("room", "nc-l", null);
   }));
 
-Deno.test("Captions start in the language spoken when they cannot be translated, and the answer says why", () =>
+Deno.test("Captions start in the language spoken when they cannot be translated, and the reply has the reason", () =>
   withRooms(async ({ call, ask, host, translations, log, meter }) => {
     const refusals = () => meter.counted("transcription_errors_total", "translation_target");
     const connection = await call();

@@ -161,7 +161,7 @@ Deno.test("A participant list is news of those it names, and one odd entry costs
   });
 });
 
-Deno.test("Events about the room itself are told apart", () => {
+Deno.test("Events about the room itself are distinguished", () => {
   assert.deepEqual(event("room", "switchto", { switchto: { roomid: "next" } }), {
     kind: "switch_to",
     roomToken: "next",
@@ -173,7 +173,7 @@ Deno.test("Events about the room itself are told apart", () => {
   });
 });
 
-Deno.test("Offers and candidates are from whoever the HPB says sent them; an empty mid is none", () => {
+Deno.test("Offers and candidates are from the sender the HPB names; an empty mid is none", () => {
   const offer = {
     to: "me",
     from: "liar",

@@ -132,7 +132,7 @@ Deno.test("Thousands of sessions nobody joined with keep nobody who joins out", 
   assert.deepEqual(users(entry("b", 3)), { a: 3, b: 3 });
 });
 
-Deno.test("Who dials in is virtual for good: by the HPB's mark, or by the flag of a phone", () => {
+Deno.test("Whoever dials in stays virtual: by the HPB's mark, or by the flag of a phone", () => {
   const { roster, join, everyone } = rig();
   join("person", "marked", "phone");
   const virtual = (...users: ListedUser[]) => {

@@ -132,7 +132,7 @@ Deno.test("Session draws a random of its own of at least 32 bytes, another each 
   assert.notEqual(randoms[0], randoms[1]);
 });
 
-Deno.test("Session says hello 1.0 to who refuses 2.0, and stays with it", () => {
+Deno.test("Session sends hello 1.0 to a server that refuses 2.0, and continues with it", () => {
   for (const code of ["invalid_hello_version", "invalid_format"]) {
     const rig = new Rig();
     rig.start();
@@ -298,7 +298,7 @@ Deno.test("Session tries again after refusals that may pass, with and without a 
   assert.deepEqual(kinds(rig.refuse("room_join_failed")), ["drop"]);
 });
 
-Deno.test("Session shut out by the HPB waits for minutes", () => {
+Deno.test("Session blocked by the HPB waits for minutes", () => {
   const rig = new Rig();
   rig.start();
   rig.opened();
@@ -307,7 +307,7 @@ Deno.test("Session shut out by the HPB waits for minutes", () => {
   assert.deepEqual(kinds(rig.wait(1_000)), ["connect"]);
 });
 
-Deno.test("Session shut out of resuming only says a full hello at once", () => {
+Deno.test("Session blocked from resuming only sends a full hello at once", () => {
   const rig = new Rig().join();
   rig.lost();
   rig.wait(1_000);
@@ -436,7 +436,7 @@ Deno.test("Session whose sign of life is a fresh join knows that it was out of t
   assert.deepEqual(events(rig.enter()), [{ type: "joined", resumed: false }]);
 });
 
-Deno.test("Session that hears of other properties of its room is in it as before", () => {
+Deno.test("Session stays joined when properties of its room change", () => {
   for (const features of [["transient-data"], []]) {
     const rig = new Rig();
     rig.features = features;
@@ -573,7 +573,7 @@ Deno.test("Session tells of an answer that the SFU refuses, and forgets that sub
   assert.deepEqual(rig.answer("a", "1"), []);
 });
 
-Deno.test("Session whose offer does not come while the HPB is away blames that, and not the speaker", () => {
+Deno.test("Session reports an offer missing during a disconnect as disconnected", () => {
   const rig = new Rig().join();
   rig.requestOffer("a");
   rig.lost();
@@ -622,7 +622,7 @@ Deno.test("Session forgotten while its socket stayed starts over", () => {
   assert.deepEqual(kinds(rig.opened()), ["hello"]);
 });
 
-Deno.test("Session said goodbye to comes back with a full hello, unless someone took its place", () => {
+Deno.test("Session that received bye returns with a full hello, unless another took its place", () => {
   const rig = new Rig().join();
   assert.deepEqual(kinds(rig.receive({ kind: "bye" })), ["drop", "disconnected"]);
   rig.wait(1_000);
@@ -648,7 +648,7 @@ Deno.test("Session is over when its room is deleted, however that is said", () =
   assert.ok(rig.session.isJoined);
 });
 
-Deno.test("Session leaves with a goodbye, waits a second for the answer, and is over either way", () => {
+Deno.test("Session leaves with bye, waits a second for the reply, and ends either way", () => {
   const answered = new Rig().join();
   assert.deepEqual(kinds(answered.leave()), ["bye"]);
   assert.equal(answered.session.isJoined, false);
