@@ -73,14 +73,14 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     meter.totals("tiro_audio_seconds_total", "Seconds of audio by fate", "fate", () => ledger.seconds()),
   );
   const proxies = proxyRules(config);
-  reportRisks(config, log);
-  reportProxies(config, proxies, log);
   const tls = { ...config.tls, proxies };
   const peerTls = { caCerts: config.tls.caCerts, proxies };
   const sttChoice = choiceOf(config.stt);
   const stt = createSpeechToText(sttChoice, { meter, clock, tls: peerTls });
   const languages = new SpokenLanguages({ stt, wantedDefault: config.captions.defaultLanguage, log, meter });
   languages.keepAsking({ scope: scope.child("languages"), clock });
+  reportRisks(config, log);
+  reportProxies(config, proxies, log);
   const workers = config.media.workers ?? workersFor(config.limits.speakers);
   const pipelines = await startSpeakerHost({
     workers,

@@ -86,6 +86,9 @@ function noting(sockets: UdpSockets, publishers: PublisherFactory): PublisherFac
  */
 const MEDIA_WORKERS = Deno.env.get("TEST_MEDIA_WORKERS") ?? "0";
 
+/** Proc's file of a machine with much memory left. */
+const MEMINFO = "MemTotal: 8000000 kB\nMemAvailable: 8000000 kB\n";
+
 /** The service in this process, joined to a stack. */
 export function serviceFor(
   stack: Pick<TestStack, "hpbUrl" | "internalSecret" | "nextcloudUrl">,
@@ -104,7 +107,7 @@ export function serviceFor(
   });
   // However full the machine of the tests is, speakers are taken.
   return startService(config, log, {
-    readSystemFile: () => Promise.resolve(undefined),
+    readSystemFile: (path) => Promise.resolve(path === "/proc/meminfo" ? MEMINFO : undefined),
     ...seams,
   });
 }
