@@ -68,8 +68,6 @@ export function reportInternalError(kind: CallbackKind, thrown: unknown): void {
 
 /** From now on no exception of a callback and no rejection ends this thread. Once a thread, for its life. */
 export function surviveInternalErrors(on: (error: InternalError) => void): void {
-  // Deno 2.9.6 opens a file when a thread first reads an error's stack, and panics where no descriptor is left for it.
-  String(new Error().stack);
   const survive = (event: Event, kind: CallbackKind, thrown: unknown) => {
     event.preventDefault();
     try {

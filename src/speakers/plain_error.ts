@@ -20,7 +20,7 @@ const CAUSES_MAX = 5;
 export function toPlainError(thrown: unknown, depth = 0): PlainError {
   // Any other value may be or contain speech.
   if (!(thrown instanceof Error)) return { name: typeof thrown, message: "not an error" };
-  const { name, stack } = thrown;
+  const { name } = thrown;
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
   return {
     name,
@@ -28,7 +28,8 @@ export function toPlainError(thrown: unknown, depth = 0): PlainError {
     message: thrown instanceof SyntaxError ? "[hidden]" : thrown.message,
     code,
     retryable: thrown instanceof TiroError ? thrown.retryable : undefined,
-    stack,
+    // To read a stack, Deno 2.9.6 opens files when it runs from sources, and panics without a descriptor. Ours need none.
+    stack: thrown instanceof TiroError ? undefined : thrown.stack,
     cause: thrown.cause === undefined || depth + 1 >= CAUSES_MAX
       ? undefined
       : toPlainError(thrown.cause, depth + 1),
