@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { API, apiOf } from "./api.ts";
-import { createRouter } from "./http/app.ts";
+import { createHttpApp, createRouter } from "./http/app.ts";
 import { apiReference } from "../scripts/api_reference.ts";
 import { apiDocument } from "./http/mod.ts";
 import { contentSecurityPolicy } from "./http/operation.ts";
@@ -24,15 +24,15 @@ const rooms: Rooms = {
 };
 const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 
+const meter = { count() {}, render: () => Promise.resolve(""), contentType: "text/plain" };
+const options = apiOf({
+  doors: [talkRoutes({ rooms, version: "1", requireWork: () => {} })],
+  sessions: { status: () => ({ sessions: 0, speakers: 0, viewers: 0, troubles: {} }) },
+  ...{ meter, log, credentials: {}, version: "1", acceptingWork: () => true },
+});
+
 Deno.test("The router and the document have the same routes", () => {
-  const meter = { count() {}, render: () => Promise.resolve(""), contentType: "text/plain" };
-  const router = createRouter(
-    apiOf({
-      doors: [talkRoutes({ rooms, version: "1", requireWork: () => {} })],
-      sessions: { status: () => ({ sessions: 0, speakers: 0, viewers: 0, troubles: {} }) },
-      ...{ meter, log, credentials: {}, version: "1", acceptingWork: () => true },
-    }),
-  );
+  const router = createRouter(options);
   const inDocument = (path: string) => path.replace(/:(\w+)/g, "{$1}");
   // ALL: who may call, and the answers to other methods on the same paths.
   const served = new Set(
@@ -43,6 +43,21 @@ Deno.test("The router and the document have the same routes", () => {
   const others = router.routes.filter(({ method }) => method === "ALL").map(({ path }) => inDocument(path));
   const paths = Object.keys(document.paths ?? {});
   assert.deepEqual([...new Set(others)].filter((path) => path !== "/*" && !paths.includes(path)), []);
+});
+
+Deno.test("Without the right for it no route does anything, but the open ones", async () => {
+  const authenticate = () => ({ kind: "token" as const, rights: new Set<never>() });
+  const app = createHttpApp({ ...options, authenticate });
+  const client = { source: "192.0.2.1", hold: () => Promise.resolve() };
+  for (const operation of documented) {
+    const [method, path] = operation.split(" ");
+    const url = `http://localhost${path.replace(/\{\w+\}/g, "any")}`;
+    for (const each of [url, `${url}/`]) {
+      const { status } = await app.fetch(new Request(each, { method: method.toUpperCase() }), client);
+      const isOpen = ["get /healthz", "get /heartbeat"].includes(operation);
+      assert.equal(status === 403, !isOpen, `${operation}: ${status}`);
+    }
+  }
 });
 
 Deno.test("Credentials are required everywhere but at the heartbeat and the health check", () => {

@@ -27,6 +27,8 @@ export const LIMITS = {
   speechPcmBytes: 960_000,
   /** Requests to a speaker's source without a reply: a second of PCM in messages of 20 ms, and a margin. */
   sourceRequests: 64,
+  /** Bytes of these: 0.6 s of 48 kHz stereo in 16-bit samples. */
+  sourceRequestBytes: 128 * 1024,
   /** Older speech is not sent any more: a cold start of two minutes and a margin. */
   speechAgeMs: 150_000,
   /** Bytes in our own socket buffer towards speech-to-text: 2 s of 24 kHz float32 is 192 KB. */

@@ -63,7 +63,7 @@ export interface PcmSource {
   message: never;
   /**
    * Audio, in whole samples (else InvalidRequestError), in order. Its memory belongs to the source from then on. Resolves
-   * when the next may be sent; at most `LIMITS.sourceRequests` may be pending.
+   * when the next may be sent; at most `LIMITS.sourceRequests` and `LIMITS.sourceRequestBytes` may be pending.
    */
   request: {
     type: "audio";

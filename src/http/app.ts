@@ -108,9 +108,14 @@ function authorization(
     message: "not authorised",
     ...(takesToken && { headers: { "www-authenticate": "Bearer" } }),
   } as const;
+  const patterns = routes.map((route) => ({
+    route,
+    // As the router matches: a parameter is one segment, and a slash at the end is accepted.
+    path: new RegExp(`^${route.getRoutingPath().replace(/:[^/]+/g, "[^/]+")}/?$`),
+  }));
   return async ({ req }: Context, next: Next): Promise<void> => {
     const method = req.method === "HEAD" ? "get" : req.method.toLowerCase();
-    const route = routes.find((each) => each.getRoutingPath() === req.path && each.method === method);
+    const route = patterns.find(({ route, path }) => route.method === method && path.test(req.path))?.route;
     if (!route?.isOpen) {
       const principal = authenticate(req.raw.headers);
       if (!principal) throw new HttpError(refusal);

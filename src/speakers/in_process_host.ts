@@ -40,12 +40,25 @@ export class InProcessHost implements SpeakerHost {
   }
 
   open<Kind extends SourceKind>(
+    options: SpeakerOptions<Kind>,
+    events: SpeakerEvents<Kind>,
+  ): HostedSpeaker<Kind> {
+    const scope = this.#options.scope.child("speaker");
+    try {
+      return this.#start(scope, options, events);
+    } catch (error) {
+      this.#options.scope.run(() => scope[Symbol.asyncDispose]());
+      throw error;
+    }
+  }
+
+  #start<Kind extends SourceKind>(
+    scope: Scope,
     { speaker, languageId, source: options }: SpeakerOptions<Kind>,
     events: SpeakerEvents<Kind>,
   ): HostedSpeaker<Kind> {
     const { settings: { chunkMs, partials, network }, clock, meter } = this.#options;
     const { sampleRateHz } = this.#sessions.stt;
-    const scope = this.#options.scope.child("speaker");
     const ledger = new AudioLedger(this.#options.ledger);
     const log = this.#options.log.child({ speaker: speaker.id });
     const source = openSource({

@@ -6,6 +6,7 @@
  *     service <--standard output, frames-- worker    inherits standard error
  */
 import project from "../../deno.json" with { type: "json" };
+import { LIMITS } from "../domain/mod.ts";
 import { guarded, MessageDecoder, MessageWriter } from "../flow/mod.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 import type { SpawnWorker, WorkerProcess } from "./worker_link.ts";
@@ -14,8 +15,8 @@ import type { SpawnWorker, WorkerProcess } from "./worker_link.ts";
 const THIS_PROGRAM = "/proc/self/exe";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const ROOT = new URL("../..", import.meta.url).pathname;
-/** Waiting for a process that does not read: no call sends so much in the seconds until a stuck one is ended. */
-const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes waiting for a process that does not read them: the PCM of all its speakers, and a margin for the rest. */
+const WAITING_BYTES_MAX = LIMITS.speakersPerWorker * LIMITS.sourceRequestBytes + 4 * 1024 * 1024;
 /**
  * Has a worker read its sockets while it is busy. Tokio's event loop polls the kernel when it is idle, or after 61 ticks by
  * default. A busy media worker's ticks last some ms, and while V8 collects garbage one follows the other: words from

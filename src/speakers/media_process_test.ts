@@ -1,6 +1,7 @@
 /** Real processes of this program. */
 import assert from "@std/assert";
 import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
+import { childProcesses } from "../../tests/fakes/processes.ts";
 import { PROMPT_SOCKETS, spawnMediaProcess } from "./media_process.ts";
 import type { ToWorker } from "./protocol.ts";
 
@@ -67,6 +68,30 @@ Deno.test("A worker in an endless loop is ended all the same", async () => {
   worker.send("one");
   await worker.until("one");
   worker.send("loop");
+});
+
+Deno.test("Signals to the whole process group leave a worker to the service, which ends it", async () => {
+  const before = childProcesses();
+  const ready = Promise.withResolvers<void>();
+  const broken = Promise.withResolvers<never>();
+  let beats = 0;
+  const beaten = Promise.withResolvers<void>();
+  const worker = spawnMediaProcess({
+    message: ({ type }) => {
+      if (type === "ready") ready.resolve();
+      if (type === "beat" && ++beats === 2) beaten.resolve();
+    },
+    broken: broken.reject,
+  });
+  try {
+    await Promise.race([ready.promise, broken.promise]);
+    const [pid] = childProcesses().filter((each) => !before.includes(each));
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) Deno.kill(pid, signal);
+    beats = 0; // the first may have been under way
+    await Promise.race([beaten.promise, broken.promise]);
+  } finally {
+    await worker.end();
+  }
 });
 
 Deno.test("A worker that ends without being asked is reported", async () => {

@@ -1,6 +1,6 @@
 /**
  * The messages between the service and a media worker: JSON but for the bytes of a PCM source. Both ends are this program,
- * so nothing is validated. `start` has secrets, which are in no argument, environment or log.
+ * so nothing is validated. `start` has secrets, which are in no argument or log.
  *
  *     service --start--> worker      after the worker's `ready`
  *     service --request, drain, dispose--> worker --done, refused--> service      paired by `call`

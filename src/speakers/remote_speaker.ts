@@ -21,6 +21,7 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
   #disposed?: Promise<void>;
   /** Requests that have no reply yet. */
   #requests = 0;
+  #requestBytes = 0;
 
   constructor(private readonly link: WorkerLink, private readonly id: number, events: SpeakerEvents<Kind>) {
     this.events = events;
@@ -34,11 +35,17 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
     if (this.#requests >= LIMITS.sourceRequests) {
       throw new OverflowError("source_requests", LIMITS.sourceRequests);
     }
+    const bytes = "bytes" in request ? request.bytes.length : 0;
+    if (this.#requestBytes + bytes > LIMITS.sourceRequestBytes) {
+      throw new OverflowError("source_request_bytes", LIMITS.sourceRequestBytes);
+    }
     this.#requests++;
+    this.#requestBytes += bytes;
     try {
       return await this.link.call<Kind>((call) => ({ type: "request", id: this.id, call, request })).reply;
     } finally {
       this.#requests--;
+      this.#requestBytes -= bytes;
     }
   }
 

@@ -4,8 +4,10 @@
  */
 import {
   guarded,
+  IGNORED_SIGNALS,
   MessageDecoder,
   MessageWriter,
+  STOP_SIGNALS,
   surviveInternalErrors,
   systemClock,
   takeLibraryOutput,
@@ -26,6 +28,8 @@ export async function runMediaWorker(): Promise<void> {
   // As in the service: an error that escaped a callback must not end other speakers' captions.
   surviveInternalErrors((error) => side.survived(error));
   takeLibraryOutput((what) => side.wroteToConsole(what));
+  // Ctrl-C and systemd's stop reach the whole process group: the service drains its speakers first, and then ends its workers.
+  for (const signal of [...STOP_SIGNALS, ...IGNORED_SIGNALS]) Deno.addSignalListener(signal, () => {});
   collectGarbage();
   side.ready();
   const decoder = new MessageDecoder<ToWorker>();

@@ -104,17 +104,28 @@ export class WorkerHost implements SpeakerHost {
   }
 
   #replace(slot: Slot, reason: WorkerLoss, error: Error): void {
-    const { scope, clock, log, meter } = this.#options;
+    const { scope, log, meter } = this.#options;
     meter.count("tiro_media_workers_lost_total", reason);
     log.error("media worker lost", error, { reason });
-    slot.retry.failed(clock.now(), error);
     const lost = slot.link;
     slot.link = undefined;
     if (scope.signal.aborted) return;
     scope.run(async () => await lost?.stop());
+    this.#startLater(slot, error);
+  }
+
+  #startLater(slot: Slot, error: unknown): void {
+    const { scope, clock, log } = this.#options;
+    slot.retry.failed(clock.now(), error);
     slot.timer = clock.timer(slot.retry.waitMs(clock.now()), () => {
       slot.timer = undefined;
-      if (!scope.signal.aborted) this.#start(slot);
+      if (scope.signal.aborted) return;
+      try {
+        this.#start(slot);
+      } catch (cause) { // no descriptor for its pipes, or no memory
+        log.error("media worker not started", cause);
+        this.#startLater(slot, cause);
+      }
     });
   }
 

@@ -2,7 +2,9 @@ import assert from "@std/assert";
 import {
   AudioLedger,
   type Caption,
+  LIMITS,
   NegotiationError,
+  OverflowError,
   type SourceEvent,
   type SpeakerEvents,
   UnavailableError,
@@ -95,6 +97,8 @@ async function withHost(
     log: FakeLog;
     ledger: AudioLedger;
     open: (id: string) => Reports;
+    /** The next worker cannot be started. */
+    refuseNext: () => void;
   }) => Promise<void> | void,
 ): Promise<void> {
   const scope = new Scope("host");
@@ -105,7 +109,13 @@ async function withHost(
     new AudioLedger(),
   ];
   const threads: FakeWorker[] = [];
+  let isRefused = false;
+  const refuseNext = () => void (isRefused = true);
   const spawn: SpawnWorker = (on) => {
+    if (isRefused) {
+      isRefused = false;
+      throw new Error("Too many open files");
+    }
     const thread = new FakeWorker(on);
     threads.push(thread);
     return thread;
@@ -127,7 +137,7 @@ async function withHost(
     host.open({ speaker: { id }, languageId: "en", source: { kind: "webrtc" } }, reports);
     return reports;
   };
-  await test({ host, threads, scope, clock, meter, log, ledger, open });
+  await test({ host, threads, scope, clock, meter, log, ledger, open, refuseNext });
   const closing = scope[Symbol.asyncDispose]();
   await clock.advance(1_100);
   await closing;
@@ -344,6 +354,31 @@ Deno.test("A worker that breaks again and again is replaced more and more slowly
     }
     assert.equal(startedAfterMs[0], 10);
     assert.ok(startedAfterMs[4] >= 2_000 && startedAfterMs[4] <= 4_010, `${startedAfterMs}`);
+  }));
+
+Deno.test("A worker that cannot be started is tried again", () =>
+  withHost({ workers: 1 }, async ({ threads, clock, log, refuseNext }) => {
+    refuseNext();
+    threads[0].on.broken(new Error("it ended"));
+    for (let waitedMs = 0; waitedMs < 60_000 && threads.length === 1; waitedMs += 100) {
+      await clock.advance(100);
+    }
+    assert.equal(threads.length, 2);
+    assert.ok(log.lines.some(({ message }) => message === "media worker not started"));
+  }));
+
+Deno.test("A speaker whose source holds too many bytes is refused, and nobody else", () =>
+  withHost({ workers: 1 }, async ({ host, threads }) => {
+    const format = { encoding: "s16le", sampleRateHz: 48_000, channels: 1 } as const;
+    const speaker = host.open(
+      { speaker: { id: "a" }, languageId: "en", source: { kind: "pcm", format } },
+      new Reports() as SpeakerEvents<"pcm">,
+    );
+    const bytes = new Uint8Array(LIMITS.sourceRequestBytes);
+    const pending = speaker.request({ type: "audio", bytes });
+    await assert.rejects(speaker.request({ type: "audio", bytes: new Uint8Array(2) }), OverflowError);
+    threads[0].on.broken(new Error("end of the test"));
+    await assert.rejects(pending, WorkerError);
   }));
 
 Deno.test("What workers count is added up, and never goes back when one is replaced", () =>

@@ -48,7 +48,7 @@ const SILENT_CHECKS_MAX = 5;
 /** Loading the modules takes seconds on a busy machine. */
 const STARTING_CHECKS_MAX = 30;
 /** Messages sent and not handled: no call sends so many in the seconds until a stuck worker is ended. */
-const UNHANDLED_MAX = 20_000;
+const UNHANDLED_MAX = 25_000;
 /** For closing connections and sessions; then it is killed. Within what closing the service may take. */
 const STOP_MS = 1_000;
 /** Of a worker's heap: most of it dies young, and what survives is some 0.13 MB a speaker, 70 MB at most. */

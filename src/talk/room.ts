@@ -79,7 +79,12 @@ export class Room {
       onBroken,
     });
     this.session = session;
-    this.#signaling = connect(session.scope, (event) => this.#receive(event));
+    try {
+      this.#signaling = connect(session.scope, (event) => this.#receive(event));
+    } catch (error) {
+      void sessions.close(session); // or its place would stay taken
+      throw error;
+    }
     this.#speakers = new RoomSpeakers({ ...options, session, signaling: this.#signaling });
     session.scope.defer(() => {
       this.listeners.release();

@@ -232,8 +232,8 @@ export class RoomSpeaker extends SessionSpeaker<"webrtc"> {
     const nowMs = clock.now();
     this.#retry.failed(nowMs, undefined, {
       ...ASK,
-      ...(this.#gaveUpPlace && { baseMs: ASK.maxMs }),
       ...(!isExpected() && { maxMs: UNEXPECTED_MAX_MS }),
+      ...(this.#gaveUpPlace && { baseMs: ASK.maxMs, maxMs: ASK.maxMs }),
     });
     this.#timer = clock.timer(this.#retry.waitMs(nowMs), () => {
       this.#timer = undefined;

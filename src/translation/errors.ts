@@ -63,7 +63,7 @@ export function textTooLong(): TranslationError {
 }
 
 export function unreadableAnswer(): TranslationError {
-  return translationError("the provider's answer makes no sense", "translation_protocol");
+  return translationError("the provider's response cannot be read", "translation_protocol");
 }
 
 /** A failed call as TranslationError; the reason of an aborted signal is returned as it is. */

@@ -530,7 +530,7 @@ Deno.test("A re-offer without audio is answered and not reported as lost audio",
   assert.deepEqual(subscriber.losses, []);
 });
 
-Deno.test("Unsettled up stops the packets; the source continues with the next offer", async () => {
+Deno.test("Hanging up stops the packets; the source continues with the next offer", async () => {
   await using publisher = await SfuPublisher.start();
   await using subscriber = new TestReceiver();
   await subscriber.subscribe(publisher, "s1");
@@ -663,7 +663,7 @@ Deno.test("A disposed receiver ends its source and refuses offers", async () => 
   assert.deepEqual(subscriber.losses, []);
 });
 
-Deno.test("Unsettled up on a subscription closes that one, also while it is renegotiated, and no other", async () => {
+Deno.test("Hanging up on a subscription closes that one, also while it is renegotiated, and no other", async () => {
   using claimed = ClaimedPorts.claim();
   const ports = claimed.rest();
   await using publisher = await SfuPublisher.start();

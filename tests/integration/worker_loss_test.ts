@@ -9,11 +9,11 @@ const SAID = [["red", "river"], ["north", "paper"]];
 
 /** How a worker is lost, and how it shows in the metrics. */
 const LOSSES: { name: string; reason: string; lose: (worker: WatchedWorker) => void }[] = [
-  // What it cannot go on from it tells itself.
+  // It reports what it cannot recover from.
   { name: "breaks", reason: "broken", lose: (worker) => worker.confuse() },
   { name: "ends", reason: "broken", lose: (worker) => worker.kill() },
-  { name: "is not heard any more", reason: "stuck", lose: (worker) => worker.silence() },
-  { name: "loops for ever", reason: "stuck", lose: (worker) => worker.loop() },
+  { name: "sends nothing any more", reason: "stuck", lose: (worker) => worker.silence() },
+  { name: "loops forever", reason: "stuck", lose: (worker) => worker.loop() },
 ];
 
 for (const { name, reason, lose } of LOSSES) {
@@ -42,6 +42,12 @@ for (const { name, reason, lose } of LOSSES) {
     await eventually("one socket for each speaker", () => sockets.open === open);
     const processes = childProcesses();
     assert.equal(processes.length, 2);
+    const lostAtMs = performance.now();
+    const ended = eventually(
+      "the worker ends",
+      () => processes.some((pid) => !childProcesses().includes(pid)),
+      20_000,
+    ).then(() => performance.now() - lostAtMs);
     lose(watched[0]);
     const since = (of: TestSpeaker) =>
       listener.transcripts.slice(seen).filter(({ speakerSessionId }) => speakerSessionId === of.sessionId);
@@ -53,6 +59,10 @@ for (const { name, reason, lose } of LOSSES) {
       await Promise.all(speakers.map((speaker) => say(speaker, ["weather", "evening"])));
     }
     assert.ok(speakers.every(isBack), "captions came back");
+    // Looked at once a second, and five times; the rest is for a busy machine.
+    const endedMs = await ended;
+    console.log(`ended after ${Math.round(endedMs)} ms`);
+    assert.ok(endedMs < 10_000, `ended after ${Math.round(endedMs)} ms`);
     await eventually(
       "one who missed no word",
       () => speakers.some((speaker) => finalText(since(speaker)) === said.join(" ")),

@@ -260,6 +260,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "worker",
+    name: "Audio of PCM sources on its way to it",
+    bounds: ["speakersPerWorker", "sourceRequestBytes"],
+    bytes: "speakersPerWorker * sourceRequestBytes",
+    full: "refused with OverflowError",
+    isFilled: false,
+  },
+  {
+    owner: "worker",
     name: "Messages it has not handled",
     bounds: ["UNHANDLED_MAX: speakers/worker_link.ts"],
     bytes: "UNHANDLED_MAX * 2 * ENTRY",
