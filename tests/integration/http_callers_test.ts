@@ -67,7 +67,7 @@ Deno.test("Hosts in all their forms, and a target with its host in it, are answe
   assert.match(await raw(api, `GET //a/healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`), /^HTTP\/1\.1 404 /);
 });
 
-Deno.test("Methods that no Request of the web has are 405 as any other that a route does not take", async () => {
+Deno.test("Methods that no Request of the web has are 405, like others that a route does not take", async () => {
   await using api = await startApi();
   for (const method of ["TRACE", "PROPFIND"]) {
     const answer = await raw(api, `${method} /healthz HTTP/1.1\r\nHost: a\r\n${HEAD}`);
