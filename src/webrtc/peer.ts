@@ -188,8 +188,9 @@ export class Peer implements AsyncDisposable {
   }
 
   async #end(): Promise<void> {
-    const isConnecting = this.#started && this.connection.connectionState !== "connected";
-    const mayBeConnecting = isConnecting || this.#restarts > 0;
+    // Not werift's state of the connection: that leaves out a transport whose audio a later offer declined.
+    const mayBeConnecting = this.#restarts > 0 ||
+      this.#started && [...this.#transports].some(({ state }) => state !== "connected");
     await this.close();
     if (mayBeConnecting) await new Promise((resolve) => setTimeout(resolve, STARTUP_SLEEP_MS));
     while (this.#lingering.size > 0) await Promise.all(this.#lingering);
