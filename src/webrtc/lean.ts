@@ -5,13 +5,7 @@
  *
  * Depends on werift internals, as of 0.25.2.
  */
-import {
-  type Connection as IceConnection,
-  DtlsClient,
-  Event,
-  type RTCDtlsTransport,
-  type RTCPeerConnection,
-} from "werift";
+import { DtlsClient, type RTCDtlsTransport } from "werift";
 
 /** No SRTP and SRTCP sessions of werift's, 30 KB with their HMACs and ciphers: rtp_tap.ts has the keys. */
 export function withoutSrtpSessions(transport: RTCDtlsTransport): void {
@@ -39,79 +33,4 @@ export function withoutHandshake({ dtls }: RTCDtlsTransport): void {
     localPrivateKey: undefined,
     masterSecret: undefined,
   });
-}
-
-/**
- * Every werift event has ten closures, half a kilobyte, and a connection has 56 events. Here they share all but `execute`,
- * which may have been replaced. Call again when werift has created more of them.
- */
-export function shareEvents(connection: RTCPeerConnection): void {
-  for (const owner of ownersOf(connection)) {
-    for (const event of Object.values(owner ?? {})) {
-      if (event instanceof Event && event.subscribe !== SHARED.subscribe) Object.assign(event, SHARED);
-    }
-  }
-}
-
-/** The objects with events in a connection with one transport and some transceivers. */
-function ownersOf(connection: RTCPeerConnection): (object | undefined)[] {
-  return [
-    connection,
-    connection["transceiverManager"],
-    connection["secureManager"],
-    connection["sctpManager"],
-    ...connection.getTransceivers().flatMap((transceiver) => {
-      const { sender, receiver } = transceiver;
-      return [transceiver, sender, sender.senderBWE, receiver, receiver["defaultTrack"], ...receiver.tracks];
-    }),
-    ...connection.dtlsTransports.flatMap((transport) => {
-      const { dtls, iceTransport } = transport;
-      const ice = iceTransport.connection as IceConnection;
-      return [
-        transport,
-        dtls,
-        iceTransport,
-        iceTransport["iceGather"],
-        ice,
-        ice["checkListState"],
-        ...ice["protocols"],
-      ];
-    }),
-  ];
-}
-
-type Method = (this: Event<unknown[]>, ...options: never[]) => unknown;
-const METHODS = [
-  "subscribe",
-  "queuingSubscribe",
-  "once",
-  "watch",
-  "asPromise",
-  "complete",
-  "error",
-  "allUnsubscribe",
-] as const;
-
-/** Handles errors of awaited subscribers; werift never sets another. */
-const onerror = () => {};
-const SHARED: Record<string, Method> = { onerror };
-for (const name of METHODS) SHARED[name] = shared(name);
-
-/** Does what the event's own closure did, on a temporary event with the state of this one. */
-function shared(name: typeof METHODS[number]): Method {
-  return function (...options) {
-    const temporary = new Event<unknown[]>();
-    copyState(this, temporary);
-    try {
-      return Reflect.apply(temporary[name] as Method, temporary, options);
-    } finally {
-      copyState(temporary, this);
-    }
-  };
-}
-
-function copyState(from: Event<unknown[]>, to: Event<unknown[]>): void {
-  to["event"] = from["event"];
-  to.ended = from.ended;
-  to.onended = from.onended;
 }

@@ -19,7 +19,7 @@ import { GATHER_TIMEOUT_MS, Gatherer } from "./gather.ts";
 import { type DatagramRefusal, guardDatagrams } from "./guard.ts";
 import { extendHandshake } from "./handshake.ts";
 import { resumeChecks } from "./ice.ts";
-import { shareEvents, withoutHandshake, withoutSrtpSessions } from "./lean.ts";
+import { withoutHandshake, withoutSrtpSessions } from "./lean.ts";
 import type { WebRtcNetwork } from "./local_addresses.ts";
 import { verifyPossession } from "./possession.ts";
 import { tapRtp } from "./rtp_tap.ts";
@@ -99,10 +99,7 @@ export class Peer implements AsyncDisposable {
     const gathering = this.connection.setLocalDescription(description);
     this.#gathering = gathering.catch(() => {});
     await gathering;
-    if (description.type === "answer") {
-      shareEvents(this.connection);
-      this.#resumeChecks();
-    }
+    if (description.type === "answer") this.#resumeChecks();
     const { sdp = "" } = this.connection.localDescription ?? {};
     // With end-of-candidates the peer fails once its pairs have failed (RFC 8863), before a relay could come.
     return this.isAllocating ? sdp.replaceAll("a=end-of-candidates\r\n", "") : sdp;
@@ -216,8 +213,7 @@ export class Peer implements AsyncDisposable {
       transport.onStateChange.subscribe((state) => {
         if (state !== "connected") return;
         withoutHandshake(transport);
-        shareEvents(this.connection);
-        this.#pruneLater();
+          this.#pruneLater();
       });
     }
   }
