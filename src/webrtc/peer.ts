@@ -213,7 +213,7 @@ export class Peer implements AsyncDisposable {
       transport.onStateChange.subscribe((state) => {
         if (state !== "connected") return;
         withoutHandshake(transport);
-          this.#pruneLater();
+        this.#pruneLater();
       });
     }
   }
