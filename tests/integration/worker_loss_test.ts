@@ -61,7 +61,6 @@ for (const { name, reason, lose } of LOSSES) {
     assert.ok(speakers.every(isBack), "captions came back");
     // Looked at once a second, and five times; the rest is for a busy machine.
     const endedMs = await ended;
-    console.log(`ended after ${Math.round(endedMs)} ms`);
     assert.ok(endedMs < 10_000, `ended after ${Math.round(endedMs)} ms`);
     await eventually(
       "one who missed no word",
