@@ -1,56 +1,19 @@
 import assert from "@std/assert";
-import { inspect } from "node:util";
-import { ConfigError, LIMITS } from "../domain/mod.ts";
-import {
-  type Config,
-  type Environment,
-  formatConfigError,
-  listenAddressIn,
-  loadConfig,
-  type Machine,
-  Secret,
-  VARIABLES,
-} from "./mod.ts";
+import { LIMITS } from "../domain/mod.ts";
+import { type Config, type Environment, listenAddressIn, loadConfig, VARIABLES } from "./mod.ts";
 import { modalUrl } from "../stt/mod.ts";
-
-const SECRETS = {
-  LT_INTERNAL_SECRET: "internal-5ecret-4711",
-  MODAL_KEY: "wk-5ecret-4712",
-  MODAL_SECRET: "ws-5ecret-4713",
-};
-const COMPLETE = {
-  ...SECRETS,
-  LT_HPB_URL: "https://signaling.example.org",
-  NEXTCLOUD_URL: "https://cloud.example.org",
-  MODAL_WORKSPACE: "my-workspace",
-};
-/** The variables AppAPI sets. */
-const APP_SECRET = "app-5ecret-4714-0f1e2d3c";
-const TOKEN = "t0ken-4715-0f1e2d3c";
-const EXAPP = {
+import {
   APP_SECRET,
-  APP_VERSION: "2.1.3",
-  APP_PERSISTENT_STORAGE: "/storage",
-};
-/** A file system where every folder is writable. */
-const WRITABLE = { probe: () => {} };
-const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
+  COMPLETE,
+  EXAPP,
+  faultsOf,
+  PEM,
+  problems,
+  SECRETS,
+  WRITABLE,
+} from "./load_testing_test.ts";
 
-function faultsOf(env: Environment, machine?: Partial<Machine>): ConfigError {
-  let config: Config;
-  try {
-    config = loadConfig(env, machine);
-  } catch (error) {
-    if (error instanceof ConfigError) return error;
-    throw error;
-  }
-  throw new assert.AssertionError({ message: `accepted: ${JSON.stringify(config)}` });
-}
-
-/** The problem of each variable at fault. */
-function problems(env: Environment, machine?: Partial<Machine>): Record<string, string> {
-  return Object.fromEntries(faultsOf(env, machine).faults.map((fault) => [fault.variable, fault.problem]));
-}
+const TOKEN = "t0ken-4715-0f1e2d3c";
 
 Deno.test("The required variables alone give the documented defaults", () => {
   const config = loadConfig(COMPLETE);
@@ -175,35 +138,6 @@ Deno.test("Without credentials only a loopback address is accepted, unless LT_AP
   }
 });
 
-Deno.test("AppAPI's environment makes an ExApp that listens on AppAPI's address", () => {
-  const env = {
-    ...COMPLETE,
-    ...EXAPP,
-    HOST: "127.0.0.1",
-    PORT: "8080",
-    APP_HOST: "0.0.0.0",
-    APP_PORT: "23000",
-  };
-  const probed: string[] = [];
-  const config = loadConfig(env, { probe: (path) => void probed.push(path) });
-  const { secret, ...exApp } = config.exApp!;
-  assert.deepEqual(exApp, {
-    id: "live_transcription",
-    version: "2.1.3",
-    storage: "/storage",
-    aaVersion: "2.2.0",
-  });
-  assert.equal(secret.reveal(), APP_SECRET);
-  assert.deepEqual(probed, ["/storage"]);
-  assert.deepEqual(config.http, { host: "0.0.0.0", port: 23_000 });
-
-  const { APP_SECRET: _, ...noSecret } = env;
-  assert.deepEqual(loadConfig(noSecret).http, { host: "127.0.0.1", port: 8080 });
-  assert.equal(loadConfig(noSecret).exApp, undefined);
-  const { APP_HOST: _1, APP_PORT: _2, ...ownAddress } = env;
-  assert.deepEqual(loadConfig(ownAddress, WRITABLE).http, { host: "127.0.0.1", port: 8080 });
-});
-
 Deno.test("A secret of API clients must be hard to guess; the fault says how to make one", () => {
   const easy = "is easily guessed: it must have 16 characters or more, 6 of them different";
   for (const weak of ["a", "12345", "0123456789abcde", "a".repeat(128), "abcde".repeat(10)]) {
@@ -225,37 +159,6 @@ Deno.test("A secret of API clients must be hard to guess; the fault says how to 
   }
 });
 
-Deno.test("Every variable that AppAPI should have set is reported", () => {
-  const others = { APP_VERSION: "is not set", APP_PERSISTENT_STORAGE: "is not set" };
-  const all = { APP_SECRET: "is not set", ...others };
-  assert.deepEqual(problems({ ...COMPLETE, APP_SECRET }), others);
-  assert.deepEqual(problems({ ...COMPLETE, HP_SHARED_KEY: "harp" }), all);
-  assert.deepEqual(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "nextcloud" }), all);
-});
-
-Deno.test("An ExApp's folder must exist and be writable, and no file is left in it", async () => {
-  const storage = await Deno.makeTempDir();
-  const env = { ...COMPLETE, ...EXAPP, APP_PERSISTENT_STORAGE: storage };
-  try {
-    assert.equal(loadConfig(env).exApp?.storage, storage);
-    assert.deepEqual([...Deno.readDirSync(storage)], []);
-  } finally {
-    await Deno.remove(storage, { recursive: true });
-  }
-  const problem = "names a folder that cannot be written to (NotFound)";
-  assert.deepEqual(problems(env), { APP_PERSISTENT_STORAGE: problem });
-  // Without AppAPI it is not used.
-  assert.equal(loadConfig({ ...COMPLETE, APP_PERSISTENT_STORAGE: storage }).exApp, undefined);
-});
-
-Deno.test("With HaRP the service listens on a Unix socket and on no address", () => {
-  const env = { ...COMPLETE, ...EXAPP, HP_SHARED_KEY: "harp-5ecret", APP_HOST: "0.0.0.0" };
-  assert.equal(loadConfig(env, WRITABLE).http.unixSocket, "/tmp/exapp.sock");
-  const elsewhere = { ...env, HP_EXAPP_SOCK: "/run/app.sock" };
-  assert.equal(loadConfig(elsewhere, WRITABLE).http.unixSocket, "/run/app.sock");
-  assert.equal(loadConfig({ ...COMPLETE, HP_EXAPP_SOCK: "/run/app.sock" }).http.unixSocket, undefined);
-});
-
 Deno.test("A health check gets the address from the same environment", () => {
   assert.deepEqual(listenAddressIn({ PORT: "" }), { host: "127.0.0.1", port: "8080" });
   const app = { APP_SECRET, APP_HOST: "0.0.0.0", APP_PORT: "23000", HOST: "::1" };
@@ -273,102 +176,6 @@ Deno.test("A translator's variables are required, and a free DeepL key has its o
   assert.equal(address({ DEEPL_API_KEY: "k" }), "https://api.deepl.com");
   assert.equal(address({ DEEPL_API_KEY: "k:fx" }), "https://api-free.deepl.com");
   assert.equal(address({ DEEPL_API_KEY: "k:fx", DEEPL_URL: "http://127.0.0.1:9" }), "http://127.0.0.1:9");
-});
-
-Deno.test("All faults are reported at once, in the order of the documentation", () => {
-  const error = faultsOf({
-    NEXTCLOUD_URL: "cloud.example.org",
-    PORT: "70000",
-    LOG_LEVEL: "chatty",
-    STT_CHUNK_MS: "20",
-  });
-  assert.deepEqual(error.faults.map((fault) => [fault.variable, fault.problem]), [
-    ["LT_HPB_URL", "is not set"],
-    ["LT_INTERNAL_SECRET", "is not set"],
-    ["NEXTCLOUD_URL", "is not a URL; it must start with https:// or http://"],
-    ["MODAL_WORKSPACE", "is not set"],
-    ["MODAL_KEY", "is not set"],
-    ["MODAL_SECRET", "is not set"],
-    ["STT_CHUNK_MS", "must be a whole number from 80 to 200"],
-    ["PORT", "must be a whole number from 0 to 65535"],
-    ["LOG_LEVEL", "must be one of debug, info, warn, error"],
-  ]);
-  assert.ok(error.faults.every((fault) => fault.example.length > 0));
-});
-
-Deno.test("No fault quotes the value", () => {
-  const wrong: Record<string, readonly string[]> = {
-    LT_HPB_URL: [
-      "hpb",
-      "ftp://hpb.example.org",
-      "https://me:pw@hpb.example.org",
-      "https://h.org/?a=1",
-      "https://h.org/?",
-      "https://h.org/#a",
-    ],
-    NEXTCLOUD_URL: [
-      "wss://cloud.example.org",
-      "https://me@cloud.example.org",
-      "https://c.org/?x=1",
-      "https://c.org/#",
-    ],
-    STT_STREAM_URL: ["https://stt.example.org", "wss://a:b@stt.example.org", "nonsense"],
-    LT_INTERNAL_SECRET: [" padded", "padded\n", "two\nlines"],
-    MODAL_KEY: ["with space", "new\nline", "ümlaut"],
-    MODAL_WORKSPACE: ["My Workspace", "-a", "a.b", "a/b", "a@evil.example.org", "a".repeat(64)],
-    STT_PROVIDER: ["whisper", "modal2"],
-    STT_CHUNK_MS: ["79", "201", "100.5", "1e2", "0x64", "-100", "soon"],
-    LT_DEFAULT_LANGUAGE: ["English", "../de", "e"],
-    CAPTION_PARTIALS: ["maybe", "2", "onn"],
-    TRANSLATION_PROVIDER: ["google", "deep-l"],
-    LIBRETRANSLATE_URL: ["libretranslate", "ws://lt:5000"],
-    DEEPL_URL: ["https://key@api.deepl.com"],
-    DEEPL_API_KEY: ["with space"],
-    LT_API_TOKEN: [
-      "with space",
-      "new\nline",
-      "ümlaut",
-      "a",
-      "password",
-      "x".repeat(64),
-      "aabbccddeeaabbccddee",
-    ],
-    LT_API_OPEN: ["maybe", "truee"],
-    HOST: ["not a host", "http://0.0.0.0"],
-    APP_ID: ["Live Transcription", "a/b"],
-    AA_VERSION: ["new\nline"],
-    APP_HOST: ["not a host"],
-    APP_PORT: ["65536"],
-    HP_EXAPP_SOCK: ["exapp.sock", `/${"a".repeat(107)}`],
-    PORT: ["-1", "65536", "http"],
-    LOG_LEVEL: ["trace", "infoo", "constructor"],
-    SKIP_CERT_VERIFY: ["maybe", "-1"],
-    HTTPS_PROXY: ["ftp://proxy.example", "http://:3128", "a proxy"],
-    ALL_PROXY: ["unix:///run/proxy.sock"],
-    MAX_ROOMS: ["0", "10001", "many"],
-    MEDIA_ADDRESS: [
-      "eth0",
-      "192.0.2.300",
-      "fe80::1",
-      "224.0.0.1",
-      "[::1]",
-      "192.0.2.7;192.0.2.8",
-      "198.51.100.9",
-    ],
-    MEDIA_PORTS: ["20000", "20000-", "-20000", "30000-20000", "20000-66000", "0-65535", "20000-20100"],
-    MAX_SPEAKERS: ["0", "10001"],
-    MAX_SPEAKERS_PER_ROOM: ["0"],
-    EMPTY_ROOM_SECONDS: ["0", "86401"],
-  };
-  for (const [variable, values] of Object.entries(wrong)) {
-    for (const value of values) {
-      const error = faultsOf({ ...COMPLETE, LT_API_OPEN: "true", [variable]: value });
-      assert.deepEqual(error.faults.map((fault) => fault.variable), [variable], `${variable}=${value}`);
-      const { problem } = error.faults[0];
-      assert.ok(value.length < 3 || !problem.includes(value), `${variable}: "${problem}" shows the value`);
-      assert.match(problem, /^(is|must|has|holds|names) /);
-    }
-  }
 });
 
 Deno.test("MEDIA_ADDRESS accepts addresses of this machine, or all of a family", () => {
@@ -479,14 +286,6 @@ Deno.test("Proxy variables are accepted in either case, as in other programs, an
   assert.doesNotMatch(Deno.inspect(config, { depth: 9 }) + JSON.stringify(config), /5ecret@/);
 });
 
-Deno.test("The service listens for HaRP's tunnel with its key; the address alone is reported", () => {
-  const tunnel = (env: Environment) => loadConfig({ ...COMPLETE, ...EXAPP, ...env }, WRITABLE).tunnel;
-  const named = { HP_FRP_ADDRESS: "appapi-harp:8782" };
-  assert.deepEqual(tunnel({}), { isNamedOnly: false });
-  assert.deepEqual(tunnel(named), { isNamedOnly: true });
-  assert.deepEqual(tunnel({ ...named, HP_SHARED_KEY: "key" }), { isNamedOnly: false });
-});
-
 Deno.test("A name from a list is accepted in any case", () => {
   const { LIBRETRANSLATE_URL, ...env } = { ...COMPLETE, LIBRETRANSLATE_URL: "http://lt:5000" };
   for (const level of ["INFO", "Info", " info ", "DEBUG", "Warn", "WARNING", "ERROR"]) {
@@ -509,18 +308,6 @@ Deno.test("A name from a list is accepted in any case", () => {
   });
 });
 
-Deno.test("Each cause is reported once", () => {
-  const open = { ...COMPLETE, HOST: "0.0.0.0" };
-  assert.deepEqual(problems({ ...open, LT_API_OPEN: "maybe" }), {
-    LT_API_OPEN: "must be true or false",
-  });
-  const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
-  assert.deepEqual(Object.keys(problems({ ...bare, STT_PROVIDER: "whisper" })), ["STT_PROVIDER"]);
-  assert.deepEqual(Object.keys(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "deep-l" })), [
-    "TRANSLATION_PROVIDER",
-  ]);
-});
-
 Deno.test("An empty variable counts as unset", () => {
   const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, ""]));
   assert.deepEqual(
@@ -532,33 +319,6 @@ Deno.test("An empty variable counts as unset", () => {
   assert.equal(config.stt.address, modalUrl("my-workspace"));
 });
 
-Deno.test("A certificate file must exist and contain a certificate", async () => {
-  const path = await Deno.makeTempFile();
-  try {
-    const env = { ...COMPLETE, LT_CA_CERTS: path };
-    assert.deepEqual(problems(env), { LT_CA_CERTS: "names a file without a PEM certificate in it" });
-    await Deno.writeTextFile(path, `${PEM}\n`);
-    assert.deepEqual(loadConfig(env).tls.caCerts, [PEM]);
-  } finally {
-    await Deno.remove(path);
-  }
-  assert.deepEqual(problems({ ...COMPLETE, LT_CA_CERTS: path }), {
-    LT_CA_CERTS: "names a file that cannot be read (NotFound)",
-  });
-});
-
-Deno.test("A path outside Deno's permissions is distinguished from a missing one", () => {
-  const refuse = () => {
-    throw new Deno.errors.NotCapable("Requires read access");
-  };
-  const env = { ...COMPLETE, ...EXAPP, LT_CA_CERTS: "/srv/ca.pem" };
-  const why = "where Tiro has no permission; use one of the paths in docs/THREATS.md";
-  assert.deepEqual(problems(env, { read: refuse, probe: refuse }), {
-    APP_PERSISTENT_STORAGE: `names a folder ${why}`,
-    LT_CA_CERTS: `names a file ${why}`,
-  });
-});
-
 Deno.test("The configuration cannot be changed, at any depth", () => {
   const config = loadConfig({ ...COMPLETE, ...EXAPP, LT_CA_CERTS: "x" }, { ...WRITABLE, read: () => PEM });
   const visit = (value: object) => {
@@ -567,64 +327,6 @@ Deno.test("The configuration cannot be changed, at any depth", () => {
   };
   visit(config);
   assert.throws(() => Object.assign(config.http, { port: 1 }), TypeError);
-});
-
-Deno.test("No secret can be seen in the configuration or in its faults", () => {
-  const config = loadConfig({
-    ...COMPLETE,
-    ...EXAPP,
-    LT_API_TOKEN: "api-5ecret-0f1e2d3c",
-    DEEPL_API_KEY: "dl-5ecret",
-    LIBRETRANSLATE_API_KEY: "lt-5ecret",
-    HP_SHARED_KEY: "harp-5ecret",
-  }, WRITABLE);
-  const error = faultsOf({
-    ...COMPLETE,
-    LT_API_TOKEN: "api 5ecret",
-    APP_SECRET: " 5ecret",
-    LT_HPB_URL: "https://u:5ecret@h",
-    MODAL_SECRET: "5ecret with space",
-  });
-  const shown = [
-    JSON.stringify(config),
-    Deno.inspect(config, { depth: 9, showHidden: true }),
-    `${config.talk.internalSecret}`,
-    String(config.stt.settings),
-    Object.entries(config.stt).join(),
-    JSON.stringify(error),
-    Deno.inspect(error),
-    error.stack ?? "",
-    formatConfigError(error),
-  ].join("\n");
-  assert.ok(!shown.includes("5ecret"), shown);
-  assert.ok(shown.includes("[hidden]"));
-});
-
-Deno.test("A secret is shown by reveal() alone", () => {
-  const secret = new Secret("5ecret");
-  assert.equal(secret.reveal(), "5ecret");
-  assert.equal(`${secret}`, "[hidden]");
-  assert.equal(JSON.stringify({ secret }), '{"secret":"[hidden]"}');
-  assert.equal(Deno.inspect({ secret }), "{ secret: [hidden] }");
-  assert.equal(inspect({ secret }), "{ secret: [hidden] }");
-  assert.deepEqual(Object.keys(secret), []);
-});
-
-Deno.test("As text each fault has the variable, the problem and an example", () => {
-  const { LT_HPB_URL: _, ...env } = COMPLETE;
-  assert.equal(
-    formatConfigError(faultsOf({ ...env, PORT: "http" })),
-    [
-      "Cannot start: 2 faults in the environment",
-      "",
-      "  LT_HPB_URL is not set",
-      "      example: LT_HPB_URL=https://signaling.example.org",
-      "  PORT must be a whole number from 0 to 65535",
-      "      example: PORT=8080",
-      "",
-    ].join("\n"),
-  );
-  assert.match(formatConfigError(faultsOf(env)), /^Cannot start: 1 fault in the environment\n/);
 });
 
 Deno.test("Every documented example is accepted, and every default", () => {
