@@ -106,7 +106,7 @@ const OWN_VARIABLES = [
     name: "APP_VERSION",
     required: AS_EXAPP,
     meaning: "Version the ExApp is registered with",
-    example: "2.1.3",
+    example: "0.1.0",
   },
   {
     name: "AA_VERSION",
@@ -193,7 +193,7 @@ const OWN_VARIABLES = [
   {
     name: "MEDIA_WORKERS",
     meaning:
-      "Processes that receive speakers' audio, at most 350 speakers each; `0` for the one that serves the API; unset: one for each core at most",
+      "Processes that receive speakers' audio, at most 350 speakers each; `0` for the one that serves the API; unset: one for each core, and no more than `MAX_SPEAKERS` needs",
     example: "2",
   },
   {
@@ -223,7 +223,8 @@ const OWN_VARIABLES = [
   {
     name: "MAX_SPEAKERS",
     default: String(LIMITS.speakers),
-    meaning: "Speakers at once in all calls, at most 350 for each media worker; later ones wait",
+    meaning:
+      "Speakers at once in all calls, and at most 350 for each media worker: 700 on two cores; later ones wait",
     example: "200",
   },
   {

@@ -19,14 +19,17 @@ const HEALTH = {
   status: "healthy" as const,
   rooms: 2,
   speakers: 7,
-  memory_mb: 120,
+  memory_mb: 300,
   timestamp: "2026-01-31T09:30:00.000Z",
 };
 const healthReply = z.object({
   status: z.enum(["healthy", "degraded", "unhealthy"]),
   rooms: z.number().int().openapi({ description: "Sessions being captioned" }),
   speakers: z.number().int(),
-  memory_mb: z.number(),
+  memory_mb: z.number().openapi({
+    description:
+      "Resident memory of all processes of the service, MiB; pages they share are counted for each",
+  }),
   timestamp: z.iso.datetime(),
 }).openapi("Health", { example: HEALTH });
 
@@ -42,7 +45,7 @@ const healthRoute = (meanings: Meanings) =>
       200: {
         ...json(
           healthReply,
-          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` lists the reasons as codes, separated by commas`,
+          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` lists the reasons as codes, separated by commas. \`memory_mb\`: resident memory of all processes, MiB; pages they share are counted for each`,
         ),
         headers: z.object({
           [DEGRADED_HEADER]: z.string().optional().openapi({

@@ -32,7 +32,8 @@ const init = createRoute({
   path: "/init",
   tags: ["App"],
   ...needs("operation"),
-  summary: "Initialise the app: responds at once, then reports progress to Nextcloud",
+  summary:
+    "Initialise the app: responds at once, then reports progress to Nextcloud; no effect if the service is not an ExApp",
   responses: { 200: json(initReply, "Started"), ...unauthorised },
 });
 
@@ -50,7 +51,7 @@ const setEnabled = createRoute({
   path: "/enabled",
   tags: ["App"],
   ...needs("operation"),
-  summary: "Enable or disable the app; disabling leaves every call",
+  summary: "Enable or disable the app; disabling leaves every call; no effect if the service is not an ExApp",
   request: { query: enabledQuery },
   responses: {
     200: json(setEnabledReply, "Done, or the reason why not"),

@@ -47,7 +47,7 @@ interface FloodResult {
   socketDrops: number;
   attacked: Words;
   others: Words;
-  /** By thread, the main one first: media workers, and what else the service runs off it. */
+  /** By event loop, the service's own first: its other threads, then media workers. */
   loopLagMs: Percentiles[];
   serviceCores: number;
   /** Resident, bytes: after a collection before, at most meanwhile, after a collection afterwards. */
@@ -209,7 +209,7 @@ function reportOf(results: readonly FloodResult[], options: FloodOptions): strin
       ...loopLagMs.map((
         lag,
         at,
-      ) => [`  loop lag, ${at === 0 ? "main thread" : `thread ${at}`}`, spread(lag)]),
+      ) => [`  loop lag, ${at === 0 ? "service" : `event loop ${at}`}`, spread(lag)]),
       ["  service", `${result.serviceCores.toFixed(2)} cores`],
       [
         "  resident memory",

@@ -1,4 +1,4 @@
-/** MEDIA_ADDRESS and MEDIA_PORTS, where the service runs speakers on its own thread and where on media workers. */
+/** MEDIA_ADDRESS and MEDIA_PORTS, where the service runs speakers in its own process and where in media workers. */
 import assert from "@std/assert";
 import { ClaimedPorts } from "../fakes/ports.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";

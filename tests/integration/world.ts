@@ -18,7 +18,7 @@ export interface World extends AsyncDisposable {
   hpb: FakeHpb;
   stt: FakeKyutaiServer;
   service: Service;
-  /** The service's for media. On the main thread they are checked to be closed at the end. */
+  /** The service's for media. With MEDIA_WORKERS=0 they are checked to be closed at the end. */
   sockets: UdpSockets;
   /** Turns captions on for a listener, as Talk's front end does. */
   enable(roomToken: string, listener: TestParticipant): Promise<void>;
@@ -81,7 +81,7 @@ function noting(sockets: UdpSockets, publishers: PublisherFactory): PublisherFac
 }
 
 /**
- * Where speakers are captioned unless a test says: `deno task test:integration` runs all tests on the main thread, which
+ * Where speakers are captioned unless a test says: `deno task test:integration` runs all tests in the service's process, which
  * starts soonest, and `deno task test:workers` those of what users see as operators run the service.
  */
 const MEDIA_WORKERS = Deno.env.get("TEST_MEDIA_WORKERS") ?? "0";

@@ -43,7 +43,7 @@ export class LoopProbe {
   }
 }
 
-/** The same in every thread of the service: the main one and its media workers. */
+/** The same in every event loop of the service and of its media workers. */
 export class LoopProbes {
   private constructor(private readonly service: ServiceProcess) {}
 
@@ -52,7 +52,7 @@ export class LoopProbes {
     return new LoopProbes(service);
   }
 
-  /** Of the time since the start, ms; the main thread's first. */
+  /** Of the time since the start, ms; the service's main thread first. */
   async stop(): Promise<Percentiles[]> {
     const threads = await this.service.evaluateInAll(STOP);
     return threads.map((counts) => percentilesOf(String(counts).split(" ").map(Number)));

@@ -112,7 +112,7 @@ export const capabilitiesReply = z.object({
 }).openapi("Capabilities", {
   example: {
     live_transcription: {
-      version: "2.1.3",
+      version: "0.1.0",
       features: ["live_transcription"],
       live_transcription: { supported_languages: ENGLISH },
     },
