@@ -1,132 +1,21 @@
 import assert from "@std/assert";
-import { Application, createEncoder } from "libopus-wasm";
 import { encodeOpus, padded, readSpeech, type Speech } from "../../tests/fakes/speech.ts";
-import { AudioLedger, type CodedFrame, type PcmFrame } from "../domain/mod.ts";
-import { OpusDecoder, type PacketDecoder, type Samples } from "./opus.ts";
+import { AudioLedger, type PcmFrame } from "../domain/mod.ts";
 import { Playout } from "./playout.ts";
 import { Resampler } from "./resampler.ts";
 import { joined, levelDb, seededRandom } from "./testing_test.ts";
-import { type EmitAudio, VoiceDecoder } from "./voice_decoder.ts";
-
-const RATE = 24_000;
-
-/** A decoder that counts its calls. */
-class Counted implements PacketDecoder {
-  decoded = 0;
-  concealed = 0;
-  recovered = 0;
-  constructor(private readonly inner: PacketDecoder) {}
-  decode(payload: Uint8Array): Samples | undefined {
-    this.decoded++;
-    return this.inner.decode(payload);
-  }
-  conceal(durationMs: number): Samples {
-    this.concealed++;
-    return this.inner.conceal(durationMs);
-  }
-  recover(next: Uint8Array, durationMs: number): Samples {
-    this.recovered++;
-    return this.inner.recover(next, durationMs);
-  }
-  [Symbol.dispose](): void {
-    this.inner[Symbol.dispose]();
-  }
-}
-
-/** Decodes a packet to the level its second byte says, in -dBFS, and writes down what it was asked. */
-class Scripted implements PacketDecoder {
-  readonly calls: string[] = [];
-  decode(payload: Uint8Array): Samples {
-    this.calls.push(`decode ${-payload[1]}`);
-    return new Float32Array(480).fill(10 ** (-payload[1] / 20));
-  }
-  conceal(durationMs: number): Samples {
-    this.calls.push(`conceal ${durationMs}`);
-    return new Float32Array(480).fill(0.5);
-  }
-  recover(next: Uint8Array, durationMs: number): Samples {
-    this.calls.push(`recover ${durationMs} from ${-next[1]}`);
-    return new Float32Array(480).fill(0.5);
-  }
-  [Symbol.dispose](): void {
-    this.calls.push("dispose");
-  }
-}
-
-function scripted(options: { voiceTailMs?: number } = {}) {
-  const ledger = new AudioLedger();
-  const [main, probe] = [new Scripted(), new Scripted()];
-  const decoder = new VoiceDecoder({ sampleRateHz: RATE, ledger, ...options }, { main, probe });
-  const { received, flushed } = recorder(decoder);
-  let startMs = 0;
-  /** Takes levels in dBFS; "lost", "dtx" or a number of ms of silence as text. */
-  const receive = (...script: (number | string)[]) =>
-    script.flatMap((item) => {
-      const frame = typeof item === "number"
-        ? timeline([Uint8Array.of(8, -item, 0, 0)], startMs)[0]
-        : item === "lost"
-        ? lost(timeline([new Uint8Array(9)], startMs)[0])
-        : item === "dtx"
-        ? timeline([Uint8Array.of(8)], startMs)[0]
-        : silence(startMs, Number(item));
-      startMs += frame.durationMs;
-      return received(frame);
-    });
-  return { decoder, ledger, main, probe, receive, flushed };
-}
-
-/** What a decoder emits, copied. */
-function recorder(decoder: VoiceDecoder) {
-  const recorded = (run: (emit: EmitAudio) => void): PcmFrame[] => {
-    const out: PcmFrame[] = [];
-    run((audio) => out.push({ ...audio, samples: audio.samples.slice() }));
-    return out;
-  };
-  return {
-    received: (frame: CodedFrame) => recorded((emit) => decoder.receive(frame, emit)),
-    flushed: () => recorded((emit) => decoder.flush(emit)),
-  };
-}
-
-function opened(options: { voiceTailMs?: number } = {}) {
-  const ledger = new AudioLedger();
-  const main = new Counted(new OpusDecoder(RATE));
-  const probe = new Counted(new OpusDecoder(RATE));
-  const decoder = new VoiceDecoder({ sampleRateHz: RATE, ledger, ...options }, { main, probe });
-  const { received, flushed } = recorder(decoder);
-  const receive = (frames: readonly CodedFrame[]) => frames.flatMap(received);
-  return {
-    decoder,
-    ledger,
-    main,
-    probe,
-    receive,
-    flushed,
-    [Symbol.dispose]: () => decoder[Symbol.dispose](),
-  };
-}
-
-/** Packets of 20 ms on a timeline from `startMs`. */
-function timeline(payloads: readonly Uint8Array[], startMs = 0): (CodedFrame & { kind: "coded" })[] {
-  return payloads.map((payload, i) => ({
-    kind: "coded",
-    startMs: startMs + 20 * i,
-    durationMs: 20,
-    payload,
-    receivedAtMs: 5_000 + startMs + 20 * i,
-  }));
-}
-
-const lost = ({ startMs, durationMs, receivedAtMs }: CodedFrame): CodedFrame => ({
-  kind: "lost",
-  startMs,
-  durationMs,
-  receivedAtMs,
-});
-
-function silence(startMs: number, durationMs: number): CodedFrame {
-  return { kind: "silence", startMs, durationMs, receivedAtMs: 5_000 + startMs };
-}
+import { VoiceDecoder } from "./voice_decoder.ts";
+import {
+  assertContiguous,
+  endMs,
+  lost,
+  opened,
+  RATE,
+  recorder,
+  scripted,
+  silence,
+  timeline,
+} from "./voice_decoder_testing_test.ts";
 
 const quiet = (seconds: number, rateHz = 16_000): Speech => ({
   samples: new Float32Array(seconds * rateHz),
@@ -148,15 +37,6 @@ function scaledTo(speech: Speech, rmsDb: number): Speech {
 function atRate(speech: Speech, toHz: number): Speech {
   const resampler = new Resampler({ fromHz: speech.sampleRateHz, toHz });
   return { samples: joined([resampler.process(speech.samples), resampler.flush()]), sampleRateHz: toHz };
-}
-
-const endMs = (frame: PcmFrame) => frame.startMs + frame.samples.length * 1_000 / frame.sampleRateHz;
-
-function assertContiguous(frames: readonly PcmFrame[]): void {
-  for (let i = 1; i < frames.length; i++) {
-    if (!frames[i - 1].endOfVoice) assert.ok(Math.abs(frames[i].startMs - endMs(frames[i - 1])) < 0.01);
-    else assert.ok(frames[i].startMs >= endMs(frames[i - 1]) - 0.01);
-  }
 }
 
 /** The frames laid out on the media timeline, zeros where none was passed on. */
@@ -310,73 +190,6 @@ Deno.test("After a voice its tail of decoded audio goes on for 1.2 s, then ends 
   assert.equal(l.main.decoded, l.ledger.decoded);
 });
 
-Deno.test("Lost packets in a voice are concealed for 100 ms, then zeros; the timeline stays whole", async () => {
-  using l = opened();
-  const frames = timeline(await encodeOpus(await readSpeech("meeting_rms")));
-  const hole = [60, 61, 62, 63, 64, 65, 66, 67, 68, 69];
-  const out = l.receive(frames.map((frame, i) => hole.includes(i) ? lost(frame) : frame).slice(0, 90));
-  assertContiguous(out);
-  const received = hole.map((i) => out.find((f) => f.startMs === 20 * i)!);
-  assert.equal(received.every((f) => f.samples.length === 480), true);
-  assert.ok(received.slice(0, 5).every((f) => f.samples.some((sample) => sample !== 0)));
-  assert.ok(received.slice(5).every((f) => f.samples.every((sample) => sample === 0) && !f.voiced));
-  assert.deepEqual([l.main.concealed, l.main.recovered], [5, 0]);
-  assert.equal(l.ledger.lost, 0, "playout counted them");
-});
-
-Deno.test("A lost packet is recovered from the copy in the next one", async () => {
-  const speech = await readSpeech("meeting_rms");
-  using encoder = await createEncoder({
-    sampleRate: 16_000,
-    channels: 1,
-    frameSize: 320,
-    application: Application.Voip,
-    bitrate: 32_000,
-    fec: true,
-    packetLossPercent: 30,
-  });
-  const packets = Array.from(
-    { length: 150 },
-    (_, i) => encoder.encodeFloat(speech.samples.subarray(320 * i, 320 * (i + 1))),
-  );
-  using whole = opened();
-  const wanted = whole.receive(timeline(packets));
-  const errorWith = (copies: boolean) => {
-    using l = opened();
-    // Without copies: the packet after the lost one is one that has nothing to recover from.
-    const receive = timeline(packets).flatMap((frame, i) =>
-      i % 10 === 5 && i > 50
-        ? (copies ? [lost(frame)] : [lost(frame), silence(frame.startMs + 20, 0)])
-        : [frame]
-    );
-    const out = l.receive(receive).filter((f) => f.samples.length > 0);
-    assert.equal(l.main.recovered > 0, copies);
-    const places = out.map((f, i) => ({ f, i })).filter(({ f }) =>
-      f.startMs / 20 % 10 === 5 && f.startMs > 1_000
-    );
-    assert.ok(places.length >= 9);
-    return levelDb(
-      joined(places.map(({ f, i }) => f.samples.map((sample, n) => sample - wanted[i].samples[n]))),
-    );
-  };
-  const [recovered, concealed] = [errorWith(true), errorWith(false)];
-  assert.ok(recovered < concealed - 3, `error ${recovered} dB recovered, ${concealed} dB concealed`);
-});
-
-Deno.test("A packet the decoder refuses is concealed in its place and counted lost", async () => {
-  using l = opened();
-  const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 90);
-  frames[60] = { ...frames[60], payload: Uint8Array.of(1 << 3 | 3, 0x41, 255, 255) };
-  frames[61] = { ...frames[61], payload: crypto.getRandomValues(new Uint8Array(80)) };
-  frames[61].payload[0] = frames[62].payload[0];
-  const out = l.receive(frames);
-  assertContiguous(out);
-  assert.equal(l.ledger.lost, 1);
-  assert.equal(l.main.concealed, 1);
-  l.flushed();
-  assert.equal(l.ledger.decoded + l.ledger.silent + l.ledger.lost, 90);
-});
-
 Deno.test("A short pause in a voice is zeros, a long one ends the voice after the tail and allocates no more", async () => {
   using l = opened();
   const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 100);
@@ -407,66 +220,12 @@ Deno.test("A voice cut off in a word does not click into the next one", async ()
   assert.ok(levelDb(next[0].samples) < -45, `${levelDb(next[0].samples)} dBFS`);
 });
 
-Deno.test("Packets without audio in a voice are zeros, silent and not decoded", () => {
-  const { receive, main, ledger } = scripted();
-  receive(-90, -90, -90, -20, -20);
-  const out = receive("dtx", "dtx", -20);
-  assert.deepEqual(out.map((f) => [f.voiced, f.samples.length, f.samples[0] === 0]), [
-    [false, 480, true],
-    [false, 480, true],
-    [true, 480, false],
-  ]);
-  assert.equal(main.calls.length, 6);
-  assert.deepEqual([ledger.decoded, ledger.silent], [6, 2]);
-});
-
-Deno.test("A packet nearly as loud as a voice has the next ones judged too", () => {
-  const { receive, probe } = scripted();
-  receive(-90, -90, -90, -63, -63, -63, -90, -90, -90, -90, -90, -90);
-  assert.deepEqual(probe.calls.slice(3), [
-    ...["decode -63", "decode -63", "decode -63", "decode -90", "decode -90", "decode -90", "decode -90"],
-  ]);
-});
-
 Deno.test("A tail shorter than the pre-roll ends no voice before it began", () => {
   const { receive } = scripted({ voiceTailMs: 60 });
   const out = receive(...new Array(30).fill(-90), -20, -20, -20, -20, -20, -90, -90, -90, -90);
   assert.deepEqual(out.filter((f) => f.endOfVoice).map((f) => f.startMs), [740]);
   assert.deepEqual(out.filter((f) => f.voiced).at(-1)!.startMs, 680);
   assertContiguous(out);
-});
-
-Deno.test("What was lost before the first packet of a voice is not concealed", () => {
-  const { receive, main } = scripted();
-  const out = receive(-90, -90, -90, ...new Array(21).fill("dtx"), "lost", -20);
-  assert.equal(out.at(-1)!.voiced, true);
-  assert.deepEqual(main.calls, ["decode -20"]);
-});
-
-Deno.test("Loud concealment is a voice in a voice and not before it", () => {
-  const { receive } = scripted();
-  const out = receive(-90, -90, -90, "lost", -20, "lost", -20);
-  assert.deepEqual(out.map((f) => f.voiced), [false, false, false, false, true, true, true]);
-});
-
-Deno.test("A voice that ends while a lost packet was awaited leaves the next frame to the gate", () => {
-  const { receive, flushed, ledger } = scripted({ voiceTailMs: 200 });
-  // Concealment counts as voice for 100 ms, then the tail runs out in the last of the lost packets.
-  const out = receive(-90, -90, -90, -20, ...new Array(15).fill("lost"), -90);
-  assert.deepEqual(out.filter((f) => f.endOfVoice).map((f) => f.startMs), [360]);
-  assert.equal(endMs(out.at(-1)!), 380);
-  flushed();
-  assert.deepEqual([ledger.decoded, ledger.silent], [4, 1]);
-});
-
-Deno.test("Flush ends a voice: what was awaited is concealed, what was held is silent", async () => {
-  using l = opened();
-  const frames = timeline(await encodeOpus(await readSpeech("meeting_rms"))).slice(0, 61);
-  l.receive([...frames.slice(0, 60), lost(frames[60])]);
-  const out = l.flushed();
-  assert.deepEqual(out.map((f) => [f.startMs, f.endOfVoice]), [[1_200, true]]);
-  assert.deepEqual(l.flushed(), []);
-  assert.equal(l.ledger.decoded + l.ledger.silent, 60);
 });
 
 Deno.test("Disposing twice is safe, and a rate Opus has not is refused", async () => {
