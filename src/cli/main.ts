@@ -14,7 +14,7 @@ const COMMANDS: Record<string, Command> = {
     load: () => import("./demo.ts"),
   },
   healthcheck: {
-    summary: "exit 0 when the service on this machine is healthy",
+    summary: "exit 0 when the service on this machine is healthy or degraded",
     load: () => import("./healthcheck.ts"),
   },
   version: { summary: "print the version", load: () => import("./version.ts") },

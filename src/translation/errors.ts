@@ -23,8 +23,9 @@ const RETRYABLE = {
 
 /** Why captions are not translated: each code with its meaning for the operator. */
 export const TRANSLATION_REASONS: Record<TranslationTrouble, string> = {
-  translator_refused: "the translator refuses all captions, or some languages; the log says which and why",
-  translator_unreachable: "the translator is out of reach, or fails: captions come in the language spoken",
+  translator_refused:
+    "the translator refuses all captions, or some languages; the log names them and the cause",
+  translator_unreachable: "the translator is unreachable or fails: captions are sent in the spoken language",
 };
 
 export function translationError(cause: string, code: keyof typeof RETRYABLE): TranslationError {

@@ -15,15 +15,15 @@ const KINDS = Object.keys(GARBAGE) as Garbage[];
 
 export const HELP = `Usage: deno task flood [OPTION..]
 Garbage at the UDP port of a participant who speaks, on a real HPB and a real Janus, with the service in a process of its
-own: first nothing, to compare with, then each kind for so many seconds. Tells of each what arrived of the words that were
-said, how late the event loops of its processes were, and its memory. Ends with 1 when a word is missing. Needs the
+own: first nothing, to compare with, then each kind for so many seconds. Reports for each how many of the spoken words
+arrived, how late the event loops of its processes were, and its memory. Ends with 1 when a word is missing. Needs the
 packages of the real suite (scripts/test installs them), and a machine with nothing else to do.
 
   --kind TEXT            kinds with this in their name; may be given again (default all)
   --seconds N            of each kind (default 60)
   --mbit N               Mbit/s, the headers of IP and UDP counted (default 10)
   --workers N            media workers of the service; 0: the service's process receives (default 2)
-  --others N             who speaks beside the one that is flooded (default 1)
+  --others N             speakers beside the flooded one (default 1)
   --in-the-sfus-name     with Janus' address as the sender's: Linux, root or CAP_NET_RAW
   --json FILE            write the numbers to FILE too
   --help                 this page
