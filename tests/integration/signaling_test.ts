@@ -1,110 +1,15 @@
 /** The signalling shell against the fake HPB: real sockets, real reconnects. */
 import { RECEIVED_BYTES_MAX } from "../../src/talk/signaling/limits.ts";
 import assert from "@std/assert";
-import { Scope, systemClock } from "../../src/flow/mod.ts";
-import { type Clock, type Log } from "../../src/domain/mod.ts";
-import { SignalingConnection, type SignalingEvent } from "../../src/talk/signaling/mod.ts";
-import { FakeClock } from "../fakes/clock.ts";
+import { Scope } from "../../src/flow/mod.ts";
+import type { Log } from "../../src/domain/mod.ts";
+import { SignalingConnection } from "../../src/talk/signaling/mod.ts";
 import { makeCertificates } from "../fakes/certificates.ts";
-import { FakeHpb, type FakeHpbOptions } from "../fakes/hpb.ts";
+import { FakeHpb } from "../fakes/hpb.ts";
 import { OpenGate } from "../fakes/open_gate.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
 import { type ServerConnection, WebSocketServer } from "../fakes/websocket_server.ts";
-import { TcpRelay } from "../real/tcp_relay.ts";
-
-const DEADLINE_MS = 20_000;
-/** Reconnects at once: what is tested is that they happen. */
-const FAST = { baseMs: 20, maxMs: 50 };
-
-const silentLog: Log = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  child: () => silentLog,
-};
-
-type EventOf<T extends SignalingEvent["type"]> = Extract<SignalingEvent, { type: T }>;
-
-interface RigOptions extends FakeHpbOptions {
-  secret?: string;
-  clock?: Clock;
-  log?: Log;
-  tls?: { cert: string; key: string };
-  trust?: { caCerts?: string[]; skipVerify?: boolean };
-}
-
-/** A fake HPB with a call, and a connection to it whose events can be awaited one after the other. */
-async function rig(options: RigOptions = {}) {
-  const hpb = await FakeHpb.start(options);
-  const call = await hpb.startCall();
-  const scope = new Scope("test");
-  const meter = new FakeMeter();
-  const events: SignalingEvent[] = [];
-  const waiting = new Set<() => void>();
-  const gate = new OpenGate(() => {
-    for (const look of waiting) look();
-  });
-  const connection = new SignalingConnection({
-    url: hpb.hpbUrl,
-    secret: options.secret ?? hpb.internalSecret,
-    nextcloudUrl: hpb.nextcloudUrl,
-    roomToken: call.roomToken,
-    tls: options.trust,
-    scope,
-    onEvent: (event) => {
-      events.push(event);
-      for (const look of waiting) look();
-    },
-    gate,
-    log: options.log ?? silentLog,
-    meter,
-    clock: options.clock,
-    backoff: FAST,
-  });
-  /** Looked at again at every event and attempt. */
-  const until = async (holds: () => boolean, what: string): Promise<void> => {
-    const held = Promise.withResolvers<void>();
-    const seen = () => events.map((event) => event.type).join(" ");
-    const timer = setTimeout(() => held.reject(new Error(`no ${what} in time, only ${seen()}`)), DEADLINE_MS);
-    const look = () => {
-      if (holds()) held.resolve();
-    };
-    waiting.add(look);
-    look();
-    try {
-      await held.promise;
-    } finally {
-      waiting.delete(look);
-      clearTimeout(timer);
-    }
-  };
-  let read = 0;
-  /** The next event of this type; those before it are passed over. */
-  const next = async <T extends SignalingEvent["type"]>(type: T): Promise<EventOf<T>> => {
-    const find = () => events.findIndex((event, index) => index >= read && event.type === type);
-    await until(() => find() >= 0, type);
-    read = find() + 1;
-    return events[read - 1] as EventOf<T>;
-  };
-  return {
-    hpb,
-    call,
-    scope,
-    meter,
-    connection,
-    events,
-    attempts: gate.outcomes,
-    causes: gate.causes,
-    until,
-    next,
-    async [Symbol.asyncDispose]() {
-      await scope[Symbol.asyncDispose]();
-      await call[Symbol.asyncDispose]();
-      await hpb[Symbol.asyncDispose]();
-    },
-  };
-}
+import { DEADLINE_MS, FAST, rig, silentLog } from "./signaling_rig.ts";
 
 Deno.test("A connection joins the room, learns who is there, and hears of comings and goings", async () => {
   await using r = await rig();
@@ -192,150 +97,6 @@ Deno.test("An offer asked for arrives, is answered by its sid, and a caption rea
   assert.equal(r.meter.counted("transcription_errors_total", "message_too_large"), 1);
 });
 
-Deno.test("A dropped connection resumes inside the window: same session, and what it missed", async () => {
-  await using r = await rig();
-  r.connection.start();
-  await r.next("joined");
-  const [session] = r.hpb.hub.internalSessions(r.call.roomToken);
-  await r.hpb.dropConnections({ resumable: true });
-  const speaker = await r.call.addSpeaker();
-  await r.next("disconnected");
-  assert.deepEqual(await r.next("joined"), { type: "joined", resumed: true });
-  const missed = r.events.filter((event) => event.type === "sessions_joined");
-  const seen = missed.length > 0 ? missed : [await r.next("sessions_joined")];
-  assert.equal(seen[0].sessions[0].sessionId, speaker.sessionId);
-  assert.deepEqual(r.hpb.hub.internalSessions(r.call.roomToken), [session]);
-  assert.equal(r.hpb.hub.seen.resumes, 1);
-  assert.equal(r.hpb.hub.seen.internalHellos, 1);
-  assert.equal(r.meter.counted("tiro_signaling_reconnects_total", "resumed"), 1);
-});
-
-Deno.test("A session the HPB has forgotten is replaced on the same socket, and the room joined anew", async () => {
-  await using r = await rig();
-  const speaker = await r.call.addSpeaker();
-  r.connection.start();
-  await r.next("joined");
-  await r.next("participants");
-  const [before] = r.hpb.hub.internalSessions(r.call.roomToken);
-  await r.hpb.dropConnections({ resumable: false });
-  assert.deepEqual(await r.next("joined"), { type: "joined", resumed: false });
-  assert.equal((await r.next("sessions_joined")).sessions[0].sessionId, speaker.sessionId);
-  const [after] = r.hpb.hub.internalSessions(r.call.roomToken);
-  assert.notEqual(after, before);
-  assert.equal(r.hpb.connections, 1 + 2, "the speaker's, ours, and one more of ours");
-  assert.equal(r.meter.counted("tiro_signaling_reconnects_total", "rejoined"), 1);
-});
-
-Deno.test("A restarted HPB is joined again", async () => {
-  await using r = await rig();
-  r.connection.start();
-  await r.next("joined");
-  await r.hpb.restart();
-  await r.next("disconnected");
-  assert.deepEqual(await r.next("joined"), { type: "joined", resumed: false });
-});
-
-Deno.test("A wrong secret is final at the first refusal", async () => {
-  await using r = await rig({ secret: "not the secret" });
-  r.connection.start();
-  const { error } = await r.next("closed");
-  assert.equal(error?.code, "invalid_token");
-  assert.equal(error?.retryable, false);
-  assert.equal(r.hpb.hub.seen.failedHellos, 1);
-  assert.deepEqual(r.events.map((event) => event.type), ["closed"]);
-  assert.deepEqual(r.attempts, ["refused"]);
-});
-
-Deno.test("Refused connections are tried five times, then closed with a signalling error", async () => {
-  await using r = await rig();
-  r.hpb.refuseConnections(true);
-  r.connection.start();
-  const { error } = await r.next("closed");
-  assert.equal(error?.code, "unreachable");
-  assert.equal(error?.retryable, true);
-  assert.equal(r.hpb.connections, 5);
-  assert.deepEqual(r.events.map((event) => event.type), ["disconnected", "closed"]);
-  assert.deepEqual(r.attempts, Array(5).fill("failed"));
-  assert.deepEqual(r.causes, Array(5).fill("the server answered 503"));
-});
-
-Deno.test("An HPB that comes back within the attempts is joined, and the count starts anew", async () => {
-  await using r = await rig();
-  r.connection.start();
-  await r.next("joined");
-  for (let outage = 0; outage < 3; outage++) {
-    const before = r.attempts.length;
-    r.hpb.refuseConnections(true);
-    await r.hpb.dropConnections({ resumable: true });
-    await r.next("disconnected");
-    await r.until(() => r.attempts.length >= before + 2, "attempts");
-    r.hpb.refuseConnections(false);
-    assert.equal((await r.next("joined")).resumed, true);
-  }
-  assert.ok(
-    r.attempts.filter((outcome) => outcome === "failed").length >= 6,
-    "more failures in all than are allowed in a row",
-  );
-});
-
-Deno.test("Shut out for too many failures, a connection waits for minutes instead of asking on", async () => {
-  const waits: number[] = [];
-  const clock: Clock = {
-    now: systemClock.now,
-    timer: (delayMs, callback) => {
-      waits.push(delayMs);
-      return systemClock.timer(delayMs, callback);
-    },
-  };
-  await using r = await rig({ clock });
-  r.hpb.hub.banned = true;
-  r.connection.start();
-  await r.next("disconnected");
-  assert.equal(r.hpb.hub.seen.internalHellos, 1);
-  assert.ok(waits.at(-1)! > 120_000, `waits ${waits.at(-1)} ms`);
-});
-
-Deno.test("A goodbye makes the HPB forget the session at once, and nothing is told after it", async () => {
-  await using r = await rig();
-  const listener = await r.call.addListener();
-  r.connection.start();
-  await r.next("joined");
-  assert.equal(r.hpb.hub.internalSessions(r.call.roomToken).length, 1);
-  await r.connection.bye();
-  assert.deepEqual(r.hpb.hub.internalSessions(r.call.roomToken), []);
-  assert.deepEqual(r.events.at(-1), { type: "closed", error: undefined });
-  assert.ok(listener.sessionId);
-  assert.equal(r.connection.isJoined, false);
-  assert.equal(r.scope.size, 0);
-});
-
-Deno.test("A goodbye to an HPB that answers nothing is over within its time", async () => {
-  await using r = await rig();
-  r.connection.start();
-  await r.next("joined");
-  r.hpb.isMute = true;
-  await r.connection.bye();
-  assert.deepEqual(r.events.at(-1), { type: "closed", error: undefined });
-  r.hpb.isMute = false;
-});
-
-Deno.test("A goodbye while the HPB is out of reach is over at once", async () => {
-  await using r = await rig();
-  r.hpb.refuseConnections(true);
-  r.connection.start();
-  await r.next("disconnected");
-  await r.connection.bye();
-  assert.deepEqual(r.events.at(-1), { type: "closed", error: undefined });
-});
-
-Deno.test("A slow HPB is waited for", async () => {
-  await using r = await rig();
-  r.hpb.helloDelayMs = 600;
-  r.connection.start();
-  await r.next("joined");
-  assert.deepEqual(r.attempts, ["accepted"]);
-});
-
 Deno.test("An HPB that knows only hello 1.0 is greeted again in its own version", async () => {
   await using r = await rig();
   r.hpb.hub.helloVersions = ["1.0"];
@@ -408,26 +169,6 @@ Deno.test("A message that is too large costs itself alone: it is counted, report
   assert.ok(Number(rest.bytes) > RECEIVED_BYTES_MAX);
   assert.ok(r.connection.isJoined);
   assert.deepEqual(r.attempts, ["accepted"]);
-});
-
-Deno.test("A connection whose other end went away without a word is noticed, and resumed", async () => {
-  const clock = new FakeClock();
-  await using r = await rig({ clock });
-  r.connection.start();
-  await r.next("joined");
-  await clock.advance(60_000);
-  await r.call.addListener();
-  await r.next("sessions_joined"); // and so the sign of life has come before it
-  assert.equal(r.hpb.hub.seen.probes, 1);
-  await clock.advance(59_000);
-  assert.ok(r.connection.isJoined);
-
-  r.hpb.isMute = true;
-  await clock.advance(1_000 + 10_000);
-  await r.next("disconnected");
-  r.hpb.isMute = false;
-  await clock.advance(FAST.maxMs);
-  assert.deepEqual(await r.next("joined"), { type: "joined", resumed: true });
 });
 
 /** An HPB of one room and no manners, and a connection that has joined it. */
@@ -529,18 +270,6 @@ Deno.test("Being sent to another room is told, not followed", async () => {
   assert.ok(r.connection.isJoined);
 });
 
-Deno.test("A disposed scope ends the connection without another event", async () => {
-  await using r = await rig();
-  r.connection.start();
-  await r.next("joined");
-  const told = r.events.length;
-  await r.scope[Symbol.asyncDispose]();
-  assert.equal(r.events.length, told);
-  const caption = { text: "a", languageId: "en", speakerSessionId: "s", final: true };
-  assert.equal(r.connection.isJoined, false);
-  assert.equal(r.connection.sendTranscript("x", caption), false);
-});
-
 Deno.test("A listener that breaks on an event breaks the scope it was given, not the process", async () => {
   await using hpb = await FakeHpb.start();
   await using scope = new Scope("room");
@@ -573,30 +302,4 @@ Deno.test("An HPB behind a certificate of an own CA is joined with that CA, or w
   await using r = await rig({ tls: { cert, key } });
   r.connection.start();
   assert.equal((await r.next("closed")).error?.code, "unreachable");
-});
-
-Deno.test("A goodbye that is cut short leaves nothing behind, though the HPB does not even hang up", async () => {
-  await using hpb = await FakeHpb.start();
-  await using relay = new TcpRelay(Number(new URL(hpb.hpbUrl).port));
-  await using scope = new Scope("room");
-  const joined = Promise.withResolvers<void>();
-  const connection = new SignalingConnection({
-    url: `http://127.0.0.1:${relay.port}`,
-    secret: hpb.internalSecret,
-    nextcloudUrl: hpb.nextcloudUrl,
-    roomToken: "room",
-    scope,
-    onEvent: ({ type }) => type === "joined" && joined.resolve(),
-    gate: new OpenGate(),
-    log: silentLog,
-    meter: new FakeMeter(),
-  });
-  connection.start();
-  await joined.promise;
-  relay.stalled = true;
-  const enough = new AbortController();
-  const left = connection.bye(enough.signal);
-  enough.abort();
-  await left;
-  assert.equal(scope.size, 0);
 });
