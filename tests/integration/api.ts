@@ -204,5 +204,6 @@ async function ask(url: string, method: string, body: unknown, headers?: Headers
   };
 }
 
+export const SET_TARGET = "/api/v1/translation/set-target-language";
 export const TRANSCRIBE = "/api/v1/call/transcribe";
 export const LISTENER = { roomToken: "room1", ncSessionId: "abc+/=" };
