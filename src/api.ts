@@ -61,9 +61,9 @@ export function apiOf(services: ApiServices): HttpAppOptions {
 /** For doors: throws UnavailableError while the service accepts no new work. */
 export function workRequirement({ exApp, acceptingWork }: Pick<ApiServices, "exApp" | "acceptingWork">) {
   return () => {
-    if (!acceptingWork()) throw new UnavailableError("Cannot take a call: shutting down", "draining");
+    if (!acceptingWork()) throw new UnavailableError("Cannot accept the request: shutting down", "draining");
     if (exApp?.isEnabled === false) {
-      throw new UnavailableError("Cannot take a call: the app is disabled in Nextcloud", "disabled");
+      throw new UnavailableError("Cannot accept the request: the app is disabled in Nextcloud", "disabled");
     }
   };
 }

@@ -50,7 +50,7 @@ export interface SpeakerOptions<Kind extends SourceKind = SourceKind> {
 
 /** A speaker being captioned. Disposing drops audio in transit, which `drain` captions first. */
 export interface HostedSpeaker<Kind extends SourceKind = SourceKind> extends AsyncDisposable {
-  /** Resolves once the pipeline has ended, for any reason. */
+  /** Resolves once it is disposed. A failed pipeline stays open until its owner disposes it. */
   readonly closed: Promise<void>;
   /** Sends the source a message that needs no reply. */
   send(message: SourceMessage<Kind>): void;

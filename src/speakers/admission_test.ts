@@ -127,7 +127,7 @@ Deno.test("While descriptors are low no speaker is admitted but the first, for w
 
 Deno.test("A speaker the inner host refuses is counted as refused and not as admitted; one it fails on as neither", () => {
   const { inner, open, refused, admitted } = makeHost();
-  inner.fault = new UnavailableError("Cannot caption a speaker: no media worker has room", "busy");
+  inner.fault = new UnavailableError("Cannot caption a speaker: no media worker has a free slot", "busy");
   assert.throws(() => open(), inner.fault);
   inner.fault = new Error("broken");
   assert.throws(() => open(), inner.fault);

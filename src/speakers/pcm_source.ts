@@ -14,7 +14,7 @@ export function openPcmSource(parts: SourceParts<"pcm">): RunningSource<"pcm"> {
     request: (audio) =>
       Promise.try(() => {
         if (hasEnded) {
-          throw new UnavailableError("Cannot take audio: the speaker is being closed", "draining");
+          throw new UnavailableError("Cannot accept audio: the speaker is being closed", "draining");
         }
         voice.receive(audio, clock.now());
         if (!hasAudio) onAudio();

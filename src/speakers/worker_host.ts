@@ -83,7 +83,7 @@ export class WorkerHost implements SpeakerHost {
     if (least) return least.open(speaker, events);
     throw free.length > 0
       ? new UnavailableError(`Cannot caption a speaker: ${NO_DESCRIPTORS.cause}`, NO_DESCRIPTORS.code)
-      : new UnavailableError("Cannot caption a speaker: no media worker has room", "busy");
+      : new UnavailableError("Cannot caption a speaker: no media worker has a free slot", "busy");
   }
 
   get residentBytes(): number {

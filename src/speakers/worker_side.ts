@@ -1,5 +1,11 @@
 /** The worker's end of the protocol: runs speakers with the in-process host. A speaker's error fails that speaker only. */
-import { AudioLedger, type Clock, type HostedSpeaker, type SourceReply } from "../domain/mod.ts";
+import {
+  AudioLedger,
+  type Clock,
+  type HostedSpeaker,
+  type SourceReply,
+  UnavailableError,
+} from "../domain/mod.ts";
 import { type InternalError, reportInternalError, Scope } from "../flow/mod.ts";
 import { Forwarding } from "./forwarding.ts";
 import { InProcessHost } from "./in_process_host.ts";
@@ -88,7 +94,7 @@ export class WorkerSide {
       case "stop":
         return void this.#stop();
       default:
-        throw new TypeError("Cannot take a message: its type is not known");
+        throw new TypeError("Cannot handle a message: its type is unknown");
     }
   }
 
@@ -138,7 +144,9 @@ export class WorkerSide {
 
   #speaker(id: number): HostedSpeaker {
     const speaker = this.#speakers.get(id);
-    if (!speaker) throw new Error("Cannot find a speaker: it is closed");
+    if (!speaker) {
+      throw new UnavailableError("Cannot reach the speaker: their pipeline has ended", "draining");
+    }
     return speaker;
   }
 

@@ -76,7 +76,7 @@ Deno.test("An ExApp is initialised, enabled and disabled; while disabled it acce
   assert.deepEqual((await api.request("GET", "/enabled")).json, { enabled: false });
   const refused = await api.request("POST", TRANSCRIBE, LISTENER);
   assert.deepEqual([refused.status, refused.json], [503, {
-    error: "Cannot take a call: the app is disabled in Nextcloud",
+    error: "Cannot accept the request: the app is disabled in Nextcloud",
   }]);
   assert.deepEqual(api.rooms.asked, []);
   // Whoever wants out gets out.

@@ -193,7 +193,7 @@ Deno.test("Errors have their status; an unexpected one discloses nothing", async
 Deno.test("While shutting down no captions start, and present ones can be stopped", async () => {
   await using api = await startApi();
   api.accepting = false;
-  const refused = { error: "Cannot take a call: shutting down" };
+  const refused = { error: "Cannot accept the request: shutting down" };
   const started = await api.request("POST", TRANSCRIBE, LISTENER);
   assert.deepEqual([started.status, started.json], [503, refused]);
   const set = await api.request("POST", "/api/v1/call/set-language", { roomToken: "room1", langId: "en" });

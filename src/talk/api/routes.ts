@@ -14,7 +14,7 @@ import {
 } from "../../http/mod.ts";
 import * as schemas from "./schemas.ts";
 
-const SHUTTING_DOWN = "Cannot take a call: shutting down";
+const SHUTTING_DOWN = "Cannot accept the request: shutting down";
 
 const invalid = {
   400: failure(
