@@ -44,11 +44,11 @@ export class WorkerSide {
   /** Counts and logs an error of a callback. */
   survived(error: InternalError): void {
     this.#forwarding.meter.count("tiro_internal_errors_total", error.kind);
-    this.#forwarding.log({ debug: false }).error("internal error", error, { thread: "media" });
+    this.#forwarding.log({ debug: false }).error("internal error", error, { process: "media" });
   }
 
   wroteToConsole(what: string): void {
-    this.#forwarding.log({ debug: false }).warn("a library wrote to the console", { what, thread: "media" });
+    this.#forwarding.log({ debug: false }).warn("a library wrote to the console", { what, process: "media" });
   }
 
   /** Takes one message. Never throws: what the worker cannot recover from is reported as `broken`. */

@@ -62,7 +62,7 @@ Deno.test("A worker beats from its start on, and no more once it has stopped", a
   worker.receive({ type: "stop" });
   await settle();
   assert.equal(posted.at(-1)?.type, "stopped");
-  assert.deepEqual(ends, ["stopped"], "the thread ends once that is posted");
+  assert.deepEqual(ends, ["stopped"], "the worker ends once that is posted");
   assert.equal(clock.pending, 0);
 });
 
@@ -167,7 +167,7 @@ Deno.test("Counts wait for the beat and are added up; log lines past the bound a
   assert.equal(of(posted, "beat").at(-1)?.observations.length, 1_000, "a full batch goes at once");
 });
 
-Deno.test("An error keeps its name, code and causes across threads, and hides what JSON.parse quotes", () => {
+Deno.test("An error keeps its name, code and causes across processes, and hides what JSON.parse quotes", () => {
   const error = new WorkerError("Cannot x: y", {
     code: "boom",
     retryable: true,

@@ -23,7 +23,7 @@ const VOCABULARY = [
 
 const withWorkers = (workers: number) => startWorld({ environment: { MEDIA_WORKERS: String(workers) } });
 
-Deno.test("On a worker a phrase arrives as on the main thread; delays are told in one clock; the ledger adds up", async () => {
+Deno.test("In a worker a phrase arrives as in the service's process; delays are by one clock; the ledger adds up", async () => {
   await using world = await withWorkers(1);
   assert.equal(await world.metric("tiro_media_workers"), 1);
   const { call, listener, speaker } = await callOf(world);
