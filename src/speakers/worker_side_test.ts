@@ -95,7 +95,7 @@ Deno.test("A worker that cannot take a message, or be started, reports that it i
   worker.receive({ type: "start", settings: { ...SETTINGS, stt: { provider: "nobody", settings: {} } } });
   assert.equal(of(posted, "broken").length, 1);
   worker.receive(JSON.parse('{"type":"sing"}'));
-  assert.match(of(posted, "broken")[1].error.message, /its type is not known/);
+  assert.match(of(posted, "broken")[1].error.message, /its type is unknown/);
   worker.receive({ type: "open", id: 1, options: OPTIONS });
   assert.equal(of(posted, "failed")[0].id, 1);
 });
