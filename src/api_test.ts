@@ -60,7 +60,7 @@ Deno.test("Without the right for it no route does anything, but the open ones", 
   }
 });
 
-Deno.test("Credentials are required everywhere but at the heartbeat and the health check", () => {
+Deno.test("Credentials are required everywhere except for the heartbeat and the health check", () => {
   const open: string[] = [];
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const operation of [item.get, item.put, item.post, item.delete]) {

@@ -50,7 +50,7 @@ Deno.test("A registry that cannot be asked is not taken for one that knows of no
   );
 });
 
-Deno.test("scripts/dependencies --offline lists and ends well; --help says what the codes mean", async () => {
+Deno.test("scripts/dependencies --offline lists and exits with 0; --help explains the exit codes", async () => {
   const run = async (...args: string[]) => {
     const { code, stdout } = await new Deno.Command("scripts/dependencies", {
       args,

@@ -61,7 +61,7 @@ Deno.test("The end of a voice returns the remainder at once and is marked once",
   ]);
 });
 
-Deno.test("A jump of the media time lets go of what is held; rounding does not", () => {
+Deno.test("A jump of the media time discards the held samples; rounding does not", () => {
   const framer = new Framer({ sampleRateHz: RATE, chunkMs: 100 });
   assert.deepEqual(framer.receive(audio(0, 60)), []);
   assert.deepEqual(framer.receive(audio(60.9, 20)), []);

@@ -171,7 +171,7 @@ Deno.test("A network that stalls loses nothing: a burst is taken, and media time
   assert.deepEqual(wordsOf(world.chunks).map(({ word }) => word), WORDS);
 });
 
-Deno.test("A clock that is set back, or runs ahead of time, is followed from where it stands", () => {
+Deno.test("A clock that is set back, or runs ahead of real time, is followed from its new value", () => {
   for (const jumpMs of [-3_600_000, 3_600_000]) {
     const world = setup();
     const bytes = said(NATIVE, ["red"]);
@@ -183,7 +183,7 @@ Deno.test("A clock that is set back, or runs ahead of time, is followed from whe
   }
 });
 
-Deno.test("Who sends faster than anybody speaks gets the time that passed, and the rest is dropped and counted", () => {
+Deno.test("A sender faster than real time gets the time that passed; the rest is dropped and counted", () => {
   const world = setup();
   const bytes = said(NATIVE);
   for (let round = 0; round < 20; round++) {

@@ -138,7 +138,7 @@ Deno.test("Without credentials only a loopback address is accepted, unless LT_AP
   }
 });
 
-Deno.test("A secret of API clients must be hard to guess; the fault says how to make one", () => {
+Deno.test("A secret of API clients must be hard to guess; the error shows how to generate one", () => {
   const easy = "is easily guessed: it must have 16 characters or more, 6 of them different";
   for (const weak of ["a", "12345", "0123456789abcde", "a".repeat(128), "abcde".repeat(10)]) {
     const error = faultsOf({ ...COMPLETE, LT_API_TOKEN: weak });
@@ -197,7 +197,7 @@ Deno.test("MEDIA_ADDRESS accepts addresses of this machine, or all of a family",
   );
 });
 
-Deno.test("MEDIA_PORTS must be enough for the speakers; the fault says how many are needed", () => {
+Deno.test("MEDIA_PORTS must be enough for the speakers; the error has the number needed", () => {
   const few = { ...COMPLETE, MAX_SPEAKERS: "50" };
   assert.deepEqual(loadConfig({ ...few, MEDIA_PORTS: "20000-20069" }).media.ports, [20_000, 20_069]);
   assert.deepEqual(loadConfig({ ...few, MEDIA_PORTS: " 20000 - 20100 " }).media.ports, [20_000, 20_100]);

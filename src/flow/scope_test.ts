@@ -118,7 +118,7 @@ Deno.test("A failing task aborts its own scope and its children, and reports the
   await parent[Symbol.asyncDispose]();
 });
 
-Deno.test("A task's error goes to its owner, and is an internal error where nobody reads it", async () => {
+Deno.test("A task's error is passed to its owner, or is an internal error without a reader", async () => {
   using errors = new CaughtInternalErrors();
   const fail = () => Promise.reject(new Error("from a task"));
   await using watched = new Scope("watched");
@@ -134,7 +134,7 @@ Deno.test("A task's error goes to its owner, and is an internal error where nobo
   );
   await new Promise((resolve) => unwatched.signal.addEventListener("abort", resolve));
   await unwatched[Symbol.asyncDispose]();
-  assert.deepEqual(errors.kinds, ["task"], "once, and not for a task that was told to stop");
+  assert.deepEqual(errors.kinds, ["task"], "once, and not for a task that was aborted");
 });
 
 Deno.test("A task that throws before its first await fails its scope, not its caller", async () => {

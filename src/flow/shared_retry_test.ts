@@ -115,7 +115,7 @@ Deno.test("A cancelled wait leaves nothing behind", async () => {
   await assert.rejects(shared.turn(abort.signal), reason);
 });
 
-Deno.test("After quiet minutes nobody waits because of an old failure", async () => {
+Deno.test("After quiet minutes an old failure delays no attempt", async () => {
   const { clock, shared } = setup();
   for (let failed = 0; failed < 6; failed++) {
     const attempts = callers(shared, 1);

@@ -124,7 +124,7 @@ for (const [secure, bytes] of [[false, 80_000], [false, 19_200], [true, 80_000],
   });
 }
 
-Deno.test("A peer that hung up on its side and reads no more is cut off, although nobody closes", async () => {
+Deno.test("A peer that closed its side and no longer reads is disconnected, although neither side closes", async () => {
   const stuck = Promise.withResolvers<void>();
   await using server = rawServer(async (conn, head) => {
     await acceptUpgrade(conn, head);

@@ -64,7 +64,7 @@ Deno.test("A free slot is granted within the call, and its timer ends with its r
   assert.equal(clock.pending, 0);
 });
 
-Deno.test("A request that is released while queued gets no slot, and delays nobody", async () => {
+Deno.test("A request that is released while queued gets no slot, and delays no other", async () => {
   const { granted, enter, crowd, limiter, clock } = makeLimiter();
   const slots = crowd();
   const impatient = enter("impatient");
@@ -107,7 +107,7 @@ Deno.test("A slot with a response lasts as long as connecting may take, not long
   assert.ok(granted.includes("next"));
 });
 
-Deno.test("A response nobody requested takes no slot", () => {
+Deno.test("An unrequested response takes no slot", () => {
   const { clock, limiter, enter } = makeLimiter();
   const slot = enter("a");
   slot.release();

@@ -46,7 +46,7 @@ Deno.test("Languages that are known beforehand are found in any spelling, and a 
   assert.throws(() => spokenLanguages({ languages: [language("en")] }, "fr"), ConfigError);
 });
 
-Deno.test("Languages only the server knows are asked for until it says, ever less often, and again each hour", async () => {
+Deno.test("Languages only the server knows are requested until it responds, with increasing delay, and again each hour", async () => {
   const stt = new AskedStt();
   const [clock, log] = [new FakeClock(), new FakeLog()];
   const scope = new Scope("languages");

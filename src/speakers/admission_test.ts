@@ -134,7 +134,7 @@ Deno.test("A speaker the inner host refuses is counted as refused and not as adm
   assert.deepEqual([refused("busy"), admitted()], [1, 0]);
 });
 
-Deno.test("A speaker gives up the place once, also one who cannot be closed cleanly", async () => {
+Deno.test("A speaker's place is released once, even if they cannot be closed cleanly", async () => {
   const { inner, open, admitted } = makeHost();
   open();
   const speaker = open();

@@ -65,7 +65,7 @@ Deno.test("A new speaker goes to the worker with the fewest", () =>
     assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c", "e", "f"], ["b", "d"]]);
   }));
 
-Deno.test("A speaker past the bound is refused as busy, and one who leaves makes room", () =>
+Deno.test("A speaker above the limit is refused as busy, and one who leaves frees a slot", () =>
   withHost({ workers: 2, speakersPerWorkerMax: 1 }, async ({ host, threads, open }) => {
     const first = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
@@ -155,7 +155,7 @@ Deno.test("A drain that is given up is given up in the worker too", () =>
     assert.equal(thread.last("give_up").call, thread.last("drain").call);
   }));
 
-Deno.test("A speaker whose source holds too many bytes is refused, and nobody else", () =>
+Deno.test("A speaker whose source holds too many bytes is refused, others are not", () =>
   withHost({ workers: 1 }, async ({ host, threads }) => {
     const format = { encoding: "s16le", sampleRateHz: 48_000, channels: 1 } as const;
     const speaker = host.open(

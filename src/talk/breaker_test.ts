@@ -61,7 +61,7 @@ Deno.test("Of ten rooms one sends a hello; when it is accepted the others follow
   assert.equal(later.admitted.length, 1, "who comes later is not of those it was accepted for");
 });
 
-Deno.test("Of ten rooms one is refused; the others are held back with its code, and so are those who come", async () => {
+Deno.test("Of ten rooms one is refused; the others fail with its code, and so do later ones", async () => {
   const { breaker, troubles, clock } = makeBreaker();
   const { admitted, held } = rooms(breaker, 10);
   await settle();
@@ -102,7 +102,7 @@ Deno.test("Ten rooms that retry forever are refused too seldom to be blocked", a
   assert.equal(troubles.length, 1, "one outage is reported once");
 });
 
-Deno.test("A hello that fails has failed for those who waited for it, and for nobody else", async () => {
+Deno.test("A hello that fails has failed for those who waited for it, and for no others", async () => {
   const { breaker } = makeBreaker();
   const { admitted, held } = rooms(breaker, 3);
   await settle();

@@ -67,7 +67,7 @@ Deno.test("A listener is remembered in a room of more sessions than are", () => 
   );
 });
 
-Deno.test("The language of someone who is not remembered any more is not held for ever", async () => {
+Deno.test("The language of a participant who was removed is not held for ever", async () => {
   const clock = new FakeClock();
   const memory = new TargetMemory(clock);
   const listeners = new Listeners(memory);
@@ -101,7 +101,7 @@ Deno.test("After a full re-join everyone is absent until reported again", () => 
   assert.deepEqual(present(listeners), ["hpb-9"]);
 });
 
-Deno.test("Listeners asked for are bounded: the oldest who is not here makes room", () => {
+Deno.test("Requested listeners are bounded: the oldest who is not here is removed", () => {
   const listeners = new Listeners();
   listeners.add("here");
   listeners.sessionJoined("hpb-here", "here");
@@ -127,7 +127,7 @@ Deno.test("A language may be asked for before the session is known, and changed 
   assert.deepEqual(targets(listeners), ["hpb-1:null"]);
 });
 
-Deno.test("A language makes nobody a listener, and is there when they become one", () => {
+Deno.test("Setting a language requests no captions, and is kept for when they are requested", () => {
   const listeners = new Listeners();
   listeners.sessionJoined("hpb-1", "nc-1");
   assert.ok(listeners.knows("nc-1"));
@@ -154,7 +154,7 @@ Deno.test("A language survives a reload and a full re-join of its listener, not 
   assert.deepEqual(targets(listeners), ["hpb-3:null"]);
 });
 
-Deno.test("Languages of people nobody knows, or who left without listening, are not remembered", () => {
+Deno.test("Languages of unknown participants, or of those who left without captions, are not kept", () => {
   const listeners = new Listeners();
   assert.equal(listeners.knows("nc-1"), false);
   listeners.setTarget("nc-1", "de");

@@ -15,7 +15,7 @@ function byTurns(crowd: readonly string[], atOnce: number): string[] {
 
 const CROWD = { speakersPerRoomMax: 500 };
 
-Deno.test("Of a hundred who join at once twenty are subscribed to at a time, by turns, and in the end all", () =>
+Deno.test("Of a hundred who join at once twenty are subscribed to at a time, one after the other, and in the end all", () =>
   withRooms(async ({ call, host, meter }) => {
     const connection = await call();
     host.get("hpb-s").events.receiving();
@@ -55,7 +55,7 @@ Deno.test("All calls share one line, and take turns in it", () =>
     assert.deepEqual(small.offersRequested, ["hpb-s", "late"], "nine of the other call were there before");
   }, CROWD));
 
-Deno.test("Who leaves while waiting is not asked for, and who leaves while joining makes room", () =>
+Deno.test("A speaker who leaves while queued is not requested, and one who leaves while joining frees a slot", () =>
   withRooms(async ({ call, host }) => {
     const connection = await call();
     const crowd = names("s", 30);
@@ -102,7 +102,7 @@ Deno.test("Who is leaving is not asked for any more, whatever happens while the 
     assert.ok(speaker.disposed);
   }));
 
-Deno.test("Those the SFU never offers, and those who never connect, keep nobody waiting for long", () =>
+Deno.test("Speakers the SFU never offers, and those who never connect, delay no other for long", () =>
   withRooms(async ({ call, clock, meter }) => {
     const connection = await call();
     const crowd = names("s", 59);
@@ -124,7 +124,7 @@ Deno.test("Those the SFU never offers, and those who never connect, keep nobody 
     assert.equal(meter.gauges.get("tiro_joins_under_way")!(), 0);
   }, CROWD));
 
-Deno.test("Who is asked for again after trouble goes behind those who wait for their first time", () =>
+Deno.test("A speaker requested again after a failure is queued behind those never requested", () =>
   withRooms(async ({ call, clock, host }) => {
     const connection = await call();
     const crowd = names("s", 21);
@@ -156,7 +156,7 @@ Deno.test("Who could not be asked for, since too many are, waits as before", () 
     assert.equal(connection.offersRequested.at(-1), "hpb-s", "the newest by turns, before s20");
   }, CROWD));
 
-Deno.test("Trouble, a refusal and a broken pipeline while waiting cost nobody the place", () =>
+Deno.test("A failure, a refusal or a broken pipeline while queued costs no place in the queue", () =>
   withRooms(async ({ call, clock, host }) => {
     const connection = await call();
     const crowd = ["hpb-s", ...names("s", 24)];
@@ -248,7 +248,7 @@ Deno.test("A call that goes elsewhere, or was lost with the HPB, is no new one",
     assert.equal(signaling.length, 4);
   }));
 
-Deno.test("A connection that stands makes room for the next, whether audio comes over it or not", () =>
+Deno.test("An established connection frees its slot for the next, whether audio arrives on it or not", () =>
   withRooms(async ({ call, host, meter }) => {
     const connection = await call();
     connection.inCall("hpb-s", ...names("s", 60));
@@ -329,7 +329,7 @@ for (const where of ["another call", "their own call"]) {
     }, CROWD));
 }
 
-Deno.test("Where all places are taken, who sends nothing gives one up for who was never asked for, and not before", () =>
+Deno.test("When all places are taken, a silent speaker releases one for a speaker never requested, and not before", () =>
   withRooms(async ({ ask, call, clock, host, meter, admission, signaling }) => {
     host.placesMax = 4;
     const crowded = await call("crowded");
@@ -363,7 +363,7 @@ Deno.test("Where all places are taken, who sends nothing gives one up for who wa
     assert.deepEqual(host.opened.filter(({ id }) => id === "silent0").length, 2, "and asks again");
   }, CROWD));
 
-Deno.test("More who send nothing than there are places have them by turns", () =>
+Deno.test("More silent speakers than places use the places in rotation", () =>
   withRooms(async (world) => {
     const { call, host } = world;
     host.placesMax = 5;

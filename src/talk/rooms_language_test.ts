@@ -110,7 +110,7 @@ Deno.test("Later speakers, and replaced pipelines, use the room's language", () 
     assert.deepEqual(host.opened.map(({ id, languageId }) => id + languageId), ["ade", "bde", "ade"]);
   }));
 
-Deno.test("A language nobody recognises starts nothing", () =>
+Deno.test("A language no recogniser supports starts nothing", () =>
   withRooms(async ({ ask, signaling }) => {
     assert.throws(() => ask("room", "nc-1", { languageId: "tlh" }), InvalidRequestError);
     assert.equal(signaling.length, 0);

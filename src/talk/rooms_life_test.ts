@@ -20,7 +20,7 @@ Deno.test("A room is left 60 s after its last listener left, not when one rejoin
     assert.ok(connection.saidBye);
   }));
 
-Deno.test("A room nobody ever comes to is left too, and so is one whose last listener is taken off", () =>
+Deno.test("A room nobody joins is left too, and so is one whose last listener is removed", () =>
   withRooms(async ({ ask, call, clock, status, signaling }) => {
     ask("empty", "nc-nobody");
     signaling[0].join();
@@ -63,7 +63,7 @@ Deno.test("A call still being joined is not empty, however long that takes", () 
     assert.deepEqual(signaling[0].transcripts, ["hpb-l<hpb-s:hello"]);
   }));
 
-Deno.test("A call still being joined is given up once nobody wants its captions any more", () =>
+Deno.test("A call still being joined is abandoned once no captions are requested any more", () =>
   withRooms(async ({ ask, clock, status }) => {
     ask("room", "nc-l");
     await clock.advance(100_000);
@@ -74,7 +74,7 @@ Deno.test("A call still being joined is given up once nobody wants its captions 
     assert.equal(status().rooms, 0);
   }));
 
-Deno.test("A call is judged empty only once the HPB had time to list who is there, at every join", () =>
+Deno.test("A call counts as empty only once the HPB had time to list its participants, at every join", () =>
   withRooms(async ({ ask, clock, status, signaling }) => {
     ask("room", "nc-l");
     await clock.advance(9_000);
@@ -191,7 +191,7 @@ Deno.test("A lost call is not brought back without listeners, after leaving, aft
     assert.equal(signaling.filter(({ roomToken }) => roomToken === "d").length, 21);
   }));
 
-Deno.test("A lost call that is asked for again is opened at once for all who listened, and once", () =>
+Deno.test("A lost call that is requested again is opened at once for all its listeners, and once", () =>
   withRooms(async ({ call, ask, clock, signaling, host }) => {
     (await call()).onEvent({ type: "closed", error: unreachable() });
     ask("room", "nc-2");
@@ -247,7 +247,7 @@ Deno.test("A room that cannot be left cleanly costs the other rooms nothing", ()
     assert.equal(status().rooms, 2);
   }));
 
-Deno.test("Listeners sent to a room that is captioned already join those who listen there, in their language", () =>
+Deno.test("Listeners switched to a room that is captioned already join its listeners, in their language", () =>
   withRooms(async ({ call, ask, status, host, signaling, translations }) => {
     const main = await call("main");
     const breakout = await call("breakout");
@@ -311,7 +311,7 @@ Deno.test("Draining delivers the last captions, sends bye everywhere and opens n
     assert.throws(() => ask("other", "nc-1"), UnavailableError);
   }));
 
-Deno.test("The last words of a speaker who has just left, or of a room just left, are waited for by who ends more", () =>
+Deno.test("Ending more waits for the last words of a speaker who has just left, or of a room just left", () =>
   withRooms(async ({ call, rooms, sessions, host }) => {
     const speech = Promise.withResolvers<void>();
     const first = await call("first");

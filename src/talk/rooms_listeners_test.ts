@@ -7,7 +7,7 @@ import { unreachable, withRooms } from "./testing_test.ts";
 const ids = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 const DROPPED = "tiro_listeners_dropped_total";
 
-Deno.test("Who asks makes the oldest who is not there go, of the call with most of these, and is captioned", () =>
+Deno.test("A new listener replaces the oldest absent one, of the call with most of them, and is captioned", () =>
   withRooms(async ({ ask, call, meter, host }) => {
     const flooded = await call("flooded"); // with one listener who is there
     const small = await call("small");
@@ -27,7 +27,7 @@ Deno.test("Who asks makes the oldest who is not there go, of the call with most 
     assert.equal(meter.counted(DROPPED, "all_full"), 44, "who is known needs no room");
   }, { listenersMax: 10 }));
 
-Deno.test("Where all who asked are in their calls one more is refused, opens no call, and is taken once one has left", () =>
+Deno.test("While all listeners are in their calls one more is refused, opens no call, and is accepted once one has left", () =>
   withRooms(async ({ ask, call, signaling, meter }) => {
     const connection = await call();
     ask("room", "nc-2");
@@ -63,7 +63,7 @@ Deno.test("Those of lost calls count, and keep their place in the call that come
     assert.equal(signaling.length, 3);
   }, { listenersMax: 3 }));
 
-Deno.test("A call forgets its oldest who is not there past its own bound, and counts it", () =>
+Deno.test("A call above its own bound removes its oldest absent listener, and counts it", () =>
   withRooms(async ({ ask, call, meter }) => {
     await call();
     for (const id of ids("nc-", LIMITS.pendingViewers + 5)) ask("room", id);

@@ -44,7 +44,7 @@ Deno.test("A breakout room there is no place for is followed once there is", () 
     assert.deepEqual([status().rooms, status().listeners], [2, 2]);
   }));
 
-Deno.test("A lost call there is no place for is not kept for ever, and giving it up is reported", () =>
+Deno.test("A lost call without a place is not kept for ever, and abandoning it is reported", () =>
   withRooms(async ({ ask, call, clock, rooms, signaling, log, meter }) => {
     (await call("lost")).onEvent({ type: "closed", error: unreachable() });
     await settle();

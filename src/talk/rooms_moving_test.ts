@@ -19,7 +19,7 @@ async function said(connection: FakeSignaling, { host, translations }: World): P
 const leaves = (connection: FakeSignaling, sessionId: string) =>
   connection.onEvent({ type: "sessions_left", sessionIds: [sessionId] });
 
-Deno.test("A language follows who is asked for again in the next room, by the HPB's session", () =>
+Deno.test("A language follows a participant requested again in the next room, by the HPB's session", () =>
   withRooms(async (world) => {
     const { call, ask, signaling } = world;
     const main = await call("main");
@@ -31,7 +31,7 @@ Deno.test("A language follows who is asked for again in the next room, by the HP
     assert.deepEqual(await said(signaling[1], world), ["hpb-l<hpb-s:hello-de!"]);
   }));
 
-Deno.test("A language follows who keeps the Nextcloud session, whatever the HPB's", () =>
+Deno.test("A language follows a participant with the same Nextcloud session, whatever the HPB's", () =>
   withRooms(async (world) => {
     const { call, ask, rooms, signaling } = world;
     await call("main");
@@ -72,7 +72,7 @@ Deno.test("What is asked for in the next room counts, also the original", () =>
     assert.deepEqual(await said(signaling[1], world), ["hpb-l<hpb-s:hello!"]);
   }));
 
-Deno.test("A language does not follow who took it back, or turned captions off, or comes much later", () =>
+Deno.test("A language does not follow a participant who removed it, turned captions off, or comes much later", () =>
   withRooms(async (world) => {
     const { call, ask, rooms, signaling, clock } = world;
     const main = await call("main");
@@ -95,7 +95,7 @@ Deno.test("A language does not follow who took it back, or turned captions off, 
     );
   }));
 
-Deno.test("Switched to another room, its listeners are captioned there without being asked for, and nobody else", () =>
+Deno.test("After a switch to another room its listeners are captioned there without a request, and no others", () =>
   withRooms(async (world) => {
     const { call, ask, rooms, signaling } = world;
     const main = await call("main");

@@ -26,7 +26,7 @@ async function refuseFor(world: World, connection: FakeSignaling, code: string, 
   }
 }
 
-Deno.test("A speaker who is not connected is reported once, with what was seen, and when it is over", () =>
+Deno.test("A speaker who is not connected is reported once, with the state of the connection, and when it is over", () =>
   withRooms(async (world) => {
     const { call, clock, host, meter, status } = world;
     await call();

@@ -32,7 +32,7 @@ Deno.test("The last words of a caller who hangs up are theirs", () =>
     assert.deepEqual(connection.transcripts.slice(-2), ["hpb-l<a:good", "hpb-l<a:good bye!"]);
   }));
 
-Deno.test("A bridge that nobody has called is asked ever more seldom, is no trouble, and is asked at once when somebody calls", () =>
+Deno.test("A bridge without a caller is requested with increasing delay, is not reported, and is requested at once when somebody calls", () =>
   withRooms(async ({ call, status, clock }) => {
     const connection = await call();
     connection.participants(bridge);

@@ -41,7 +41,7 @@ Deno.test("An offer is answered on its sid and captions reach the listener with 
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:hello", "hpb-l<hpb-s:hello.!"]);
   }));
 
-Deno.test("A listener taken off gets no more captions, one who joins later does", () =>
+Deno.test("A removed listener gets no more captions, one who joins later does", () =>
   withRooms(async ({ call, host, ask }) => {
     const connection = await call();
     ask("room", "nc-l", { enable: false });

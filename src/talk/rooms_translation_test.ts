@@ -42,7 +42,7 @@ Deno.test("A language may come with the request, be changed, and be taken back: 
     ]);
   }));
 
-Deno.test("A language makes nobody in the room a listener", () =>
+Deno.test("Setting a language requests captions for nobody in the room", () =>
   withRooms(async ({ call, rooms, host, translations, ask }) => {
     const connection = await call();
     ask("room", "nc-l", { enable: false });
@@ -138,7 +138,7 @@ Deno.test("Once the room speaks a variety of a listener's language, they get the
     assert.deepEqual(connection.transcripts, ["hpb-l<hpb-s:one!", "hpb-l<hpb-s:dois!"]);
   }));
 
-Deno.test("Without a provider nobody can ask for a language, and everybody for none", () =>
+Deno.test("Without a provider no language can be set, and any can be removed", () =>
   withRooms(async ({ call, rooms, ask }) => {
     await call();
     const fatal = { code: "translation_no_provider", retryable: false };

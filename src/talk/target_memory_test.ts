@@ -18,7 +18,7 @@ Deno.test("A language is known while its session is in a room, and ten minutes a
   assert.equal(memory.size, 0);
 });
 
-Deno.test("Leaving one room changes nothing for who is in the next already", async () => {
+Deno.test("Leaving one room changes nothing for a participant who is in the next already", async () => {
   const clock = new FakeClock();
   const memory = new TargetMemory(clock);
   memory.hold("a", "de", ROOM);
@@ -39,7 +39,7 @@ Deno.test("What is to be forgotten is, in a room or out of one", () => {
   assert.deepEqual([memory.recall("a"), memory.recall("b"), memory.size], [undefined, undefined, 0]);
 });
 
-Deno.test("Of those who left, the oldest are forgotten past five thousand; those in a room never", () => {
+Deno.test("Of those who left, the oldest above five thousand are removed; those in a room never", () => {
   const memory = new TargetMemory(new FakeClock());
   memory.hold("here", "de", ROOM);
   for (let session = 0; session < 6_000; session++) {

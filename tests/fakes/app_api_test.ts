@@ -23,7 +23,7 @@ async function ask(nextcloud: FakeNextcloud, path: string, headers = HEADERS, re
   return { http: response.status, ocs: answer.ocs?.meta.statuscode, data: answer.ocs?.data };
 }
 
-Deno.test("The fake AppAPI lets in who signs as registered, and names what was wrong with others", async () => {
+Deno.test("The fake AppAPI accepts requests signed as registered, and reports what was wrong with others", async () => {
   await using nextcloud = await FakeNextcloud.start({ secret: "backend", exApp: EX_APP });
   const { appApi } = nextcloud;
   assert.deepEqual(await ask(nextcloud, STATE), { http: 200, ocs: 100, data: 0 });

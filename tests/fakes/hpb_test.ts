@@ -60,7 +60,7 @@ const isEvent = (target: string, type: string) => (m: HpbMessage) => {
   return event?.target === target && event.type === type;
 };
 
-Deno.test("The fake HPB welcomes, and says goodbye to whoever says no hello within two seconds", async () => {
+Deno.test("The fake HPB sends a welcome, and a bye to clients without a hello within two seconds", async () => {
   await using hpb = await FakeHpb.start();
   await using client = await connect(hpb);
   await client.next((m) => m.type === "welcome");
@@ -80,7 +80,7 @@ Deno.test("The fake HPB lets an internal client in by its HMAC and bans an addre
   assert.equal((banned.error as { code: string }).code, "too_many_requests");
 });
 
-Deno.test("Whoever joins the fake HPB's room learns of everyone with their Nextcloud session, and of who is in the call", async () => {
+Deno.test("Clients that join the fake HPB's room get everyone with their Nextcloud session, and who is in the call", async () => {
   await using hpb = await FakeHpb.start();
   await using call = await hpb.startCall();
   const speaker = await call.addSpeaker();

@@ -41,7 +41,7 @@ async function take(
   return packets;
 }
 
-Deno.test("Everyone subscribed hears the same packets, each from sequence number 1 on", async () => {
+Deno.test("Every subscriber receives the same packets, each from sequence number 1 on", async () => {
   await using publisher = await SfuPublisher.start();
   await using one = openReceiver();
   await using two = openReceiver();
@@ -55,7 +55,7 @@ Deno.test("Everyone subscribed hears the same packets, each from sequence number
   }
 });
 
-Deno.test("Packets leave fifty a second, without drift", async () => {
+Deno.test("Fifty packets a second are sent, without drift", async () => {
   await using publisher = await SfuPublisher.start();
   const startMs = performance.now();
   await publisher.say(TONES);
@@ -77,7 +77,7 @@ Deno.test("A released subscription is gone, a closed publisher offers nothing, a
   await publisher.close();
 });
 
-Deno.test("Impairments lose, double and reorder as the seed says, the same every time", async () => {
+Deno.test("Impairments lose, duplicate and reorder by the seed, the same every time", async () => {
   const runs: number[][] = [];
   const meter = new FakeMeter();
   for (let run = 0; run < 2; run++) {

@@ -43,7 +43,7 @@ Deno.test("The deployed shape answers each tone with a token, once and in order"
   assert.ok(record.words.every(({ sentAtMs }) => sentAtMs >= record.openedAtMs));
 });
 
-Deno.test("The design's shape sends hypotheses that grow, then one settled with the end of the turn", async () => {
+Deno.test("The design's shape sends growing hypotheses, then a settled one at the end of the utterance", async () => {
   await using server = FakeKyutaiServer.start({ shape: "design" });
   await using client = await connect(server.url);
   client.say(["red", "river"]);
@@ -79,7 +79,7 @@ Deno.test("Stopping leaves the bytes in the kernel until reading resumes", async
   assert.equal(server.connections[0].closeCode, undefined);
 });
 
-Deno.test("A cold server answers the handshake late, and lets go of it when it is stopped", async () => {
+Deno.test("A cold server answers the handshake late, and closes the connection when it is stopped", async () => {
   await using server = FakeKyutaiServer.start();
   server.coldFor(60);
   const startMs = performance.now();
@@ -117,7 +117,7 @@ Deno.test("Dropped connections end unclean, idle ones with 1000", async () => {
   await server.until(() => server.live === 0);
 });
 
-Deno.test("A silent server hears and says nothing; an error goes to everyone", async () => {
+Deno.test("A silent server receives and sends nothing; an error is sent to everyone", async () => {
   await using server = FakeKyutaiServer.start({ recogniser: { script: ["never"] } });
   server.silent = true;
   await using client = await connect(server.url);

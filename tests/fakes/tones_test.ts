@@ -13,7 +13,7 @@ function recognise(samples: Float32Array, sampleRateHz: number, chunk = samples.
 }
 
 for (const sampleRateHz of [8_000, 16_000, 24_000, 48_000]) {
-  Deno.test(`Every word is heard once, in order and on time, at ${sampleRateHz} Hz`, () => {
+  Deno.test(`Every word is recognised once, in order and on time, at ${sampleRateHz} Hz`, () => {
     const speech = toneSpeech(TONE_WORDS, { sampleRateHz });
     const words = recognise(speech.samples, sampleRateHz);
     assert.deepEqual(words.map(({ word }) => word), [...TONE_WORDS]);
@@ -39,7 +39,7 @@ Deno.test("What chunks the audio comes in makes no difference", () => {
   assert.deepEqual(recognise(samples, 16_000, 1_920), whole);
 });
 
-Deno.test("Words without a gap between them are told apart, a short break within a word is not the end of it", () => {
+Deno.test("Words without a gap between them are distinguished, a short break within a word is not its end", () => {
   const { samples } = toneSpeech(["train", "music"], { gapMs: 0 });
   assert.deepEqual(recognise(padTail(samples), 16_000).map(({ word }) => word), ["train", "music"]);
   samples.fill(0, 1_600, 1_920); // 20 ms

@@ -54,7 +54,7 @@ Deno.test("What is left at the end is a failure, of the input that left it", asy
   assert.ok(Number(inputs[0]) > 9_000);
 });
 
-Deno.test("A rejection that nobody handles is a failure, and so is what a callback throws", async () => {
+Deno.test("An unhandled rejection is a failure, and so is an exception of a callback", async () => {
   const faults = [
     () => void Promise.reject(new Error("stray")),
     () =>

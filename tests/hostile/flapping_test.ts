@@ -21,7 +21,7 @@ const PHRASES = [["morning", "coffee", "window", "red", "north"], [
 ]];
 const [hpbVersion = "none"] = installedHpbVersions().toReversed();
 
-Deno.test("A call whose language, listeners and guests flap: every word of those who speak arrives", () =>
+Deno.test("A call whose language, listeners and guests change all the time: every word of its speakers arrives", () =>
   onRealStack({ hpbVersion }, async (stack) => {
     await using server = FakeKyutaiServer.start();
     await using service = await serviceFor(stack, {

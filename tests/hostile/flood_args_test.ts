@@ -29,7 +29,7 @@ Deno.test("What makes no sense is refused by name", () => {
   }
 });
 
-Deno.test("Of the words said those that were read in their order have arrived", () => {
+Deno.test("Of the words spoken those read in order have arrived", () => {
   assert.equal(arrivedOf(["a", "b", "c", "a"], ["a", "b", "c", "a"]), 4);
   assert.equal(arrivedOf(["a", "b", "c", "a"], ["a", "c", "x", "a", "a"]), 3);
   assert.equal(arrivedOf(["a", "b"], []), 0);

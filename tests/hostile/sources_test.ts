@@ -15,7 +15,7 @@ const AHEAD_MS = 5_000 + 3_000;
 /** More than it takes for silence to count as trouble. */
 const ROUNDS = 3;
 
-Deno.test("A publisher sends a new SSRC with each packet: nothing more is sent or asked for, and nobody loses a word", async () => {
+Deno.test("A publisher sends a new SSRC with each packet: nothing more is sent or requested, and nobody loses a word", async () => {
   const publishers: SfuPublisher[] = [];
   await using world = await startWorld({
     publishers: async () => {

@@ -100,7 +100,7 @@ Deno.test("The manifest's variables are the code's, but for those AppAPI sets", 
   for (const name of [...SET_BY_APPAPI, ...NOT_FOR_EXAPPS]) assert.ok(names.includes(name), name);
 });
 
-Deno.test("The page about ExApps tells every variable AppAPI sets", async () => {
+Deno.test("The page about ExApps lists every variable AppAPI sets", async () => {
   const page = await Deno.readTextFile(DOCUMENT);
   for (const name of [...SET_BY_APPAPI, ...NOT_FOR_EXAPPS]) assert.ok(page.includes(`\`${name}\``), name);
 });

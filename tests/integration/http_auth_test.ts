@@ -52,7 +52,7 @@ const PROTECTED = [
 for (const credentials of [EXAPP, { token: TOKEN }, { ...EXAPP, token: TOKEN }]) {
   const which = Object.keys(credentials).join(" and ");
 
-  Deno.test(`With ${which} configured, everything but the heartbeat and the health check needs credentials`, async () => {
+  Deno.test(`With ${which} configured, everything except the heartbeat and the health check needs credentials`, async () => {
     await using api = await startApi({ credentials });
     for (const [method, path] of PROTECTED) {
       const { status, json } = await api.request(method, path);

@@ -56,7 +56,7 @@ Deno.test("Without a language the server's default is used", async () => {
   assert.deepEqual(languages, Array(8).fill("he"));
 });
 
-Deno.test("The response says why captions start without their translation", async () => {
+Deno.test("The response has the reason why captions start without their translation", async () => {
   await using api = await startApi();
   api.rooms.untranslated = "not a language the provider translates to; known are ar, de";
   const { status, json } = await api.request("POST", TRANSCRIBE, {

@@ -226,7 +226,7 @@ Deno.test("Many concurrent requests each get their own response", async () => {
   assert.deepEqual(rooms.toSorted(), expected.toSorted());
 });
 
-Deno.test("The error for an address that cannot be used says what to change", async () => {
+Deno.test("The error for an unusable address has what to change", async () => {
   await using api = await startApi();
   const log = createLog({ level: "error", write: () => {} });
   const app = { fetch: () => Promise.resolve(new Response()) };

@@ -73,7 +73,7 @@ Deno.test("A speaker who leaves at once is captioned to the end by a recogniser 
   assert.equal(finalText(listener.transcripts), said.join(" "));
 });
 
-Deno.test("A recogniser that says nothing before the end of a sentence of 8 s loses none of it", async () => {
+Deno.test("A recogniser that sends nothing before the end of a sentence of 8 s loses none of it", async () => {
   await using world = await startWorld({ stt: { bySentence: true, delayMs: 1_500 } });
   const { call, listener, speaker } = await callOf(world);
   await using _call = call;
@@ -97,7 +97,7 @@ Deno.test("Five bursts of noise cost no word and no session", async () => {
   await assertNothingLost(world);
 });
 
-Deno.test("A recogniser that starts for five seconds costs no word of what is said meanwhile", async () => {
+Deno.test("A recogniser that takes five seconds to start loses no word spoken meanwhile", async () => {
   await using world = await startWorld();
   world.stt.coldFor(5_000);
   const { call, listener, speaker } = await callOf(world);

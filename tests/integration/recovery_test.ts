@@ -50,7 +50,7 @@ Deno.test("A speaker who leaves and rejoins is captioned under the new session",
   assert.ok(listener.transcripts.some(({ speakerSessionId }) => speakerSessionId === speaker.sessionId));
 });
 
-Deno.test("The STT socket is dropped mid-utterance: what was said so far is final, the rest follows", async () => {
+Deno.test("The STT socket is dropped mid-utterance: the words so far become a final, the rest follows", async () => {
   await using world = await startWorld();
   const { call, listener, speaker } = await callOf(world);
   await using _call = call;
@@ -66,7 +66,7 @@ Deno.test("The STT socket is dropped mid-utterance: what was said so far is fina
   assert.equal(new Set(words).size, words.length, "nothing is said twice");
 });
 
-Deno.test("Draining mid-utterance delivers the words heard so far as a final and says bye, within its time", async () => {
+Deno.test("Draining mid-utterance delivers the words recognised so far as a final and sends bye, within its time", async () => {
   await using world = await startWorld();
   const { call, listener, speaker } = await callOf(world);
   await using _call = call;

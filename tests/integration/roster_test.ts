@@ -55,7 +55,7 @@ Deno.test("A room that gets another name costs the speaker no word", async () =>
   assert.equal(await world.metric("transcription_speakers_active"), 1);
 });
 
-Deno.test("Who left the room before, and stands in lists still, is not asked for", async () => {
+Deno.test("A participant who left the room and is still in lists is not requested", async () => {
   await using world = await startWorld();
   const { call, listener, speaker } = await callOf(world);
   await using _call = call;

@@ -8,7 +8,7 @@ import { FakeMeter } from "../fakes/telemetry.ts";
 import { TcpRelay } from "../real/tcp_relay.ts";
 import { rig, silentLog } from "./signaling_rig.ts";
 
-Deno.test("A goodbye makes the HPB forget the session at once, and nothing is told after it", async () => {
+Deno.test("A bye removes the session from the HPB at once, and no event follows it", async () => {
   await using r = await rig();
   const listener = await r.call.addListener();
   r.connection.start();

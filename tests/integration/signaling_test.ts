@@ -11,7 +11,7 @@ import { FakeMeter } from "../fakes/telemetry.ts";
 import { type ServerConnection, WebSocketServer } from "../fakes/websocket_server.ts";
 import { DEADLINE_MS, FAST, rig, silentLog } from "./signaling_rig.ts";
 
-Deno.test("A connection joins the room, learns who is there, and hears of comings and goings", async () => {
+Deno.test("A connection joins the room, gets its participants, and receives their joins and leaves", async () => {
   await using r = await rig();
   const speaker = await r.call.addSpeaker();
   r.connection.start();
@@ -141,7 +141,7 @@ Deno.test("One odd entry costs the others of its list nothing, and is counted", 
   assert.equal(r.meter.counted("tiro_signaling_ignored_total", "entry"), 3);
 });
 
-Deno.test("A message that is too large costs itself alone: it is counted, reported once, and the lists tell who is there", async () => {
+Deno.test("A message that is too large is skipped alone: it is counted, logged once, and lists have the participants", async () => {
   const warned: unknown[] = [];
   const log: Log = { ...silentLog, warn: (_message, fields) => warned.push(fields) };
   await using r = await rig({ log });
@@ -237,7 +237,7 @@ Deno.test("A socket that takes no more is handed nothing until it does", async (
   assert.ok(r.connection.canSend);
 });
 
-Deno.test("Whatever is handed to a socket while the HPB says goodbye is taken, or not handed to it", async () => {
+Deno.test("A message for a socket while the HPB sends bye is accepted, or not passed to it", async () => {
   await using r = await bareRig();
   // It does not read our answer, so its end of the connection stays.
   r.hpb.stopReading();
@@ -259,7 +259,7 @@ Deno.test("A deleted room closes the connection without an error", async () => {
   assert.deepEqual(await r.next("closed"), { type: "closed", error: undefined });
 });
 
-Deno.test("Being sent to another room is told, not followed", async () => {
+Deno.test("A switch to another room is reported, not followed", async () => {
   await using r = await rig();
   r.connection.start();
   await r.next("joined");

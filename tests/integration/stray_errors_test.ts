@@ -6,7 +6,7 @@ import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 import { enable, eventually, finalText, isFinal, metric, say } from "./world.ts";
 
-Deno.test("Rejections and exceptions that nobody handles, of a worker's messages too, end no call", async () => {
+Deno.test("Unhandled rejections and exceptions, of a worker's messages too, end no call", async () => {
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
   await using stt = FakeKyutaiServer.start();
   const folder = await Deno.makeTempDir();

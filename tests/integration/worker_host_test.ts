@@ -88,7 +88,7 @@ Deno.test("A language switched in mid-call holds on a worker from the next sente
   assert.deepEqual(shown, [["en", "red river"], ["fr", "garden music"]]);
 });
 
-Deno.test("A worker's speech-to-text is cut off in mid-sentence: what was said is final, the rest follows", async () => {
+Deno.test("A worker's speech-to-text is disconnected in mid-sentence: the words so far become a final, the rest follows", async () => {
   await using world = await withWorkers(1);
   const { call, listener, speaker } = await callOf(world);
   await using _call = call;
@@ -103,7 +103,7 @@ Deno.test("A worker's speech-to-text is cut off in mid-sentence: what was said i
   assert.equal(new Set(words).size, words.length, "nothing is said twice");
 });
 
-Deno.test("Draining delivers through workers what was heard, leaves the room, and ends the workers", async () => {
+Deno.test("Draining delivers what workers recognised, leaves the room, and ends the workers", async () => {
   await using world = await withWorkers(2);
   const { call, listener, speaker } = await callOf(world);
   await using _call = call;

@@ -36,7 +36,7 @@ Deno.test("Media come from the own SFU unless Janus is asked for", () => {
   assert.equal(optionsOf(["--sfu", "janus"]).sfu, "janus");
 });
 
-Deno.test("--werift takes no value and stands anywhere", () => {
+Deno.test("--werift takes no value, in any position", () => {
   assert.equal(optionsOf([]).werift, false);
   for (const args of [["--werift", "--speakers", "20"], ["--speakers", "20", "--werift"]]) {
     const { werift, speakers } = optionsOf(args);

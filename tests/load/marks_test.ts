@@ -57,7 +57,7 @@ Deno.test("At any time as many publishers talk as were asked for, and each talks
   }
 });
 
-Deno.test("A word tells how long ago it was said, also across the end of its cycle", () => {
+Deno.test("A word contains how long ago it was spoken, also across the end of its cycle", () => {
   assert.equal(ageOfWord(wordAt(1_700_000_000_000.4), 1_700_000_000_012.9), 12.5);
   const end = 36 ** 6 / 10;
   assert.equal(ageOfWord(wordAt(end - 1), end + 2), 3);

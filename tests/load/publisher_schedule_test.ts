@@ -48,7 +48,7 @@ function beats(schedule: PublisherSchedule, count: number): Promise<void> {
   });
 }
 
-Deno.test("Publishers take turns, and each says its packets one after the other", async () => {
+Deno.test("Publishers alternate, and each sends its packets in order", async () => {
   const { schedule, published, until } = started();
   using _ = schedule;
   const all = await until(() => published.length >= 3 * PUBLISHERS);
@@ -89,7 +89,7 @@ Deno.test("Of what is lost the numbers are missing; of what is held back only th
   assert.ok(published.at(-1)!.timestamp >= timestamp + 2 * 960, "time went on");
 });
 
-Deno.test("Some leave after the one that follows, and none after the end", async () => {
+Deno.test("Some are sent after the next one, and none after the end", async () => {
   const { schedule, published, until } = started({ reorder: 0.3, jitterMs: 10 });
   const isLate = ({ publisher, packet }: Published, at: number) =>
     published.slice(0, at).some((earlier) => earlier.publisher === publisher && earlier.packet > packet);

@@ -7,7 +7,7 @@ Deno.test("Points on a line have its slope, and no doubt about it", () => {
   assert.ok(plusMinus < 1e-9);
 });
 
-Deno.test("Scatter makes the slope as doubtful as the textbook says", () => {
+Deno.test("Scatter widens the slope's confidence interval as in the textbook", () => {
   // Worked by hand: slope 0.6, residual sum 2.4, 3 degrees of freedom, Sxx 10: 3.182 * sqrt(0.8 / 10).
   const { perUnit, plusMinus } = slopeOf([2, 4, 5, 4, 5].map((y, at) => ({ x: at + 1, y })));
   assert.ok(Math.abs(perUnit - 0.6) < 1e-9);
@@ -20,6 +20,6 @@ Deno.test("Student's t is that of the tables", () => {
   }
 });
 
-Deno.test("Two points tell a slope and nothing about how sure it is", () => {
+Deno.test("Two points give a slope without a confidence interval", () => {
   assert.deepEqual(slopeOf([{ x: 0, y: 0 }, { x: 2, y: 1 }]), { perUnit: 0.5, plusMinus: Infinity });
 });

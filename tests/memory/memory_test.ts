@@ -11,7 +11,7 @@ Deno.test("The tables of docs/MEMORY.md are the code's (deno run -A tests/memory
   assert.deepEqual(rows(document), rows(memoryTables()));
 });
 
-Deno.test("No buffer stands in the tables twice, and each has an end", () => {
+Deno.test("No buffer is in the tables twice, and each is bounded", () => {
   const names = BUFFERS.map(({ owner, name }) => `${owner}: ${name}`);
   assert.deepEqual(names, [...new Set(names)]);
   for (const owner of ["speaker", "room", "worker", "service"] as const) {

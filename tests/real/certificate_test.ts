@@ -11,7 +11,7 @@ const KEYS = {
 };
 
 for (const [name, janusKey] of Object.entries(KEYS)) {
-  Deno.test(`A speaker is heard from a Janus with a certificate of ${name}`, () =>
+  Deno.test(`A speaker is received from a Janus with a certificate of ${name}`, () =>
     onRealStack({ hpbVersion: installedHpbVersions().at(-1)!, janusKey }, async (stack) => {
       const { hpbUrl, nextcloudUrl, internalSecret } = stack;
       await using call = await stack.startCall();

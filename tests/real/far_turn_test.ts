@@ -17,7 +17,7 @@ function farTurn(coturn: Coturn, far: FarServer, transport: "udp" | "tcp") {
 }
 
 for (const roundTripMs of [0, 200, 400, 700]) {
-  Deno.test(`By a relay ${roundTripMs} ms away over UDP a speaker is heard, by the first connection`, async () => {
+  Deno.test(`Through a relay ${roundTripMs} ms away over UDP a speaker is received, by the first connection`, async () => {
     await using coturn = await Coturn.start();
     await using far = await FarServer.open(coturn.port, roundTripMs);
     await using deaf = await deafPort();

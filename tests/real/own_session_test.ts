@@ -18,7 +18,7 @@ const QUIET_MS = 60_000;
 const PROBE_TIMEOUT_MS = 10_000;
 
 for (const hpbVersion of installedHpbVersions()) {
-  Deno.test(`HPB ${hpbVersion}: Nextcloud is told of people's sessions, never of the service's own`, () =>
+  Deno.test(`HPB ${hpbVersion}: Nextcloud gets people's sessions, never the service's own`, () =>
     onRealStack({ hpbVersion }, async (stack) => {
       const { hpbUrl, nextcloudUrl, nextcloud, internalSecret } = stack;
       await using call = await stack.startCall();

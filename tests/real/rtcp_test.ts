@@ -41,7 +41,7 @@ function distortedClock(): Clock {
   };
 }
 
-Deno.test("Janus is told what was lost, how far away we are and how unevenly packets come", () =>
+Deno.test("Receiver reports give Janus the loss, the round trip and the jitter", () =>
   onRealStack({ hpbVersion: installedHpbVersions().at(-1)! }, async (stack) => {
     const { hpbUrl, nextcloudUrl, internalSecret } = stack;
     await using call = await stack.startCall();

@@ -75,7 +75,7 @@ for (const transport of ["udp", "tcp"] as const) {
   });
 }
 
-Deno.test("Without the relay nothing is heard there (the control of these tests)", async () => {
+Deno.test("Without the relay nothing is received there (the control of these tests)", async () => {
   await using coturn = await Coturn.start();
   await using deaf = await deafPort();
   await using publisher = await SfuPublisher.start();
@@ -86,7 +86,7 @@ Deno.test("Without the relay nothing is heard there (the control of these tests)
   assert.equal(ears.heard, 0);
 });
 
-Deno.test("The address STUN sees is in the answer, and the speaker is heard through it", async () => {
+Deno.test("The address STUN sees is in the answer, and the speaker is received through it", async () => {
   await using coturn = await Coturn.start();
   await using deaf = await deafPort();
   await using publisher = await SfuPublisher.start();

@@ -2,7 +2,7 @@ import assert from "@std/assert";
 import type { Transcript } from "../fakes/call.ts";
 import { utterancesOf, wordErrorRate } from "./word_errors.ts";
 
-Deno.test("The word error rate counts words put in, left out and replaced, against the words said", () => {
+Deno.test("The word error rate counts words inserted, deleted and replaced, against the words spoken", () => {
   assert.equal(wordErrorRate("one two three four", "one two three four"), 0);
   assert.equal(wordErrorRate("One two, three four.", "one TWO three four"), 0);
   assert.equal(wordErrorRate("one two three four", "one too three four"), 1 / 4);

@@ -6,7 +6,7 @@ const COLD_MS = 20_000;
 /** From the end of the cold start to the first caption; a second, and more on a busy machine. */
 const CAPTION_WITHIN_MS = 20_000;
 
-Deno.test("Speech-to-text is cold for 20 s: the newest 10 s are said when it answers, by one session, and readers see that it is awaited", async () => {
+Deno.test("Speech-to-text is cold for 20 s: the newest 10 s are captioned when it responds, by one session, and viewers see a notice meanwhile", async () => {
   await using world = await ProcessWorld.start();
   world.stt.coldFor(COLD_MS);
   const { listener, speakers: [speaker] } = await world.callOf(1);

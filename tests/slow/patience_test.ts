@@ -39,7 +39,7 @@ Deno.test("After 90 s of music every word of the speech that follows is a captio
 });
 
 for (const seconds of [12, 20]) {
-  Deno.test(`A recogniser that says nothing before the end of a sentence of ${seconds} s loses none of it`, async () => {
+  Deno.test(`A recogniser that sends nothing before the end of a sentence of ${seconds} s loses none of it`, async () => {
     await using world = await startWorld({ stt: { bySentence: true, delayMs: 2_000 } });
     const { call, listener, speaker } = await callOf(world);
     await using _call = call;

@@ -45,7 +45,7 @@ Deno.test("What an offer and a candidate may have has bounds", () => {
   }
 });
 
-Deno.test("A field that makes no sense costs its neighbours nothing, and ends nobody's call", () => {
+Deno.test("An invalid field affects no other field, and ends no call", () => {
   const update = (rest: Record<string, unknown>) => event("participants", "update", { update: rest });
   const listed = { kind: "participants", users: [], changed: [] };
   const user = { sessionId: "s1", inCall: 3 };

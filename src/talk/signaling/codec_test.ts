@@ -39,7 +39,7 @@ Deno.test("Replies carry the id of what they answer", () => {
   });
 });
 
-Deno.test("Joins tell the Nextcloud session and leave names behind", () => {
+Deno.test("Joins contain the Nextcloud session, and names are dropped", () => {
   const join = [
     {
       sessionid: "s1",

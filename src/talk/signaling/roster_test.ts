@@ -63,7 +63,7 @@ Deno.test("Entries for the same session are one, whatever their order", () => {
   assert.deepEqual(users(internal, entry("i", 1), internal), { a: 0, i: 1 });
 });
 
-Deno.test("What changed is newer than what stands in the same list", () => {
+Deno.test("Changed entries are newer than the others in the same list", () => {
   const { lists } = rig();
   assert.deepEqual(lists([entry("a", 3), entry("b", 0)], [entry("a", 0), entry("b", 3)]), { a: 0, b: 3 });
 });
@@ -99,7 +99,7 @@ Deno.test("A list may come before the join of whom it names", () => {
   });
 });
 
-Deno.test("The same flags for everyone are for people, and for nobody who left", () => {
+Deno.test("The same flags for everyone apply to people, and to nobody who left", () => {
   const { roster, users, join, everyone } = rig();
   join("a", "b", "c");
   users(entry("a", 1), entry("i", 1, { internal: true }));
@@ -109,7 +109,7 @@ Deno.test("The same flags for everyone are for people, and for nobody who left",
   assert.equal(everyone(0), "call_ended");
 });
 
-Deno.test("A room entered anew is empty, and those who left may be there again", () => {
+Deno.test("A room joined again is empty, and those who left may be there again", () => {
   const { roster, users } = rig();
   users(entry("a", 3));
   roster.left(["a"]);
@@ -117,7 +117,7 @@ Deno.test("A room entered anew is empty, and those who left may be there again",
   assert.deepEqual(users(entry("a", 3), entry("me", 3), entry("me again", 3)), { a: 3, me: 3 });
 });
 
-Deno.test("Thousands of sessions nobody joined with keep nobody who joins out", () => {
+Deno.test("Thousands of sessions without a join keep out nobody who joins", () => {
   const { roster, users, join } = rig();
   const wrong = Array.from({ length: 6_000 }, (_, i) => entry(`wrong-${i}`, 3));
   const listed = users(...wrong);
@@ -147,7 +147,7 @@ Deno.test("Whoever dials in stays virtual: by the HPB's mark, or by the flag of 
   assert.deepEqual(everyone(1), { person: 1, marked: 11, phone: 3, bridge: 11 });
 });
 
-Deno.test("Stale is who is two minutes behind the newest sign of life of the same list, whatever our clock says", () => {
+Deno.test("An entry is stale two minutes behind the newest ping of the same list, whatever our clock is", () => {
   const { roster, join } = rig();
   join("a", "b", "c", "d");
   const staleOf = (event: SignalingEvent) =>
@@ -170,7 +170,7 @@ Deno.test("Stale is who is two minutes behind the newest sign of life of the sam
   );
 });
 
-Deno.test("Once a message was skipped, lists tell who of those in the call has joined", () => {
+Deno.test("Once a message was skipped, participants in the call count as joined by lists", () => {
   const { roster, join, users } = rig();
   const at = (id: string, inCall: number, more: Partial<ListedUser> = {}) =>
     entry(id, inCall, { ncSessionId: `nc-${id}`, lastPingS: 1_000, ...more });

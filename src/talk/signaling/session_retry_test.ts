@@ -7,7 +7,7 @@ import { closedWith, events, kinds, Rig, TOKEN } from "./session_testing_test.ts
 /** The id of the request that is the first output. */
 const idOf = ([output]: readonly SessionOutput[]) => output.type === "send" ? output.id : undefined;
 
-Deno.test("Session gives up at the fifth failure in a row, with waits that double", () => {
+Deno.test("Session fails at the fifth failure in a row, with waits that double", () => {
   const rig = new Rig();
   rig.start();
   const waits: number[] = [];

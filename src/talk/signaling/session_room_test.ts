@@ -77,7 +77,7 @@ Deno.test("Session knows people by their join, leaves itself out, and falls back
   assert.deepEqual(events(rig.receive({ kind: "everyone", inCall: 0 })), [{ type: "call_ended" }]);
 });
 
-Deno.test("Session asks for an offer once until it is answered, and tells of every failure", () => {
+Deno.test("Session requests an offer once until it is answered, and reports every failure", () => {
   const rig = new Rig().join();
   assert.deepEqual(sent(rig.requestOffer("a")), [{ kind: "request_offer", to: "a" }]);
   const first = rig.id;
@@ -153,7 +153,7 @@ Deno.test("Session reports an offer missing during a disconnect as disconnected"
   );
 });
 
-Deno.test("Session that joined anew has forgotten who was there and what it had asked for", () => {
+Deno.test("Session that joined again has cleared the participants and its requests", () => {
   const rig = new Rig().join();
   const session = (sessionId: string) => ({ sessionId, ncSessionId: `nc-${sessionId}`, internal: false });
   rig.receive({ kind: "sessions_joined", sessions: [session("a"), session("gone")] });

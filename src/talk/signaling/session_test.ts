@@ -193,7 +193,7 @@ Deno.test("Session that received bye returns with a full hello, unless another t
   assert.equal(error?.code, "room_session_reconnected");
 });
 
-Deno.test("Session is over when its room is deleted, however that is said", () => {
+Deno.test("Session ends when its room is deleted, whichever message reports it", () => {
   const deletions: ServerMessage[] = [
     { kind: "room_deleted" },
     { kind: "room", roomToken: "" },

@@ -40,7 +40,7 @@ Deno.test("A request that failed takes none", () => {
   assert.equal(subscriptions.trickled("a", "1"), false);
 });
 
-Deno.test("A renegotiation of what stands leaves a request its offer, and lets it end without a word", () => {
+Deno.test("A renegotiation of an established subscription does not consume a request's offer, or report its end", () => {
   const subscriptions = standing("a", "1");
   subscriptions.request("a", "t2", undefined, 0);
   assert.ok(subscriptions.offered("a", "1"));
@@ -106,7 +106,7 @@ Deno.test("The first answer of a subscription tells whether the SFU knows it", (
   assert.equal(subscriptions.offered("a", "1"), false);
 });
 
-Deno.test("An answer that a request of our own made void says that another offer is asked for", () => {
+Deno.test("An answer invalidated by our own request is reported as such: another offer was requested", () => {
   const subscriptions = standing("a", "1");
   subscriptions.answering("a", "1", "answer");
   subscriptions.request("a", "again", undefined, 0);
@@ -118,7 +118,7 @@ Deno.test("An answer that a request of our own made void says that another offer
   });
 });
 
-Deno.test("Who has left is forgotten; of those who left without a word the oldest are", () => {
+Deno.test("A participant who left is removed; of those who left without a message the oldest are", () => {
   const subscriptions = standing("a", "1");
   subscriptions.left(["a", "b"]);
   assert.equal(subscriptions.offered("a", "1"), false);
