@@ -11,7 +11,7 @@ function makeBreaker() {
   return { clock, breaker, troubles };
 }
 
-/** Rooms that want to say hello: who may, who was told why not. */
+/** Rooms that want to send hello: which may, which were refused and why. */
 function rooms(breaker: Breaker, count: number) {
   const admitted: HelloAttempt[] = [];
   const held: string[] = [];

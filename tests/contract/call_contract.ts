@@ -31,7 +31,7 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
       const listener = await call.addListener();
       await using client = await CallClient.join(stack, call.roomToken);
       await client.listed({ [speaker.sessionId]: IN_CALL.withAudio, [listener.sessionId]: IN_CALL.joined });
-      // Told before or after the list, as it happens.
+      // Sent before or after the list, in either order.
       await client.until("both", () => sessionsOf(client).length >= 2);
       assert.deepEqual(
         new Map(sessionsOf(client).map((session) => [session.sessionId, session])),
@@ -137,7 +137,7 @@ export function callContract(name: string, start: () => Promise<ContractStack>):
       await client.listenTo(speaker.sessionId);
       const stays: CallUser = { ncSessionId: listener.ncSessionId, inCall: IN_CALL.joined };
       const leaves: CallUser = { ncSessionId: speaker.ncSessionId, inCall: IN_CALL.left };
-      // As Talk does it: whoever left is among the changed and no longer among the users.
+      // As Talk does it: a participant who left is in the changed list and no longer among the users.
       await stack.nextcloud.setInCall(stack.hpbUrl, call.roomToken, [stays], [leaves]);
       const { users } = await client.next(
         "participants",

@@ -42,7 +42,7 @@ export class FakeAppApi {
   tooMany?: { retryAfter: string };
   /** Awaited before a report of 100 is answered; AppAPI enables the app meanwhile. */
   onInitialised: () => Promise<void> = () => Promise.resolve();
-  /** Told of every report that was accepted. */
+  /** Called with every accepted report. */
   onReport: (progress: number) => void = () => {};
   #wrong = 0;
 
@@ -91,7 +91,7 @@ export class FakeAppApi {
     return this.call(at, "POST", "/init");
   }
 
-  /** As an administrator's click: Nextcloud's own mind is made up first, then the app is told. */
+  /** As an administrator's click: Nextcloud stores the state first, then notifies the app. */
   setEnabled(at: ExAppAddress, enabled: boolean): Promise<ExAppAnswer> {
     this.isEnabled = enabled;
     return this.call(at, "PUT", `/enabled?enabled=${enabled ? 1 : 0}`);
@@ -123,7 +123,7 @@ export class FakeAppApi {
   }
 }
 
-/** An OCS answer; v1.php tells all but 401 under HTTP 200. */
+/** An OCS response; v1.php sends all but 401 with HTTP 200. */
 function envelope(pathname: string, status: number, data: unknown, headers: HeadersInit = {}): Response {
   const isV1 = pathname.startsWith("/ocs/v1.php/");
   const meta = {

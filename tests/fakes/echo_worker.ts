@@ -1,4 +1,4 @@
-/** A media worker that says again what it is told, and whose handler throws when it is told so. */
+/** A media worker that echoes its messages, and whose handler throws on request. */
 import { guarded, MessageDecoder, MessageWriter, surviveInternalErrors } from "../../src/flow/mod.ts";
 
 const ended = Promise.withResolvers<void>();

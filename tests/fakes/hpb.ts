@@ -1,6 +1,6 @@
 /**
  * An HPB with an SFU and a Nextcloud behind it, as a real server on loopback: WebSocket at `/spreed`, Nextcloud's
- * requests at `/api/v1/room/{token}`. What it says to whom is in `hpb_hub.ts`; here are the sockets, the faults a test
+ * requests at `/api/v1/room/{token}`. What it sends to whom is in `hpb_hub.ts`; here are the sockets, the faults a test
  * can cause, and calls to test with. Audio is the publisher's business: pass `weriftPublisherFactory` of `sfu.ts` to
  * have it.
  */
@@ -253,7 +253,7 @@ class FakeCall implements TestCall {
     await this.hpb.nextcloud.endCall(this.hpb.hpbUrl, this.roomToken);
   }
 
-  /** Nextcloud tells the HPB who is in the call now. */
+  /** Nextcloud sends the HPB the participants of the call. */
   async announce(): Promise<void> {
     const users: CallUser[] = [...this.#members].map(({ ncSessionId, inCall }) => ({ ncSessionId, inCall }));
     await this.hpb.nextcloud.setInCall(this.hpb.hpbUrl, this.roomToken, users);

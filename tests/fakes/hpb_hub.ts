@@ -1,5 +1,5 @@
 /**
- * What goes on inside the fake HPB: sessions, rooms, and who is told what. It knows sockets only as something to send
+ * The state of the fake HPB: sessions, rooms, and who gets which message. It knows sockets only as something to send
  * to and close, and Nextcloud only through `Backend`. Behaves as real servers were seen to: lists, replayed
  * messages, silence for unknown recipients, errors with the request's id.
  */

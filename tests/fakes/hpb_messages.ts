@@ -2,7 +2,7 @@
  * Who is at the fake HPB and in which room, and the messages that say so, as real ones were seen to spell them.
  */
 
-/** How the hub reaches whoever is connected. */
+/** How the hub sends to a client. */
 export interface Peer {
   send(text: string): void;
   close(code?: number): void;
@@ -19,7 +19,7 @@ export interface Session {
   internal: boolean;
   features: string[];
   userId: string;
-  /** What others are told of who it is. */
+  /** What others get about its identity. */
   user?: Json;
   inCall: number;
   peer?: Peer;
@@ -32,7 +32,7 @@ export interface Session {
   expiry?: ReturnType<typeof setTimeout>;
 }
 
-/** What an internal client says of one of its virtual sessions. */
+/** What an internal client sends about one of its virtual sessions. */
 export interface VirtualSession {
   /** Its own name for it. */
   sessionid: string;
@@ -48,7 +48,7 @@ export interface Room {
   users: InCallEntry[];
 }
 
-/** `left`: who left the call and is not among the users any more; told this once. */
+/** `left`: who left the call and is no longer among the users; sent once. */
 export function participantsUpdate(room: Room, left: readonly InCallEntry[] = []): Json {
   const lastPing = Math.floor(Date.now() / 1000);
   const internal = [...room.sessions].filter((s) => s.internal).map((s) => (
@@ -65,7 +65,7 @@ export function participantsUpdate(room: Room, left: readonly InCallEntry[] = []
   return event("participants", "update", { update });
 }
 
-/** Features are told since 2.0. */
+/** Features are sent since 2.0. */
 export function joinEntry({ id, userId, user, features, internal, ncSessionId }: Session): Json {
   const who = internal ? { features } : { user: user ?? { displayname: userId } };
   return { sessionid: id, userid: userId, ...who, roomsessionid: ncSessionId || undefined };

@@ -53,7 +53,7 @@ export class FakeNextcloud implements AsyncDisposable {
   settingsRequests = 0;
   /** Backend requests whose checksum was wrong. */
   badChecksums = 0;
-  /** What the HPB told about people coming and going. */
+  /** What the HPB sent about joins and leaves. */
   readonly roomRequests: { roomToken: string; ncSessionId: string; action: string }[] = [];
   /** Nextcloud sessions the HPB said are still there, one entry a ping. */
   readonly pings: { roomToken: string; ncSessionIds: string[] }[] = [];
@@ -91,7 +91,7 @@ export class FakeNextcloud implements AsyncDisposable {
     return `http://${this.#server.addr.hostname}:${this.#server.addr.port}`;
   }
 
-  /** Tells the HPB the whole list of who is in the call; `changed` defaults to everyone. */
+  /** Sends the HPB the whole list of participants in the call; `changed` defaults to everyone. */
   setInCall(
     hpbUrl: string,
     roomToken: string,

@@ -1,5 +1,5 @@
 /**
- * Someone in a Talk call as their browser's signalling sees it: says hello to the HPB with a ticket, joins the room
+ * The signalling of a participant's browser in a Talk call: sends hello to the HPB with a ticket, joins the room
  * with a Nextcloud session id, and keeps the transcripts that arrive. Works against the fake HPB and a real one; a
  * WebRTC publisher can be built on `sendTo` and `onMessage`. Being in the call (not just the room) is Nextcloud's to
  * say: see `FakeNextcloud.setInCall`.
@@ -19,7 +19,7 @@ export interface ParticipantOptions {
   /** Empty: a guest. */
   userId?: string;
   ticket?: string;
-  /** What a browser says in its hello that it can do; the HPB passes it on to everybody in the room. */
+  /** The features in a browser's hello; the HPB forwards them to everybody in the room. */
   features?: readonly string[];
   /** A service: lets itself in with the HPB's internal secret. */
   internal?: { secret: string; features: string[] };
@@ -45,7 +45,7 @@ export class HpbParticipant implements TestParticipant {
     this.#socket.onclose = () => this.#closed.resolve();
   }
 
-  /** Says hello and joins the room; rejects when the HPB refuses either, or with TimeoutError. */
+  /** Sends hello and joins the room; rejects when the HPB refuses either, or with TimeoutError. */
   static async join(options: ParticipantOptions): Promise<HpbParticipant> {
     const participant = new HpbParticipant(options);
     try {
@@ -61,7 +61,7 @@ export class HpbParticipant implements TestParticipant {
     return this.#sessionId;
   }
 
-  /** Settles once the socket is closed, whoever closed it. */
+  /** Settles once the socket is closed, by either side. */
   get closed(): Promise<void> {
     return this.#closed.promise;
   }

@@ -47,7 +47,7 @@ export class ClaimedPorts implements Disposable {
     throw new Error(`Cannot claim ports: all ${blocks.length} blocks are taken`);
   }
 
-  /** The next of them where nobody listens: what does not ask here may. Not looked at for UDP. */
+  /** The next of them without a listener: programs that do not ask here may listen. Not checked for UDP. */
   next(): number {
     while (this.#next <= this.#last) {
       const port = this.#next++;
@@ -85,7 +85,7 @@ export function blocksOutside(ephemeral: PortRange): number[] {
   return outside.length > 0 ? outside : within({ first: LOWEST_PORT, last: HIGHEST_PORT });
 }
 
-/** What the kernel gives to outgoing connections and to binds to 0, where it says so and may be asked. */
+/** The kernel's range for outgoing connections and binds to 0, where it can be read. */
 export function ephemeralPorts(): PortRange {
   try {
     const text = Deno.readTextFileSync("/proc/sys/net/ipv4/ip_local_port_range");

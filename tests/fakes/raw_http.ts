@@ -1,4 +1,4 @@
-/** HTTP by hand: connections that say what a test wants, when it wants, and tell what came back. */
+/** Raw HTTP: connections that send what a test wants, when it wants, and return what was received. */
 
 const ENCODER = new TextEncoder();
 

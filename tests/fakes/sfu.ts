@@ -251,7 +251,7 @@ export function watchBeats(watch: (beat: Beat) => void): Disposable {
   return { [Symbol.dispose]: () => void TICK.watchers.delete(watch) };
 }
 
-/** One 20 ms beat for every publisher of the process. Late beats are caught up with, so that speech keeps its length. */
+/** One 20 ms timer for every publisher of the process. Late ticks are caught up with, so that speech keeps its length. */
 const TICK = {
   publishers: new Set<SfuPublisher>(),
   watchers: new Set<(beat: Beat) => void>(),
@@ -286,7 +286,7 @@ const TICK = {
 
 const encodedSpeech = new WeakMap<Speech, Promise<Buffer[]>>();
 
-/** Encodes a speech once, whoever says it. */
+/** Encodes a speech once for all its publishers. */
 function encoded(speech: Speech): Promise<Buffer[]> {
   let packets = encodedSpeech.get(speech);
   if (!packets) {

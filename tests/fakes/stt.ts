@@ -1,5 +1,5 @@
 /**
- * A stand-in for the Kyutai server on Modal: a real WebSocket server on loopback that hears the toy language of
+ * A fake of the Kyutai server on Modal: a real WebSocket server on loopback that recognises the toy language of
  * `tones.ts`, or recites a script to whatever voice comes. It speaks both wire shapes, and it can be made to do what
  * servers do on bad days: stop reading, start cold, hang up, refuse, say nothing, report an error.
  */
@@ -21,7 +21,7 @@ import { ToneRecogniser } from "./tones.ts";
 const REMEMBERED_SAMPLES = SAMPLE_RATE_HZ * 600;
 const REMEMBERED_FRAMES = 10_000;
 const REMEMBERED_CONNECTIONS = 1_000;
-/** The design's server hears a turn end after this much silence in the audio. */
+/** The design's server ends an utterance after this much silence in the audio. */
 const TURN_END_MS = 700;
 
 export interface FakeKyutaiOptions {
@@ -29,7 +29,7 @@ export interface FakeKyutaiOptions {
   shape?: "deployed" | "design";
   /** What the design's `text` holds: the hypothesis so far, settled as a whole; or one word a message. */
   design?: "hypotheses" | "words";
-  /** What it hears: the toy language; or nothing: to any voice it recites a script, one for all sessions or one each. */
+  /** What it recognises: the toy language; or nothing: for any voice it sends a script, one for all sessions or one each. */
   recogniser?: "tones" | { script: readonly string[] | ((session: number) => readonly string[]) };
   /** Answers as a server of another protocol does, instead of recognising: a name of foreign_stt.ts. */
   foreign?: keyof typeof FOREIGN;
@@ -37,11 +37,11 @@ export interface FakeKyutaiOptions {
   requireHeaders?: { key: string; secret: string };
   /** The server closes with 1000 after this long without audio. */
   closeAfterIdleMs?: number;
-  /** From hearing a word to saying so: the stand-in's own delay. */
+  /** From recognising a word to sending it: the fake's own delay. */
   delayMs?: number;
-  /** Words come when this much more audio came: the stand-in is behind, and goes on only while audio arrives. */
+  /** Words are sent when this much more audio has arrived: the fake's latency, which advances only while audio arrives. */
   behindMs?: number;
-  /** Says nothing before a sentence is over, which a pause tells, and then all of it at once: a Whisper. */
+  /** Sends nothing before a pause ends a sentence, and then all of it at once: a Whisper. */
   bySentence?: boolean;
 }
 
@@ -92,9 +92,9 @@ export class FakeKyutaiServer implements AsyncDisposable {
   readonly connections: FakeKyutaiConnection[] = [];
   /** Handshakes that reached the server, whatever became of them. */
   handshakes = 0;
-  /** Hangs up on whoever connects. */
+  /** Closes every connection. */
   refuseConnections = false;
-  /** Takes audio and never says a word: what the deployed server does when every channel is taken. */
+  /** Accepts audio and never sends a word: what the deployed server does when every channel is taken. */
   silent = false;
   delayMs: number;
 
@@ -167,7 +167,7 @@ export class FakeKyutaiServer implements AsyncDisposable {
     this.sendRaw(JSON.stringify({ type: "error", message }));
   }
 
-  /** Says this on every connection, whatever it is. */
+  /** Sends this on every connection, whatever it is. */
   sendRaw(data: string | Uint8Array): void {
     for (const connection of this.#live) connection.send(data);
   }
@@ -311,7 +311,7 @@ export class FakeKyutaiServer implements AsyncDisposable {
   }
 }
 
-/** How a shape says a word, and what it says when the audio falls silent. */
+/** How a shape sends a word, and what it sends when the audio falls silent. */
 interface Voice {
   word(word: string): unknown[];
   audio(samples: Float32Array): unknown[];

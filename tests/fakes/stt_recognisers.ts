@@ -20,7 +20,7 @@ export interface RecognisedWord {
   endMs: number;
 }
 
-/** Says the next word of a script for every 330 ms of voice, from the start again when it is over. */
+/** Sends the next word of a script for every 330 ms of voice, and repeats the script. */
 export class ScriptRecogniser implements Recogniser {
   #next = 0;
   #voicedMs = 0;
@@ -45,7 +45,7 @@ export class ScriptRecogniser implements Recogniser {
   }
 }
 
-/** Says of another what it heard this much audio ago. */
+/** Delays another's words by this much audio. */
 export class Behind implements Recogniser {
   #heardMs = 0;
   readonly #words: RecognisedWord[] = [];
@@ -61,7 +61,7 @@ export class Behind implements Recogniser {
   }
 }
 
-/** Says of another the words of a whole sentence once silence has followed it. */
+/** Holds another's words until silence has followed a whole sentence. */
 export class BySentence implements Recogniser {
   #words: RecognisedWord[] = [];
   #heardMs = 0;

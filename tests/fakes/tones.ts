@@ -32,7 +32,7 @@ const WORD_MIN_MS = 100;
 const BREAK_MS = 40;
 /** Quieter than this is silence (-46 dB). */
 const RMS_MIN = 0.005;
-/** A word's tone holds at least this share of what is heard. */
+/** A word's tone has at least this share of the energy. */
 const SHARE_MIN = 0.5;
 
 function toneHz(word: string): number {
@@ -49,7 +49,7 @@ export interface ToneSpeechOptions {
   amplitude?: number;
 }
 
-/** Says words, each followed by a gap. `wordEndsMs` is where each tone ends. */
+/** Generates words, each followed by a gap. `wordEndsMs` is where each tone ends. */
 export function toneSpeech(
   words: readonly string[],
   { wordMs = 220, gapMs = 120, sampleRateHz = 16_000, amplitude = 0.3 }: ToneSpeechOptions = {},
@@ -78,7 +78,7 @@ export interface ToneWord {
   endMs: number;
 }
 
-/** Hears the toy language. */
+/** Recognises the toy language. */
 export class ToneRecogniser {
   readonly #window: Float32Array;
   /** 2 cos(w) of each word's tone, for Goertzel's recurrence. */

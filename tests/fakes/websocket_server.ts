@@ -59,7 +59,7 @@ export class ServerConnection {
     this.socket.ping();
   }
 
-  /** Says goodbye; the connection ends with the client's answer. */
+  /** Sends a close frame; the connection ends with the client's. */
   close(code = 1000): void {
     this.socket.close(code);
   }

@@ -11,7 +11,7 @@ const SSRC = 77;
 export class ConnectedPair {
   /** Sequence number of the newest packet the listener took. */
   received: number | undefined;
-  /** Ends of the association that the listener was told of. */
+  /** Ends of the association that were reported to the listener. */
   ends = 0;
   refused = 0;
   readonly sender: Peer;

@@ -1,4 +1,4 @@
-/** `deno task fuzz`: bytes of strangers for every part of the service that reads any. See --help. */
+/** `deno task fuzz`: generated input for every part of the service that parses external data. See --help. */
 import { parseArgs } from "node:util";
 import { encodeInputs, keep } from "./kept.ts";
 import type { Failure, FuzzTarget } from "./target.ts";

@@ -11,7 +11,7 @@ export interface Kept {
 }
 
 const FOLDER = new URL("kept/", import.meta.url);
-/** A member by which bytes are told from an object. */
+/** A member that marks bytes among objects. */
 const BYTES = "$bytes";
 
 export function encodeInputs(inputs: readonly unknown[]): string {

@@ -137,7 +137,7 @@ export function changedText(sample: string, list: readonly Change[], words: read
   return text;
 }
 
-/** What stands in the place of something else. */
+/** Replacements for other values. */
 const STRANGE: readonly unknown[] = [
   null,
   true,

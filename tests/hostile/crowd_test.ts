@@ -17,7 +17,7 @@ import { OwnRoom } from "../load/own_room.ts";
 const GUESTS = Number(Deno.env.get("HOSTILE_GUESTS") ?? 50);
 const WORKERS = GUESTS < 350 ? 1 : 2;
 const DEADLINE_MS = 60_000 + 200 * GUESTS;
-/** What the honest speaker says again and again, a turn each; the words are all different. */
+/** What the honest speaker repeats, in rotation; the words are all different. */
 const PHRASE = TONE_WORDS.slice(0, 10);
 const TURNS = 2;
 /** Of the RTP clock, from packet to packet. */

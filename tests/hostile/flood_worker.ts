@@ -1,4 +1,4 @@
-/** Floods an address from a thread of its own until it is told to stop. */
+/** Floods an address from its own thread until it gets a message to stop. */
 import { parentPort, workerData } from "node:worker_threads";
 import { LibcUdpSocket } from "../../src/webrtc/udp_libc.ts";
 import { GARBAGE, type Garbage } from "./garbage.ts";

@@ -46,7 +46,7 @@ async function assertRead(listener: TestParticipant, speaker: TestSpeaker, phras
     .catch(() => assert.equal(read(), phrase.join(" ")));
 }
 
-/** Guesses until it is told to stop, some at a time; resolves with how many guesses were answered with 200. */
+/** Guesses until it is stopped, some at a time; resolves with how many guesses were answered with 200. */
 async function guess(base: string, signal: AbortSignal): Promise<number> {
   let found = 0;
   const guesser = async () => {

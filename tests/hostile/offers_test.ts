@@ -30,7 +30,7 @@ interface Forging {
   stranger: Stranger;
   /** Sends what the guest wrote to the service's session, or to the room. */
   forge(to: "session" | "room", forged?: Partial<Forged>): void;
-  /** The honest speaker says all they have to say, and all of it is read. */
+  /** The honest speaker says all their words, and all of them are captioned. */
   speak(): Promise<void>;
   heard(speakers: number): Promise<void>;
   metric(line: string): Promise<number>;

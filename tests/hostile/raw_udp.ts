@@ -22,7 +22,7 @@ export class RawUdp implements Disposable {
   readonly #libc = Deno.dlopen("libc.so.6", SYMBOLS);
   readonly #fd: number;
 
-  /** Throws without leave. */
+  /** Throws without the permission. */
   constructor() {
     this.#fd = this.#libc.symbols.socket(AF_INET, SOCK_RAW_CLOEXEC, IPPROTO_RAW);
     if (this.#fd >= 0) return;

@@ -1,4 +1,4 @@
-/** Short of memory, or full, the service keeps what it has, takes nothing new, says so, and takes it when it can. */
+/** Short of memory, or full, the service keeps its speakers, refuses and reports new ones, and accepts them later. */
 import assert from "@std/assert";
 import type { ReadSystemFile } from "../../src/speakers/mod.ts";
 import { baseUrl, callOf, eventually, finals, isFinal, say, startWorld, type World } from "./world.ts";

@@ -94,7 +94,7 @@ export class RecordingExApp implements ExApp {
   }
 }
 
-/** Translates nothing; knows its languages, or says why not. */
+/** Translates nothing; returns its languages, or why it cannot. */
 export class ListedTranslations implements Translations {
   isAvailable = true;
   trouble: TranslationTrouble | undefined;
@@ -127,7 +127,7 @@ export interface Api extends AsyncDisposable {
 export interface Answer {
   status: number;
   headers: Headers;
-  /** Parsed where the answer says it is JSON, else the text. */
+  /** Parsed if the response's type is JSON, else the text. */
   json: unknown;
 }
 

@@ -79,7 +79,7 @@ Deno.test("An ExApp is initialised, enabled and disabled; while disabled it acce
     error: "Cannot accept the request: the app is disabled in Nextcloud",
   }]);
   assert.deepEqual(api.rooms.asked, []);
-  // Whoever wants out gets out.
+  // Requests to stop captions are accepted.
   assert.equal((await api.request("POST", TRANSCRIBE, { ...LISTENER, enable: false })).status, 200);
   assert.equal((await api.request("POST", "/api/v1/call/leave", { roomToken: "room1" })).status, 200);
   for (const path of ["/capabilities", "/api/v1/languages", "/healthz"]) {

@@ -42,7 +42,7 @@ const PROTECTED = [
   ["GET", "/metrics/"],
   ["GET", "/openapi.json"],
   ["GET", "/docs"],
-  // Not even whether they are there is told.
+  // Not even whether they exist is revealed.
   ["GET", "/nowhere"],
   ["POST", "/heartbeat"],
   ["GET", "/heartbeat/x"],

@@ -1,4 +1,4 @@
-/** The REST API: what it takes from callers, what it passes on, and what it says. */
+/** The REST API: what it accepts from clients, what it passes on, and what it responds. */
 import assert from "@std/assert";
 import { UnavailableError } from "../../src/domain/mod.ts";
 import { ListenError, serveHttp } from "../../src/http/mod.ts";

@@ -19,7 +19,7 @@ Deno.test("A speaker whose SFU answers no check is counted and makes the service
   const publishers: PublisherFactory = async (id) => {
     const publisher = await weriftPublisherFactory(id);
     const answer = publisher.answer.bind(publisher);
-    // What it is not told of it does not answer.
+    // It does not answer an offer it never gets.
     publisher.answer = async (sid, sdp) => isDeaf ? undefined : await answer(sid, sdp);
     return publisher;
   };

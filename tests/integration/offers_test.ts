@@ -1,4 +1,4 @@
-/** A participant writes offers in the SFU's place as fast as they can: what is kept of them, and what others hear. */
+/** A participant sends offers in the SFU's place as fast as they can: what is kept of them, and what others receive. */
 import assert from "@std/assert";
 import { createSocket } from "node:dgram";
 import type { PublisherFactory } from "../fakes/hpb_hub.ts";

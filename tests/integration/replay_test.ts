@@ -213,7 +213,7 @@ async function startReplay(environment: (translatorUrl: string) => Record<string
 
 const withTranslator = (url: string) => ({ TRANSLATION_PROVIDER: "libretranslate", LIBRETRANSLATE_URL: url });
 
-/** Translations are offered once the provider has told its languages. */
+/** Translations are offered once the provider's languages are known. */
 async function translationReady({ statusOf }: Replay): Promise<void> {
   const known = get(`${API}/translation/languages`, () => {});
   await eventually("the translator's languages are known", async () => await statusOf(known) === 200);

@@ -3,7 +3,7 @@ import assert from "@std/assert";
 import { assertWellFormed, callOf, finalText, isFinal, PHRASE, say, startWorld } from "./world.ts";
 
 type Entry = Record<string, unknown>;
-/** What a list says while A speaks, by the session of B, who only listens. */
+/** A list while A speaks, sent for the session of B, who only listens. */
 const LISTS: Record<string, (b: string) => { users?: Entry[]; changed?: Entry[] }> = {
   "names another as in the call": (b) => ({ users: [{ sessionId: b, inCall: 1 }] }),
   "says that another left the call": (b) => ({ users: [{ sessionId: b, inCall: 0 }] }),

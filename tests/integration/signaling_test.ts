@@ -263,7 +263,7 @@ Deno.test("A switch to another room is reported, not followed", async () => {
   await using r = await rig();
   r.connection.start();
   await r.next("joined");
-  // HPB releases 1.2 and 2.0 tell only those who are sent there; see ../contract/call_contract.ts.
+  // HPB releases 1.2 and 2.0 notify only those who are switched; see ../contract/call_contract.ts.
   const event = { target: "room", type: "switchto", switchto: { roomid: "breakout" } };
   r.hpb.hub.sendToInternal(r.call.roomToken, JSON.stringify({ type: "event", event }));
   assert.equal((await r.next("switch_to")).roomToken, "breakout");

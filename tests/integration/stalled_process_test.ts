@@ -1,4 +1,4 @@
-/** A service process that somebody else stalls: its log is not read, its main thread runs something else for ever. */
+/** A stalled service process: its log is not read, its main thread runs something else for ever. */
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { ClaimedPorts } from "../fakes/ports.ts";
@@ -12,7 +12,7 @@ const REFUSED = 1_400;
 /** Twice what the pipe and the log's queue hold together. */
 const REFUSED_FOR_OVERFLOW = 5_000;
 const AT_ONCE = 50;
-/** For fifty: a service that stands still is to fail the test, not to hold it up. */
+/** For fifty: a stalled service fails the test instead of blocking it. */
 const ANSWERS_MS = 30_000;
 
 Deno.test("With a full standard error captions go on, health is answered, lines are counted, and SIGTERM drains", async () => {

@@ -1,4 +1,4 @@
-/** From SIGTERM to exit: within its time, whoever does not answer. */
+/** From SIGTERM to exit: within its time, whichever peer does not respond. */
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";

@@ -24,7 +24,7 @@ export interface World extends AsyncDisposable {
   enable(roomToken: string, listener: TestParticipant): Promise<void>;
   post(path: string, body: unknown): Promise<Response>;
   metric(line: string): Promise<number>;
-  /** Resolves once audio of so many speakers arrives: what is said before that nobody can hear. */
+  /** Resolves once audio of so many speakers arrives: what is said before is not received. */
   heard(speakers: number): Promise<void>;
 }
 
@@ -172,7 +172,7 @@ export const isFinal =
   (words: readonly string[]) => ({ final, message }: { final: boolean; message: string }) =>
     final && message.endsWith(words.at(-1)!);
 
-/** The value of one line of /metrics, named as it stands there; 0 where there is none yet. */
+/** The value of one line of /metrics, named as there; 0 where there is none yet. */
 export async function metric(base: string, line: string): Promise<number> {
   const text = await (await fetch(`${base}/metrics`)).text();
   const found = text.split("\n").find((each) => each.startsWith(`${line} `));

@@ -1,4 +1,4 @@
-/** Runs the yardstick, opus_native.ts, in a process of its own, and tells what a packet costs beside it. */
+/** Runs the reference, opus_native.ts, in its own process, and returns a packet's cost relative to it. */
 import type { Calibration } from "./opus_native.ts";
 
 /** Takes some seconds of one core. */

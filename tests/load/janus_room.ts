@@ -46,7 +46,7 @@ export class JanusRoom implements SfuRoom {
     }
   }
 
-  /** Candidates are told before and after the offer. */
+  /** Candidates are sent before and after the offer. */
   async subscribe(
     publisher: number,
     onCandidate: (candidate: IceCandidateJson) => void,

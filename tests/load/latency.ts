@@ -14,7 +14,7 @@ export interface Latencies {
   utterances: number;
   /** Utterances of which no partial ended in their first word: the next word came as soon. */
   missed: number;
-  /** Spoken word to partial, without the stand-in's own delay. */
+  /** Spoken word to partial, without the fake's own delay. */
   service: Percentiles;
   audio: Percentiles;
   own: Percentiles;

@@ -88,7 +88,7 @@ export interface LoadWindow {
    * seconds it begins at zero again.
    */
   audioDelayMs: Percentiles & { samples: number };
-  /** Word sent by the stand-in to transcript read from the HPB socket. */
+  /** Word sent by the fake to transcript read from the HPB socket. */
   wordDelayMs: Percentiles & { samples: number };
   sttSessions: number;
   sttSecondsPerSpeakerSecond: number;
@@ -266,7 +266,7 @@ async function memoryOf(scene: LoadScene, rssBytes: number): Promise<Memory> {
   return { rssBytes, heldBytes: scene.service.residentBytes(), heapBytes };
 }
 
-/** Of each mark the stand-in found: from when the chunk's last packet was due to when the chunk was read. */
+/** Of each mark the fake found: from when the chunk's last packet was due to when the chunk was read. */
 function audioDelaysMs(marks: SttNumbers["marks"], startMs: number): number[] {
   return marks.map(({ publisher, packets, atMs }) => {
     const ownStartMs = startMs + publisher * PACKET_MS / PUBLISHERS;
@@ -285,7 +285,7 @@ function minus(after: Record<LedgerEntry, number>, before: Record<LedgerEntry, n
   return Object.fromEntries(counts) as Record<LedgerEntry, number>;
 }
 
-/** Counters that tell of trouble, those above zero. */
+/** Counters of failures that are above zero. */
 function countersOf(metrics: Metrics): Record<string, number> {
   return metrics.counters([
     "transcription_errors_total",

@@ -38,7 +38,7 @@ const RTP_PORTS = { first: 20_000, last: 29_999 };
 /** Threads of Janus: the machine's other core is the service's. */
 const JANUS_LOOPS = 2;
 const LOOK_EVERY_MS = 100;
-/** With nothing sent, what is on its way has arrived once the count stands still this long. */
+/** With nothing sent, what is in transit has arrived once the count has not changed for this long. */
 const STILL_MS = 300;
 /** A receiver that is behind has seconds of packets in the kernel's buffers. */
 const DRAIN_TIMEOUT_MS = 15_000;
@@ -133,7 +133,7 @@ export class LoadScene implements AsyncDisposable {
     }
     const joined = this.#speakers.slice(-count);
     for (;;) {
-      // The service may not know yet who has left: its count alone says little.
+      // The service may not know yet who has left: its count alone is not enough.
       const answered = joined.every(({ speaker }) => this.hpb.isAnswered(speaker));
       const heard = (await this.metrics()).value("tiro_speakers_heard");
       const tookMs = performance.now() - startMs;

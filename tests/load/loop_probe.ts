@@ -1,6 +1,6 @@
 /**
  * How late the service's main thread runs what is due, in steps of half a millisecond: a timer put into the running
- * service through its inspector. (The service's own gauge tells the worst of half a minute only.)
+ * service through its inspector. (The service's own gauge has the worst of half a minute only.)
  */
 import type { Percentiles } from "./latency.ts";
 import type { ServiceProcess } from "./service_process.ts";

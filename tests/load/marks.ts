@@ -22,7 +22,7 @@ const LOWEST_HZ = 500;
 const STEP_HZ = 100;
 /** Opus' look-ahead at its encoder: audio comes out this much later in the stream (RFC 7845 section 4.2: 312/48000 s). */
 const OPUS_DELAY_MS = 6.5;
-/** Enough of a tone to tell its pitch: one publisher's differs from the next by five crossings. */
+/** Enough of a tone to find its pitch: one publisher's differs from the next by five crossings. */
 const PITCH_MS = 25;
 /** Shorter than half a period of the lowest tone. */
 const STRIDE_MS = 0.2;

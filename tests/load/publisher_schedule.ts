@@ -17,7 +17,7 @@ export interface Impairments {
 }
 
 export interface PublisherScheduleOptions {
-  /** Of a turn: what each publisher says while it talks, and what all send in a pause. */
+  /** Of a cycle: what each publisher sends while it talks, and what all send in a pause. */
   packets: { talk: readonly Uint8Array[][]; pause: readonly Uint8Array[] };
   talkPercent: number;
   impairments: Impairments;

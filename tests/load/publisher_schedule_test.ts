@@ -94,5 +94,5 @@ Deno.test("Some are sent after the next one, and none after the end", async () =
   const isLate = ({ publisher, packet }: Published, at: number) =>
     published.slice(0, at).some((earlier) => earlier.publisher === publisher && earlier.packet > packet);
   await until(() => published.some(isLate));
-  schedule[Symbol.dispose](); // timers that were left would be told by the test's sanitizer
+  schedule[Symbol.dispose](); // the test's sanitizer reports timers that are left
 });

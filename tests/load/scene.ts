@@ -16,7 +16,7 @@ import { TONE_WORDS, toneSpeech } from "../fakes/tones.ts";
 import { enable, eventually } from "../integration/world.ts";
 import { ServiceProcess } from "./service_process.ts";
 
-/** How often a speaker says its two words in an utterance. */
+/** How often a speaker repeats its two words in an utterance. */
 const REPEATS = 3;
 /** How loud the recorded speech is under the tones. */
 const SPEECH_GAIN = 0.25;
@@ -42,7 +42,7 @@ export interface Utterance {
 
 export interface Talker {
   sessionId: string;
-  /** The two words nobody else says together. */
+  /** The two words no other speaker uses together. */
   words: readonly [string, string];
 }
 
@@ -53,7 +53,7 @@ export interface SceneOptions {
 }
 
 export class Scene implements AsyncDisposable {
-  /** Every utterance said to its end. */
+  /** Every utterance spoken to its end. */
   readonly utterances: Utterance[] = [];
   readonly talkers: Talker[] = [];
   /** Lateness of each 20 ms beat, ms, since `resetBeats`. */
@@ -121,7 +121,7 @@ export class Scene implements AsyncDisposable {
     return this.sounds.packets;
   }
 
-  /** Speakers join until there are so many; resolves once the service hears all of them. They talk from then on. */
+  /** Speakers join until there are so many; resolves once the service receives all of them. They talk from then on. */
   async speakers(count: number): Promise<void> {
     const first = this.talkers.length;
     while (this.talkers.length < count) {
@@ -187,7 +187,7 @@ export class Scene implements AsyncDisposable {
 export class Metrics {
   constructor(private readonly text: string) {}
 
-  /** A line as it stands in /metrics; 0 where there is none. */
+  /** A line of /metrics; 0 where there is none. */
   value(line: string): number {
     const found = this.text.split("\n").find((each) => each.startsWith(`${line} `));
     return found === undefined ? 0 : Number(found.slice(line.length + 1));

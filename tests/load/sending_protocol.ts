@@ -18,6 +18,6 @@ export type ToSending =
 export type FromSending =
   /** How late some packets were at the publisher, ms. */
   | { type: "late"; lateMs: number[] }
-  /** Nothing more is sent there, and the socket is let go of. */
+  /** Nothing more is sent there, and the socket is closed. */
   | { type: "closed"; id: number }
   | { type: "stopped" };

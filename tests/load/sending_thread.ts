@@ -8,7 +8,7 @@ import type { Publishers } from "./sfu_room.ts";
 import type { SrtpSenderOptions } from "./srtp_sender.ts";
 
 export class SendingThread implements Publishers, AsyncDisposable {
-  /** Told ten times a second. */
+  /** Sent ten times a second. */
   lateMs: number[] = [];
   startMs = 0;
   readonly #worker = new Worker(new URL("./sending_worker.ts", import.meta.url), { type: "module" });

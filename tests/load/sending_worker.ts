@@ -13,7 +13,7 @@ interface Port {
   postMessage(message: FromSending): void;
 }
 
-/** Lateness is told of so many packets at a time: a tenth of a second's. */
+/** Lateness is reported for so many packets at a time: a tenth of a second's. */
 const LATE_BATCH = 50;
 
 class Sending {

@@ -125,12 +125,12 @@ export class ServiceProcess implements AsyncDisposable {
     return this.#lines;
   }
 
-  /** False once the process ended, whoever ended it. */
+  /** False once the process has ended, for any reason. */
   get isRunning(): boolean {
     return !this.#ended;
   }
 
-  /** Resolves with the exit code once the process ended, whoever ended it, and its log is read. */
+  /** Resolves with the exit code once the process has ended, for any reason, and its log is read. */
   get ended(): Promise<number> {
     return this.#end();
   }
@@ -254,7 +254,7 @@ export class ServiceProcess implements AsyncDisposable {
   }
 }
 
-/** The port in the log line that says where the service listens. */
+/** The port in the log line with the service's address. */
 function portOf(line: string): number | undefined {
   if (!line.includes('"listening"')) return undefined;
   const { port } = JSON.parse(line) as { port?: number };

@@ -12,7 +12,7 @@ export interface IceCandidateJson {
 }
 
 export interface Subscription {
-  /** Which publisher is heard. */
+  /** Which publisher is received. */
   readonly publisher: number;
   readonly offer: string;
   /** Takes the SDP answer; connecting starts. */
@@ -20,7 +20,7 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
-/** What is told of publishers, and to them, while they are at it; see PublisherSchedule. */
+/** Events of publishers, and commands to them, while they run; see PublisherSchedule. */
 export interface Publishers {
   lateMs: number[];
   held: boolean;
@@ -31,7 +31,7 @@ export interface SfuRoom extends AsyncDisposable {
   readonly publishers: Publishers;
   /** Subscriptions connected now. */
   readonly connected: number;
-  /** A subscription of its own to a publisher; `onCandidate` is told the candidates that are not in the offer. */
+  /** A subscription of its own to a publisher; `onCandidate` gets the candidates that are not in the offer. */
   subscribe(publisher: number, onCandidate: (candidate: IceCandidateJson) => void): Promise<Subscription>;
   /** What has been sent, for `sentSince`. */
   sentCounts(): readonly number[];

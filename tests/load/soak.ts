@@ -22,7 +22,7 @@ Thousands of speaker sessions through the service in a process of its own (see d
   --help          this page
 `;
 
-/** These stay from the beginning to the end, and are heard. */
+/** These stay from the beginning to the end, and are received. */
 const CONSTANT = 4;
 const ROOMS = 3;
 const WARM_UP_SHARE = 0.25;
@@ -62,7 +62,7 @@ interface SoakResults {
   options: Options;
   sessions: number;
   subscriptions: number;
-  /** Rounds in which not all were heard in time. */
+  /** Rounds in which not all were received in time. */
   incompleteJoins: number;
   samples: Sample[];
   /** After the warm-up, bytes per 1,000 sessions. */

@@ -36,7 +36,7 @@ export async function stall(scene: LoadScene, seconds: number): Promise<StallRes
   const sessions = async () => (await scene.metrics()).counters(["tiro_stt_sessions_total"]);
   const lost = (counts: Record<string, number>) =>
     Object.values(counts).reduce((sum, count) => sum + count, 0);
-  // A session that never said a word is another's problem: each says one a second.
+  // Sessions without a word are tested elsewhere: each sends one a second.
   const wordsWanted = (await scene.sttNumbers()).words + 2 * scene.speakers;
   for (let at = 0; at < WORDS_TIMEOUT_S && (await scene.sttNumbers()).words < wordsWanted; at++) {
     await pause(1_000);

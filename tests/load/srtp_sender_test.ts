@@ -64,7 +64,7 @@ Deno.test({
     using wire = new Wire();
     using sender = wire.open();
     let last: { sequence: number; timestamp: number } | undefined;
-    // Steps below 2^15: receivers tell by them that numbers wrapped.
+    // Steps below 2^15: receivers detect by them that numbers wrapped.
     for (const packet of [700_000, 720_000, 740_000, 760_000, 780_000, 780_001]) {
       assert.ok(sender.send(Uint8Array.of(1, 2, packet & 0xff), packet, packet * 960));
       const { payload, payloadType, fromPort, ...received } = await wire.receive();

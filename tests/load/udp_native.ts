@@ -48,7 +48,7 @@ export class NativeUdp implements Disposable {
     this.#libc.close();
   }
 
-  /** Whoever opened it keeps its descriptor: looks at all there are. */
+  /** The opener does not reveal its descriptor: all are checked. */
   #find(local: UdpAddress): number {
     const { getsockname, getsockopt } = this.#libc.symbols;
     const wanted = sockaddrOf(local);

@@ -58,7 +58,7 @@ interface Join {
   tookMs: number;
 }
 
-/** What is measured: the process, and the SFU it hears. */
+/** What is measured: the process, and the SFU it receives from. */
 interface Scene {
   url: string;
   pid: number;
@@ -140,7 +140,7 @@ async function join({ url, sfu, say }: Scene, before: number, speakers: number):
     { length: speakers },
     (_, index) => subscribe(url, sfu, (before + index) % PUBLISHERS),
   );
-  // Who fails is not connected, which the count tells.
+  // A failed one is not connected, which shows in the count.
   await Promise.allSettled(subscribed);
   for (;;) {
     const { connected } = await numbersOf(url);

@@ -11,7 +11,7 @@ import { createDecoder } from "libopus-wasm";
 import { Connection, RTCPeerConnection } from "werift";
 
 export interface WeriftNumbers {
-  /** Connections that stand now. */
+  /** Connections established now. */
   connected: number;
   /** RTP packets that came out of werift. */
   received: number;

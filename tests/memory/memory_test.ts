@@ -1,4 +1,4 @@
-/** docs/MEMORY.md is the code's, and the buffers it names take no more than it says when all of them are full at once. */
+/** docs/MEMORY.md matches the code, and its buffers take no more than it says when all of them are full at once. */
 import assert from "@std/assert";
 import { METRICS } from "../../src/domain/mod.ts";
 import { BUFFERS, memoryTables, type Owner, sumOf } from "./buffers.ts";

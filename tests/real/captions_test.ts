@@ -34,7 +34,7 @@ interface Captioned {
   stack: RealStack;
   enable(call: RealCall, listener: TestParticipant): Promise<void>;
   metric(line: string): Promise<number>;
-  /** Resolves once audio of so many speakers arrives: what is said before that nobody can hear. */
+  /** Resolves once audio of so many speakers arrives: what is said before is not received. */
   heard(speakers: number): Promise<void>;
 }
 
@@ -96,7 +96,7 @@ for (const hpbVersion of installedHpbVersions()) {
         const call = calls.use(await world.stack.startCall());
         const listener = await call.addListener();
         await world.enable(call, listener);
-        // One after the other: Nextcloud tells whole lists, and the last one told counts.
+        // One after the other: Nextcloud sends whole lists, and the last one counts.
         const speakers = [await call.addSpeaker(), await call.addSpeaker(), await call.addSpeaker()];
         return { listener, speakers, phrases };
       }));
@@ -222,7 +222,7 @@ for (const hpbVersion of installedHpbVersions()) {
       await listener.until(isLast(["river"]), DEADLINE_MS);
       await world.stack.killJanus();
       await world.stack.startJanus();
-      await speaker.rejoin(); // in their old session the HPB would let nobody hear them again
+      await speaker.rejoin(); // in their old session the HPB would let nobody subscribe to them again
       await captionsComeBack(world, listener, speaker);
       assertWellFormed(listener.transcripts);
     },
@@ -242,7 +242,7 @@ for (const hpbVersion of installedHpbVersions()) {
   }, "tones");
 }
 
-/** A call with a listener who has asked, and one speaker who is heard. */
+/** A call with a listener who requested captions, and one speaker who is received. */
 async function callOf(world: Captioned) {
   const call = await world.stack.startCall();
   try {

@@ -1,4 +1,4 @@
-/** Janus with a certificate of the operator's own: each kind that OpenSSL does in DTLS 1.2 is heard. */
+/** Janus with the operator's certificate: each kind that OpenSSL supports in DTLS 1.2 works. */
 import assert from "@std/assert";
 import { InternalClient } from "./internal_client.ts";
 import { installedHpbVersions, onRealStack } from "./stack.ts";

@@ -1,7 +1,7 @@
 /**
  * Someone in a call with a browser: Debian's Chromium captures a WAV file as its microphone, encodes and sends it the
  * way Talk's listeners know it. The page does the WebRTC; the test carries the signalling, so that both kinds of
- * speaker say the same things to the HPB. The microphone plays its file once: this speaker cannot be told when to speak.
+ * speaker say the same things to the HPB. The microphone plays its file once: the time at which it speaks cannot be chosen.
  */
 import { chromium } from "playwright-core";
 import type { TestParticipant, Transcript } from "../fakes/call.ts";

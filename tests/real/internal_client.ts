@@ -1,5 +1,5 @@
 /**
- * The smallest internal client that can hear someone: hello with the internal secret, room, one subscription through
+ * The smallest internal client that can receive a speaker: hello with the internal secret, room, one subscription through
  * `src/webrtc`. It proves the stack independently of the service's own signalling: no resume, no retries.
  */
 import { createHmac, randomBytes } from "node:crypto";
@@ -21,7 +21,7 @@ export interface InternalClientOptions {
   nextcloudUrl: string;
   internalSecret: string;
   roomToken: string;
-  /** Of what it hears. */
+  /** Of what it receives. */
   clock?: Clock;
   /** Default: none. */
   iceServers?: readonly IceServer[];

@@ -1,4 +1,4 @@
-/** Debian's NATS server on loopback: what the nodes of an HPB cluster hear of each other through. */
+/** Debian's NATS server on loopback: how the nodes of an HPB cluster communicate. */
 import { acceptsTcp, ServerProcess } from "./server_process.ts";
 
 const EXECUTABLE = "nats-server";

@@ -97,7 +97,7 @@ function join(
   return SipBridge.join({ hpbUrl, nextcloudUrl, internalSecret, roomToken, features });
 }
 
-/** Talk lists callers as well, by what the HPB told it of them: the virtual session's id. */
+/** Talk lists callers as well, by the id the HPB sent: the virtual session's. */
 function announce(
   { nextcloud, directHpbUrl }: RealStack,
   { roomToken }: RealCall,

@@ -34,7 +34,7 @@ export class Ears implements AsyncDisposable {
     this.#reader = packetsOf(this.receiver.source).getReader();
   }
 
-  /** Answers an offer, telling how long that took. */
+  /** Answers an offer, and returns how long that took. */
   async answer(
     sid: string,
     offer: string,
@@ -72,7 +72,7 @@ export async function within<T>(work: Promise<T>, what: string): Promise<T> {
   }
 }
 
-/** A UDP port that hears and says nothing. */
+/** A UDP port that receives and sends nothing. */
 export async function deafPort(): Promise<{ port: number } & AsyncDisposable> {
   const socket = createSocket("udp4");
   await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));

@@ -1,7 +1,7 @@
 /**
  * A server of the real stack as a child process: its output goes to a log file, it is ready when a probe says so, and
  * it is gone when disposed. It also dies with the thread that started it (`setpriv --pdeathsig`), so that a killed test
- * run leaves no server behind. Refuses to restart by itself: a server that ends early is an error for the test to see.
+ * run leaves no server behind. Never restarts automatically: a server that ends early is an error for the test to see.
  */
 export interface ServerCommand {
   /** For error messages. */
@@ -81,7 +81,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-/** Resolves once `condition` holds, asking again and again; for what tells nobody when it changes. */
+/** Polls until `condition` holds; for state without a change event. */
 export async function polled(
   what: string,
   deadlineMs: number,

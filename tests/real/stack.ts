@@ -38,7 +38,7 @@ export class RealStack implements TestStack {
   #janus?: ServerProcess;
 
   private constructor(
-    /** The fake Nextcloud itself: what it was told, what it answers. */
+    /** The fake Nextcloud itself: what it received, what it answers. */
     readonly nextcloud: FakeNextcloud,
     private readonly relay: TcpRelay,
     private hpbOptions: HpbOptions,
@@ -206,7 +206,7 @@ export class RealStack implements TestStack {
   }
 }
 
-/** Makes the first node one of a cluster, and tells the second's options. */
+/** Makes the first node one of a cluster, and returns the second's options. */
 function clusterOf(first: HpbOptions, ports: ClaimedPorts, folder: string) {
   const [natsPort, ownGrpcPort, otherGrpcPort] = [ports.next(), ports.next(), ports.next()];
   const shared = { natsPort, hashKey: randomText(32), blockKey: randomText(16) };
@@ -260,7 +260,7 @@ export class RealCall implements TestCall {
     return this.#people.use(await this.#seat(IN_CALL.joined, features).enter());
   }
 
-  /** Someone whose client says that it sends audio, and sends none to the SFU. */
+  /** A participant whose client reports that it sends audio, but sends none to the SFU. */
   async addMute(): Promise<TestParticipant> {
     return this.#people.use(await this.#seat(IN_CALL.withAudio).enter());
   }
@@ -274,7 +274,7 @@ export class RealCall implements TestCall {
     return this.#people.use(await ChromiumSpeaker.join(this.#seat(IN_CALL.withAudio), speech));
   }
 
-  /** Nextcloud tells the HPB again who is in the call: needed after the HPB forgot. */
+  /** Nextcloud sends the HPB the participants again: needed after the HPB lost them. */
   announce(changed: readonly CallUser[] = [...this.#inCall.values()]): Promise<void> {
     const { nextcloud, directHpbUrl } = this.stack;
     return nextcloud.setInCall(directHpbUrl, this.roomToken, [...this.#inCall.values()], changed);

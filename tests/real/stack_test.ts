@@ -1,4 +1,4 @@
-/** The stack itself, before anything is tested on it: what a speaker sends is what an internal client hears. */
+/** The stack itself, before anything is tested on it: an internal client receives what a speaker sends. */
 import assert from "@std/assert";
 import { encodeOpus, readSpeech } from "../fakes/speech.ts";
 import { bestCorrelation, decodeOpus, envelope } from "../fakes/envelope.ts";
@@ -36,7 +36,7 @@ for (const hpbVersion of installedHpbVersions()) {
     await using client = await listenIn(stack, call);
     await client.subscribe(speaker.sessionId);
     await speaker.said;
-    const enough = client.heard.length + 50; // a second more covers what is still on its way
+    const enough = client.heard.length + 50; // a second more covers what is still in transit
     await client.until(() => client.heard.length >= enough);
     const heard = envelope(await decodeOpus(client.heard.map(({ payload }) => payload)));
     const alike = bestCorrelation(envelope(speech), heard);
@@ -103,7 +103,7 @@ function listenIn(stack: RealStack, call: RealCall): Promise<InternalClient> {
   return InternalClient.join({ hpbUrl, nextcloudUrl, internalSecret, roomToken: call.roomToken });
 }
 
-/** Says a second of noise and waits until it has been heard. */
+/** Sends a second of noise and waits until it has been received. */
 async function assertHeard(stack: RealStack, call: RealCall, speaker: WeriftSpeaker): Promise<void> {
   await using client = await listenIn(stack, call);
   await client.subscribe(speaker.sessionId);
@@ -113,7 +113,7 @@ async function assertHeard(stack: RealStack, call: RealCall, speaker: WeriftSpea
   assert.deepEqual(await heardOf(client, said), said.map(hex));
 }
 
-/** What the client heard from the first packet of `said` on, once it has heard the last. */
+/** What the client received from the first packet of `said` on, once it has received the last. */
 async function heardOf(client: InternalClient, said: readonly Uint8Array[]): Promise<string[]> {
   const last = hex(said.at(-1)!);
   await client.until(() => client.heard.some(({ payload }) => hex(payload) === last));

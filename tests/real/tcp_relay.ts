@@ -34,13 +34,13 @@ export class TcpRelay implements AsyncDisposable {
     return count;
   }
 
-  /** While true, new connections are closed at once; those that stand are cut when it becomes true. */
+  /** While true, new connections are closed at once; existing ones are closed when it becomes true. */
   set refusing(refusing: boolean) {
     this.#refusing = refusing;
     if (refusing) this.cut();
   }
 
-  /** While true, connections stand and nothing is passed on, not even that one end is gone. */
+  /** While true, connections stay open and nothing is forwarded, not even that one end is closed. */
   set stalled(stalled: boolean) {
     if (stalled) this.#stalled ??= Promise.withResolvers();
     else {
@@ -79,7 +79,7 @@ export class TcpRelay implements AsyncDisposable {
     this.#pairs.delete(pair);
   }
 
-  /** Copies until either end is gone, then tells the other. */
+  /** Copies until either end is closed, then closes the other. */
   async #pump(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
     const chunk = new Uint8Array(16 * 1024);
     try {

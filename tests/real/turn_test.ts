@@ -1,4 +1,4 @@
-/** A speaker heard through a real relay: see relayed.ts for how that is the only way. */
+/** A speaker received through a real relay: relayed.ts makes that the only way. */
 import assert from "@std/assert";
 import { makeCertificates } from "../fakes/certificates.ts";
 import { SfuPublisher } from "../fakes/sfu.ts";
@@ -15,7 +15,7 @@ const hasIpv6 = Deno.networkInterfaces().some(({ address }) => address === "::1"
 /** Well under what werift alone takes to be through with a server that refuses. */
 const DISPOSE_MS = 1_500;
 
-/** A TCP server that accepts and says nothing. */
+/** A TCP server that accepts and sends nothing. */
 function muteServer(): { port: number } & Disposable {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepted: Deno.Conn[] = [];

@@ -12,7 +12,7 @@ import { encodeOpus, PACKET_MS, type Speech } from "../fakes/speech.ts";
 /** A place in the call: who sits down has joined the room and is in the call with audio. */
 export interface Seat {
   enter(): Promise<HpbParticipant>;
-  /** Nextcloud's side of leaving the call; the participant says its own goodbye. */
+  /** Nextcloud's side of leaving the call; the participant sends its own bye. */
   leave(): Promise<void>;
 }
 
@@ -233,7 +233,7 @@ export function publishOffer(sessionId: string, sdp: string): Record<string, unk
   };
 }
 
-/** What the SFU says to the publisher `sessionId`: its answer, or one of its candidates. */
+/** What the SFU sends to the publisher `sessionId`: its answer, or one of its candidates. */
 export function fromSfu(sessionId: string, message: HpbMessage):
   | { answer: string }
   | { candidate: { candidate: string; sdpMid?: string; sdpMLineIndex?: number } }
@@ -249,7 +249,7 @@ export function fromSfu(sessionId: string, message: HpbMessage):
   return {
     candidate: {
       candidate: String(candidate.candidate),
-      // Janus may send an empty mid; the line index says the same and is always right.
+      // Janus may send an empty mid; the line index identifies the same section and is always right.
       sdpMLineIndex: Number(candidate.sdpMLineIndex ?? 0),
     },
   };

@@ -63,7 +63,7 @@ Deno.test("Rounds of churn on one process: sessions, sockets, timers and objects
 
   for (let index = 0; index < WARM_UP_ROUNDS; index++) await round(index);
   let before = await whatIsHeld();
-  // Whoever left has last words to come, and werift sleeps beside a connection that was being made: closing takes seconds.
+  // Speakers who left have last words pending, and werift sleeps during a connection attempt: closing takes seconds.
   const oneIsLeft = async () => (before = await whatIsHeld()).objects.get("Captioner") === 1;
   await eventually("objects of all threads are seen, of one speaker alone", oneIsLeft, SETTLE_MS);
 

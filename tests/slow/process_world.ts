@@ -37,7 +37,7 @@ export class ProcessWorld implements AsyncDisposable {
     return new ProcessWorld(hpb, stt, service, stack.move());
   }
 
-  /** A call with captions on for its one listener, and so many speakers who are heard. */
+  /** A call with captions on for its one listener, and so many speakers who are received. */
   async callOf(
     speakers: number,
   ): Promise<{ call: TestCall; listener: TestParticipant; speakers: TestSpeaker[] }> {

@@ -29,7 +29,7 @@ Deno.test("Speech-to-text stops reading for a minute: nothing grows, speech is d
   for (const { sessionId } of speakers) {
     await listener.until(({ speakerSessionId }) => speakerSessionId === sessionId, 30_000);
   }
-  // By then each has told how much it has read.
+  // By then each has reported how much it has read.
   const isKnown = () => world.stt.connections.every(({ receivedMs }) => receivedMs > 5_000);
   await world.stt.until(isKnown, 30_000);
   assert.equal(await droppedSeconds(), 0, "nothing is dropped while the server reads");

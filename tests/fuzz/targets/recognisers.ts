@@ -1,4 +1,4 @@
-/** What recognisers say, and what a server says in their place. */
+/** What recognisers send, and what another server sends in their place. */
 import fc from "fast-check";
 import { SttError, type SttEvent } from "../../../src/domain/mod.ts";
 import { ForeignProtocol } from "../../../src/stt/foreign.ts";

@@ -125,7 +125,7 @@ export const signaling = defineTarget({
   }),
 });
 
-/** What only the HPB says, and what ends or moves a call by right. */
+/** What only the HPB sends, and what may end or move a call. */
 const BY_RIGHT = ["hello", "room", "error", "bye", "everyone", "switch_to", "room_deleted", "disinvited"];
 const event = (type: string, target: string, rest: object) =>
   JSON.stringify({ type: "event", event: { target, type, ...rest } });

@@ -1,4 +1,4 @@
-/** What a TURN server answers, or somebody in its place, before and after an allocation stands. */
+/** Responses of a TURN server, or of somebody in its place, before and after an allocation. */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-/** Datagrams to the socket of a connection that stands, of its peer and of strangers. */
+/** Datagrams to the socket of an established connection, of its peer and of strangers. */
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { classes, Message, methods } from "werift";
