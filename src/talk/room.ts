@@ -68,6 +68,7 @@ export class Room {
     this.#options = options;
     const { languageId, sessions, targets, connect, meter, onBroken } = options;
     this.listeners = new Listeners(targets, () => meter.count("tiro_listeners_dropped_total", "room_full"));
+    let signaling: RoomSignaling | undefined;
     const session = sessions.open<RoomSpeaker>("join the call", {
       languageId,
       viewers: () => this.listeners.present(),
@@ -75,12 +76,12 @@ export class Room {
       send: (listenerId, caption) => this.#send(listenerId, caption),
       onFreed: () => this.#speakers.openWaiting(),
       onEmpty: () => this.#end({ reason: "no_listeners" }),
-      leave: (goodbye) => this.#signaling.bye(goodbye),
+      leave: async (goodbye) => await signaling?.bye(goodbye),
       onBroken,
     });
     this.session = session;
     try {
-      this.#signaling = connect(session.scope, (event) => this.#receive(event));
+      signaling = this.#signaling = connect(session.scope, (event) => this.#receive(event));
     } catch (error) {
       void sessions.close(session); // or its place would stay taken
       throw error;
