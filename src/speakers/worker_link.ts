@@ -42,11 +42,11 @@ export interface WorkerLinkOptions extends Omit<HostOptions, "scope"> {
 export type WorkerLoss = "broken" | "stuck" | "memory";
 
 /** Interval of the checks for messages. Checks are counted, not time: the service itself may have been suspended. */
-const CHECK_MS = 1_000;
-/** Checks in a row without a message; at the next one the worker is stuck. */
-const SILENT_CHECKS_MAX = 5;
-/** Loading the modules takes seconds on a busy machine. */
-const STARTING_CHECKS_MAX = 30;
+const CHECK_MS = 500;
+/** Checks in a row without a message; at the next one, 4.5 to 5 s after the last message, the worker is stuck. */
+const SILENT_CHECKS_MAX = 9;
+/** Loading the modules takes seconds on a busy machine: 30 s. */
+const STARTING_CHECKS_MAX = 60;
 /** Messages sent and not handled: no call sends so many in the seconds until a stuck worker is ended. */
 const UNHANDLED_MAX = 25_000;
 /** For closing connections and sessions; then it is killed. Within what closing the service may take. */
