@@ -17,29 +17,10 @@ import {
   type Session,
   type VirtualSession,
 } from "./hpb_messages.ts";
-import type { Speech } from "./speech.ts";
+import { type FakePublisher, HpbMedia } from "./hpb_media.ts";
 
 export type { Peer } from "./hpb_messages.ts";
-
-/** One speaker's microphone and the SFU behind it: what the fake HPB needs of either. */
-export interface FakePublisher {
-  /** A new subscription: the SDP offer for it. */
-  offer(subscriberId: string, sid: string): Promise<string>;
-  /** The subscriber's SDP answer; rejects when it does not fit. */
-  answer(sid: string, sdp: string): Promise<void>;
-  /** The subscriber's ICE candidate. */
-  candidate(
-    sid: string,
-    candidate: { candidate: string; sdpMid?: string; sdpMLineIndex?: number },
-  ): Promise<void>;
-  /** The subscription is over (replaced by a newer one, or its subscriber is gone). */
-  release?(sid: string): Promise<void>;
-  /** Plays speech in real time; resolves when it is out. Between plays the microphone sends silence. */
-  say(speech: Speech): Promise<void>;
-  close(): Promise<void>;
-}
-
-export type PublisherFactory = (publisherId: string) => Promise<FakePublisher>;
+export type { FakePublisher, PublisherFactory } from "./hpb_media.ts";
 
 /** Nextcloud's answers to what the HPB asks it. */
 export interface Backend {
@@ -55,11 +36,6 @@ export interface HubOptions {
   resumeWindowMs: number;
   /** A requested offer waits this long for its speaker to publish. Default 10 s, as the real one. */
   offerWaitMs: number;
-}
-
-interface Subscription {
-  sid: string;
-  publisher: FakePublisher;
 }
 
 /** Failed hellos from one address until it is shut out, as the real one counts them. */
@@ -79,14 +55,12 @@ export class HpbHub implements AsyncDisposable {
   readonly #sessions = new Map<string, Session>();
   readonly #rooms = new Map<string, Room>();
   readonly #byPeer = new Map<Peer, Session>();
-  readonly #publishers = new Map<string, FakePublisher>();
-  readonly #awaitingPublisher = new Map<string, Set<() => void>>();
-  /** Subscriptions by subscriber and publisher: one each, the newest. */
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #media: HpbMedia;
   readonly #work = new Set<Promise<void>>();
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#media = new HpbMedia(options.offerWaitMs);
   }
 
   /** A message from a socket. */
@@ -151,8 +125,7 @@ export class HpbHub implements AsyncDisposable {
 
   /** The session publishes from now on: waiting offers are answered. */
   publish(sessionId: string, publisher: FakePublisher): void {
-    this.#publishers.set(sessionId, publisher);
-    for (const go of this.#awaitingPublisher.get(sessionId) ?? []) go();
+    this.#media.publish(sessionId, publisher);
   }
 
   /** Nextcloud's signed request to `/api/v1/room/{token}`. */
@@ -172,7 +145,7 @@ export class HpbHub implements AsyncDisposable {
         session.room = undefined;
         if (session.internal) deliver(session, event("room", "delete", {}));
         deliver(session, { type: "room", room: { roomid: "" } });
-        await this.#releaseMedia(session);
+        await this.#media.release(session.id);
       }
     }
     if (request.type === "switchto") {
@@ -186,7 +159,7 @@ export class HpbHub implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const session of [...this.#sessions.values()]) await this.#remove(session);
-    for (const waiting of this.#awaitingPublisher.values()) for (const go of waiting) go();
+    this.#media.endWaits();
     await Promise.all(this.#work);
   }
 
@@ -376,20 +349,13 @@ export class HpbHub implements AsyncDisposable {
       return this.#run(this.#requestOffer(sender, recipient.sessionid, message.id));
     }
     if (isForSfu && (data.type === "answer" || data.type === "candidate")) {
-      const subscription = this.#subscriptions.get(pair(sender.id, recipient.sessionid));
-      if (!subscription) return refuse("client_not_found");
-      if (subscription.sid !== data.sid) return refuse("processing_failed");
-      const { payload } = data as unknown as { payload: Json };
-      try {
-        if (data.type === "answer") {
-          await subscription.publisher.answer(subscription.sid, String(payload.sdp));
-        } else {
-          const candidate = payload.candidate as { candidate: string };
-          await subscription.publisher.candidate(subscription.sid, candidate);
-        }
-      } catch {
-        refuse("processing_failed");
-      }
+      const { sid, payload } = data as unknown as { sid: unknown; payload: Json };
+      const fault = await this.#media.receive(sender.id, recipient.sessionid, {
+        type: data.type,
+        sid,
+        payload,
+      });
+      if (fault) refuse(fault);
       return;
     }
     // Before 1.3.0 a message to a session had to name its room type.
@@ -401,20 +367,10 @@ export class HpbHub implements AsyncDisposable {
 
   async #requestOffer(subscriber: Session, publisherId: string, id: string | undefined): Promise<void> {
     const refuse = (code: string) => deliver(subscriber, { id, type: "error", error: { code, message: "" } });
-    if (!this.#publishers.has(publisherId)) await this.#published(publisherId);
-    const publisher = this.#publishers.get(publisherId);
-    if (!publisher || !this.#sessions.has(subscriber.id)) return refuse("client_not_found");
-    const sid = randomBytes(6).toString("hex");
-    const key = pair(subscriber.id, publisherId);
-    const before = this.#subscriptions.get(key);
-    this.#subscriptions.set(key, { sid, publisher });
-    await before?.publisher.release?.(before.sid);
-    let sdp: string;
-    try {
-      sdp = await publisher.offer(subscriber.id, sid);
-    } catch {
-      return refuse("processing_failed");
-    }
+    const isThere = () => this.#sessions.has(subscriber.id);
+    const offer = await this.#media.requestOffer(subscriber.id, publisherId, isThere);
+    if ("fault" in offer) return refuse(offer.fault);
+    const { sid, sdp } = offer;
     const payload = { type: "offer", sdp };
     const data = { to: subscriber.id, from: publisherId, type: "offer", roomType: "video", sid, payload };
     deliver(subscriber, {
@@ -423,22 +379,11 @@ export class HpbHub implements AsyncDisposable {
     });
   }
 
-  /** Resolves when the session publishes, or the wait is over. */
-  async #published(publisherId: string): Promise<void> {
-    const waited = Promise.withResolvers<void>();
-    const waiting = this.#awaitingPublisher.get(publisherId) ?? new Set();
-    this.#awaitingPublisher.set(publisherId, waiting.add(waited.resolve));
-    const timer = setTimeout(waited.resolve, this.#options.offerWaitMs);
-    await waited.promise;
-    clearTimeout(timer);
-    waiting.delete(waited.resolve);
-  }
-
   async #inCall(room: Room, incall: Json): Promise<void> {
     if (incall.all === true) {
       const flags = Number(incall.incall);
       // The list stays as it was: the next one that goes out still has everyone in the call.
-      if (flags === 0) { for (const session of room.sessions) await this.#leaveCall(session); }
+      if (flags === 0) { for (const session of room.sessions) await this.#media.leaveCall(session.id); }
       const update = { roomid: room.token, incall: flags, all: true };
       for (const each of room.sessions) deliver(each, event("participants", "update", { update }));
       return;
@@ -453,28 +398,10 @@ export class HpbHub implements AsyncDisposable {
     room.users = translate(incall.users);
     const left = translate(incall.changed).filter(({ inCall }) => inCall === 0);
     for (const { sessionId } of left) {
-      const session = this.#sessions.get(sessionId);
-      if (session) await this.#leaveCall(session);
+      if (this.#sessions.has(sessionId)) await this.#media.leaveCall(sessionId);
     }
     const unlisted = left.filter(({ sessionId }) => !room.users.some((user) => user.sessionId === sessionId));
     for (const each of room.sessions) deliver(each, participantsUpdate(room, unlisted));
-  }
-
-  /** The microphone goes; connections to it stay up without audio. */
-  async #leaveCall(session: Session): Promise<void> {
-    const publisher = this.#publishers.get(session.id);
-    this.#publishers.delete(session.id);
-    await publisher?.close();
-  }
-
-  async #releaseMedia(session: Session): Promise<void> {
-    await this.#leaveCall(session);
-    for (const [key, { publisher, sid }] of [...this.#subscriptions]) {
-      const [subscriberId, publisherId] = key.split(" ");
-      if (subscriberId !== session.id && publisherId !== session.id) continue;
-      this.#subscriptions.delete(key);
-      if (subscriberId === session.id) await publisher.release?.(sid);
-    }
   }
 
   async #leaveRoom(session: Session): Promise<void> {
@@ -483,7 +410,7 @@ export class HpbHub implements AsyncDisposable {
     session.room = undefined;
     room.sessions.delete(session);
     room.users = room.users.filter((user) => user.sessionId !== session.id);
-    await this.#releaseMedia(session);
+    await this.#media.release(session.id);
     for (const each of room.sessions) deliver(each, event("room", "leave", { leave: [session.id] }));
     if (session.internal) { for (const each of room.sessions) deliver(each, participantsUpdate(room)); }
     if (room.sessions.size === 0) this.#rooms.delete(room.token);
@@ -498,5 +425,3 @@ export class HpbHub implements AsyncDisposable {
     await this.#leaveRoom(session);
   }
 }
-
-const pair = (subscriberId: string, publisherId: string) => `${subscriberId} ${publisherId}`;
