@@ -16,11 +16,13 @@ interface BytesAt {
 export function encodeMessage(message: unknown): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  const text = JSON.stringify(message, (_key, value: unknown) => {
-    if (!(value instanceof Uint8Array)) return value;
-    parts.push(value);
-    bytes += value.length;
-    return { $bytes: [bytes - value.length, value.length] } satisfies BytesAt;
+  // `this[key]`, because a Buffer has a toJSON, whose result `value` would be.
+  const text = JSON.stringify(message, function (this: Record<string, unknown>, key, value: unknown) {
+    const raw = this[key];
+    if (!(raw instanceof Uint8Array)) return value;
+    parts.push(raw);
+    bytes += raw.length;
+    return { $bytes: [bytes - raw.length, raw.length] } satisfies BytesAt;
   });
   const json = new TextEncoder().encode(text);
   const head = new Uint8Array(HEAD_BYTES);

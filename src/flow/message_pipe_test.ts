@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { Buffer } from "node:buffer";
 import { encodeMessage, MessageDecoder, MessageWriter } from "./message_pipe.ts";
 
 const MESSAGES = [
@@ -26,6 +27,13 @@ Deno.test("Bytes of a message are a copy, not a view of the stream", () => {
   const frame = encodeMessage({ bytes: new Uint8Array([1, 2, 3]) });
   const [message] = new MessageDecoder<{ bytes: Uint8Array }>().receive(frame);
   frame.fill(0);
+  assert.deepEqual(message.bytes, new Uint8Array([1, 2, 3]));
+});
+
+Deno.test("Bytes in a Buffer, as sockets of Node's modules have them, arrive as bytes", () => {
+  const [message] = new MessageDecoder<{ bytes: Uint8Array }>().receive(
+    encodeMessage({ bytes: Buffer.from([1, 2, 3]) }),
+  );
   assert.deepEqual(message.bytes, new Uint8Array([1, 2, 3]));
 });
 
