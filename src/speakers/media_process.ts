@@ -50,8 +50,11 @@ export function spawnMediaProcess(
     on.broken(error);
   });
   const writer = new MessageWriter<ToWorker>(child.stdin, broken);
-  void receive(child.stdout, guarded("worker_message", on.message)).catch(broken);
-  void child.status.then(({ code, signal }) => broken(new Error(`it ended (${signal ?? code})`)));
+  const received = receive(child.stdout, guarded("worker_message", on.message)).catch(broken);
+  void child.status.then(async ({ code, signal }) => {
+    await received; // its last captions may still be in the pipe
+    broken(new Error(`it ended (${signal ?? code})`));
+  });
   return {
     send(message) {
       if (isOver) return;

@@ -94,6 +94,18 @@ Deno.test("Signals to the whole process group leave a worker to the service, whi
   }
 });
 
+Deno.test("What a worker wrote before it ended is received before its end is reported", async () => {
+  const before = childProcesses().length;
+  await using worker = echo((type) => {
+    if (type === "one") { while (childProcesses().length > before); // this process is busy until the worker has ended
+     }
+  });
+  worker.send("one");
+  worker.send("burst");
+  await worker.ended;
+  assert.deepEqual([worker.received.length, worker.received.at(-1)], [32, "burst"]);
+});
+
 Deno.test("A worker that ends without being asked is reported", async () => {
   await using worker = echo();
   worker.send("stop");

@@ -9,7 +9,11 @@ const receive = guarded("worker_message", ({ type }: { type: string }) => {
   if (type === "reject") void Promise.reject(new Error("in the worker"));
   if (type === "timer") setTimeout(() => reportError(new Error("in the worker")));
   if (type === "loop") { for (;;); }
+  if (type === "burst") {
+    for (let n = 0; n < 30; n++) writer.write({ type: `one of many ${"-".repeat(1_000)}` });
+  }
   writer.write({ type });
+  if (type === "burst") void writer.close().then(ended.resolve);
   if (type === "stop") ended.resolve();
 });
 const decoder = new MessageDecoder<{ type: string }>();
