@@ -71,26 +71,32 @@ function isBytesAt(value: unknown): value is BytesAt {
   return typeof value === "object" && value !== null && "$bytes" in value && Array.isArray(value.$bytes);
 }
 
+export interface MessageWriterOptions {
+  /** Bytes that may wait for the other end to read. */
+  waitingBytesMax: number;
+  /** Called once: the other end has closed, or does not read. Nothing is written from then on. */
+  onBroken: (error: unknown) => void;
+}
+
 /** Writes messages to a pipe, in order. */
 export class MessageWriter<Message> {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #options: MessageWriterOptions;
   #waitingBytes = 0;
   #isBroken = false;
 
-  /** `onBroken`: once, when the other end has closed. */
-  constructor(pipe: WritableStream<Uint8Array>, private readonly onBroken: (error: unknown) => void) {
+  constructor(pipe: WritableStream<Uint8Array>, options: MessageWriterOptions) {
+    this.#options = options;
     this.#writer = pipe.getWriter();
     this.#writer.closed.catch((error) => this.#fail(error));
-  }
-
-  /** Bytes that the pipe has not taken yet. The caller bounds them. */
-  get waitingBytes(): number {
-    return this.#waitingBytes;
   }
 
   write(message: Message): void {
     if (this.#isBroken) return;
     const frame = encodeMessage(message);
+    if (this.#waitingBytes + frame.length > this.#options.waitingBytesMax) {
+      return this.#fail(new Error("Cannot write to a process: it does not read"));
+    }
     this.#waitingBytes += frame.length;
     this.#writer.write(frame).then(() => this.#waitingBytes -= frame.length, (error) => this.#fail(error));
   }
@@ -103,6 +109,6 @@ export class MessageWriter<Message> {
   #fail(error: unknown): void {
     if (this.#isBroken) return;
     this.#isBroken = true;
-    this.onBroken(error);
+    this.#options.onBroken(error);
   }
 }

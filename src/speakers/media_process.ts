@@ -49,7 +49,10 @@ export function spawnMediaProcess(
     kill(child);
     on.broken(error);
   });
-  const writer = new MessageWriter<ToWorker>(child.stdin, broken);
+  const writer = new MessageWriter<ToWorker>(child.stdin, {
+    waitingBytesMax: WAITING_BYTES_MAX,
+    onBroken: broken,
+  });
   const received = receive(child.stdout, guarded("worker_message", on.message)).catch(broken);
   void child.status.then(async ({ code, signal }) => {
     await received; // its last captions may still be in the pipe
@@ -57,9 +60,7 @@ export function spawnMediaProcess(
   });
   return {
     send(message) {
-      if (isOver) return;
-      writer.write(message);
-      if (writer.waitingBytes > WAITING_BYTES_MAX) broken(new Error("it does not read"));
+      if (!isOver) writer.write(message);
     },
     async end() {
       isOver = true;

@@ -1,6 +1,6 @@
 /**
  * A media worker: the process that `media_process.ts` starts. Messages are read from standard input and written to standard
- * output, which nothing else may write to. Ends on `stop`, and when its standard input ends.
+ * output, which nothing else may write to. Ends on `stop`, when its standard input ends, and when its output is not read.
  */
 import {
   guarded,
@@ -16,10 +16,16 @@ import { collectGarbage } from "./heap.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
 
+/** Bytes waiting for a service that does not read them: half a minute of the captions of all speakers. */
+const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+
 /** Resolves when the process is to end. */
 export async function runMediaWorker(): Promise<void> {
   const ended = Promise.withResolvers<void>();
-  const writer = new MessageWriter<FromWorker>(Deno.stdout.writable, () => ended.resolve());
+  const writer = new MessageWriter<FromWorker>(Deno.stdout.writable, {
+    waitingBytesMax: WAITING_BYTES_MAX,
+    onBroken: () => ended.resolve(),
+  });
   const side = new WorkerSide({
     post: (message) => writer.write(message),
     clock: systemClock,

@@ -2,7 +2,10 @@
 import { guarded, MessageDecoder, MessageWriter, surviveInternalErrors } from "../../src/flow/mod.ts";
 
 const ended = Promise.withResolvers<void>();
-const writer = new MessageWriter<{ type: string }>(Deno.stdout.writable, () => ended.resolve());
+const writer = new MessageWriter<{ type: string }>(Deno.stdout.writable, {
+  waitingBytesMax: 1_000_000,
+  onBroken: () => ended.resolve(),
+});
 surviveInternalErrors(({ kind }) => writer.write({ type: `survived ${kind}` }));
 const receive = guarded("worker_message", ({ type }: { type: string }) => {
   if (type === "throw") throw new Error("in the worker");
