@@ -85,6 +85,11 @@ Deno.test("Signals to the whole process group leave a worker to the service, whi
   });
   try {
     await Promise.race([ready.promise, broken.promise]);
+    const stt = { provider: "kyutai", settings: {} };
+    worker.send({
+      type: "start",
+      settings: { stt, chunkMs: 80, partials: true, network: {}, debugLog: false },
+    });
     const [pid] = childProcesses().filter((each) => !before.includes(each));
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) Deno.kill(pid, signal);
     beats = 0; // the first may have been under way
