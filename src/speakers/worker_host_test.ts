@@ -204,3 +204,12 @@ Deno.test("A worker whose module cannot run keeps the host from starting", async
   await scope[Symbol.asyncDispose]();
   assert.deepEqual(threads.map(({ terminated }) => terminated), [true]);
 });
+
+Deno.test("Audio that a lost worker had decoded and not sent is counted as cut", () =>
+  withHost({ workers: 1 }, ({ threads, ledger }) => {
+    const counted = { ...new AudioLedger().snapshot(), decodedMs: 1_000, sentMs: 600, gatedMs: 100 };
+    threads[0].beat({ ledger: counted });
+    assert.equal(ledger.cutMs, 0);
+    threads[0].on.broken(new Error("gone"));
+    assert.equal(ledger.cutMs, 300);
+  }));

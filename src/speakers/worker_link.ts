@@ -6,6 +6,7 @@
  */
 import {
   AUDIO_ENTRIES,
+  AudioLedger,
   type HostedSpeaker,
   LEDGER_ENTRIES,
   LIMITS,
@@ -81,12 +82,15 @@ export class WorkerLink {
   /** The service's clock minus the worker's: the least ever seen, because messages only take time. */
   #clockOffsetMs = Infinity;
   #lastBeat: Beat | undefined;
+  /** What it reported so far. */
+  readonly #ledger: AudioLedger;
   #stopped?: PromiseWithResolvers<void>;
   /** The latest beat of this half minute and of the one before, ms. */
   #late = { worstMs: 0, beforeMs: 0, sinceMs: 0 };
 
   constructor(options: WorkerLinkOptions) {
     this.#options = options;
+    this.#ledger = new AudioLedger(options.ledger);
     this.ready.catch(() => {}); // reported to whoever awaits it
     this.#process = options.spawn({
       message: (message) => this.#receive(message),
@@ -230,14 +234,14 @@ export class WorkerLink {
 
   #count(beat: Beat): void {
     const { nowMs, lateMs, handled, heapBytes, ledger, counts, observations } = beat;
-    const { meter, ledger: total } = this.#options;
+    const { meter } = this.#options;
     this.#synchronise(nowMs);
     const { worstMs, sinceMs } = this.#late;
     if (nowMs - sinceMs >= LAG_WINDOW_MS) this.#late = { worstMs: lateMs, beforeMs: worstMs, sinceMs: nowMs };
     else this.#late.worstMs = Math.max(worstMs, lateMs);
     for (const entry of [...LEDGER_ENTRIES, ...AUDIO_ENTRIES]) {
-      const more = ledger[entry] - (this.#lastBeat?.ledger[entry] ?? 0);
-      if (more > 0) total.add(entry, more);
+      const more = ledger[entry] - this.#ledger[entry];
+      if (more > 0) this.#ledger.add(entry, more);
     }
     this.#lastBeat = beat;
     for (const { name, label, by } of counts) meter.count(name, label, by);
@@ -283,6 +287,7 @@ export class WorkerLink {
   /** Returns the calls that have no reply, for the caller to reject. */
   #end(error: Error): PendingCall[] {
     this.#state = "ended";
+    this.#ledger.cut();
     this.#check[Symbol.dispose]();
     this.#ready.reject(error);
     this.#speakers.clear();
