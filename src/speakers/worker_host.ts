@@ -108,8 +108,8 @@ export class WorkerHost implements SpeakerHost {
     meter.count("tiro_media_workers_lost_total", reason);
     log.error("media worker lost", error, { reason });
     const lost = slot.link;
+    if (scope.signal.aborted) return; // `#stop` waits for its end
     slot.link = undefined;
-    if (scope.signal.aborted) return;
     scope.run(async () => await lost?.stop());
     this.#startLater(slot, error);
   }
