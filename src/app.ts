@@ -94,6 +94,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
         udp: config.media.udp,
         caCerts: config.tls.caCerts,
       },
+      opus: config.media.opus,
       debugLog: config.log.level === "debug",
     },
     ledger,

@@ -28,7 +28,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
       "ws",
     ],
   },
-  audio: { modules: ["domain"] },
+  audio: { modules: ["domain"], packages: ["libopus-wasm"] },
   captioning: { modules: ["domain", "flow"] },
   // No zod: it is 3 MB of heap in each media worker.
   stt: { modules: ["domain", "flow"] },

@@ -34,9 +34,9 @@ export interface PacketDecoder extends Disposable {
 }
 
 /** The longest packet (RFC 6716, section 2.1.4), ms. */
-const PACKET_MS_MAX = 120;
+export const PACKET_MS_MAX = 120;
 /** Longer packets are refused: an Ethernet frame's 1500 bytes and a margin. */
-const PACKET_BYTES_MAX = packetBytes();
+export const PACKET_BYTES_MAX = packetBytes();
 const PACKET_AT = packetAddress();
 const SAMPLES_AT = samplesAddress() / Float32Array.BYTES_PER_ELEMENT;
 const NO_DECODER = 0;

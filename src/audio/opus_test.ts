@@ -2,6 +2,8 @@ import assert from "@std/assert";
 import { Application, createDecoder, createEncoder } from "libopus-wasm";
 import { encodeOpus, readSpeech } from "../../tests/fakes/speech.ts";
 import { OPUS_RATES_HZ, OpusDecoder, type Samples } from "./opus.ts";
+import { PackageDecoder } from "./opus_package.ts";
+import { chooseOpus, DecoderSource, openDecoder } from "./opus_choice.ts";
 import { end, memory, start } from "./opus.wasm";
 import { seededRandom } from "./testing_test.ts";
 
@@ -203,4 +205,47 @@ Deno.test("An ended decoder decodes nothing, and a rate Opus has not is refused"
   assert.equal(decoder.decode(Uint8Array.of(8, 1, 2, 3)), undefined);
   assert.deepEqual(decoder.conceal(20), new Float32Array(320));
   assert.throws(() => new OpusDecoder(44_100), RangeError);
+});
+
+Deno.test("The package's decoder gives our samples, with losses, at every rate, and refuses what ours refuses", async () => {
+  const random = seededRandom(5);
+  const { Voip } = Application;
+  const packets = await encodeTones({ application: Voip, bitrate: 32_000, fec: true });
+  for (const rateHz of OPUS_RATES_HZ) {
+    using ours = new OpusDecoder(rateHz);
+    using theirs = new PackageDecoder(rateHz);
+    assert.throws(() => theirs.decode(packets[0]), /the decoder is not open/);
+    await new Promise((resolve) => setTimeout(resolve, 0)); // a later task
+    for (const [i, packet] of packets.entries()) {
+      const where = `${rateHz} Hz, packet ${i}`;
+      if (i % 11 === 1) assert.deepEqual(theirs.conceal(20), ours.conceal(20), where);
+      if (i % 11 === 2) assert.deepEqual(theirs.recover(packet, 20), ours.recover(packet, 20), where);
+      const noise = Uint8Array.from({ length: 1 + 90 * random() }, () => 256 * random());
+      assert.deepEqual(theirs.decode(noise), ours.decode(noise), where);
+      assert.deepEqual(theirs.decode(packet), ours.decode(packet), where);
+    }
+    for (const size of [0, 2_000]) assert.equal(theirs.decode(new Uint8Array(size)), undefined);
+    assert.throws(() => theirs.conceal(140), RangeError);
+    theirs[Symbol.dispose]();
+    assert.equal(theirs.decode(packets[0]), undefined);
+    assert.deepEqual(theirs.conceal(20), new Float32Array(rateHz / 50));
+  }
+  assert.throws(() => new PackageDecoder(44_100), RangeError);
+});
+
+Deno.test("Decoders of the package are opened once it is chosen, and one ahead can be used at once", async () => {
+  const [packet] = await encodeTones({ application: Application.Voip, bitrate: 32_000 });
+  await chooseOpus("libopus-wasm");
+  try {
+    using decoder = openDecoder(24_000);
+    assert.ok(decoder instanceof PackageDecoder);
+    using source = new DecoderSource(24_000);
+    await new Promise((resolve) => setTimeout(resolve, 0)); // a later task
+    using again = source.take();
+    assert.equal(again.decode(packet)?.length, 480);
+  } finally {
+    await chooseOpus("built-in");
+  }
+  using decoder = openDecoder(24_000);
+  assert.ok(decoder instanceof OpusDecoder);
 });

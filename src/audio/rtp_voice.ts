@@ -7,7 +7,7 @@
  */
 import { type CodedFrame, LIMITS, type Meter, type RtpPacket } from "../domain/mod.ts";
 import { FrameDecoder } from "./frame_decoder.ts";
-import { OpusDecoder } from "./opus.ts";
+import { DecoderSource } from "./opus_choice.ts";
 import { Playout } from "./playout.ts";
 import { type EmitAudio, VoiceDecoder } from "./voice_decoder.ts";
 import { VoicedChunks, type VoiceOptions } from "./voiced_chunks.ts";
@@ -33,6 +33,8 @@ export class RtpVoice implements Disposable {
   readonly #meter: Meter;
   readonly #playout: Playout;
   readonly #voice: VoiceDecoder;
+  /** Of what waited. */
+  readonly #decoders: DecoderSource;
   /** For speech-to-text. */
   readonly chunks: VoicedChunks;
   #packetMs = USUAL_PACKET_MS;
@@ -48,10 +50,11 @@ export class RtpVoice implements Disposable {
     };
     this.#playout = new Playout({ ledger, takeDropped, onTooFast });
     this.#voice = VoiceDecoder.create({ sampleRateHz, ledger });
+    this.#decoders = new DecoderSource(sampleRateHz);
     this.chunks = new VoicedChunks({
       ...options,
       bytesMax: LIMITS.speechBytes,
-      decoder: () => new FrameDecoder(new OpusDecoder(sampleRateHz), sampleRateHz),
+      decoder: () => new FrameDecoder(this.#decoders.take(), sampleRateHz),
     });
   }
 
@@ -91,6 +94,7 @@ export class RtpVoice implements Disposable {
     this.chunks[Symbol.dispose]();
     this.#report();
     this.#voice[Symbol.dispose]();
+    this.#decoders[Symbol.dispose]();
   }
 
   #decode(frames: readonly CodedFrame[]): void {

@@ -9,7 +9,8 @@
  */
 import { type AudioLedger, type CodedFrame, LIMITS, type PcmFrame } from "../domain/mod.ts";
 import { type EmitSamples, FrameDecoder } from "./frame_decoder.ts";
-import { OpusDecoder, type PacketDecoder } from "./opus.ts";
+import type { PacketDecoder } from "./opus.ts";
+import { openDecoder } from "./opus_choice.ts";
 import { SilenceGate } from "./silence_gate.ts";
 import { limitAndMeasureDb, VoiceThreshold } from "./voice_threshold.ts";
 
@@ -57,8 +58,8 @@ export class VoiceDecoder implements Disposable {
   /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
   static create(options: VoiceDecoderOptions): VoiceDecoder {
     using opened = new DisposableStack();
-    const main = opened.use(new OpusDecoder(options.sampleRateHz));
-    const probe = opened.use(new OpusDecoder(options.sampleRateHz));
+    const main = opened.use(openDecoder(options.sampleRateHz));
+    const probe = opened.use(openDecoder(options.sampleRateHz));
     opened.move();
     return new VoiceDecoder(options, { main, probe });
   }

@@ -76,6 +76,7 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
       /** First and last UDP port; undefined: any. */
       ports: values.MEDIA_PORTS,
       udp: values.MEDIA_UDP,
+      opus: values.MEDIA_OPUS,
     },
     log: { level: values.LOG_LEVEL },
     tls: {
@@ -235,6 +236,7 @@ function parse(given: Given, machine: Machine) {
         `one for each of MAX_SPEAKERS (${LIMITS.speakersPerWorker} a media worker at most), and ${LIMITS.joinsAtOnce} for those who reconnect`,
       ).optional(),
       MEDIA_UDP: fields.oneOf(["libc", "deno"]),
+      MEDIA_OPUS: fields.oneOf(["built-in", "libopus-wasm"]),
       MAX_ROOMS: fields.wholeNumber(1, 10_000),
       MAX_SPEAKERS: SPEAKERS,
       MAX_SPEAKERS_PER_ROOM: fields.wholeNumber(1, 10_000),

@@ -84,6 +84,7 @@ Deno.test("No fault quotes the value", () => {
       "192.0.2.7;192.0.2.8",
       "198.51.100.9",
     ],
+    MEDIA_OPUS: ["native", "opus.wasm"],
     MEDIA_PORTS: ["20000", "20000-", "-20000", "30000-20000", "20000-66000", "0-65535", "20000-20100"],
     MAX_SPEAKERS: ["0", "10001"],
     MAX_SPEAKERS_PER_ROOM: ["0"],

@@ -215,6 +215,13 @@ const OWN_VARIABLES = [
     example: "deno",
   },
   {
+    name: "MEDIA_OPUS",
+    default: "built-in",
+    meaning:
+      "What decodes Opus: `built-in`, or the npm package `libopus-wasm`, for when the built-in decoder fails; it needs about twice the processor time per packet",
+    example: "libopus-wasm",
+  },
+  {
     name: "MAX_ROOMS",
     default: String(LIMITS.sessions),
     meaning: "Calls captioned at once; each holds a connection to the HPB",

@@ -1,4 +1,5 @@
 /** The host that runs speakers in this process. */
+import { chooseOpus } from "../audio/mod.ts";
 import { Captioner, SttSessions } from "../captioning/mod.ts";
 import {
   AudioLedger,
@@ -37,6 +38,12 @@ export class InProcessHost implements SpeakerHost {
     const speechToText = createSpeechToText(stt, { tls: stt.tls, meter, clock });
     this.#sessions = new SttSessions({ stt: speechToText, clock, log, meter });
     chooseUdp(network.udp ?? "libc");
+  }
+
+  /** Loads what decodes, then takes speakers. */
+  static async start(options: HostOptions): Promise<InProcessHost> {
+    await chooseOpus(options.settings.opus ?? "built-in");
+    return new InProcessHost(options);
   }
 
   open<Kind extends SourceKind>(

@@ -20,6 +20,7 @@ import type {
   SpeakerOptions,
   SpeakerTrouble,
 } from "../domain/mod.ts";
+import type { OpusBuild } from "../audio/mod.ts";
 import type { DescriptorUse } from "../flow/mod.ts";
 import type { SttParts } from "../stt/mod.ts";
 import type { WebRtcNetwork } from "../webrtc/mod.ts";
@@ -36,6 +37,8 @@ export interface WorkerSettings {
   partials: boolean;
   /** Where media is received. */
   network: WebRtcNetwork;
+  /** What decodes Opus; undefined: our build. */
+  opus?: OpusBuild;
   /** Whether a worker sends debug lines. */
   debugLog: boolean;
 }

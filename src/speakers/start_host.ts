@@ -11,7 +11,7 @@ export interface SpeakerHostOptions extends Omit<WorkerHostOptions, "speakersPer
 export async function startSpeakerHost({ workers, ...options }: SpeakerHostOptions): Promise<SpeakerHost> {
   if (workers !== 0) return await WorkerHost.start({ workers, ...options });
   const { InProcessHost } = await import("./in_process_host.ts");
-  return new InProcessHost(options);
+  return await InProcessHost.start(options);
 }
 
 /** The command `media-worker`. Resolves when the process is to end. */

@@ -2,6 +2,7 @@
  * A media worker: the process that `media_process.ts` starts. Messages are read from standard input and written to standard
  * output, which nothing else may write to. Ends on `stop`, when its standard input ends, and when its output is not read.
  */
+import { chooseOpus } from "../audio/mod.ts";
 import {
   guarded,
   IGNORED_SIGNALS,
@@ -42,7 +43,11 @@ export async function runMediaWorker(): Promise<void> {
   const receive = guarded("worker_message", (message: ToWorker) => side.receive(message));
   const reading = (async () => {
     for await (const chunk of Deno.stdin.readable) {
-      for (const message of decoder.receive(chunk)) receive(message);
+      for (const message of decoder.receive(chunk)) {
+        // Before the first speaker: what follows waits.
+        if (message.type === "start") await chooseOpus(message.settings.opus ?? "built-in");
+        receive(message);
+      }
     }
   })();
   await Promise.race([reading, ended.promise]);

@@ -4,8 +4,15 @@ import { ClaimedPorts } from "../fakes/ports.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { callOf, isFinal, PHRASE, say, startWorld } from "./world.ts";
 
-for (const [workers, udp] of [["0", "libc"], ["1", "libc"], ["0", "deno"], ["1", "deno"]]) {
-  Deno.test(`Media is received at the addresses and ports that are named, with MEDIA_WORKERS=${workers} and MEDIA_UDP=${udp}`, async () => {
+for (
+  const [workers, udp, opus] of [
+    ["0", "libc", "built-in"],
+    ["1", "libc", "built-in"],
+    ["0", "deno", "libopus-wasm"],
+    ["1", "deno", "libopus-wasm"],
+  ]
+) {
+  Deno.test(`Media is received at the addresses and ports that are named, with MEDIA_WORKERS=${workers}, MEDIA_UDP=${udp} and MEDIA_OPUS=${opus}`, async () => {
     using ports = ClaimedPorts.claim();
     const { first, last } = ports.rest();
     const answers: string[] = [];
@@ -13,6 +20,7 @@ for (const [workers, udp] of [["0", "libc"], ["1", "libc"], ["0", "deno"], ["1",
       environment: {
         MEDIA_WORKERS: workers,
         MEDIA_UDP: udp,
+        MEDIA_OPUS: opus,
         MEDIA_ADDRESS: "127.0.0.1",
         MEDIA_PORTS: `${first}-${last}`,
         MAX_SPEAKERS: "50",

@@ -1,0 +1,45 @@
+/** Which build of libopus decodes: ours, or the npm package that MEDIA_OPUS names (decision 0014). */
+import { OpusDecoder, type PacketDecoder } from "./opus.ts";
+
+export type OpusBuild = "built-in" | "libopus-wasm";
+
+let Decoder: new (sampleRateHz: number) => PacketDecoder = OpusDecoder;
+
+/** For decoders of this thread opened once it has resolved. */
+export async function chooseOpus(build: OpusBuild): Promise<void> {
+  if (build === "built-in") {
+    Decoder = OpusDecoder;
+    return;
+  }
+  const { PackageDecoder } = await import("./opus_package.ts");
+  await PackageDecoder.load();
+  Decoder = PackageDecoder;
+}
+
+/** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
+export function openDecoder(sampleRateHz: number): PacketDecoder {
+  return new Decoder(sampleRateHz);
+}
+
+/** Gives decoders that can be used at once: a package's is opened ahead. */
+export class DecoderSource implements Disposable {
+  #ahead: PacketDecoder | undefined;
+
+  constructor(private readonly sampleRateHz: number) {
+    this.#openAhead();
+  }
+
+  take(): PacketDecoder {
+    const decoder = this.#ahead ?? openDecoder(this.sampleRateHz);
+    this.#openAhead();
+    return decoder;
+  }
+
+  [Symbol.dispose](): void {
+    this.#ahead?.[Symbol.dispose]();
+  }
+
+  #openAhead(): void {
+    this.#ahead = Decoder === OpusDecoder ? undefined : openDecoder(this.sampleRateHz);
+  }
+}
