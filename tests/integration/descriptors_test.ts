@@ -12,7 +12,20 @@ const ENOUGH = 2_000;
 
 for (const workers of ["0", "1"]) {
   Deno.test(`Without a descriptor (${workers} media workers) who speaks is captioned on; newcomers and calls follow when there is one`, async () => {
-    await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
+    const [asked, sent] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let isHeld = false;
+    await using hpb = await FakeHpb.start({
+      async publishers(...args) {
+        const publisher = await weriftPublisherFactory(...args);
+        const { offer } = publisher;
+        publisher.offer = async (...args) => {
+          if (isHeld) asked.resolve();
+          if (isHeld) await sent.promise;
+          return await offer.apply(publisher, args);
+        };
+        return publisher;
+      },
+    });
     await using stt = FakeKyutaiServer.start();
     await using service = await ServiceProcess.start({
       descriptorsMax: ENOUGH,
@@ -37,9 +50,14 @@ for (const workers of ["0", "1"]) {
     const otherListener = await otherCall.addListener();
     const otherSpeaker = await otherCall.addSpeaker();
     await enable(base, otherCall.roomToken, otherListener);
+    // The newcomer is admitted while there are descriptors; with none they would be refused before an offer is requested.
+    isHeld = true;
+    const late = await call.addSpeaker();
+    await asked.promise;
     // Nothing can be opened from here on: neither the newcomers' sockets nor the other call's speech-to-text.
     await service.limitDescriptors(5);
-    const late = await call.addSpeaker();
+    isHeld = false;
+    sent.resolve();
     await say(speaker, ["morning", "coffee"]);
     await listener.until(isFinal(["coffee"]), DEADLINE_MS);
     await eventually(
