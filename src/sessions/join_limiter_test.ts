@@ -161,7 +161,7 @@ async function next(
   return granted.at(-1);
 }
 
-Deno.test("Sessions take turns, however many each has queued", async () => {
+Deno.test("Sessions alternate, however many each has queued", async () => {
   const limit = makeLimiter();
   const { enter, crowd, granted } = limit;
   const slots = crowd(joinsAtOnce + 500);

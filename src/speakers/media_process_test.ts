@@ -142,7 +142,7 @@ for (const resource of [to, from, listener]) resource.close();
 console.log(JSON.stringify(taken));
 `;
 
-Deno.test("A busy worker reads what came within a few turns", async () => {
+Deno.test("A busy worker reads what arrived within a few ticks", async () => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", `data:text/javascript,${encodeURIComponent(BUSY)}`],
     env: PROMPT_SOCKETS,

@@ -38,7 +38,7 @@ Deno.test("Of a hundred who join at once twenty are subscribed to at a time, one
     assert.deepEqual([underWay(), waiting()], [0, 0]);
   }, CROWD));
 
-Deno.test("All calls share one line, and take turns in it", () =>
+Deno.test("All calls share one queue, and alternate in it", () =>
   withRooms(async ({ call, host }) => {
     const small = await call("small");
     host.get("hpb-s").events.receiving();
