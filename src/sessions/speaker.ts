@@ -79,12 +79,17 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
     this.#pipeline = host.open({ speaker: { id }, languageId: this.#languageId, source }, {
       caption: onCaption,
       receiving: () => {
+        if (this.#state !== state) return;
         this.#isReceiving = true;
         onReceived?.();
       },
-      source: (event) => onSource?.(event),
+      source: (event) => {
+        if (this.#state === state) onSource?.(event);
+      },
       trouble: (trouble) => void (state.trouble = trouble),
-      failed: (error) => this.fail(error),
+      failed: (error) => {
+        if (this.#state === state) this.fail(error);
+      },
     });
   }
 
