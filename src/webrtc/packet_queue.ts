@@ -7,7 +7,7 @@ import type { RtpPacket } from "../domain/mod.ts";
 /** A packet of speech and a margin; a longer one makes its slot grow. */
 const PAYLOAD_BYTES = 128;
 
-/** `bytes` has room for the payload, which has `length` bytes. */
+/** `bytes` is at least as long as the payload, whose length is `length`. */
 interface Slot {
   readonly packet: RtpPacket;
   bytes: Uint8Array;

@@ -268,6 +268,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "worker",
+    name: "Messages to a service that does not read",
+    bounds: ["WAITING_BYTES_MAX: speakers/worker.ts"],
+    bytes: "WAITING_BYTES_MAX",
+    full: "the worker ends: its speakers move to others",
+    isFilled: false,
+  },
+  {
+    owner: "worker",
     name: "Messages it has not handled",
     bounds: ["UNHANDLED_MAX: speakers/worker_link.ts"],
     bytes: "UNHANDLED_MAX * 2 * ENTRY",

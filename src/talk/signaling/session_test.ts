@@ -22,7 +22,7 @@ Deno.test("Session greets with an HMAC over its random, tells it is in the call,
   assert.deepEqual(
     sent(admitted)[1],
     { kind: "join", roomToken: TOKEN },
-    "no session Nextcloud would be told of",
+    "no session that Nextcloud would be notified of",
   );
   assert.equal(rig.session.isJoined, false);
   assert.deepEqual(events(rig.enter()), [{ type: "joined", resumed: false }]);
