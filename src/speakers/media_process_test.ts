@@ -8,6 +8,8 @@ import type { ToWorker } from "./protocol.ts";
 /** A process takes seconds to start beside other work. */
 const DEADLINE_MS = 60_000;
 
+const ECHO = new URL("../../tests/fakes/echo_worker.ts", import.meta.url).pathname;
+
 /** The echo's messages, one after the other; `onMessage` may throw. */
 function echo(onMessage: (type: string) => void = () => {}) {
   const received: string[] = [];
@@ -20,7 +22,7 @@ function echo(onMessage: (type: string) => void = () => {}) {
       onMessage(type);
     },
     broken: () => ended.resolve(),
-  }, { module: new URL("../../tests/fakes/echo_worker.ts", import.meta.url).pathname });
+  }, { module: ECHO });
   return {
     received,
     ended: ended.promise,
@@ -71,7 +73,7 @@ Deno.test("A worker in an endless loop is ended all the same", async () => {
 });
 
 Deno.test("Signals to the whole process group leave a worker to the service, which ends it", async () => {
-  const before = childProcesses();
+  const marker = "--seed=8128"; // a flag of no other worker
   const ready = Promise.withResolvers<void>();
   const broken = Promise.withResolvers<never>();
   let beats = 0;
@@ -82,7 +84,7 @@ Deno.test("Signals to the whole process group leave a worker to the service, whi
       if (type === "beat" && ++beats === 2) beaten.resolve();
     },
     broken: broken.reject,
-  });
+  }, { flags: [marker] });
   try {
     await Promise.race([ready.promise, broken.promise]);
     const stt = { provider: "kyutai", settings: {} };
@@ -90,7 +92,7 @@ Deno.test("Signals to the whole process group leave a worker to the service, whi
       type: "start",
       settings: { stt, chunkMs: 80, partials: true, network: {}, debugLog: false },
     });
-    const [pid] = childProcesses().filter((each) => !before.includes(each));
+    const [pid] = childProcesses(marker);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) Deno.kill(pid, signal);
     beats = 0; // the first may have been under way
     await Promise.race([beaten.promise, broken.promise]);
@@ -100,10 +102,11 @@ Deno.test("Signals to the whole process group leave a worker to the service, whi
 });
 
 Deno.test("What a worker wrote before it ended is received before its end is reported", async () => {
-  const before = childProcesses().length;
   await using worker = echo((type) => {
-    if (type === "one") { while (childProcesses().length > before); // this process is busy until the worker has ended
-     }
+    if (type !== "one") return;
+    // This process is busy until the worker has ended.
+    const late = performance.now() + DEADLINE_MS;
+    while (childProcesses(ECHO).length > 0 && performance.now() < late);
   });
   worker.send("one");
   worker.send("burst");

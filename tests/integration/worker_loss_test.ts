@@ -7,6 +7,9 @@ import { baseUrl, callOf, eventually, finalText, say, startWorld, type World } f
 
 const SAID = [["red", "river"], ["north", "paper"]];
 
+/** The program of the workers of this test. */
+const WORKER = new URL("looping_worker.ts", import.meta.url).pathname;
+
 /** From when a worker starts to loop until its process has ended. */
 const ENDED_MS_MAX = 6_000;
 
@@ -43,12 +46,12 @@ for (const { name, reason, lose } of LOSSES) {
     // A connection that was made keeps one socket; those of its other addresses are closed soon after.
     const open = speakers.length;
     await eventually("one socket for each speaker", () => sockets.open === open);
-    const processes = childProcesses();
+    const processes = childProcesses(WORKER);
     assert.equal(processes.length, 2);
     const lostAtMs = performance.now();
     const ended = eventually(
       "the worker ends",
-      () => processes.some((pid) => !childProcesses().includes(pid)),
+      () => processes.some((pid) => !childProcesses(WORKER).includes(pid)),
       20_000,
     ).then(() => performance.now() - lostAtMs);
     lose(watched[0]);
@@ -78,11 +81,11 @@ for (const { name, reason, lose } of LOSSES) {
 
     await eventually(
       "the lost worker is no more, and gives back its core",
-      () => processes.filter((pid) => childProcesses().includes(pid)).length === 1,
+      () => processes.filter((pid) => childProcesses(WORKER).includes(pid)).length === 1,
     );
     await eventually("its sockets are closed, and nobody else's", () => sockets.open === open);
     await eventually("no session is left over", () => world.stt.live === 2);
-    assert.equal(childProcesses().length, 2);
+    assert.equal(childProcesses(WORKER).length, 2);
     assert.deepEqual(await health(world), ["healthy", null]);
   });
 }
@@ -94,7 +97,7 @@ async function health(world: World): Promise<[string, string | null]> {
 
 /** A real worker that can be made to fail. */
 class WatchedWorker implements WorkerProcess {
-  readonly #before = childProcesses();
+  readonly #before = childProcesses(WORKER);
   readonly #worker: WorkerProcess;
   #isSilent = false;
 
@@ -104,7 +107,7 @@ class WatchedWorker implements WorkerProcess {
         if (!this.#isSilent) on.message(message);
       },
       broken: (error) => on.broken(error),
-    }, { module: new URL("looping_worker.ts", import.meta.url).pathname });
+    }, { module: WORKER });
   }
 
   send(message: Parameters<WorkerProcess["send"]>[0]): void {
@@ -121,7 +124,7 @@ class WatchedWorker implements WorkerProcess {
 
   /** As the kernel ends who takes too much memory. */
   kill(): void {
-    const later = childProcesses().filter((pid) => !this.#before.includes(pid));
+    const later = childProcesses(WORKER).filter((pid) => !this.#before.includes(pid));
     Deno.kill(Math.min(...later), "SIGKILL"); // the next one was started after it
   }
 
