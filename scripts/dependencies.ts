@@ -144,8 +144,9 @@ async function main(args: readonly string[]): Promise<number> {
     await print(USAGE);
     return 0;
   }
-  if (args.some((arg) => arg !== "--offline")) {
-    await print(USAGE);
+  const unknown = args.find((arg) => arg !== "--offline");
+  if (unknown !== undefined) {
+    await print(`unknown option ${unknown}\n${USAGE}`);
     return 2;
   }
   const all = [...await packages(), ...await builtIn()];

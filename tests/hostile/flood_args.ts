@@ -38,6 +38,8 @@ const NUMBERS = {
   "--workers": { to: "workers", min: 0, max: 16 },
   "--others": { to: "others", min: 0, max: 9 },
 } as const;
+/** Options with a value that is not a number. */
+const TEXTS: readonly string[] = ["--json", "--kind"];
 
 /** Throws RangeError for what makes no sense. */
 export function floodOptionsOf(args: readonly string[]): FloodOptions {
@@ -55,6 +57,7 @@ export function floodOptionsOf(args: readonly string[]): FloodOptions {
       options.inTheSfusName = true;
       continue;
     }
+    if (!(name in NUMBERS) && !TEXTS.includes(name)) throw new RangeError(`unknown option ${name}`);
     const value = args[++at];
     if (value === undefined) throw new RangeError(`${name} takes a value`);
     if (name in NUMBERS) {

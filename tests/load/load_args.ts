@@ -61,6 +61,8 @@ const NUMBERS = {
   "--jitter": { to: "jitterMs", min: 0, max: 1_000 },
   "--wait": { to: "waitS", min: 0, max: 3_600 },
 } as const;
+/** Options with a value that is not a number. */
+const TEXTS: readonly string[] = ["--json", "--sfu", "--deno-arg", "--env"];
 
 /** Throws RangeError for what makes no sense. */
 export function optionsOf(args: readonly string[]): LoadOptions {
@@ -87,6 +89,7 @@ export function optionsOf(args: readonly string[]): LoadOptions {
       options.werift = true;
       continue;
     }
+    if (!(name in NUMBERS) && !TEXTS.includes(name)) throw new RangeError(`unknown option ${name}`);
     const value = args[++at];
     if (value === undefined) throw new RangeError(`${name} takes a value`);
     if (name in NUMBERS) {

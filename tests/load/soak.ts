@@ -223,10 +223,13 @@ function tell({ sessions, heapBytes, rssBytes, fds, timers, settled }: Sample, e
   );
 }
 
+const OPTIONS: readonly string[] = ["--json", "--stall", "--sessions", "--together", "--samples"];
+
 function optionsOf(args: readonly string[]): Options {
   const options: Options = { sessions: 2_000, together: 24, samples: 12, stall: 60 };
   for (let at = 0; at < args.length; at += 2) {
     const [name, value] = [args[at], args[at + 1]];
+    if (!OPTIONS.includes(name)) throw new RangeError(`unknown option ${name}`);
     if (value === undefined) throw new RangeError(`${name} takes a value`);
     if (name === "--json") options.json = value;
     else if (name === "--stall") {
