@@ -3,6 +3,7 @@
  * where a file differs. docs/API.md names no version: changes are in CHANGELOG.md.
  */
 import { API } from "../src/api.ts";
+import { LIMITS } from "../src/domain/mod.ts";
 import { apiDocument } from "../src/http/mod.ts";
 import { apiPage } from "./api_page.ts";
 import { apiReference, type Operation, type Reference } from "./api_reference.ts";
@@ -23,7 +24,9 @@ async function apiMarkdown({ title, description, credentials, groups }: Referenc
     "at the end of a path are ignored.",
     "## Credentials",
     "One of these, as configured. If neither is configured, none are needed, and the service listens on loopback " +
-    "only, unless `LT_API_OPEN=true`. Wrong credentials get 401 without a reason.",
+    "only, unless `LT_API_OPEN=true`. Wrong credentials get 401 without a reason: at once for the first " +
+    `${LIMITS.guessesFree} in a minute from one address and the first ${LIMITS.guessesFreeOfAll} from all, after ` +
+    `${LIMITS.guessHoldMs / 1_000} s for later ones. Valid credentials are never delayed.`,
     table(["header", "value"], credentials.map(({ name, description }) => [`\`${name}\``, description])),
     ...groups.flatMap(({ name, description, operations }) => [
       `## ${name}`,
