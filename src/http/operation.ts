@@ -22,14 +22,12 @@ const HEALTH = {
   memory_mb: 300,
   timestamp: "2026-01-31T09:30:00.000Z",
 };
+const MEMORY_MB = "resident memory of all processes, MiB; pages they share are counted for each";
 const healthReply = z.object({
   status: z.enum(["healthy", "degraded", "unhealthy"]),
   rooms: z.number().int().openapi({ description: "Sessions being captioned" }),
   speakers: z.number().int(),
-  memory_mb: z.number().openapi({
-    description:
-      "Resident memory of all processes of the service, MiB; pages they share are counted for each",
-  }),
+  memory_mb: z.number().openapi({ description: MEMORY_MB }),
   timestamp: z.iso.datetime(),
 }).openapi("Health", { example: HEALTH });
 
@@ -45,7 +43,7 @@ const healthRoute = (meanings: Meanings) =>
       200: {
         ...json(
           healthReply,
-          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` lists the reasons as codes, separated by commas. \`memory_mb\`: resident memory of all processes, MiB; pages they share are counted for each`,
+          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` lists the reasons as codes, separated by commas. \`memory_mb\`: ${MEMORY_MB}`,
         ),
         headers: z.object({
           [DEGRADED_HEADER]: z.string().optional().openapi({
