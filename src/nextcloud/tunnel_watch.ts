@@ -35,7 +35,7 @@ export function watchTunnel(app: HttpApp, { scope, clock, log }: TunnelWatchOpti
       if (!hasArrived && new URL(request.url).pathname !== OWN_PATH) {
         hasArrived = true;
         timer[Symbol.dispose]();
-        log.info("HaRP's tunnel works");
+        log.info("first request received through HaRP's socket");
       }
       return app.fetch(request, client);
     },

@@ -49,8 +49,15 @@ Deno.test("No request through the tunnel within a minute is logged once", () =>
     assert.equal(warnings().length, 1);
     await ask("/capabilities");
     await ask("/capabilities");
-    assert.deepEqual(log.lines.at(-1), { level: "info", message: "HaRP's tunnel works", fields: {} });
-    assert.equal(log.lines.filter(({ message }) => message === "HaRP's tunnel works").length, 1);
+    assert.deepEqual(log.lines.at(-1), {
+      level: "info",
+      message: "first request received through HaRP's socket",
+      fields: {},
+    });
+    assert.equal(
+      log.lines.filter(({ message }) => message === "first request received through HaRP's socket").length,
+      1,
+    );
   }));
 
 Deno.test("After a request through the tunnel there is no warning", () =>

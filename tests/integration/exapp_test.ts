@@ -144,7 +144,7 @@ Deno.test("Behind HaRP the same lifecycle uses the Unix socket alone", async () 
     await using service = await world.start(harp);
     const said = (message: string) => world.log.lines.filter((line) => line.message === message).length;
     assert.equal(said("listening for HaRP's tunnel: frpc has to run beside the service"), 1);
-    assert.equal(said("HaRP's tunnel works"), 0);
+    assert.equal(said("first request received through HaRP's socket"), 0);
     assert.equal(service.address.unixSocket, unixSocket);
     assert.equal(service.address.port, 0, "no port");
     const at = addressOf(service);
@@ -155,7 +155,7 @@ Deno.test("Behind HaRP the same lifecycle uses the Unix socket alone", async () 
     assert.equal((await appApi.call(at, "GET", "/api/v1/languages", undefined, "ada")).status, 200);
     assert.deepEqual((await appApi.setEnabled(at, false)).json, { error: "" });
     assert.deepEqual(await enabledSays(appApi, at), { enabled: false });
-    assert.equal(said("HaRP's tunnel works"), 1);
+    assert.equal(said("first request received through HaRP's socket"), 1);
   }
   await assert.rejects(Deno.stat(unixSocket), Deno.errors.NotFound);
   assert.deepEqual(appApi.faults, []);
