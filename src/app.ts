@@ -204,7 +204,8 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     log,
     meter,
   });
-  log.info("listening", { ...address, stt: stt.name });
+  const { unixSocket: socket } = address;
+  log.info("listening", { ...(socket === undefined ? address : { socket }), stt: stt.name });
   return {
     meter,
     address,
