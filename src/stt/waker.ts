@@ -17,6 +17,8 @@ export interface SttWakerOptions {
 const AWAKE_MS = 60_000;
 /** A running server answers sooner. */
 const COLD_MS = 3_000;
+/** What to check where nothing answers. */
+const ADDRESS = "the address of speech-to-text, in the variables of STT_PROVIDER";
 
 /** The returned function starts speech-to-text where it may sleep, and does not wait for it. */
 export function sttWaker({ stt, scope, clock, log }: SttWakerOptions): () => void {
@@ -36,8 +38,13 @@ export function sttWaker({ stt, scope, clock, log }: SttWakerOptions): () => voi
       }
     } catch (error) {
       signal.throwIfAborted();
+      const code = codeOf(error);
       // A speaker's session reports it and retries.
-      log.warn("speech-to-text not started", { provider, code: codeOf(error) });
+      log.warn("speech-to-text not started", {
+        provider,
+        code,
+        ...(code === "stt_unreachable" ? { check: ADDRESS } : {}),
+      });
     } finally {
       isWaking = false;
     }

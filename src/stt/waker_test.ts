@@ -64,7 +64,11 @@ Deno.test("A failure is logged, and the next request tries again", async () => {
     await settle();
   }
   assert.equal(woken(), 2);
-  assert.deepEqual(log.lines[0].fields, { provider: "fake", code: "stt_unreachable" });
+  assert.deepEqual(log.lines[0].fields, {
+    provider: "fake",
+    code: "stt_unreachable",
+    check: "the address of speech-to-text, in the variables of STT_PROVIDER",
+  });
   assert.equal(scope.signal.aborted, false);
 });
 
