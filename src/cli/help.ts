@@ -4,7 +4,7 @@ import { commandList } from "./main.ts";
 import { say } from "./output.ts";
 
 export function run(): Promise<number> {
-  say("Tiro writes live captions into Nextcloud Talk calls.\n");
+  say("Tiro adds live captions to Nextcloud Talk calls.\n");
   say(`Usage: tiro [command]\n\n${commandList()}\n`);
   say("Environment of tiro serve:\n");
   for (const { name, meaning, required, default: standard } of VARIABLES) {

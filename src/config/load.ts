@@ -205,7 +205,7 @@ function parse(given: Given, machine: Machine) {
       LT_API_TOKEN: requiredWhen(
         isOpenByAccident(given),
         fields.apiToken,
-        "is not set, and HOST is no loopback address (LT_API_OPEN=true serves everyone)",
+        "is not set, and HOST is not a loopback address (LT_API_OPEN=true serves everyone)",
       ),
       LT_API_OPEN: SWITCH,
       APP_SECRET: requiredWhen(needsSecret, fields.appSecret),

@@ -121,7 +121,7 @@ Deno.test("Nextcloud's address is accepted as operators and AppAPI write it, wit
 
 Deno.test("Without credentials only a loopback address is accepted, unless LT_API_OPEN is set", () => {
   const refused = {
-    LT_API_TOKEN: "is not set, and HOST is no loopback address (LT_API_OPEN=true serves everyone)",
+    LT_API_TOKEN: "is not set, and HOST is not a loopback address (LT_API_OPEN=true serves everyone)",
   };
   for (
     const HOST of ["0.0.0.0", "::", "192.0.2.7", "tiro", "localhost.example.org", "127.0.0.1.example.org"]

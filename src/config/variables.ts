@@ -72,7 +72,7 @@ const OWN_VARIABLES = [
   {
     name: "HOST",
     default: "127.0.0.1",
-    meaning: "Address to listen on; another than loopback needs `LT_API_TOKEN` or `APP_SECRET`",
+    meaning: "Address to listen on; any non-loopback address needs `LT_API_TOKEN` or `APP_SECRET`",
     example: "127.0.0.1",
   },
   { name: "PORT", default: "8080", meaning: "Port to listen on", example: "8080" },
@@ -187,7 +187,7 @@ const OWN_VARIABLES = [
     name: "NO_PROXY",
     lowerCase: true,
     meaning:
-      "Peers to connect to directly, separated by commas: host names with their subdomains, addresses, networks; this machine always is one",
+      "Peers to connect to directly, separated by commas: host names with their subdomains, addresses, networks; always includes this machine",
     example: "hpb,.example.org,10.0.0.0/8",
   },
   {
