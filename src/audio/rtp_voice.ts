@@ -49,13 +49,15 @@ export class RtpVoice implements Disposable {
       if (++this.#tooFast >= REPORT_EVERY) this.#report();
     };
     this.#playout = new Playout({ ledger, takeDropped, onTooFast });
-    this.#voice = VoiceDecoder.create({ sampleRateHz, ledger });
-    this.#decoders = new DecoderSource(sampleRateHz);
+    using opened = new DisposableStack();
+    this.#decoders = opened.use(new DecoderSource(sampleRateHz));
+    this.#voice = opened.use(VoiceDecoder.create({ sampleRateHz, ledger }));
     this.chunks = new VoicedChunks({
       ...options,
       bytesMax: LIMITS.speechBytes,
       decoder: () => new FrameDecoder(this.#decoders.take(), sampleRateHz),
     });
+    opened.move();
   }
 
   /** As many as complete the next chunk. */
