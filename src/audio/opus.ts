@@ -16,6 +16,7 @@ import {
 
 /** What libopus decodes to directly, Hz. */
 export const OPUS_RATES_HZ = [8_000, 12_000, 16_000, 24_000, 48_000] as const;
+export type OpusRate = (typeof OPUS_RATES_HZ)[number];
 
 /** Mono samples around [-1, 1] (libopus may overshoot). */
 export type Samples = Float32Array<ArrayBuffer>;
@@ -34,7 +35,7 @@ export interface PacketDecoder extends Disposable {
 }
 
 /** The longest packet (RFC 6716, section 2.1.4), ms. */
-export const PACKET_MS_MAX = 120;
+const PACKET_MS_MAX = 120;
 /** Longer packets are refused: an Ethernet frame's 1500 bytes and a margin. */
 export const PACKET_BYTES_MAX = packetBytes();
 const PACKET_AT = packetAddress();
@@ -48,17 +49,12 @@ let floats: Samples = new Float32Array(memory.buffer as ArrayBuffer);
 let decoded: Samples = floats.subarray(0, 0);
 
 export class OpusDecoder implements PacketDecoder {
-  readonly #rateHz: number;
+  readonly #rateHz: OpusRate;
   #decoder: number;
 
   /** Throws RangeError for a rate libopus does not decode to, and past 2,048 decoders. */
   constructor(sampleRateHz: number) {
-    if (!OPUS_RATES_HZ.some((rateHz) => rateHz === sampleRateHz)) {
-      throw new RangeError(
-        `Cannot decode Opus at ${sampleRateHz} Hz: the rate must be one of ${OPUS_RATES_HZ.join(", ")}`,
-      );
-    }
-    this.#rateHz = sampleRateHz;
+    this.#rateHz = opusRate(sampleRateHz);
     this.#decoder = start(sampleRateHz);
     if (bytes.length === 0) {
       bytes = new Uint8Array(memory.buffer);
@@ -68,16 +64,18 @@ export class OpusDecoder implements PacketDecoder {
   }
 
   decode(payload: Uint8Array): Samples | undefined {
-    return payload.length === 0 ? undefined : this.#run(payload, this.#samples(PACKET_MS_MAX), false);
+    return payload.length === 0
+      ? undefined
+      : this.#run(payload, samplesIn(PACKET_MS_MAX, this.#rateHz), false);
   }
 
   conceal(durationMs: number): Samples {
-    const count = this.#samples(durationMs);
+    const count = samplesIn(durationMs, this.#rateHz);
     return this.#run(undefined, count, false) ?? new Float32Array(count);
   }
 
   recover(next: Uint8Array, durationMs: number): Samples {
-    return this.#run(next, this.#samples(durationMs), true) ?? this.conceal(durationMs);
+    return this.#run(next, samplesIn(durationMs, this.#rateHz), true) ?? this.conceal(durationMs);
   }
 
   /** Frees the decoder; a second time does nothing. */
@@ -103,15 +101,22 @@ export class OpusDecoder implements PacketDecoder {
       return undefined;
     }
   }
+}
 
-  #samples(durationMs: number): number {
-    if (!(durationMs <= PACKET_MS_MAX)) {
-      throw new RangeError(
-        `Cannot decode ${durationMs} ms of Opus at once: a packet has ${PACKET_MS_MAX} at most`,
-      );
-    }
-    return durationMs * this.#rateHz / 1_000;
-  }
+/** RangeError for a rate libopus does not decode to. */
+export function opusRate(sampleRateHz: number): OpusRate {
+  const known = OPUS_RATES_HZ.find((rateHz) => rateHz === sampleRateHz);
+  if (known !== undefined) return known;
+  const rates = OPUS_RATES_HZ.join(", ");
+  throw new RangeError(`Cannot decode Opus at ${sampleRateHz} Hz: the rate must be one of ${rates}`);
+}
+
+/** Samples of so much audio. RangeError for more than a packet has. */
+export function samplesIn(durationMs: number, rateHz: OpusRate): number {
+  if (durationMs <= PACKET_MS_MAX) return durationMs * rateHz / 1_000;
+  throw new RangeError(
+    `Cannot decode ${durationMs} ms of Opus at once: a packet has ${PACKET_MS_MAX} at most`,
+  );
 }
 
 function samplesOf(count: number): Samples {

@@ -7,13 +7,7 @@ let Decoder: new (sampleRateHz: number) => PacketDecoder = OpusDecoder;
 
 /** For decoders of this thread opened once it has resolved. */
 export async function chooseOpus(build: OpusBuild): Promise<void> {
-  if (build === "built-in") {
-    Decoder = OpusDecoder;
-    return;
-  }
-  const { PackageDecoder } = await import("./opus_package.ts");
-  await PackageDecoder.load();
-  Decoder = PackageDecoder;
+  Decoder = build === "built-in" ? OpusDecoder : (await import("./opus_package.ts")).PackageDecoder;
 }
 
 /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
@@ -21,25 +15,22 @@ export function openDecoder(sampleRateHz: number): PacketDecoder {
   return new Decoder(sampleRateHz);
 }
 
-/** Gives decoders that can be used at once: a package's is opened ahead. */
+/** Gives decoders that can be used at once: a package's is opened ahead. Throws as `openDecoder` does. */
 export class DecoderSource implements Disposable {
   #ahead: PacketDecoder | undefined;
 
   constructor(private readonly sampleRateHz: number) {
-    this.#openAhead();
+    if (Decoder !== OpusDecoder) this.#ahead = openDecoder(sampleRateHz);
   }
 
   take(): PacketDecoder {
-    const decoder = this.#ahead ?? openDecoder(this.sampleRateHz);
-    this.#openAhead();
+    const next = openDecoder(this.sampleRateHz);
+    const decoder = this.#ahead ?? next;
+    if (this.#ahead) this.#ahead = next;
     return decoder;
   }
 
   [Symbol.dispose](): void {
     this.#ahead?.[Symbol.dispose]();
-  }
-
-  #openAhead(): void {
-    this.#ahead = Decoder === OpusDecoder ? undefined : openDecoder(this.sampleRateHz);
   }
 }

@@ -1,52 +1,50 @@
 /**
  * libopus' decoder as the npm package libopus-wasm has it, for MEDIA_OPUS=libopus-wasm; loaded only then. The package
- * opens decoders asynchronously, but within microtasks once it is loaded: a decoder opened in one task can be used in the
- * next, and throws before. `DecoderSource` (opus_choice.ts) opens one ahead for those that are used at once.
+ * opens decoders asynchronously, but within microtasks: a decoder opened in one task can be used in the next, and throws
+ * before. `DecoderSource` (opus_choice.ts) opens one ahead for those that are used at once.
  */
 import { createDecoder, loadLibopus, type OpusDecoderHandle, OpusError } from "libopus-wasm";
-import { OPUS_RATES_HZ, PACKET_BYTES_MAX, PACKET_MS_MAX, type PacketDecoder, type Samples } from "./opus.ts";
+import {
+  type OpusRate,
+  opusRate,
+  PACKET_BYTES_MAX,
+  type PacketDecoder,
+  type Samples,
+  samplesIn,
+} from "./opus.ts";
 
-/** Three for each of 1,024 speakers, one of which is opened ahead. */
-const DECODERS_MAX = 3_072;
+await loadLibopus();
+
+/** Four for each of 1,024 speakers: for the voice, to probe silence, for what waited, and one ahead of that. */
+const DECODERS_MAX = 4 * 1_024;
 let opened = 0;
 
 export class PackageDecoder implements PacketDecoder {
-  readonly #rateHz: (typeof OPUS_RATES_HZ)[number];
+  readonly #rateHz: OpusRate;
   #handle: OpusDecoderHandle | undefined;
-  /** Why there is no handle; undefined while one is opened after the last broke. */
+  /** Why there is no handle; undefined while one is opened after a trap. */
   #cause: unknown = new Error("it is still being opened");
   #isOpen = true;
 
-  /** Resolves once decoders can be opened. */
-  static async load(): Promise<void> {
-    await loadLibopus();
-  }
-
-  /** Throws RangeError for a rate libopus does not decode to, and past 3,072 decoders. */
+  /** Throws RangeError for a rate libopus does not decode to, and past 4,096 decoders. */
   constructor(sampleRateHz: number) {
-    const rateHz = OPUS_RATES_HZ.find((rateHz) => rateHz === sampleRateHz);
-    if (rateHz === undefined) {
-      throw new RangeError(
-        `Cannot decode Opus at ${sampleRateHz} Hz: the rate must be one of ${OPUS_RATES_HZ.join(", ")}`,
-      );
-    }
+    this.#rateHz = opusRate(sampleRateHz);
     if (opened >= DECODERS_MAX) throw new RangeError("Cannot decode Opus: too many decoders are open");
     opened++;
-    this.#rateHz = rateHz;
     this.#open();
   }
 
   decode(payload: Uint8Array): Samples | undefined {
-    return payload.length === 0 ? undefined : this.#run(payload);
+    return this.#run(payload);
   }
 
   conceal(durationMs: number): Samples {
-    const frameSize = this.#samples(durationMs);
+    const frameSize = samplesIn(durationMs, this.#rateHz);
     return this.#run(null, { frameSize }) ?? new Float32Array(frameSize);
   }
 
   recover(next: Uint8Array, durationMs: number): Samples {
-    const frameSize = this.#samples(durationMs);
+    const frameSize = samplesIn(durationMs, this.#rateHz);
     return this.#run(next, { frameSize, decodeFec: true }) ?? this.conceal(durationMs);
   }
 
@@ -54,16 +52,13 @@ export class PackageDecoder implements PacketDecoder {
   [Symbol.dispose](): void {
     if (this.#isOpen) opened--;
     this.#isOpen = false;
-    this.#handle?.free();
+    free(this.#handle);
     this.#handle = undefined;
   }
 
   #open(): void {
     createDecoder({ sampleRate: this.#rateHz, channels: 1 }).then(
-      (handle) => {
-        if (this.#isOpen) this.#handle = handle;
-        else handle.free();
-      },
+      (handle) => this.#isOpen ? this.#handle = handle : free(handle),
       (error: unknown) => this.#cause = error,
     );
   }
@@ -75,24 +70,26 @@ export class PackageDecoder implements PacketDecoder {
     if (!handle && this.#cause === undefined) return undefined;
     if (!handle) throw new Error("Cannot decode Opus: the decoder is not open", { cause: this.#cause });
     try {
-      return new Float32Array(handle.decodeFloat(packet, options));
+      return handle.decodeFloat(packet, options) as Samples; // a copy, which has its own ArrayBuffer
     } catch (error) {
       if (error instanceof OpusError || error instanceof RangeError) return undefined;
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-      // As in opus.ts: only this decoder begins anew.
+      // A check in libopus failed, which no packet is known to cause: a new decoder takes this one's place. What the trap
+      // left on the package's stack stays there. After some 5,000 failed checks that is full: then no decoder of this
+      // thread works, none can be opened, and decoding throws.
       this.#handle = this.#cause = undefined;
-      handle.free();
       this.#open();
+      free(handle);
       return undefined;
     }
   }
+}
 
-  #samples(durationMs: number): number {
-    if (!(durationMs <= PACKET_MS_MAX)) {
-      throw new RangeError(
-        `Cannot decode ${durationMs} ms of Opus at once: a packet has ${PACKET_MS_MAX} at most`,
-      );
-    }
-    return durationMs * this.#rateHz / 1_000;
+/** After a trap this may trap as well: then the decoder's memory is lost. */
+function free(handle: OpusDecoderHandle | undefined): void {
+  try {
+    handle?.free();
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
   }
 }
