@@ -120,6 +120,21 @@ export const version = z.string().regex(/^[0-9A-Za-z.+-]{1,64}$/, "must be a ver
 export const socketPath = z.string().regex(/^\//, "must be an absolute path")
   .refine((path) => new TextEncoder().encode(path).length < 108, "must be shorter than 108 bytes");
 
+/**
+ * Folders of the flags in deno.json; a test compares them. Read: for certificates. Write: for the ExApp's state and
+ * HaRP's socket.
+ */
+export const READABLE = "/certs, /etc/pki, /etc/ssl, /run/secrets or /usr/local/share/ca-certificates";
+export const WRITABLE = "/nc_app_live_transcription_data, /storage, /var/lib/tiro or /run/tiro";
+
+/** A socket path that Tiro's permissions include. */
+export function permittedSocket(permits: (path: string) => boolean) {
+  return socketPath.refine(
+    (path) => !path.startsWith("/") || permits(path),
+    `names a path where Tiro has no permission; use /tmp/exapp.sock or a path in ${WRITABLE}`,
+  );
+}
+
 /** Opens a path; the message says what cannot be done, by the name of the error alone. */
 function usable<T>(what: "file" | "folder", action: string, use: (path: string) => T) {
   return z.string().transform((path, context) => {
@@ -129,14 +144,21 @@ function usable<T>(what: "file" | "folder", action: string, use: (path: string) 
       if (error instanceof Deno.errors.NotCapable) {
         return fault(
           context,
-          `names a ${what} where Tiro has no permission; use one of the paths in docs/THREATS.md`,
+          `names a ${what} where Tiro has no permission; use ${PERMITTED[what]}`,
         );
       }
+      if (error instanceof Deno.errors.NotFound) return fault(context, MISSING[what]);
       const why = error instanceof Error ? error.name : "unknown";
       return fault(context, `names a ${what} that cannot be ${action} (${why})`);
     }
   });
 }
+
+const PERMITTED = { file: `a file in ${READABLE}`, folder: `a folder in ${WRITABLE}` };
+const MISSING = {
+  file: "names a file that does not exist",
+  folder: "names a folder that does not exist: create it, writable by Tiro's user",
+};
 
 /** `probe` throws where the folder cannot be written to. */
 export function writableFolder(probe: (path: string) => void) {

@@ -30,6 +30,8 @@ export interface Machine {
   read(path: string): string;
   /** Throws unless the folder APP_PERSISTENT_STORAGE names exists and is writable. */
   probe(path: string): void;
+  /** Whether Deno's permissions allow a Unix socket at this path. */
+  permits(path: string): boolean;
   /** Addresses of its network interfaces. */
   addresses(): readonly string[];
 }
@@ -155,6 +157,10 @@ const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] as const;
 const MACHINE: Machine = {
   read: Deno.readTextFileSync,
   probe: (folder) => Deno.removeSync(Deno.makeTempFileSync({ dir: folder, prefix: ".tiro" })),
+  permits: (path) =>
+    (["read", "write"] as const).every((name) =>
+      Deno.permissions.querySync({ name, path }).state === "granted"
+    ),
   addresses: () => Deno.networkInterfaces().map(({ address }) => address),
 };
 
@@ -219,7 +225,9 @@ function parse(given: Given, machine: Machine) {
         isExApp ? fields.writableFolder(machine.probe) : z.string(),
       ),
       HP_SHARED_KEY: fields.secret.optional(),
-      HP_EXAPP_SOCK: fields.socketPath,
+      HP_EXAPP_SOCK: HP_SHARED_KEY === undefined
+        ? fields.socketPath
+        : fields.permittedSocket(machine.permits),
       HP_FRP_ADDRESS: z.string().optional(),
       LOG_LEVEL: fields.oneOf(LOG_LEVELS, { warning: "warn" }),
       LT_CA_CERTS: fields.certificates(machine.read).optional(),

@@ -49,7 +49,7 @@ Deno.test("An ExApp's folder must exist and be writable, and no file is left in 
   } finally {
     await Deno.remove(storage, { recursive: true });
   }
-  const problem = "names a folder that cannot be written to (NotFound)";
+  const problem = "names a folder that does not exist: create it, writable by Tiro's user";
   assert.deepEqual(problems(env), { APP_PERSISTENT_STORAGE: problem });
   // Without AppAPI it is not used.
   assert.equal(loadConfig({ ...COMPLETE, APP_PERSISTENT_STORAGE: storage }).exApp, undefined);
@@ -61,6 +61,14 @@ Deno.test("With HaRP the service listens on a Unix socket and on no address", ()
   const elsewhere = { ...env, HP_EXAPP_SOCK: "/run/app.sock" };
   assert.equal(loadConfig(elsewhere, WRITABLE).http.unixSocket, "/run/app.sock");
   assert.equal(loadConfig({ ...COMPLETE, HP_EXAPP_SOCK: "/run/app.sock" }).http.unixSocket, undefined);
+  const refusing = { ...WRITABLE, permits: (path: string) => path !== "/run/app.sock" };
+  assert.deepEqual(problems(elsewhere, refusing), {
+    HP_EXAPP_SOCK: "names a path where Tiro has no permission; use /tmp/exapp.sock or a path in " +
+      "/nc_app_live_transcription_data, /storage, /var/lib/tiro or /run/tiro",
+  });
+  assert.deepEqual(problems({ ...env, HP_EXAPP_SOCK: "app.sock" }, refusing), {
+    HP_EXAPP_SOCK: "must be an absolute path",
+  });
 });
 
 Deno.test("The service listens for HaRP's tunnel with its key; the address alone is reported", () => {

@@ -1,6 +1,7 @@
 /** What the faults of an environment say, and that neither they nor the configuration show a secret. */
 import assert from "@std/assert";
 import { inspect } from "node:util";
+import { READABLE, WRITABLE as WRITABLE_FOLDERS } from "./fields.ts";
 import { formatConfigError, loadConfig, Secret } from "./mod.ts";
 import { COMPLETE, EXAPP, faultsOf, PEM, problems, WRITABLE } from "./load_testing_test.ts";
 
@@ -124,7 +125,7 @@ Deno.test("A certificate file must exist and contain a certificate", async () =>
     await Deno.remove(path);
   }
   assert.deepEqual(problems({ ...COMPLETE, LT_CA_CERTS: path }), {
-    LT_CA_CERTS: "names a file that cannot be read (NotFound)",
+    LT_CA_CERTS: "names a file that does not exist",
   });
 });
 
@@ -133,11 +134,22 @@ Deno.test("A path outside Deno's permissions is distinguished from a missing one
     throw new Deno.errors.NotCapable("Requires read access");
   };
   const env = { ...COMPLETE, ...EXAPP, LT_CA_CERTS: "/srv/ca.pem" };
-  const why = "where Tiro has no permission; use one of the paths in docs/THREATS.md";
+  const why = "where Tiro has no permission; use";
   assert.deepEqual(problems(env, { read: refuse, probe: refuse }), {
-    APP_PERSISTENT_STORAGE: `names a folder ${why}`,
-    LT_CA_CERTS: `names a file ${why}`,
+    APP_PERSISTENT_STORAGE: `names a folder ${why} a folder in ${WRITABLE_FOLDERS}`,
+    LT_CA_CERTS: `names a file ${why} a file in ${READABLE}`,
   });
+});
+
+Deno.test("The folders that errors name are those of the permissions in deno.json", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(new URL("../../deno.json", import.meta.url)));
+  const allowed = (flag: string) =>
+    new RegExp(`--allow-${flag}=(\\S+)`).exec(tasks.compile)?.[1].split(",") ?? [];
+  const named = (folders: string) => folders.split(/, | or /);
+  const writable = named(WRITABLE_FOLDERS);
+  assert.deepEqual([...writable, "/tmp/exapp.sock"], allowed("write"));
+  const readable = [...named(READABLE), ...writable, "/tmp/exapp.sock", "/usr/share/pocketsphinx"];
+  assert.deepEqual(readable, allowed("read"));
 });
 
 Deno.test("No secret can be seen in the configuration or in its faults", () => {

@@ -127,7 +127,7 @@ function listenError(error: unknown, where: string): ListenError {
     : error instanceof Deno.errors.NotCapable
     ? [
       "not_permitted",
-      "Tiro's permissions leave it out; set HP_EXAPP_SOCK to a path that docs/THREATS.md lists",
+      "Tiro's permissions leave it out; set HP_EXAPP_SOCK to /tmp/exapp.sock or a path in /run/tiro",
     ]
     : error instanceof Deno.errors.AddrNotAvailable
     ? ["address_not_available", `this machine has no such address; set ${HOST} to one it has, or to 0.0.0.0`]

@@ -96,6 +96,7 @@ const MACHINE = {
   probe: (path: string) => {
     if (path.includes("not")) throw new Deno.errors.PermissionDenied(path);
   },
+  permits: (path: string) => !path.includes("not"),
   addresses: () => ["192.0.2.1", "2001:db8::1", "127.0.0.1"],
 };
 
