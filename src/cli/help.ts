@@ -1,19 +1,74 @@
-/** `tiro help`: the commands and every variable of the environment. */
+/** `tiro help`: the commands and every variable of the environment; `tiro <command> --help`: that command alone. */
 import { VARIABLES } from "../config/mod.ts";
+import type { Variable } from "../domain/mod.ts";
 import { commandList } from "./main.ts";
 import { say } from "./output.ts";
 
-export function run(): Promise<number> {
+interface CommandHelp {
+  about: string;
+  variables?: string;
+  exitCodes: Readonly<Record<number, string>>;
+}
+
+const LISTED = '"tiro help" lists all.';
+
+const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
+  serve: {
+    about:
+      "Runs the service until SIGTERM, SIGINT or SIGQUIT. Then it sends unfinished captions, leaves every call\n" +
+      "and exits within 5 seconds; immediately on a second signal.",
+    variables: `${required().join("\n")}\n  ${LISTED}`,
+    exitCodes: {
+      0: "stopped by a signal",
+      1: "failed, or ended before it had stopped",
+      78: "wrong configuration; every fault is printed",
+    },
+  },
+  demo: {
+    about:
+      "Captions a short dialogue of two people in this terminal, recognised by pocketsphinx where it is installed.\n" +
+      "Needs no other server.",
+    exitCodes: { 0: "every line was captioned", 1: "a line was not captioned" },
+  },
+  healthcheck: {
+    about: "Requests /healthz of the service on this machine and prints its status. Waits at most 3 seconds.",
+    variables:
+      "  Those that say where the service listens: HOST and PORT; with APP_SECRET, APP_HOST and APP_PORT;\n" +
+      "  with HP_SHARED_KEY, HP_EXAPP_SOCK. They need the same values as for tiro serve.",
+    exitCodes: { 0: "healthy or degraded", 1: "unhealthy, or no response" },
+  },
+  version: { about: "Prints the version.", exitCodes: { 0: "printed" } },
+};
+
+/** Without the name of a documented command, all of them. */
+export function run([command = ""]: readonly string[] = []): Promise<number> {
+  if (Object.hasOwn(COMMAND_HELP, command)) sayOne(command, COMMAND_HELP[command]);
+  else sayAll();
+  return Promise.resolve(0);
+}
+
+function sayOne(command: string, { about, variables = "  none", exitCodes }: CommandHelp): void {
+  say(`Usage: tiro ${command}\n\n${about}\n\nEnvironment:\n${variables}\n\nExit codes:`);
+  const codes = { ...exitCodes, 64: "wrong usage" };
+  for (const [code, meaning] of Object.entries(codes)) say(`  ${code.padEnd(2)}  ${meaning}`);
+}
+
+function sayAll(): void {
   say("Tiro adds live captions to Nextcloud Talk calls.\n");
   say(`Usage: tiro [command]\n\n${commandList()}\n`);
+  say('"tiro <command> --help" describes one command.\n');
   say("Environment of tiro serve:\n");
-  for (const { name, meaning, required, default: standard } of VARIABLES) {
-    const need = required
-      ? `required ${required}`
-      : standard === undefined
-      ? "optional"
-      : `default ${standard}`;
-    say(`  ${name} (${need})\n      ${meaning}`);
+  for (const variable of VARIABLES) {
+    say(`  ${variable.name} (${needOf(variable)})\n      ${variable.meaning}`);
   }
-  return Promise.resolve(0);
+}
+
+function required(): string[] {
+  return VARIABLES.filter(({ required }) => required !== undefined)
+    .map((variable) => `  ${variable.name} (${needOf(variable)})`);
+}
+
+function needOf({ required, default: standard }: Variable): string {
+  if (required) return `required ${required}`;
+  return standard === undefined ? "optional" : `default ${standard}`;
 }

@@ -18,20 +18,19 @@ const COMMANDS: Record<string, Command> = {
     load: () => import("./healthcheck.ts"),
   },
   version: { summary: "print the version", load: () => import("./version.ts") },
-  help: { summary: "print this", load: () => import("./help.ts") },
+  help: { summary: "print this, or describe one command", load: () => import("./help.ts") },
   "media-worker": { load: () => import("./media_worker.ts") },
 };
 
 export async function main(args: readonly string[]): Promise<number> {
   const [first = "serve", ...rest] = args;
   if (first === "--version" || first === "-V") return await run("version", []);
-  if (first === "--help" || first === "-h" || rest.includes("--help") || rest.includes("-h")) {
-    return await run("help", rest);
-  }
+  if (first === "--help" || first === "-h") return await run("help", []);
   if (!Object.hasOwn(COMMANDS, first)) {
     fail(`tiro: no command "${first}"; "tiro help" lists them`);
     return 64;
   }
+  if (rest.includes("--help") || rest.includes("-h")) return await run("help", [first]);
   if (rest.length > 0 && first !== "help") {
     fail(
       `tiro: "${first}" takes no arguments, its settings are environment variables; "tiro help" lists them`,

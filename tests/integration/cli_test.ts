@@ -86,6 +86,18 @@ Deno.test("version, help and an unknown command have their output and code", asy
   assert.match(unknown.err, /"tiro help" lists them/);
 });
 
+Deno.test("The help of a command has its usage, variables and exit codes, and no other command's", async () => {
+  for (const name of ["serve", "demo", "healthcheck", "version"]) {
+    const [flag, help] = await Promise.all([run([name, "--help"]), run(["help", name])]);
+    assert.equal(flag.code, 0);
+    assert.match(flag.out, new RegExp(`^Usage: tiro ${name}\n[^]+\nEnvironment:\n[^]+\nExit codes:\n  0 `));
+    assert.ok(flag.out.split("\n").length < 30);
+    assert.doesNotMatch(flag.out, /MEDIA_WORKERS/);
+    assert.equal(help.out, flag.out);
+  }
+  assert.equal((await run(["sing", "--help"])).code, 64);
+});
+
 Deno.test("Unexpected arguments are refused, not ignored", async () => {
   for (const args of [["serve", "--port=8090"], ["version", "now"]]) {
     const { code, err } = await run(args);
