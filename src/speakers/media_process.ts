@@ -16,7 +16,7 @@ const THIS_PROGRAM = "/proc/self/exe";
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const ROOT = new URL("../..", import.meta.url).pathname;
 /** Bytes waiting for a process that does not read them: the PCM of all its speakers, and a margin for the rest. */
-const WAITING_BYTES_MAX = LIMITS.speakersPerWorker * LIMITS.sourceRequestBytes + 4 * 1024 * 1024;
+export const WAITING_BYTES_MAX = LIMITS.speakersPerWorker * LIMITS.sourceRequestBytes + 4 * 1024 * 1024;
 /**
  * Has a worker read its sockets while it is busy. Tokio's event loop polls the kernel when it is idle, or after 61 ticks by
  * default. A busy media worker's ticks last some ms, and while V8 collects garbage one follows the other: words from
@@ -43,6 +43,7 @@ export function spawnMediaProcess(
     stderr: "inherit",
   }).spawn();
   let isOver = false;
+  let writeError: unknown;
   const broken = guarded("worker_message", (error: unknown) => {
     if (isOver) return;
     isOver = true;
@@ -51,12 +52,16 @@ export function spawnMediaProcess(
   });
   const writer = new MessageWriter<ToWorker>(child.stdin, {
     waitingBytesMax: WAITING_BYTES_MAX,
-    onBroken: broken,
+    onBroken(error) {
+      // Where the pipe is closed the process has ended: its status has the cause.
+      if (!(error instanceof Deno.errors.BrokenPipe)) writeError = error;
+      kill(child); // reported below, after its output
+    },
   });
   const received = receive(child.stdout, guarded("worker_message", on.message)).catch(broken);
   void child.status.then(async ({ code, signal }) => {
     await received; // its last captions may still be in the pipe
-    broken(new Error(`it ended (${signal ?? code})`));
+    broken(writeError ?? new Error(`it ended (${signal ?? code})`));
   });
   return {
     send(message) {

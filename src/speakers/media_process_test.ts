@@ -2,7 +2,7 @@
 import assert from "@std/assert";
 import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { childProcesses } from "../../tests/fakes/processes.ts";
-import { PROMPT_SOCKETS, spawnMediaProcess } from "./media_process.ts";
+import { PROMPT_SOCKETS, spawnMediaProcess, WAITING_BYTES_MAX } from "./media_process.ts";
 import type { ToWorker } from "./protocol.ts";
 
 /** A process takes seconds to start beside other work. */
@@ -14,17 +14,18 @@ const ECHO = new URL("../../tests/fakes/echo_worker.ts", import.meta.url).pathna
 function echo(onMessage: (type: string) => void = () => {}) {
   const received: string[] = [];
   let look = () => {};
-  const ended = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<string>();
   const worker = spawnMediaProcess({
     message: ({ type }) => {
       received.push(type);
       look();
       onMessage(type);
     },
-    broken: () => ended.resolve(),
+    broken: (error) => ended.resolve(`${error}`),
   }, { module: ECHO });
   return {
     received,
+    /** With the error reported. */
     ended: ended.promise,
     send: (type: string) => worker.send({ type } as unknown as ToWorker),
     async until(type: string): Promise<void> {
@@ -101,17 +102,41 @@ Deno.test("Signals to the whole process group leave a worker to the service, whi
   }
 });
 
-Deno.test("What a worker wrote before it ended is received before its end is reported", async () => {
-  await using worker = echo((type) => {
-    if (type !== "one") return;
-    // This process is busy until the worker has ended.
-    const late = performance.now() + DEADLINE_MS;
-    while (childProcesses(ECHO).length > 0 && performance.now() < late);
+/** More than a pipe takes: its write is under way until the worker ends. */
+const LARGE = "-".repeat(8 * 1024 * 1024);
+
+for (const other of [[], [LARGE]]) {
+  const name = other.length > 0 ? ", also with a write under way" : "";
+  Deno.test(`What a worker wrote before it ended is received before its end is reported${name}`, async () => {
+    await using worker = echo((type) => {
+      if (type !== "one") return;
+      // This process is busy until the worker has ended.
+      const late = performance.now() + DEADLINE_MS;
+      while (childProcesses(ECHO).length > 0 && performance.now() < late);
+    });
+    for (const type of ["one", "burst", ...other]) worker.send(type);
+    assert.equal(await worker.ended, "Error: it ended (0)");
+    assert.deepEqual([worker.received.length, worker.received.at(-1)], [32, "burst"]);
   });
+}
+
+Deno.test("A worker that is killed with a write under way is reported with the signal", async () => {
+  await using worker = echo();
   worker.send("one");
-  worker.send("burst");
-  await worker.ended;
-  assert.deepEqual([worker.received.length, worker.received.at(-1)], [32, "burst"]);
+  await worker.until("one");
+  worker.send("loop");
+  worker.send(LARGE);
+  for (const pid of childProcesses(ECHO)) Deno.kill(pid, "SIGKILL");
+  assert.equal(await worker.ended, "Error: it ended (SIGKILL)");
+});
+
+Deno.test("A worker that does not read is ended, and reported as that", async () => {
+  await using worker = echo();
+  worker.send("one");
+  await worker.until("one");
+  worker.send("loop");
+  for (let sent = 0; sent < WAITING_BYTES_MAX; sent += LARGE.length) worker.send(LARGE);
+  assert.equal(await worker.ended, "Error: Cannot write to a process: it does not read");
 });
 
 Deno.test("A worker that ends without being asked is reported", async () => {
