@@ -1,13 +1,24 @@
 /** Which build of libopus decodes: ours, or the npm package that MEDIA_OPUS names (decision 0014). */
+import { TiroError } from "../domain/mod.ts";
 import { OpusDecoder, type PacketDecoder } from "./opus.ts";
 
 export type OpusBuild = "built-in" | "libopus-wasm";
 
 let Decoder: new (sampleRateHz: number) => PacketDecoder = OpusDecoder;
 
-/** For decoders of this thread opened once it has resolved. */
+/** The chosen build cannot be loaded. */
+export class OpusLoadError extends TiroError {}
+
+/** For decoders of this thread opened once it has resolved. Rejects with OpusLoadError. */
 export async function chooseOpus(build: OpusBuild): Promise<void> {
-  Decoder = build === "built-in" ? OpusDecoder : (await import("./opus_package.ts")).PackageDecoder;
+  try {
+    Decoder = build === "built-in" ? OpusDecoder : (await import("./opus_package.ts")).PackageDecoder;
+  } catch (cause) {
+    throw new OpusLoadError(
+      "Cannot load libopus-wasm: its code does not run here; unset MEDIA_OPUS to use the built-in decoder",
+      { code: "opus_load", retryable: false, cause },
+    );
+  }
 }
 
 /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */

@@ -1,9 +1,15 @@
 /** Real processes of this program. */
 import assert from "@std/assert";
+import { AudioLedger } from "../domain/mod.ts";
+import { Scope, systemClock } from "../flow/mod.ts";
 import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { childProcesses } from "../../tests/fakes/processes.ts";
+import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { PROMPT_SOCKETS, spawnMediaProcess, WAITING_BYTES_MAX } from "./media_process.ts";
+import { WorkerError } from "./plain_error.ts";
 import type { ToWorker } from "./protocol.ts";
+import { WorkerHost } from "./worker_host.ts";
+import { SETTINGS } from "./worker_host_testing_test.ts";
 
 /** A process takes seconds to start beside other work. */
 const DEADLINE_MS = 60_000;
@@ -88,11 +94,7 @@ Deno.test("Signals to the whole process group leave a worker to the service, whi
   }, { flags: [marker] });
   try {
     await Promise.race([ready.promise, broken.promise]);
-    const stt = { provider: "kyutai", settings: {} };
-    worker.send({
-      type: "start",
-      settings: { stt, chunkMs: 80, partials: true, network: {}, debugLog: false },
-    });
+    worker.send({ type: "start", settings: SETTINGS });
     const [pid] = childProcesses(marker);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) Deno.kill(pid, signal);
     beats = 0; // the first may have been under way
@@ -137,6 +139,24 @@ Deno.test("A worker that does not read is ended, and reported as that", async ()
   worker.send("loop");
   for (let sent = 0; sent < WAITING_BYTES_MAX; sent += LARGE.length) worker.send(LARGE);
   assert.equal(await worker.ended, "Error: Cannot write to a process: it does not read");
+});
+
+Deno.test("A worker that cannot load the package for Opus keeps the host from starting, and its error says what to do", async () => {
+  const scope = new Scope("host");
+  const module = new URL("../../tests/fakes/opusless_worker.ts", import.meta.url).pathname;
+  const starting = WorkerHost.start({
+    workers: 1,
+    settings: { ...SETTINGS, opus: "libopus-wasm" },
+    spawn: (on) => spawnMediaProcess(on, { module }),
+    ...{ ledger: new AudioLedger(), scope, clock: systemClock, log: new FakeLog(), meter: new FakeMeter() },
+  });
+  const error = await starting.then(() => undefined, (error) => error);
+  await scope[Symbol.asyncDispose]();
+  assert.ok(error instanceof WorkerError, `${error}`);
+  const { cause } = error;
+  assert.ok(cause instanceof WorkerError, `${cause}`);
+  assert.equal(cause.code, "opus_load");
+  assert.match(cause.message, /unset MEDIA_OPUS to use the built-in decoder$/);
 });
 
 Deno.test("A worker that ends without being asked is reported", async () => {

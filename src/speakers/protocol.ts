@@ -4,7 +4,8 @@
  *
  *     service --start--> worker      after the worker's `ready`
  *     service --request, drain, dispose--> worker --done, refused--> service      paired by `call`
- *     worker --beat--> service       every BEAT_MS: alive, and what was counted since the last one
+ *     worker --beat--> service       every BEAT_MS: alive, and what was counted since the last one; the first one at once
+ *                                    after `start`, when it accepts speakers
  */
 import type {
   Caption,

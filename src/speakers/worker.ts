@@ -39,13 +39,14 @@ export async function runMediaWorker(): Promise<void> {
   for (const signal of [...STOP_SIGNALS, ...IGNORED_SIGNALS]) Deno.addSignalListener(signal, () => {});
   collectGarbage();
   side.ready();
+  const broken = (error: unknown) => side.broken(error);
   const decoder = new MessageDecoder<ToWorker>();
   const receive = guarded("worker_message", (message: ToWorker) => side.receive(message));
   const reading = (async () => {
     for await (const chunk of Deno.stdin.readable) {
       for (const message of decoder.receive(chunk)) {
         // Before the first speaker: what follows waits.
-        if (message.type === "start") await chooseOpus(message.settings.opus ?? "built-in");
+        if (message.type === "start") await chooseOpus(message.settings.opus ?? "built-in").catch(broken);
         receive(message);
       }
     }

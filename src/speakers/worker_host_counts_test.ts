@@ -17,7 +17,7 @@ Deno.test("What workers count is added up, and never goes back when one is repla
     threads[0].on.broken(new Error("gone"));
     await clock.advance(0);
     assert.equal(ledger.received, 160);
-    threads[2].sends({ type: "ready", nowMs: 0 });
+    threads[2].starts();
     threads[2].beat({
       ledger: counted(5),
       counts: [{ name: "transcription_errors_total", label: "x", by: 1 }],

@@ -29,6 +29,9 @@ Deno.test("A worker that breaks fails its own speakers, and another takes its pl
       "no speaker is opened in a worker that is not ready",
     );
     threads[2].sends({ type: "ready", nowMs: 0 });
+    open("c2");
+    assert.deepEqual(threads[1].speakers(), ["b", "c", "c2"], "nor before it has started with its settings");
+    threads[2].beat();
     open("d");
     assert.deepEqual(threads[2].speakers(), ["d"]);
     assert.equal(meter.counted("tiro_media_workers_lost_total", "broken"), 1);

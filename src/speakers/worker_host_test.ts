@@ -9,7 +9,7 @@ import {
   UnavailableError,
 } from "../domain/mod.ts";
 import { Scope, systemClock } from "../flow/mod.ts";
-import { settle } from "../../tests/fakes/clock.ts";
+import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { toPlainError, WorkerError } from "./plain_error.ts";
 import { WorkerHost } from "./worker_host.ts";
@@ -203,6 +203,52 @@ Deno.test("A worker whose module cannot run keeps the host from starting", async
   );
   await scope[Symbol.asyncDispose]();
   assert.deepEqual(threads.map(({ terminated }) => terminated), [true]);
+});
+
+Deno.test("A worker that cannot use its settings keeps the host from starting, and its error says why", async () => {
+  const scope = new Scope("host");
+  const threads: FakeWorker[] = [];
+  const spawn: SpawnWorker = (on) => threads[threads.push(new FakeWorker(on)) - 1];
+  const parts = {
+    ledger: new AudioLedger(),
+    clock: new FakeClock(),
+    log: new FakeLog(),
+    meter: new FakeMeter(),
+  };
+  const starting = WorkerHost.start({ workers: 1, settings: SETTINGS, scope, spawn, ...parts });
+  threads[0].sends({ type: "ready", nowMs: 0 });
+  const cause = new WorkerError("Cannot load it: no", { code: "no", retryable: false });
+  threads[0].sends({ type: "broken", error: toPlainError(cause) });
+  const error = await assert.rejects(starting, WorkerError).then(() => starting.catch((error) => error));
+  assert.equal(error.cause.message, "Cannot load it: no");
+  await scope[Symbol.asyncDispose]();
+  assert.ok(threads.every(({ terminated }) => terminated));
+  assert.equal(parts.clock.pending, 0);
+});
+
+Deno.test("A worker has 30 s to start with its settings, whatever it sends meanwhile", async () => {
+  const scope = new Scope("host");
+  const threads: FakeWorker[] = [];
+  const spawn: SpawnWorker = (on) => threads[threads.push(new FakeWorker(on)) - 1];
+  const parts = {
+    ledger: new AudioLedger(),
+    clock: new FakeClock(),
+    log: new FakeLog(),
+    meter: new FakeMeter(),
+  };
+  const starting = WorkerHost.start({ workers: 2, settings: SETTINGS, scope, spawn, ...parts });
+  const refused = assert.rejects(starting, /it does not respond/);
+  for (const thread of threads) thread.sends({ type: "ready", nowMs: 0 });
+  await parts.clock.advance(29_000);
+  threads[0].beat();
+  threads[1].sends({ type: "log", level: "info", message: "loading", fields: {} });
+  assert.equal(parts.meter.counted("tiro_media_workers_lost_total", "stuck"), 0);
+  await parts.clock.advance(2_000);
+  await refused;
+  assert.deepEqual(threads.slice(0, 2).map(({ terminated }) => terminated), [false, true]);
+  const closing = scope[Symbol.asyncDispose]();
+  await parts.clock.advance(1_100);
+  await closing;
 });
 
 Deno.test("Audio that a lost worker had decoded and not sent is counted as cut", () =>

@@ -23,6 +23,11 @@ export class FakeWorker {
   sends(message: FromWorker) {
     this.on.message(message);
   }
+  /** It is ready, and has started with its settings. */
+  starts(nowMs = 0) {
+    this.sends({ type: "ready", nowMs });
+    this.beat({ nowMs });
+  }
   beat(beat: Partial<Beat> = {}) {
     const ledger = new AudioLedger().snapshot();
     this.sends({
@@ -121,7 +126,7 @@ export async function withHost(
     meter,
     spawn,
   });
-  for (const thread of threads) thread.sends({ type: "ready", nowMs: 1_000 });
+  for (const thread of threads) thread.starts(1_000);
   const host = await starting;
   const open = (id: string) => {
     const reports = new Reports();

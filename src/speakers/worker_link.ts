@@ -1,8 +1,8 @@
 /**
  * The service's end of one media worker: its speakers, the calls without a reply, its health, and what it counted.
  *
- *     starting --ready--> serving --stop()--> stopping --> ended
- *         '---- broken, stuck, silent ----'----------------^     it is killed; its speakers fail, their owners open others
+ *     starting --first beat--> serving --stop()--> stopping --> ended
+ *         '------ broken, stuck, silent -----'-----------------^  it is killed; its speakers fail, their owners open others
  */
 import {
   AUDIO_ENTRIES,
@@ -46,7 +46,7 @@ export type WorkerLoss = "broken" | "stuck" | "memory";
 const CHECK_MS = 500;
 /** Checks in a row without a message; at the next one, 4.5 to 5 s after the last message, the worker is stuck. */
 const SILENT_CHECKS_MAX = 9;
-/** Loading the modules takes seconds on a busy machine: 30 s. */
+/** From its creation to its first beat. Loading the modules takes seconds on a busy machine: 30 s. */
 const STARTING_CHECKS_MAX = 60;
 /** Messages sent and not handled: no call sends so many in the seconds until a stuck worker is ended. */
 const UNHANDLED_MAX = 25_000;
@@ -187,15 +187,13 @@ export class WorkerLink {
 
   #receive(message: FromWorker): void {
     if (this.#state === "ended") return;
-    this.#silentChecks = 0;
+    if (this.#state !== "starting") this.#silentChecks = 0;
     switch (message.type) {
       case "ready":
         this.#synchronise(message.nowMs);
-        if (this.#state !== "starting") return;
-        this.#state = "serving";
-        this.#post({ type: "start", settings: this.#options.settings });
-        return this.#ready.resolve();
+        return this.#post({ type: "start", settings: this.#options.settings });
       case "beat":
+        if (this.#state === "starting") this.#started();
         return this.#count(message);
       case "log":
         return this.#log(message);
@@ -220,6 +218,13 @@ export class WorkerLink {
       case "stopped":
         return this.#stopped?.resolve();
     }
+  }
+
+  /** It has started with its settings. */
+  #started(): void {
+    this.#state = "serving";
+    this.#silentChecks = 0;
+    this.#ready.resolve();
   }
 
   #take(call: number): PendingCall | undefined {

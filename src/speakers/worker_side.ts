@@ -57,8 +57,13 @@ export class WorkerSide {
       this.#receive(message);
       this.#forwarding.handled();
     } catch (error) {
-      this.#options.post({ type: "broken", error: toPlainError(error) });
+      this.broken(error);
     }
+  }
+
+  /** Reports that the worker cannot continue; it is ended. */
+  broken(error: unknown): void {
+    this.#options.post({ type: "broken", error: toPlainError(error) });
   }
 
   #receive(message: ToWorker): void {
