@@ -34,3 +34,9 @@ Deno.test("Of the words spoken those read in order have arrived", () => {
   assert.equal(arrivedOf(["a", "b", "c", "a"], ["a", "c", "x", "a", "a"]), 3);
   assert.equal(arrivedOf(["a", "b"], []), 0);
 });
+
+Deno.test("An option that does not exist is unknown, also without a value", () => {
+  for (const args of [["--bogus"], ["--bogus", "1"]]) {
+    assert.throws(() => floodOptionsOf(args), /unknown option --bogus/);
+  }
+});

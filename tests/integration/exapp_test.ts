@@ -147,6 +147,9 @@ Deno.test("Behind HaRP the same lifecycle uses the Unix socket alone", async () 
     assert.equal(said("first request received through HaRP's socket"), 0);
     assert.equal(service.address.unixSocket, unixSocket);
     assert.equal(service.address.port, 0, "no port");
+    const { fields } = world.log.lines.find(({ message }) => message === "listening")!;
+    assert.deepEqual(Object.keys(fields).toSorted(), ["socket", "stt"]);
+    assert.equal(fields.socket, unixSocket);
     const at = addressOf(service);
     const enabled = enableWhenInitialised(appApi, at);
     assert.equal((await appApi.init(at)).status, 200);

@@ -66,3 +66,9 @@ Deno.test("Percentiles of a histogram are the upper ends of its steps", () => {
   counts[19] = 1;
   assert.deepEqual(percentilesOf(counts), { median: 0.5, p99: 5, max: 10 });
 });
+
+Deno.test("An option that does not exist is unknown, also without a value", () => {
+  for (const args of [["--bogus"], ["--bogus", "1"]]) {
+    assert.throws(() => optionsOf(args), /unknown option --bogus/);
+  }
+});
