@@ -53,7 +53,8 @@ export class AudioLedger {
 
   /** At a speaker's end: the audio not accounted for was cut off. */
   cut(): void {
-    this.add("cutMs", this.decodedMs - this.sentMs - this.gatedMs - this.droppedMs - this.cutMs);
+    const cutMs = this.decodedMs - this.sentMs - this.gatedMs - this.droppedMs - this.cutMs;
+    this.add("cutMs", Math.max(0, cutMs)); // of fractions, summed in another order
   }
 
   snapshot(): LedgerSnapshot {
