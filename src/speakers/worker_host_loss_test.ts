@@ -5,7 +5,7 @@ import { WorkerError } from "./plain_error.ts";
 import { Reports, withHost } from "./worker_host_testing_test.ts";
 
 Deno.test("A worker that breaks fails its own speakers, and another takes its place at once", () =>
-  withHost({ workers: 2 }, async ({ host, threads, open, clock, meter }) => {
+  withHost({ workers: 2 }, async ({ host, workers, open, clock, meter }) => {
     const a = new Reports();
     const hosted = host.open({ speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } }, a);
     const b = open("b");
@@ -14,65 +14,65 @@ Deno.test("A worker that breaks fails its own speakers, and another takes its pl
       answering,
       (error: unknown) => error instanceof WorkerError && error.code === "worker_lost",
     );
-    threads[0].on.broken(new Error("out of luck"));
+    workers[0].on.broken(new Error("out of luck"));
     await refusal;
     assert.deepEqual(a.events, ["failed: Cannot use a media worker: it broke"]);
     assert.deepEqual(b.events, []);
-    assert.ok(threads[0].terminated && !threads[1].terminated);
+    assert.ok(workers[0].terminated && !workers[1].terminated);
     await hosted[Symbol.asyncDispose](); // nothing is left of it
     await clock.advance(0);
-    assert.equal(threads.length, 3);
+    assert.equal(workers.length, 3);
     open("c");
     assert.deepEqual(
-      threads[1].speakers(),
+      workers[1].speakers(),
       ["b", "c"],
       "no speaker is opened in a worker that is not ready",
     );
-    threads[2].sends({ type: "ready", nowMs: 0 });
+    workers[2].sends({ type: "ready", nowMs: 0 });
     open("c2");
-    assert.deepEqual(threads[1].speakers(), ["b", "c", "c2"], "nor before it has started with its settings");
-    threads[2].beat();
+    assert.deepEqual(workers[1].speakers(), ["b", "c", "c2"], "nor before it has started with its settings");
+    workers[2].beat();
     open("d");
-    assert.deepEqual(threads[2].speakers(), ["d"]);
+    assert.deepEqual(workers[2].speakers(), ["d"]);
     assert.equal(meter.counted("tiro_media_workers_lost_total", "broken"), 1);
-    threads[0].sends({ type: "receiving", id: 1 });
+    workers[0].sends({ type: "receiving", id: 1 });
     assert.equal(a.events.length, 1, "the dead say nothing");
   }));
 
 Deno.test("A worker that is silent for five seconds is stuck; one that beats is not", () =>
-  withHost({ workers: 2 }, async ({ threads, open, clock, meter }) => {
+  withHost({ workers: 2 }, async ({ workers, open, clock, meter }) => {
     const [a, b] = [open("a"), open("b")];
     for (let second = 0; second < 5; second++) {
       assert.deepEqual(a.events, [], `after ${second} s`);
       await clock.advance(1_000);
-      threads[1].beat();
+      workers[1].beat();
     }
     assert.deepEqual(a.events, ["failed: Cannot use a media worker: it does not respond"]);
     assert.deepEqual(b.events, []);
-    assert.ok(threads[0].terminated && !threads[1].terminated, "and is ended");
-    assert.equal(threads.length, 3);
+    assert.ok(workers[0].terminated && !workers[1].terminated, "and is ended");
+    assert.equal(workers.length, 3);
     assert.equal(meter.counted("tiro_media_workers_lost_total", "stuck"), 1);
   }));
 
 Deno.test("A worker whose memory grows without end is ended, and its speakers open elsewhere", () =>
-  withHost({ workers: 2 }, ({ threads, open, meter }) => {
+  withHost({ workers: 2 }, ({ workers, open, meter }) => {
     const [a, b] = [open("a"), open("b")];
-    threads[0].beat({ heapBytes: 256 * 1024 * 1024 });
+    workers[0].beat({ heapBytes: 256 * 1024 * 1024 });
     assert.deepEqual(a.events, []);
-    threads[0].beat({ heapBytes: 256 * 1024 * 1024 + 1 });
+    workers[0].beat({ heapBytes: 256 * 1024 * 1024 + 1 });
     assert.deepEqual([a.events, b.events], [["failed: Cannot use a media worker: its memory grows"], []]);
-    assert.ok(threads[0].terminated);
+    assert.ok(workers[0].terminated);
     assert.equal(meter.counted("tiro_media_workers_lost_total", "memory"), 1);
   }));
 
 Deno.test("A worker that breaks again and again is replaced more and more slowly", () =>
-  withHost({ workers: 1 }, async ({ threads, clock, open }) => {
+  withHost({ workers: 1 }, async ({ workers, clock, open }) => {
     const startedAfterMs: number[] = [];
     for (let time = 0; time < 5; time++) {
-      threads.at(-1)!.on.broken(new Error("again"));
+      workers.at(-1)!.on.broken(new Error("again"));
       assert.throws(() => open("a"), UnavailableError);
       const fromMs = clock.now();
-      while (threads.length === time + 1) await clock.advance(10);
+      while (workers.length === time + 1) await clock.advance(10);
       startedAfterMs.push(clock.now() - fromMs);
     }
     assert.equal(startedAfterMs[0], 10);
@@ -80,12 +80,12 @@ Deno.test("A worker that breaks again and again is replaced more and more slowly
   }));
 
 Deno.test("A worker that cannot be started is tried again", () =>
-  withHost({ workers: 1 }, async ({ threads, clock, log, refuseNext }) => {
+  withHost({ workers: 1 }, async ({ workers, clock, log, refuseNext }) => {
     refuseNext();
-    threads[0].on.broken(new Error("it ended"));
-    for (let waitedMs = 0; waitedMs < 60_000 && threads.length === 1; waitedMs += 100) {
+    workers[0].on.broken(new Error("it ended"));
+    for (let waitedMs = 0; waitedMs < 60_000 && workers.length === 1; waitedMs += 100) {
       await clock.advance(100);
     }
-    assert.equal(threads.length, 2);
+    assert.equal(workers.length, 2);
     assert.ok(log.lines.some(({ message }) => message === "media worker not started"));
   }));

@@ -28,45 +28,45 @@ const CAPTION: Caption = {
 };
 
 Deno.test("However often a language changes, a worker gets one message a speaker and beat, and the newest at last", () =>
-  withHost({ workers: 1 }, ({ host, threads: [thread] }) => {
+  withHost({ workers: 1 }, ({ host, workers: [worker] }) => {
     const speaker = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
       new Reports(),
     );
-    const languages = () => thread.sent.flatMap((each) => each.type === "language" ? [each.languageId] : []);
+    const languages = () => worker.sent.flatMap((each) => each.type === "language" ? [each.languageId] : []);
     for (let at = 0; at < 50; at++) speaker.setLanguage(`l${at}`);
     assert.deepEqual(languages(), ["l0"]);
-    thread.beat();
+    worker.beat();
     assert.deepEqual(languages(), ["l0", "l49"]);
-    thread.beat();
+    worker.beat();
     speaker.setLanguage("fr");
-    thread.beat();
+    worker.beat();
     assert.deepEqual(languages(), ["l0", "l49", "fr"]);
   }));
 
 Deno.test("A worker gets its settings in a message, once it is ready", () =>
-  withHost({ workers: 1 }, ({ threads: [thread] }) => {
-    assert.deepEqual(thread.sent, [{ type: "start", settings: SETTINGS }]);
+  withHost({ workers: 1 }, ({ workers: [worker] }) => {
+    assert.deepEqual(worker.sent, [{ type: "start", settings: SETTINGS }]);
   }));
 
 Deno.test("A new speaker goes to the worker with the fewest", () =>
-  withHost({ workers: 2 }, async ({ host, threads, open }) => {
+  withHost({ workers: 2 }, async ({ host, workers, open }) => {
     const first = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
       new Reports(),
     );
     for (const id of ["b", "c", "d"]) open(id);
-    assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c"], ["b", "d"]]);
+    assert.deepEqual(workers.map((worker) => worker.speakers()), [["a", "c"], ["b", "d"]]);
     const closing = first[Symbol.asyncDispose]();
     open("e");
-    threads[0].sends({ type: "done", call: threads[0].last("dispose").call });
+    workers[0].sends({ type: "done", call: workers[0].last("dispose").call });
     await closing;
     open("f");
-    assert.deepEqual(threads.map((thread) => thread.speakers()), [["a", "c", "e", "f"], ["b", "d"]]);
+    assert.deepEqual(workers.map((worker) => worker.speakers()), [["a", "c", "e", "f"], ["b", "d"]]);
   }));
 
 Deno.test("A speaker above the limit is refused as busy, and one who leaves frees a slot", () =>
-  withHost({ workers: 2, speakersPerWorkerMax: 1 }, async ({ host, threads, open }) => {
+  withHost({ workers: 2, speakersPerWorkerMax: 1 }, async ({ host, workers, open }) => {
     const first = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
       new Reports(),
@@ -76,23 +76,23 @@ Deno.test("A speaker above the limit is refused as busy, and one who leaves free
     assert.throws(() => open("c"), isBusy);
     const closing = first[Symbol.asyncDispose]();
     assert.throws(() => open("c"), isBusy, "one being closed still takes its place");
-    threads[0].sends({ type: "done", call: threads[0].last("dispose").call });
+    workers[0].sends({ type: "done", call: workers[0].last("dispose").call });
     await closing;
     open("c");
-    assert.deepEqual(threads[0].speakers(), ["a", "c"]);
+    assert.deepEqual(workers[0].speakers(), ["a", "c"]);
   }));
 
 Deno.test("Captions and troubles reach their own speaker, in order, and none after it is disposed", () =>
-  withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
+  withHost({ workers: 1 }, async ({ host, workers: [worker] }) => {
     const [a, b] = [new Reports(), new Reports()];
     const hosted = host.open({ speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } }, a);
-    const idOfA = thread.last("open").id;
+    const idOfA = worker.last("open").id;
     host.open({ speaker: { id: "b" }, languageId: "en", source: { kind: "webrtc" } }, b);
-    thread.sends({ type: "receiving", id: idOfA });
-    thread.sends({ type: "caption", id: idOfA, caption: CAPTION });
-    thread.sends({ type: "source", id: idOfA, event: { type: "needs_offer", reason: "rtp_silent" } });
-    thread.sends({ type: "trouble", id: idOfA, trouble: "recogniser_failed" });
-    thread.sends({ type: "trouble", id: idOfA });
+    worker.sends({ type: "receiving", id: idOfA });
+    worker.sends({ type: "caption", id: idOfA, caption: CAPTION });
+    worker.sends({ type: "source", id: idOfA, event: { type: "needs_offer", reason: "rtp_silent" } });
+    worker.sends({ type: "trouble", id: idOfA, trouble: "recogniser_failed" });
+    worker.sends({ type: "trouble", id: idOfA });
     assert.deepEqual(a.events, [
       "receiving",
       "caption red",
@@ -101,41 +101,41 @@ Deno.test("Captions and troubles reach their own speaker, in order, and none aft
       "trouble: undefined",
     ]);
     const closing = hosted[Symbol.asyncDispose]();
-    thread.sends({ type: "receiving", id: idOfA });
-    thread.sends({ type: "done", call: thread.last("dispose").call });
+    worker.sends({ type: "receiving", id: idOfA });
+    worker.sends({ type: "done", call: worker.last("dispose").call });
     await closing;
-    thread.sends({ type: "receiving", id: idOfA });
+    worker.sends({ type: "receiving", id: idOfA });
     assert.equal(a.events.length, 5);
     assert.deepEqual(b.events, []);
   }));
 
 Deno.test("A worker's clock has another origin: receivedAtMs is converted to ours, by the fastest message seen", () =>
-  withHost({ workers: 1 }, ({ threads: [thread], open, clock }) => {
+  withHost({ workers: 1 }, ({ workers: [worker], open, clock }) => {
     const reports = open("a"); // ready came at 10 000 of our clock and 1 000 of the worker's
-    const { id } = thread.last("open");
-    thread.sends({ type: "caption", id, caption: CAPTION });
+    const { id } = worker.last("open");
+    worker.sends({ type: "caption", id, caption: CAPTION });
     assert.equal(reports.captions[0].receivedAtMs, 10_700);
-    thread.beat({ nowMs: 1_040 }); // 40 ms less under way than ready
-    thread.sends({ type: "caption", id, caption: CAPTION });
+    worker.beat({ nowMs: 1_040 }); // 40 ms less under way than ready
+    worker.sends({ type: "caption", id, caption: CAPTION });
     assert.equal(reports.captions[1].receivedAtMs, 10_660);
-    thread.beat({ nowMs: 900 }); // a slow message tells nothing
-    thread.sends({ type: "caption", id, caption: CAPTION });
+    worker.beat({ nowMs: 900 }); // a slow message tells nothing
+    worker.sends({ type: "caption", id, caption: CAPTION });
     assert.equal(reports.captions[2].receivedAtMs, 10_660);
     assert.equal(clock.now(), 10_000);
   }));
 
 Deno.test("A call to a worker gives its result, or its error's type and code", () =>
-  withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
+  withHost({ workers: 1 }, async ({ host, workers: [worker] }) => {
     const hosted = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
       new Reports(),
     );
     const answering = hosted.request({ type: "answer", offer: { sid: "1", sdp: "offer" }, iceServers: [] });
-    thread.sends({ type: "done", call: thread.last("request").call, reply: { sdp: "answer" } });
+    worker.sends({ type: "done", call: worker.last("request").call, reply: { sdp: "answer" } });
     assert.deepEqual(await answering, { sdp: "answer" });
     const refused = hosted.request({ type: "answer", offer: { sid: "2", sdp: "offer" }, iceServers: [] });
     const error = new NegotiationError("Cannot answer offer: no", { code: "no_audio", retryable: true });
-    thread.sends({ type: "refused", call: thread.last("request").call, error: toPlainError(error) });
+    worker.sends({ type: "refused", call: worker.last("request").call, error: toPlainError(error) });
     await assert.rejects(
       refused,
       (thrown: unknown) => thrown instanceof NegotiationError && thrown.code === "no_audio",
@@ -143,7 +143,7 @@ Deno.test("A call to a worker gives its result, or its error's type and code", (
   }));
 
 Deno.test("A drain that is given up is given up in the worker too", () =>
-  withHost({ workers: 1 }, async ({ host, threads: [thread] }) => {
+  withHost({ workers: 1 }, async ({ host, workers: [worker] }) => {
     const hosted = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } },
       new Reports(),
@@ -152,11 +152,11 @@ Deno.test("A drain that is given up is given up in the worker too", () =>
     const draining = hosted.drain(controller.signal);
     controller.abort(new Error("enough"));
     await assert.rejects(draining, /enough/);
-    assert.equal(thread.last("give_up").call, thread.last("drain").call);
+    assert.equal(worker.last("give_up").call, worker.last("drain").call);
   }));
 
 Deno.test("A speaker whose source holds too many bytes is refused, others are not", () =>
-  withHost({ workers: 1 }, async ({ host, threads }) => {
+  withHost({ workers: 1 }, async ({ host, workers }) => {
     const format = { encoding: "s16le", sampleRateHz: 48_000, channels: 1 } as const;
     const speaker = host.open(
       { speaker: { id: "a" }, languageId: "en", source: { kind: "pcm", format } },
@@ -165,36 +165,36 @@ Deno.test("A speaker whose source holds too many bytes is refused, others are no
     const bytes = new Uint8Array(LIMITS.sourceRequestBytes);
     const pending = speaker.request({ type: "audio", bytes });
     await assert.rejects(speaker.request({ type: "audio", bytes: new Uint8Array(2) }), OverflowError);
-    threads[0].on.broken(new Error("end of the test"));
+    workers[0].on.broken(new Error("end of the test"));
     await assert.rejects(pending, WorkerError);
   }));
 
 Deno.test("Closing waits for the workers, but not for one that does not end", () =>
-  withHost({ workers: 2 }, async ({ threads, scope, clock, open, ledger }) => {
+  withHost({ workers: 2 }, async ({ workers, scope, clock, open, ledger }) => {
     const reports = open("a");
     let closed = false;
     const closing = scope[Symbol.asyncDispose]().then(() => closed = true);
     await settle();
-    for (const thread of threads) assert.equal(thread.sent.at(-1)?.type, "stop");
-    threads[0].beat({ ledger: { ...new AudioLedger().snapshot(), received: 3 } });
-    threads[0].sends({ type: "stopped" });
+    for (const worker of workers) assert.equal(worker.sent.at(-1)?.type, "stop");
+    workers[0].beat({ ledger: { ...new AudioLedger().snapshot(), received: 3 } });
+    workers[0].sends({ type: "stopped" });
     await settle();
-    assert.ok(threads[0].terminated && !threads[1].terminated);
+    assert.ok(workers[0].terminated && !workers[1].terminated);
     await clock.advance(990);
     assert.ok(!closed);
     await clock.advance(20);
     await closing;
     assert.equal(ledger.received, 3, "what was counted last is kept");
     assert.deepEqual(reports.events, []);
-    assert.equal(threads.length, 2, "nobody is replaced at the end");
+    assert.equal(workers.length, 2, "nobody is replaced at the end");
   }));
 
 Deno.test("A worker whose module cannot run keeps the host from starting", async () => {
   const scope = new Scope("host");
-  const threads: FakeWorker[] = [];
+  const workers: FakeWorker[] = [];
   const spawn: SpawnWorker = (on) => {
     queueMicrotask(() => on.broken(new Error("no")));
-    return threads[threads.push(new FakeWorker(on)) - 1];
+    return workers[workers.push(new FakeWorker(on)) - 1];
   };
   const parts = { ledger: new AudioLedger(), clock: systemClock, log: new FakeLog(), meter: new FakeMeter() };
   await assert.rejects(
@@ -202,13 +202,13 @@ Deno.test("A worker whose module cannot run keeps the host from starting", async
     /Cannot use a media worker: it broke/,
   );
   await scope[Symbol.asyncDispose]();
-  assert.deepEqual(threads.map(({ terminated }) => terminated), [true]);
+  assert.deepEqual(workers.map(({ terminated }) => terminated), [true]);
 });
 
 Deno.test("A worker that cannot use its settings keeps the host from starting, and its error says why", async () => {
   const scope = new Scope("host");
-  const threads: FakeWorker[] = [];
-  const spawn: SpawnWorker = (on) => threads[threads.push(new FakeWorker(on)) - 1];
+  const workers: FakeWorker[] = [];
+  const spawn: SpawnWorker = (on) => workers[workers.push(new FakeWorker(on)) - 1];
   const parts = {
     ledger: new AudioLedger(),
     clock: new FakeClock(),
@@ -216,20 +216,20 @@ Deno.test("A worker that cannot use its settings keeps the host from starting, a
     meter: new FakeMeter(),
   };
   const starting = WorkerHost.start({ workers: 1, settings: SETTINGS, scope, spawn, ...parts });
-  threads[0].sends({ type: "ready", nowMs: 0 });
+  workers[0].sends({ type: "ready", nowMs: 0 });
   const cause = new WorkerError("Cannot load it: no", { code: "no", retryable: false });
-  threads[0].sends({ type: "broken", error: toPlainError(cause) });
+  workers[0].sends({ type: "broken", error: toPlainError(cause) });
   const error = await assert.rejects(starting, WorkerError).then(() => starting.catch((error) => error));
   assert.equal(error.cause.message, "Cannot load it: no");
   await scope[Symbol.asyncDispose]();
-  assert.ok(threads.every(({ terminated }) => terminated));
+  assert.ok(workers.every(({ terminated }) => terminated));
   assert.equal(parts.clock.pending, 0);
 });
 
 Deno.test("A worker has 30 s to start with its settings, whatever it sends meanwhile", async () => {
   const scope = new Scope("host");
-  const threads: FakeWorker[] = [];
-  const spawn: SpawnWorker = (on) => threads[threads.push(new FakeWorker(on)) - 1];
+  const workers: FakeWorker[] = [];
+  const spawn: SpawnWorker = (on) => workers[workers.push(new FakeWorker(on)) - 1];
   const parts = {
     ledger: new AudioLedger(),
     clock: new FakeClock(),
@@ -238,24 +238,24 @@ Deno.test("A worker has 30 s to start with its settings, whatever it sends meanw
   };
   const starting = WorkerHost.start({ workers: 2, settings: SETTINGS, scope, spawn, ...parts });
   const refused = assert.rejects(starting, /it does not respond/);
-  for (const thread of threads) thread.sends({ type: "ready", nowMs: 0 });
+  for (const worker of workers) worker.sends({ type: "ready", nowMs: 0 });
   await parts.clock.advance(29_000);
-  threads[0].beat();
-  threads[1].sends({ type: "log", level: "info", message: "loading", fields: {} });
+  workers[0].beat();
+  workers[1].sends({ type: "log", level: "info", message: "loading", fields: {} });
   assert.equal(parts.meter.counted("tiro_media_workers_lost_total", "stuck"), 0);
   await parts.clock.advance(2_000);
   await refused;
-  assert.deepEqual(threads.slice(0, 2).map(({ terminated }) => terminated), [false, true]);
+  assert.deepEqual(workers.slice(0, 2).map(({ terminated }) => terminated), [false, true]);
   const closing = scope[Symbol.asyncDispose]();
   await parts.clock.advance(1_100);
   await closing;
 });
 
 Deno.test("Audio that a lost worker had decoded and not sent is counted as cut", () =>
-  withHost({ workers: 1 }, ({ threads, ledger }) => {
+  withHost({ workers: 1 }, ({ workers, ledger }) => {
     const counted = { ...new AudioLedger().snapshot(), decodedMs: 1_000, sentMs: 600, gatedMs: 100 };
-    threads[0].beat({ ledger: counted });
+    workers[0].beat({ ledger: counted });
     assert.equal(ledger.cutMs, 0);
-    threads[0].on.broken(new Error("gone"));
+    workers[0].on.broken(new Error("gone"));
     assert.equal(ledger.cutMs, 300);
   }));

@@ -86,7 +86,7 @@ export async function withHost(
   options: { workers: number; speakersPerWorkerMax?: number },
   test: (world: {
     host: WorkerHost;
-    threads: FakeWorker[];
+    workers: FakeWorker[];
     scope: Scope;
     clock: FakeClock;
     meter: FakeMeter;
@@ -104,7 +104,7 @@ export async function withHost(
     new FakeLog(),
     new AudioLedger(),
   ];
-  const threads: FakeWorker[] = [];
+  const workers: FakeWorker[] = [];
   let isRefused = false;
   const refuseNext = () => void (isRefused = true);
   const spawn: SpawnWorker = (on) => {
@@ -112,9 +112,9 @@ export async function withHost(
       isRefused = false;
       throw new Error("Too many open files");
     }
-    const thread = new FakeWorker(on);
-    threads.push(thread);
-    return thread;
+    const worker = new FakeWorker(on);
+    workers.push(worker);
+    return worker;
   };
   const starting = WorkerHost.start({
     ...options,
@@ -126,17 +126,17 @@ export async function withHost(
     meter,
     spawn,
   });
-  for (const thread of threads) thread.starts(1_000);
+  for (const worker of workers) worker.starts(1_000);
   const host = await starting;
   const open = (id: string) => {
     const reports = new Reports();
     host.open({ speaker: { id }, languageId: "en", source: { kind: "webrtc" } }, reports);
     return reports;
   };
-  await test({ host, threads, scope, clock, meter, log, ledger, open, refuseNext });
+  await test({ host, workers, scope, clock, meter, log, ledger, open, refuseNext });
   const closing = scope[Symbol.asyncDispose]();
   await clock.advance(1_100);
   await closing;
-  assert.ok(threads.every(({ terminated }) => terminated), "every thread is given up");
+  assert.ok(workers.every(({ terminated }) => terminated), "every worker is given up");
   assert.equal(clock.pending, 0, "no timer is left");
 }
