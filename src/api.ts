@@ -12,7 +12,7 @@ import { TRANSLATION_REASONS } from "./translation/mod.ts";
 /** The same whatever the configuration. */
 export const API: ApiDescription = {
   description:
-    "Live captions for Nextcloud Talk. Every request is answered at once; slow work continues in the background.",
+    "Live captions for Nextcloud Talk. Requests do not wait for slow work, which continues in the background.",
   lists: [TALK_API, EX_APP_API],
   meanings: { ...SPEAKER_REASONS, ...TRANSLATION_REASONS },
   security: SECURITY_SCHEMES,
