@@ -165,7 +165,7 @@ static inline opus_int64 all_pass(opus_int64 in, opus_int64 *state, opus_int64 c
 /* Twice the rate: three all-pass sections for the even samples, three for the odd ones. */
 static inline void upsample_twice(opus_int32 *state, opus_int16 *out, const opus_int16 *in, int count,
                                   const opus_int16 *even, const opus_int16 *odd) {
-  /* The third coefficient is told less 1. */
+  /* The tables hold the third coefficient less 1, in Q16. */
   const opus_int64 even2 = even[2] + 65536, odd2 = odd[2] + 65536;
   opus_int64 s0 = state[0], s1 = state[1], s2 = state[2], s3 = state[3], s4 = state[4], s5 = state[5];
   while (count > 0) {
