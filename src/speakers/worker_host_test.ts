@@ -205,7 +205,8 @@ Deno.test("A worker whose module cannot run keeps the host from starting", async
   assert.deepEqual(workers.map(({ terminated }) => terminated), [true]);
 });
 
-Deno.test("A worker that cannot use its settings keeps the host from starting, and its error says why", async () => {
+/** A host whose workers have sent nothing yet. */
+function startHost(count: number) {
   const scope = new Scope("host");
   const workers: FakeWorker[] = [];
   const spawn: SpawnWorker = (on) => workers[workers.push(new FakeWorker(on)) - 1];
@@ -215,7 +216,12 @@ Deno.test("A worker that cannot use its settings keeps the host from starting, a
     log: new FakeLog(),
     meter: new FakeMeter(),
   };
-  const starting = WorkerHost.start({ workers: 1, settings: SETTINGS, scope, spawn, ...parts });
+  const starting = WorkerHost.start({ workers: count, settings: SETTINGS, scope, spawn, ...parts });
+  return { scope, workers, parts, starting };
+}
+
+Deno.test("A worker that cannot use its settings keeps the host from starting, and its error says why", async () => {
+  const { scope, workers, parts, starting } = startHost(1);
   workers[0].sends({ type: "ready", nowMs: 0 });
   const cause = new WorkerError("Cannot load it: no", { code: "no", retryable: false });
   workers[0].sends({ type: "broken", error: toPlainError(cause) });
@@ -227,16 +233,7 @@ Deno.test("A worker that cannot use its settings keeps the host from starting, a
 });
 
 Deno.test("A worker has 30 s to start with its settings, whatever it sends meanwhile", async () => {
-  const scope = new Scope("host");
-  const workers: FakeWorker[] = [];
-  const spawn: SpawnWorker = (on) => workers[workers.push(new FakeWorker(on)) - 1];
-  const parts = {
-    ledger: new AudioLedger(),
-    clock: new FakeClock(),
-    log: new FakeLog(),
-    meter: new FakeMeter(),
-  };
-  const starting = WorkerHost.start({ workers: 2, settings: SETTINGS, scope, spawn, ...parts });
+  const { scope, workers, parts, starting } = startHost(2);
   const refused = assert.rejects(starting, /it does not respond/);
   for (const worker of workers) worker.sends({ type: "ready", nowMs: 0 });
   await parts.clock.advance(29_000);

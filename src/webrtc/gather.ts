@@ -1,6 +1,6 @@
 /**
  * Gathers the candidates of a connection (RFC 8445, section 5.1) in place of werift, which opens a socket for each local
- * address, asks only the first STUN and the first TURN server, and delays the answer for them. Here: one socket a family,
+ * address, asks only the first STUN and the first TURN server, and delays the SDP answer until they respond. Here: one socket a family,
  * all servers at once, and a relay that comes after the answer is used all the same: the SFU learns its address from our
  * checks. Once connected, what the connection does not use is closed.
  *
@@ -36,7 +36,7 @@ export interface GathererOptions {
 
 /** Ten times the usual response time of a reachable STUN server. */
 const STUN_TIMEOUT_MS = 500;
-/** Longest delay of the SDP answer for gathering: two round trips to a relay 700 ms away, and a margin. */
+/** Gathering delays the SDP answer by this at most: two round trips to a relay 700 ms away, and a margin. */
 export const GATHER_TIMEOUT_MS = 1_500;
 /** Delay for further relays after the first: a server that is down must not hold up the answer. */
 const OTHER_RELAYS_MS = 200;

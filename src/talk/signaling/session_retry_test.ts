@@ -98,7 +98,7 @@ Deno.test("Session blocked by the HPB waits for minutes", () => {
   assert.deepEqual(kinds(rig.wait(1_000)), ["connect"]);
 });
 
-Deno.test("Session does not wait for an answer for ever", () => {
+Deno.test("Session drops a connection that has no answer after 30 s", () => {
   const rig = new Rig();
   rig.start();
   rig.opened();
