@@ -124,11 +124,6 @@ function listenError(error: unknown, where: string): ListenError {
         ? "not permitted; set HP_EXAPP_SOCK to a path in a folder this user may write to"
         : `not permitted; ports below 1024 are privileged, set ${PORT} to a higher one`,
     ]
-    : error instanceof Deno.errors.NotCapable
-    ? [
-      "not_permitted",
-      "Tiro's permissions leave it out; set HP_EXAPP_SOCK to /tmp/exapp.sock or a path in /run/tiro",
-    ]
     : error instanceof Deno.errors.AddrNotAvailable
     ? ["address_not_available", `this machine has no such address; set ${HOST} to one it has, or to 0.0.0.0`]
     : ["listen", `set ${isSocket ? "HP_EXAPP_SOCK" : `${HOST} and ${PORT}`} to an address of this machine`];
