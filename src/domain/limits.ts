@@ -56,6 +56,9 @@ export const LIMITS = {
    * sentence-at-a-time model on a busy GPU), and 2 s are for the network and the rest of the sentence.
    */
   sttWordsBehindMs: 12_000,
+  /** Words to expect of one session; recognisers take some hundred. */
+  expectedWords: 200,
+  expectedWordChars: 80,
   /** A session without voice is kept open this long. */
   sttWarmMs: 30_000,
   /** A cold GPU container takes up to two minutes to answer. */

@@ -47,6 +47,11 @@ export interface SttOptions {
   /** One of the provider's language ids. */
   languageId: string;
   /**
+   * Names and terms that are likely to be spoken, the most important first; a provider that takes `words` recognises them
+   * better. At most `LIMITS.expectedWords`, of at most `LIMITS.expectedWordChars` characters each.
+   */
+  words?: readonly string[];
+  /**
    * Returns the samples of a written frame, to reuse their memory, once the provider has copied or sent them. A provider
    * that keeps them does not call it.
    */
@@ -58,6 +63,16 @@ export interface SttFeatures {
   acknowledges: boolean;
   /** How far its words are behind the audio without load, ms. */
   latencyMs: number;
+  /** It sends words while somebody speaks; absent: whole sentences only. */
+  partials?: true;
+  /** Its words have times. */
+  wordTimes?: true;
+  /** It detects the end of a speaker's turn. */
+  endOfTurn?: true;
+  /** It takes `SttOptions.words`. */
+  words?: true;
+  /** The audio stays on this machine: it may get the participants' names. */
+  isLocal?: true;
 }
 
 /** A speech-to-text provider. */

@@ -48,7 +48,12 @@ export const KYUTAI_LANGUAGES: readonly Language[] = [
 ];
 
 /** The model waits half a second after a word. */
-export const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500 };
+export const FEATURES: SttFeatures = {
+  acknowledges: false,
+  latencyMs: 500,
+  partials: true,
+  endOfTurn: true,
+};
 /** The server's own step. */
 const FLUSH_CHUNK_MS = 80;
 const FLUSH_CHUNK = new Float32Array(KYUTAI_SAMPLE_RATE_HZ * FLUSH_CHUNK_MS / 1000);

@@ -37,7 +37,12 @@ export const POCKETSPHINX_LANGUAGES: readonly Language[] = [
 ];
 
 /** The final hypothesis follows an utterance by half a second. */
-export const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500 };
+export const FEATURES: SttFeatures = {
+  acknowledges: false,
+  latencyMs: 500,
+  partials: true,
+  isLocal: true,
+};
 
 const PACKAGES = "gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us";
 const MODEL = "/usr/share/pocketsphinx/model/en-us/en-us";
