@@ -66,6 +66,21 @@ export function separatorOf(id: string): string {
   return SPACELESS_SCRIPTS.has(known(id).locale?.script ?? "") ? "" : " ";
 }
 
+/** By the direction of its script (Unicode CLDR); false for an id that is no locale. */
+export function isRightToLeft(id: string): boolean {
+  const { locale } = known(id);
+  if (!locale) return false;
+  return new Intl.Locale(locale.language, { script: locale.script }).getTextInfo().direction === "rtl";
+}
+
+/** What the id names: the language, with the script and region only where it has them. */
+export function localePartsOf(id: string): { language: string; script?: string; region?: string } {
+  const { plain, locale } = known(id);
+  if (!locale) return { language: plain };
+  const { language, script, region, hasScript, hasRegion } = locale;
+  return { language, ...(hasScript && { script }), ...(hasRegion && { region }) };
+}
+
 /** The two or three letters of the language, for logs: the rest of an id may be anything. */
 export function languageCodeOf(id: string): string | undefined {
   return known(id).locale?.language;

@@ -1,31 +1,16 @@
-/** Languages as translation providers list them: their metadata, the bounds of a list, and the ids of a pair. */
+/** Languages as translation providers list them: the bounds of a list, and the ids of a pair. */
 import {
   foldLanguage,
   InvalidRequestError,
   isSameLanguage,
   type Language,
   printable,
-  separatorOf,
   tidy,
   type TranslationLanguages,
 } from "../domain/mod.ts";
 
 /** TaskProcessing's id for letting the provider detect the source language. */
 const DETECTED_ORIGIN = "detect_language";
-
-/** A language by an id such as `de`, `pt-BR` or `zh_Hans`. */
-export function languageOf(id: string, name: string): Language {
-  return { id, name, metadata: { separator: separatorOf(id), rtl: isRightToLeft(id) } };
-}
-
-/** By the direction of its script (Unicode CLDR); false for an id that is no locale. */
-function isRightToLeft(id: string): boolean {
-  try {
-    return new Intl.Locale(id.replaceAll("_", "-")).getTextInfo().direction === "rtl";
-  } catch {
-    return false;
-  }
-}
 
 /** Past any provider's list: DeepL has 40, NLLB 200. Every request for the languages is answered with all of them. */
 const LANGUAGES_MAX = 1_000;

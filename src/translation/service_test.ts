@@ -1,8 +1,7 @@
 import assert from "@std/assert";
-import { LIMITS } from "../domain/mod.ts";
+import { languageOf, LIMITS } from "../domain/mod.ts";
 import { settle } from "../../tests/fakes/clock.ts";
 import { statusError, translationError } from "./errors.ts";
-import { languageOf } from "./languages.ts";
 import {
   AS_WRITTEN,
   LANGUAGES,

@@ -1,6 +1,7 @@
 /** A translation service with its provider and time under the test's control. */
 import assert from "@std/assert";
 import {
+  languageOf,
   TranslationError,
   type TranslationLanguages,
   type TranslationRequest,
@@ -10,7 +11,6 @@ import { Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { TranslationService } from "./service.ts";
-import { languageOf } from "./languages.ts";
 
 export const TIMEOUT_MS = 3_000;
 export const LANGUAGES: TranslationLanguages = {

@@ -3,11 +3,10 @@
  * case, front ends in lower: `PT-BR` is `pt-br` here. Regional variants are targets only, so `source_lang` has no region.
  */
 import { z } from "zod";
-import type { Language, Translator } from "../../domain/mod.ts";
+import { type Language, languageOf, type Translator } from "../../domain/mod.ts";
 import type { TlsOptions } from "../../flow/mod.ts";
 import { unreadableAnswer } from "../errors.ts";
 import { callJson } from "../http_json.ts";
-import { languageOf } from "../languages.ts";
 import { listOf } from "../lists.ts";
 
 export interface DeeplSettings {

@@ -1,10 +1,9 @@
 /** LibreTranslate (https://docs.libretranslate.com/api/): POST /translate, GET /languages. Ids are the server's own. */
 import { z } from "zod";
-import type { TranslationError, Translator } from "../../domain/mod.ts";
+import { languageOf, type TranslationError, type Translator } from "../../domain/mod.ts";
 import type { TlsOptions } from "../../flow/mod.ts";
 import { statusError, textTooLong } from "../errors.ts";
 import { callJson } from "../http_json.ts";
-import { languageOf } from "../languages.ts";
 import { listOf, texts } from "../lists.ts";
 
 export interface LibreTranslateSettings {

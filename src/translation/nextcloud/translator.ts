@@ -4,10 +4,10 @@
  * would keep it for a week, with the speech and its translation, so it is deleted afterwards.
  */
 import { z } from "zod";
-import { type Clock, TiroError, type Translator } from "../../domain/mod.ts";
+import { type Clock, languageOf, TiroError, type Translator } from "../../domain/mod.ts";
 import { delay, type Scope } from "../../flow/mod.ts";
 import { callError, statusError, translationError, unreadableAnswer } from "../errors.ts";
-import { languageOf, originAmong } from "../languages.ts";
+import { originAmong } from "../languages.ts";
 import { listOf, unknownMap } from "../lists.ts";
 import type { Ocs } from "../provider.ts";
 
