@@ -36,7 +36,7 @@ const BROKEN: [file: File, fault: RegExp][] = [
   [importing("src/domain/x.ts", "src/talk/mod.ts"), /"domain" may not/],
   [importing("src/http/x.ts", "src/talk/mod.ts"), /"http" may not/],
   [importing("src/talk/x.ts", "src/captioning/mod.ts"), /"talk" may not/],
-  [importing("src/stt/kyutai/x.ts", "src/config/mod.ts"), /"stt" may not/],
+  [importing("src/stt/modal/x.ts", "src/config/mod.ts"), /"stt" may not/],
   [importing("src/talk/x.ts", "src/sessions/session.ts"), /others import only mod\.ts/],
   [importing("src/app.ts", "src/sessions/session.ts"), /others import only mod\.ts/],
   [importing("src/captioning/x.ts", "werift"), /the package werift: "captioning" may not/],

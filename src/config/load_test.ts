@@ -20,7 +20,7 @@ Deno.test("The required variables alone give the documented defaults", () => {
   assert.equal(config.talk.hpbUrl, "wss://signaling.example.org/spreed");
   assert.equal(config.talk.internalSecret.reveal(), SECRETS.LT_INTERNAL_SECRET);
   assert.equal(config.talk.nextcloudUrl, "https://cloud.example.org");
-  assert.equal(config.stt.provider, "kyutai");
+  assert.equal(config.stt.provider, "modal");
   assert.equal(config.stt.address, modalUrl("my-workspace"));
   assert.deepEqual(config.stt.settings.reveal(), {
     url: modalUrl("my-workspace"),
@@ -294,10 +294,7 @@ Deno.test("A name from a list is accepted in any case", () => {
   }
   assert.equal(loadConfig({ ...env, STT_PROVIDER: "PocketSphinx" }).stt.provider, "pocketsphinx");
   assert.equal(loadConfig({ ...env, MODAL_WORKSPACE: "My-Workspace" }).stt.address, modalUrl("my-workspace"));
-  // An alias of a provider.
-  for (const name of ["kyutai", "Modal"]) {
-    assert.equal(loadConfig({ ...env, STT_PROVIDER: name }).stt.provider, "kyutai");
-  }
+  assert.equal(loadConfig({ ...env, STT_PROVIDER: "Modal" }).stt.provider, "modal");
   const translating = { ...env, LIBRETRANSLATE_URL, TRANSLATION_PROVIDER: "LibreTranslate" };
   assert.equal(loadConfig(translating).translation?.provider, "libretranslate");
   // Variables that depend on the name are required too.

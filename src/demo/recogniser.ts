@@ -26,7 +26,7 @@ export async function openRecogniser(lines: readonly Line[]): Promise<DemoRecogn
   return {
     note:
       "pocketsphinx is not installed: a fake sends the script when there is a voice. Nothing is recognised.",
-    environment: { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url },
+    environment: { STT_PROVIDER: "modal", STT_STREAM_URL: server.url },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

@@ -75,7 +75,7 @@ export class Reports implements SpeakerEvents {
 }
 
 export const SETTINGS = {
-  stt: { provider: "kyutai", settings: {} },
+  stt: { provider: "modal", settings: {} },
   chunkMs: 80,
   partials: true,
   network: {},

@@ -9,7 +9,7 @@ import { BEAT_MS, type FromWorker, type WorkerSettings } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
 
 const SETTINGS: WorkerSettings = {
-  stt: { provider: "kyutai", settings: { url: "ws://127.0.0.1:1" } },
+  stt: { provider: "modal", settings: { url: "ws://127.0.0.1:1" } },
   chunkMs: 80,
   partials: true,
   network: {},

@@ -1,6 +1,6 @@
 /** Speech-to-text: a folder per provider, one registry. */
-export { modalUrl } from "./kyutai/provider.ts";
-export { kyutaiStt } from "./kyutai/speech_to_text.ts";
+export { modalUrl } from "./modal/provider.ts";
+export { modalStt } from "./modal/speech_to_text.ts";
 export { pocketsphinxAvailable, pocketsphinxStt } from "./pocketsphinx/speech_to_text.ts";
 export type { SttParts, SttProvider } from "./provider.ts";
 export * from "./registry.ts";

@@ -1,47 +1,61 @@
 import assert from "@std/assert";
-import { ConfigError } from "../domain/mod.ts";
+import { ConfigError, type ProviderEnvironment } from "../domain/mod.ts";
 import { systemClock } from "../flow/mod.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { createSpeechToText, modalUrl, STT_PROVIDERS } from "./mod.ts";
 
 const PARTS = { meter: new FakeMeter(), clock: systemClock };
 
-/** Of each provider, what it is made from. */
-const SETTINGS: Record<string, unknown> = { kyutai: { url: modalUrl("acme") }, pocketsphinx: {} };
+/** Variables of providers that cannot do without. */
+const ENVIRONMENTS: Readonly<Record<string, ProviderEnvironment>> = {
+  modal: { MODAL_WORKSPACE: "acme", MODAL_KEY: "wk-1", MODAL_SECRET: "ws-1" },
+};
+
+const settingsOf = (provider: (typeof STT_PROVIDERS)[number]) =>
+  provider.settings(ENVIRONMENTS[provider.name] ?? {});
 
 Deno.test("Every provider is created under its name, as the registry describes it", () => {
-  assert.deepEqual(STT_PROVIDERS.map(({ name }) => name).sort(), Object.keys(SETTINGS));
-  for (const { name, aliases = [], languages, features } of STT_PROVIDERS) {
-    for (const provider of [name, ...aliases]) {
-      const stt = createSpeechToText({ provider, settings: SETTINGS[name] }, PARTS);
+  for (const provider of STT_PROVIDERS) {
+    const { name, aliases = [], languages, features } = provider;
+    for (const alias of [name, ...aliases]) {
+      const stt = createSpeechToText({ provider: alias, settings: settingsOf(provider) }, PARTS);
       assert.equal(stt.name, name);
-      assert.deepEqual(stt.languages, languages ?? []);
+      if (languages) assert.deepEqual(stt.languages, languages);
       assert.equal(stt.features, features);
       assert.ok([8_000, 12_000, 16_000, 24_000, 48_000].includes(stt.sampleRateHz));
     }
   }
 });
 
+Deno.test("Names and aliases are of one provider each", () => {
+  const names = STT_PROVIDERS.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+  assert.deepEqual(names, [...new Set(names)]);
+});
+
 Deno.test("Settings are plain data: they may cross to another process", () => {
-  const token = { MODAL_KEY: "wk-1", MODAL_SECRET: "ws-1" };
   for (const provider of STT_PROVIDERS) {
-    const settings = provider.settings({ MODAL_WORKSPACE: "acme", ...token });
+    const settings = settingsOf(provider);
     assert.deepEqual(structuredClone(settings), settings);
   }
 });
 
-Deno.test("An unknown name is a fault of the configuration that lists the known ones", () => {
-  for (const provider of ["vosc", "", "toString", "__proto__"]) {
-    assert.throws(() => createSpeechToText({ provider, settings: {} }, PARTS), (error: unknown) => {
-      const [fault] = error instanceof ConfigError ? error.faults : [];
-      return fault?.variable === "STT_PROVIDER" && /kyutai, pocketsphinx/.test(fault.problem);
-    });
+Deno.test("What a provider cannot do without is a fault of the configuration, which names its variables", () => {
+  for (const [name, env] of Object.entries(ENVIRONMENTS)) {
+    const provider = STT_PROVIDERS.find((provider) => provider.name === name);
+    assert.throws(() => provider?.settings({}), (error: unknown) => {
+      return error instanceof ConfigError && error.faults.every(({ variable }) => variable in env);
+    }, name);
   }
 });
 
-Deno.test("Kyutai without an address is a fault of the configuration", () => {
-  const [kyutai] = STT_PROVIDERS;
-  assert.throws(() => kyutai.settings({}), ConfigError);
+Deno.test("An unknown name is a fault of the configuration that lists the known ones", () => {
+  const names = STT_PROVIDERS.map(({ name }) => name).join(", ");
+  for (const provider of ["vosc", "", "toString", "__proto__"]) {
+    assert.throws(() => createSpeechToText({ provider, settings: {} }, PARTS), (error: unknown) => {
+      const [fault] = error instanceof ConfigError ? error.faults : [];
+      return fault?.variable === "STT_PROVIDER" && fault.problem.endsWith(names);
+    });
+  }
 });
 
 Deno.test("The address of a workspace is the deployed app's", () => {

@@ -16,6 +16,7 @@ export class SessionEvents {
   readonly #signal: AbortSignal;
   readonly #onEnd: (reason: unknown) => void;
   #endReason: unknown;
+  #failure: unknown;
 
   constructor(signal: AbortSignal, onEnd: (reason: unknown) => void) {
     this.#signal = signal;
@@ -26,6 +27,11 @@ export class SessionEvents {
   /** Why writes are rejected; undefined while the session is open. */
   get endReason(): unknown {
     return this.#endReason;
+  }
+
+  /** The error of the stream, if any. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   push(event: SttEvent): void {
@@ -42,6 +48,7 @@ export class SessionEvents {
   end(reason: unknown, failure?: unknown): void {
     if (this.#endReason !== undefined) return;
     this.#endReason = reason;
+    this.#failure = failure;
     this.#signal.removeEventListener("abort", this.#onAbort);
     this.#queue.close({ error: failure });
     this.#onEnd(reason);

@@ -25,7 +25,7 @@ Deno.test("A call whose language, listeners and guests change all the time: ever
   onRealStack({ hpbVersion }, async (stack) => {
     await using server = FakeKyutaiServer.start();
     await using service = await serviceFor(stack, {
-      STT_PROVIDER: "kyutai",
+      STT_PROVIDER: "modal",
       STT_STREAM_URL: server.url,
       MEDIA_WORKERS: "1",
     });

@@ -71,7 +71,7 @@ Deno.test("2,000 half requests, guesses of the token and malformed hosts: every 
         LT_INTERNAL_SECRET: stack.internalSecret,
         NEXTCLOUD_URL: stack.nextcloudUrl,
         LT_API_TOKEN: TOKEN,
-        STT_PROVIDER: "kyutai",
+        STT_PROVIDER: "modal",
         STT_STREAM_URL: server.url,
         MEDIA_WORKERS: "1",
         MAX_ROOMS: "20",

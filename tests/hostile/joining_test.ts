@@ -19,7 +19,7 @@ const [hpbVersion = "none"] = installedHpbVersions().toReversed();
 Deno.test(`${CROWD} who publish nothing: who comes to speak goes before them, and every word is read`, () =>
   onRealStack({ hpbVersion }, async (stack) => {
     await using server = FakeKyutaiServer.start();
-    await using service = await serviceFor(stack, { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url });
+    await using service = await serviceFor(stack, { STT_PROVIDER: "modal", STT_STREAM_URL: server.url });
     const base = baseUrl(service);
     await using other = await stack.startCall();
     await using crowded = await stack.startCall();

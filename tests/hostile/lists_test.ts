@@ -19,7 +19,7 @@ for (const hpbVersion of installedHpbVersions()) {
   Deno.test(`HPB ${hpbVersion}: among ${GUESTS} guests with 60 KB of hello features every word is read`, () =>
     onRealStack({ hpbVersion }, async (stack) => {
       await using server = FakeKyutaiServer.start();
-      await using service = await serviceFor(stack, { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url });
+      await using service = await serviceFor(stack, { STT_PROVIDER: "modal", STT_STREAM_URL: server.url });
       const base = baseUrl(service);
       await using call = await stack.startCall();
       for (let guest = 0; guest < GUESTS; guest++) await call.addGuest(FAT);

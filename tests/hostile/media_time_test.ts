@@ -50,7 +50,7 @@ for (const [name, hostile] of Object.entries(HOSTILE)) {
     onRealStack({ hpbVersion }, async (stack) => {
       await using server = FakeKyutaiServer.start();
       await using service = await serviceFor(stack, {
-        STT_PROVIDER: "kyutai",
+        STT_PROVIDER: "modal",
         STT_STREAM_URL: server.url,
         MEDIA_WORKERS: "1",
       });

@@ -42,7 +42,7 @@ function onCall(name: string, test: (forging: Forging) => Promise<void>): void {
       onRealStack({ hpbVersion }, async (stack) => {
         await using server = FakeKyutaiServer.start();
         await using service = await serviceFor(stack, {
-          STT_PROVIDER: "kyutai",
+          STT_PROVIDER: "modal",
           STT_STREAM_URL: server.url,
           MEDIA_WORKERS: "1",
         });

@@ -41,7 +41,7 @@ export async function startTranslating(
   const scope = new Scope("service");
   const [clock, log, meter] = [systemClock, new FakeLog(), new FakeMeter()];
   const shared = { clock, log, meter };
-  const stt = createSpeechToText({ provider: "kyutai", settings: { url: sttUrl } }, { meter, clock });
+  const stt = createSpeechToText({ provider: "modal", settings: { url: sttUrl } }, { meter, clock });
   const translations = openTranslations(choice, {
     nextcloud,
     ...shared,
@@ -50,7 +50,7 @@ export async function startTranslating(
   const host = await startSpeakerHost({
     workers: 0,
     settings: {
-      stt: { provider: "kyutai", settings: { url: sttUrl } },
+      stt: { provider: "modal", settings: { url: sttUrl } },
       network: {},
       chunkMs: 200,
       partials: true,

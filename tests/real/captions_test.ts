@@ -45,7 +45,7 @@ for (const hpbVersion of installedHpbVersions()) {
         await using server = FakeKyutaiServer.start();
         const environment: Record<string, string> = stt === "speech"
           ? { STT_PROVIDER: "pocketsphinx" }
-          : { STT_PROVIDER: "kyutai", STT_STREAM_URL: server.url };
+          : { STT_PROVIDER: "modal", STT_STREAM_URL: server.url };
         await using service = await serviceFor(stack, { ...environment, MEDIA_WORKERS: "" }); // as operators run it
         const base = baseUrl(service);
         await test({

@@ -48,7 +48,7 @@ function onCluster(name: string, test: (world: Clustered) => Promise<void>): voi
       onRealStack({ hpbVersion, cluster: true }, async (stack) => {
         await using stt = FakeKyutaiServer.start();
         await using service = await serviceFor(stack, {
-          STT_PROVIDER: "kyutai",
+          STT_PROVIDER: "modal",
           STT_STREAM_URL: stt.url,
           MEDIA_WORKERS: "", // as operators run it
         });

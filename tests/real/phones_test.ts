@@ -29,7 +29,7 @@ for (const hpbVersion of installedHpbVersions()) {
       onRealStack({ hpbVersion }, async (stack) => {
         await using stt = FakeKyutaiServer.start();
         await using service = await serviceFor(stack, {
-          STT_PROVIDER: "kyutai",
+          STT_PROVIDER: "modal",
           STT_STREAM_URL: stt.url,
           MEDIA_WORKERS: "", // as operators run it
         });
@@ -78,7 +78,7 @@ for (const hpbVersion of installedHpbVersions()) {
     await using recorder = await join(stack, call, ["internal-incall"]);
     recorder.participant.send({ type: "internal", internal: { type: "incall", incall: { incall: 1 } } });
     await using stt = FakeKyutaiServer.start();
-    await using other = await serviceFor(stack, { STT_PROVIDER: "kyutai", STT_STREAM_URL: stt.url });
+    await using other = await serviceFor(stack, { STT_PROVIDER: "modal", STT_STREAM_URL: stt.url });
     await enable(baseUrl(other), call.roomToken, listener);
     await using _speaker = await call.addSpeaker();
     for (const each of [base, baseUrl(other)]) {

@@ -39,7 +39,7 @@ const VALUES = [
     "de",
     "zh-Hans",
     "modal",
-    "kyutai",
+    "modal",
     "deepl",
   ],
   ...[

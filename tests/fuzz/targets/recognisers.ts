@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { SttError, type SttEvent } from "../../../src/domain/mod.ts";
 import { ForeignProtocol } from "../../../src/stt/foreign.ts";
-import { KyutaiDecoder } from "../../../src/stt/kyutai/codec.ts";
+import { ModalCodec } from "../../../src/stt/modal/codec.ts";
 import { PocketsphinxDecoder } from "../../../src/stt/pocketsphinx/codec.ts";
 import { defineTarget } from "../batch.ts";
 import { assertQuotesNothing, byteChanges, CANARY, changedBytes, mutatedJson } from "../mutations.ts";
@@ -52,7 +52,7 @@ export const modal = defineTarget({
   ),
   open: () => ({
     run(messages) {
-      const decoder = new KyutaiDecoder();
+      const decoder = new ModalCodec();
       const foreign = new ForeignProtocol();
       for (const message of messages) {
         foreign.sent({ bytes: 40, durationMs: 100, voiced: true });

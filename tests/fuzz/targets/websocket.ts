@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { OverflowError, SttError } from "../../../src/domain/mod.ts";
 import { MessageTooLargeError, systemClock } from "../../../src/flow/mod.ts";
-import { kyutaiStt } from "../../../src/stt/kyutai/speech_to_text.ts";
+import { modalStt } from "../../../src/stt/modal/speech_to_text.ts";
 import { FakeMeter } from "../../fakes/telemetry.ts";
 import { defineTarget } from "../batch.ts";
 import { assertQuotesNothing, byteChanges, CANARY, changedBytes } from "../mutations.ts";
@@ -49,7 +49,7 @@ export const websocket = defineTarget({
       async run(list) {
         server.answer = list.map(([index, changes]) => changedBytes(FRAMES[index], changes));
         host = host % HOSTS + 1;
-        const stt = kyutaiStt({
+        const stt = modalStt({
           url: `ws://127.0.0.${host}:${server.port}`,
           meter: new FakeMeter(),
           clock: systemClock,

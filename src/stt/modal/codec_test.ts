@@ -1,9 +1,10 @@
 import assert from "@std/assert";
 import type { SttEvent } from "../../domain/mod.ts";
-import { KyutaiDecoder, type KyutaiMessage } from "./codec.ts";
+import type { SttMessage } from "../codec.ts";
+import { ModalCodec } from "./codec.ts";
 
 function eventsOf(messages: readonly unknown[]): SttEvent[] {
-  const decoder = new KyutaiDecoder();
+  const decoder = new ModalCodec();
   return messages.flatMap((message) => {
     const decoded = decoder.receive(JSON.stringify(message));
     assert.equal(decoded.kind, "events", JSON.stringify(message));
@@ -26,7 +27,7 @@ Deno.test("A token is passed on unchanged, also if it is only a space; an empty 
 
 Deno.test("Tagged vad_end is the end of the utterance, and ping has no words", () => {
   assert.deepEqual(eventsOf([{ type: "vad_end" }]), [{ type: "end_of_utterance" }]);
-  assert.deepEqual(new KyutaiDecoder().receive('{"type":"ping"}'), { kind: "ping" });
+  assert.deepEqual(new ModalCodec().receive('{"type":"ping"}'), { kind: "ping" });
 });
 
 Deno.test("Hypotheses that grow replace each other", () => {
@@ -143,19 +144,19 @@ Deno.test("Missing members of the design's messages have defaults", () => {
 });
 
 Deno.test("A server's error becomes an SttError that carries none of its text", () => {
-  const decode = (message: string) => new KyutaiDecoder().receive(JSON.stringify({ type: "error", message }));
-  const error = (message: KyutaiMessage) =>
+  const decode = (message: string) => new ModalCodec().receive(JSON.stringify({ type: "error", message }));
+  const error = (message: SttMessage) =>
     message.kind === "failed" ? message.error : assert.fail(message.kind);
   const full = error(decode("no free channels"));
   assert.deepEqual([full.code, full.retryable], ["stt_full", true]);
   const other = error(decode('failed after "my secret words"'));
   assert.deepEqual([other.code, other.retryable], ["stt_server", true]);
   assert.doesNotMatch(other.message, /secret/);
-  assert.equal(error(new KyutaiDecoder().receive('{"type":"error"}')).code, "stt_server");
+  assert.equal(error(new ModalCodec().receive('{"type":"error"}')).code, "stt_server");
 });
 
 Deno.test("Messages that are not understood are ignored and never throw", () => {
-  const decoder = new KyutaiDecoder();
+  const decoder = new ModalCodec();
   const strange = [
     "",
     "nonsense",
@@ -180,7 +181,7 @@ Deno.test("Messages that are not understood are ignored and never throw", () => 
 });
 
 Deno.test("An utterance without an end is settled at the length of a caption, so that a message costs its own length", () => {
-  const decoder = new KyutaiDecoder();
+  const decoder = new ModalCodec();
   const words = Array.from({ length: 10_000 }, (_, at) => `word${at}`);
   const finals: string[] = [];
   for (const word of words) {
@@ -197,7 +198,7 @@ Deno.test("An utterance without an end is settled at the length of a caption, so
 });
 
 Deno.test("Endless messages of 64 KB are passed on once each", () => {
-  const decoder = new KyutaiDecoder();
+  const decoder = new ModalCodec();
   let said = 0;
   for (let at = 0; at < 40; at++) {
     const text = ` ${String.fromCharCode(97 + at % 26).repeat(9)}`.repeat(6_500);
@@ -211,7 +212,7 @@ Deno.test("Endless messages of 64 KB are passed on once each", () => {
 
 Deno.test("Endless white space and marks are not kept", () => {
   for (const text of [" ", "\u0301", "\0", "..."]) {
-    const decoder = new KyutaiDecoder();
+    const decoder = new ModalCodec();
     for (let at = 0; at < 20_000; at++) decoder.receive(JSON.stringify({ text, final: false }));
     const message = decoder.receive(JSON.stringify({ text: " hello", final: true }));
     const [event] = message.kind === "events" ? message.events : [];

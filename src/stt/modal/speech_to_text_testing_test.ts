@@ -5,7 +5,7 @@ import { systemClock } from "../../flow/mod.ts";
 import { FakeClock, settle } from "../../../tests/fakes/clock.ts";
 import { type FakeKyutaiOptions, FakeKyutaiServer } from "../../../tests/fakes/stt.ts";
 import { FakeMeter } from "../../../tests/fakes/telemetry.ts";
-import { kyutaiStt } from "./speech_to_text.ts";
+import { modalStt } from "./speech_to_text.ts";
 
 export const NEVER = new AbortController().signal;
 export const FRAME_MS = 80;
@@ -15,7 +15,7 @@ export async function connect(options: FakeKyutaiOptions & { clock?: FakeClock; 
   const { clock, signal = NEVER, ...serverOptions } = options;
   const server = FakeKyutaiServer.start({ recogniser: { script: [] }, ...serverOptions });
   const meter = new FakeMeter();
-  const stt = kyutaiStt({ url: server.url, meter, clock: clock ?? systemClock });
+  const stt = modalStt({ url: server.url, meter, clock: clock ?? systemClock });
   const session = await stt.open({ languageId: "en" }, signal);
   await server.until(() => server.connections.length === 1);
   return {

@@ -2,7 +2,7 @@
 import assert from "@std/assert";
 import { LIMITS, type SttSession } from "../../domain/mod.ts";
 import { FakeClock } from "../../../tests/fakes/clock.ts";
-import { KYUTAI_LIMITS } from "./session.ts";
+import { SOCKET_LIMITS } from "../socket_flow.ts";
 import {
   collect,
   connect,
@@ -132,7 +132,7 @@ Deno.test("A server that never reads again fails the session, its writer and its
   const failed = sttErrorOf(collect(call.session));
   const { waiting } = await fill(call.session);
   const writer = sttErrorOf(waiting);
-  await clock.advance(KYUTAI_LIMITS.stoppedMs);
+  await clock.advance(SOCKET_LIMITS.stoppedMs);
   assert.equal((await failed).code, "stt_stopped");
   assert.equal((await writer).code, "stt_stopped");
   assert.equal(clock.pending, 0);
@@ -173,7 +173,7 @@ Deno.test("Finish ends in time if the connection takes bytes again only meanwhil
   await call.server.until(() => call.record.receivedMs >= takenMs + LIMITS.sttFlushMs);
   await macrotask();
   assert.equal(clock.pending, 1, "it waits no longer than for the last words");
-  await clock.advance(KYUTAI_LIMITS.finishMs);
+  await clock.advance(SOCKET_LIMITS.finishMs);
   await finished;
   assert.equal(clock.pending, 0);
 });

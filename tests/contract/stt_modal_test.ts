@@ -13,8 +13,8 @@ const SHAPES = [
 
 for (const options of SHAPES) {
   const name = "design" in options
-    ? `Kyutai, ${options.shape} shape, ${options.design}`
-    : `Kyutai, ${options.shape} shape`;
+    ? `Modal, ${options.shape} shape, ${options.design}`
+    : `Modal, ${options.shape} shape`;
   sttContract({
     name,
     languages: ["en", "fr"],
@@ -22,7 +22,7 @@ for (const options of SHAPES) {
       const server = FakeKyutaiServer.start({ ...options, requireHeaders: { key: "key", secret: "secret" } });
       const settings = { url: server.url, key: "key", secret: "secret" };
       const create = (settings: { url: string }) =>
-        createSpeechToText({ provider: "kyutai", settings }, { meter: new FakeMeter(), clock: systemClock });
+        createSpeechToText({ provider: "modal", settings }, { meter: new FakeMeter(), clock: systemClock });
       return Promise.resolve({
         stt: create(settings),
         unreachable: create({ ...settings, url: server.url.replace("/v1/stream", "/elsewhere") }),

@@ -1,5 +1,5 @@
 /**
- * Messages of the Kyutai server as SttEvents. Two formats exist, and a session may receive either:
+ * The protocol of the Kyutai server on Modal: float32 audio, and messages as SttEvents. Two formats exist, and a session may receive either:
  *
  *   deployed  `{type:"token", text}`, `vad_end`, `ping`, `error {message}`
  *   design    `{text, final, vad_end}`
@@ -28,15 +28,9 @@
  * members.
  */
 import { LIMITS, parseJson, PieceJoiner, type SttError, type SttEvent, tidy } from "../../domain/mod.ts";
+import type { WebSocketMessage } from "../../flow/mod.ts";
+import { IGNORED, PING, type SttCodec, type SttMessage } from "../codec.ts";
 import { sessionFailed } from "../errors.ts";
-
-export type KyutaiMessage =
-  /** May be empty. `isBare`: the message had only `text`, which servers of other protocols (Vosk's) send too. */
-  | { kind: "events"; events: readonly SttEvent[]; isBare?: true }
-  | { kind: "ping" }
-  /** The server ended the session. */
-  | { kind: "failed"; error: SttError }
-  | { kind: "ignored" };
 
 /** Members as received, of any type. */
 type Unchecked = Partial<Record<"type" | "text" | "final" | "vad_end" | "message", unknown>>;
@@ -48,15 +42,13 @@ interface Plain {
   vadEnd: boolean;
 }
 
-const IGNORED: KyutaiMessage = Object.freeze({ kind: "ignored" });
-const PING: KyutaiMessage = Object.freeze({ kind: "ping" });
 /** The server's message when every GPU channel is taken. The rest is not used: it may contain anything. */
 const FULL = /no free channels|capacity|too many/i;
 
 /** Added to a word when the next one is recognised. */
 const ENDING_MARKS = ".,;:!?…";
 
-export class KyutaiDecoder {
+export class ModalCodec implements SttCodec {
   #hypothesis = "";
   /** The hypothesis if every text is a piece of it. All languages of the server have spaces. */
   readonly #pieces = new PieceJoiner(" ");
@@ -66,7 +58,12 @@ export class KyutaiDecoder {
   #mayBePieces = false;
   #sendsWholeHypotheses = false;
 
-  receive(data: string | Uint8Array): KyutaiMessage {
+  /** Float32 in the byte order of every machine Deno runs on, which is the server's. */
+  encode(samples: Float32Array<ArrayBuffer>): WebSocketMessage {
+    return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+  }
+
+  receive(data: WebSocketMessage): SttMessage {
     if (typeof data !== "string") return IGNORED;
     const json = parseJson(data);
     if (typeof json !== "object" || json === null) return IGNORED;
@@ -82,7 +79,7 @@ export class KyutaiDecoder {
       : { kind: "events", events, isBare: true };
   }
 
-  #receiveTagged({ type, text, message = "" }: Unchecked): KyutaiMessage {
+  #receiveTagged({ type, text, message = "" }: Unchecked): SttMessage {
     switch (type) {
       case "token":
         if (typeof text !== "string") return IGNORED;

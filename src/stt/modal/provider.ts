@@ -1,14 +1,13 @@
-/** Kyutai's speech-to-text model behind a WebSocket: on Modal, or on any server that speaks the same protocol. */
+/** Kyutai's speech-to-text model on Modal, or on any server that speaks the same protocol. */
 import { requireVariables } from "../../domain/mod.ts";
 import type { SttProvider } from "../provider.ts";
-import { FEATURES, KYUTAI_LANGUAGES, type KyutaiSettings, kyutaiStt } from "./speech_to_text.ts";
+import { FEATURES, MODAL_LANGUAGES, type ModalSettings, modalStt } from "./speech_to_text.ts";
 
-const ON_MODAL = "with STT_PROVIDER=kyutai and no STT_STREAM_URL";
+const ON_MODAL = "with STT_PROVIDER=modal and no STT_STREAM_URL";
 
-export const kyutai: SttProvider<KyutaiSettings> = {
-  name: "kyutai",
-  aliases: ["modal"], // the former name, still in configurations
-  languages: KYUTAI_LANGUAGES,
+export const modal: SttProvider<ModalSettings> = {
+  name: "modal",
+  languages: MODAL_LANGUAGES,
   features: FEATURES,
   variables: [
     {
@@ -52,7 +51,7 @@ export const kyutai: SttProvider<KyutaiSettings> = {
     return { url: url ?? modalUrl(workspace!), key, secret };
   },
   address: ({ url }) => url,
-  create: (settings, parts) => kyutaiStt({ ...settings, ...parts }),
+  create: (settings, parts) => modalStt({ ...settings, ...parts }),
 };
 
 /** The server's address for a Modal workspace. */

@@ -2,7 +2,7 @@ import assert from "@std/assert";
 import { LIMITS, OverflowError, SttError } from "../../domain/mod.ts";
 import { FakeClock } from "../../../tests/fakes/clock.ts";
 import { FakeKyutaiServer } from "../../../tests/fakes/stt.ts";
-import { KYUTAI_LIMITS } from "./session.ts";
+import { SOCKET_LIMITS } from "../socket_flow.ts";
 import {
   collect,
   connect,
@@ -93,7 +93,7 @@ Deno.test("Finish times out for a server that sends nothing, and does not wait w
   await using call = await connect({ clock });
   await call.session.write(frame());
   const finished = call.session.finish();
-  await clock.advance(KYUTAI_LIMITS.finishMs - 1);
+  await clock.advance(SOCKET_LIMITS.finishMs - 1);
   assert.equal(await stateOf(finished), "waits");
   await clock.advance(1);
   await finished;
@@ -113,7 +113,7 @@ Deno.test("Messages that are not understood are counted and have no effect", asy
   call.server.sendRaw('{"type":"token","text":"on"}');
   const reader = call.session.events.getReader();
   assert.deepEqual((await reader.read()).value, { type: "word", text: "on" });
-  assert.equal(call.meter.counted("tiro_stt_ignored_total", "kyutai"), 2);
+  assert.equal(call.meter.counted("tiro_stt_ignored_total", "modal"), 2);
 });
 
 Deno.test("A reader that falls behind gets the queued events, then OverflowError", async () => {

@@ -1,12 +1,13 @@
 import assert from "@std/assert";
-import { KYUTAI_LIMITS, KyutaiSessionState } from "./session.ts";
+import { LIMITS } from "../domain/mod.ts";
+import { SOCKET_LIMITS, SocketFlow } from "./socket_flow.ts";
 
 const VOICE = { durationMs: 80, voiced: true };
 const TAIL = { durationMs: 80, voiced: false };
 
 /** Offers voice in real time, as a live speaker does, and counts what was sent. */
 class Talker {
-  readonly state = new KyutaiSessionState();
+  readonly state = new SocketFlow();
   nowMs = 1_000;
   sentMs = 0;
   #waits = false;
@@ -64,7 +65,7 @@ Deno.test("At most ten seconds are sent that the peer has not read; once read th
   talker.state.delivered(talker.state.sentMs);
   const deliveredMs = talker.sentMs;
   talker.talk(20_000);
-  assert.equal(talker.sentMs - deliveredMs, KYUTAI_LIMITS.undeliveredMs);
+  assert.equal(talker.sentMs - deliveredMs, LIMITS.speechMs);
   assert.equal(talker.waits, true);
   talker.state.delivered(talker.state.sentMs);
   assert.equal(talker.state.admits(VOICE, 0), true);
@@ -75,7 +76,7 @@ Deno.test("For a peer that answers no pings only our own buffer counts", () => {
   talker.state.received();
   talker.talk(60_000);
   assert.equal(talker.sentMs, 60_000);
-  assert.equal(talker.state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes + 1), false);
+  assert.equal(talker.state.admits(VOICE, LIMITS.sttBufferedBytes + 1), false);
 });
 
 Deno.test("The peer is pinged once for each second of audio", () => {
@@ -89,9 +90,9 @@ Deno.test("The peer is pinged once for each second of audio", () => {
 
 Deno.test("A full socket buffer blocks all audio, voice or not", () => {
   const { state } = new Talker();
-  assert.equal(state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes), true);
-  assert.equal(state.admits(VOICE, KYUTAI_LIMITS.bufferedBytes + 1), false);
-  assert.equal(state.admits(TAIL, KYUTAI_LIMITS.bufferedBytes + 1), false);
+  assert.equal(state.admits(VOICE, LIMITS.sttBufferedBytes), true);
+  assert.equal(state.admits(VOICE, LIMITS.sttBufferedBytes + 1), false);
+  assert.equal(state.admits(TAIL, LIMITS.sttBufferedBytes + 1), false);
 });
 
 Deno.test("A frame longer than the bound is sent alone", () => {
@@ -108,7 +109,7 @@ Deno.test("A server that stops reading for a minute has not failed, and receives
   talker.state.delivered(talker.sentMs);
   talker.talk(60_000);
   assert.equal(talker.failure, undefined);
-  assert.equal(talker.sentMs, 80 + KYUTAI_LIMITS.undeliveredMs, "the rest is not in its buffers");
+  assert.equal(talker.sentMs, 80 + LIMITS.speechMs, "the rest is not in its buffers");
   talker.state.delivered(talker.sentMs);
   assert.equal(talker.state.admits(VOICE, 0), true);
 });
@@ -119,9 +120,9 @@ Deno.test("A server that stops reading has failed 75 s after the first frame wai
   assert.equal(state.nextDeadline(), undefined);
   state.waits(1_000);
   state.waits(2_000);
-  assert.equal(state.nextDeadline(), 1_000 + KYUTAI_LIMITS.stoppedMs);
-  assert.equal(state.failure(1_000 + KYUTAI_LIMITS.stoppedMs - 1), undefined);
-  assert.equal(state.failure(1_000 + KYUTAI_LIMITS.stoppedMs)?.code, "stt_stopped");
+  assert.equal(state.nextDeadline(), 1_000 + SOCKET_LIMITS.stoppedMs);
+  assert.equal(state.failure(1_000 + SOCKET_LIMITS.stoppedMs - 1), undefined);
+  assert.equal(state.failure(1_000 + SOCKET_LIMITS.stoppedMs)?.code, "stt_stopped");
 });
 
 Deno.test("A server that answers never fails, however long the talk", () => {

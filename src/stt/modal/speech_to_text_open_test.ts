@@ -5,14 +5,14 @@ import { systemClock } from "../../flow/mod.ts";
 import { FakeClock } from "../../../tests/fakes/clock.ts";
 import { FakeKyutaiServer } from "../../../tests/fakes/stt.ts";
 import { FakeMeter } from "../../../tests/fakes/telemetry.ts";
-import { healthUrl, kyutaiStt } from "./speech_to_text.ts";
+import { healthUrl, modalStt } from "./speech_to_text.ts";
 import { connect, frame, FRAME_MS, macrotask, NEVER, sttErrorOf } from "./speech_to_text_testing_test.ts";
 
 Deno.test("Refused credentials are not retryable, an unreachable server is; neither error has the address", async () => {
   await using server = FakeKyutaiServer.start({ requireHeaders: { key: "right", secret: "right" } });
   const settings = { url: server.url, meter: new FakeMeter(), clock: systemClock };
   const open = (key?: string) =>
-    kyutaiStt({ ...settings, key, secret: "right" }).open({ languageId: "fr" }, NEVER);
+    modalStt({ ...settings, key, secret: "right" }).open({ languageId: "fr" }, NEVER);
   const refused = await sttErrorOf(open("wrong"));
   assert.deepEqual([refused.code, refused.retryable], ["stt_unauthorized", false]);
   assert.equal((await sttErrorOf(open())).code, "stt_unauthorized");
@@ -30,7 +30,7 @@ Deno.test("Waking requests the server's health with the same headers, and waits 
   await using server = FakeKyutaiServer.start({ requireHeaders: { key: "right", secret: "right" } });
   const settings = { url: server.url, meter: new FakeMeter(), clock: systemClock };
   const wake = (key: string, signal = NEVER) =>
-    kyutaiStt({ ...settings, key, secret: "right" }).wake?.(signal) ??
+    modalStt({ ...settings, key, secret: "right" }).wake?.(signal) ??
       Promise.reject(new Error("cannot wake"));
   assert.equal((await sttErrorOf(wake("wrong"))).code, "stt_unauthorized");
   server.sleep(200);
@@ -45,7 +45,7 @@ Deno.test("Waking requests the server's health with the same headers, and waits 
   const reason = new DOMException("left", "AbortError");
   abort.abort(reason);
   assert.equal(await waking, reason);
-  const nobody = kyutaiStt({ ...settings, url: "ws://127.0.0.1:9/v1/stream" });
+  const nobody = modalStt({ ...settings, url: "ws://127.0.0.1:9/v1/stream" });
   assert.equal((await sttErrorOf(nobody.wake?.(NEVER) ?? Promise.resolve())).code, "stt_unreachable");
 });
 
@@ -61,7 +61,7 @@ Deno.test("The health URL is derived from the stream's URL", () => {
 Deno.test("Opening waits for a cold container, and an abort meanwhile leaves nothing behind", async () => {
   await using server = FakeKyutaiServer.start();
   server.coldFor(200);
-  const stt = kyutaiStt({ url: server.url, meter: new FakeMeter(), clock: systemClock });
+  const stt = modalStt({ url: server.url, meter: new FakeMeter(), clock: systemClock });
   await (await stt.open({ languageId: "en" }, NEVER))[Symbol.asyncDispose]();
   server.coldFor(100_000);
   const abort = new AbortController();
