@@ -9,6 +9,7 @@
 import {
   type AudioLedger,
   type Caption,
+  type ExpectedWords,
   type Meter,
   type PcmFrame,
   separatorOf,
@@ -24,8 +25,9 @@ import { Utterances } from "./utterances.ts";
 import { VoiceEvidence } from "./voice_evidence.ts";
 import { waitingText } from "./waiting_notice.ts";
 
-export interface CaptionerOptions extends Omit<SttFeedOptions, "events"> {
+export interface CaptionerOptions extends Omit<SttFeedOptions, "events" | "expectedWords"> {
   speaker: Speaker;
+  words?: ExpectedWords;
   /** False sends finals only. */
   partials: boolean;
   ledger: AudioLedger;
@@ -43,10 +45,12 @@ export class Captioner {
   readonly #pacing: Pacing;
   readonly #feed: SttFeed;
   readonly #chain: Promise<void>;
+  #words: ExpectedWords | undefined;
   #timer: Disposable | undefined;
 
   constructor(options: CaptionerOptions) {
     this.#options = options;
+    this.#words = options.words;
     const { speaker, languageId, scope } = options;
     this.#utterances = new Utterances({
       speakerId: speaker.id,
@@ -56,6 +60,7 @@ export class Captioner {
     this.#pacing = new Pacing({ partials: options.partials });
     this.#feed = new SttFeed({
       ...options,
+      expectedWords: () => this.#words,
       events: {
         sent: (frame) => this.#sent(frame),
         event: (event, stalledUntilMs) => this.#receive(event, stalledUntilMs),
@@ -76,6 +81,11 @@ export class Captioner {
   /** From the next session on; the words of the current one are still in its language. */
   setLanguage(languageId: string): void {
     this.#feed.setLanguage(languageId);
+  }
+
+  /** Names and terms to expect, from the next session on. */
+  setWords(words: ExpectedWords): void {
+    this.#words = words;
   }
 
   /** Resolves when the voice has ended and its last final is delivered. */

@@ -4,11 +4,13 @@ import {
   AudioLedger,
   type Caption,
   type Clock,
+  type ExpectedWords,
   LIMITS,
   type PcmFrame,
   type RtpPacket,
   type SpeechToText,
   type SttEvent,
+  type SttFeatures,
   type SttOptions,
   type SttSession,
 } from "../domain/mod.ts";
@@ -64,7 +66,7 @@ class HandStt implements SpeechToText {
   readonly name = "hand";
   readonly sampleRateHz = 16_000;
   readonly languages = [{ id: "en", name: "English", metadata: { separator: " ", rtl: false } }];
-  readonly features = { acknowledges: false, latencyMs: 500 };
+  features: SttFeatures = { acknowledges: false, latencyMs: 500 };
   readonly frames: PcmFrame[] = [];
   /** The first session's; a later one has its own. */
   readonly events = new BoundedQueue<SttEvent>({ capacity: 50 });
@@ -79,9 +81,12 @@ class HandStt implements SpeechToText {
     return this.#opened.promise;
   }
 
-  open(_options: SttOptions, signal: AbortSignal): Promise<SttSession> {
+  readonly opened: SttOptions[] = [];
+
+  open(options: SttOptions, signal: AbortSignal): Promise<SttSession> {
     const events = this.#sessions++ === 0 ? this.events : new BoundedQueue<SttEvent>({ capacity: 50 });
     this.#opened.resolve();
+    this.opened.push(options);
     signal.addEventListener("abort", () => events.close(), { once: true });
     return Promise.resolve({
       events: events.readable(),
@@ -111,6 +116,7 @@ function chain(clock: Clock = systemClock) {
   const captioner = new Captioner({
     speaker: { id: "s1" },
     languageId: "en",
+    words: { session: ["Moshi"], names: ["Ada"], server: ["HPB"] },
     speech: voice.chunks,
     sessions: new SttSessions({ stt, clock, log: new FakeLog(), meter }),
     chunkMs: 200,
@@ -132,7 +138,11 @@ function chain(clock: Clock = systemClock) {
     stt,
     ledger,
     captions,
-    captioner: { drain, setLanguage: (id: string) => captioner.setLanguage(id) },
+    captioner: {
+      drain,
+      setLanguage: (id: string) => captioner.setLanguage(id),
+      setWords: (words: ExpectedWords) => captioner.setWords(words),
+    },
     meter,
   };
 }
@@ -312,3 +322,23 @@ async function speak(source: Inbox, packets: readonly Uint8Array[]): Promise<voi
 function macrotask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
+
+Deno.test("A session gets the words to expect, and the next one those that are set meanwhile", async () => {
+  const clock = new FakeClock();
+  const { scope, source, stt, captioner } = chain(clock);
+  await using _scope = scope;
+  stt.features = { ...stt.features, words: true };
+  const first = stt.nextOpen();
+  await speak(source, await encodeOpus(speech));
+  await first;
+  assert.deepEqual(stt.opened.map(({ words }) => words), [["Moshi", "HPB"]], "no name leaves the machine");
+  captioner.setWords({ session: ["Kyutai"], names: ["Grace"] });
+  stt.features = { ...stt.features, isLocal: true };
+  const second = stt.nextOpen();
+  stt.events.close();
+  await speak(source, await encodeOpus(speech));
+  await clock.advance(10_000);
+  await second;
+  assert.deepEqual(stt.opened[1].words, ["Kyutai", "Grace"]);
+  await captioner.drain(AbortSignal.timeout(5_000));
+});

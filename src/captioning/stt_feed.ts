@@ -27,7 +27,7 @@ import { LanguageChange } from "./language_change.ts";
 import { LiveSession } from "./live_session.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { SilenceSource } from "./silence_source.ts";
-import type { SttSessions } from "./stt_sessions.ts";
+import type { OpenOptions, SttSessions } from "./stt_sessions.ts";
 import { TrailingSilence } from "./trailing_silence.ts";
 import { WaitingNotice } from "./waiting_notice.ts";
 import { Wakeup } from "./wakeup.ts";
@@ -51,6 +51,7 @@ export interface SttFeedOptions {
   speech: VoicedPcm;
   sessions: SttSessions;
   languageId: string;
+  expectedWords?: () => OpenOptions["words"];
   /** The speaker's. */
   scope: Scope;
   clock: Clock;
@@ -237,8 +238,8 @@ export class SttFeed {
   }
 
   async #openSession(attempt: SharedAttempt, languageId: string): Promise<LiveSession> {
-    const { scope, sessions, speech, clock } = this.#options;
-    const options = { languageId, recycle: (samples: PcmFrame["samples"]) => speech.recycle(samples) };
+    const { scope, sessions, speech, clock, expectedWords } = this.#options;
+    const options = { languageId, words: expectedWords?.(), recycle: speech.recycle.bind(speech) };
     return new LiveSession(await sessions.open(attempt, options, scope.signal), languageId, clock.now());
   }
 

@@ -5,6 +5,8 @@
 import {
   type Clock,
   codeOf,
+  type ExpectedWords,
+  expectedWordsFor,
   type Log,
   type Meter,
   type SpeakerTrouble,
@@ -16,6 +18,11 @@ import {
 import { type SharedAttempt, SharedRetry } from "../flow/mod.ts";
 import { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { MeasuredLatency } from "./trailing_silence.ts";
+
+/** Of one session. The words depend on the recogniser that opens it. */
+export interface OpenOptions extends Omit<SttOptions, "words"> {
+  words?: ExpectedWords;
+}
 
 export interface SttSessionsOptions {
   stt: SpeechToText;
@@ -59,12 +66,13 @@ export class SttSessions {
   }
 
   /** Rejects with SttError, or the signal's reason. */
-  async open(attempt: SharedAttempt, options: SttOptions, signal: AbortSignal): Promise<SttSession> {
+  async open(attempt: SharedAttempt, options: OpenOptions, signal: AbortSignal): Promise<SttSession> {
     const { stt, clock, meter } = this.#options;
     const startMs = clock.now();
     using _slow = clock.timer(SLOW_MS, () => this.#slow(startMs));
     try {
-      const session = await stt.open(options, signal);
+      const words = expectedWordsFor(stt.features, options.words ?? {});
+      const session = await stt.open({ ...options, words }, signal);
       if (signal.aborted) await session[Symbol.asyncDispose](); // aborted while it opened
       signal.throwIfAborted();
       meter.observe("tiro_stt_open_ms", clock.now() - startMs);

@@ -4,6 +4,7 @@ export * from "./budget.ts";
 export * from "./captions.ts";
 export * from "./data.ts";
 export * from "./errors.ts";
+export * from "./expected_words.ts";
 export * from "./language_names.ts";
 export * from "./languages.ts";
 export * from "./ledger.ts";
