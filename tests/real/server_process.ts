@@ -12,6 +12,8 @@ export interface ServerCommand {
   logPath: string;
   /** True once the server can be used; called again and again until then. */
   isReady(): Promise<boolean>;
+  /** Default: 10 s. */
+  readyWithinMs?: number;
 }
 
 const READY_TIMEOUT_MS = 10_000;
@@ -69,9 +71,9 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async #ready(): Promise<void> {
-    const { name, logPath, isReady } = this.#command;
+    const { name, logPath, isReady, readyWithinMs = READY_TIMEOUT_MS } = this.#command;
     try {
-      await polled(`${name} to be ready`, READY_TIMEOUT_MS, async () => {
+      await polled(`${name} to be ready`, readyWithinMs, async () => {
         if (this.#ended) throw new Error("it ended");
         return await isReady();
       });
