@@ -15,7 +15,7 @@ export interface HttpRequestOptions {
   signal: AbortSignal;
   /** `Content-Type` of the body included. */
   headers?: Record<string, string>;
-  body?: string;
+  body?: string | Uint8Array<ArrayBuffer>;
   /** From the call to the last byte, ms. */
   timeoutMs: number;
   /** A longer response body is an error. */
@@ -94,7 +94,7 @@ function request(
   ending: AbortSignal,
   unreachable = "refused, lost, or not trusted",
 ): Promise<HttpAnswer> {
-  const body = options.body === undefined ? undefined : new TextEncoder().encode(options.body);
+  const body = typeof options.body === "string" ? new TextEncoder().encode(options.body) : options.body;
   const sent = (target.protocol === "https:" ? secureRequest : plainRequest)({
     ...target,
     method: options.method ?? "GET",

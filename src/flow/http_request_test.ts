@@ -48,6 +48,16 @@ Deno.test("A body is sent whole, with its length in bytes, by the given method",
   }
 });
 
+Deno.test("A body of bytes is sent as it is", async () => {
+  await using server = serve(async (request) => {
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    return new Response(`${request.headers.get("content-length")} ${bytes.join(" ")}`);
+  });
+  const body = Uint8Array.from([0, 255, 13, 10, 128]);
+  const answer = await httpRequest(server.url, options({ method: "POST", body }));
+  assert.equal(answer.body, "5 0 255 13 10 128");
+});
+
 Deno.test("A body over the bound is refused", async () => {
   await using server = serve(() => new Response("x".repeat(1_001)));
   await assert.rejects(httpRequest(server.url, options()), /too long/);
