@@ -31,7 +31,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   audio: { modules: ["domain"], packages: ["libopus-wasm"] },
   captioning: { modules: ["domain", "flow"] },
   // No zod: it is 3 MB of heap in each media worker.
-  stt: { modules: ["domain", "flow"] },
+  stt: { modules: ["domain", "flow"], packages: ["@msgpack/msgpack"] },
   translation: { modules: ["domain", "flow"], packages: ["zod"] },
   webrtc: {
     modules: ["domain", "flow"],

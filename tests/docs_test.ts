@@ -24,7 +24,15 @@ Deno.test("The README's table of variables is the code's", async () => {
 });
 
 /** Where to listen: the image sets it, and AppAPI in the containers it makes itself. */
-const ADDRESS = ["HOST", "PORT", "APP_HOST", "APP_PORT", "HP_SHARED_KEY", "HP_EXAPP_SOCK", "HP_FRP_ADDRESS"];
+export const ADDRESS = [
+  "HOST",
+  "PORT",
+  "APP_HOST",
+  "APP_PORT",
+  "HP_SHARED_KEY",
+  "HP_EXAPP_SOCK",
+  "HP_FRP_ADDRESS",
+];
 
 /** The variables that compose.yaml passes to the container under their own names. */
 async function passedOn(): Promise<string[]> {

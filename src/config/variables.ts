@@ -40,7 +40,7 @@ const OWN_VARIABLES = [
   {
     name: "STT_PROVIDER",
     default: standardStt.name,
-    meaning: `Speech-to-text provider: ${named(STT_PROVIDERS.map(({ name }) => name)).join(" or ")}`,
+    meaning: `Speech-to-text provider: ${named(STT_PROVIDERS.map(({ name }) => name)).join(", ")}`,
     example: standardStt.name,
   },
   {

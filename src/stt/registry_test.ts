@@ -8,6 +8,7 @@ const PARTS = { meter: new FakeMeter(), clock: systemClock };
 
 /** Variables of providers that cannot do without. */
 const ENVIRONMENTS: Readonly<Record<string, ProviderEnvironment>> = {
+  kyutai: { KYUTAI_URL: "ws://gpu.example.org:8080" },
   modal: { MODAL_WORKSPACE: "acme", MODAL_KEY: "wk-1", MODAL_SECRET: "ws-1" },
 };
 

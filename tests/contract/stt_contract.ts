@@ -9,6 +9,7 @@ import {
   type SttSession,
 } from "../../src/domain/mod.ts";
 import type { Speech } from "../fakes/speech.ts";
+import { toneSpeech } from "../fakes/tones.ts";
 
 const isAbortError = (error: unknown) => error instanceof DOMException && error.name === "AbortError";
 
@@ -30,6 +31,18 @@ export interface SttContract {
   languages: readonly string[];
   start: () => Promise<SttUnderTest>;
   ignore?: boolean;
+}
+
+/** Two phrases of the toy language, for stand-ins that recognise it. */
+export function tonePhrases(sampleRateHz: number): [Phrase, Phrase] {
+  const phrase = (words: string): Phrase => ({
+    speech: toneSpeech(words.split(" "), { sampleRateHz }),
+    isIn: (text) => text === words,
+  });
+  return [
+    phrase("red river river train meeting seven music red evening paper"),
+    phrase("window coffee garden window window north"),
+  ];
 }
 
 const FRAME_MS = 80;

@@ -2,8 +2,7 @@ import { systemClock } from "../../src/flow/mod.ts";
 import { createSpeechToText } from "../../src/stt/mod.ts";
 import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
-import { toneSpeech } from "../fakes/tones.ts";
-import { sttContract } from "./stt_contract.ts";
+import { sttContract, tonePhrases } from "./stt_contract.ts";
 
 const SHAPES = [
   { shape: "deployed" },
@@ -26,19 +25,9 @@ for (const options of SHAPES) {
       return Promise.resolve({
         stt: create(settings),
         unreachable: create({ ...settings, url: server.url.replace("/v1/stream", "/elsewhere") }),
-        phrases: [
-          phrase(["red", "river", "river", "train", "meeting", "seven", "music", "red", "evening", "paper"]),
-          phrase(["window", "coffee", "garden", "window", "window", "north"]),
-        ],
+        phrases: tonePhrases(24_000),
         [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
       });
     },
   });
-}
-
-function phrase(words: readonly string[]) {
-  return {
-    speech: toneSpeech(words, { sampleRateHz: 24_000 }),
-    isIn: (text: string) => text === words.join(" "),
-  };
 }

@@ -174,7 +174,7 @@ function decode(text: string): string {
 }
 
 /** The block as it should stand, with the display names there are. */
-async function variablesBlock(): Promise<string> {
+export async function variablesBlock(): Promise<string> {
   const shown = new Map(
     variablesOf(await read()).map((each) => [only(each, "name").text, only(each, "display-name").text]),
   );
