@@ -154,6 +154,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "speaker",
+    name: "Words to expect: requested ones, and names",
+    bounds: ["expectedWords", "expectedWordChars"],
+    bytes: "2 * expectedWords * (2 * expectedWordChars + 64)",
+    full: "more are refused; of names the later ones are left out",
+    isFilled: true,
+  },
+  {
+    owner: "speaker",
     name: "Text of the utterance in progress",
     bounds: ["utteranceChars", "sttTextChars"],
     bytes: "8 * utteranceChars * 2 + 4 * sttTextChars * 2",
@@ -200,6 +208,15 @@ export const BUFFERS: readonly Buffer[] = [
     bounds: ["SESSIONS_MAX: talk/signaling/roster.ts", "LEFT_MAX: talk/signaling/roster.ts"],
     bytes: "SESSIONS_MAX * (2 * 1024 + 2 * ENTRY) + LEFT_MAX * (1024 + ENTRY)",
     full: "one known only from a list is dropped; else ignored and counted",
+    isFilled: true,
+  },
+  {
+    owner: "room",
+    name: "Words to expect: requested ones, and names with their sessions",
+    bounds: ["expectedWords", "expectedWordChars"],
+    bytes:
+      "expectedWords * (1024 + 2 * expectedWordChars + 2 * ENTRY) + 4 * expectedWords * (2 * expectedWordChars + 64)",
+    full: "more are refused; later names are left out",
     isFilled: true,
   },
   {
@@ -277,8 +294,13 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "worker",
     name: "Messages it has not handled",
-    bounds: ["UNHANDLED_MAX: speakers/worker_link.ts"],
-    bytes: "UNHANDLED_MAX * 2 * ENTRY",
+    bounds: [
+      "UNHANDLED_MAX: speakers/worker_link.ts",
+      "speakersPerWorker",
+      "expectedWords",
+      "expectedWordChars",
+    ],
+    bytes: "UNHANDLED_MAX * 2 * ENTRY + speakersPerWorker * 4 * expectedWords * (2 * expectedWordChars + 64)",
     full: "the worker counts as stuck: its speakers move to others",
     isFilled: false,
   },
