@@ -3,12 +3,14 @@ import { ConfigError, findProvider, type ProviderChoice, type SpeechToText } fro
 import { kyutai } from "./kyutai/provider.ts";
 import { modal } from "./modal/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
+import { whisper } from "./whisper/provider.ts";
 import type { SttParts, SttProvider } from "./provider.ts";
 
 export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   modal,
   kyutai,
   pocketsphinx,
+  whisper,
 ];
 
 /** Throws ConfigError that lists the known names. */

@@ -9,6 +9,7 @@ const PARTS = { meter: new FakeMeter(), clock: systemClock };
 /** Variables of providers that cannot do without. */
 const ENVIRONMENTS: Readonly<Record<string, ProviderEnvironment>> = {
   kyutai: { KYUTAI_URL: "ws://gpu.example.org:8080" },
+  whisper: { WHISPER_SERVICE_URL: "http://whisper.example.org:8000" },
   modal: { MODAL_WORKSPACE: "acme", MODAL_KEY: "wk-1", MODAL_SECRET: "ws-1" },
 };
 

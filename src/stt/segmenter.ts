@@ -29,11 +29,10 @@ export interface SpeechSpan {
   endMs: number;
 }
 
-/**
- * Measured with Moonshine and Whisper on read and spontaneous speech: a pause of 500 to 700 ms makes the fewest errors,
- * spans of at most 6 s a quarter more of them than of 8.5 s.
- */
-const DEFAULTS = { preRollMs: 300, pauseMs: 500, tailMs: 300, longestMs: 8_500 };
+/** Measured with Moonshine and Whisper: spans of at most 6 s make a quarter more errors. */
+const LONGEST_MS = 8_500;
+/** A pause of 500 to 700 ms makes the fewest errors. */
+const DEFAULTS = { preRollMs: 300, pauseMs: 500, tailMs: 300, longestMs: LONGEST_MS };
 /** A voice begins at this probability, and continues at the lower one: syllables end softly. */
 const BEGINS = 0.5;
 const CONTINUES = 0.35;

@@ -107,6 +107,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "speaker",
+    name: "Speech of a sentence, for a Whisper over HTTP",
+    bounds: ["LONGEST_MS: stt/segmenter.ts", "SPANS_MAX: stt/whisper/session.ts"],
+    bytes: "(4 + 2 * (SPANS_MAX + 1) + 2) * 16 * LONGEST_MS",
+    full: "no more is written; speech is buffered, encoded",
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
     name: "DTLS fragments during the handshake",
     bounds: ["HANDSHAKE_BYTES_MAX: webrtc/dtls_guard.ts", "HANDSHAKE_FRAGMENTS_MAX: webrtc/dtls_guard.ts"],
     bytes: "HANDSHAKE_BYTES_MAX + HANDSHAKE_FRAGMENTS_MAX * 2 * ENTRY",
