@@ -35,7 +35,6 @@ class FakeHost implements SpeakerHost {
       send() {},
       request: () => Promise.resolve({ sdp: "answer" }),
       setLanguage() {},
-      setWords() {},
       drain: () => Promise.resolve(),
       [Symbol.asyncDispose]: () => this.close().finally(closed.resolve),
     };

@@ -1,6 +1,5 @@
 /** A speaker whose pipeline runs in a media worker: what its owner asks for becomes messages. */
 import {
-  type ExpectedWords,
   type HostedSpeaker,
   LIMITS,
   OverflowError,
@@ -51,11 +50,7 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
   }
 
   setLanguage(languageId: string): void {
-    this.link.sendNewest({ type: "language", id: this.id, languageId });
-  }
-
-  setWords(words: ExpectedWords): void {
-    this.link.sendNewest({ type: "words", id: this.id, words });
+    this.link.setLanguage(this.id, languageId);
   }
 
   async drain(signal: AbortSignal): Promise<void> {

@@ -1,16 +1,16 @@
 /** The speech-to-text providers, by their names in STT_PROVIDER. The first is the default. */
 import { ConfigError, findProvider, type ProviderChoice, type SpeechToText } from "../domain/mod.ts";
+import { deepgram } from "./deepgram/provider.ts";
 import { kyutai } from "./kyutai/provider.ts";
 import { modal } from "./modal/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
-import { whisper } from "./whisper/provider.ts";
 import type { SttParts, SttProvider } from "./provider.ts";
 
 export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   modal,
   kyutai,
+  deepgram,
   pocketsphinx,
-  whisper,
 ];
 
 /** Throws ConfigError that lists the known names. */

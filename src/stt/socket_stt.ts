@@ -31,6 +31,7 @@ export interface SocketSttOptions extends SttParts {
 
 /** HTTP statuses of a refused handshake. */
 const UNAUTHORIZED = [401, 403];
+const UNPAID = 402;
 const FULL = [429, 503];
 
 export function socketStt(options: SocketSttOptions): SpeechToText {
@@ -111,6 +112,7 @@ export function openError(cause: unknown, credentials: string): SttError {
   if (cause instanceof SttError) return cause;
   const status = cause instanceof WebSocketOpenError ? cause.status : undefined;
   if (isRefusal(status)) return refusedCredentials(credentials, cause);
+  if (status === UNPAID) return cannotOpen("the account has no credit left", "stt_unpaid", true, cause);
   if (status !== undefined && FULL.includes(status)) {
     return cannotOpen("the server is full", "stt_full", true, cause);
   }

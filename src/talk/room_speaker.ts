@@ -65,7 +65,6 @@ export class RoomSpeaker extends SessionSpeaker<"webrtc"> {
     super({
       ...options,
       languageId: options.session.languageId,
-      words: () => options.session.words,
       host: options.sessions.host,
       source: { kind: "webrtc" },
       onReceived: () => this.#received(),

@@ -7,7 +7,7 @@ import { hpb } from "./hpb.ts";
 import { environment, state } from "./environment.ts";
 import { deepl, libretranslate, nextcloud, ocs } from "./translators.ts";
 import { http, httpBytes } from "./http.ts";
-import { modal, pocketsphinx } from "./recognisers.ts";
+import { deepgram, modal, pocketsphinx } from "./recognisers.ts";
 import { udp } from "./udp.ts";
 import { room, signaling } from "./room.ts";
 import { offer } from "./offer.ts";
@@ -30,6 +30,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   signaling,
   room,
   modal,
+  deepgram,
   pocketsphinx,
   captions,
   opus,

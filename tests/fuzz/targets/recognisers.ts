@@ -1,6 +1,8 @@
 /** What recognisers send, and what another server sends in their place. */
 import fc from "fast-check";
 import { SttError, type SttEvent } from "../../../src/domain/mod.ts";
+import type { SttMessage } from "../../../src/stt/codec.ts";
+import { DeepgramCodec } from "../../../src/stt/deepgram/codec.ts";
 import { ForeignProtocol } from "../../../src/stt/foreign.ts";
 import { ModalCodec } from "../../../src/stt/modal/codec.ts";
 import { PocketsphinxDecoder } from "../../../src/stt/pocketsphinx/codec.ts";
@@ -68,6 +70,40 @@ export const modal = defineTarget({
   }),
 });
 
+const DEEPGRAM_RESULT = {
+  type: "Results",
+  is_final: true,
+  speech_final: false,
+  start: 0.5,
+  duration: 1.25,
+  channel: { alternatives: [{ transcript: "hello world" }] },
+};
+const DEEPGRAM = [
+  DEEPGRAM_RESULT,
+  { ...DEEPGRAM_RESULT, is_final: false },
+  { ...DEEPGRAM_RESULT, speech_final: true },
+  { ...DEEPGRAM_RESULT, channel: { alternatives: [{ transcript: "" }] } },
+  { type: "UtteranceEnd", last_word_end: 1.5 },
+  { type: "Metadata", duration: 4.2 },
+  { type: "Error", description: `too many requests ${CANARY}`, variant: "InvalidConfigureMessage" },
+];
+
+export const deepgram = defineTarget({
+  name: "deepgram",
+  about: "messages of /v1/listen: never throws, an event's text is text and bounded, errors quote nothing",
+  inputs: fc.array(mutatedJson(DEEPGRAM, WORDS), { minLength: 1, maxLength: 12 }),
+  open: () => ({
+    run(messages) {
+      const codec = new DeepgramCodec("en");
+      for (const message of messages) checkMessage(codec.receive(message));
+      codec.finish();
+      for (const message of messages) checkMessage(codec.receive(message));
+      checkEvents(codec.closed());
+    },
+    close() {},
+  }),
+});
+
 const line = (fields: string) => `Got message #7 from element "sphinx" (element): pocketsphinx, ${fields};\n`;
 const LINES = [
   line(
@@ -99,6 +135,11 @@ export const pocketsphinx = defineTarget({
     close() {},
   }),
 });
+
+function checkMessage(message: SttMessage): void {
+  if (message.kind === "events") checkEvents(message.events);
+  else if (message.kind === "failed") checkError(message.error);
+}
 
 function checkEvents(events: readonly SttEvent[]): void {
   for (const event of events) {
