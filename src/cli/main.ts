@@ -4,6 +4,8 @@ import { fail } from "./output.ts";
 interface Command {
   /** Absent: not listed. */
   summary?: string;
+  /** Words may follow it. */
+  takesArguments?: true;
   load: () => Promise<{ run: (args: readonly string[]) => Promise<number> }>;
 }
 
@@ -13,12 +15,21 @@ const COMMANDS: Record<string, Command> = {
     summary: "caption a short dialogue in this terminal, no configuration needed",
     load: () => import("./demo.ts"),
   },
+  models: {
+    summary: "list, download, check and remove the models of the offline recogniser",
+    takesArguments: true,
+    load: () => import("./models.ts"),
+  },
   healthcheck: {
     summary: "exit 0 when the service on this machine is healthy or degraded",
     load: () => import("./healthcheck.ts"),
   },
   version: { summary: "print the version", load: () => import("./version.ts") },
-  help: { summary: "print this, or describe one command", load: () => import("./help.ts") },
+  help: {
+    summary: "print this, or describe one command",
+    takesArguments: true,
+    load: () => import("./help.ts"),
+  },
   "media-worker": { load: () => import("./media_worker.ts") },
 };
 
@@ -31,7 +42,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return 64;
   }
   if (rest.includes("--help") || rest.includes("-h")) return await run("help", [first]);
-  if (rest.length > 0 && first !== "help") {
+  if (rest.length > 0 && !COMMANDS[first].takesArguments) {
     fail(
       `tiro: "${first}" takes no arguments, its settings are environment variables; "tiro help" lists them`,
     );

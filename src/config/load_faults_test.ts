@@ -46,7 +46,7 @@ Deno.test("No fault quotes the value", () => {
     LT_INTERNAL_SECRET: [" padded", "padded\n", "two\nlines"],
     MODAL_KEY: ["with space", "new\nline", "ümlaut"],
     MODAL_WORKSPACE: ["My Workspace", "-a", "a.b", "a/b", "a@evil.example.org", "a".repeat(64)],
-    STT_PROVIDER: ["whisper", "modal2"],
+    STT_PROVIDER: ["parrot", "modal2"],
     STT_CHUNK_MS: ["79", "201", "100.5", "1e2", "0x64", "-100", "soon"],
     LT_DEFAULT_LANGUAGE: ["English", "../de", "e"],
     CAPTION_PARTIALS: ["maybe", "2", "onn"],
@@ -108,7 +108,7 @@ Deno.test("Each cause is reported once", () => {
     LT_API_OPEN: "must be true or false",
   });
   const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
-  assert.deepEqual(Object.keys(problems({ ...bare, STT_PROVIDER: "whisper" })), ["STT_PROVIDER"]);
+  assert.deepEqual(Object.keys(problems({ ...bare, STT_PROVIDER: "parrot" })), ["STT_PROVIDER"]);
   assert.deepEqual(Object.keys(problems({ ...COMPLETE, TRANSLATION_PROVIDER: "deep-l" })), [
     "TRANSLATION_PROVIDER",
   ]);

@@ -3,6 +3,7 @@
  * process or another; the source's messages, captions and counts cross it as plain data.
  */
 import type { Caption, Speaker } from "./captions.ts";
+import type { ExpectedWords } from "./expected_words.ts";
 import type {
   SourceEvent,
   SourceKind,
@@ -45,6 +46,8 @@ export interface SpeakerEvents<Kind extends SourceKind = SourceKind> {
 export interface SpeakerOptions<Kind extends SourceKind = SourceKind> {
   speaker: Speaker;
   languageId: string;
+  /** The host adds the server's. */
+  words?: ExpectedWords;
   source: SourceOptions<Kind>;
 }
 
@@ -58,6 +61,8 @@ export interface HostedSpeaker<Kind extends SourceKind = SourceKind> extends Asy
   request(request: SourceRequest<Kind>): Promise<SourceReply<Kind>>;
   /** Recognises this language from the next pause in the voice on; ends the current utterance. */
   setLanguage(languageId: string): void;
+  /** Names and terms to expect, from the next session of the recogniser on. */
+  setWords(words: ExpectedWords): void;
   /** Captions the audio received so far, unless the signal aborts. */
   drain(signal: AbortSignal): Promise<void>;
 }

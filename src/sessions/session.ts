@@ -3,12 +3,14 @@ import { FanOut, type Recipient } from "../captioning/mod.ts";
 import {
   type Caption,
   type Clock,
+  type ExpectedWords,
   isSameLanguage,
   type Log,
   type Meter,
   type Translations,
 } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
+import { SessionWords, type WordsTaken } from "./session_words.ts";
 import { Speakers, type Speaks } from "./speakers.ts";
 
 export interface SessionOptions {
@@ -19,6 +21,8 @@ export interface SessionOptions {
   /** Whether captions can be sent now; default always. */
   isReady?: () => boolean;
   translations?: Translations;
+  /** Default: none. */
+  wordsTaken?: WordsTaken;
   speakersMax: number;
   /** A speaker has left and their place is free. */
   onFreed?: () => void;
@@ -38,6 +42,7 @@ export class Session<Speaker extends Speaks = Speaks> {
   readonly speakers: Speakers<Speaker>;
   readonly #options: SessionOptions;
   readonly #fanOut: FanOut;
+  readonly #words: SessionWords;
   #languageId: string;
   #emptyTimer: Disposable | undefined;
   #outboxTimer: Disposable | undefined;
@@ -48,6 +53,10 @@ export class Session<Speaker extends Speaks = Speaks> {
     const { viewers, send, isReady = () => true, translations, clock, meter } = options;
     this.#languageId = options.languageId;
     this.speakers = new Speakers(options);
+    const { wordsTaken = { words: false, names: false } } = options;
+    this.#words = options.scope.use(
+      new SessionWords(wordsTaken, clock, (words) => this.speakers.setWords(words)),
+    );
     this.#fanOut = new FanOut({
       ...{ viewers, isReady, send, clock, meter },
       onHeld: () => this.#retryOutbox(),
@@ -70,6 +79,16 @@ export class Session<Speaker extends Speaks = Speaks> {
 
   get languageId(): string {
     return this.#languageId;
+  }
+
+  /** Names and terms to expect. */
+  get words(): ExpectedWords {
+    return this.#words.current;
+  }
+
+  /** Replaces those that are given; each speaker's next session of the recogniser takes them. */
+  setWords(words: Pick<ExpectedWords, "session" | "names">): void {
+    if (!this.#options.scope.signal.aborted) this.#words.set(words);
   }
 
   /** Each speaker is recognised in this language from their next pause on. */

@@ -14,6 +14,7 @@ import {
 import { type Scope, untilAborted } from "../flow/mod.ts";
 import { JoinLimiter } from "./join_limiter.ts";
 import { Session, type SessionOptions } from "./session.ts";
+import type { WordsTaken } from "./session_words.ts";
 import { type Speaks, withDeadline } from "./speakers.ts";
 
 export interface SessionsOptions {
@@ -22,6 +23,8 @@ export interface SessionsOptions {
   admission: Admission;
   /** Absent: captions are in the spoken language only. */
   translations?: Translations;
+  /** Default: the recognisers take no words to expect. */
+  wordsTaken?: WordsTaken;
   sessionsMax: number;
   speakersPerSessionMax: number;
   scope: Scope;
@@ -96,6 +99,10 @@ export class Sessions {
     return this.#options.translations;
   }
 
+  get wordsTaken(): WordsTaken {
+    return this.#options.wordsTaken ?? { words: false, names: false };
+  }
+
   /** Most sessions, those being closed included. */
   get max(): number {
     return this.#options.sessionsMax;
@@ -112,7 +119,7 @@ export class Sessions {
     action: string,
     own: OwnSessionOptions,
   ): Session<Speaker> {
-    const { sessionsMax, speakersPerSessionMax: speakersMax, translations, clock, log, meter } =
+    const { sessionsMax, speakersPerSessionMax: speakersMax, wordsTaken, translations, clock, log, meter } =
       this.#options;
     if (this.#isDraining) {
       throw new UnavailableError(`Cannot ${action}: the service is shutting down`, "draining");
@@ -126,7 +133,10 @@ export class Sessions {
     }
     const scope = this.#options.scope.child("session");
     const { onBroken, leave = () => Promise.resolve(), ...options } = own;
-    const session = new Session<Speaker>({ ...options, speakersMax, translations, scope, clock, log, meter });
+    const session = new Session<Speaker>({
+      ...options,
+      ...{ wordsTaken, speakersMax, translations, scope, clock, log, meter },
+    });
     this.#open.set(session, leave);
     void scope.failed.then((error) => {
       if (this.#open.has(session) && !this.#options.scope.signal.aborted) onBroken(error);

@@ -5,6 +5,7 @@
 import {
   type Caption,
   codeOf,
+  type ExpectedWords,
   type HostedSpeaker,
   type Log,
   type Meter,
@@ -24,6 +25,8 @@ export interface SessionSpeakerOptions<Kind extends SourceKind> {
   /** Unique within the session. */
   id: string;
   languageId: string;
+  /** Names and terms to expect, at the time a pipeline opens. */
+  words?: () => ExpectedWords;
   source: SourceOptions<Kind>;
   host: SpeakerHost;
   onCaption: (caption: Caption) => void;
@@ -74,9 +77,9 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
   /** Opens the pipeline unless it is open. Throws the host's errors: UnavailableError if it has no place. */
   open(): void {
     if (this.#pipeline) return;
-    const { id, source, host, onCaption, onReceived, onSource } = this.#options;
+    const { id, source, words, host, onCaption, onReceived, onSource } = this.#options;
     const state: { trouble?: SpeakerTrouble } = this.#state = {};
-    this.#pipeline = host.open({ speaker: { id }, languageId: this.#languageId, source }, {
+    this.#pipeline = host.open({ speaker: { id }, languageId: this.#languageId, words: words?.(), source }, {
       caption: onCaption,
       receiving: () => {
         if (this.#state !== state) return;
@@ -112,6 +115,10 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
   setLanguage(languageId: string): void {
     this.#languageId = languageId;
     this.#pipeline?.setLanguage(languageId);
+  }
+
+  setWords(words: ExpectedWords): void {
+    this.#pipeline?.setWords(words);
   }
 
   /** Closes a pipeline that failed. */

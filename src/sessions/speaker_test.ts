@@ -14,6 +14,7 @@ Deno.test("A pipeline that is being closed reports nothing about the one after i
         send() {},
         request: () => Promise.reject(new Error("not in this test")),
         setLanguage() {},
+        setWords() {},
         drain: () => Promise.resolve(),
         closed: Promise.resolve(),
         [Symbol.asyncDispose]: () => Promise.resolve(),

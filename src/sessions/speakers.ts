@@ -1,5 +1,5 @@
 /** The speakers of one session by id, and the last words of those who left. Bounded by both. */
-import type { Clock, Log, Meter, SpeakerTrouble } from "../domain/mod.ts";
+import type { Clock, ExpectedWords, Log, Meter, SpeakerTrouble } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
 
 /** What a session needs of a speaker, whatever the door adds. */
@@ -7,6 +7,7 @@ export interface Speaks extends AsyncDisposable {
   readonly isReceiving: boolean;
   readonly trouble: SpeakerTrouble | undefined;
   setLanguage(languageId: string): void;
+  setWords(words: ExpectedWords): void;
   /** Delivers what was received so far; the signal bounds the wait. */
   drain(signal: AbortSignal): Promise<void>;
 }
@@ -100,6 +101,10 @@ export class Speakers<Speaker extends Speaks> {
 
   setLanguage(languageId: string): void {
     for (const speaker of this.#speakers.values()) speaker.setLanguage(languageId);
+  }
+
+  setWords(words: ExpectedWords): void {
+    for (const speaker of this.#speakers.values()) speaker.setWords(words);
   }
 
   /** Removes a speaker; the last words are delivered in the background. */

@@ -1,11 +1,18 @@
 /** A speaker, captions and translations for the tests of this module. */
-import type { Caption, SpeakerTrouble, TranslationRequest, Translations } from "../domain/mod.ts";
+import type {
+  Caption,
+  ExpectedWords,
+  SpeakerTrouble,
+  TranslationRequest,
+  Translations,
+} from "../domain/mod.ts";
 import type { Speaks } from "./speakers.ts";
 
 export class FakeSpeaker implements Speaks {
   isReceiving = false;
   trouble: SpeakerTrouble | undefined;
   readonly languages: string[] = [];
+  readonly words: ExpectedWords[] = [];
   isDisposed = false;
   /** Signals of the drains so far. */
   readonly drains: AbortSignal[] = [];
@@ -13,6 +20,10 @@ export class FakeSpeaker implements Speaks {
 
   setLanguage(languageId: string): void {
     this.languages.push(languageId);
+  }
+
+  setWords(words: ExpectedWords): void {
+    this.words.push(words);
   }
 
   /** Ends when the test says so, or the signal does. */

@@ -35,6 +35,7 @@ class FakeHost implements SpeakerHost {
       send() {},
       request: () => Promise.resolve({ sdp: "answer" }),
       setLanguage() {},
+      setWords() {},
       drain: () => Promise.resolve(),
       [Symbol.asyncDispose]: () => this.close().finally(closed.resolve),
     };

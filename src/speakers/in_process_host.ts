@@ -61,10 +61,10 @@ export class InProcessHost implements SpeakerHost {
 
   #start<Kind extends SourceKind>(
     scope: Scope,
-    { speaker, languageId, source: options }: SpeakerOptions<Kind>,
+    { speaker, languageId, words, source: options }: SpeakerOptions<Kind>,
     events: SpeakerEvents<Kind>,
   ): HostedSpeaker<Kind> {
-    const { settings: { chunkMs, partials, network }, clock, meter } = this.#options;
+    const { settings: { chunkMs, partials, network, words: server }, clock, meter } = this.#options;
     const { sampleRateHz } = this.#sessions.stt;
     const ledger = new AudioLedger(this.#options.ledger);
     const log = this.#options.log.child({ speaker: speaker.id });
@@ -75,6 +75,7 @@ export class InProcessHost implements SpeakerHost {
     });
     const captioner = new Captioner({
       ...{ speaker, languageId, chunkMs, partials, ledger, scope, clock, meter },
+      words: { ...words, server },
       speech: source.voice,
       sessions: this.#sessions,
       onCaption: (caption) => events.caption(caption),
@@ -86,6 +87,7 @@ export class InProcessHost implements SpeakerHost {
       send: (message) => source.send(message),
       request: (request) => source.request(request),
       setLanguage: (languageId) => captioner.setLanguage(languageId),
+      setWords: (words) => captioner.setWords({ ...words, server }),
       drain(signal) {
         source.end();
         return captioner.drain(signal);

@@ -10,6 +10,7 @@
 import type {
   Caption,
   CounterName,
+  ExpectedWords,
   HistogramName,
   LedgerSnapshot,
   LogFields,
@@ -40,6 +41,8 @@ export interface WorkerSettings {
   network: WebRtcNetwork;
   /** What decodes Opus; undefined: our build. */
   opus?: OpusBuild;
+  /** Names and terms to expect in all sessions. */
+  words?: readonly string[];
   /** Whether a worker sends debug lines. */
   debugLog: boolean;
 }
@@ -52,6 +55,7 @@ export type ToWorker =
   | { type: "send"; id: number; message: SourceMessage }
   | { type: "request"; id: number; call: number; request: SourceRequest }
   | { type: "language"; id: number; languageId: string }
+  | { type: "words"; id: number; words: ExpectedWords }
   | { type: "drain"; id: number; call: number }
   /** The drain of this number is no longer awaited. */
   | { type: "give_up"; call: number }

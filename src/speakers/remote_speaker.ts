@@ -1,5 +1,6 @@
 /** A speaker whose pipeline runs in a media worker: what its owner asks for becomes messages. */
 import {
+  type ExpectedWords,
   type HostedSpeaker,
   LIMITS,
   OverflowError,
@@ -50,7 +51,11 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
   }
 
   setLanguage(languageId: string): void {
-    this.link.setLanguage(this.id, languageId);
+    this.link.sendNewest({ type: "language", id: this.id, languageId });
+  }
+
+  setWords(words: ExpectedWords): void {
+    this.link.sendNewest({ type: "words", id: this.id, words });
   }
 
   async drain(signal: AbortSignal): Promise<void> {

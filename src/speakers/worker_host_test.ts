@@ -44,6 +44,30 @@ Deno.test("However often a language changes, a worker gets one message a speaker
     assert.deepEqual(languages(), ["l0", "l49", "fr"]);
   }));
 
+Deno.test("Words to expect are sent like a language, and both are the newest", () =>
+  withHost({ workers: 1 }, async ({ host, workers: [worker] }) => {
+    const speaker = host.open(
+      { speaker: { id: "a" }, languageId: "en", words: { session: ["first"] }, source: { kind: "webrtc" } },
+      new Reports(),
+    );
+    const opened = worker.sent.flatMap((each) => each.type === "open" ? [each.options.words] : []);
+    assert.deepEqual(opened, [{ session: ["first"] }]);
+    const words = () => worker.sent.flatMap((each) => each.type === "words" ? each.words.names : []);
+    for (let at = 0; at < 50; at++) {
+      speaker.setWords({ names: [`n${at}`] });
+      speaker.setLanguage("fr");
+    }
+    assert.deepEqual(words(), ["n0"]);
+    worker.beat();
+    assert.deepEqual(words(), ["n0", "n49"]);
+    speaker.setWords({ names: ["too late"] });
+    const closing = speaker[Symbol.asyncDispose]();
+    worker.sends({ type: "done", call: worker.last("dispose").call });
+    await closing;
+    worker.beat();
+    assert.deepEqual(words(), ["n0", "n49"]);
+  }));
+
 Deno.test("A worker gets its settings in a message, once it is ready", () =>
   withHost({ workers: 1 }, ({ workers: [worker] }) => {
     assert.deepEqual(worker.sent, [{ type: "start", settings: SETTINGS }]);

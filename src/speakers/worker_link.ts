@@ -58,6 +58,11 @@ const HEAP_BYTES_MAX = 256 * 1024 * 1024;
 /** So that a scrape every 15 or 30 s sees the lag. */
 const LAG_WINDOW_MS = 30_000;
 
+/** A setting of a speaker, of which only the newest counts. */
+type SpeakerSetting = Extract<ToWorker, { type: "language" | "words" }>;
+
+const keyOf = ({ type, id }: Pick<SpeakerSetting, "type" | "id">) => `${type} ${id}`;
+
 interface PendingCall {
   resolve(reply: SourceReply): void;
   reject(error: unknown): void;
@@ -71,8 +76,8 @@ export class WorkerLink {
   readonly ready = this.#ready.promise;
   readonly #speakers = new Map<number, RemoteSpeaker>();
   readonly #calls = new Map<number, PendingCall>();
-  /** Speakers whose language was sent since the last beat, each with a newer one to send at the next. */
-  readonly #languages = new Map<number, string | undefined>();
+  /** Settings sent since the last beat, by speaker and kind, each with a newer one to send at the next. */
+  readonly #settings = new Map<string, SpeakerSetting | undefined>();
   #state: "starting" | "serving" | "stopping" | "ended" = "starting";
   /** Ids of speakers and calls alike. */
   #lastId = 0;
@@ -152,15 +157,16 @@ export class WorkerLink {
     return { number, reply: reply.promise };
   }
 
-  /** Sends one message a speaker and beat at most; the newest language counts. */
-  setLanguage(id: number, languageId: string): void {
-    if (this.#languages.has(id)) return void this.#languages.set(id, languageId);
-    this.#languages.set(id, undefined);
-    this.send({ type: "language", id, languageId });
+  /** Sends one message of a kind, speaker and beat at most: the newest counts. */
+  sendNewest(setting: SpeakerSetting): void {
+    const key = keyOf(setting);
+    if (this.#settings.has(key)) return void this.#settings.set(key, setting);
+    this.#settings.set(key, undefined);
+    this.send(setting);
   }
 
   forget(id: number): void {
-    this.#languages.delete(id);
+    for (const type of ["language", "words"] as const) this.#settings.delete(keyOf({ type, id }));
     this.#speakers.delete(id);
   }
 
@@ -251,16 +257,16 @@ export class WorkerLink {
     this.#lastBeat = beat;
     for (const { name, label, by } of counts) meter.count(name, label, by);
     for (const [name, value] of observations) meter.observe(name, value);
-    this.#sendLanguages();
+    this.#sendSettings();
     if (this.#sent - handled > UNHANDLED_MAX) return this.#lose("stuck", "it does not keep up");
     if (heapBytes > HEAP_BYTES_MAX) this.#lose("memory", "its memory grows");
   }
 
-  #sendLanguages(): void {
-    const waiting = [...this.#languages];
-    this.#languages.clear();
-    for (const [id, languageId] of waiting) {
-      if (languageId !== undefined) this.setLanguage(id, languageId);
+  #sendSettings(): void {
+    const waiting = [...this.#settings.values()];
+    this.#settings.clear();
+    for (const setting of waiting) {
+      if (setting !== undefined) this.sendNewest(setting);
     }
   }
 
@@ -296,7 +302,7 @@ export class WorkerLink {
     this.#check[Symbol.dispose]();
     this.#ready.reject(error);
     this.#speakers.clear();
-    this.#languages.clear();
+    this.#settings.clear();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     return calls;

@@ -76,6 +76,8 @@ export class WorkerSide {
         return this.#use(message.id, (speaker) => speaker.send(message.message));
       case "language":
         return this.#use(message.id, (speaker) => speaker.setLanguage(message.languageId));
+      case "words":
+        return this.#use(message.id, (speaker) => speaker.setWords(message.words));
       case "request":
         return this.#reply(message.call, () => this.#speaker(message.id).request(message.request));
       case "drain":

@@ -4,6 +4,7 @@ import { deepgram } from "./deepgram/provider.ts";
 import { kyutai } from "./kyutai/provider.ts";
 import { modal } from "./modal/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
+import { whisper } from "./whisper/provider.ts";
 import type { SttParts, SttProvider } from "./provider.ts";
 
 export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
@@ -11,6 +12,7 @@ export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   kyutai,
   deepgram,
   pocketsphinx,
+  whisper,
 ];
 
 /** Throws ConfigError that lists the known names. */

@@ -9,6 +9,7 @@ import { Listeners } from "./listeners.ts";
 import type { RoomSpeaker } from "./room_speaker.ts";
 import { RoomSpeakers } from "./room_speakers.ts";
 import { type SignalingConnection, type SignalingEvent, STAY_MS } from "./signaling/mod.ts";
+import { spokenNames } from "./spoken_names.ts";
 import type { TargetMemory } from "./target_memory.ts";
 
 /** Why the service left a room without being asked. */
@@ -24,6 +25,8 @@ export type RoomSignaling = Pick<
 
 export interface RoomOptions {
   languageId: string;
+  /** Names and terms to expect, as requested. */
+  words?: readonly string[];
   connect: (scope: Scope, onEvent: (event: SignalingEvent) => void) => RoomSignaling;
   /** Of all doors. */
   sessions: Sessions;
@@ -66,7 +69,7 @@ export class Room {
   /** Throws UnavailableError where there is no place for it. */
   constructor(options: RoomOptions) {
     this.#options = options;
-    const { languageId, sessions, targets, connect, meter, onBroken } = options;
+    const { languageId, words, sessions, targets, connect, meter, onBroken } = options;
     this.listeners = new Listeners(targets, () => meter.count("tiro_listeners_dropped_total", "room_full"));
     let signaling: RoomSignaling | undefined;
     const session = sessions.open<RoomSpeaker>("join the call", {
@@ -80,6 +83,7 @@ export class Room {
       onBroken,
     });
     this.session = session;
+    session.setWords({ session: words });
     try {
       signaling = this.#signaling = connect(session.scope, (event) => this.#receive(event));
     } catch (error) {
@@ -181,6 +185,8 @@ export class Room {
           this.#speakers.left(sessionId);
         }
         return this.#watchListeners();
+      case "names":
+        return this.session.setWords({ names: spokenNames(event.names) });
       case "participants":
         return this.#speakers.update(event.users);
       case "offer":

@@ -65,6 +65,7 @@ export class RoomSpeaker extends SessionSpeaker<"webrtc"> {
     super({
       ...options,
       languageId: options.session.languageId,
+      words: () => options.session.words,
       host: options.sessions.host,
       source: { kind: "webrtc" },
       onReceived: () => this.#received(),

@@ -18,7 +18,7 @@ import { type Sessions, type SpokenLanguages, targetLanguage, targetOrSpoken } f
 import { Breaker, type SignalingTrouble } from "./breaker.ts";
 import { makeRoomForListener } from "./listeners_bound.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
-import { Room, type RoomEnd, type RoomSignaling } from "./room.ts";
+import { Room, type RoomEnd, type RoomOptions, type RoomSignaling } from "./room.ts";
 import { TargetMemory } from "./target_memory.ts";
 import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
 
@@ -30,6 +30,8 @@ export interface TranscribeRequest {
   enable: boolean;
   /** Language spoken in the room, in any spelling. */
   languageId: string;
+  /** Names and terms to expect in the room; undefined to leave them as they are. */
+  words?: readonly string[];
   /** Language of the listener's captions, in any spelling; null for the original, undefined to leave it as it is. */
   translationTargetId?: string | null;
   /** TURN servers Talk gave for this room, if any; used beside Nextcloud's own settings. */
@@ -141,7 +143,9 @@ export class TalkRooms {
       makeRoomForListener(this.#roomsWithListeners(), this.#options);
     }
     const newestTurn = turnServers.length > 0 ? turnServers : lost?.turnServers ?? [];
-    const room = known ?? this.#open(roomToken, languageId, newestTurn);
+    const { words = lost?.before.session.words.session } = request;
+    const room = known ?? this.#open(roomToken, { languageId, words }, newestTurn);
+    if (known) known.session.setWords({ session: request.words });
     this.#lost.take(roomToken);
     if (lost) this.#takeOver(lost.before, room);
     room.addListener(ncSessionId);
@@ -203,7 +207,12 @@ export class TalkRooms {
     return [...Array.from(this.#rooms.values(), ({ room }) => room), ...this.#lost.rooms()];
   }
 
-  #open(roomToken: string, languageId: string, turnServers: readonly IceServer[], lost?: LostRoom): Room {
+  #open(
+    roomToken: string,
+    spoken: Pick<RoomOptions, "languageId" | "words">,
+    turnServers: readonly IceServer[],
+    lost?: LostRoom,
+  ): Room {
     const { settings, log } = this.#options;
     const closing = [...this.#closing.values()].filter((token) => token === roomToken).length;
     if (closing >= CLOSING_AT_ONCE) {
@@ -211,7 +220,7 @@ export class TalkRooms {
     }
     const room: Room = new Room({
       ...this.#options,
-      languageId,
+      ...spoken,
       connect: (scope, onEvent) => this.#connect(roomToken, scope, onEvent),
       iceServers: async () => [...await settings.iceServers(), ...open.turnServers],
       targets: this.#targets,
@@ -229,7 +238,8 @@ export class TalkRooms {
     const { connect, hpbUrl, internalSecret, ...options } = this.#options;
     if (connect) return connect(roomToken, scope, onEvent);
     const own = { url: hpbUrl, secret: internalSecret, roomToken, scope, onEvent, gate: this.#breaker };
-    return new SignalingConnection({ ...options, ...own });
+    const namesWanted = options.sessions.wordsTaken.names;
+    return new SignalingConnection({ ...options, ...own, namesWanted });
   }
 
   #ended(roomToken: string, room: Room, end: RoomEnd): void {
@@ -271,7 +281,12 @@ export class TalkRooms {
     if (other) this.#takeOver(other.before, before);
     try {
       const next = this.#rooms.get(roomToken)?.room ??
-        this.#open(roomToken, before.session.languageId, turnServers, lost);
+        this.#open(
+          roomToken,
+          { languageId: before.session.languageId, words: before.session.words.session },
+          turnServers,
+          lost,
+        );
       this.#takeOver(before, next);
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;

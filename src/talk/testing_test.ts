@@ -3,6 +3,7 @@ import { SignalingError } from "./signaling/mod.ts";
 import assert from "@std/assert";
 import {
   type Caption,
+  type ExpectedWords,
   foldLanguage,
   type HostedSpeaker,
   type IceServer,
@@ -60,6 +61,9 @@ export class FakeSignaling implements RoomSignaling {
   session(sessionId: string, ncSessionId: string) {
     this.onEvent({ type: "sessions_joined", sessions: [{ sessionId, ncSessionId, internal: false }] });
   }
+  named(...names: string[]) {
+    this.onEvent({ type: "names", names });
+  }
   /** Those in the call with audio, all that is known of it. */
   inCall(...sessionIds: string[]) {
     this.participants(...sessionIds.map((sessionId) => ({ sessionId })));
@@ -99,6 +103,7 @@ export class FakeSpeaker implements HostedSpeaker<"webrtc"> {
   constructor(
     readonly id: string,
     public languageId: string,
+    public words: ExpectedWords | undefined,
     readonly events: SpeakerEvents<"webrtc">,
   ) {}
   readonly closed = Promise.resolve();
@@ -116,6 +121,9 @@ export class FakeSpeaker implements HostedSpeaker<"webrtc"> {
   }
   setLanguage(languageId: string) {
     this.languageId = languageId;
+  }
+  setWords(words: ExpectedWords) {
+    this.words = words;
   }
   async drain(): Promise<void> {
     this.drained = true;
@@ -159,6 +167,7 @@ export class FakeHost implements SpeakerHost {
     const speaker = new FakeSpeaker(
       options.speaker.id,
       options.languageId,
+      options.words,
       events as SpeakerEvents as SpeakerEvents<"webrtc">,
     );
     this.opened.push(speaker);
@@ -222,6 +231,8 @@ export interface Options {
   emptyRoomMs?: number;
   roomsMax?: number;
   listenersMax?: number;
+  /** What recognisers take. */
+  wordsTaken?: { words: boolean; names: boolean };
 }
 
 export function makeRooms(
@@ -233,6 +244,7 @@ export function makeRooms(
     emptyRoomMs = 60_000,
     roomsMax = 2,
     listenersMax,
+    wordsTaken,
   }: Options,
 ) {
   const translations = new FakeTranslations();
@@ -247,6 +259,7 @@ export function makeRooms(
   const sessions = new Sessions({
     host,
     admission,
+    wordsTaken,
     sessionsMax: roomsMax,
     speakersPerSessionMax: speakersPerRoomMax,
     scope,

@@ -43,6 +43,22 @@ Deno.test("Transcribe accepts either spelling of the language, TURN servers in e
   assert.equal(requests[2].enable, true);
 });
 
+Deno.test("Words to expect are passed on as one line each, and are in no answer and no log line", async () => {
+  await using api = await startApi();
+  const words = ["Kyutai", "  Grace\n Hopper\u0000 ", "\u202eنكست كلاود", "4711"];
+  const { status, json } = await api.request("POST", TRANSCRIBE, { ...LISTENER, words });
+  assert.deepEqual([status, json], [200, { message: "Transcription requested" }]);
+  await api.request("POST", TRANSCRIBE, { ...LISTENER, words: [] });
+  await api.request("POST", TRANSCRIBE, { ...LISTENER, words: null });
+  const requests = api.rooms.asked.map(([, request]) => request as TranscribeRequest);
+  assert.deepEqual(
+    requests.map(({ words }) => words),
+    [["Kyutai", "Grace Hopper", "نكست كلاود", "4711"], [], undefined],
+  );
+  assert.ok(!("words" in requests[2]));
+  assert.ok(!/Kyutai|Hopper/.test(api.lines.join("")));
+});
+
 Deno.test("Without a language the server's default is used", async () => {
   await using api = await startApi();
   api.rooms.defaultLanguageId = "he";

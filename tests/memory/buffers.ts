@@ -107,6 +107,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "speaker",
+    name: "Speech of a sentence, for a Whisper over HTTP",
+    bounds: ["LONGEST_MS: stt/segmenter.ts", "SPANS_MAX: stt/whisper/session.ts"],
+    bytes: "(4 + 2 * (SPANS_MAX + 1) + 2) * 16 * LONGEST_MS",
+    full: "no more is written; speech is buffered, encoded",
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
     name: "DTLS fragments during the handshake",
     bounds: ["HANDSHAKE_BYTES_MAX: webrtc/dtls_guard.ts", "HANDSHAKE_FRAGMENTS_MAX: webrtc/dtls_guard.ts"],
     bytes: "HANDSHAKE_BYTES_MAX + HANDSHAKE_FRAGMENTS_MAX * 2 * ENTRY",
@@ -151,6 +159,14 @@ export const BUFFERS: readonly Buffer[] = [
     bytes: "2 * SOURCES_MAX * 2 * ENTRY",
     full: 'refused, `tiro_rtp_refused_total{reason="too_many_sources"}`',
     isFilled: false,
+  },
+  {
+    owner: "speaker",
+    name: "Words to expect: requested ones, and names",
+    bounds: ["expectedWords", "expectedWordChars"],
+    bytes: "2 * expectedWords * (2 * expectedWordChars + 64)",
+    full: "more are refused; of names the later ones are left out",
+    isFilled: true,
   },
   {
     owner: "speaker",
@@ -200,6 +216,15 @@ export const BUFFERS: readonly Buffer[] = [
     bounds: ["SESSIONS_MAX: talk/signaling/roster.ts", "LEFT_MAX: talk/signaling/roster.ts"],
     bytes: "SESSIONS_MAX * (2 * 1024 + 2 * ENTRY) + LEFT_MAX * (1024 + ENTRY)",
     full: "one known only from a list is dropped; else ignored and counted",
+    isFilled: true,
+  },
+  {
+    owner: "room",
+    name: "Words to expect: requested ones, and names with their sessions",
+    bounds: ["expectedWords", "expectedWordChars"],
+    bytes:
+      "expectedWords * (1024 + 2 * expectedWordChars + 2 * ENTRY) + 4 * expectedWords * (2 * expectedWordChars + 64)",
+    full: "more are refused; later names are left out",
     isFilled: true,
   },
   {
@@ -277,8 +302,13 @@ export const BUFFERS: readonly Buffer[] = [
   {
     owner: "worker",
     name: "Messages it has not handled",
-    bounds: ["UNHANDLED_MAX: speakers/worker_link.ts"],
-    bytes: "UNHANDLED_MAX * 2 * ENTRY",
+    bounds: [
+      "UNHANDLED_MAX: speakers/worker_link.ts",
+      "speakersPerWorker",
+      "expectedWords",
+      "expectedWordChars",
+    ],
+    bytes: "UNHANDLED_MAX * 2 * ENTRY + speakersPerWorker * 4 * expectedWords * (2 * expectedWordChars + 64)",
     full: "the worker counts as stuck: its speakers move to others",
     isFilled: false,
   },

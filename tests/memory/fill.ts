@@ -24,6 +24,8 @@ import { sttEventQueue } from "../../src/stt/session_events.ts";
 import { Guesses } from "../../src/http/guesses.ts";
 import { Listeners } from "../../src/talk/listeners.ts";
 import { Subscriptions } from "../../src/talk/signaling/subscriptions.ts";
+import { SessionWords } from "../../src/sessions/session_words.ts";
+import { Names } from "../../src/talk/signaling/names.ts";
 import { Roster } from "../../src/talk/signaling/roster.ts";
 import { TargetMemory } from "../../src/talk/target_memory.ts";
 import { createMeter } from "../../src/telemetry/mod.ts";
@@ -111,7 +113,19 @@ function fillSpeaker(seed: number): void {
   }
   const events = sttEventQueue();
   for (let at = 0; at < 20 * LIMITS.sttEvents; at++) events.push({ type: "partial", text: wide(20_000, at) });
-  full.push(inbox, playout, gate, speech, candidates, dtls, fragments, frames, events);
+  full.push(
+    inbox,
+    playout,
+    gate,
+    speech,
+    candidates,
+    dtls,
+    fragments,
+    frames,
+    events,
+    words(seed),
+    words(-seed),
+  );
 }
 
 /** A plain handshake fragment of 200 bytes that has its place: part of a certificate. */
@@ -120,6 +134,14 @@ function fragment(sequence: number): Uint8Array {
   bytes.set([22, 254, 253, 0, 0, 0, 0, 0, 0, 0, sequence, 0, 212]);
   bytes.set([11, 0, 0x20, 0, 0, sequence, 0, 0, 0, 0, 0, 200], 13);
   return bytes;
+}
+
+/** The most there are in one list. */
+function words(seed: number): string[] {
+  return Array.from(
+    { length: LIMITS.expectedWords },
+    (_, at) => wide(LIMITS.expectedWordChars, 1_000 * seed + at),
+  );
 }
 
 function fillRoom(seed: number, memory: TargetMemory): void {
@@ -135,6 +157,15 @@ function fillRoom(seed: number, memory: TargetMemory): void {
     listeners.sessionJoined(sessionId, ncSessionId);
   }
   roster.left(Array.from({ length: 3_000 }, (_, at) => narrow(1_024, `${seed}-left-${at}`)));
+  const names = new Names();
+  for (let at = 0; at < 10 * LIMITS.expectedWords; at++) {
+    const name = wide(LIMITS.expectedWordChars, 10_000 * seed + at);
+    names.named([{ sessionId: narrow(1_024, `${seed}-named-${at}`), name }]);
+  }
+  const expected = new SessionWords({ words: true, names: true }, clock, () => {});
+  for (let at = 0; at < 10; at++) {
+    expected.set({ session: words(20_000 * seed + at), names: words(30_000 * seed + at) });
+  }
   const offers = new Subscriptions();
   for (let at = 0; at < 4 * LIMITS.speakersPerSession; at++) {
     const speaker = narrow(1_024, `${seed}-offer-${at}`);
@@ -155,7 +186,7 @@ function fillRoom(seed: number, memory: TargetMemory): void {
   });
   for (let at = 0; at < 20 * LIMITS.outboxFinals; at++) fanOut.deliver(caption(at, true));
   for (let at = 0; at < LIMITS.speakersPerSession; at++) fanOut.deliver(caption(at, false));
-  full.push(roster, listeners, offers, fanOut);
+  full.push(roster, names, expected, listeners, offers, fanOut);
 }
 
 function caption(at: number, final: boolean): Caption {

@@ -1,6 +1,7 @@
 /** The handlers of Talk's routes. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import {
+  expectedWord,
   type Language,
   TranslationError,
   type TranslationLanguages,
@@ -37,7 +38,7 @@ export function talkRoutes({ rooms, translations, version, requireWork }: TalkSe
     reasons: () => rooms.trouble ? [rooms.trouble] : [],
     addTo(app: OpenAPIHono) {
       app.openapi(routes.transcribe, (c) => {
-        const { roomToken, ncSessionId, translationTargetLangId, ...body } = c.req.valid("json");
+        const { roomToken, ncSessionId, translationTargetLangId, words, ...body } = c.req.valid("json");
         const enable = body.enable ?? true;
         if (enable) requireWork();
         const spoken = spokenLanguage(body, rooms.defaultLanguageId);
@@ -48,6 +49,7 @@ export function talkRoutes({ rooms, translations, version, requireWork }: TalkSe
             ncSessionId,
             enable,
             languageId: spoken.id,
+            ...(words && { words: words.flatMap((word) => expectedWord(word) ?? []) }),
             ...(translationTargetLangId !== undefined &&
               { translationTargetId: translationTargetLangId || null }),
             turnServers: (body.turnServers ?? []).map(({ urls, username, credential }) => ({

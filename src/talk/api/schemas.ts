@@ -1,5 +1,6 @@
 /** What Talk's routes take and give, field by field. Fields nobody declared are ignored; Talk's releases differ. */
 import { z } from "@hono/zod-openapi";
+import { expectedWord, LIMITS } from "../../domain/mod.ts";
 
 /** Nextcloud's session ids are long, base64 among others; anything without control characters passes. */
 const sessionId = z.string().min(1, "must not be empty").max(512, "longer than 512 characters")
@@ -37,6 +38,12 @@ const iceServer = z.object({
   credential: bounded.nullish(),
 });
 
+const { expectedWords: WORDS_MAX, expectedWordChars: WORD_CHARS_MAX } = LIMITS;
+
+/** Never in an error: a message names the entry by its position. */
+const expected = z.string().max(WORD_CHARS_MAX, `longer than ${WORD_CHARS_MAX} characters`)
+  .refine((word) => expectedWord(word) !== undefined, "must have a letter or a digit");
+
 export const transcribeBody = z.object({
   roomToken,
   ncSessionId: sessionId,
@@ -49,6 +56,13 @@ export const transcribeBody = z.object({
     description:
       "Language to translate this participant's captions into, in any spelling; empty or null: none; absent: as before. " +
       "If it is not available, the captions stay untranslated and the message of the response gives the reason",
+  }),
+  words: z.array(expected).max(WORDS_MAX, `more than ${WORDS_MAX} entries`).nullish().openapi({
+    description:
+      "Names and terms that are likely to be spoken in the room, each a word or a phrase, the most important first. They " +
+      "replace those of an earlier request; absent or null: as before; an empty list: none. A recogniser takes them with " +
+      "its next session, if it takes any. They are neither stored nor logged",
+    example: ["Nextcloud Talk", "Grace Hopper"],
   }),
   turnServers: z.array(iceServer).max(32, "more than 32 servers").nullish().openapi({
     description: "TURN servers for this room, besides those of Nextcloud's settings",

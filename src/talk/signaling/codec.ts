@@ -1,11 +1,11 @@
 /**
  * Messages from the High-Performance Backend: https://nextcloud-spreed-signaling.readthedocs.io, "External signaling
- * API". Only what is needed is read: display names and room properties are dropped after JSON.parse. Never throws: an
+ * API". Only what is needed is read: room properties are dropped after JSON.parse. Never throws: an
  * invalid message is `ignored` with a reason.
  */
 import { z } from "zod";
 import type { RoomSession } from "./events.ts";
-import { type IceCandidate, LIMITS } from "../../domain/mod.ts";
+import { expectedWord, type IceCandidate, LIMITS } from "../../domain/mod.ts";
 
 /** Why a message was ignored: few values, the label of a counter. */
 export type IgnoredReason =
@@ -22,10 +22,10 @@ export type ServerMessage =
   | { kind: "room"; id?: string; roomToken: string }
   | { kind: "error"; id?: string; code: string }
   | { kind: "bye"; reason?: string }
-  | ({ kind: "sessions_joined"; sessions: RoomSession[] } & WithInvalidEntries)
+  | ({ kind: "sessions_joined"; sessions: RoomSession[] } & WithNames & WithInvalidEntries)
   | ({ kind: "sessions_left"; sessionIds: string[] } & WithInvalidEntries)
   /** Updates only those it names; `changed` is the newer of the two. */
-  | ({ kind: "participants"; users: ListedUser[]; changed: ListedUser[] } & WithInvalidEntries)
+  | ({ kind: "participants"; users: ListedUser[]; changed: ListedUser[] } & WithNames & WithInvalidEntries)
   /** The same flags for everyone: 0 ends the call. */
   | { kind: "everyone"; inCall: number }
   | { kind: "switch_to"; roomToken: string }
@@ -52,6 +52,17 @@ export interface ListedUser {
   virtual: boolean;
   /** Last sign of life, s by Nextcloud's clock, when it sent the list. */
   lastPingS?: number;
+}
+
+/** A person in the room with the name they chose. */
+export interface NamedSession {
+  sessionId: string;
+  name: string;
+}
+
+interface WithNames {
+  /** Absent: none. */
+  names?: NamedSession[];
 }
 
 interface WithInvalidEntries {
@@ -85,6 +96,9 @@ const texts = list.transform((entries) =>
 /** Session ids of Nextcloud, which are shorter. */
 const ncSession = text(0, 512).optional().catch(undefined);
 
+/** A display name, or undefined where it is too long to be spoken. */
+const displayName = z.string().transform(expectedWord).optional().catch(undefined);
+
 const Envelope = z.object({ id, type: z.string() });
 const Hello = z.object({
   hello: z.object({
@@ -101,6 +115,7 @@ const Joined = z.object({
   sessionid: name,
   roomsessionid: ncSession,
   features: texts,
+  user: z.object({ displayname: displayName }).optional().catch(undefined),
 });
 const Join = z.object({ event: z.object({ join: list }) });
 const Leave = z.object({ event: z.object({ leave: list }) });
@@ -112,6 +127,7 @@ const User = z.object({
   internal: z.boolean().catch(false),
   virtual: z.boolean().catch(false),
   // 0: they have no Nextcloud session.
+  displayName,
   lastPing: z.number().positive().optional().catch(undefined),
 });
 const Update = z.object({
@@ -214,7 +230,10 @@ function decodeEvent(event: string, json: unknown): ServerMessage {
           ncSessionId: roomsessionid || undefined,
           internal: features?.some((feature) => INTERNAL_FEATURES.includes(feature)) ?? false,
         }));
-        return { kind: "sessions_joined", sessions, ...counted(invalidEntries) };
+        const names = namesOf(
+          valid.map(({ sessionid, user }) => ({ sessionId: sessionid, name: user?.displayname })),
+        );
+        return { kind: "sessions_joined", sessions, ...names, ...counted(invalidEntries) };
       });
     case "room/leave":
       return read(Leave, json, ({ event }) => {
@@ -230,10 +249,14 @@ function decodeEvent(event: string, json: unknown): ServerMessage {
         }
         const users = readEntries(User, update.users);
         const changed = readEntries(User, update.changed);
+        const people = [...users.valid, ...changed.valid].filter(({ internal, virtual }) =>
+          !internal && !virtual
+        );
         return {
           kind: "participants",
           users: users.valid.map(listed),
           changed: changed.valid.map(listed),
+          ...namesOf(people.map(({ sessionId, displayName: name }) => ({ sessionId, name }))),
           ...counted(users.invalidEntries + changed.invalidEntries),
         };
       });
@@ -312,6 +335,11 @@ function readEntries<T>(
     if (result.success) valid.push(result.data);
   }
   return { valid, invalidEntries: entries.length - valid.length };
+}
+
+function namesOf(sessions: readonly { sessionId: string; name?: string }[]): WithNames {
+  const names = sessions.flatMap(({ sessionId, name }) => name === undefined ? [] : [{ sessionId, name }]);
+  return names.length > 0 ? { names } : {};
 }
 
 function counted(invalidEntries: number): WithInvalidEntries {

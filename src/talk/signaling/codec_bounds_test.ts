@@ -24,6 +24,23 @@ Deno.test("What is no text and claims a length is ignored wherever a text belong
   assert.deepEqual(joined, { kind: "sessions_joined", sessions: [anonymous] });
 });
 
+Deno.test("A name that is odd or too long is no name, and costs the entry nothing", () => {
+  for (const displayname of [1, null, "", "--", "x".repeat(81), "x".repeat(1_000_000), { length: 3 }]) {
+    const joined = event("room", "join", { join: [{ sessionid: "s", user: { displayname } }] });
+    const anonymous = { sessionId: "s", ncSessionId: undefined, internal: false };
+    assert.deepEqual(joined, { kind: "sessions_joined", sessions: [anonymous] });
+    const update = { users: [{ sessionId: "s", displayName: displayname }] };
+    const listed = event("participants", "update", { update });
+    assert.ok(listed.kind === "participants" && listed.users.length === 1 && listed.names === undefined);
+  }
+  for (const user of ["Ada", null, 1, []]) {
+    const joined = event("room", "join", { join: [{ sessionid: "s", user }] });
+    assert.ok(
+      joined.kind === "sessions_joined" && joined.sessions.length === 1 && joined.names === undefined,
+    );
+  }
+});
+
 Deno.test("What an offer and a candidate may have has bounds", () => {
   const offer = (sid: unknown, sdp: unknown) => relayed({ type: "offer", sid, payload: { sdp } }).kind;
   assert.equal(offer("s".repeat(64), "v".repeat(32 * 1024)), "offer");

@@ -25,6 +25,8 @@ export interface SignalingOptions {
   secret: string;
   nextcloudUrl: string;
   roomToken: string;
+  /** Whether display names are reported. */
+  namesWanted?: boolean;
   tls?: TlsOptions;
   /** Ends the connection without a bye and without further events. */
   scope: Scope;
@@ -66,6 +68,7 @@ export class SignalingConnection {
     this.#clock = options.clock ?? systemClock;
     this.#session = new SignalingSession({
       roomToken: options.roomToken,
+      namesWanted: options.namesWanted,
       secret: options.secret,
       backendUrl: backendUrl(options.nextcloudUrl),
       backoff: options.backoff,

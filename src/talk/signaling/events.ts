@@ -43,6 +43,8 @@ export type SignalingEvent =
   | { type: "sessions_left"; sessionIds: string[] }
   /** Everyone whose call flags are known, after an update of some: the others are in it as before. */
   | { type: "participants"; users: Participant[] }
+  /** Display names of those in the room, each once. Only where they are wanted. */
+  | { type: "names"; names: string[] }
   | { type: "call_ended" }
   /** All are to move to another room (breakout rooms). */
   | { type: "switch_to"; roomToken: string }

@@ -1,5 +1,6 @@
 /** A joined room: who is in it, and the offers of the SFU. Messages that change the session's state are in `session.ts`. */
-import type { ServerMessage } from "./codec.ts";
+import type { NamedSession, ServerMessage } from "./codec.ts";
+import { Names } from "./names.ts";
 import { Roster } from "./roster.ts";
 import { type SessionOutput, toOutput } from "./session_state.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -9,22 +10,40 @@ const UNASKED: SessionOutput = { type: "ignored", reason: "unasked" };
 export class RoomState {
   readonly subscriptions = new Subscriptions();
   readonly #roster = new Roster();
+  readonly #names: Names | undefined;
+
+  /** `namesWanted`: else they are dropped. */
+  constructor({ namesWanted = false }: { namesWanted?: boolean } = {}) {
+    this.#names = namesWanted ? new Names() : undefined;
+  }
 
   /** The room was joined anew, by this session. */
   reset(ownId: string): void {
     this.#roster.reset(ownId);
+    this.#names?.reset(ownId);
     this.subscriptions.clear();
   }
 
   receive(message: ServerMessage): SessionOutput[] {
     switch (message.kind) {
       case "sessions_joined":
-        return [...this.#roster.joined(message.sessions).map(toOutput), ...this.#dropped()];
+        return [
+          ...this.#roster.joined(message.sessions).map(toOutput),
+          ...this.#named(message.names),
+          ...this.#dropped(),
+        ];
       case "sessions_left":
         this.subscriptions.left(message.sessionIds);
-        return this.#roster.left(message.sessionIds).map(toOutput);
+        return [
+          ...this.#roster.left(message.sessionIds),
+          ...this.#names?.left(message.sessionIds) ?? [],
+        ].map(toOutput);
       case "participants":
-        return [...this.#roster.listed(message.users, message.changed).map(toOutput), ...this.#dropped()];
+        return [
+          ...this.#roster.listed(message.users, message.changed).map(toOutput),
+          ...this.#named(message.names),
+          ...this.#dropped(),
+        ];
       case "too_large":
         return this.#roster.skipped().map(toOutput);
       case "everyone":
@@ -44,6 +63,10 @@ export class RoomState {
       default:
         return [];
     }
+  }
+
+  #named(names?: readonly NamedSession[]): SessionOutput[] {
+    return (this.#names?.named(names) ?? []).map(toOutput);
   }
 
   #dropped(): SessionOutput[] {

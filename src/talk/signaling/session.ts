@@ -40,6 +40,8 @@ import {
 
 export interface SessionOptions extends HelloOptions, AttemptsOptions {
   roomToken: string;
+  /** Whether display names are reported. */
+  namesWanted?: boolean;
   /** Whether a full hello may be sent on this socket now; if not, another `connect` follows for it. */
   mayGreet?: () => boolean;
 }
@@ -50,7 +52,7 @@ const PROBE_FEATURE = "transient-data";
 export class SignalingSession {
   readonly #options: SessionOptions;
   readonly #attempts: Attempts;
-  readonly #room = new RoomState();
+  readonly #room: RoomState;
   #state: State = { kind: "idle" };
   #helloVersion: "1.0" | "2.0" = "2.0";
   #sessionId = "";
@@ -67,6 +69,7 @@ export class SignalingSession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#attempts = new Attempts(options);
+    this.#room = new RoomState(options);
   }
 
   get isJoined(): boolean {

@@ -1,0 +1,125 @@
+/** `tiro models`: the models of the offline recogniser, and the runtime that loads them; see src/models. */
+import { codeOf, TiroError } from "../domain/mod.ts";
+import {
+  addFrom,
+  CATALOGUE,
+  faultsOf,
+  type Folders,
+  foldersOf,
+  foundThings,
+  modelOf,
+  MODELS,
+  removeModel,
+  RUNTIMES,
+  SILERO_VAD,
+  sourceAt,
+} from "../models/mod.ts";
+import { modelTable } from "./model_table.ts";
+import { fail, say } from "./output.ts";
+
+const EVERYTHING = [...RUNTIMES, ...CATALOGUE];
+
+type Subcommand = (args: readonly string[], folders: Folders) => Promise<number> | number;
+
+const SUBCOMMANDS: Readonly<Record<string, { run: Subcommand; needs?: string }>> = {
+  list: { run: list },
+  add: { run: add, needs: "a folder or an archive" },
+  verify: { run: verify },
+  remove: { run: remove, needs: "the id of a model" },
+};
+
+/** Resolves with the exit code. */
+export async function run([name = "list", ...args]: readonly string[]): Promise<number> {
+  if (!Object.hasOwn(SUBCOMMANDS, name)) return misused(`"${name}" is none of its commands`);
+  const { run, needs } = SUBCOMMANDS[name];
+  if (needs !== undefined && args.length === 0) return misused(`"${name}" needs ${needs}`);
+  const option = args.find((arg) => arg.startsWith("-"));
+  if (option !== undefined) return misused(`"${name}" has no option ${option}`);
+  const set = (variable: string) => Deno.env.get(variable)?.trim() || undefined;
+  const folders = foldersOf({ TIRO_DATA_DIR: set("TIRO_DATA_DIR"), STT_MODEL_DIR: set("STT_MODEL_DIR") });
+  try {
+    return await run(args, folders);
+  } catch (error) {
+    if (!(error instanceof TiroError)) throw error;
+    fail(error.message);
+    return codeOf(error) === "model_unknown" ? 64 : 1;
+  }
+}
+
+function misused(what: string): number {
+  fail(`tiro models: ${what}; "tiro models --help" describes them`);
+  return 64;
+}
+
+function list(args: readonly string[], folders: Folders): number {
+  if (args.length > 0) return misused('"list" takes no arguments');
+  const found = foundThings(MODELS, folders);
+  const rows = MODELS.map((model) => {
+    const its = found.find(({ thing }) => thing === model);
+    return {
+      model,
+      state: its ? its.isInstalled ? "installed" as const : "incomplete" as const : "" as const,
+    };
+  });
+  for (const line of modelTable(rows)) say(line);
+  const [vad] = foundThings([SILERO_VAD], folders);
+  const runtimes = foundThings(RUNTIMES, folders).filter(({ isInstalled }) => isInstalled);
+  say("\n* not measured with this runtime: by its authors' figures, or its size");
+  say(`Models are in ${folders.models[0]}; the voice detector is ${vad?.isInstalled ? "" : "not "}installed`);
+  say(
+    `Runtime: ${runtimes.map(({ thing }) => thing.id).join(", ") || "none installed"} (${
+      folders.runtime[0]
+    })`,
+  );
+  return 0;
+}
+
+async function add(paths: readonly string[], folders: Folders): Promise<number> {
+  let isWhole = true;
+  for (const path of paths) {
+    const { added, present, incomplete } = await addFrom(await sourceAt(path), {
+      things: EVERYTHING,
+      folders,
+    });
+    for (const id of added) say(`added ${id}`);
+    for (const id of present) say(`${id} is installed already`);
+    for (const { id, missing } of incomplete) fail(`Cannot add ${id}: ${path} has no ${missing.join(", ")}`);
+    if (added.length + present.length > 0) continue;
+    isWhole = false;
+    if (incomplete.length > 0) continue;
+    fail(
+      `Cannot add from ${path}: it has no file of the catalogue; unpack archives other than .tgz, .whl and .zip first`,
+    );
+  }
+  return isWhole ? 0 : 1;
+}
+
+async function verify(ids: readonly string[], folders: Folders): Promise<number> {
+  const wanted = ids.map(modelOf);
+  const found = foundThings(ids.length > 0 ? [...RUNTIMES, SILERO_VAD, ...wanted] : EVERYTHING, folders);
+  let isWhole = true;
+  for (const { thing, folder } of found) {
+    const faults = await faultsOf(thing, folder);
+    if (faults.length === 0) say(`${thing.id}: ok`);
+    else isWhole = false;
+    for (const fault of faults) fail(`${thing.id}: ${fault}; run "tiro models download"`);
+  }
+  for (const { id } of wanted) {
+    if (found.some(({ thing }) => thing.id === id)) continue;
+    isWhole = false;
+    fail(`${id} is not installed; run "tiro models download ${id}"`);
+  }
+  if (found.length === 0 && ids.length === 0) {
+    fail('Cannot verify: nothing is installed; run "tiro models download"');
+    return 1;
+  }
+  return isWhole ? 0 : 1;
+}
+
+async function remove(ids: readonly string[], folders: Folders): Promise<number> {
+  for (const model of ids.map(modelOf)) {
+    await removeModel(model, folders);
+    say(`removed ${model.id}`);
+  }
+  return 0;
+}

@@ -1,0 +1,165 @@
+/**
+ * Finds installed models and the runtime, and checks them: what `locateModel` and `locateRuntime` resolve with may be
+ * loaded. The check reads every byte: 50 ms for the English model and the runtime (77 MB), a second for a gigabyte.
+ */
+import { CATALOGUE } from "./catalogue.ts";
+import { sha256Of } from "./checksum.ts";
+import { ModelError } from "./errors.ts";
+import type { Folders } from "./folders.ts";
+import {
+  filesOf,
+  isRecogniser,
+  isRuntime,
+  type Model,
+  type ModelFile,
+  type RecogniserModel,
+  type Runtime,
+} from "./model.ts";
+import { runtimeOf } from "./runtime.ts";
+
+/** A model or a runtime, and the folder that has its files. */
+export interface Located<Thing extends Model | Runtime> {
+  what: Thing;
+  folder: string;
+}
+
+/** What is wrong with a file. */
+export type FileFault = "missing" | "size" | "checksum" | "unreadable";
+
+/** The models whose files are all there, by their sizes alone, in the order of the catalogue. */
+export function installedModels(folders: Folders): Located<RecogniserModel>[] {
+  return CATALOGUE.filter(isRecogniser).flatMap((model) => {
+    const folder = folderOf(model, folders.models);
+    return folder === undefined ? [] : [{ what: model, folder }];
+  });
+}
+
+/** Those of which any file is there, whole or not. */
+export function foundThings<Thing extends Model | Runtime>(
+  things: readonly Thing[],
+  folders: Folders,
+): { thing: Thing; folder: string; isInstalled: boolean }[] {
+  return things.flatMap((thing) => {
+    const searched = isRuntime(thing) ? folders.runtime : folders.models;
+    const whole = folderOf(thing, searched);
+    const folder = whole ??
+      searched.map((folder) => `${folder}/${thing.id}`).find((folder) =>
+        filesOf(thing).some(([, { name }]) =>
+          [name, `${name}.part`].some((name) => sizeOf(`${folder}/${name}`) !== undefined)
+        )
+      );
+    return folder === undefined ? [] : [{ thing, folder, isInstalled: whole !== undefined }];
+  });
+}
+
+/** Every fault of the files in a folder. */
+export async function faultsOf(
+  thing: Model | Runtime,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const faults: string[] = [];
+  for (const [, file] of filesOf(thing)) {
+    const fault = await faultOf(`${folder}/${file.name}`, file, signal);
+    if (fault) faults.push(`${file.name} ${FAULTS[fault]}`);
+  }
+  return faults;
+}
+
+/** Rejects with ModelError that says what to do next, or with the signal's reason. */
+export async function locateModel<M extends Model>(
+  model: M,
+  folders: Folders,
+  signal?: AbortSignal,
+): Promise<Located<M>> {
+  const folder = folderOf(model, folders.models);
+  if (folder === undefined) {
+    throw new ModelError(
+      `Cannot load the model "${model.id}": it is not in ${folders.models.join(" or ")}; ` +
+        `run "tiro models download ${model.id}"`,
+      "model_missing",
+    );
+  }
+  const fault = await firstFault(model, folder, signal);
+  if (!fault) return { what: model, folder };
+  throw new ModelError(
+    `Cannot load the model "${model.id}": ${fault.path} ${FAULTS[fault.fault]}; ` +
+      `run "tiro models download ${model.id}"`,
+    "model_corrupt",
+  );
+}
+
+/** Rejects with ModelError that says what to do next, or with the signal's reason. */
+export async function locateRuntime(
+  folders: Folders,
+  signal?: AbortSignal,
+  runtime = runtimeOf(),
+): Promise<Located<Runtime>> {
+  const folder = folderOf(runtime, folders.runtime);
+  if (folder === undefined) {
+    throw new ModelError(
+      `Cannot load the runtime ${runtime.id}: it is not in ${folders.runtime.join(" or ")}; ` +
+        `run "tiro models download"`,
+      "runtime_missing",
+    );
+  }
+  const fault = await firstFault(runtime, folder, signal);
+  if (!fault) return { what: runtime, folder };
+  throw new ModelError(
+    `Cannot load the runtime ${runtime.id}: ${fault.path} ${FAULTS[fault.fault]}; run "tiro models download"`,
+    "runtime_corrupt",
+  );
+}
+
+const FAULTS: Readonly<Record<FileFault, string>> = {
+  missing: "is missing",
+  size: "has the wrong size",
+  checksum: "has the wrong checksum",
+  unreadable: "cannot be read",
+};
+
+/** In the first folder that has all of its files. */
+export function folderOf(thing: Model | Runtime, folders: readonly string[]): string | undefined {
+  return folders.map((folder) => `${folder}/${thing.id}`).find((folder) =>
+    filesOf(thing).every(([, file]) => sizeOf(`${folder}/${file.name}`) === file.bytes)
+  );
+}
+
+/** Undefined where the file is what the catalogue says. Rejects with the signal's reason. */
+export async function faultOf(
+  path: string,
+  file: Pick<ModelFile, "bytes" | "sha256">,
+  signal?: AbortSignal,
+): Promise<FileFault | undefined> {
+  const bytes = sizeOf(path);
+  if (bytes === undefined) return "missing";
+  if (bytes !== file.bytes) return "size";
+  try {
+    return await sha256Of(path, signal) === file.sha256 ? undefined : "checksum";
+  } catch {
+    signal?.throwIfAborted();
+    return "unreadable";
+  }
+}
+
+async function firstFault(
+  thing: Model | Runtime,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<{ path: string; fault: FileFault } | undefined> {
+  for (const [, file] of filesOf(thing)) {
+    const path = `${folder}/${file.name}`;
+    const fault = await faultOf(path, file, signal);
+    if (fault) return { path, fault };
+  }
+}
+
+/** Undefined where it is no file, or Tiro has no permission to see it. */
+function sizeOf(path: string): number | undefined {
+  try {
+    const { isFile, size } = Deno.statSync(path);
+    return isFile ? size : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Puts a file where it belongs: written beside its place as `.part`, checked, and only then given its name. So a file with
+ * its name is whole, whatever ended the process. One process at a time writes a part.
+ */
+import { createHash } from "node:crypto";
+import { ModelError } from "./errors.ts";
+import type { ModelFile } from "./model.ts";
+
+export interface Part {
+  /** Bytes already there, of an earlier attempt. */
+  readonly bytes: number;
+  write(piece: Uint8Array): Promise<void>;
+  /** Forgets what is there. */
+  restart(): Promise<void>;
+}
+
+/**
+ * `fill` writes what is missing. Rejects with its error, or with ModelError where the file cannot be written or is not the
+ * one wanted; a part of the wrong content is removed, a short one is kept for the next attempt.
+ */
+export async function placeFile(
+  folder: string,
+  file: Pick<ModelFile, "name" | "bytes" | "sha256">,
+  fill: (part: Part) => Promise<void>,
+): Promise<void> {
+  const path = `${folder}/${file.name}`;
+  const partPath = `${path}.part`;
+  const cannot = (cause: string, error?: unknown) =>
+    new ModelError(`Cannot write ${path}: ${cause}`, error === undefined ? "download" : "folder", error);
+  let isDone = false;
+  let isUseless = false;
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    using part = await Deno.open(partPath, { read: true, write: true, create: true });
+    if (!await part.tryLock(true)) throw cannot("another process is writing it; wait until it is done");
+    const content = await PartContent.of(part, file.bytes);
+    await fill(content);
+    if (content.bytes < file.bytes) throw cannot("the source ended early; run the command again to continue");
+    if (content.checksum() !== file.sha256) {
+      isUseless = true;
+      throw cannot("the source has another content than the catalogue says");
+    }
+    await part.sync();
+    await Deno.rename(partPath, path);
+    isDone = true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw cannot("Tiro has no permission there; TIRO_DATA_DIR and STT_MODEL_DIR name the folders", error);
+    }
+    if (isDiskFull(error)) {
+      isUseless = true; // somebody else may need the space
+      throw cannot(`the disk is full; the file needs ${file.bytes} bytes`, error);
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw cannot("its folder is another user's; change its owner, or set TIRO_DATA_DIR", error);
+    }
+    throw error;
+  } finally {
+    if (isUseless && !isDone) await Deno.remove(partPath).catch(() => {});
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && /ENOSPC|No space left|os error 28\b/.test(error.message);
+}
+
+class PartContent implements Part {
+  #hash = createHash("sha256");
+  #bytes = 0;
+
+  private constructor(private readonly file: Deno.FsFile, private readonly bytesMax: number) {}
+
+  static async of(file: Deno.FsFile, bytesMax: number): Promise<PartContent> {
+    const content = new PartContent(file, bytesMax);
+    const piece = new Uint8Array(1024 * 1024);
+    for (let read = await file.read(piece); read !== null; read = await file.read(piece)) {
+      content.#add(piece.subarray(0, read));
+    }
+    if (content.#bytes > bytesMax) await content.restart();
+    return content;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  checksum(): string {
+    return this.#hash.digest("hex");
+  }
+
+  async restart(): Promise<void> {
+    await this.file.truncate(0);
+    await this.file.seek(0, Deno.SeekMode.Start);
+    this.#hash = createHash("sha256");
+    this.#bytes = 0;
+  }
+
+  async write(piece: Uint8Array): Promise<void> {
+    if (this.#bytes + piece.length > this.bytesMax) {
+      await this.restart();
+      throw new ModelError(
+        "Cannot write the file: the source sends more than the catalogue says",
+        "download",
+      );
+    }
+    for (let at = 0; at < piece.length;) at += await this.file.write(piece.subarray(at));
+    this.#add(piece);
+  }
+
+  #add(piece: Uint8Array): void {
+    this.#hash.update(piece);
+    this.#bytes += piece.length;
+  }
+}
