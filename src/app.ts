@@ -88,6 +88,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
       stt: { ...sttChoice, tls: peerTls },
       chunkMs: config.stt.chunkMs,
       partials: config.captions.partials,
+      words: config.captions.words,
       network: {
         interfaceAddresses: config.media.addresses,
         portRange: config.media.ports,

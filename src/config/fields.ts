@@ -1,5 +1,6 @@
 /** Schemas of the variables. Messages never quote the value: it may be a misplaced secret. */
 import { z } from "zod";
+import { expectedWord, LIMITS, tidy } from "../domain/mod.ts";
 import { Secret } from "./secret.ts";
 
 type Context = z.RefinementCtx;
@@ -121,10 +122,12 @@ export const socketPath = z.string().regex(/^\//, "must be an absolute path")
   .refine((path) => new TextEncoder().encode(path).length < 108, "must be shorter than 108 bytes");
 
 /**
- * Folders of the flags in deno.json; a test compares them. Read: for certificates. Write: for the ExApp's state and
+ * Folders of the flags in deno.json; a test compares them. Read: for certificates, and in
+ * `/etc/tiro` for the words to expect. Write: for the ExApp's state and
  * HaRP's socket.
  */
-export const READABLE = "/certs, /etc/pki, /etc/ssl, /run/secrets or /usr/local/share/ca-certificates";
+export const READABLE =
+  "/certs, /etc/pki, /etc/ssl, /etc/tiro, /run/secrets or /usr/local/share/ca-certificates";
 export const WRITABLE = "/nc_app_live_transcription_data, /storage, /var/lib/tiro or /run/tiro";
 
 /** A socket path that Tiro's permissions include. */
@@ -175,6 +178,29 @@ export function certificates(readFile: (path: string) => string) {
   return usable("file", "read", readFile).transform((pem, context): string[] =>
     pem.match(CERTIFICATE) ?? fault(context, "names a file without a PEM certificate in it")
   );
+}
+
+/** Words and phrases to expect, a line each. */
+export function words(readFile: (path: string) => string) {
+  return usable("file", "read", readFile).transform((text, context): string[] => {
+    if (text.includes("\ufffd")) return fault(context, "names a file that is not UTF-8");
+    const words = new Set<string>();
+    for (const [at, line] of text.replace(/^\ufeff/, "").split(/\r?\n/).entries()) {
+      if (/^\s*(#|$)/.test(line)) continue;
+      const word = expectedWord(line);
+      if (word === undefined) {
+        const most = LIMITS.expectedWordChars;
+        const why = tidy(line).length > most ? `is longer than ${most} characters` : "has no letter or digit";
+        return fault(context, `names a file whose line ${at + 1} ${why}`);
+      }
+      words.add(word);
+    }
+    if (words.size <= LIMITS.expectedWords) return [...words];
+    return fault(
+      context,
+      `names a file with ${words.size} words or phrases; at most ${LIMITS.expectedWords} are used`,
+    );
+  });
 }
 
 export function wholeNumber(least: number, most: number) {

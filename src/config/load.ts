@@ -26,7 +26,7 @@ type Given = Partial<Record<string, string>>;
 
 /** Parts of the machine that the configuration depends on. */
 export interface Machine {
-  /** Reads the file LT_CA_CERTS names; throws. */
+  /** Reads the file that LT_CA_CERTS or STT_WORDS_FILE names; throws. */
   read(path: string): string;
   /** Throws unless the folder APP_PERSISTENT_STORAGE names exists and is writable. */
   probe(path: string): void;
@@ -53,6 +53,8 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
       partials: values.CAPTION_PARTIALS,
       /** In any spelling; not checked against the recogniser's languages here. */
       defaultLanguage: values.LT_DEFAULT_LANGUAGE,
+      /** Names and terms to expect. */
+      words: values.STT_WORDS_FILE ?? [],
     },
     /** Absent: captions are not translated. */
     translation,
@@ -203,6 +205,7 @@ function parse(given: Given, machine: Machine) {
       NEXTCLOUD_URL: fields.nextcloudUrl,
       STT_PROVIDER: fields.providerOf(STT_PROVIDERS),
       STT_CHUNK_MS: fields.wholeNumber(80, 200),
+      STT_WORDS_FILE: fields.words(machine.read).optional(),
       LT_DEFAULT_LANGUAGE: fields.language.optional(),
       CAPTION_PARTIALS: fields.choice("on", "off"),
       TRANSLATION_PROVIDER: fields.providerOf(TRANSLATION_PROVIDERS, NO_TRANSLATION),

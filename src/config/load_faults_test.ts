@@ -129,6 +129,24 @@ Deno.test("A certificate file must exist and contain a certificate", async () =>
   });
 });
 
+Deno.test("A file of words to expect is refused with the line and the cause, and never shown", () => {
+  const of = (text: string) => {
+    const { STT_WORDS_FILE } = problems({ ...COMPLETE, STT_WORDS_FILE: "words.txt" }, { read: () => text });
+    assert.ok(!STT_WORDS_FILE.includes("5ecret"), STT_WORDS_FILE);
+    return STT_WORDS_FILE;
+  };
+  assert.equal(
+    of(`Moshi\n\n# names\n${"5ecret ".repeat(12)}`),
+    "names a file whose line 4 is longer than 80 characters",
+  );
+  assert.equal(of("Moshi\r\n--"), "names a file whose line 2 has no letter or digit");
+  assert.equal(of("5ecret\ufffd"), "names a file that is not UTF-8");
+  const many = Array.from({ length: 201 }, (_, at) => `5ecret${at}`).join("\n");
+  assert.equal(of(many), "names a file with 201 words or phrases; at most 200 are used");
+  const missing = problems({ ...COMPLETE, STT_WORDS_FILE: "/nowhere/words.txt" });
+  assert.deepEqual(missing, { STT_WORDS_FILE: "names a file that does not exist" });
+});
+
 Deno.test("A path outside Deno's permissions is distinguished from a missing one", () => {
   const refuse = () => {
     throw new Deno.errors.NotCapable("Requires read access");
@@ -138,6 +156,9 @@ Deno.test("A path outside Deno's permissions is distinguished from a missing one
   assert.deepEqual(problems(env, { read: refuse, probe: refuse }), {
     APP_PERSISTENT_STORAGE: `names a folder ${why} a folder in ${WRITABLE_FOLDERS}`,
     LT_CA_CERTS: `names a file ${why} a file in ${READABLE}`,
+  });
+  assert.deepEqual(problems({ ...COMPLETE, STT_WORDS_FILE: "/srv/words" }, { read: refuse }), {
+    STT_WORDS_FILE: `names a file ${why} a file in ${READABLE}`,
   });
 });
 

@@ -48,6 +48,7 @@ Deno.test("Every variable can be set", () => {
     ...COMPLETE,
     STT_STREAM_URL: "ws://127.0.0.1:9000/v1/stream",
     STT_CHUNK_MS: "80",
+    STT_WORDS_FILE: "words.txt",
     LT_DEFAULT_LANGUAGE: "fr_CA",
     CAPTION_PARTIALS: "off",
     TRANSLATION_PROVIDER: "libretranslate",
@@ -67,7 +68,7 @@ Deno.test("Every variable can be set", () => {
     MAX_SPEAKERS_PER_ROOM: "6",
     EMPTY_ROOM_SECONDS: "7",
   };
-  const machine = { read: (path: string) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "" };
+  const machine = { read: (path: string) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "Moshi" };
   const config = loadConfig(env, machine);
   const other = loadConfig({ ...env, STT_PROVIDER: "pocketsphinx", TRANSLATION_PROVIDER: "deepl" }, machine);
   assert.equal(config.stt.address, "ws://127.0.0.1:9000/v1/stream");
@@ -77,7 +78,7 @@ Deno.test("Every variable can be set", () => {
     {},
     undefined,
   ]);
-  assert.deepEqual(config.captions, { partials: false, defaultLanguage: "fr_CA" });
+  assert.deepEqual(config.captions, { partials: false, defaultLanguage: "fr_CA", words: ["Moshi"] });
   assert.equal(config.translation?.provider, "libretranslate");
   assert.deepEqual(config.translation?.settings.reveal(), {
     url: "http://libretranslate:5000",
@@ -314,6 +315,20 @@ Deno.test("An empty variable counts as unset", () => {
   const config = loadConfig({ ...empty, ...COMPLETE, STT_STREAM_URL: "  " });
   assert.equal(config.http.port, 8080);
   assert.equal(config.stt.address, modalUrl("my-workspace"));
+});
+
+Deno.test("Words to expect are read from their file, each once, without comments", () => {
+  const file = "\ufeff# Names\r\nGrace Hopper\r\n\r\n  Moshi \n\t# terms\nC# \nنكست كلاود\nMoshi\n";
+  const read = (path: string) => path === "/etc/tiro/words.txt" ? file : "";
+  const words = (env = {}) => loadConfig({ ...COMPLETE, ...env }, { read }).captions.words;
+  assert.deepEqual(words({ STT_WORDS_FILE: "/etc/tiro/words.txt" }), [
+    "Grace Hopper",
+    "Moshi",
+    "C#",
+    "نكست كلاود",
+  ]);
+  assert.deepEqual(words({ STT_WORDS_FILE: "/etc/tiro/empty.txt" }), []);
+  assert.deepEqual(words(), []);
 });
 
 Deno.test("The configuration cannot be changed, at any depth", () => {

@@ -50,6 +50,12 @@ const OWN_VARIABLES = [
     example: "80",
   },
   {
+    name: "STT_WORDS_FILE",
+    meaning:
+      "File with names and terms that are likely to be spoken, a word or phrase a line, for recognisers that take them; `#` starts a comment line; UTF-8, in `/etc/tiro`, `/run/secrets` or `/var/lib/tiro`; read at start",
+    example: "/etc/tiro/words.txt",
+  },
+  {
     name: "LT_DEFAULT_LANGUAGE",
     meaning:
       "Spoken language of calls that set none; unset: English, or the recogniser's first language where it has no English",
