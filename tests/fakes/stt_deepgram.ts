@@ -1,7 +1,7 @@
 /**
  * A fake of `/v1/listen`: a real WebSocket server on loopback that recognises the toy language of `tones.ts`, as Deepgram
  * does or as WhisperLiveKit 0.2.26 does. Both send interim results, final pieces of an utterance, and its end after a
- * pause. Their differences:
+ * pause. Deepgram spells words as its `keyterm`s have them. The other differences:
  *
  *                        Deepgram                          WhisperLiveKit
  *   Metadata             after CloseStream                 at the start too
@@ -13,7 +13,7 @@
  */
 import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
 import { rms, VOICED_RMS } from "./stt_recognisers.ts";
-import { ToneRecogniser } from "./tones.ts";
+import { spelledAs, ToneRecogniser } from "./tones.ts";
 
 export interface FakeDeepgramOptions {
   server?: "deepgram" | "whisperlivekit";
@@ -155,6 +155,7 @@ interface Word {
 class Stream {
   readonly isValid: boolean;
   readonly #recogniser = new ToneRecogniser(SAMPLE_RATE_HZ);
+  readonly #expected: readonly string[];
   readonly #endpointingMs: number;
   readonly #utteranceEndMs: number;
   /** Since the last final result. */
@@ -175,6 +176,7 @@ class Stream {
   ) {
     this.isValid = query.get("encoding") === "linear16" && query.get("sample_rate") === "16000" &&
       query.get("channels") === "1" && query.get("interim_results") === "true";
+    this.#expected = server === "deepgram" ? query.getAll("keyterm") : [];
     this.#endpointingMs = Number(query.get("endpointing") ?? 10);
     this.#utteranceEndMs = Number(query.get("utterance_end_ms") ?? Infinity);
     if (server === "whisperlivekit") this.#metadata(0);
@@ -208,7 +210,8 @@ class Stream {
     this.#metadata(this.#receivedMs);
   }
 
-  #recognised(word: string, endMs: number): void {
+  #recognised(heard: string, endMs: number): void {
+    const word = spelledAs(heard, this.#expected);
     this.#words.push({ word, start: Math.max(0, endMs - 200) / 1_000, end: endMs / 1_000 });
     this.#lastWordEndMs = endMs;
     this.#hasUnendedWord = true;

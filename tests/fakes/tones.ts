@@ -147,3 +147,16 @@ export class ToneRecogniser {
     return bestPower >= SHARE_MIN * energy * length / 2 ? best : -1;
   }
 }
+
+/**
+ * A recogniser with words to expect: what sounds like one of them is spelled as that. So "Gaarden" is written "garden", and
+ * "Ryver" as "river", unless they are expected.
+ */
+export function spelledAs(word: string, expected: readonly string[]): string {
+  return expected.flatMap((phrase) => phrase.split(" ")).find((each) => soundOf(each) === soundOf(word)) ??
+    word;
+}
+
+function soundOf(word: string): string {
+  return word.toLowerCase().replaceAll("y", "i").replace(/(.)\1/g, "$1");
+}

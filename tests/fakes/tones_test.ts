@@ -1,7 +1,7 @@
 import assert from "@std/assert";
 import { createDecoder } from "libopus-wasm";
 import { encodeOpus } from "./speech.ts";
-import { TONE_WORDS, ToneRecogniser, toneSpeech } from "./tones.ts";
+import { spelledAs, TONE_WORDS, ToneRecogniser, toneSpeech } from "./tones.ts";
 
 function recognise(samples: Float32Array, sampleRateHz: number, chunk = samples.length) {
   const recogniser = new ToneRecogniser(sampleRateHz);
@@ -60,6 +60,13 @@ Deno.test("Silence, noise and a click are no words", () => {
 
 Deno.test("A word outside the language cannot be said", () => {
   assert.throws(() => toneSpeech(["supercalifragilistic"]), RangeError);
+});
+
+Deno.test("A word that sounds like an expected one is spelled as that, others are not", () => {
+  assert.equal(spelledAs("garden", ["Ada", "Gaarden"]), "Gaarden");
+  assert.equal(spelledAs("river", ["Phoebe Ryver"]), "Ryver");
+  assert.equal(spelledAs("river", ["Gaarden"]), "river");
+  assert.equal(spelledAs("river", []), "river");
 });
 
 function padTail(samples: Float32Array): Float32Array {
