@@ -4,6 +4,7 @@ import { deepgram } from "./deepgram/provider.ts";
 import { kyutai } from "./kyutai/provider.ts";
 import { modal } from "./modal/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
+import { vosk } from "./vosk/provider.ts";
 import { whisper } from "./whisper/provider.ts";
 import type { SttParts, SttProvider } from "./provider.ts";
 
@@ -12,6 +13,7 @@ export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   kyutai,
   deepgram,
   pocketsphinx,
+  vosk,
   whisper,
 ];
 

@@ -30,6 +30,8 @@ export interface SttContract {
   name: string;
   languages: readonly string[];
   start: () => Promise<SttUnderTest>;
+  /** The one that is spoken. Default: `en`. */
+  languageId?: string;
   ignore?: boolean;
 }
 
@@ -48,7 +50,9 @@ export function tonePhrases(sampleRateHz: number): [Phrase, Phrase] {
 const FRAME_MS = 80;
 const NEVER = new AbortController().signal;
 
-export function sttContract({ name, languages, start, ignore = false }: SttContract): void {
+export function sttContract(
+  { name, languages, start, languageId = "en", ignore = false }: SttContract,
+): void {
   const test = (sentence: string, run: (under: SttUnderTest) => Promise<void>) =>
     Deno.test({
       name: `${name}: ${sentence}`,
@@ -60,7 +64,7 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
     });
 
   test("the words of a spoken phrase arrive, and the events end after finish", async ({ stt, phrases: [phrase] }) => {
-    await using session = await stt.open({ languageId: "en" }, NEVER);
+    await using session = await stt.open({ languageId }, NEVER);
     const reading = collect(session);
     await say(session, phrase.speech);
     await session.finish();
@@ -70,7 +74,7 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
 
   test("concurrent sessions do not mix", async ({ stt, phrases }) => {
     const texts = await Promise.all(phrases.map(async ({ speech }) => {
-      await using session = await stt.open({ languageId: "en" }, NEVER);
+      await using session = await stt.open({ languageId }, NEVER);
       const reading = collect(session);
       await say(session, speech);
       await session.finish();
@@ -84,7 +88,7 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
 
   test("abort rejects the writer with the reason and ends the events", async ({ stt, phrases: [phrase] }) => {
     const abort = new AbortController();
-    await using session = await stt.open({ languageId: "en" }, abort.signal);
+    await using session = await stt.open({ languageId }, abort.signal);
     const reading = collect(session).catch((error: unknown) => error);
     await session.write(frames(phrase.speech)[0]);
     const reason = new DOMException("the speaker left", "AbortError");
@@ -98,7 +102,7 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
   });
 
   test("a session disposed without finish ends its events and leaves nothing", async ({ stt, phrases }) => {
-    const session = await stt.open({ languageId: "en" }, NEVER);
+    const session = await stt.open({ languageId }, NEVER);
     const reading = collect(session);
     await session.write(frames(phrases[0].speech)[0]);
     await session[Symbol.asyncDispose]();
@@ -107,7 +111,7 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
   });
 
   test("a write after the end rejects with SttError, and finishing twice has no effect", async ({ stt, phrases }) => {
-    await using session = await stt.open({ languageId: "en" }, NEVER);
+    await using session = await stt.open({ languageId }, NEVER);
     const reading = collect(session);
     const [frame] = frames(phrases[0].speech);
     await session.write({ ...frame, samples: new Float32Array(frame.samples.length), voiced: false });
@@ -121,9 +125,9 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
 
   test("an aborted signal opens nothing", async ({ stt }) => {
     const reason = new DOMException("never mind", "AbortError");
-    await assert.rejects(stt.open({ languageId: "en" }, AbortSignal.abort(reason)), isAbortError);
+    await assert.rejects(stt.open({ languageId }, AbortSignal.abort(reason)), isAbortError);
     const abort = new AbortController();
-    const opening = stt.open({ languageId: "en" }, abort.signal);
+    const opening = stt.open({ languageId }, abort.signal);
     opening.catch(() => {});
     abort.abort(reason);
     await assert.rejects(opening, isAbortError);
@@ -151,7 +155,7 @@ export function sttContract({ name, languages, start, ignore = false }: SttContr
   });
 
   test("what cannot be opened rejects with SttError and a code", async ({ unreachable }) => {
-    const error = await sttErrorOf(unreachable.open({ languageId: "en" }, NEVER));
+    const error = await sttErrorOf(unreachable.open({ languageId }, NEVER));
     assert.match(error.message, /^Cannot open STT session: .*[^.]$/);
     assert.notEqual(error.code, "");
   });

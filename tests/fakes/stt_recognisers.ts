@@ -50,10 +50,14 @@ export class Behind implements Recogniser {
   #heardMs = 0;
   readonly #words: RecognisedWord[] = [];
 
-  constructor(private readonly recogniser: Recogniser, private readonly behindMs: number) {}
+  constructor(
+    private readonly recogniser: Recogniser,
+    private readonly behindMs: number,
+    private readonly sampleRateHz = SAMPLE_RATE_HZ,
+  ) {}
 
   receive(samples: Float32Array): RecognisedWord[] {
-    this.#heardMs += samples.length / SAMPLE_RATE_HZ * 1000;
+    this.#heardMs += samples.length / this.sampleRateHz * 1000;
     this.#words.push(...this.recogniser.receive(samples));
     const due = this.#words.filter(({ endMs }) => endMs + this.behindMs <= this.#heardMs);
     this.#words.splice(0, due.length);

@@ -115,6 +115,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "speaker",
+    name: "Messages of audio that Vosk has not answered",
+    bounds: ["RUNS_MAX: stt/vosk/unanswered.ts"],
+    bytes: "RUNS_MAX * ENTRY",
+    full: "less is acknowledged than was answered; more is sent again if the session fails",
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
     name: "DTLS fragments during the handshake",
     bounds: ["HANDSHAKE_BYTES_MAX: webrtc/dtls_guard.ts", "HANDSHAKE_FRAGMENTS_MAX: webrtc/dtls_guard.ts"],
     bytes: "HANDSHAKE_BYTES_MAX + HANDSHAKE_FRAGMENTS_MAX * 2 * ENTRY",

@@ -113,7 +113,8 @@ function membersOf(value: unknown): Unchecked | undefined {
 /** Where the last word ends, in session time; undefined where words have no times. */
 function endOf(words: unknown): number | undefined {
   const end = Array.isArray(words) ? membersOf(words.at(-1))?.end : undefined;
-  return typeof end === "number" && Number.isFinite(end) && end >= 0 ? Math.round(end * 1_000) : undefined;
+  const endMs = typeof end === "number" ? Math.round(end * 1_000) : NaN;
+  return Number.isFinite(endMs) && endMs >= 0 ? endMs : undefined;
 }
 
 function noLanguage() {

@@ -146,7 +146,7 @@ Deno.test("What is not of the protocol is ignored, and no time is taken that is 
     Uint8Array.of(1, 2, 3),
   ];
   for (const message of strange) assert.equal(codec.receive(message).kind, "ignored", String(message));
-  for (const end of ["1", null, -1, 1e999]) {
+  for (const end of ["1", null, -1, 1e308]) {
     const [final] = eventsOf(codec, { text: "tag", result: [{ word: "tag", end }] });
     assert.deepEqual(final, { type: "final", text: "tag" });
   }

@@ -8,7 +8,7 @@ interface Run {
 }
 
 /** Past this, messages count as long as the shortest of the newest run: too little is acknowledged, never too much. */
-const RUNS_MAX = 256;
+const RUNS_MAX = 64;
 
 export class Unanswered {
   readonly #runs: Run[] = [];

@@ -7,7 +7,7 @@ import { hpb } from "./hpb.ts";
 import { environment, state } from "./environment.ts";
 import { deepl, libretranslate, nextcloud, ocs } from "./translators.ts";
 import { http, httpBytes } from "./http.ts";
-import { deepgram, modal, pocketsphinx } from "./recognisers.ts";
+import { deepgram, modal, pocketsphinx, vosk } from "./recognisers.ts";
 import { udp } from "./udp.ts";
 import { room, signaling } from "./room.ts";
 import { offer } from "./offer.ts";
@@ -31,6 +31,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   room,
   modal,
   deepgram,
+  vosk,
   pocketsphinx,
   captions,
   opus,

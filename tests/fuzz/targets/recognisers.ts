@@ -6,6 +6,7 @@ import { DeepgramCodec } from "../../../src/stt/deepgram/codec.ts";
 import { ForeignProtocol } from "../../../src/stt/foreign.ts";
 import { ModalCodec } from "../../../src/stt/modal/codec.ts";
 import { PocketsphinxDecoder } from "../../../src/stt/pocketsphinx/codec.ts";
+import { VoskCodec } from "../../../src/stt/vosk/codec.ts";
 import { defineTarget } from "../batch.ts";
 import { assertQuotesNothing, byteChanges, CANARY, changedBytes, mutatedJson } from "../mutations.ts";
 
@@ -98,6 +99,45 @@ export const deepgram = defineTarget({
       for (const message of messages) checkMessage(codec.receive(message));
       codec.finish();
       for (const message of messages) checkMessage(codec.receive(message));
+      checkEvents(codec.closed());
+    },
+    close() {},
+  }),
+});
+
+const VOSK_WORDS = [{ conf: 0.96, start: 0.1, end: 0.5, word: "hello" }];
+const VOSK = [
+  { success: true },
+  { success: false },
+  { partial: "" },
+  { partial: "hello wor" },
+  { text: "the" },
+  { result: VOSK_WORDS, text: "hello" },
+  { alternatives: [{ confidence: 210.5, result: VOSK_WORDS, text: "hello" }] },
+];
+
+export const vosk = defineTarget({
+  name: "vosk",
+  about: "answers of Vosk's servers, of any number: never throws, no more is acknowledged than was sent",
+  inputs: fc.array(fc.oneof(mutatedJson(VOSK, WORDS), fc.nat(400)), { minLength: 1, maxLength: 20 }),
+  open: () => ({
+    run(steps) {
+      const codec = new VoskCodec("en");
+      let sentMs = 0;
+      for (const step of steps) {
+        if (typeof step === "number") {
+          codec.encode(new Float32Array(16 * step));
+          sentMs += step;
+          continue;
+        }
+        const message = codec.receive(step);
+        checkMessage(message);
+        if (message.kind !== "events") continue;
+        for (const event of message.events) {
+          if (event.type !== "progress" || event.processedMs >= 0 && event.processedMs <= sentMs) continue;
+          throw new Error("More is acknowledged than was sent");
+        }
+      }
       checkEvents(codec.closed());
     },
     close() {},
