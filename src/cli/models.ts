@@ -1,21 +1,28 @@
 /** `tiro models`: the models of the offline recogniser, and the runtime that loads them; see src/models. */
-import { codeOf, TiroError } from "../domain/mod.ts";
+import { formatConfigError, outgoingIn } from "../config/mod.ts";
+import { codeOf, ConfigError, TiroError } from "../domain/mod.ts";
 import {
   addFrom,
+  bytesOf,
   CATALOGUE,
+  DEFAULT_MODEL,
+  download,
   faultsOf,
   type Folders,
   foldersOf,
   foundThings,
   modelOf,
   MODELS,
+  placeOf,
   removeModel,
+  runtimeOf,
   RUNTIMES,
   SILERO_VAD,
   sourceAt,
 } from "../models/mod.ts";
-import { modelTable } from "./model_table.ts";
-import { fail, say } from "./output.ts";
+import { DownloadProgress } from "./download_progress.ts";
+import { modelTable, sizeText } from "./model_table.ts";
+import { fail, say, write } from "./output.ts";
 
 const EVERYTHING = [...RUNTIMES, ...CATALOGUE];
 
@@ -23,6 +30,7 @@ type Subcommand = (args: readonly string[], folders: Folders) => Promise<number>
 
 const SUBCOMMANDS: Readonly<Record<string, { run: Subcommand; needs?: string }>> = {
   list: { run: list },
+  download: { run: downloadModels },
   add: { run: add, needs: "a folder or an archive" },
   verify: { run: verify },
   remove: { run: remove, needs: "the id of a model" },
@@ -40,6 +48,10 @@ export async function run([name = "list", ...args]: readonly string[]): Promise<
   try {
     return await run(args, folders);
   } catch (error) {
+    if (error instanceof ConfigError) {
+      fail(formatConfigError(error));
+      return 78;
+    }
     if (!(error instanceof TiroError)) throw error;
     fail(error.message);
     return codeOf(error) === "model_unknown" ? 64 : 1;
@@ -71,6 +83,31 @@ function list(args: readonly string[], folders: Folders): number {
       folders.runtime[0]
     })`,
   );
+  return 0;
+}
+
+async function downloadModels(ids: readonly string[], folders: Folders): Promise<number> {
+  const models = (ids.length > 0 ? ids : [DEFAULT_MODEL]).map(modelOf);
+  const { caCerts, proxies: { http, https, except } } = outgoingIn(Deno.env.toObject());
+  const tls = { caCerts, proxies: { http: http?.reveal(), https: https?.reveal(), except } };
+  const progress = new DownloadProgress(Deno.stdout.isTerminal());
+  for (const thing of [runtimeOf(), SILERO_VAD, ...models]) {
+    // What an image or a package brought is not fetched again.
+    const [found] = foundThings([thing], folders);
+    if (found?.isInstalled && (await faultsOf(thing, found.folder)).length === 0) {
+      say(`${thing.id} is installed already in ${found.folder}`);
+      continue;
+    }
+    say(`downloading ${thing.id}, ${sizeText(bytesOf(thing))}, to ${placeOf(thing, folders)}`);
+    await download(thing, {
+      folders,
+      tls,
+      signal: new AbortController().signal, // Ctrl+C ends the process, and the next download continues
+      onProgress: (step) => write(progress.receive(step, performance.now()) ?? ""),
+      onFailure: (host, error) =>
+        fail(`${host}: ${error instanceof Error ? error.message : "unknown error"}; trying another address`),
+    });
+  }
   return 0;
 }
 

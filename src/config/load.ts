@@ -8,6 +8,7 @@ import { STT_PROVIDERS } from "../stt/mod.ts";
 import { TRANSLATION_PROVIDERS } from "../translation/mod.ts";
 import * as fields from "./fields.ts";
 import { checkVariables, chooseProvider } from "./providers.ts";
+import type { Secret } from "./secret.ts";
 import {
   isProviders,
   LOG_LEVELS,
@@ -89,11 +90,7 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
       skipVerify: values.SKIP_CERT_VERIFY,
     },
     proxies: {
-      /** For `http:` and `ws:`, with credentials where it needs them. */
-      http: values.HTTP_PROXY ?? values.ALL_PROXY,
-      /** For `https:` and `wss:`. */
-      https: values.HTTPS_PROXY ?? values.ALL_PROXY,
-      except: values.NO_PROXY ?? [],
+      ...proxiesOf(values),
       /** Variables that name a kind of proxy which is not supported. */
       unusable: PROXIES.filter((name) => given[name] !== undefined && values[name] === undefined),
     },
@@ -104,6 +101,14 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
       emptyRoomMs: values.EMPTY_ROOM_SECONDS * 1_000,
     },
   });
+}
+
+/** How other servers are reached, for `tiro models`. Throws ConfigError with every fault of these variables. */
+export function outgoingIn(env: Environment, machine: Partial<Machine> = {}) {
+  const given = withDefaults(env);
+  const result = z.object(outgoingFields({ ...MACHINE, ...machine })).safeParse(given);
+  if (!result.success) throw new ConfigError(Object.freeze(faultsIn(result.error, given)));
+  return deepFreeze({ caCerts: result.data.LT_CA_CERTS ?? [], proxies: proxiesOf(result.data) });
 }
 
 /** Where a service with this environment listens, unchecked; for `tiro healthcheck`. */
@@ -233,13 +238,8 @@ function parse(given: Given, machine: Machine) {
         : fields.permittedSocket(machine.permits),
       HP_FRP_ADDRESS: z.string().optional(),
       LOG_LEVEL: fields.oneOf(LOG_LEVELS, { warning: "warn" }),
-      LT_CA_CERTS: fields.certificates(machine.read).optional(),
+      ...outgoingFields(machine),
       SKIP_CERT_VERIFY: SWITCH,
-      HTTPS_PROXY: fields.proxyUrl.optional(),
-      HTTP_PROXY: fields.proxyUrl.optional(),
-      ALL_PROXY: fields.proxyUrl.optional(),
-      NO_PROXY: z.string().transform((list) => list.split(/[\s,]+/).filter((entry) => entry !== ""))
-        .optional(),
       MEDIA_WORKERS: WORKERS.optional(),
       MEDIA_ADDRESS: fields.localAddresses(LIMITS.mediaAddresses, machine.addresses).optional(),
       MEDIA_PORTS: fields.portRange(
@@ -255,14 +255,7 @@ function parse(given: Given, machine: Machine) {
     } satisfies Record<OwnVariableName, z.ZodType>,
   );
   const result = schema.safeParse(given);
-  const faults: ConfigFault[] = [];
-  for (const { path: [name], message } of result.error?.issues ?? []) {
-    const { example = "" } = VARIABLES.find((variable) => variable.name === name) ?? {};
-    const isSet = given[String(name)] !== undefined;
-    // Zod describes a missing value by its type.
-    const problem = isSet || message.startsWith(NOT_SET) ? message : NOT_SET;
-    faults.push({ variable: String(name), problem, example });
-  }
+  const faults = faultsIn(result.error, given);
   const sttEnv = checkVariables(PROVIDER_VARIABLES.STT_PROVIDER, given, faults);
   const stt = chooseProvider(STT_PROVIDERS, STT_PROVIDER, sttEnv, faults);
   const translationEnv = checkVariables(PROVIDER_VARIABLES.TRANSLATION_PROVIDER, given, faults);
@@ -270,6 +263,45 @@ function parse(given: Given, machine: Machine) {
   if (result.success && stt && faults.length === 0) return { values: result.data, stt, translation };
   const first = VARIABLES.flatMap(({ name }) => faults.find(({ variable }) => variable === name) ?? []);
   throw new ConfigError(Object.freeze(first));
+}
+
+/** Certificates to trust and proxies. */
+function outgoingFields({ read }: Pick<Machine, "read">) {
+  return {
+    LT_CA_CERTS: fields.certificates(read).optional(),
+    HTTPS_PROXY: fields.proxyUrl.optional(),
+    HTTP_PROXY: fields.proxyUrl.optional(),
+    ALL_PROXY: fields.proxyUrl.optional(),
+    NO_PROXY: z.string().transform((list) => list.split(/[\s,]+/).filter((entry) => entry !== ""))
+      .optional(),
+  };
+}
+
+interface ProxyValues {
+  HTTP_PROXY?: Secret;
+  HTTPS_PROXY?: Secret;
+  ALL_PROXY?: Secret;
+  NO_PROXY?: string[];
+}
+
+function proxiesOf({ HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY }: ProxyValues) {
+  return {
+    /** For `http:` and `ws:`, with credentials where it needs them. */
+    http: HTTP_PROXY ?? ALL_PROXY,
+    /** For `https:` and `wss:`. */
+    https: HTTPS_PROXY ?? ALL_PROXY,
+    except: NO_PROXY ?? [],
+  };
+}
+
+function faultsIn(error: z.ZodError | undefined, given: Given): ConfigFault[] {
+  return (error?.issues ?? []).map(({ path: [name], message }) => {
+    const { example = "" } = VARIABLES.find((variable) => variable.name === name) ?? {};
+    const isSet = given[String(name)] !== undefined;
+    // Zod describes a missing value by its type.
+    const problem = isSet || message.startsWith(NOT_SET) ? message : NOT_SET;
+    return { variable: String(name), problem, example };
+  });
 }
 
 const NOT_SET = "is not set";

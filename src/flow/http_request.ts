@@ -2,12 +2,10 @@
  * One HTTP request, bounded in time and in the size of its response, with TLS options of its own: `fetch` cannot skip
  * verification for one request. Follows no redirects, retries nothing.
  */
-import { type IncomingHttpHeaders, request as plainRequest } from "node:http";
-import { request as secureRequest, type RequestOptions } from "node:https";
+import type { IncomingHttpHeaders } from "node:http";
 import { withTimeout } from "./clock.ts";
-import { hostOf, portOf, proxyFor } from "./proxy.ts";
-import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
-import { openTunnel, proxyAuthorization } from "./tunnel.ts";
+import { type HttpRoute, startRequest, withRoute } from "./http_route.ts";
+import type { TlsOptions } from "./tls.ts";
 
 export interface HttpRequestOptions {
   /** Default GET. */
@@ -35,67 +33,23 @@ export async function httpRequest(address: string, options: HttpRequestOptions):
   const { signal, timeoutMs, tls } = options;
   const late = () => new Error(`Cannot read the response: none within ${timeoutMs} ms`);
   return await withTimeout({ signal, timeoutMs, late }, async (ending) => {
-    const url = new URL(address);
-    const proxy = proxyFor(url, tls?.proxies);
-    return await (proxy
-      ? requestThrough(proxy, url, options, ending)
-      : request(direct(url, tls), options, ending));
+    return await withRoute(new URL(address), { tls, signal: ending }, async (route) => {
+      const answer = await request(route, options, ending);
+      if (route.isWholeToProxy && answer.status === 407) {
+        throw new Error("Cannot connect: the proxy answered 407");
+      }
+      return answer;
+    });
   });
 }
 
-function direct(url: URL, tls: TlsOptions | undefined): RequestOptions {
-  return {
-    protocol: url.protocol,
-    hostname: hostOf(url),
-    port: portOf(url),
-    path: url.pathname + url.search,
-    agent: false,
-    ...(url.protocol === "https:" ? tlsRequestOptions(tls) : {}),
-  };
-}
-
-/** A proxy takes plain requests whole (RFC 9112, section 3.2.2), and opens a tunnel for secure ones. */
-async function requestThrough(
-  proxy: URL,
-  url: URL,
-  options: HttpRequestOptions,
-  ending: AbortSignal,
-): Promise<HttpAnswer> {
-  const { tls } = options;
-  const { hostname, path, ...secure } = direct(url, tls);
-  if (secure.protocol === "http:") {
-    const authorization = proxyAuthorization(proxy);
-    const headers = {
-      ...options.headers,
-      Host: url.host,
-      ...(authorization !== undefined && { "Proxy-Authorization": authorization }),
-    };
-    const target = { ...direct(proxy, tls), path: `http://${url.host}${path}` };
-    const answer = await request(target, { ...options, headers }, ending, "the proxy is out of reach");
-    if (answer.status === 407) throw new Error("Cannot connect: the proxy answered 407"); // no server's status
-    return answer;
-  }
-  const failure = (cause: string) => new Error(`Cannot connect: ${cause}`);
-  const socket = await openTunnel(proxy, url, { tls, signal: ending, failure });
-  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  try {
-    // By node:http: the socket is TLS already, and an agent would make one of its own.
-    const target = { hostname, path, createConnection: () => socket, headers: { Host: url.host } };
-    return await request(target, options, ending);
-  } finally {
-    socket.destroy();
-    await closed;
-  }
-}
-
 function request(
-  target: RequestOptions,
+  { target, unreachable }: HttpRoute,
   options: HttpRequestOptions,
   ending: AbortSignal,
-  unreachable = "refused, lost, or not trusted",
 ): Promise<HttpAnswer> {
   const body = typeof options.body === "string" ? new TextEncoder().encode(options.body) : options.body;
-  const sent = (target.protocol === "https:" ? secureRequest : plainRequest)({
+  const sent = startRequest({
     ...target,
     method: options.method ?? "GET",
     headers: {

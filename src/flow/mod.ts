@@ -10,6 +10,7 @@ export {
   reportInternalError,
   surviveInternalErrors,
 } from "./internal_errors.ts";
+export { type HttpBody, httpDownload, type HttpDownloadOptions } from "./http_download.ts";
 export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_request.ts";
 export { openLibc } from "./libc.ts";
 export { takeLibraryOutput } from "./library_output.ts";

@@ -8,8 +8,12 @@ export type ModelErrorCode =
   | "runtime_unsupported"
   | "runtime_missing"
   | "runtime_corrupt"
+  /** A folder cannot be read or written. */
   | "folder"
+  /** There is nothing to add in it. */
   | "source"
+  /** The bytes that came are not those of the catalogue. */
+  | "content"
   | "download";
 
 export class ModelError extends TiroError {

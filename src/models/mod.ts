@@ -1,6 +1,7 @@
 /** Models and the runtime of the offline recogniser: which there are, where they lie, and whether they are whole. */
 export { type Added, addFrom, placeOf } from "./add.ts";
 export { CATALOGUE, DEFAULT_MODEL, modelOf, MODELS, SILERO_VAD } from "./catalogue.ts";
+export { download, type DownloadOptions, type Progress } from "./download.ts";
 export { ModelError, type ModelErrorCode } from "./errors.ts";
 export { type Folders, foldersOf, MODEL_VARIABLES, type Program, thisProgram } from "./folders.ts";
 export {

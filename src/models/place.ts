@@ -3,7 +3,7 @@
  * its name is whole, whatever ended the process. One process at a time writes a part.
  */
 import { createHash } from "node:crypto";
-import { ModelError } from "./errors.ts";
+import { ModelError, type ModelErrorCode } from "./errors.ts";
 import type { ModelFile } from "./model.ts";
 
 export interface Part {
@@ -25,43 +25,49 @@ export async function placeFile(
 ): Promise<void> {
   const path = `${folder}/${file.name}`;
   const partPath = `${path}.part`;
-  const cannot = (cause: string, error?: unknown) =>
-    new ModelError(`Cannot write ${path}: ${cause}`, error === undefined ? "download" : "folder", error);
-  let isDone = false;
+  const cannot = (cause: string, code: ModelErrorCode, error?: unknown) =>
+    new ModelError(`Cannot write ${path}: ${cause}`, code, error);
   let isUseless = false;
   try {
     await Deno.mkdir(folder, { recursive: true });
     using part = await Deno.open(partPath, { read: true, write: true, create: true });
-    if (!await part.tryLock(true)) throw cannot("another process is writing it; wait until it is done");
+    if (!await part.tryLock(true)) {
+      throw cannot("another process is writing it; wait until it is done", "folder");
+    }
     const content = await PartContent.of(part, file.bytes);
     await fill(content);
-    if (content.bytes < file.bytes) throw cannot("the source ended early; run the command again to continue");
+    if (content.bytes < file.bytes) {
+      throw cannot("the source ended early; run the command again to continue", "download");
+    }
     if (content.checksum() !== file.sha256) {
       isUseless = true;
-      throw cannot("the source has another content than the catalogue says");
+      throw cannot("the source has another content than the catalogue says", "content");
     }
     await part.sync();
     await Deno.rename(partPath, path);
-    isDone = true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) {
-      throw cannot("Tiro has no permission there; TIRO_DATA_DIR and STT_MODEL_DIR name the folders", error);
-    }
-    if (isDiskFull(error)) {
-      isUseless = true; // somebody else may need the space
-      throw cannot(`the disk is full; the file needs ${file.bytes} bytes`, error);
-    }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw cannot("its folder is another user's; change its owner, or set TIRO_DATA_DIR", error);
-    }
-    throw error;
+    isUseless ||= isDiskFull(error); // somebody else may need the space
+    const cause = causeOf(error, file.bytes);
+    throw cause === undefined ? error : cannot(cause, "folder", error);
   } finally {
-    if (isUseless && !isDone) await Deno.remove(partPath).catch(() => {});
+    if (isUseless) await Deno.remove(partPath).catch(() => {});
   }
 }
 
 function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && /ENOSPC|No space left|os error 28\b/.test(error.message);
+  return error instanceof Error && /\(os error 28\)/.test(error.message);
+}
+
+/** Of an error of the file system, and what to do; undefined for others. */
+function causeOf(error: unknown, bytes: number): string | undefined {
+  if (error instanceof Deno.errors.NotCapable) {
+    return "Tiro has no permission there; TIRO_DATA_DIR and STT_MODEL_DIR name the folders";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "its folder is another user's; change its owner, or set TIRO_DATA_DIR";
+  }
+  if (isDiskFull(error)) return `the disk is full; the file needs ${bytes} bytes`;
+  return error instanceof Error ? error.message.match(/^(.*) \(os error \d+\)/)?.[1] : undefined;
 }
 
 class PartContent implements Part {
@@ -100,7 +106,7 @@ class PartContent implements Part {
       await this.restart();
       throw new ModelError(
         "Cannot write the file: the source sends more than the catalogue says",
-        "download",
+        "content",
       );
     }
     for (let at = 0; at < piece.length;) at += await this.file.write(piece.subarray(at));

@@ -45,13 +45,13 @@ Deno.test("What an aborted attempt leaves has not the file's name", async () => 
 Deno.test("Wrong content is removed, and so is what is too long", async () => {
   await using folders = await temporaryFolders();
   const wrong = placeFile(folders.root, FILE, (part) => part.write(CONTENT.toReversed()));
-  await assert.rejects(wrong, { code: "download", message: /another content than the catalogue says/ });
+  await assert.rejects(wrong, { code: "content", message: /another content than the catalogue says/ });
   assert.deepEqual(await namesIn(folders.root), []);
   const long = placeFile(folders.root, FILE, async (part) => {
     await part.write(CONTENT);
     await part.write(CONTENT);
   });
-  await assert.rejects(long, { code: "download", message: /sends more than the catalogue says/ });
+  await assert.rejects(long, { code: "content", message: /sends more than the catalogue says/ });
   await Deno.writeTextFile(`${folders.root}/f.bin.part`, "longer than the file is");
   await placeFile(folders.root, FILE, async (part) => {
     assert.equal(part.bytes, 0);
@@ -71,7 +71,7 @@ Deno.test("Two at once do not write one file", async () => {
   await using folders = await temporaryFolders();
   await placeFile(folders.root, FILE, async (part) => {
     const second = placeFile(folders.root, FILE, () => assert.fail("wrote"));
-    await assert.rejects(second, { code: "download", message: /another process is writing it/ });
+    await assert.rejects(second, { code: "folder", message: /another process is writing it/ });
     await part.write(CONTENT);
   });
 });
