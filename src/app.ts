@@ -7,6 +7,7 @@ import { type ChosenProvider, type Config, isEasilyGuessed } from "./config/mod.
 import {
   AudioLedger,
   type Clock,
+  codeOf,
   LIMITS,
   type Log,
   type Meter,
@@ -27,7 +28,7 @@ import {
   type SpawnWorker,
   startSpeakerHost,
 } from "./speakers/mod.ts";
-import { createSpeechToText, sttWaker } from "./stt/mod.ts";
+import { createSpeechToText, offeredLanguages, sttWaker } from "./stt/mod.ts";
 import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
@@ -75,9 +76,14 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const proxies = proxyRules(config);
   const tls = { ...config.tls, proxies };
   const peerTls = { caCerts: config.tls.caCerts, proxies };
-  const sttChoice = choiceOf(config.stt);
-  const stt = createSpeechToText(sttChoice, { meter, clock, tls: peerTls });
-  const languages = new SpokenLanguages({ stt, wantedDefault: config.captions.defaultLanguage, log, meter });
+  const sttChoices = config.stt.providers.map(choiceOf);
+  const recognisers = sttChoices.map((each) => createSpeechToText(each, { meter, clock, tls: peerTls }));
+  const languages = new SpokenLanguages({
+    stt: offeredLanguages(recognisers),
+    wantedDefault: config.captions.defaultLanguage,
+    log,
+    meter,
+  });
   languages.keepAsking({ scope: scope.child("languages"), clock });
   reportRisks(config, log);
   reportProxies(config, proxies, log);
@@ -85,7 +91,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const pipelines = await startSpeakerHost({
     workers,
     settings: {
-      stt: { ...sttChoice, tls: peerTls },
+      stt: { providers: sttChoices, tls: peerTls },
       chunkMs: config.stt.chunkMs,
       partials: config.captions.partials,
       words: config.captions.words,
@@ -145,12 +151,12 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     log,
     meter,
   });
-  const wakeStt = sttWaker({ stt, scope: scope.child("waking"), clock, log });
+  const wakeStt = sttWaker({ stt: recognisers[0], scope: scope.child("waking"), clock, log });
   const sessions = new Sessions({
     host,
     admission: host,
     translations,
-    wordsTaken: wordsTakenBy([stt]),
+    wordsTaken: wordsTakenBy(recognisers),
     sessionsMax: config.limits.rooms,
     speakersPerSessionMax: config.limits.speakersPerRoom,
     scope: scope.child("sessions"),
@@ -177,7 +183,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     ocs,
     storage: config.exApp.storage,
     onDisable: () => rooms.leaveAll(),
-    prepare: (signal) => tryStt(stt, signal),
+    prepare: (signal) => tryStt(recognisers, log, signal),
     scope: scope.child("exapp"),
     clock,
     log,
@@ -207,7 +213,10 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     meter,
   });
   const { unixSocket: socket } = address;
-  log.info("listening", { ...(socket === undefined ? address : { socket }), stt: stt.name });
+  log.info("listening", {
+    ...(socket === undefined ? address : { socket }),
+    stt: recognisers.map(({ name }) => name).join(","),
+  });
   return {
     meter,
     address,
@@ -226,11 +235,23 @@ function workersFor(speakers: number): number {
   return Math.min(navigator.hardwareConcurrency, Math.ceil(speakers / LIMITS.speakersPerWorker));
 }
 
-/** Opens a session and closes it: what has to work before Nextcloud enables the ExApp. */
-async function tryStt(stt: SpeechToText, signal: AbortSignal): Promise<void> {
-  await stt.askLanguages?.(signal);
-  const session = await stt.open({ languageId: stt.languages[0].id }, signal);
-  await session[Symbol.asyncDispose]();
+/** Opens a session of one recogniser and closes it: what has to work before Nextcloud enables the ExApp. */
+async function tryStt(recognisers: readonly SpeechToText[], log: Log, signal: AbortSignal): Promise<void> {
+  let failure: unknown;
+  for (const stt of recognisers) {
+    try {
+      await stt.askLanguages?.(signal);
+      const session = await stt.open({ languageId: stt.languages[0].id }, signal);
+      return await session[Symbol.asyncDispose]();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (recognisers.length > 1) {
+        log.warn("recogniser not usable", { provider: stt.name, code: codeOf(error) });
+      }
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
 
 function choiceOf({ provider, settings }: ChosenProvider): ProviderChoice {
@@ -259,14 +280,15 @@ function reportRisks({ talk, tls, tunnel }: Config, log: Log): void {
 
 /** Logs which peers are reached through a proxy: an operator who did not mean that sets NO_PROXY. */
 function reportProxies({ talk, stt, translation, proxies }: Config, rules: ProxyRules, log: Log): void {
+  const isProxied = (address: string | undefined) =>
+    address !== undefined && proxyFor(new URL(address), rules) !== undefined;
   const peers = {
-    signaling: talk.hpbUrl,
-    nextcloud: talk.nextcloudUrl,
-    recogniser: stt.address,
-    translator: translation?.address,
+    signaling: [talk.hpbUrl],
+    nextcloud: [talk.nextcloudUrl],
+    recogniser: stt.providers.map(({ address }) => address),
+    translator: [translation?.address],
   };
-  const proxied = Object.entries(peers)
-    .filter(([, address]) => address !== undefined && proxyFor(new URL(address), rules));
+  const proxied = Object.entries(peers).filter(([, addresses]) => addresses.some(isProxied));
   if (proxied.length > 0) {
     log.info("reached through a proxy, see NO_PROXY", { peers: proxied.map(([peer]) => peer).join(", ") });
   }

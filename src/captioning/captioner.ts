@@ -12,7 +12,6 @@ import {
   type ExpectedWords,
   type Meter,
   type PcmFrame,
-  separatorOf,
   type Speaker,
   type SpeakerTrouble,
   type SttEvent,
@@ -63,7 +62,7 @@ export class Captioner {
       expectedWords: () => this.#words,
       events: {
         sent: (frame) => this.#sent(frame),
-        event: (event, stalledUntilMs) => this.#receive(event, stalledUntilMs),
+        event: (event, provider, stalledUntilMs) => this.#receive(event, provider, stalledUntilMs),
         opened: (languageId) => {
           this.#voice.opened();
           this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId)));
@@ -109,8 +108,8 @@ export class Captioner {
   }
 
   /** Throws SttError for an event past the recogniser's limits. */
-  #receive(event: SttEvent, stalledUntilMs?: number): void {
-    const { clock, meter, sessions } = this.#options;
+  #receive(event: SttEvent, provider: string, stalledUntilMs?: number): void {
+    const { clock, meter } = this.#options;
     const nowMs = clock.now();
     this.#budget.event(event, nowMs);
     const captions = this.#voice.supports(event, nowMs, stalledUntilMs)
@@ -119,8 +118,8 @@ export class Captioner {
     this.#budget.ended(captions.filter(({ final }) => final).length);
     this.#deliver(captions);
     const { unvoiced, cut } = this.#utterances.takeHidden();
-    if (unvoiced > 0) meter.count("tiro_stt_unvoiced_words_total", sessions.stt.name, unvoiced);
-    if (cut > 0) meter.count("tiro_stt_words_cut_total", sessions.stt.name, cut);
+    if (unvoiced > 0) meter.count("tiro_stt_unvoiced_words_total", provider, unvoiced);
+    if (cut > 0) meter.count("tiro_stt_words_cut_total", provider, cut);
   }
 
   #sent(frame: PcmFrame): void {
@@ -157,7 +156,6 @@ export class Captioner {
   }
 
   #separatorOf(languageId: string): string {
-    const { languages } = this.#options.sessions.stt;
-    return languages.find(({ id }) => id === languageId)?.metadata.separator ?? separatorOf(languageId);
+    return this.#options.sessions.separatorOf(languageId);
   }
 }

@@ -118,7 +118,7 @@ function chain(clock: Clock = systemClock) {
     languageId: "en",
     words: { session: ["Moshi"], names: ["Ada"], server: ["HPB"] },
     speech: voice.chunks,
-    sessions: new SttSessions({ stt, clock, log: new FakeLog(), meter }),
+    sessions: new SttSessions({ recognisers: [stt], clock, log: new FakeLog(), meter }),
     chunkMs: 200,
     partials: true,
     ledger,

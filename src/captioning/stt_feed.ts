@@ -22,21 +22,22 @@ import {
   type SttEvent,
   type VoicedPcm,
 } from "../domain/mod.ts";
-import { GOOD_LIFE_MS, RetryPolicy, type Scope, type SharedAttempt } from "../flow/mod.ts";
-import { LanguageChange } from "./language_change.ts";
-import { LiveSession } from "./live_session.ts";
+import { GOOD_LIFE_MS, type Scope } from "../flow/mod.ts";
+import type { LiveSession } from "./live_session.ts";
+import type { OpenOptions, Recogniser } from "./recogniser.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
+import { SecondSession } from "./second_session.ts";
+import { SessionOpener } from "./session_opener.ts";
 import { SilenceSource } from "./silence_source.ts";
-import type { OpenOptions, SttSessions } from "./stt_sessions.ts";
-import { TrailingSilence } from "./trailing_silence.ts";
+import type { HandoverReason, SttSessions } from "./stt_sessions.ts";
 import { WaitingNotice } from "./waiting_notice.ts";
 import { Wakeup } from "./wakeup.ts";
 
 export interface SttFeedEvents {
   /** Audio was written to the session, again after a failure. */
   sent(frame: PcmFrame): void;
-  /** `stalledUntilMs`: see SttSession. A thrown SttError fails the session. */
-  event(event: SttEvent, stalledUntilMs?: number): void;
+  /** Of this provider. `stalledUntilMs`: see SttSession. A thrown SttError fails the session. */
+  event(event: SttEvent, provider: string, stalledUntilMs?: number): void;
   /** A session opened; events from now on are in this language. */
   opened(languageId: string): void;
   /** The session ended; there are no more words of it. */
@@ -62,38 +63,47 @@ export interface SttFeedOptions {
 
 /** A write that takes this long stalls: one is usually taken at once. Viewers wait as long for a session to open. */
 const STALLED_MS = 10_000;
+/** The same where another recogniser can serve. */
+const BLOCKED_MS = 2_000;
 /** A burst is recognised at least at twice the speed of speech. */
 const CATCH_UP = 2;
 export class SttFeed {
   readonly #options: SttFeedOptions;
-  readonly #retry = new RetryPolicy();
+  readonly #opener: SessionOpener;
   readonly #trouble: RecogniserTrouble;
   readonly #notice: WaitingNotice;
-  readonly #trailing: TrailingSilence;
   readonly #silence: SilenceSource;
   readonly #wakeup: Wakeup;
   #languageId: string;
   #session: LiveSession | undefined;
-  readonly #languageChange = new LanguageChange();
+  /** The last one in use, and why the speaker left it. */
+  #served: Recogniser | undefined;
+  #leftFor: HandoverReason = "unavailable";
+  readonly #second: SecondSession;
   /** The last session opened was discarded, as the language had changed. */
   #isDiscarded = false;
   #lastSpeechMs = 0;
   /** When the audio sent will have been recognised. */
   #recognisedAtMs = 0;
-  /** Whether a second session is being opened. */
-  #isOpeningSecond = false;
   /** Sessions in a row that failed without recognising anything. */
   #uselessSessions = 0;
-  #hasRun = false;
   /** Whether new speech is to wake the loop. */
   #isIdle = false;
 
   constructor(options: SttFeedOptions) {
     this.#options = options;
-    const { scope, clock, events, sessions, speech, chunkMs } = options;
+    const { scope, clock, events, sessions, speech, chunkMs, expectedWords } = options;
     this.#languageId = options.languageId;
-    this.#trailing = new TrailingSilence(sessions.stt.features.latencyMs, sessions.latency);
-    this.#silence = new SilenceSource({ chunkMs, sampleRateHz: sessions.stt.sampleRateHz });
+    const recycle = speech.recycle.bind(speech);
+    this.#opener = new SessionOpener({ sessions, recycle, expectedWords, scope, clock });
+    this.#second = new SecondSession({
+      opener: this.#opener,
+      clock,
+      current: () => ({ session: this.#session, languageId: this.#languageId }),
+      wake: () => this.#wakeup.wake(),
+      takeOver: (first, second) => this.#takeOver(first, second),
+    });
+    this.#silence = new SilenceSource({ chunkMs, sampleRateHz: sessions.sampleRateHz });
     this.#trouble = scope.use(sessions.trouble((trouble) => events.trouble(trouble)));
     this.#notice = new WaitingNotice(clock, () => events.waiting());
     scope.defer(() => this.#notice.over());
@@ -115,67 +125,60 @@ export class SttFeed {
     try {
       for (;;) {
         scope.signal.throwIfAborted();
-        if (this.#isChangeDue()) await this.#change();
+        if (this.#second.isChangeDue(this.#silence.isPause, speech)) await this.#change();
         else if (speech.hasSpeech(clock.now())) await this.#send();
         else if (speech.hasEnded) return await this.#finish();
         else await this.#rest();
       }
     } finally {
-      this.#hasRun = true;
-      await this.#languageChange.next?.[Symbol.asyncDispose]();
+      this.#session?.recogniser.served(this.#session);
+      await this.#second.close();
     }
-  }
-
-  #isChangeDue(): boolean {
-    const { speech, clock } = this.#options;
-    const now = { isPause: this.#silence.isPause, speech, nowMs: clock.now() };
-    return this.#languageChange.isDue(this.#session, this.#languageId, now);
   }
 
   /** Finishes the current session; speech waits for the next one. */
   async #change(): Promise<void> {
-    const next = this.#languageChange.take();
-    let unused = next;
+    const taken = this.#second.take();
+    let unused = taken?.next;
     try {
-      const isWanted = this.#session?.languageId !== this.#languageId;
-      if (next && (next.languageId !== this.#languageId || !isWanted)) return;
-      if (!next) this.#languageChange.started(this.#options.clock.now());
+      if (taken && !taken.isWanted) return;
       await this.#finish();
-      if (!next) return;
+      if (!taken) return;
       unused = undefined;
-      this.#adopt(next);
+      this.#adopt(taken.next);
     } finally {
       await unused?.[Symbol.asyncDispose]();
     }
   }
 
   async #send(): Promise<void> {
-    const { speech, clock, sessions } = this.#options;
+    const { speech, clock } = this.#options;
     const session = this.#session ?? await this.#open();
     if (!session || session !== this.#session) return;
-    if (session.languageId !== this.#languageId) this.#openNext();
+    const { acknowledges } = session.recogniser.stt.features;
     const nowMs = clock.now();
     const chunk = speech.take((durationMs) => {
       this.#recognisedAtMs = Math.max(nowMs, this.#recognisedAtMs + durationMs / CATCH_UP);
-      return sessions.stt.features.acknowledges ? session.sentMs + durationMs : this.#recognisedAtMs;
+      return acknowledges ? session.sentMs + durationMs : this.#recognisedAtMs;
     });
     if (!chunk) return;
     await this.#write(session, chunk);
     this.#isDiscarded = false;
     this.#lastSpeechMs = clock.now();
     this.#silence.spoke(this.#lastSpeechMs);
-    if (session.isSilent(nowMs)) this.#replace(session);
+    if (session === this.#session) this.#second.sent(session, nowMs);
   }
 
   async #write(session: LiveSession, frame: PcmFrame): Promise<void> {
     const { scope, clock, events } = this.#options;
     const durationMs = frame.samples.length / frame.sampleRateHz * 1_000;
     using _stalled = clock.timer(STALLED_MS, this.#stalled);
+    using _blocked = this.#opener.isAlone ? undefined : clock.timer(BLOCKED_MS, () => this.#blocked(session));
     try {
-      await session.write(frame, durationMs);
+      await session.write(frame, durationMs, clock.now());
       if (this.#session !== session) return; // it ended meanwhile, and its audio will be sent again
       this.#silence.sent(frame, durationMs);
-      this.#trailing.sent({ voiced: frame.voiced, durationMs }, clock.now());
+      session.trailing.sent({ voiced: frame.voiced, durationMs }, clock.now());
       events.sent(frame);
     } catch (error) {
       scope.signal.throwIfAborted();
@@ -189,6 +192,10 @@ export class SttFeed {
     this.#options.events.waiting();
   };
 
+  #blocked(session: LiveSession): void {
+    if (session === this.#session) this.#second.suspect(session);
+  }
+
   /** Without speech: sends silence, which flushes the last words, then closes the session. */
   async #rest(): Promise<void> {
     const { clock, speech } = this.#options;
@@ -197,13 +204,20 @@ export class SttFeed {
     if (!session) return await this.#untilSpeech(Infinity);
     const nowMs = clock.now();
     const dueAtMs = this.#silence.dueAtMs(nowMs);
-    if (dueAtMs !== undefined && !this.#trailing.isOver(nowMs)) {
+    if (dueAtMs !== undefined && !session.trailing.isOver(nowMs)) {
       if (nowMs < dueAtMs) return await this.#untilSpeech(dueAtMs);
       return await this.#write(session, this.#silence.take(nowMs));
     }
-    speech.acknowledge(Infinity); // its words have arrived
     const closeAtMs = this.#lastSpeechMs + LIMITS.sttWarmMs;
-    if (nowMs < closeAtMs) return await this.#untilSpeech(closeAtMs);
+    if (nowMs < closeAtMs) {
+      if (session.isUnanswered) this.#second.suspect(session);
+      if (this.#second.isReplacing(session)) return await this.#untilSpeech(closeAtMs);
+    }
+    // What no word came for, another recogniser may have to get.
+    const isAnswered = session.unansweredMs === 0 || !this.#second.maySuspect(session);
+    if (isAnswered || nowMs >= closeAtMs) speech.acknowledge(Infinity);
+    const isLeft = isAnswered && this.#second.hasBetter(session);
+    if (nowMs < closeAtMs && !isLeft) return await this.#untilSpeech(closeAtMs);
     this.#release(session);
     await session[Symbol.asyncDispose]();
   }
@@ -212,20 +226,24 @@ export class SttFeed {
   async #open(): Promise<LiveSession | undefined> {
     const { scope: { signal }, sessions, speech, clock } = this.#options;
     this.#notice.waits();
-    const waitMs = this.#retry.waitMs(clock.now());
+    const waitMs = this.#opener.waitMs(this.#languageId);
     if (waitMs > 0) {
       await this.#wakeup.sleep(clock.now() + waitMs);
       return undefined;
     }
     if (sessions.fault !== undefined) this.#trouble.notOpened(sessions.fault);
-    const attempt = await sessions.attempt(signal);
+    const choice = await this.#opener.anyChoice(this.#languageId);
     if (!speech.hasSpeech(clock.now())) {
-      attempt.abandoned();
+      choice.attempt.abandoned();
       return undefined;
     }
     this.#trouble.opening();
     try {
-      const opened = await this.#openSession(attempt, this.#languageId);
+      const opened = await this.#opener.openFirst(
+        choice,
+        this.#languageId,
+        (late) => this.#second.offer(late),
+      );
       // Speech that waits is taken to be in the newest language. Only once, or endless changes would prevent recognition.
       if (opened.languageId === this.#languageId || this.#isDiscarded) return this.#adopt(opened);
       this.#isDiscarded = true;
@@ -237,33 +255,35 @@ export class SttFeed {
     return undefined;
   }
 
-  async #openSession(attempt: SharedAttempt, languageId: string): Promise<LiveSession> {
-    const { scope, sessions, speech, clock, expectedWords } = this.#options;
-    const options = { languageId, words: expectedWords?.(), recycle: speech.recycle.bind(speech) };
-    return new LiveSession(await sessions.open(attempt, options, scope.signal), languageId, clock.now());
-  }
-
   #adopt(session: LiveSession): LiveSession {
-    const { scope, events, clock } = this.#options;
+    const { scope, events, sessions, clock } = this.#options;
+    const { recogniser } = session;
     this.#lastSpeechMs = session.sinceMs = clock.now();
-    this.#retry.opened(session.sinceMs);
+    this.#opener.used(session);
     this.#trouble.opened();
     this.#notice.over();
     this.#session = session;
+    recogniser.serves(session);
+    const before = this.#served;
+    if (before && before !== recogniser) {
+      sessions.handedOver(before, recogniser, recogniser.rank < before.rank ? "recovered" : this.#leftFor);
+    }
+    this.#served = recogniser;
+    this.#leftFor = "unavailable";
     events.opened(session.languageId);
     scope.run(() => this.#read(session));
     return session;
   }
 
   async #read(session: LiveSession): Promise<void> {
-    const { events, sessions, scope } = this.#options;
+    const { events, scope } = this.#options;
     try {
       for await (const event of session.stt.events) {
         if (this.#session !== session) continue; // released: its last final was sent
-        events.event(event, session.stt.stalledUntilMs);
+        events.event(event, session.recogniser.name, session.stt.stalledUntilMs);
         this.#receive(session, event);
       }
-      sessions.closed();
+      session.recogniser.closed();
       this.#closed(session);
     } catch (error) {
       if (!scope.signal.aborted) this.#failed(session, error);
@@ -274,7 +294,7 @@ export class SttFeed {
 
   #receive(session: LiveSession, event: SttEvent): void {
     const { speech, clock, sessions } = this.#options;
-    const { acknowledges } = sessions.stt.features;
+    const { acknowledges } = session.recogniser.stt.features;
     session.responded();
     if (event.type === "progress") {
       if (acknowledges) speech.acknowledge(event.processedMs);
@@ -282,30 +302,33 @@ export class SttFeed {
     }
     if (!("text" in event) || event.text.trim() === "") return;
     session.hasRecognised = true;
-    this.#retry.worked();
+    this.#opener.recognised(session);
+    const failed = this.#second.recognised(session);
+    if (failed) this.#opener.failed(failed);
     this.#uselessSessions = 0;
-    sessions.recognised();
+    sessions.recognised(session);
     const nowMs = clock.now();
-    this.#trailing.word(nowMs);
-    if (!acknowledges) speech.acknowledge(nowMs - this.#trailing.measuredMs);
+    session.trailing.word(nowMs);
+    if (!acknowledges) speech.acknowledge(nowMs - session.trailing.measuredMs);
   }
 
   /** The provider closed it cleanly. One that does so at once without an event counts as failed. */
   #closed(session: LiveSession): void {
     const lastedMs = this.#options.clock.now() - session.sinceMs;
     const message = "Cannot continue STT session: the server closes each at once";
-    if (session.hasResponded || session.isFinishing || lastedMs >= GOOD_LIFE_MS) this.#release(session);
+    const hasLasted = lastedMs >= GOOD_LIFE_MS || session.sinceMs > session.openedAtMs;
+    if (session.hasResponded || session.isFinishing || hasLasted) this.#release(session);
     else this.#failed(session, new SttError(message, { code: "stt_closed", retryable: true }));
   }
 
   /** Reported once, whether its reader or its writer fails first. */
   #failed(session: LiveSession, error: unknown): void {
     if (!this.#release(session)) return;
-    const { sessions, clock } = this.#options;
-    this.#retry.failed(clock.now(), error);
+    this.#leftFor = "failed";
+    this.#opener.failed(session, error);
+    session.recogniser.lost(error);
     if (!session.hasRecognised) this.#uselessSessions++;
-    this.#trouble.lost(error, this.#uselessSessions);
-    sessions.lost(error);
+    if (!this.#opener.hasOther(session)) this.#trouble.lost(error, this.#uselessSessions);
   }
 
   /** The session is no longer in use; what it did not acknowledge is sent to the next. False if it was not in use. */
@@ -313,8 +336,8 @@ export class SttFeed {
     if (this.#session !== session) return false;
     const { speech, events } = this.#options;
     this.#session = undefined;
+    session.recogniser.served(session);
     this.#silence.reset();
-    this.#trailing.reset();
     if (session.isFinishing) speech.acknowledge(Infinity);
     else speech.rewind();
     events.sessionEnded();
@@ -322,56 +345,10 @@ export class SttFeed {
     return true;
   }
 
-  /**
-   * Much voice and no event: it may be music, or a server that takes audio without capacity for it. Opens a second session,
-   * which then replaces this one; what this one did not acknowledge is sent again.
-   */
-  #replace(session: LiveSession): void {
-    const { sessions, clock } = this.#options;
-    if (this.#isOpeningSecond || this.#retry.waitMs(clock.now()) > 0) return;
-    session.suspect();
-    this.#openSecond(session.languageId, async (second) => {
-      if (this.#session !== session || !session.isSuspected || session.isFinishing) {
-        return await second[Symbol.asyncDispose]();
-      }
-      sessions.replaced(session.hasResponded);
-      this.#release(session);
-      this.#adopt(second);
-      await session[Symbol.asyncDispose]();
-    });
-  }
-
-  #openNext(): void {
-    const change = this.#languageChange;
-    const nowMs = this.#options.clock.now();
-    if (this.#isOpeningSecond || change.next || this.#retry.waitMs(nowMs) > 0) return;
-    if (nowMs < change.mayStartAtMs) return;
-    change.started(nowMs);
-    this.#openSecond(this.#languageId, async (second) => {
-      if (this.#hasRun) return await second[Symbol.asyncDispose]();
-      change.next = second;
-      this.#wakeup.wake();
-    }, () => change.refused());
-  }
-
-  /** One at a time. */
-  #openSecond(
-    languageId: string,
-    use: (second: LiveSession) => Promise<void>,
-    onFailed: () => void = () => {},
-  ): void {
-    const { scope, sessions } = this.#options;
-    this.#isOpeningSecond = true;
-    scope.run(async (signal) => {
-      try {
-        await use(await this.#openSession(await sessions.attempt(signal), languageId));
-      } catch {
-        signal.throwIfAborted(); // else it was reported, and the current session continues
-        onFailed();
-      } finally {
-        this.#isOpeningSecond = false;
-      }
-    });
+  #takeOver(first: LiveSession, second: LiveSession): void {
+    this.#release(first);
+    this.#leftFor = "silent";
+    this.#adopt(second);
   }
 
   /** Flushes the last words and closes; the session's events have been handled when this resolves. */
@@ -380,7 +357,7 @@ export class SttFeed {
     if (!session) return;
     session.isFinishing = true;
     try {
-      await session.stt.finish({ behindMs: this.#trailing.behindMs });
+      await session.stt.finish({ behindMs: session.trailing.behindMs });
     } catch (error) {
       this.#options.scope.signal.throwIfAborted();
       this.#failed(session, error);
@@ -390,7 +367,7 @@ export class SttFeed {
 
   /** Sleeps until that time, new speech, or a change of language that is due. */
   async #untilSpeech(atMs: number): Promise<void> {
-    const { mayStartAtMs } = this.#languageChange;
+    const { mayStartAtMs } = this.#second;
     const hasChanged = this.#session !== undefined && this.#session.languageId !== this.#languageId;
     const isLater = mayStartAtMs > this.#options.clock.now();
     this.#isIdle = true;

@@ -1,13 +1,8 @@
 /** When a feed replaces a session or opens one again, and what it reports meanwhile. */
 import assert from "@std/assert";
 import { SttError } from "../domain/mod.ts";
-import { settle } from "../../tests/fakes/clock.ts";
+import { macrotask, settle } from "../../tests/fakes/clock.ts";
 import { failure, frame, withFeed } from "./stt_feed_testing_test.ts";
-
-/** Lets everything run that waits for no clock. */
-function macrotask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
 
 Deno.test("A session that takes no audio for ten seconds is reported, viewers get a notice, and both end with the next word", () =>
   withFeed(async ({ clock, stt, say, word, said, troubles }) => {

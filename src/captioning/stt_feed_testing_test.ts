@@ -1,10 +1,12 @@
 /** A feed with its speech, its recogniser and time under the test's control. */
 import assert from "@std/assert";
 import {
+  type Language,
   type PcmFrame,
   type SpeechToText,
   SttError,
   type SttEvent,
+  type SttFeatures,
   type SttSession,
   type VoicedPcm,
 } from "../domain/mod.ts";
@@ -73,17 +75,23 @@ export class FakeSession implements SttSession {
   }
 }
 
-class FakeStt implements SpeechToText {
-  readonly name = "fake";
+export class FakeStt implements SpeechToText {
   readonly sampleRateHz = 16_000;
-  readonly languages = [];
-  features = { acknowledges: false, latencyMs: 500 };
+  languages: readonly Language[] = [];
+  features: SttFeatures = { acknowledges: false, latencyMs: 500 };
   readonly sessions: FakeSession[] = [];
   /** Errors of the next opens, in order; a pending promise delays one. */
   readonly nextOpens: (Error | Promise<void>)[] = [];
   /** Writes that the next sessions take before they stall. */
   stallAfter = Infinity;
   opens = 0;
+
+  constructor(readonly name = "fake") {}
+
+  /** The newest session. */
+  get newest(): FakeSession {
+    return this.sessions.at(-1)!;
+  }
 
   async open({ languageId }: { languageId: string }, signal: AbortSignal): Promise<SttSession> {
     this.opens++;
@@ -136,17 +144,26 @@ export function frame(startMs: number, nowMs: number, more: Partial<PcmFrame> = 
 
 export const END = { voiced: false, endOfVoice: true };
 
-export async function withFeed(test: (world: ReturnType<typeof makeFeed>) => Promise<void>) {
-  const world = makeFeed();
+type World = ReturnType<typeof makeFeed>;
+
+/** `others`: recognisers after the first. */
+export async function withFeed(
+  test: (world: World) => Promise<void>,
+  others: readonly FakeStt[] = [],
+): Promise<void> {
+  const world = makeFeed(others);
   await test(world);
   await world.scope[Symbol.asyncDispose]();
   await world.ran;
   assert.equal(world.clock.pending, 0, "no timer outlives the scope");
-  assert.ok(world.stt.sessions.every(({ disposed }) => disposed), "every session is disposed");
+  for (const { sessions } of [world.stt, ...others]) {
+    assert.ok(sessions.every(({ disposed }) => disposed), "every session is disposed");
+  }
+  assert.ok(world.sessions.status.every(({ speakers }) => speakers === 0));
   assert.equal(world.scope.size, 0);
 }
 
-function makeFeed() {
+function makeFeed(others: readonly FakeStt[]) {
   const clock = new FakeClock();
   /** The feed's; held, its timers are late. */
   const time = new HeldClock(clock);
@@ -157,9 +174,10 @@ function makeFeed() {
   const said: string[] = [];
   const troubles: (string | undefined)[] = [];
   const log = new FakeLog();
+  const sessions = new SttSessions({ recognisers: [stt, ...others], clock, log, meter });
   const feed = new SttFeed({
     speech,
-    sessions: new SttSessions({ stt, clock, log, meter }),
+    sessions,
     languageId: "en",
     scope,
     clock: time,
@@ -201,6 +219,7 @@ function makeFeed() {
     time,
     scope,
     stt,
+    sessions,
     speech,
     meter,
     said,

@@ -1,95 +1,78 @@
 /**
- * Opens speech-to-text sessions for all speakers of a worker: one attempt each, but one after the other while the server is
- * known to fail, so that 500 speakers do not each probe it. A fault and its end are logged once.
+ * The recognisers in their order, for all speakers of a process: a later one serves while those before it fail. Who is
+ * served by which, and whose words cannot be recognised.
  */
 import {
-  type Clock,
-  codeOf,
-  type ExpectedWords,
-  expectedWordsFor,
-  type Log,
-  type Meter,
+  type Language,
+  type RecogniserStatus,
+  separatorOf,
   type SpeakerTrouble,
   type SpeechToText,
-  type SttOptions,
-  type SttSession,
-  TiroError,
 } from "../domain/mod.ts";
-import { type SharedAttempt, SharedRetry } from "../flow/mod.ts";
+import type { LiveSession } from "./live_session.ts";
+import { Recogniser, type RecogniserParts } from "./recogniser.ts";
 import { RecogniserTrouble } from "./recogniser_trouble.ts";
-import { MeasuredLatency } from "./trailing_silence.ts";
 
-/** Of one session. The words depend on the recogniser that opens it. */
-export interface OpenOptions extends Omit<SttOptions, "words"> {
-  words?: ExpectedWords;
+export interface SttSessionsOptions extends Omit<RecogniserParts, "opened"> {
+  /** At least one; all take audio at the same rate. */
+  recognisers: readonly SpeechToText[];
 }
 
-export interface SttSessionsOptions {
-  stt: SpeechToText;
-  clock: Clock;
-  log: Log;
-  meter: Meter;
-}
+/** Why a speaker is served by another recogniser than before. */
+export type HandoverReason =
+  /** It could not be opened, or not soon. */
+  | "unavailable"
+  /** An open session failed. */
+  | "failed"
+  /** It was sent voice and returned nothing. */
+  | "silent"
+  /** An earlier one in the list works again. */
+  | "recovered";
 
-/** Sessions often fail together: one log line per kind in this time. */
+/** Speakers often change together: one log line per kind in this time. */
 const LOG_EVERY_MS = 10_000;
-/** A session takes half a second to open, longer if something has to start. */
-const SLOW_MS = 3_000;
 
 export class SttSessions {
-  readonly stt: SpeechToText;
-  readonly latency = new MeasuredLatency();
+  readonly recognisers: readonly Recogniser[];
+  readonly sampleRateHz: number;
   readonly #options: SttSessionsOptions;
-  readonly #retry: SharedRetry;
-  #fault: { code: string; error: unknown; sinceMs: number } | undefined;
-  /** When the first slow attempt began. */
-  #slowSinceMs: number | undefined;
   /** Speakers in trouble: other speakers' sessions may show that it is over, as these may not speak for long. */
   readonly #troubled = new Set<RecogniserTrouble>();
-  /** When each kind was logged last. */
-  readonly #loggedMs = new Map<string, number>();
+  /** When each kind of handover was logged last, and how many were not. */
+  readonly #handovers = new Map<string, { loggedMs: number; unlogged: number }>();
 
   constructor(options: SttSessionsOptions) {
     this.#options = options;
-    this.stt = options.stt;
-    this.#retry = new SharedRetry({ clock: options.clock });
-  }
-
-  /** The last error of opening; undefined while sessions can be opened. */
-  get fault(): unknown {
-    return this.#fault?.error;
-  }
-
-  /** Resolves when the caller may open a session. The attempt has to end, by `open` or by `abandoned`. */
-  attempt(signal: AbortSignal): Promise<SharedAttempt> {
-    return this.#retry.turn(signal);
-  }
-
-  /** Rejects with SttError, or the signal's reason. */
-  async open(attempt: SharedAttempt, options: OpenOptions, signal: AbortSignal): Promise<SttSession> {
-    const { stt, clock, meter } = this.#options;
-    const startMs = clock.now();
-    using _slow = clock.timer(SLOW_MS, () => this.#slow(startMs));
-    try {
-      const words = expectedWordsFor(stt.features, options.words ?? {});
-      const session = await stt.open({ ...options, words }, signal);
-      if (signal.aborted) await session[Symbol.asyncDispose](); // aborted while it opened
-      signal.throwIfAborted();
-      meter.observe("tiro_stt_open_ms", clock.now() - startMs);
-      attempt.worked();
-      this.#available();
+    const opened = () => {
       for (const trouble of this.#troubled) trouble.available();
-      return session;
-    } catch (error) {
-      if (signal.aborted) attempt.abandoned();
-      else {
-        attempt.failed(error);
-        meter.count("tiro_stt_sessions_total", "not_opened");
-        meter.count("transcription_errors_total", codeOf(error));
-        this.#failed(error);
-      }
-      throw error;
+    };
+    this.recognisers = options.recognisers
+      .map((stt, rank) => new Recogniser(stt, rank, { ...options, opened }));
+    this.sampleRateHz = options.recognisers[0].sampleRateHz;
+  }
+
+  /** The last error of opening the first recogniser; undefined while sessions of one can be opened. */
+  get fault(): unknown {
+    return this.recognisers.every(({ fault }) => fault !== undefined) ? this.recognisers[0].fault : undefined;
+  }
+
+  get status(): readonly RecogniserStatus[] {
+    return this.recognisers.map(({ name, state, speakers }) => ({ name, state, speakers }));
+  }
+
+  /** Between two words of a language. */
+  separatorOf(languageId: string): string {
+    for (const { stt: { languages } } of this.recognisers) {
+      const found: Language | undefined = languages.find(({ id }) => id === languageId);
+      if (found) return found.metadata.separator;
     }
+    return separatorOf(languageId);
+  }
+
+  /** Those that may have the language, in order; the first where none has, as its error says so. */
+  withLanguage(languageId: string): readonly Recogniser[] {
+    const able = this.recognisers.filter((each) => each.languageId(languageId) !== undefined);
+    return able.length > 0 ? able : this.recognisers.slice(0, 1);
   }
 
   /** Reports the trouble of one speaker when it changes. */
@@ -103,66 +86,22 @@ export class SttSessions {
   }
 
   /** A session of any speaker recognised something. */
-  recognised(): void {
+  recognised(session: LiveSession): void {
+    session.recogniser.recognised(session);
     for (const trouble of this.#troubled) trouble.recognised();
   }
 
-  /** An open session ended without an error. */
-  closed(): void {
-    this.#options.meter.count("tiro_stt_sessions_total", "closed");
-  }
-
-  /** An open session failed. */
-  lost(error: unknown): void {
-    const { meter } = this.#options;
-    meter.count("tiro_stt_sessions_total", "failed");
-    meter.count("transcription_errors_total", codeOf(error));
-    if (!(error instanceof TiroError && error.retryable)) this.#retry.failed(error);
-    this.#logSeldom(codeOf(error), () => this.#logFailure("speech-to-text session failed", error));
-  }
-
-  /** A session was replaced because it sent no events for long. */
-  replaced(hasResponded: boolean): void {
-    const { log, meter } = this.#options;
-    meter.count("tiro_stt_sessions_total", "silent");
-    const message = "speech-to-text session replaced: much sound and no word, which may be music";
-    this.#logSeldom("silent", () => log.info(message, { provider: this.stt.name, hasResponded }));
-  }
-
-  #logSeldom(kind: string, write: () => void): void {
-    const nowMs = this.#options.clock.now();
-    if (nowMs < (this.#loggedMs.get(kind) ?? -Infinity) + LOG_EVERY_MS) return;
-    this.#loggedMs.set(kind, nowMs);
-    write();
-  }
-
-  #logFailure(message: string, error: unknown): void {
-    const { log } = this.#options;
-    // An error that needs somebody to act is logged with its message.
-    if (error instanceof TiroError && !error.retryable) {
-      log.error(message, error, { provider: this.stt.name });
-    } else log.warn(message, { provider: this.stt.name, code: codeOf(error) });
-  }
-
-  #slow(startMs: number): void {
-    if (this.#slowSinceMs !== undefined || this.#fault) return;
-    this.#slowSinceMs = startMs;
-    this.#options.log.warn("speech-to-text slow to answer: it may be starting", { provider: this.stt.name });
-  }
-
-  #failed(error: unknown): void {
-    const code = codeOf(error);
-    if (this.#fault?.code === code) return;
-    this.#fault = { code, error, sinceMs: this.#fault?.sinceMs ?? this.#options.clock.now() };
-    this.#logFailure("speech-to-text unavailable", error);
-  }
-
-  #available(): void {
-    const { clock, log } = this.#options;
-    const sinceMs = this.#fault?.sinceMs ?? this.#slowSinceMs;
-    if (sinceMs === undefined) return;
-    this.#fault = this.#slowSinceMs = undefined;
-    const seconds = Math.round((clock.now() - sinceMs) / 1_000);
-    log.info("speech-to-text available", { provider: this.stt.name, seconds });
+  /** A speaker is served by another recogniser than before. */
+  handedOver(from: Recogniser, to: Recogniser, reason: HandoverReason): void {
+    const { clock, log, meter } = this.#options;
+    meter.count("tiro_recogniser_handovers_total", reason);
+    const key = `${from.name} ${to.name} ${reason}`;
+    const { loggedMs = -Infinity, unlogged = 0 } = this.#handovers.get(key) ?? {};
+    const nowMs = clock.now();
+    const speakers = unlogged + 1;
+    const isDue = nowMs >= loggedMs + LOG_EVERY_MS;
+    this.#handovers.set(key, isDue ? { loggedMs: nowMs, unlogged: 0 } : { loggedMs, unlogged: speakers });
+    if (!isDue) return;
+    log.info("speakers handed to another recogniser", { from: from.name, to: to.name, reason, speakers });
   }
 }

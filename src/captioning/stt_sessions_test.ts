@@ -31,19 +31,21 @@ function setup() {
       return answer();
     },
   };
-  const sessions = new SttSessions({ stt, clock, log, meter });
+  const sessions = new SttSessions({ recognisers: [stt], clock, log, meter });
+  const [recogniser] = sessions.recognisers;
   return {
     clock,
     log,
     meter,
     sessions,
+    recogniser,
     session,
     answers: (how: () => Promise<SttSession>) => answer = how,
     asked: () => asked,
     disposed: () => disposed,
     lines: () => log.lines.map(({ level, message }) => `${level} ${message}`),
     open: async (signal = NEVER) =>
-      await sessions.open(await sessions.attempt(signal), { languageId: "en" }, signal),
+      await recogniser.open(await recogniser.attempt(signal), { languageId: "en" }, signal),
   };
 }
 
@@ -114,20 +116,20 @@ Deno.test("A slow server is logged once, however many wait for it", async () => 
 });
 
 Deno.test("The trouble of a silent speaker ends when another's session shows it", async () => {
-  const { clock, sessions, open, answers, session } = setup();
+  const { clock, sessions, open, answers, session: fake } = setup();
   const reported: (string | undefined)[] = [];
   using silent = sessions.trouble((trouble) => reported.push(trouble));
   answers(() => Promise.reject(error("stt_unreachable")));
   await assert.rejects(open());
   silent.notOpened(sessions.fault);
-  answers(() => Promise.resolve(session));
+  answers(() => Promise.resolve(fake));
   await open();
   assert.deepEqual(reported, ["recogniser_unreachable", undefined]);
   silent.lost(error("stt_foreign", false), 1);
   await clock.advance(60_000);
-  await open();
+  const session = await open();
   assert.equal(reported.length, 3, "another protocol opens well");
-  sessions.recognised();
+  sessions.recognised(session);
   assert.deepEqual(reported.slice(2), ["recogniser_foreign", undefined]);
 });
 
@@ -149,12 +151,12 @@ Deno.test("A session that opens after an abort is closed, and shows nothing abou
 
 Deno.test("Sessions that fail together are logged once; one with another protocol makes all wait", async () => {
   const world = setup();
-  for (let speaker = 0; speaker < 500; speaker++) world.sessions.lost(error("stt_closed"));
+  for (let speaker = 0; speaker < 500; speaker++) world.recogniser.lost(error("stt_closed"));
   assert.deepEqual(world.lines(), ["warn speech-to-text session failed"]);
   await world.clock.advance(10_000);
-  world.sessions.lost(error("stt_closed"));
+  world.recogniser.lost(error("stt_closed"));
   assert.equal(world.lines().length, 2);
-  world.sessions.lost(error("stt_foreign", false));
+  world.recogniser.lost(error("stt_foreign", false));
   const opening = world.open();
   await world.clock.advance(59_000);
   assert.equal(world.asked(), 0);

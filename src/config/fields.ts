@@ -281,6 +281,22 @@ export function providerOf(
   return oneOf([...others, ...providers.map(({ name }) => name)], Object.fromEntries(aliases));
 }
 
+/** Names of providers, or their aliases, separated by commas and in order; each once. */
+export function providersOf(providers: readonly { name: string; aliases?: readonly string[] }[]) {
+  const one = providerOf(providers);
+  return z.string().transform((list, context) => {
+    const names: string[] = [];
+    for (const word of list.split(",")) {
+      const { data: name, error } = one.safeParse(word.trim());
+      if (word.trim() === "") return fault(context, "has an empty name between its commas");
+      if (name === undefined) return fault(context, error?.issues[0].message ?? "names an unknown provider");
+      if (names.includes(name)) return fault(context, "names a provider twice");
+      names.push(name);
+    }
+    return names;
+  });
+}
+
 /** A switch, in any of the spellings compose files, shells and Python use; `on` and `off` are for the message. */
 export function choice(on: string, off: string) {
   return z.stringbool({

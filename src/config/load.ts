@@ -49,7 +49,11 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
       /** `http:` or `https:`, without a slash or `/index.php` at its end. */
       nextcloudUrl: values.NEXTCLOUD_URL,
     },
-    stt: { ...stt, chunkMs: values.STT_CHUNK_MS },
+    stt: {
+      /** At least one; a later one serves while those before it fail. */
+      providers: stt,
+      chunkMs: values.STT_CHUNK_MS,
+    },
     captions: {
       partials: values.CAPTION_PARTIALS,
       /** In any spelling; not checked against the recogniser's languages here. */
@@ -192,12 +196,14 @@ function speakersMax({ MAX_SPEAKERS, MEDIA_WORKERS }: Given): number {
 const SPEAKERS = fields.wholeNumber(1, 10_000);
 const WORKERS = fields.wholeNumber(0, 64);
 const SWITCH = fields.choice("true", "false");
+const STT_NAMES = fields.providersOf(STT_PROVIDERS);
 
 /** Throws ConfigError with every fault. */
 function parse(given: Given, machine: Machine) {
   const { STT_PROVIDER = "", TRANSLATION_PROVIDER = "", HP_SHARED_KEY, APP_SECRET } = given;
+  const sttNames = STT_NAMES.safeParse(STT_PROVIDER).data ?? [];
   const chosen: readonly (Pick<Provider<unknown, never>, "requires"> | undefined)[] = [
-    findProvider(STT_PROVIDERS, STT_PROVIDER),
+    ...sttNames.map((name) => findProvider(STT_PROVIDERS, name)),
     findProvider(TRANSLATION_PROVIDERS, TRANSLATION_PROVIDER),
   ];
   const needsSecret = HP_SHARED_KEY !== undefined ||
@@ -208,7 +214,7 @@ function parse(given: Given, machine: Machine) {
       LT_HPB_URL: fields.hpbUrl,
       LT_INTERNAL_SECRET: fields.secret,
       NEXTCLOUD_URL: fields.nextcloudUrl,
-      STT_PROVIDER: fields.providerOf(STT_PROVIDERS),
+      STT_PROVIDER: STT_NAMES,
       STT_CHUNK_MS: fields.wholeNumber(80, 200),
       STT_WORDS_FILE: fields.words(machine.read).optional(),
       LT_DEFAULT_LANGUAGE: fields.language.optional(),
@@ -257,10 +263,10 @@ function parse(given: Given, machine: Machine) {
   const result = schema.safeParse(given);
   const faults = faultsIn(result.error, given);
   const sttEnv = checkVariables(PROVIDER_VARIABLES.STT_PROVIDER, given, faults);
-  const stt = chooseProvider(STT_PROVIDERS, STT_PROVIDER, sttEnv, faults);
+  const stt = sttNames.flatMap((name) => chooseProvider(STT_PROVIDERS, name, sttEnv, faults) ?? []);
   const translationEnv = checkVariables(PROVIDER_VARIABLES.TRANSLATION_PROVIDER, given, faults);
   const translation = chooseProvider(TRANSLATION_PROVIDERS, TRANSLATION_PROVIDER, translationEnv, faults);
-  if (result.success && stt && faults.length === 0) return { values: result.data, stt, translation };
+  if (result.success && faults.length === 0) return { values: result.data, stt, translation };
   const first = VARIABLES.flatMap(({ name }) => faults.find(({ variable }) => variable === name) ?? []);
   throw new ConfigError(Object.freeze(first));
 }

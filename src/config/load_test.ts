@@ -20,9 +20,9 @@ Deno.test("The required variables alone give the documented defaults", () => {
   assert.equal(config.talk.hpbUrl, "wss://signaling.example.org/spreed");
   assert.equal(config.talk.internalSecret.reveal(), SECRETS.LT_INTERNAL_SECRET);
   assert.equal(config.talk.nextcloudUrl, "https://cloud.example.org");
-  assert.equal(config.stt.provider, "modal");
-  assert.equal(config.stt.address, modalUrl("my-workspace"));
-  assert.deepEqual(config.stt.settings.reveal(), {
+  assert.equal(config.stt.providers[0].provider, "modal");
+  assert.equal(config.stt.providers[0].address, modalUrl("my-workspace"));
+  assert.deepEqual(config.stt.providers[0].settings.reveal(), {
     url: modalUrl("my-workspace"),
     key: SECRETS.MODAL_KEY,
     secret: SECRETS.MODAL_SECRET,
@@ -71,9 +71,13 @@ Deno.test("Every variable can be set", () => {
   const machine = { read: (path: string) => path === "ca.pem" ? `first\n${PEM}\nsecond\n${PEM}\n` : "Moshi" };
   const config = loadConfig(env, machine);
   const other = loadConfig({ ...env, STT_PROVIDER: "pocketsphinx", TRANSLATION_PROVIDER: "deepl" }, machine);
-  assert.equal(config.stt.address, "ws://127.0.0.1:9000/v1/stream");
+  assert.equal(config.stt.providers[0].address, "ws://127.0.0.1:9000/v1/stream");
   assert.equal(config.stt.chunkMs, 80);
-  assert.deepEqual([other.stt.provider, other.stt.settings.reveal(), other.stt.address], [
+  assert.deepEqual([
+    other.stt.providers[0].provider,
+    other.stt.providers[0].settings.reveal(),
+    other.stt.providers[0].address,
+  ], [
     "pocketsphinx",
     {},
     undefined,
@@ -223,9 +227,12 @@ Deno.test("MEDIA_PORTS must be enough for the speakers; the error has the number
 Deno.test("Modal's workspace and token are required only where Modal is used", () => {
   const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
   assert.deepEqual(Object.keys(problems(bare)), ["MODAL_WORKSPACE", "MODAL_KEY", "MODAL_SECRET"]);
-  assert.equal(loadConfig({ ...bare, STT_PROVIDER: "pocketsphinx" }).stt.provider, "pocketsphinx");
+  assert.equal(
+    loadConfig({ ...bare, STT_PROVIDER: "pocketsphinx" }).stt.providers[0].provider,
+    "pocketsphinx",
+  );
   const elsewhere = { ...bare, STT_STREAM_URL: "wss://stt.example.org" };
-  assert.equal(loadConfig(elsewhere).stt.address, "wss://stt.example.org/");
+  assert.equal(loadConfig(elsewhere).stt.providers[0].address, "wss://stt.example.org/");
   assert.deepEqual(problems({ ...elsewhere, MODAL_KEY: "wk-1" }), { MODAL_SECRET: "is not set" });
 });
 
@@ -293,9 +300,15 @@ Deno.test("A name from a list is accepted in any case", () => {
     const expected = level.trim().toLowerCase().replace("warning", "warn");
     assert.equal(loadConfig({ ...env, LOG_LEVEL: level }).log.level, expected, level);
   }
-  assert.equal(loadConfig({ ...env, STT_PROVIDER: "PocketSphinx" }).stt.provider, "pocketsphinx");
-  assert.equal(loadConfig({ ...env, MODAL_WORKSPACE: "My-Workspace" }).stt.address, modalUrl("my-workspace"));
-  assert.equal(loadConfig({ ...env, STT_PROVIDER: "Modal" }).stt.provider, "modal");
+  assert.equal(
+    loadConfig({ ...env, STT_PROVIDER: "PocketSphinx" }).stt.providers[0].provider,
+    "pocketsphinx",
+  );
+  assert.equal(
+    loadConfig({ ...env, MODAL_WORKSPACE: "My-Workspace" }).stt.providers[0].address,
+    modalUrl("my-workspace"),
+  );
+  assert.equal(loadConfig({ ...env, STT_PROVIDER: "Modal" }).stt.providers[0].provider, "modal");
   const translating = { ...env, LIBRETRANSLATE_URL, TRANSLATION_PROVIDER: "LibreTranslate" };
   assert.equal(loadConfig(translating).translation?.provider, "libretranslate");
   // Variables that depend on the name are required too.
@@ -306,6 +319,26 @@ Deno.test("A name from a list is accepted in any case", () => {
   });
 });
 
+Deno.test("Several speech-to-text providers are chosen in their order, each with its variables", () => {
+  const both = loadConfig({ ...COMPLETE, STT_PROVIDER: " PocketSphinx ,\tmodal" });
+  assert.deepEqual(both.stt.providers.map(({ provider }) => provider), ["pocketsphinx", "modal"]);
+  assert.deepEqual(both.stt.providers.map(({ address }) => address), [undefined, modalUrl("my-workspace")]);
+  const { MODAL_KEY: _, ...keyless } = COMPLETE;
+  assert.deepEqual(problems({ ...keyless, STT_PROVIDER: "pocketsphinx,modal" }), { MODAL_KEY: "is not set" });
+  assert.deepEqual(
+    ["modal,", ",modal", "modal,,pocketsphinx", "modal,modal", "pocketsphinx,whistle"].map((STT_PROVIDER) =>
+      problems({ ...COMPLETE, STT_PROVIDER }).STT_PROVIDER.replace(/ one of .*/, " one of")
+    ),
+    [
+      "has an empty name between its commas",
+      "has an empty name between its commas",
+      "has an empty name between its commas",
+      "names a provider twice",
+      "must be one of",
+    ],
+  );
+});
+
 Deno.test("An empty variable counts as unset", () => {
   const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, ""]));
   assert.deepEqual(
@@ -314,7 +347,7 @@ Deno.test("An empty variable counts as unset", () => {
   );
   const config = loadConfig({ ...empty, ...COMPLETE, STT_STREAM_URL: "  " });
   assert.equal(config.http.port, 8080);
-  assert.equal(config.stt.address, modalUrl("my-workspace"));
+  assert.equal(config.stt.providers[0].address, modalUrl("my-workspace"));
 });
 
 Deno.test("Words to expect are read from their file, each once, without comments", () => {

@@ -40,7 +40,9 @@ const OWN_VARIABLES = [
   {
     name: "STT_PROVIDER",
     default: standardStt.name,
-    meaning: `Speech-to-text provider: ${named(STT_PROVIDERS.map(({ name }) => name)).join(", ")}`,
+    meaning: `Speech-to-text provider: ${
+      named(STT_PROVIDERS.map(({ name }) => name)).join(", ")
+    }; or several, with commas between: a later one serves while those before it fail`,
     example: standardStt.name,
   },
   {

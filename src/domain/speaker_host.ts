@@ -31,6 +31,17 @@ export const SPEAKER_TROUBLES = [
 ] as const;
 export type SpeakerTrouble = (typeof SPEAKER_TROUBLES)[number];
 
+/** Whether sessions of a recogniser can be opened and recognise something. */
+export type RecogniserState = "available" | "starting" | "failing";
+
+/** One of the recognisers in their order, and how many speakers it serves. */
+export interface RecogniserStatus {
+  /** The provider's. */
+  name: string;
+  state: RecogniserState;
+  speakers: number;
+}
+
 /** What a hosted speaker reports to its owner. Called in order, never after the speaker is disposed. */
 export interface SpeakerEvents<Kind extends SourceKind = SourceKind> {
   caption(caption: Caption): void;

@@ -84,6 +84,10 @@ export const METRICS = {
     "answer",
     "Requests with wrong credentials: answered at once, or delayed because they are many",
   ),
+  tiro_recogniser_handovers_total: counter(
+    "reason",
+    "Speakers handed to another recogniser: the one before was unavailable, failed or silent, or a better one recovered",
+  ),
   tiro_http_connections_closed_total: counter(
     "reason",
     "HTTP connections closed because there were too many, or the client was too slow",

@@ -61,6 +61,17 @@ export class SharedRetry {
     }
   }
 
+  /** Whether the caller may connect at once, and nobody else tries it out. */
+  get isOpen(): boolean {
+    if (this.#policy.failures === 0) return true;
+    return !this.#probe && this.#policy.waitMs(this.#clock.now()) <= 0;
+  }
+
+  /** As `turn` for a caller that does not wait: only while `isOpen`. */
+  attempt(): SharedAttempt | undefined {
+    return this.isOpen ? this.#attempt() : undefined;
+  }
+
   /** A connection that had opened failed for a reason that concerns everyone. */
   failed(error: unknown): void {
     this.#failedAtMs = this.#clock.now();

@@ -15,6 +15,7 @@ import {
 import { Scope } from "../flow/mod.ts";
 import { createSpeechToText } from "../stt/mod.ts";
 import { chooseUdp } from "../webrtc/mod.ts";
+import { atOneRate } from "./one_rate.ts";
 import type { WorkerSettings } from "./protocol.ts";
 import { openSource } from "./source.ts";
 
@@ -35,8 +36,8 @@ export class InProcessHost implements SpeakerHost {
   constructor(options: HostOptions) {
     this.#options = options;
     const { settings: { stt, network }, clock, log, meter } = options;
-    const speechToText = createSpeechToText(stt, { tls: stt.tls, meter, clock });
-    this.#sessions = new SttSessions({ stt: speechToText, clock, log, meter });
+    const recognisers = stt.providers.map((each) => createSpeechToText(each, { tls: stt.tls, meter, clock }));
+    this.#sessions = new SttSessions({ recognisers: atOneRate(recognisers), clock, log, meter });
     chooseUdp(network.udp ?? "libc");
   }
 
@@ -65,7 +66,7 @@ export class InProcessHost implements SpeakerHost {
     events: SpeakerEvents<Kind>,
   ): HostedSpeaker<Kind> {
     const { settings: { chunkMs, partials, network, words: server }, clock, meter } = this.#options;
-    const { sampleRateHz } = this.#sessions.stt;
+    const { sampleRateHz } = this.#sessions;
     const ledger = new AudioLedger(this.#options.ledger);
     const log = this.#options.log.child({ speaker: speaker.id });
     const source = openSource({

@@ -23,7 +23,7 @@ Deno.test("A speaker whose source cannot be opened leaves nothing behind", async
   const [clock, scope] = [new FakeClock(), new Scope("server")];
   const host = new InProcessHost({
     settings: {
-      stt: { provider: "modal", settings: { url: "ws://127.0.0.1:1" } },
+      stt: { providers: [{ provider: "modal", settings: { url: "ws://127.0.0.1:1" } }] },
       chunkMs: 80,
       partials: true,
       network: {},

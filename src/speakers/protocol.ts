@@ -32,7 +32,8 @@ export const BEAT_MS = 250;
 
 /** What pipelines are built from. */
 export interface WorkerSettings {
-  stt: ProviderChoice & Pick<SttParts, "tls">;
+  /** The providers in order: a later one serves while those before it fail. */
+  stt: Pick<SttParts, "tls"> & { providers: readonly ProviderChoice[] };
   /** Length of the chunks sent to speech-to-text, 80..200 ms. */
   chunkMs: number;
   /** False sends finals only. */

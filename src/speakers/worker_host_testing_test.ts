@@ -75,7 +75,7 @@ export class Reports implements SpeakerEvents {
 }
 
 export const SETTINGS = {
-  stt: { provider: "modal", settings: {} },
+  stt: { providers: [{ provider: "modal", settings: {} }] },
   chunkMs: 80,
   partials: true,
   network: {},

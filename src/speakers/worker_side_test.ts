@@ -9,7 +9,7 @@ import { BEAT_MS, type FromWorker, type WorkerSettings } from "./protocol.ts";
 import { WorkerSide } from "./worker_side.ts";
 
 const SETTINGS: WorkerSettings = {
-  stt: { provider: "modal", settings: { url: "ws://127.0.0.1:1" } },
+  stt: { providers: [{ provider: "modal", settings: { url: "ws://127.0.0.1:1" } }] },
   chunkMs: 80,
   partials: true,
   network: {},
@@ -92,7 +92,10 @@ Deno.test("A speaker opened in a worker is drained and disposed by calls, each w
 
 Deno.test("A worker that cannot take a message, or be started, reports that it is broken", () => {
   const { posted, side: worker } = side();
-  worker.receive({ type: "start", settings: { ...SETTINGS, stt: { provider: "nobody", settings: {} } } });
+  worker.receive({
+    type: "start",
+    settings: { ...SETTINGS, stt: { providers: [{ provider: "nobody", settings: {} }] } },
+  });
   assert.equal(of(posted, "broken").length, 1);
   worker.receive(JSON.parse('{"type":"sing"}'));
   assert.match(of(posted, "broken")[1].error.message, /its type is unknown/);

@@ -50,7 +50,7 @@ export async function startTranslating(
   const host = await startSpeakerHost({
     workers: 0,
     settings: {
-      stt: { provider: "modal", settings: { url: sttUrl } },
+      stt: { providers: [{ provider: "modal", settings: { url: sttUrl } }] },
       network: {},
       chunkMs: 200,
       partials: true,
