@@ -6,6 +6,7 @@ import { authenticator, type Credentials, SECURITY_SCHEMES } from "./identity/mo
 import { EX_APP_API, type ExApp, exAppRoutes } from "./nextcloud/mod.ts";
 import type { SessionsStatus } from "./sessions/mod.ts";
 import { SPEAKER_REASONS } from "./speakers/mod.ts";
+import type { StartedStt } from "./stt/mod.ts";
 import { TALK_API } from "./talk/mod.ts";
 import { TRANSLATION_REASONS } from "./translation/mod.ts";
 
@@ -21,7 +22,10 @@ export const API: ApiDescription = {
 
 export interface ApiServices {
   doors: readonly RouteGroup[];
-  host?: { readonly residentBytes: number };
+  /** Other processes of the service. */
+  memory?: readonly { readonly residentBytes: number }[];
+  /** Of this machine, where it has one. */
+  recogniser?: Pick<StartedStt, "talkers">;
   sessions: { status(): SessionsStatus };
   /** Absent: captions are not translated. */
   translations?: Pick<Translations, "trouble">;
@@ -37,8 +41,19 @@ export interface ApiServices {
 }
 
 export function apiOf(services: ApiServices): HttpAppOptions {
-  const { doors, host, sessions, translations, exApp, credentials, version, meter, log, acceptingWork } =
-    services;
+  const {
+    doors,
+    memory = [],
+    recogniser,
+    sessions,
+    translations,
+    exApp,
+    credentials,
+    version,
+    meter,
+    log,
+    acceptingWork,
+  } = services;
   return {
     api: API,
     groups: [...doors, exAppRoutes({ exApp, meter, log })],
@@ -50,7 +65,8 @@ export function apiOf(services: ApiServices): HttpAppOptions {
         ...Object.keys(troubles),
         ...translations?.trouble ? [translations.trouble] : [],
       ];
-      return { sessions: count, speakers, otherBytes: host?.residentBytes ?? 0, reasons };
+      const otherBytes = memory.reduce((sum, { residentBytes }) => sum + residentBytes, 0);
+      return { sessions: count, speakers, otherBytes, reasons, talkers: recogniser?.talkers };
     },
     authenticate: authenticator(credentials),
     takesToken: credentials.token !== undefined,

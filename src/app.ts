@@ -28,7 +28,7 @@ import {
   type SpawnWorker,
   startSpeakerHost,
 } from "./speakers/mod.ts";
-import { createSpeechToText, offeredLanguages, sttWaker } from "./stt/mod.ts";
+import { createSpeechToText, offeredLanguages, startSpeechToText, sttWaker } from "./stt/mod.ts";
 import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
@@ -76,7 +76,12 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const proxies = proxyRules(config);
   const tls = { ...config.tls, proxies };
   const peerTls = { caCerts: config.tls.caCerts, proxies };
-  const sttChoices = config.stt.providers.map(choiceOf);
+  const { choices: sttChoices, started } = await startSpeechToText(config.stt.providers.map(choiceOf), {
+    scope: scope.child("recogniser"),
+    clock,
+    log,
+    meter,
+  });
   const recognisers = sttChoices.map((each) => createSpeechToText(each, { meter, clock, tls: peerTls }));
   const languages = new SpokenLanguages({
     stt: offeredLanguages(recognisers),
@@ -199,7 +204,19 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   ];
   const credentials = { token: config.auth.token?.reveal(), exApp: identity };
   const app = createHttpApp(
-    apiOf({ doors, host, sessions, translations, exApp, credentials, version, meter, log, acceptingWork }),
+    apiOf({
+      doors,
+      memory: [host, ...started],
+      recogniser: started.at(0),
+      sessions,
+      translations,
+      exApp,
+      credentials,
+      version,
+      meter,
+      log,
+      acceptingWork,
+    }),
   );
   collectGarbage();
   const http = scope.child("http");

@@ -32,7 +32,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   captioning: { modules: ["domain", "flow"] },
   models: { modules: ["domain", "flow"], packages: ["node:crypto"] },
   // No zod: it is 3 MB of heap in each media worker.
-  stt: { modules: ["domain", "flow", "models"], packages: ["@msgpack/msgpack"] },
+  stt: {
+    modules: ["domain", "flow", "models"],
+    packages: ["@msgpack/msgpack", "node:http", "node:process", "node:stream", "ws"],
+  },
   translation: { modules: ["domain", "flow"], packages: ["zod"] },
   webrtc: {
     modules: ["domain", "flow"],
@@ -56,7 +59,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   config: { modules: ["domain", "stt", "translation"], packages: ["zod"] },
   telemetry: { modules: ["domain"], packages: ["prom-client"] },
   demo: { modules: ["config", "flow", "stt", "app.ts"] },
-  cli: { modules: ["domain", "flow", "models", "config", "telemetry", "demo", "speakers", "app.ts"] },
+  cli: { modules: ["domain", "flow", "models", "config", "telemetry", "demo", "speakers", "stt", "app.ts"] },
 };
 
 /** Modules that read deno.json: the version, and how the program is started. */

@@ -31,6 +31,7 @@ const COMMANDS: Record<string, Command> = {
     load: () => import("./help.ts"),
   },
   "media-worker": { load: () => import("./media_worker.ts") },
+  recogniser: { load: () => import("./recogniser.ts") },
 };
 
 export async function main(args: readonly string[]): Promise<number> {

@@ -75,6 +75,7 @@ export const METRICS = {
   tiro_speakers_refused_total: counter("reason", "New speakers refused, each attempt counted"),
   tiro_places_given_up_total: counter("reason", "Slots of speakers freed for others while all were taken"),
   tiro_media_workers_lost_total: counter("reason", "Media workers replaced"),
+  tiro_recogniser_lost_total: counter("reason", "Processes of the offline recogniser replaced"),
   tiro_internal_errors_total: counter(
     "where",
     "Unexpected errors in callbacks, each survived: every one is a fault of the service",

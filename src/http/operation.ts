@@ -14,6 +14,8 @@ import {
 
 /** At /healthz. Not in the body, whose fields are those clients know. */
 export const DEGRADED_HEADER = "x-tiro-degraded";
+/** At /healthz, where this machine recognises speech. */
+export const TALKERS_HEADER = "x-tiro-talkers";
 
 const HEALTH = {
   status: "healthy" as const,
@@ -50,6 +52,11 @@ const healthRoute = (meanings: Meanings) =>
             description:
               "Only where degraded: why new sessions or speakers are refused, or speakers are not captioned or translated",
             example: "memory, not_connected",
+          }),
+          [TALKERS_HEADER]: z.string().optional().openapi({
+            description:
+              "Only with the recogniser `local`: how many of those it captions talk now, and how many may talk at once, as measured at its start",
+            example: "3/16",
           }),
         }),
       },
@@ -114,6 +121,8 @@ export interface OperationServices {
     otherBytes: number;
     /** Codes of why it is degraded; empty: it is healthy. */
     reasons: readonly string[];
+    /** Of the recogniser on this machine: how many talk now, and how many may at once. */
+    talkers?: { now: number; most: number };
   };
   /** False while the service shuts down. */
   acceptingWork: () => boolean;
@@ -138,7 +147,9 @@ export function operationRoutes(
     ...operationList(meanings),
     addTo(app: OpenAPIHono) {
       app.openapi(healthRoute(meanings), (c) => {
-        const { sessions: rooms, speakers, otherBytes, reasons } = status();
+        const { sessions: rooms, speakers, otherBytes, reasons, talkers } = status();
+        // In headers: clients refuse unknown fields.
+        if (talkers) c.header(TALKERS_HEADER, `${talkers.now}/${talkers.most}`);
         const answer = {
           rooms,
           speakers,
@@ -147,7 +158,6 @@ export function operationRoutes(
         };
         if (!acceptingWork()) return c.json({ status: "unhealthy" as const, ...answer }, 503);
         if (reasons.length === 0) return c.json({ status: "healthy" as const, ...answer }, 200);
-        // In a header: clients refuse unknown fields.
         return c.json({ status: "degraded" as const, ...answer }, 200, {
           [DEGRADED_HEADER]: reasons.join(", "),
         });

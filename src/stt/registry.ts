@@ -2,14 +2,16 @@
 import { ConfigError, findProvider, type ProviderChoice, type SpeechToText } from "../domain/mod.ts";
 import { deepgram } from "./deepgram/provider.ts";
 import { kyutai } from "./kyutai/provider.ts";
+import { local } from "./local/provider.ts";
 import { modal } from "./modal/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
 import { vosk } from "./vosk/provider.ts";
 import { whisper } from "./whisper/provider.ts";
-import type { SttParts, SttProvider } from "./provider.ts";
+import type { StartedStt, SttParts, SttProvider, SttStartParts } from "./provider.ts";
 
 export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   modal,
+  local,
   kyutai,
   deepgram,
   pocketsphinx,
@@ -27,4 +29,19 @@ export function createSpeechToText({ provider, settings }: ProviderChoice, parts
     problem: `unknown provider; the known ones are ${names.join(", ")}`,
     example: names[0],
   }]);
+}
+
+/** Starts what each provider runs for the service. The choices for media workers have its settings. */
+export async function startSpeechToText(
+  choices: readonly ProviderChoice[],
+  parts: SttStartParts,
+): Promise<{ choices: ProviderChoice[]; started: StartedStt[] }> {
+  const all = await Promise.all(choices.map(async (choice) => {
+    const started = await findProvider(STT_PROVIDERS, choice.provider)?.start?.(choice.settings, parts);
+    return { choice: started ? { ...choice, settings: started.settings } : choice, started };
+  }));
+  return {
+    choices: all.map(({ choice }) => choice),
+    started: all.flatMap(({ started }) => started ?? []),
+  };
 }

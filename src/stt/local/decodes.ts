@@ -1,0 +1,124 @@
+/**
+ * Runs the decodes of all sessions. One at a time is the fastest for everybody (docs/decisions/0030); a second
+ * one runs beside it where the first to wait has waited for LATE_MS and there is a core for it.
+ */
+import type { Clock } from "../../domain/mod.ts";
+import { DecodeOrder } from "./decode_order.ts";
+import type { DecodeKind } from "./decode_order.ts";
+import type { Decode } from "./native.ts";
+import type { RecogniserSession } from "./recogniser_session.ts";
+
+export interface DecodesOptions {
+  clock: Clock;
+  /** At most so many at once. */
+  atOnceMax: number;
+  /** A decode failed, or takes longer than any: the process is of no more use. */
+  onBroken(error: unknown): void;
+}
+
+/** Twice the longest decode on a slow core. */
+const LATE_MS = 300;
+/** The longest decode takes 0.2 s, on a core that does nothing else. */
+const STUCK_MS = 15_000;
+/** Partials come as often as this while nothing waits long, and as seldom as that otherwise. */
+export const PARTIAL_MS = { often: 600, seldom: 1_000 };
+/** A decode that waited longer shows that the cores are busy; remembered for so long. */
+const BUSY_WAIT_MS = 300;
+const BUSY_FOR_MS = 3_000;
+
+export class Decodes {
+  readonly #options: DecodesOptions;
+  readonly #order = new DecodeOrder<RecogniserSession>();
+  /** What decodes each open session's audio. */
+  readonly #decode = new Map<RecogniserSession, Decode>();
+  readonly #askedAtMs = new Map<RecogniserSession, number>();
+  #running = 0;
+  #late: Disposable | undefined;
+  #busyUntilMs = -Infinity;
+  #ended = false;
+  /** Called after each decode. */
+  onDecoded: (session: RecogniserSession) => void = () => {};
+
+  constructor(options: DecodesOptions) {
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#order.waiting;
+  }
+
+  /** Time between two partials of a session. */
+  get partialEveryMs(): number {
+    return this.#options.clock.now() < this.#busyUntilMs ? PARTIAL_MS.seldom : PARTIAL_MS.often;
+  }
+
+  open(session: RecogniserSession, decode: Decode): void {
+    this.#decode.set(session, decode);
+  }
+
+  ask(session: RecogniserSession, kind: DecodeKind): void {
+    this.#order.ask(session, kind);
+    if (!this.#askedAtMs.has(session)) this.#askedAtMs.set(session, this.#options.clock.now());
+    this.#pump();
+  }
+
+  forget(session: RecogniserSession): void {
+    this.#decode.delete(session);
+    this.#order.forget(session);
+    this.#askedAtMs.delete(session);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#late?.[Symbol.dispose]();
+  }
+
+  #pump(): void {
+    if (this.#ended) return;
+    const { clock, atOnceMax } = this.#options;
+    while (this.#order.waiting > 0) {
+      const nowMs = clock.now();
+      const waitedMs = nowMs - Math.min(...this.#askedAtMs.values());
+      if (this.#running >= atOnceMax) return;
+      if (this.#running > 0 && waitedMs < LATE_MS) {
+        this.#late ??= clock.timer(LATE_MS - waitedMs, () => {
+          this.#late = undefined;
+          this.#pump();
+        });
+        return;
+      }
+      this.#start();
+    }
+  }
+
+  #start(): void {
+    const next = this.#order.next();
+    if (!next) return;
+    const { session, kind } = next;
+    const nowMs = this.#options.clock.now();
+    if (nowMs - (this.#askedAtMs.get(session) ?? nowMs) > BUSY_WAIT_MS) {
+      this.#busyUntilMs = nowMs + BUSY_FOR_MS;
+    }
+    this.#askedAtMs.delete(session);
+    const decode = this.#decode.get(session);
+    const audio = session.audioFor(kind);
+    if (!audio || !decode) return;
+    this.#running++;
+    const { clock, onBroken } = this.#options;
+    const stuck = clock.timer(
+      STUCK_MS,
+      () => onBroken(new Error("Cannot decode: the runtime does not return")),
+    );
+    decode(audio.samples).then((text) => {
+      this.#running--;
+      stuck[Symbol.dispose]();
+      if (this.#ended) return;
+      session.decoded(kind, audio, text);
+      this.onDecoded(session);
+      this.#pump();
+    }).catch((error) => {
+      stuck[Symbol.dispose]();
+      onBroken(error);
+    });
+  }
+}

@@ -1,0 +1,111 @@
+import assert from "@std/assert";
+import { FakeClock, settle } from "../../../tests/fakes/clock.ts";
+import { Decodes, PARTIAL_MS } from "./decodes.ts";
+import { Detectors } from "./detectors.ts";
+import { RecogniserSession } from "./recogniser_session.ts";
+
+/** Decodes that the test ends, one by one. */
+class Rig {
+  readonly clock = new FakeClock();
+  readonly running: PromiseWithResolvers<string>[] = [];
+  readonly broken: unknown[] = [];
+  readonly decodes: Decodes;
+
+  constructor(atOnceMax: number) {
+    this.decodes = new Decodes({
+      clock: this.clock,
+      atOnceMax,
+      onBroken: (error) => this.broken.push(error),
+    });
+  }
+
+  /** A session with a voice, which asks for a partial, or ended with it. */
+  speak(finish: boolean): { texts: string[] } {
+    const texts: string[] = [];
+    const session: RecogniserSession = new RecogniserSession({
+      detectors: new Detectors(() => ({ isVoice: () => true, reset() {} }), 1),
+      ask: (kind) => this.decodes.ask(session, kind),
+      send: (message) => "text" in message && texts.push(`${message.type} ${message.text}`),
+      partialEveryMs: () => this.decodes.partialEveryMs,
+    }, 0);
+    this.decodes.open(session, () => {
+      const decode = Promise.withResolvers<string>();
+      this.running.push(decode);
+      return decode.promise;
+    });
+    session.receive(new Float32Array(8_000).fill(1), this.clock.now());
+    if (finish) session.finish();
+    return { texts };
+  }
+
+  async end(at: number, text: string): Promise<void> {
+    this.running[at].resolve(text);
+    await settle();
+  }
+}
+
+Deno.test("One decode runs at a time", async () => {
+  const rig = new Rig(2);
+  const [a, b] = [rig.speak(false), rig.speak(false)];
+  assert.equal(rig.running.length, 1);
+  await rig.end(0, "Yes.");
+  assert.deepEqual(a.texts, ["partial Yes."]);
+  assert.equal(rig.running.length, 2);
+  await rig.end(1, "No.");
+  assert.deepEqual(b.texts, ["partial No."]);
+  rig.decodes.end();
+});
+
+Deno.test("A decode that waits for long runs beside the first, where there is a core for it", async () => {
+  for (const atOnceMax of [1, 2]) {
+    const rig = new Rig(atOnceMax);
+    rig.speak(false);
+    await rig.clock.advance(100);
+    rig.speak(false);
+    await rig.clock.advance(299);
+    assert.equal(rig.running.length, 1);
+    await rig.clock.advance(2);
+    assert.equal(rig.running.length, atOnceMax);
+    rig.decodes.end();
+  }
+});
+
+Deno.test("Finals overtake partials that wait", async () => {
+  const rig = new Rig(1);
+  rig.speak(false);
+  const partial = rig.speak(false);
+  const final = rig.speak(true);
+  await rig.end(0, "First.");
+  await rig.end(1, "Second.");
+  assert.deepEqual([final.texts, partial.texts], [["final Second."], []]);
+  rig.decodes.end();
+});
+
+Deno.test("Partials are seldom while decodes wait for long, and often again afterwards", async () => {
+  const rig = new Rig(1);
+  assert.equal(rig.decodes.partialEveryMs, PARTIAL_MS.often);
+  rig.speak(false);
+  rig.speak(false);
+  await rig.clock.advance(400);
+  await rig.end(0, "Yes.");
+  assert.equal(rig.decodes.partialEveryMs, PARTIAL_MS.seldom);
+  await rig.clock.advance(3_001);
+  assert.equal(rig.decodes.partialEveryMs, PARTIAL_MS.often);
+  rig.decodes.end();
+});
+
+Deno.test("A decode that fails or never ends is reported", async () => {
+  const failing = new Rig(1);
+  failing.speak(false);
+  failing.running[0].reject(new Error("no"));
+  await settle();
+  assert.equal(failing.broken.length, 1);
+  failing.decodes.end();
+  const stuck = new Rig(1);
+  stuck.speak(false);
+  await stuck.clock.advance(14_999);
+  assert.deepEqual(stuck.broken, []);
+  await stuck.clock.advance(1);
+  assert.equal(stuck.broken.length, 1);
+  stuck.decodes.end();
+});
