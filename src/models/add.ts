@@ -30,22 +30,33 @@ export async function addFrom(source: Source, { things, folders, signal }: AddOp
   const found = new Set(sums.values());
   const result: Added = { added: [], present: [], incomplete: [] };
   const wanted: Wanted[] = [];
+  const incomplete: { id: string; missing: string[]; found: ModelFile[] }[] = [];
+  const used = new Set<string>();
   for (const thing of things) {
-    const own = filesOf(thing).map(([, file]) => file).filter(({ from }) => from === undefined);
-    if (!own.some(({ sha256 }) => found.has(sha256))) continue;
+    const own = filesOf(thing).map(([, file]) => file);
+    const isFound = ({ sha256, madeFrom }: ModelFile) =>
+      found.has(sha256) || (madeFrom !== undefined && found.has(madeFrom.sha256));
+    if (!own.some(isFound)) continue;
     const folder = placeOf(thing, folders);
     const lacking: ModelFile[] = [];
     for (const file of own) {
       if (await faultOf(`${folder}/${file.name}`, file, signal)) lacking.push(file);
     }
-    const missing = lacking.filter(({ sha256 }) => !found.has(sha256)).map(({ name }) => name);
-    if (missing.length > 0) result.incomplete.push({ id: thing.id, missing });
-    else if (lacking.length === 0) result.present.push(thing.id);
+    const missing = lacking.filter((file) => !isFound(file)).map(({ name }) => name);
+    if (missing.length > 0) {
+      incomplete.push({ id: thing.id, missing, found: own.filter(isFound) });
+      continue;
+    }
+    for (const { sha256 } of own) used.add(sha256);
+    if (lacking.length === 0) result.present.push(thing.id);
     else result.added.push(thing.id);
-    if (missing.length === 0) wanted.push({ thing, folder, lacking });
+    wanted.push(...lacking.map((file) => ({ folder, file })));
   }
   await copy(source, sums, wanted, signal);
-  for (const { thing, folder } of wanted) await makeDerived(thing, folder, signal);
+  // Models share files: one was meant only where it has a file that no other has.
+  for (const { id, missing, found } of incomplete) {
+    if (found.some(({ sha256 }) => !used.has(sha256))) result.incomplete.push({ id, missing });
+  }
   return result;
 }
 
@@ -54,28 +65,9 @@ export function placeOf(thing: Model | Runtime, folders: Folders): string {
   return `${isRuntime(thing) ? folders.runtime[0] : folders.models[0]}/${thing.id}`;
 }
 
-/** Makes those files of a model that are made of others, unless they are there. */
-export async function makeDerived(
-  thing: Model | Runtime,
-  folder: string,
-  signal?: AbortSignal,
-): Promise<void> {
-  const files = new Map(filesOf(thing));
-  for (const file of files.values()) {
-    const origin = file.from && files.get(file.from);
-    if (!origin || !await faultOf(`${folder}/${file.name}`, file, signal)) continue;
-    const bytes = tokensOf(await Deno.readFile(`${folder}/${origin.name}`, { signal }));
-    await placeFile(folder, file, async (part) => {
-      await part.restart();
-      await part.write(bytes);
-    });
-  }
-}
-
 interface Wanted {
-  thing: Model | Runtime;
   folder: string;
-  lacking: ModelFile[];
+  file: ModelFile;
 }
 
 /** SHA-256 by place in the source, of the files that have the size of one that is known. */
@@ -84,7 +76,8 @@ async function sumsOf(
   things: AddOptions["things"],
   signal?: AbortSignal,
 ): Promise<Map<number, string>> {
-  const sizes = new Set(things.flatMap((thing) => filesOf(thing).map(([, { bytes }]) => bytes)));
+  const files = things.flatMap((thing) => filesOf(thing).map(([, file]) => file));
+  const sizes = new Set(files.flatMap(({ bytes, madeFrom }) => [bytes, ...madeFrom ? [madeFrom.bytes] : []]));
   const sums = new Map<number, string>();
   let at = 0;
   for await (const file of source()) {
@@ -104,31 +97,43 @@ async function sumOf(file: SourceFile, signal?: AbortSignal): Promise<string> {
   return hash.digest("hex");
 }
 
+/** Reads the source a second time. */
 async function copy(
   source: Source,
   sums: ReadonlyMap<number, string>,
   wanted: readonly Wanted[],
   signal?: AbortSignal,
 ): Promise<void> {
-  let places = wanted.flatMap(({ folder, lacking }) => lacking.map((file) => ({ folder, file })));
+  let left = [...wanted];
+  const take = (isMeant: (file: ModelFile) => boolean): Wanted[] => {
+    const taken = left.filter(({ file }) => isMeant(file));
+    left = left.filter(({ file }) => !isMeant(file));
+    return taken;
+  };
+  const found = new Set(sums.values());
   let at = 0;
-  for await (const found of source()) {
+  for await (const file of source()) {
     const sum = sums.get(at++);
     // Models may share a file, and a source may have it twice.
-    const [first, ...others] = places.filter(({ file }) => file.sha256 === sum);
-    if (!first) continue;
-    places = places.filter(({ file }) => file.sha256 !== sum);
-    await place(first, found.content(), signal);
-    for (const other of others) {
-      await place(other, (await Deno.open(`${first.folder}/${first.file.name}`)).readable, signal);
+    const [first, ...others] = take(({ sha256 }) => sha256 === sum);
+    if (first) {
+      await place(first, file.content(), signal);
+      for (const other of others) {
+        await place(other, (await Deno.open(`${first.folder}/${first.file.name}`)).readable, signal);
+      }
+      continue;
     }
+    const made = take(({ sha256, madeFrom }) => madeFrom?.sha256 === sum && !found.has(sha256));
+    if (made.length === 0) continue;
+    const tokens = tokensOf(await new Blob(await Array.fromAsync(file.content())).bytes());
+    for (const each of made) await place(each, [tokens], signal);
   }
-  if (places.length > 0) throw new ModelError("Cannot add the files: the source changed meanwhile", "source");
+  if (left.length > 0) throw new ModelError("Cannot add the files: the source changed meanwhile", "source");
 }
 
 async function place(
-  { folder, file }: { folder: string; file: ModelFile },
-  content: AsyncIterable<Uint8Array>,
+  { folder, file }: Wanted,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<void> {
   await placeFile(folder, file, async (part) => {

@@ -2,6 +2,7 @@ import assert from "@std/assert";
 import { addFrom } from "./add.ts";
 import { tgz } from "./archives_testing_test.ts";
 import { faultsOf } from "./locate.ts";
+import type { ModelOf } from "./model.ts";
 import { removeModel } from "./remove.ts";
 import { sourceAt } from "./sources.ts";
 import {
@@ -46,7 +47,7 @@ Deno.test("A folder's files are recognised by content: model and runtime are com
   const own = `${folders.models[0]}/moonshine-test`;
   assert.deepEqual(await faultsOf(MODEL, own), []);
   assert.equal(await Deno.readTextFile(`${own}/tokens.txt`), TOKENS);
-  assert.deepEqual(await namesIn(own), ["decoder.ort", "encoder.ort", "tokenizer.bin", "tokens.txt"]);
+  assert.deepEqual(await namesIn(own), ["decoder.ort", "encoder.ort", "tokens.txt"]);
   assert.deepEqual(await faultsOf(RUNTIME, `${folders.runtime[0]}/runtime-1`), []);
 
   // A damaged file is replaced, and one that is made too.
@@ -90,6 +91,21 @@ Deno.test("Models that share a file both get it, from an archive too", async () 
   for (const model of [one, two]) {
     assert.deepEqual(await faultsOf(model, `${folders.models[0]}/${model.id}`), []);
   }
+});
+
+Deno.test("A model of which only a shared file is there was not meant", async () => {
+  await using folders = await temporaryFolders();
+  const other: ModelOf<"moonshine"> = {
+    ...MODEL,
+    id: "moonshine-other",
+    files: { ...MODEL.files, encoder: fileOf("encoder.ort", bytesOfText("another encoder")) },
+  };
+  const folder = await folderWith(folders.root, OF_MODEL);
+  assert.deepEqual(await addFrom(await sourceAt(folder), { things: [MODEL, other], folders }), {
+    added: ["moonshine-test"],
+    present: [],
+    incomplete: [],
+  });
 });
 
 Deno.test("A removed model is gone from its folder, and what is not there cannot be removed", async () => {

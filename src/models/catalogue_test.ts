@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { foldLanguage, languagesOf } from "../domain/mod.ts";
 import { CATALOGUE, DEFAULT_MODEL, modelOf, MODELS, SILERO_VAD } from "./catalogue.ts";
 import { bytesOf, filesOf } from "./model.ts";
 import { runtimeOf, RUNTIMES } from "./runtime.ts";
@@ -13,32 +14,54 @@ Deno.test("Every entry has an id of its own that may name a folder, a title and 
   }
 });
 
-Deno.test("Every file has a size, a SHA-256, and https addresses or another file that it is made of", () => {
+Deno.test("Every file has a size, a SHA-256 and https addresses of its own", () => {
+  const contents = new Map<string, number>();
+  const addresses: string[] = [];
   for (const thing of [...CATALOGUE, ...RUNTIMES]) {
-    const files = filesOf(thing);
-    assert.equal(new Set(files.map(([, { name }]) => name)).size, files.length, thing.id);
-    for (const [role, { name, bytes, sha256, urls, from }] of files) {
-      const where = `${thing.id}: ${role}`;
+    const files = filesOf(thing).flatMap(([, file]) => [file, ...file.madeFrom ? [file.madeFrom] : []]);
+    assert.equal(new Set(files.map(({ name }) => name)).size, files.length, thing.id);
+    for (const { name, bytes, sha256, urls } of files) {
+      const where = `${thing.id}: ${name}`;
       assert.match(name, /^[\w.-]+$/, where);
       assert.ok(Number.isInteger(bytes) && bytes > 100, where);
       assert.match(sha256, /^[0-9a-f]{64}$/, where);
-      assert.ok(from === undefined ? urls.length > 0 : urls.length === 0, where);
+      // One content has one size.
+      assert.equal(contents.get(sha256) ?? bytes, bytes, where);
+      contents.set(sha256, bytes);
+      assert.ok(urls.length > 0, where);
       for (const url of urls) {
-        const { protocol, username, search, hash } = new URL(url);
+        const { protocol, username, search, hash, pathname, hostname } = new URL(url);
         assert.deepEqual([protocol, username, search, hash], ["https:", "", "", ""], where);
-        // A name such as `main` may be another file tomorrow.
-        assert.doesNotMatch(url, /\/(main|master|latest)\//, where);
+        assert.ok(pathname.endsWith(`/${name}`), where);
+        // A branch may have another file tomorrow; a revision may not.
+        if (hostname === "huggingface.co") assert.match(pathname, /\/resolve\/[0-9a-f]{40}\//, where);
+        if (/jsdelivr|unpkg/.test(hostname)) assert.match(pathname, /@\d+\.\d+\.\d+\//, where);
       }
+      addresses.push(...urls);
     }
   }
-  const sums = [...CATALOGUE, ...RUNTIMES].flatMap((thing) => filesOf(thing).map(([, { sha256 }]) => sha256));
-  assert.equal(new Set(sums).size, sums.length);
+  assert.ok(contents.size > 40);
+  const twice = addresses.filter((url, at) => addresses.indexOf(url) !== at);
+  assert.deepEqual(twice, []);
 });
 
-Deno.test("Languages are BCP 47, and the first model of English is the default one", () => {
+/** Those of the Python app that Tiro replaces. */
+const EXPECTED = "ar ar_TN br ca cs de en eo es fa fr hi it ja kk ko nl pl pt ru te tg tr uk uz vi zh".split(
+  " ",
+);
+
+Deno.test("Every language of the app that Tiro replaces has a model", () => {
+  assert.equal(EXPECTED.length, 27);
+  for (const wanted of EXPECTED) {
+    const having = MODELS.filter(({ languages }) => foldLanguage(wanted, languages) !== undefined);
+    assert.ok(having.length > 0, wanted);
+  }
+});
+
+Deno.test("Languages are those that have a name, and the first model of English is the default one", () => {
   for (const { id, languages } of MODELS) {
     assert.ok(languages.length > 0, id);
-    assert.deepEqual(languages.map((language) => Intl.getCanonicalLocales(language)[0]), languages, id);
+    for (const { id: language, name } of languagesOf(languages)) assert.notEqual(name, language, id);
     assert.equal(new Set(languages).size, languages.length, id);
   }
   assert.equal(MODELS.find(({ languages }) => languages.includes("en"))?.id, DEFAULT_MODEL);
@@ -46,7 +69,7 @@ Deno.test("Languages are BCP 47, and the first model of English is the default o
 });
 
 Deno.test("A model is found by its id; an unknown one is an error that says where the ids are", () => {
-  assert.equal(bytesOf(modelOf(DEFAULT_MODEL)), 44_493_180);
+  assert.equal(bytesOf(modelOf(DEFAULT_MODEL)), 44_243_206);
   assert.throws(() => modelOf("moonshine"), {
     code: "model_unknown",
     message: /no such model; "tiro models" lists them/,

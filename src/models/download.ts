@@ -3,12 +3,13 @@
  * stopped, and has its name only once its checksum is right (`place.ts`).
  */
 import { httpDownload, type TlsOptions } from "../flow/mod.ts";
-import { makeDerived, placeOf } from "./add.ts";
+import { placeOf } from "./add.ts";
 import { ModelError } from "./errors.ts";
 import type { Folders } from "./folders.ts";
 import { faultOf } from "./locate.ts";
-import { filesOf, type Model, type ModelFile, type Runtime } from "./model.ts";
+import { filesOf, type Model, type ModelFile, type RemoteFile, type Runtime } from "./model.ts";
 import { type Part, placeFile } from "./place.ts";
+import { tokensOf } from "./tokens.ts";
 
 export interface Progress {
   /** Id. */
@@ -37,18 +38,41 @@ export async function download(thing: Model | Runtime, options: DownloadOptions)
   const folder = placeOf(thing, folders);
   let isNew = false;
   for (const [, file] of filesOf(thing)) {
-    if (file.from !== undefined || !await faultOf(`${folder}/${file.name}`, file, signal)) continue;
-    await downloadFile(thing.id, folder, file, options);
+    if (!await faultOf(`${folder}/${file.name}`, file, signal)) continue;
+    await downloadOrMake(thing.id, folder, file, options);
     isNew = true;
   }
-  await makeDerived(thing, folder, signal);
   return isNew;
+}
+
+async function downloadOrMake(
+  id: string,
+  folder: string,
+  file: ModelFile,
+  options: DownloadOptions,
+): Promise<void> {
+  const { madeFrom } = file;
+  try {
+    return await downloadFile(id, folder, file, options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (!madeFrom || !(error instanceof ModelError) || error.code === "folder") throw error;
+    options.onFailure?.(id, error);
+  }
+  await downloadFile(id, folder, madeFrom, options);
+  const path = `${folder}/${madeFrom.name}`;
+  const tokens = tokensOf(await Deno.readFile(path));
+  await placeFile(folder, file, async (part) => {
+    await part.restart();
+    await part.write(tokens);
+  });
+  await Deno.remove(path);
 }
 
 async function downloadFile(
   id: string,
   folder: string,
-  file: ModelFile,
+  file: RemoteFile,
   options: DownloadOptions,
 ): Promise<void> {
   const failures: string[] = [];
@@ -85,7 +109,7 @@ async function fill(
   part: Part,
   url: string,
   id: string,
-  { name, bytes: bytesTotal }: ModelFile,
+  { name, bytes: bytesTotal }: RemoteFile,
   { signal, tls, onProgress }: DownloadOptions,
 ): Promise<void> {
   if (part.bytes === bytesTotal) return; // an earlier attempt ended before its check

@@ -51,10 +51,10 @@ function large(...urls: string[]): Model {
   return voiceDetector({ ...fileOf("large.onnx", LARGE), urls });
 }
 
-Deno.test("A model is downloaded with progress, what is made of it is made, and nothing is fetched twice", async () => {
+Deno.test("A model is downloaded with progress, and nothing is fetched twice", async () => {
   await using folders = await temporaryFolders();
   const contents = Object.entries(MOONSHINE_CONTENTS).map(([name, text]) => [name, bytesOfText(text)]);
-  await using server = modelServer(Object.fromEntries([...contents, ["tokenizer.bin", TOKENIZER]]));
+  await using server = modelServer(Object.fromEntries([...contents, ["tokens.txt", bytesOfText(TOKENS)]]));
   const model = moonshine(server.url);
   const progress: Progress[] = [];
   const options = { folders, signal, onProgress: (step: Progress) => progress.push(step) };
@@ -62,16 +62,29 @@ Deno.test("A model is downloaded with progress, what is made of it is made, and 
   const folder = `${folders.models[0]}/moonshine-test`;
   assert.deepEqual(await faultsOf(model, folder), []);
   assert.equal(await Deno.readTextFile(`${folder}/tokens.txt`), TOKENS);
-  assert.deepEqual(await namesIn(folder), ["decoder.ort", "encoder.ort", "tokenizer.bin", "tokens.txt"]);
+  assert.deepEqual(await namesIn(folder), ["decoder.ort", "encoder.ort", "tokens.txt"]);
   assert.deepEqual(progress.map(({ of, file, bytes, bytesTotal }) => [of, file, bytes, bytesTotal]), [
     ["moonshine-test", "encoder.ort", 11, 11],
     ["moonshine-test", "decoder.ort", 12, 12],
-    ["moonshine-test", "tokenizer.bin", 4, 4],
+    ["moonshine-test", "tokens.txt", 14, 14],
   ]);
   assert.equal(await download(model, options), false);
   await Deno.writeTextFile(`${folder}/decoder.ort`, "damaged");
   assert.equal(await download(model, options), true);
-  assert.deepEqual(server.requests, ["encoder.ort", "decoder.ort", "tokenizer.bin", "decoder.ort"]);
+  assert.deepEqual(server.requests, ["encoder.ort", "decoder.ort", "tokens.txt", "decoder.ort"]);
+});
+
+Deno.test("A file that no address has is made of the one it can be made of, which is not kept", async () => {
+  await using folders = await temporaryFolders();
+  const contents = Object.entries(MOONSHINE_CONTENTS).map(([name, text]) => [name, bytesOfText(text)]);
+  await using server = modelServer(Object.fromEntries([...contents, ["tokenizer.bin", TOKENIZER]]));
+  const failures: string[] = [];
+  const model = moonshine(server.url);
+  await download(model, { folders, signal, onFailure: (where) => failures.push(where) });
+  const folder = `${folders.models[0]}/moonshine-test`;
+  assert.deepEqual(await faultsOf(model, folder), []);
+  assert.deepEqual(await namesIn(folder), ["decoder.ort", "encoder.ort", "tokens.txt"]);
+  assert.deepEqual(failures, ["moonshine-test"]);
 });
 
 Deno.test("A connection lost half-way is continued where it stopped", async () => {

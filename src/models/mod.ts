@@ -33,3 +33,4 @@ export {
   type RecogniserConfigOptions,
 } from "./recogniser_config.ts";
 export { runtimeOf, RUNTIMES } from "./runtime.ts";
+export { WHISPER_LANGUAGES } from "./whisper_languages.ts";

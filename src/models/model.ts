@@ -3,22 +3,25 @@
  * SHA-256 before it is loaded, because a corrupt one ends the process that loads it (sherpa-onnx 1.13.8: std::terminate).
  */
 
-export interface ModelFile {
-  /** In the model's folder. */
+export interface RemoteFile {
   name: string;
   bytes: number;
   /** Lower-case hex. */
   sha256: string;
-  /** `https:` addresses of a fixed revision, tried in this order. Empty: `from`. */
+  /** `https:` addresses, tried in this order: of a fixed revision where the host has revisions. */
   urls: readonly string[];
-  /** Made here of another file of the model, by `tokensOf`. */
-  from?: "tokenizer";
+}
+
+/** `name` is the one in the model's folder. */
+export interface ModelFile extends RemoteFile {
+  /** It can be made of this one by `tokensOf`, where no address has it, or the source has only this. */
+  madeFrom?: RemoteFile;
 }
 
 /** The files that sherpa-onnx wants of each kind of model, by their roles in its configuration. */
 export interface FilesOfKind {
   /** Moonshine, encoder and merged decoder in ORT's format. Decodes whole segments of at most 9.0 s. */
-  moonshine: "encoder" | "mergedDecoder" | "tokens" | "tokenizer";
+  moonshine: "encoder" | "mergedDecoder" | "tokens";
   /** Streaming zipformer (icefall). */
   online_transducer: "encoder" | "decoder" | "joiner" | "tokens";
   /** Zipformer (icefall) for whole segments. */

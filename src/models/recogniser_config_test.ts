@@ -34,7 +34,7 @@ Deno.test("Each kind of model has its files under the names sherpa-onnx reads", 
       {
         ...common,
         kind: "moonshine",
-        files: { encoder, mergedDecoder: decoder, tokens, tokenizer: file("tokenizer.bin") },
+        files: { encoder, mergedDecoder: decoder, tokens },
       },
       "segments",
       { moonshine: { encoder: "/m/e.onnx", mergedDecoder: "/m/d.onnx" } },

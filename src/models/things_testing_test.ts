@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { SILERO_VAD } from "./catalogue.ts";
 import type { Folders } from "./folders.ts";
-import { filesOf, type Model, type ModelFile, type Runtime } from "./model.ts";
+import { filesOf, type Model, type ModelFile, type ModelOf, type Runtime } from "./model.ts";
 
 export const bytesOfText = (text: string) => new TextEncoder().encode(text);
 
@@ -36,7 +36,7 @@ export const TOKENIZER = Uint8Array.of(1, 97, 1, 98);
 export const TOKENS = "YQ== 0\nYg== 1\n";
 export const MOONSHINE_CONTENTS = { "encoder.ort": "the encoder", "decoder.ort": "the decoder!" };
 
-export function moonshine(base?: string): Model {
+export function moonshine(base?: string): ModelOf<"moonshine"> {
   const [encoder, mergedDecoder] = Object.entries(MOONSHINE_CONTENTS).map(([name, content]) =>
     fileOf(name, bytesOfText(content), base)
   );
@@ -53,8 +53,10 @@ export function moonshine(base?: string): Model {
     files: {
       encoder,
       mergedDecoder,
-      tokenizer: fileOf("tokenizer.bin", TOKENIZER, base),
-      tokens: { ...fileOf("tokens.txt", bytesOfText(TOKENS)), urls: [], from: "tokenizer" },
+      tokens: {
+        ...fileOf("tokens.txt", bytesOfText(TOKENS), base),
+        madeFrom: fileOf("tokenizer.bin", TOKENIZER, base),
+      },
     },
   };
 }

@@ -1,12 +1,7 @@
 /** Lists of language ids: Whisper's, and those an operator writes for a server whose model nothing else tells. */
 import { ConfigError, languageCodeOf, type ProviderVariable } from "../domain/mod.ts";
 
-/** Of every multilingual Whisper; `yue`, which large-v3 alone has, is not among them. */
-export const WHISPER_LANGUAGES: readonly string[] = (
-  "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is " +
-  "it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk " +
-  "sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh"
-).split(" ");
+export { WHISPER_LANGUAGES } from "../models/mod.ts";
 
 /** Past any recogniser's list; every request for the languages is answered with all of them. */
 const LISTED_MAX = 200;
