@@ -67,7 +67,10 @@ export class Captioner {
           this.#voice.opened();
           this.#deliver(this.#utterances.setLanguage(languageId, this.#separatorOf(languageId)));
         },
-        sessionEnded: () => this.#deliver(this.#utterances.flush()),
+        sessionEnded: (isSentAgain) => {
+          if (isSentAgain) this.#utterances.interrupt();
+          else this.#deliver(this.#utterances.flush());
+        },
         waiting: () => this.#notify(),
         trouble: options.onTrouble,
       },

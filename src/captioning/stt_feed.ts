@@ -40,8 +40,11 @@ export interface SttFeedEvents {
   event(event: SttEvent, provider: string, stalledUntilMs?: number): void;
   /** A session opened; events from now on are in this language. */
   opened(languageId: string): void;
-  /** The session ended; there are no more words of it. */
-  sessionEnded(): void;
+  /**
+   * The session ended; there are no more words of it. `isSentAgain`: all it has not settled will be recognised by the next,
+   * as it acknowledges audio.
+   */
+  sessionEnded(isSentAgain: boolean): void;
   /** Speech has waited for seconds: for a session to open, or to take it. */
   waiting(): void;
   /** Why nothing can be recognised now; undefined once it can again. */
@@ -334,13 +337,14 @@ export class SttFeed {
   /** The session is no longer in use; what it did not acknowledge is sent to the next. False if it was not in use. */
   #release(session: LiveSession): boolean {
     if (this.#session !== session) return false;
-    const { speech, events } = this.#options;
+    const { speech, events, clock } = this.#options;
     this.#session = undefined;
     session.recogniser.served(session);
     this.#silence.reset();
     if (session.isFinishing) speech.acknowledge(Infinity);
     else speech.rewind();
-    events.sessionEnded();
+    const { acknowledges } = session.recogniser.stt.features;
+    events.sessionEnded(acknowledges && !session.isFinishing && speech.hasSpeech(clock.now()));
     this.#wakeup.wake();
     return true;
   }

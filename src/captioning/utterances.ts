@@ -55,6 +55,8 @@ export class Utterances {
   /** The provider's whole hypothesis since its last final, and how much of it earlier utterances showed. */
   #fullHypothesis = "";
   readonly #shown = new ShownText();
+  /** It is of a session that ended: the next one will replace it. */
+  #isInterrupted = false;
   /** The part of it that belongs to the utterance in progress, after the settled words. */
   #hypothesis = "";
 
@@ -81,8 +83,12 @@ export class Utterances {
     this.#settled = new PieceJoiner(options.separator);
   }
 
-  /** A session opened in this language: the utterance in progress ends, and the joining of pieces is learned again. */
+  /**
+   * A session opened in this language: the utterance in progress ends, and the joining of pieces is learned again. After
+   * `interrupt` the utterance continues, unless the language is another.
+   */
   setLanguage(languageId: string, separator: string): readonly Caption[] {
+    if (this.#isInterrupted && languageId === this.#languageId) return NONE;
     const captions = this.flush();
     this.#languageId = languageId;
     this.#separator = separator;
@@ -98,7 +104,19 @@ export class Utterances {
     this.#receivedAtMs = audio.receivedAtMs;
   }
 
+  /**
+   * The session ended, and what was spoken since its last final will be recognised again: the hypothesis is shown until
+   * then, as it would otherwise be shown twice.
+   */
+  interrupt(): void {
+    this.#isInterrupted = this.#fullHypothesis !== "";
+  }
+
   receive(event: SttEvent, nowMs: number): readonly Caption[] {
+    if (this.#isInterrupted && event.type !== "progress") {
+      this.#isInterrupted = false;
+      if (event.type === "word") this.#forgetHypothesis();
+    }
     switch (event.type) {
       case "progress":
         return NONE;
@@ -312,6 +330,7 @@ export class Utterances {
   }
 
   #forgetHypothesis(): void {
+    this.#isInterrupted = false;
     this.#fullHypothesis = this.#hypothesis = "";
     this.#shown.forget();
   }

@@ -271,3 +271,49 @@ Deno.test("The text shown gets its final where marks alone make its utterance to
   assert.deepEqual(finals.map(({ utterance }) => utterance), [first.utterance]);
   assert.match(finals[0].text, /hello$/);
 });
+
+Deno.test("A hypothesis whose audio is recognised again is shown once", () => {
+  const world = new World().hear(true).say({ type: "partial", text: "The train leaves" }).wait(400);
+  world.utterances.interrupt();
+  world.open("en").wait(800);
+  world.say({ type: "partial", text: "The train leaves at seven" }).wait(200)
+    .say({ type: "final", text: "The train leaves at seven." });
+  assert.deepEqual(world.texts, [
+    "The train leaves",
+    "The train leaves at seven",
+    "The train leaves at seven.!",
+  ]);
+});
+
+Deno.test("What of it was final already is not shown again", () => {
+  const long =
+    "The train leaves at seven in the evening, and those who want to come are to be at the station by six,";
+  const world = new World().hear(true).say({ type: "partial", text: long }).wait(200);
+  world.utterances.interrupt();
+  world.open("en").say({ type: "partial", text: `${long} or` }).say({
+    type: "final",
+    text: `${long} or later.`,
+  });
+  assert.deepEqual(world.texts, [`${long}!`, "or", "or later.!"]);
+});
+
+Deno.test("Settled words of the next session replace it, and it ends as it is where none come", () => {
+  const replaced = new World().hear(true).say({ type: "partial", text: "The train" }).wait(200);
+  replaced.utterances.interrupt();
+  replaced.open("en").words("The train leaves").end();
+  assert.deepEqual(replaced.texts, [
+    "The train",
+    "The",
+    "The train",
+    "The train leaves",
+    "The train leaves!",
+  ]);
+  const left = new World().hear(true).say({ type: "partial", text: "The train" }).hear(false);
+  left.utterances.interrupt();
+  left.open("en").wait(3_000);
+  assert.deepEqual(left.texts, ["The train", "The train!"]);
+  const other = new World().hear(true).say({ type: "partial", text: "The train" });
+  other.utterances.interrupt();
+  other.open("fr");
+  assert.deepEqual(other.texts, ["The train", "The train!"]);
+});

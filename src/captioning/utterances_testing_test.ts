@@ -27,6 +27,10 @@ export class World {
     }
     return this;
   }
+  /** A session opens in this language. */
+  open(languageId: string): this {
+    return this.#add(this.utterances.setLanguage(languageId, " "));
+  }
   end(): this {
     return this.#add(this.utterances.flush());
   }
