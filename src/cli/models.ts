@@ -142,24 +142,20 @@ async function add(paths: readonly string[], folders: Folders): Promise<number> 
 }
 
 async function verify(ids: readonly string[], folders: Folders): Promise<number> {
-  const wanted = ids.map(modelOf);
-  const found = foundThings(ids.length > 0 ? [...RUNTIMES, SILERO_VAD, ...wanted] : EVERYTHING, folders);
-  let isWhole = true;
+  // A model needs the others.
+  const wanted = ids.length > 0 ? [runtimeOf(), SILERO_VAD, ...ids.map(modelOf)] : EVERYTHING;
+  const found = foundThings(wanted, folders);
+  const missing = ids.length > 0 ? wanted.filter((thing) => !found.some((each) => each.thing === thing)) : [];
+  let isWhole = missing.length === 0 && found.length > 0;
   for (const { thing, folder } of found) {
     const faults = await faultsOf(thing, folder);
     if (faults.length === 0) say(`${thing.id}: ok`);
     else isWhole = false;
-    for (const fault of faults) fail(`${thing.id}: ${fault}; run "tiro models download"`);
+    for (const fault of faults) fail(`${thing.id}: ${fault}`);
   }
-  for (const { id } of wanted) {
-    if (found.some(({ thing }) => thing.id === id)) continue;
-    isWhole = false;
-    fail(`${id} is not installed; run "tiro models download ${id}"`);
-  }
-  if (found.length === 0 && ids.length === 0) {
-    fail('Cannot verify: nothing is installed; run "tiro models download"');
-    return 1;
-  }
+  for (const { id } of missing) fail(`${id}: not installed`);
+  if (found.length === 0 && ids.length === 0) fail("nothing is installed");
+  if (!isWhole) fail(`Run "tiro models download${ids.map((id) => ` ${id}`).join("")}"`);
   return isWhole ? 0 : 1;
 }
 
