@@ -125,9 +125,9 @@ function wholeWord(text: string, letters: readonly Letter[], count: number): num
   return (count - first) * 3 >= (last + 1 - first) * 2 ? letters[last].end : letters[first].start;
 }
 
-/** Whether a word continues here: letters or digits on both sides, perhaps with a mark between (`it's`, `3.5`). */
+/** Whether a word continues here: letters or digits on both sides, perhaps with a mark or a joiner between (`it's`, `3.5`). */
 function splitsWord(text: string, at: number): boolean {
-  const next = text.slice(at, at + 3).match(/^['’.,:]?([\p{L}\p{N}\p{M}])/u);
+  const next = text.slice(at, at + 3).match(/^['’.,:\u200c\u200d]?([\p{L}\p{N}\p{M}])/u);
   const before = text.slice(Math.max(0, at - 2), at).match(/[\p{L}\p{N}\p{M}]$/u);
   if (!next || !before) return false;
   if (/\p{M}/u.test(next[1])) return true;

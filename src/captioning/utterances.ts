@@ -8,7 +8,7 @@
  *   - when there is neither voice nor words for a while: 700 ms after settled words; 2 s after a hypothesis, as a provider
  *     that revises its words is about to send better ones,
  *   - when there are no words for 2 s, despite noise,
- *   - at a clause end past 84 columns: 84 letters, 42 Chinese characters,
+ *   - at a clause end past 84 columns: 84 letters, 42 Chinese characters; the rest is the next one,
  *   - at 1,000 characters; the rest is the next one,
  *   - at 7 s of speech. Its last word may not be complete ("trans", "for" of "forty", "do" of "don't"), so it is carried over
  *     into the next utterance.
@@ -17,12 +17,11 @@ import {
   type Caption,
   columnsOf,
   gapBetween,
-  isSpaceless,
   lastWordAt,
   LIMITS,
   PieceJoiner,
   type SttEvent,
-  tidy,
+  tidyFor,
 } from "../domain/mod.ts";
 import { ShownText } from "./shown_text.ts";
 
@@ -38,9 +37,12 @@ const SETTLE_MS = 2_000;
 /** Settled pieces of one utterance, with those that are not shown: white space and marks. */
 const HELD_CHARS_MAX = 2 * LIMITS.utteranceChars;
 /** Not after a digit: "3." may become "3.5". */
-const CLAUSE_END = /(?:(?<!\d)[.,:]|[;!?…。、！？；：，．｡､،؛؟۔।॥။၊។៕།])["'”’»」』）】》)\]]*$/;
+const CLAUSE_MARKS = `(?:(?<!\\d)[.,:]|[;!?…。、！？；：，．｡､،؛؟۔।॥။၊។៕།])["'”’»」』）】》)\\]]*`;
+const CLAUSE_END = new RegExp(`${CLAUSE_MARKS}$`);
+/** Of a mark that includes its space, or before a space. */
+const CLAUSE_END_WITHIN = new RegExp(`${CLAUSE_MARKS}(?:(?<=[、。！？；：，．｡､」』）】》])|(?=\\s))`, "g");
 /** Marks that arrived after the final of the utterance they belong to. */
-const STRAY_MARKS = /^(?:[,.;:!?…%'"\p{Pe}\p{Pf}]+(?=\s|$)|[、。！？；：，．｡､」』）】》]+)\s*/u;
+const STRAY_MARKS = /^(?:[,.;:!?…%'"\p{Pe}\p{Pf}،؛؟۔।॥]+(?=\s|$)|[、。！？；：，．｡､」』）】》]+)\s*/u;
 /** Nothing to read: marks, combining and invisible characters. */
 const ONLY_MARKS = /^[\p{P}\p{M}\p{Cf}\s]*$/u;
 const NONE: readonly Caption[] = Object.freeze([]);
@@ -144,9 +146,9 @@ export class Utterances {
     if (event.type === "word") this.#hidden.unvoiced += wordCount(event.text);
     if (event.type !== "partial" && event.type !== "final") return NONE;
     const captions = this.#end();
-    this.#hidden.unvoiced += wordCount(this.#shown.unshown(tidy(event.text)));
+    this.#hidden.unvoiced += wordCount(this.#shown.unshown(this.#tidy(event.text)));
     this.#forgetHypothesis();
-    if (event.type === "partial") this.#shown.cover(tidy(event.text));
+    if (event.type === "partial") this.#shown.cover(this.#tidy(event.text));
     return captions;
   }
 
@@ -223,45 +225,52 @@ export class Utterances {
     this.#lastWordsAtMs = nowMs;
   }
 
-  /** Ends utterances while the text is longer than a caption; the rest is the one in progress. */
+  /** Ends utterances while the text is longer than a caption, or has a clause end to end at; the rest is the one in progress. */
   #endLong(nowMs: number): Caption[] {
     const finals: Caption[] = [];
-    for (let whole = this.#whole; whole.length >= LIMITS.utteranceChars; whole = this.#whole) {
-      const settledChars = whole.length - this.#hypothesis.length;
-      const isMixed = this.#hypothesis !== "" && settledChars > 0;
-      // Either both together are too long, or the settled part alone is.
-      const isSettledLong = isMixed && settledChars > LIMITS.utteranceChars;
-      const endsSettled = isMixed && !isSettledLong;
-      const at = endsSettled ? settledChars : wordEndBefore(whole, LIMITS.utteranceChars);
-      const rest = whole.slice(at, isSettledLong ? settledChars : undefined).trim();
-      const text = whole.slice(0, at).trimEnd();
+    for (let whole = this.#whole;; whole = this.#whole) {
+      const at = clauseEndIn(whole) ?? this.#limitIn(whole);
+      if (at === undefined) return finals;
       if (at === 0) {
         this.#hidden.cut += wordCount(whole);
         finals.push(...this.#lastText === "" ? NONE : [this.#caption(this.#lastText, true)]);
         if (this.#fullHypothesis !== "") this.#shown.cover(this.#fullHypothesis);
         this.#begin("", "");
-        break;
+        return finals;
       }
+      const text = whole.slice(0, at).trimEnd();
       const isReadable = !ONLY_MARKS.test(text);
       if (isReadable) {
         this.#wordsArrived(nowMs);
         finals.push(this.#caption(text, true));
       }
-      if (this.#hypothesis !== "" && !isMixed) {
-        this.#shown.cover(this.#fullHypothesis.slice(0, this.#fullHypothesis.length - rest.length).trimEnd());
-      }
-      const [settled, hypothesis] = isSettledLong
-        ? [rest, this.#hypothesis]
-        : this.#hypothesis === ""
-        ? [rest, ""]
-        : ["", rest];
+      const [settled, hypothesis] = this.#restAfter(whole, at);
       if (isReadable) this.#begin(settled, hypothesis);
       else { // only marks were dropped: the utterance continues
         this.#settled.restart(settled);
         this.#hypothesis = hypothesis;
       }
     }
-    return finals;
+  }
+
+  /** Where a text as long as a caption is cut; undefined for a shorter one, 0 if it is one word. */
+  #limitIn(whole: string): number | undefined {
+    if (whole.length < LIMITS.utteranceChars) return undefined;
+    const settledChars = whole.length - this.#hypothesis.length;
+    const isMixed = this.#hypothesis !== "" && settledChars > 0;
+    // Either both together are too long, or the settled part alone is.
+    const endsSettled = isMixed && settledChars <= LIMITS.utteranceChars;
+    return endsSettled ? settledChars : lastWordAt(whole.slice(0, LIMITS.utteranceChars));
+  }
+
+  /** The settled words and the hypothesis after this position; what is before it counts as shown. */
+  #restAfter(whole: string, at: number): [settled: string, hypothesis: string] {
+    const settledChars = whole.length - this.#hypothesis.length;
+    if (this.#hypothesis === "") return [whole.slice(at).trim(), ""];
+    if (at <= settledChars) return [whole.slice(at, settledChars).trim(), this.#hypothesis];
+    const rest = whole.slice(at).trim();
+    this.#shown.cover(this.#fullHypothesis.slice(0, this.#fullHypothesis.length - rest.length).trimEnd());
+    return ["", rest];
   }
 
   /** Bounds pieces without anything to read. */
@@ -325,8 +334,12 @@ export class Utterances {
 
   /** Text shown as final stays, even if the provider now revises it. */
   #setHypothesis(text: string): void {
-    this.#fullHypothesis = tidy(text);
+    this.#fullHypothesis = this.#tidy(text);
     this.#hypothesis = this.#shown.unshown(this.#fullHypothesis);
+  }
+
+  #tidy(text: string): string {
+    return tidyFor(this.#separator, text);
   }
 
   #forgetHypothesis(): void {
@@ -336,12 +349,14 @@ export class Utterances {
   }
 }
 
-/** Where the last whole word within the first `chars` ends; 0 if there is none. */
-function wordEndBefore(text: string, chars: number): number {
-  const head = text.slice(0, chars);
-  const space = head.lastIndexOf(" ");
-  if (space > 0 || !isSpaceless(head.at(-1)!)) return Math.max(0, space);
-  return chars;
+/** Where the first clause ends that makes a whole caption, if more follows. */
+function clauseEndIn(text: string): number | undefined {
+  if (columnsOf(text) <= LIMITS.utteranceClauseColumns) return undefined;
+  for (const { 0: mark, index } of text.matchAll(CLAUSE_END_WITHIN)) {
+    const end = index + mark.length;
+    if (end < text.length && columnsOf(text.slice(0, end)) >= LIMITS.utteranceClauseColumns) return end;
+  }
+  return undefined;
 }
 
 function wordCount(text: string): number {

@@ -8,13 +8,32 @@ import type { Clock } from "../domain/mod.ts";
 const NOTICE_AFTER_MS = 10_000;
 
 const TEXTS: Readonly<Record<string, string>> = {
+  ar: "… (لا توجد تسميات توضيحية بعد)",
+  br: "… (istitl ebet c'hoazh)",
+  ca: "… (encara sense subtítols)",
+  cs: "… (zatím bez titulků)",
   de: "… (noch keine Untertitel)",
   en: "… (no captions yet)",
+  eo: "… (ankoraŭ neniuj subtekstoj)",
   es: "… (todavía sin subtítulos)",
+  fa: "… (هنوز زیرنویسی نیست)",
   fr: "… (pas encore de sous-titres)",
+  hi: "… (अभी कोई कैप्शन नहीं)",
   it: "… (ancora nessun sottotitolo)",
+  ja: "… (まだ字幕がありません)",
+  kk: "… (әзірге субтитр жоқ)",
+  ko: "… (아직 자막 없음)",
   nl: "… (nog geen ondertiteling)",
+  pl: "… (jeszcze brak napisów)",
   pt: "… (ainda sem legendas)",
+  ru: "… (субтитров пока нет)",
+  te: "… (ఇంకా శీర్షికలు లేవు)",
+  tg: "… (ҳоло субтитр нест)",
+  tr: "… (henüz altyazı yok)",
+  uk: "… (субтитрів ще немає)",
+  uz: "… (hali subtitr yo‘q)",
+  vi: "… (chưa có phụ đề)",
+  zh: "… (暂无字幕)",
 };
 
 /** In the language spoken; in English for a language without a text. */

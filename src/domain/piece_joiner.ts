@@ -11,7 +11,7 @@
  * or more. A stream with spaces has one before every word, and words of more than eight pieces are rare; a stream without
  * has stray ones at most. White space before a punctuation mark is no evidence: a French one without spaces sends " ?".
  */
-import { isSpaceless, printable, tidy } from "./text.ts";
+import { isSpaceless, printable, tidyFor } from "./text.ts";
 
 /** Fewer boundaries with white space than one in so many are strays. */
 const BOUNDARIES_PER_SPACE_MAX = 8;
@@ -36,7 +36,7 @@ export class PieceJoiner {
   get text(): string {
     const hasSpaces = this.#spaced > 0 &&
       this.#spaced * BOUNDARIES_PER_SPACE_MAX >= this.#spaced + this.#bare;
-    return tidy(hasSpaces ? this.#asItIs : this.#byWords);
+    return tidyFor(this.#separator, hasSpaces ? this.#asItIs : this.#byWords);
   }
 
   /** Characters held, including those that `text` leaves out: the limit of an utterance. */
@@ -81,15 +81,18 @@ export function gapBetween(head: string, lastPiece: string, next: string, separa
 /** The rules use no more than this of the head's last word. */
 const END_CHARS = 24;
 
-/** Marks that follow a word at once. A full stop or colon with a letter behind it begins a word: ".NET". */
+/** Marks that follow a word at once, and joiners, which are within one. A full stop or colon with a letter behind it begins a word: ".NET". */
 const CLOSING =
-  /^(?:[,;!?%‰…)\]}»›”、。！？；：，．｡､」』）】》〉〕］｝،؛؟۔।॥။၊។៕།]|[.:](?![\p{L}\p{N}])|['’]$|\p{M})/u;
+  /^(?:[,;!?%‰…)\]}»›”、。！？；：，．｡､」』）】》〉〕］｝،؛؟۔।॥။၊។៕།]|[.:](?![\p{L}\p{N}])|['’]$|[\p{M}\u200c\u200d])/u;
 /** English: I'm, it's, we'd, don't, they're, I've, she'll; and "do" "n't". */
 const CLITIC = /^(?:['’](?:s|m|d|t|re|ve|ll)|n['’]t)(?![\p{L}\p{N}])/iu;
 const CLITIC_REST = /^(?:s|m|d|t|re|ve|ll)$/i;
 const ENDS_IN_WORD = /[\p{L}\p{N}]\p{M}*$/u;
+/** Zero-width: Persian has it within words, Indic scripts between letters. */
+const ENDS_IN_JOINER = /[\u200c\u200d]$/;
 const APOSTROPHE = /^['’]$/;
-const BINDS_BOTH_WAYS = /^[-‐‑/]$/;
+/** Hyphens, the Hebrew one too, and the slash. */
+const BINDS_BOTH_WAYS = /^[-‐‑\u05be/]$/;
 
 /** `next` continues the word before, or is a mark that follows it. */
 function attachesToHead(head: string, lastPiece: string, next: string): boolean {
@@ -110,7 +113,7 @@ const ABBREVIATED = /(?:^|[^\p{L}\p{N}])\p{L}\.$/u;
 
 /** The head ends in something that belongs to `next`. */
 function attachesNext(head: string, lastPiece: string, next: string): boolean {
-  if (OPENING.test(head)) return true;
+  if (OPENING.test(head) || ENDS_IN_JOINER.test(head)) return true;
   if (/^[\p{L}\p{N}]/u.test(next)) {
     if (BINDS_BOTH_WAYS.test(lastPiece) && head.length > 1) return ENDS_IN_WORD.test(head.slice(0, -1));
     if (ELISION.test(head)) return true;

@@ -163,6 +163,16 @@ Deno.test("However a sentence is cut into words, marks and phrases, joining rest
   }
 });
 
+Deno.test("Joiners and combining marks continue a word, and a Hebrew hyphen binds two", () => {
+  assert.equal(text(["می", "\u200cآیند", "و"]), "می\u200cآیند و");
+  assert.equal(text(["می\u200c", "آیند", "و"]), "می\u200cآیند و");
+  assert.equal(text(["क", "\u094dष", "है", "।"]), "क\u094dष है।");
+  assert.equal(text(["Vie", "\u0323\u0302t", "Nam"]), "Vie\u0323\u0302t Nam");
+  assert.equal(text(["בית", "־", "ספר", "גדול"]), "בית־ספר גדול");
+  assert.equal(text(["أحوالك", "؟", "الحمد", "لله", "،", "وإنتي"]), "أحوالك؟ الحمد لله، وإنتي");
+  assert.equal(text(["人人", " 生而", " 自由", "，", " 在"], ""), "人人生而自由，在");
+});
+
 function cutAtRandom(word: string, random: () => number): string[] {
   const pieces = [word[0]];
   for (const character of word.slice(1)) {

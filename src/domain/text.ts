@@ -46,6 +46,20 @@ export function tidy(text: string): string {
   });
 }
 
+const IDEOGRAPHS =
+  "\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Bopomofo}\\u30fc\\u3000-\\u303f\\uff00-\\uff65";
+const SPACE_BETWEEN = new RegExp(`(?<=[${IDEOGRAPHS}]) (?=[${IDEOGRAPHS}])`, "gu");
+
+/**
+ * `tidy` for captions in a language with this separator. Recognisers send Chinese and Japanese with a space between all
+ * words, as they count them: those between ideographs, kana and their marks are dropped. Not in Thai, where a space
+ * separates phrases.
+ */
+export function tidyFor(separator: string, text: string): string {
+  const tidied = tidy(text);
+  return separator === "" && tidied.includes(ORDINARY_SPACE) ? tidied.replace(SPACE_BETWEEN, "") : tidied;
+}
+
 export function isSpaceless(character: string): boolean {
   return SPACELESS.test(character);
 }

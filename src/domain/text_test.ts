@@ -1,11 +1,19 @@
 import assert from "@std/assert";
-import { columnsOf, isSpaceless, lastWordAt, printable, tidy } from "./text.ts";
+import { columnsOf, isSpaceless, lastWordAt, printable, tidy, tidyFor } from "./text.ts";
 
 Deno.test("Tidy text has single spaces, none at the ends, and no-break ones only where a line must not break", () => {
   assert.equal(tidy(" \n a  b\t"), "a b");
   assert.equal(tidy("a\u00a0b"), "a b");
   assert.equal(tidy("va\u202f? «\u00a0oui\u00a0» 10\u202f000"), "va\u202f? «\u00a0oui\u00a0» 10\u202f000");
   assert.equal(tidy("va \u202f?"), "va\u202f?");
+});
+
+Deno.test("Without a separator, spaces between ideographs and kana are dropped, others stay", () => {
+  assert.equal(tidyFor("", " 人人 生而 自由 ， 在 "), "人人生而自由，在");
+  assert.equal(tidyFor("", "データ を\u3000見る 。"), "データを見る。");
+  assert.equal(tidyFor("", "Nextcloud を 使う 人"), "Nextcloud を使う人");
+  assert.equal(tidyFor("", "ต่างมีเหตุผล และควร"), "ต่างมีเหตุผล และควร");
+  assert.equal(tidyFor(" ", "大韓民國 憲法"), "大韓民國 憲法");
 });
 
 Deno.test("A column is a Latin letter; a Chinese, Japanese or Korean character has two, a mark on a letter none", () => {
