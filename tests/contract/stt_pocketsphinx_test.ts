@@ -8,6 +8,7 @@ const installed = await pocketsphinxAvailable();
 
 sttContract({
   name: installed ? "PocketSphinx" : "PocketSphinx (ignored: its Debian packages are not installed)",
+  provider: "pocketsphinx",
   ignore: !installed,
   languages: ["en"],
   start: async () => ({

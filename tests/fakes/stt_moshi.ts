@@ -50,6 +50,11 @@ export class FakeMoshiServer implements AsyncDisposable {
     return `ws://127.0.0.1:${this.#server.port}`;
   }
 
+  /** Cuts every connection. */
+  dropConnections(): void {
+    for (const connection of this.#live) connection.drop();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#server[Symbol.asyncDispose]();
   }
