@@ -13,8 +13,10 @@ import { sessionFailed } from "./errors.ts";
 
 /** What depends on the provider; the defaults are those of a streaming server. */
 export interface SocketLimits {
-  /** From the connection to the session's readiness. */
+  /** From the request to the open connection. */
   openTimeoutMs: number;
+  /** From there until the server says that it takes audio, where the protocol has that. */
+  readyMs: number;
   /** Audio that may be unacknowledged; for servers that acknowledge it. */
   unacknowledgedMs: number;
   /** Words may still come for this long after the voice. */
@@ -34,6 +36,8 @@ export interface SocketLimits {
 export const SOCKET_LIMITS: SocketLimits = Object.freeze({
   /** A cold container. */
   openTimeoutMs: LIMITS.sttOpenTimeoutMs,
+  /** It may load a model first. */
+  readyMs: 20_000,
   unacknowledgedMs: Infinity,
   /** A model is half a second behind, a loaded one 2. */
   answerWithinMs: 4_000,

@@ -262,9 +262,11 @@ export class SocketSession implements SttSession {
   }
 
   #push(event: SttEvent): void {
-    this.#events.push(event);
-    if (event.type !== "progress") return;
-    this.#flow.acknowledged(event.processedMs);
+    if (event.type !== "progress") return this.#events.push(event);
+    // The silence of `finish` is not the caller's audio.
+    const processedMs = Math.min(event.processedMs, this.#flow.sentMs);
+    this.#events.push({ type: "progress", processedMs });
+    this.#flow.acknowledged(processedMs);
     this.#pump();
   }
 

@@ -7,7 +7,7 @@ import {
   type SttOptions,
   type SttSession,
 } from "../domain/mod.ts";
-import { WebSocketConnection, WebSocketOpenError, withTimeout } from "../flow/mod.ts";
+import { WebSocketConnection, WebSocketOpenError } from "../flow/mod.ts";
 import type { SttCodec } from "./codec.ts";
 import { cannotOpen, requireLanguage } from "./errors.ts";
 import type { SttParts } from "./provider.ts";
@@ -80,7 +80,7 @@ async function open(
       recycle,
       signal,
     });
-    await becomesReady(session, openTimeoutMs, signal);
+    await becomesReady(session, limits.readyMs, options);
     return session;
   } catch (error) {
     signal.throwIfAborted();
@@ -88,10 +88,15 @@ async function open(
   }
 }
 
-async function becomesReady(session: SocketSession, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  const late = () => cannotOpen("the server is not ready in time", "stt_unreachable", true);
+/**
+ * A server that does not say that it is ready is sent audio all the same: by its answers it is recognised as one of another
+ * protocol.
+ */
+async function becomesReady(session: SocketSession, readyMs: number, { clock }: SttParts): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  using _timer = clock.timer(readyMs, late.resolve);
   try {
-    await withTimeout({ signal, timeoutMs, late }, () => session.ready);
+    await Promise.race([session.ready, late.promise]);
   } catch (error) {
     await session[Symbol.asyncDispose]();
     throw error;

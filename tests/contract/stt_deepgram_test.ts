@@ -7,6 +7,7 @@ import { sttContract, tonePhrases } from "./stt_contract.ts";
 for (const [server, name] of [["deepgram", "Deepgram"], ["whisperlivekit", "WhisperLiveKit"]] as const) {
   sttContract({
     name,
+    provider: "deepgram",
     languages: ["en", "fr"],
     start: () => {
       const fake = FakeDeepgramServer.start({ server, key: "key" });

@@ -11,6 +11,7 @@ const parts = { meter: new FakeMeter(), clock: systemClock };
 sttContract({
   name: missing === undefined ? "Local" : `Local (ignored: ${missing})`,
   ignore: missing !== undefined,
+  provider: "local",
   languages: ["en"],
   start: async () => {
     const recogniser = await LocalRecogniser.start();

@@ -13,6 +13,7 @@ for (const dialect of ["nextcloud", "stock"] as const) {
   const listed = dialect === "stock" ? { VOSK_LANGUAGES: "en" } : {};
   sttContract({
     name: `Vosk, ${dialect} server`,
+    provider: "vosk",
     languages: dialect === "stock" ? ["en"] : NEXTCLOUD,
     start: () => {
       const server = FakeVoskServer.start({ dialect, behindMs: 500 });

@@ -9,6 +9,7 @@ import { sttContract } from "./stt_contract.ts";
 for (const isPlain of [false, true]) {
   sttContract({
     name: isPlain ? "Whisper, without verbose_json" : "Whisper",
+    provider: "whisper",
     languages: WHISPER_LANGUAGES,
     start: () => {
       const server = FakeWhisperServer.start({ key: "key", model: "small", isPlain });

@@ -85,7 +85,13 @@ export const kyutai: SttProvider<KyutaiSettings> = {
       codec: () => new KyutaiCodec(delayMs),
       credentials: "KYUTAI_API_KEY",
       // A marker flushes, not silence. A server that is behind by two seconds has stalled; it may do so for some more.
-      limits: { openTimeoutMs: 10_000, unacknowledgedMs: delayMs + 2_000, stoppedMs: 10_000, flushMs: 0 },
+      limits: {
+        openTimeoutMs: 10_000,
+        readyMs: 2_000,
+        unacknowledgedMs: delayMs + 2_000,
+        stoppedMs: 10_000,
+        flushMs: 0,
+      },
     });
   },
 };

@@ -28,13 +28,8 @@ export const MODAL_LANGUAGES: readonly Language[] = [
   { id: "fr", name: "Français", metadata: { separator: " ", rtl: false } },
 ];
 
-/** The model waits half a second after a word. */
-export const FEATURES: SttFeatures = {
-  acknowledges: false,
-  latencyMs: 500,
-  partials: true,
-  endOfTurn: true,
-};
+/** The model waits half a second after a word. Not every server that speaks the protocol detects the end of a turn. */
+export const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500, partials: true };
 
 export function modalStt(settings: ModalOptions): SpeechToText {
   return socketStt({
