@@ -105,9 +105,9 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
-/** An id like `de`, `pt_BR` or `zh-Hans`. */
+/** An id like `de`, `pt_BR` or `zh-Hans`, or a system's locale like `de_DE.UTF-8@euro`. */
 export const language = z.string().regex(
-  /^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$/,
+  /^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*(\.[\w-]{1,20})?(@\w{1,20})?$/,
   "must be a language like en or pt-BR",
 );
 

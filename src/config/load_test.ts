@@ -350,6 +350,13 @@ Deno.test("An empty variable counts as unset", () => {
   assert.equal(config.stt.providers[0].address, modalUrl("my-workspace"));
 });
 
+Deno.test("The default language is taken in every spelling of a locale", () => {
+  for (const spelling of ["ar_TN", "pt_BR", "zh-Hant-TW", "EN-us", "de_DE.UTF-8", "de_DE@euro", "es-419"]) {
+    const env = { ...COMPLETE, LT_DEFAULT_LANGUAGE: spelling };
+    assert.equal(loadConfig(env).captions.defaultLanguage, spelling);
+  }
+});
+
 Deno.test("Words to expect are read from their file, each once, without comments", () => {
   const file = "\ufeff# Names\r\nGrace Hopper\r\n\r\n  Moshi \n\t# terms\nC# \nنكست كلاود\nMoshi\n";
   const read = (path: string) => path === "/etc/tiro/words.txt" ? file : "";

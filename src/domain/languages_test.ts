@@ -92,6 +92,48 @@ for (const [wanted, offered, found] of CASES) {
   });
 }
 
+const PYTHON_APP = "ar ar_TN br ca cs de en eo es fa fr hi it ja kk ko nl pl pt ru te tg tr uk uz vi zh"
+  .split(" ");
+/** Spellings of each, besides its id, that clients, systems and other programs have. */
+const SPELLINGS: Readonly<Record<string, string>> = {
+  ar: "ar_EG ar-SA AR ar-Arab ara",
+  ar_TN: "ar-TN AR-tn ar_TN.UTF-8",
+  br: "br_FR br-fr bre",
+  ca: "ca_ES ca-valencia ca_ES_VALENCIA cat",
+  cs: "cs_CZ cs-cz CS ces",
+  de: "de_DE de-at de_CH.UTF-8 de_DE@euro deu",
+  en: "EN-us en_GB en_US_POSIX eng",
+  eo: "eo_001 EO epo",
+  es: "es_ES es-419 es_MX spa",
+  fa: "fa_IR fa-AF fas",
+  fr: "fr_FR fr-CA fra",
+  hi: "hi_IN hi-in hin",
+  it: "it_IT it-CH ita",
+  ja: "ja_JP ja-JP ja_JP.eucJP jpn",
+  kk: "kk_KZ kk-Cyrl-KZ kaz",
+  ko: "ko_KR ko-Kore-KR kor",
+  nl: "nl_NL nl-BE nld",
+  pl: "pl_PL pl-pl pol",
+  pt: "pt_BR pt-PT por",
+  ru: "ru_RU ru-ua rus",
+  te: "te_IN te-in tel",
+  tg: "tg_TJ tg-Cyrl tgk",
+  tr: "tr_TR tr-cy tur",
+  uk: "uk_UA uk-ua ukr",
+  uz: "uz_UZ uz-Latn-UZ uz-Cyrl uzb",
+  vi: "vi_VN vi-vn vie",
+  zh: "zh_CN zh-Hans zh-Hans-CN zh-Hant-TW zh_TW cmn zho",
+};
+
+Deno.test("Each language of the Python app is found in every spelling", () => {
+  assert.deepEqual(Object.keys(SPELLINGS), PYTHON_APP);
+  for (const [id, spellings] of Object.entries(SPELLINGS)) {
+    for (const spelling of [id, ...spellings.split(" ")]) {
+      assert.equal(foldLanguage(spelling, PYTHON_APP), id, spelling);
+    }
+  }
+});
+
 Deno.test("Two ids are the same language when their words and script are, whatever the region", () => {
   const same = [["en", "en"], ["en", "en-GB"], ["en_US", "en-gb"], ["pt-br", "pt-PT"], ["zh", "zh_CN"], [
     "iw",

@@ -46,6 +46,19 @@ Deno.test("Languages that are known beforehand are found in any spelling, and a 
   assert.throws(() => spokenLanguages({ languages: [language("en")] }, "fr"), ConfigError);
 });
 
+Deno.test("The default and a change of language are found in any spelling", () => {
+  const ids = "ar ar_TN de en pt uz zh".split(" ");
+  const stt = { languages: ids.map(language) };
+  const spellings = [["de_DE.UTF-8", "de"], ["pt_BR", "pt"], ["zh-Hant-TW", "zh"], ["ar-tn", "ar_TN"], [
+    "ar_SA",
+    "ar",
+  ], ["UZ-uz", "uz"]];
+  for (const [spelling, id] of spellings) {
+    const spoken = spokenLanguages(stt, spelling);
+    assert.deepEqual([spoken.defaultId, spoken.findChosen(spelling)], [id, id], spelling);
+  }
+});
+
 Deno.test("Languages only the server knows are requested until it responds, with increasing delay, and again each hour", async () => {
   const stt = new AskedStt();
   const [clock, log] = [new FakeClock(), new FakeLog()];
