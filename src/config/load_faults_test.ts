@@ -2,6 +2,7 @@
 import assert from "@std/assert";
 import { inspect } from "node:util";
 import { READABLE, WRITABLE as WRITABLE_FOLDERS } from "./fields.ts";
+import { READ_ONLY_DATA_FOLDERS } from "../models/mod.ts";
 import { formatConfigError, loadConfig, Secret } from "./mod.ts";
 import { COMPLETE, EXAPP, faultsOf, PEM, problems, WRITABLE } from "./load_testing_test.ts";
 
@@ -170,7 +171,7 @@ Deno.test("The folders that errors name are those of the permissions in deno.jso
   const writable = named(WRITABLE_FOLDERS);
   assert.deepEqual([...writable, "/tmp/exapp.sock"], allowed("write"));
   const readable = [...named(READABLE), ...writable, "/tmp/exapp.sock", "/usr/share/pocketsphinx"];
-  assert.deepEqual(readable, allowed("read"));
+  assert.deepEqual([...readable, ...READ_ONLY_DATA_FOLDERS], allowed("read"));
 });
 
 Deno.test("No secret can be seen in the configuration or in its faults", () => {

@@ -4,13 +4,20 @@
  */
 import type { ProviderEnvironment, ProviderVariable } from "../domain/mod.ts";
 
-const STANDARD_DATA = "/var/lib/tiro";
+export const STANDARD_DATA_FOLDER = "/var/lib/tiro";
+
+/** Folders that the executable's permissions include besides STANDARD_DATA_FOLDER and those it may write to; a test compares. */
+export const READ_ONLY_DATA_FOLDERS: readonly string[] = [
+  "/usr/lib/tiro",
+  "/usr/local/lib/tiro",
+  "/opt/tiro",
+];
 
 export const MODEL_VARIABLES = [
   {
     name: "TIRO_DATA_DIR",
     kind: "text",
-    default: STANDARD_DATA,
+    default: STANDARD_DATA_FOLDER,
     meaning: "Folder of the offline recogniser's models and runtime, which `tiro models` fills",
     example: "/opt/tiro",
   },
@@ -56,8 +63,8 @@ export function foldersOf(env: ProviderEnvironment, program: Program = thisProgr
   const [first, ...rest] = data !== undefined
     ? [data, ...others]
     : program.sources === undefined
-    ? [STANDARD_DATA, ...others]
-    : [...others, STANDARD_DATA];
+    ? [STANDARD_DATA_FOLDER, ...others]
+    : [...others, STANDARD_DATA_FOLDER];
   const within = (name: string): [string, ...string[]] => [
     `${plain(first)}/${name}`,
     ...rest.map((folder) => `${folder}/${name}`),

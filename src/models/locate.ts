@@ -5,7 +5,7 @@
 import { CATALOGUE } from "./catalogue.ts";
 import { sha256Of } from "./checksum.ts";
 import { ModelError } from "./errors.ts";
-import type { Folders } from "./folders.ts";
+import { type Folders, READ_ONLY_DATA_FOLDERS, STANDARD_DATA_FOLDER } from "./folders.ts";
 import {
   filesOf,
   isRecogniser,
@@ -74,8 +74,10 @@ export async function locateModel<M extends Model>(
 ): Promise<Located<M>> {
   const folder = folderOf(model, folders.models);
   if (folder === undefined) {
+    const what = `the model "${model.id}"`;
+    requirePermission(what, folders.models[0]);
     throw new ModelError(
-      `Cannot load the model "${model.id}": it is not in ${folders.models.join(" or ")}; ` +
+      `Cannot load ${what}: it is not in ${folders.models.join(" or ")}; ` +
         `run "tiro models download ${model.id}"`,
       "model_missing",
     );
@@ -97,6 +99,7 @@ export async function locateRuntime(
 ): Promise<Located<Runtime>> {
   const folder = folderOf(runtime, folders.runtime);
   if (folder === undefined) {
+    requirePermission(`the runtime ${runtime.id}`, folders.runtime[0]);
     throw new ModelError(
       `Cannot load the runtime ${runtime.id}: it is not in ${folders.runtime.join(" or ")}; ` +
         `run "tiro models download"`,
@@ -108,6 +111,16 @@ export async function locateRuntime(
   throw new ModelError(
     `Cannot load the runtime ${runtime.id}: ${fault.path} ${FAULTS[fault.fault]}; run "tiro models download"`,
     "runtime_corrupt",
+  );
+}
+
+/** Throws ModelError where Deno's permissions do not let this process look. */
+function requirePermission(what: string, folder: string): void {
+  if (Deno.permissions.querySync({ name: "read", path: folder }).state === "granted") return;
+  throw new ModelError(
+    `Cannot load ${what}: Tiro has no permission to read ${folder}; ` +
+      `use ${[STANDARD_DATA_FOLDER, ...READ_ONLY_DATA_FOLDERS].join(", ")} or a folder in them`,
+    "folder",
   );
 }
 

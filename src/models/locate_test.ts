@@ -1,5 +1,6 @@
 import assert from "@std/assert";
 import { modelOf, SILERO_VAD } from "./catalogue.ts";
+import type { Folders } from "./folders.ts";
 import { faultsOf, foundThings, installedModels, locateModel, locateRuntime } from "./locate.ts";
 import { filesOf, type Model } from "./model.ts";
 import { bytesOfText, fileOf, put, runtime, temporaryFolders, voiceDetector } from "./things_testing_test.ts";
@@ -55,6 +56,20 @@ Deno.test("A changed byte is found, in a model and in the runtime", async () => 
     code: "runtime_corrupt",
     message: /sherpa has the wrong checksum; run "tiro models download"$/,
   });
+});
+
+Deno.test({
+  name: "A folder that Deno's permissions hide is not called empty",
+  permissions: { read: false },
+  async fn() {
+    const folders: Folders = { models: ["/srv/models"], runtime: ["/srv/runtime"] };
+    const expected = {
+      code: "folder",
+      message: /Tiro has no permission to read \/srv\/\w+; use \/var\/lib\/tiro, .* or a folder in them$/,
+    };
+    await assert.rejects(locateModel(MODEL, folders), expected);
+    await assert.rejects(locateRuntime(folders, undefined, runtime()), expected);
+  },
 });
 
 Deno.test("The check ends with its signal", async () => {

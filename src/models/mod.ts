@@ -3,7 +3,14 @@ export { type Added, addFrom, placeOf } from "./add.ts";
 export { CATALOGUE, DEFAULT_MODEL, modelOf, MODELS, SILERO_VAD } from "./catalogue.ts";
 export { download, type DownloadOptions, type Progress } from "./download.ts";
 export { ModelError, type ModelErrorCode } from "./errors.ts";
-export { type Folders, foldersOf, MODEL_VARIABLES, type Program, thisProgram } from "./folders.ts";
+export {
+  type Folders,
+  foldersOf,
+  MODEL_VARIABLES,
+  type Program,
+  READ_ONLY_DATA_FOLDERS,
+  thisProgram,
+} from "./folders.ts";
 export {
   faultsOf,
   foundThings,

@@ -20,6 +20,9 @@ Deno.test("The start task's permissions are those the service needs, and every o
     notThere: null,
     interfaces: true,
     looksForPocketsphinx: true,
+    readsModels: true,
+    loadsRuntime: true,
+    downloadsModels: true,
     ownVariable: "ws://hpb",
     otherVariables: [],
   });

@@ -1,5 +1,6 @@
 /** What the process that runs this may do, as one line of JSON. */
 import { readSystemFile } from "../../src/flow/mod.ts";
+import { READ_ONLY_DATA_FOLDERS } from "../../src/models/mod.ts";
 import { pocketsphinxAvailable } from "../../src/stt/pocketsphinx/speech_to_text.ts";
 import { isLibcUdp } from "../../src/webrtc/udp_libc.ts";
 
@@ -11,6 +12,19 @@ async function refused(attempt: () => unknown): Promise<boolean> {
     return error instanceof Deno.errors.NotCapable;
   }
 }
+
+type PathPermission = "read" | "write" | "ffi";
+
+const isGranted = (name: PathPermission, path: string) =>
+  Deno.permissions.querySync({ name, path }).state === "granted";
+
+const allGranted = (name: PathPermission, paths: readonly string[]) =>
+  paths.every((path) => isGranted(name, path));
+
+const noneGranted = (name: PathPermission, paths: readonly string[]) =>
+  !paths.some((path) => isGranted(name, path));
+
+const DATA_FOLDERS = ["/var/lib/tiro", ...READ_ONLY_DATA_FOLDERS];
 
 const cannotImport = (host: string) =>
   import(`https://${host}/nothing.ts`).then(
@@ -25,6 +39,12 @@ await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({
   notThere: await readSystemFile("/proc/not/there") ?? null,
   interfaces: Deno.networkInterfaces().length > 0,
   looksForPocketsphinx: await pocketsphinxAvailable().then(() => true, String),
+  readsModels: allGranted(
+    "read",
+    DATA_FOLDERS.map((folder) => `${folder}/models/moonshine-tiny-en/tokens.txt`),
+  ),
+  loadsRuntime: allGranted("ffi", DATA_FOLDERS.map((folder) => `${folder}/runtime/sherpa/sherpa-onnx.node`)),
+  downloadsModels: allGranted("write", ["/var/lib/tiro/models/m/f.part", "/var/lib/tiro/runtime/r/f.part"]),
   ownVariable: Deno.env.get("LT_HPB_URL"),
   otherVariables: Object.keys(Deno.env.toObject()).filter((name) => name === "HOME" || name === "PATH"),
   refused: {
@@ -34,6 +54,9 @@ await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({
     writingItself: await refused(() => Deno.writeTextFile("src/domain/limits.ts", "", { append: true })),
     otherPrograms: await refused(() => new Deno.Command("sh", { args: ["-c", "true"] }).output()),
     otherLibraries: await refused(() => Deno.dlopen("libm.so.6", {})),
+    loadingModels: noneGranted("ffi", DATA_FOLDERS.map((folder) => `${folder}/models/m/model.so`)),
+    loadingBesidesTheRuntime: noneGranted("ffi", DATA_FOLDERS.map((folder) => `${folder}/libevil.so`)),
+    writingModelsOfPackages: noneGranted("write", READ_ONLY_DATA_FOLDERS),
     pointers: await refused(() => Deno.UnsafePointer.of(new Uint8Array(1))),
     systemInformation: await refused(() => Deno.hostname()),
     remoteModules: await cannotImport("jsr.io"),
