@@ -130,7 +130,7 @@ export class Segmenter {
   }
 
   #close(voiceEnd: number): SpeechSpan {
-    const end = Math.min(this.#end, voiceEnd + this.#tail);
+    const end = Math.min(this.#end, voiceEnd + this.#tail, this.#start + this.#longest);
     const span = this.#span(end);
     this.#voiceEnd = undefined;
     this.#wasVoice = false;
@@ -191,7 +191,7 @@ export class Segmenter {
   }
 
   #msOf(position: number): number {
-    return position / this.#rateHz * 1_000;
+    return position * 1_000 / this.#rateHz;
   }
 }
 

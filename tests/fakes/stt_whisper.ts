@@ -50,6 +50,8 @@ export class FakeWhisperServer implements AsyncDisposable {
   /** The newest 10,000. */
   readonly asked: AskedTranscription[] = [];
   checks = 0;
+  /** Requests for another format than the server has. */
+  refused = 0;
   underWay = 0;
   underWayMax = 0;
   readonly #options: FakeWhisperOptions;
@@ -132,7 +134,10 @@ export class FakeWhisperServer implements AsyncDisposable {
     const file = form.get("file");
     if (!(file instanceof File)) return refusal(422);
     if (model !== undefined && fields.model !== model) return refusal(404);
-    if (isPlain && fields.response_format !== "json") return refusal(400);
+    if (isPlain && fields.response_format !== "json") {
+      this.refused++;
+      return refusal(400);
+    }
     const { samples } = parseWav(new Uint8Array(await file.arrayBuffer()));
     const text = this.texts.shift() ?? this.#textOf(samples);
     const isSilent = samples.every((sample) => Math.abs(sample) < 0.001);

@@ -1,5 +1,5 @@
 /** One server of transcriptions, for all sessions of a provider: its requests, how fast it is, and what it understands. */
-import { type Clock, SttError } from "../../domain/mod.ts";
+import { type Clock, LIMITS, type SttError } from "../../domain/mod.ts";
 import { type HttpAnswer, httpRequest, type TlsOptions } from "../../flow/mod.ts";
 import { cannotOpen, sessionFailed } from "../errors.ts";
 import {
@@ -19,8 +19,8 @@ export interface WhisperSettings {
   model: string;
 }
 
-/** A model that is loaded for the first request takes this long; later words than this are not shown. */
-const REQUEST_MS = 20_000;
+/** Later words than `sttWordsBehindMs` are not shown; the rest is for the pause and the way. */
+const REQUEST_MS = LIMITS.sttWordsBehindMs + 3_000;
 const CHECK_MS = 10_000;
 /** A list of models, for the answer's status alone. */
 const MODELS_BYTES_MAX = 4 * 1024 * 1024;
@@ -123,17 +123,19 @@ export class WhisperServer {
   async #request(
     address: string,
     options: Parameters<typeof httpRequest>[1],
-    fail: (problem: string, code: string, retryable: boolean) => SttError,
+    fail: (problem: string, code: string, retryable: boolean, cause?: unknown) => SttError,
   ): Promise<HttpAnswer> {
     const { key } = this.#settings;
+    const lateMs = this.#clock.now() + options.timeoutMs;
     const headers = { ...options.headers, ...key !== undefined && { Authorization: `Bearer ${key}` } };
     try {
       return await httpRequest(address, { ...options, headers, tls: this.#tls });
     } catch (error) {
       options.signal.throwIfAborted();
       this.#seenAtMs = -Infinity;
-      if (error instanceof SttError) throw error;
-      throw fail("the server is out of reach, or too slow", "stt_unreachable", true);
+      throw this.#clock.now() >= lateMs
+        ? fail("the server is too slow", "stt_late", true)
+        : fail("the server is out of reach", "stt_unreachable", true, error);
     }
   }
 }

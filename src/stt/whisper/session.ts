@@ -7,9 +7,17 @@
  *                  '------partial span, nothing queued--> request --> partial
  *
  * `progress` acknowledges the audio of finals. If a request fails the session does: what was not acknowledged is sent
- * again by the caller, and a partial that was shown is settled, as it would be recognised twice.
+ * again by the caller. A partial that was shown is settled, as it would be recognised twice; and audio that took the server
+ * too long is given up, as it would again, and its words would be too late.
  */
-import type { Clock, PcmFrame, SttEvent, SttOptions, SttSession } from "../../domain/mod.ts";
+import {
+  type Clock,
+  codeOf,
+  type PcmFrame,
+  type SttEvent,
+  type SttOptions,
+  type SttSession,
+} from "../../domain/mod.ts";
 import { delay } from "../../flow/mod.ts";
 import { sessionEnded } from "../errors.ts";
 import { toInt16 } from "../pcm.ts";
@@ -142,7 +150,7 @@ export class WhisperSession implements SttSession {
     try {
       text = await this.#server.transcribe(pcm, fields, this.#ending.signal);
     } catch (error) {
-      return await this.#failed(error);
+      return await this.#failed(error, endMs);
     }
     if (isFinal) this.#settle(text);
     else if (text !== "") {
@@ -169,11 +177,13 @@ export class WhisperSession implements SttSession {
     this.#events.push({ type: "progress", processedMs });
   }
 
-  async #failed(error: unknown): Promise<void> {
+  /** The request for audio up to `endMs` failed. */
+  async #failed(error: unknown, endMs: number): Promise<void> {
     if (this.#events.endReason !== undefined) return;
-    if (this.#shownMs !== undefined) {
-      this.#events.push({ type: "final", text: "" });
-      this.#acknowledge(this.#shownMs);
+    const processedMs = codeOf(error) === "stt_late" ? endMs : this.#shownMs;
+    if (this.#shownMs !== undefined) this.#events.push({ type: "final", text: "" });
+    if (processedMs !== undefined) {
+      this.#acknowledge(processedMs);
       // The reader takes these first: the writer fails at once.
       await delay(0, this.#ending.signal, this.#clock).catch(() => {});
     }

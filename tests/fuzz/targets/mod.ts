@@ -8,6 +8,7 @@ import { environment, state } from "./environment.ts";
 import { deepl, libretranslate, nextcloud, ocs } from "./translators.ts";
 import { http, httpBytes } from "./http.ts";
 import { deepgram, modal, pocketsphinx, vosk } from "./recognisers.ts";
+import { segments, whisper } from "./whisper.ts";
 import { udp } from "./udp.ts";
 import { room, signaling } from "./room.ts";
 import { offer } from "./offer.ts";
@@ -33,6 +34,8 @@ export const TARGETS: readonly FuzzTarget[] = [
   deepgram,
   vosk,
   pocketsphinx,
+  whisper,
+  segments,
   captions,
   opus,
   rtp,
