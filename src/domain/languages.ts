@@ -61,6 +61,13 @@ export function isSameLanguage(one: string, two: string): boolean {
   return a.locale.language === b.locale.language && a.locale.script === b.locale.script;
 }
 
+/** Whether both are one variety of a language, with the likely script and region where they have none: `de` and `de_DE`. */
+export function isSameVariety(one: string, two: string): boolean {
+  const [a, b] = [known(one), known(two)];
+  if (!a.locale || !b.locale) return a.plain === b.plain;
+  return isSameLanguage(one, two) && a.locale.region === b.locale.region;
+}
+
 /** Between two words of a language, by its likely script. */
 export function separatorOf(id: string): string {
   return SPACELESS_SCRIPTS.has(known(id).locale?.script ?? "") ? "" : " ";

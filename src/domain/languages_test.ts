@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import { foldLanguage, isSameLanguage } from "./languages.ts";
+import { foldLanguage, isSameLanguage, isSameVariety } from "./languages.ts";
 
 const DEEPL = [
   "ar",
@@ -148,6 +148,22 @@ Deno.test("Two ids are the same language when their words and script are, whatev
   }
   for (const [one, two] of other) {
     assert.ok(!isSameLanguage(one, two) && !isSameLanguage(two, one), `${one} ${two}`);
+  }
+});
+
+Deno.test("Two ids are the same variety when their region is the same too, named or likely", () => {
+  for (
+    const [one, two] of [["de", "de_DE"], ["pt", "pt-BR"], ["en", "EN-us"], ["zh", "zh_CN"], [
+      "zh-Hant",
+      "zh_TW",
+    ], ["x", "X"]]
+  ) {
+    assert.ok(isSameVariety(one, two) && isSameVariety(two, one), `${one} ${two}`);
+  }
+  for (
+    const [one, two] of [["ar", "ar_TN"], ["en", "en-GB"], ["pt", "pt_PT"], ["zh", "zh-Hant"], ["de", "en"]]
+  ) {
+    assert.ok(!isSameVariety(one, two) && !isSameVariety(two, one), `${one} ${two}`);
   }
 });
 

@@ -1,5 +1,8 @@
-/** The languages that several recognisers offer together, each once; ids are spelled as the first of them has it. */
-import { isSameLanguage, type Language, type SpeechToText } from "../domain/mod.ts";
+/**
+ * The languages that several recognisers offer together, each once; ids are spelled as the first of them has it. A variety
+ * (`ar_TN`, `en-GB`) is one of its own: who chooses it wants that recogniser's model for it.
+ */
+import { isSameVariety, type Language, type SpeechToText } from "../domain/mod.ts";
 
 /** Asks every recogniser that has to ask its server; rejects with the first error once all have answered. */
 export function offeredLanguages(
@@ -12,7 +15,7 @@ export function offeredLanguages(
     get languages() {
       return recognisers.reduce<readonly Language[]>((all, { languages }) => [
         ...all,
-        ...languages.filter(({ id }) => !all.some((known) => isSameLanguage(known.id, id))),
+        ...languages.filter(({ id }) => !all.some((known) => isSameVariety(known.id, id))),
       ], []);
     },
     ...mustAsk && {

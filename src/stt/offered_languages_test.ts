@@ -9,10 +9,20 @@ const NEVER = new AbortController().signal;
 Deno.test("Recognisers offer the languages of all of them, each once and as the first one spells it", () => {
   const { languages, askLanguages } = offeredLanguages([
     { languages: list("en", "fr") },
-    { languages: list("fr_FR", "de", "en-US", "en-GB", "zh-Hans", "zh-Hant") },
-    { languages: list("DE", "es") },
+    { languages: list("fr_FR", "de", "en-US", "en-GB", "zh-Hans", "zh-Hant", "ar") },
+    { languages: list("DE", "es", "ar_TN") },
   ]);
-  assert.deepEqual(languages.map(({ id }) => id), ["en", "fr", "de", "zh-Hans", "zh-Hant", "es"]);
+  assert.deepEqual(languages.map(({ id }) => id), [
+    "en",
+    "fr",
+    "de",
+    "en-GB",
+    "zh-Hans",
+    "zh-Hant",
+    "ar",
+    "es",
+    "ar_TN",
+  ]);
   assert.equal(askLanguages, undefined);
 });
 
