@@ -3,9 +3,11 @@ import assert from "@std/assert";
 import { apiDocs } from "../scripts/api_docs.ts";
 import { VARIABLES } from "../src/config/mod.ts";
 import { LIMITS } from "../src/domain/mod.ts";
+import { MODELS } from "../src/models/mod.ts";
 import { STT_PROVIDERS } from "../src/stt/mod.ts";
 import { TRANSLATION_PROVIDERS } from "../src/translation/mod.ts";
 import { flagsOf } from "./load/start_flags.ts";
+import { isSamePage, missingIn, withTables } from "./recognisers_page.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
@@ -51,6 +53,42 @@ Deno.test("compose.yaml passes on every variable of every provider in the regist
   for (const { name, variables } of [...STT_PROVIDERS, ...TRANSLATION_PROVIDERS]) {
     assert.deepEqual(variables.map(({ name }) => name).filter((name) => !passed.includes(name)), [], name);
   }
+});
+
+Deno.test("docs/RECOGNISERS.md has the code's tables (deno run -A tests/recognisers_page.ts writes them)", async () => {
+  const page = await read("docs/RECOGNISERS.md");
+  assert.ok(isSamePage(page, withTables(page)), "a table differs from the code's");
+});
+
+Deno.test("docs/RECOGNISERS.md says of each provider where the sound goes, how to start it, and what was run", async () => {
+  const page = await read("docs/RECOGNISERS.md");
+  assert.deepEqual(STT_PROVIDERS.flatMap((provider) => missingIn(page, provider)), []);
+  const named = [...page.matchAll(/^### `([\w-]+)`$/gm)].map(([, name]) => name);
+  assert.deepEqual(named.toSorted(), STT_PROVIDERS.map(({ name }) => name).toSorted());
+});
+
+Deno.test("Each of the 27 languages has a recogniser without a cloud", async () => {
+  const page = await read("docs/RECOGNISERS.md");
+  const rows = [
+    ...page.matchAll(
+      /^\| `(\w+)` +\| [^|]+\| `([\w.-]+)` +\|.*\| `(vosk-model-[\w.-]+)` +\| (\d+) MB +\|$/gm,
+    ),
+  ];
+  assert.equal(new Set(rows.map(([, id]) => id)).size, 27);
+  for (const [, , model, , megabytes] of rows) {
+    assert.ok(MODELS.some(({ id }) => id === model), model);
+    assert.ok(Number(megabytes) > 0, model);
+  }
+});
+
+Deno.test("The compose file of moshi-server sets variables of the provider, and the keys agree", async () => {
+  const compose = await read("deploy/moshi-server/compose.yaml");
+  const [, block] = /\n {2}tiro:\n {4}environment:\n((?: {6}.*\n)+)/.exec(compose) ?? [];
+  const names = [...block.matchAll(/^ {6}(\w+):/gm)].map(([, name]) => name);
+  const kyutai = STT_PROVIDERS.find(({ name }) => name === "kyutai")?.variables.map(({ name }) => name) ?? [];
+  assert.deepEqual(names.filter((name) => name !== "STT_PROVIDER" && !kyutai.includes(name)), []);
+  assert.ok(kyutai.includes("KYUTAI_URL") && names.includes("KYUTAI_URL"));
+  assert.equal(compose.match(/KYUTAI_API_KEY: \$\{KYUTAI_API_KEY:\?is not set\}/g)?.length, 2);
 });
 
 Deno.test("docs/API.md and the page at /docs describe the routes (deno task api-docs writes them)", async () => {

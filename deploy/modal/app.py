@@ -37,7 +37,7 @@ SESSIONS_PER_CONTAINER = 14
 CONTAINERS_MAX = 4
 # A warm container waits this long for the next speaker. Shorter is cheaper, and cold starts are more frequent.
 SCALEDOWN_S = 300
-# The first start downloads 2.4 GB.
+# The first start downloads the weights.
 STARTUP_S = 900
 # Modal ends a connection after this; Tiro reconnects without loss.
 SESSION_S = 4 * 3600
