@@ -7,6 +7,7 @@ import { modal } from "./modal/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
 import { vosk } from "./vosk/provider.ts";
 import { whisper } from "./whisper/provider.ts";
+import { whisperlive } from "./whisperlive/provider.ts";
 import type { StartedStt, SttParts, SttProvider, SttStartParts } from "./provider.ts";
 
 export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
@@ -17,6 +18,7 @@ export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   pocketsphinx,
   vosk,
   whisper,
+  whisperlive,
 ];
 
 /** Throws ConfigError that lists the known names. */

@@ -13,6 +13,7 @@ const ENVIRONMENTS: Readonly<Record<string, ProviderEnvironment>> = {
   vosk: { LT_VOSK_SERVER_URL: "ws://vosk:2700" },
   whisper: { WHISPER_SERVICE_URL: "http://whisper.example.org:8000" },
   modal: { MODAL_WORKSPACE: "acme", MODAL_KEY: "wk-1", MODAL_SECRET: "ws-1" },
+  whisperlive: { WHISPERLIVE_URL: "ws://whisperlive:9090" },
 };
 
 const settingsOf = (provider: (typeof STT_PROVIDERS)[number]) =>

@@ -7,6 +7,7 @@
  * predecessors, single words of which at most 100. WhisperLiveKit ignores both.
  */
 import type { SttOptions } from "../../domain/mod.ts";
+import { fittingWords } from "../words.ts";
 
 export interface DeepgramAddress {
   /** wss://..., with or without a path and a query. */
@@ -31,10 +32,8 @@ const REQUIRED = {
  */
 const DEFAULTS = { punctuate: "true", endpointing: "300", utterance_end_ms: "1000" };
 
-/** Half of the limits: a token has at least two bytes of most words, but the server's tokens are not documented. */
-const KEYTERM_BYTES_MAX = 1_000;
-const KEYWORDS_BYTES_MAX = 1_000;
-const TERMS_MAX = 100;
+/** Deepgram's limits are 500 tokens of key terms, and 100 keywords. */
+const TERMS = { bytesMax: 1_000, countMax: 100 };
 
 export function listenUrl(
   { url, model }: DeepgramAddress,
@@ -48,9 +47,7 @@ export function listenUrl(
   query.set("language", languageId);
   if (model !== undefined) query.set("model", model);
   const takesKeyterms = isNova3(query.get("model") ?? "nova-3");
-  const terms = takesKeyterms
-    ? fitting(words, KEYTERM_BYTES_MAX)
-    : fitting(words.flatMap(keywordsOf), KEYWORDS_BYTES_MAX);
+  const terms = fittingWords(takesKeyterms ? words : words.flatMap(keywordsOf), TERMS);
   for (const term of terms) query.append(takesKeyterms ? "keyterm" : "keywords", term);
   return address.href;
 }
@@ -62,18 +59,4 @@ export function isNova3(model: string): boolean {
 /** A keyword has no spaces, and a colon would begin its weight. */
 function keywordsOf(term: string): string[] {
   return term.split(/[\s:]+/);
-}
-
-/** The first terms, each once, as far as they are short enough together. */
-function fitting(terms: readonly string[], bytesMax: number): string[] {
-  const encoder = new TextEncoder();
-  const fits: string[] = [];
-  let bytes = 0;
-  for (const term of new Set(terms.map((term) => term.trim()))) {
-    if (term === "") continue;
-    bytes += encoder.encode(term).length + 1;
-    if (bytes > bytesMax || fits.length === TERMS_MAX) break;
-    fits.push(term);
-  }
-  return fits;
 }

@@ -7,7 +7,7 @@ import { hpb } from "./hpb.ts";
 import { environment, state } from "./environment.ts";
 import { deepl, libretranslate, nextcloud, ocs } from "./translators.ts";
 import { http, httpBytes } from "./http.ts";
-import { deepgram, modal, pocketsphinx, vosk } from "./recognisers.ts";
+import { deepgram, modal, pocketsphinx, vosk, whisperlive } from "./recognisers.ts";
 import { segments, whisper } from "./whisper.ts";
 import { udp } from "./udp.ts";
 import { room, signaling } from "./room.ts";
@@ -33,6 +33,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   modal,
   deepgram,
   vosk,
+  whisperlive,
   pocketsphinx,
   whisper,
   segments,

@@ -7,6 +7,7 @@ import { ForeignProtocol } from "../../../src/stt/foreign.ts";
 import { ModalCodec } from "../../../src/stt/modal/codec.ts";
 import { PocketsphinxDecoder } from "../../../src/stt/pocketsphinx/codec.ts";
 import { VoskCodec } from "../../../src/stt/vosk/codec.ts";
+import { WhisperLiveCodec } from "../../../src/stt/whisperlive/codec.ts";
 import { defineTarget } from "../batch.ts";
 import { assertQuotesNothing, byteChanges, CANARY, changedBytes, mutatedJson } from "../mutations.ts";
 
@@ -138,6 +139,35 @@ export const vosk = defineTarget({
           throw new Error("More is acknowledged than was sent");
         }
       }
+      checkEvents(codec.closed());
+    },
+    close() {},
+  }),
+});
+
+const SEGMENT = { start: "0.000", end: "4.000", text: " hello world", completed: true };
+const WHISPERLIVE = [
+  { uid: "u", message: "SERVER_READY", backend: "faster_whisper" },
+  { uid: "u", segments: [SEGMENT, { ...SEGMENT, end: "5.250", text: " text", completed: false }] },
+  { uid: "u", segments: [SEGMENT, { ...SEGMENT, start: "4.000", end: "5.250" }] },
+  { uid: "u", segments: [] },
+  { uid: "u", language: "en", language_prob: 0.9 },
+  { uid: "u", message: "DISCONNECT" },
+  { uid: "u", status: "WAIT", message: 9.5 },
+  { uid: "u", status: "ERROR", message: CANARY },
+];
+
+export const whisperlive = defineTarget({
+  name: "whisperlive",
+  about:
+    "messages of WhisperLive: never throws, an event's text is text, times are numbers, errors quote nothing",
+  inputs: fc.array(mutatedJson(WHISPERLIVE, WORDS), { minLength: 1, maxLength: 12 }),
+  open: () => ({
+    run(messages) {
+      const codec = new WhisperLiveCodec({ languageId: "en", model: "small" });
+      for (const message of messages) checkMessage(codec.receive(message));
+      codec.finish();
+      for (const message of messages) checkMessage(codec.receive(message));
       checkEvents(codec.closed());
     },
     close() {},
