@@ -1,6 +1,6 @@
 /**
  * The languages that several recognisers offer together, each once; ids are spelled as the first of them has it. A variety
- * (`ar_TN`, `en-GB`) is one of its own: who chooses it wants that recogniser's model for it.
+ * (`ar_TN`, `en-GB`) is one of its own.
  */
 import { isSameVariety, type Language, type SpeechToText } from "../domain/mod.ts";
 

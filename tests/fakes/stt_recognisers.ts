@@ -5,7 +5,7 @@ export const SAMPLE_RATE_HZ = 24_000;
 const SCRIPT_WORD_MS = 330;
 /** Voice for the script: -40 dB. */
 export const VOICED_RMS = 0.01;
-const WINDOW_SAMPLES = SAMPLE_RATE_HZ / 50;
+const WINDOWS_PER_S = 50;
 /** A sentence is over after this much silence in the audio. */
 const SENTENCE_END_MS = 800;
 
@@ -26,13 +26,14 @@ export class ScriptRecogniser implements Recogniser {
   #voicedMs = 0;
   #heardMs = 0;
 
-  constructor(private readonly script: readonly string[]) {}
+  constructor(private readonly script: readonly string[], private readonly sampleRateHz = SAMPLE_RATE_HZ) {}
 
   receive(samples: Float32Array): { word: string; endMs: number }[] {
     const words: { word: string; endMs: number }[] = [];
-    for (let at = 0; at < samples.length; at += WINDOW_SAMPLES) {
-      const window = samples.subarray(at, at + WINDOW_SAMPLES);
-      const ms = window.length / SAMPLE_RATE_HZ * 1000;
+    const windowSamples = this.sampleRateHz / WINDOWS_PER_S;
+    for (let at = 0; at < samples.length; at += windowSamples) {
+      const window = samples.subarray(at, at + windowSamples);
+      const ms = window.length / this.sampleRateHz * 1000;
       this.#heardMs += ms;
       if (rms(window) < VOICED_RMS) continue;
       this.#voicedMs += ms;

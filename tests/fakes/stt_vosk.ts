@@ -6,7 +6,7 @@
  */
 import { parseJson } from "../../src/domain/mod.ts";
 import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
-import { Behind, type Recogniser, rms, VOICED_RMS } from "./stt_recognisers.ts";
+import { Behind, type Recogniser, rms, ScriptRecogniser, VOICED_RMS } from "./stt_recognisers.ts";
 import { ToneRecogniser } from "./tones.ts";
 
 export interface FakeVoskOptions {
@@ -15,6 +15,8 @@ export interface FakeVoskOptions {
   languages?: readonly string[];
   /** How far words are behind the audio. */
   behindMs?: number;
+  /** Words for any voice, by language, instead of the toy language; sent with a space between, as Vosk does. */
+  script?: (language: string) => readonly string[];
   /** What it recognises in silence, as the English models do. */
   recognisedInSilence?: string;
 }
@@ -28,6 +30,8 @@ export interface FakeVoskSession {
   receivedMs: number;
   hasEnded: boolean;
 }
+
+type Options = Required<Omit<FakeVoskOptions, "script">> & Pick<FakeVoskOptions, "script">;
 
 interface Word {
   word: string;
@@ -47,7 +51,7 @@ const REMEMBERED_SESSIONS = 1_000;
 export class FakeVoskServer implements AsyncDisposable {
   /** In the order they opened, the newest 1,000. */
   readonly sessions: FakeVoskSession[] = [];
-  readonly #options: Required<FakeVoskOptions>;
+  readonly #options: Options;
   readonly #server: WebSocketServer;
   readonly #live = new Set<ServerConnection>();
 
@@ -91,17 +95,19 @@ export class FakeVoskServer implements AsyncDisposable {
     const { dialect, languages } = this.#options;
     let rateHz = STANDARD_RATE_HZ[dialect];
     let recogniser: Kaldi | undefined;
+    let language = "en";
     connection.events = {
       message: (data) => {
         if (typeof data === "string" && data.includes('"config"')) {
           const { config } = parseJson(data) as { config: { sample_rate: number; language?: string } };
           session.config = config;
           rateHz = config.sample_rate;
+          language = config.language ?? language;
           const isKnown = config.language !== undefined && languages.includes(config.language);
           if (dialect === "nextcloud") connection.send(JSON.stringify({ success: isKnown }));
           return;
         }
-        recogniser ??= new Kaldi(rateHz, this.#options);
+        recogniser ??= new Kaldi(rateHz, language, this.#options);
         if (typeof data !== "string") {
           session.audioMessages++;
           session.receivedMs += data.length / 2 / rateHz * 1_000;
@@ -130,10 +136,10 @@ class Kaldi {
   #words: Word[] = [];
   #silentMs = 0;
 
-  constructor(rateHz: number, { behindMs, recognisedInSilence }: Required<FakeVoskOptions>) {
+  constructor(rateHz: number, language: string, { script, behindMs, recognisedInSilence }: Options) {
     this.#rateHz = rateHz;
-    const tones = new ToneRecogniser(rateHz);
-    this.#recogniser = behindMs > 0 ? new Behind(tones, behindMs, rateHz) : tones;
+    const recogniser = script ? new ScriptRecogniser(script(language), rateHz) : new ToneRecogniser(rateHz);
+    this.#recogniser = behindMs > 0 ? new Behind(recogniser, behindMs, rateHz) : recogniser;
     this.#inSilence = recognisedInSilence;
   }
 
