@@ -37,9 +37,11 @@ export async function sourceAt(path: string): Promise<Source> {
 async function* filesIn(folder: string): AsyncGenerator<SourceFile> {
   const paths: string[] = [];
   const visit = async (folder: string): Promise<void> => {
-    for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
-      if (isDirectory) await visit(`${folder}/${name}`);
-      else if (isFile) paths.push(`${folder}/${name}`);
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      const path = `${folder}/${name}`;
+      if (isDirectory) await visit(path);
+      // Caches of Hugging Face's clients are links to files.
+      else if (await Deno.stat(path).then(({ isFile }) => isFile, () => false)) paths.push(path);
       if (paths.length > FOLDER_FILES_MAX) {
         throw new ModelError(`Cannot read the folder: it has more than ${FOLDER_FILES_MAX} files`, "source");
       }
@@ -95,10 +97,26 @@ async function* zipFiles(path: string): AsyncGenerator<SourceFile> {
     const method = u16(directory, at + 10);
     const [packed, bytes, start] = [at + 20, at + 24, at + 42].map((at) => u32(directory, at));
     if (method === 0 || method === 8) {
-      yield { bytes, content: () => zipContent(path, { start, packed, isDeflated: method === 8 }) };
+      const isDeflated = method === 8;
+      yield { bytes, content: () => whole(zipContent(path, { start, packed, isDeflated }), bytes, path) };
     }
     at += 46 + u16(directory, at + 28) + u16(directory, at + 30) + u16(directory, at + 32);
   }
+}
+
+/** Rejects with ModelError unless it is so long: a short archive may unpack to any length. */
+async function* whole(
+  content: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  bytes: number,
+  path: string,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let left = bytes;
+  for await (const piece of content) {
+    left -= piece.length;
+    if (left < 0) throw broken(path);
+    yield piece;
+  }
+  if (left > 0) throw broken(path);
 }
 
 /** Of the end record with the longest comment. */

@@ -51,12 +51,15 @@ Deno.test("Files whose content nobody reads are passed over", async () => {
   });
 });
 
-Deno.test("A folder is read with those inside it, in the order of the names, and a single file too", async () => {
+Deno.test("A folder is read with those inside it, in the order of the names and through links to files, and a single file too", async () => {
   await withFile("b", text("b"), async (path) => {
     const folder = path.slice(0, -2);
     await Deno.mkdir(`${folder}/a`);
     await Deno.writeTextFile(`${folder}/a/z`, "z");
-    assert.deepEqual(await Array.fromAsync(contents(folder)), ["z", "b"]);
+    await Deno.symlink(path, `${folder}/c`);
+    await Deno.symlink(folder, `${folder}/d`);
+    await Deno.symlink("nowhere", `${folder}/e`);
+    assert.deepEqual(await Array.fromAsync(contents(folder)), ["z", "b", "b"]);
     assert.deepEqual(await Array.fromAsync(contents(path)), ["b"]);
   });
 });

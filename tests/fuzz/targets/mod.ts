@@ -15,6 +15,7 @@ import { offer } from "./offer.ts";
 import { turn } from "./turn.ts";
 import { handshake } from "./handshake.ts";
 import { captions } from "./captions.ts";
+import { models } from "./models.ts";
 import { websocket } from "./websocket.ts";
 import { sdp } from "./sdp.ts";
 
@@ -44,6 +45,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   httpBytes,
   environment,
   state,
+  models,
   deepl,
   libretranslate,
   nextcloud,
