@@ -15,7 +15,7 @@ import {
   type SttOptions,
   TiroError,
 } from "../domain/mod.ts";
-import { type SharedAttempt, SharedRetry } from "../flow/mod.ts";
+import { type Backoff, type SharedAttempt, SharedRetry } from "../flow/mod.ts";
 import { LiveSession } from "./live_session.ts";
 import { MeasuredLatency } from "./trailing_silence.ts";
 import { Trust } from "./trust.ts";
@@ -33,6 +33,8 @@ export interface RecogniserParts {
   opened: () => void;
 }
 
+/** A process of this service's own is replaced in half a second, and an attempt costs nothing. */
+const LOCAL_BACKOFF: Backoff = { baseMs: 100, maxMs: 2_000 };
 /** Sessions often fail together: one log line per kind in this time. */
 const LOG_EVERY_MS = 10_000;
 /** A session takes half a second to open, longer if something has to start. */
@@ -62,7 +64,10 @@ export class Recogniser {
     parts: RecogniserParts,
   ) {
     this.#parts = parts;
-    this.#retry = new SharedRetry({ clock: parts.clock });
+    this.#retry = new SharedRetry({
+      clock: parts.clock,
+      backoff: stt.features.isLocal ? LOCAL_BACKOFF : undefined,
+    });
   }
 
   get name(): string {

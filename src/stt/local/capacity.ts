@@ -6,7 +6,7 @@ import type { Capacity } from "./process_protocol.ts";
 import { SAMPLE_RATE_HZ } from "./protocol.ts";
 import { ZEROS_MS } from "./recogniser_session.ts";
 
-/** The first decode allocates; of the others the fastest counts, as anything else on the machine only slows them. */
+/** The first decode allocates. Of the others the one that took the least counts: others on the machine only slow it. */
 const DECODES = 6;
 /**
  * A talker costs this many times the decode of their audio: a final, a partial each second, each of half a segment or more,
@@ -21,20 +21,21 @@ export interface MeasureOptions {
   /** Recorded speech of some seconds, at 16 kHz. */
   speech: Float32Array;
   cores: number;
-  now: () => number;
+  /** Processor time of this process, ms: what others on the machine take is no part of it. */
+  busyMs: () => number;
 }
 
-export async function measureCapacity({ decode, speech, cores, now }: MeasureOptions): Promise<Capacity> {
+export async function measureCapacity({ decode, speech, cores, busyMs }: MeasureOptions): Promise<Capacity> {
   const zeros = ZEROS_MS * SAMPLE_RATE_HZ / 1_000;
   const samples = new Float32Array(speech.length + 2 * zeros);
   samples.set(speech, zeros);
-  let fastestMs = Infinity;
+  let leastMs = Infinity;
   for (let count = 0; count < DECODES; count++) {
-    const startMs = now();
+    const startMs = busyMs();
     await decode(samples);
-    if (count > 0) fastestMs = Math.min(fastestMs, now() - startMs);
+    if (count > 0) leastMs = Math.min(leastMs, busyMs() - startMs);
   }
-  const realTimeFactor = fastestMs / (speech.length / SAMPLE_RATE_HZ * 1_000);
+  const realTimeFactor = leastMs / (speech.length / SAMPLE_RATE_HZ * 1_000);
   return {
     talkers: talkersOf(realTimeFactor, cores),
     realTimeFactor: Math.round(realTimeFactor * 1e4) / 1e4,
@@ -44,4 +45,10 @@ export async function measureCapacity({ decode, speech, cores, now }: MeasureOpt
 /** At least one: a slow machine captions one person late. */
 export function talkersOf(realTimeFactor: number, cores: number): number {
   return Math.max(1, Math.floor(cores * SHARE / (realTimeFactor * DECODES_PER_TALKER)));
+}
+
+/** The processors this process may use, by the text of a control group's cpu.max: "QUOTA PERIOD", or "max PERIOD". */
+export function coresOf(machine: number, cpuMax: string | undefined): number {
+  const [quota, period] = (cpuMax ?? "").trim().split(" ").map(Number);
+  return quota > 0 && period > 0 ? Math.min(machine, quota / period) : machine;
 }

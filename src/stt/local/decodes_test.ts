@@ -49,10 +49,10 @@ Deno.test("One decode runs at a time", async () => {
   const [a, b] = [rig.speak(false), rig.speak(false)];
   assert.equal(rig.running.length, 1);
   await rig.end(0, "Yes.");
-  assert.deepEqual(a.texts, ["partial Yes."]);
+  assert.deepEqual(a.texts, ["partial Yes"]);
   assert.equal(rig.running.length, 2);
   await rig.end(1, "No.");
-  assert.deepEqual(b.texts, ["partial No."]);
+  assert.deepEqual(b.texts, ["partial No"]);
   rig.decodes.end();
 });
 

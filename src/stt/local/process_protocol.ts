@@ -11,6 +11,8 @@ export interface RecogniserStart {
   folders: Folders;
   /** The only one; undefined: of each language the first that is installed. */
   model?: string;
+  /** Processors that may be used; a share of one counts as such. */
+  cores: number;
   /** Measured before; undefined: to be measured. */
   capacity?: Capacity;
 }

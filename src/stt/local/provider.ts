@@ -1,7 +1,9 @@
 /** Offline recognition on this machine's processors. */
 import { ConfigError } from "../../domain/mod.ts";
 import { DEFAULT_MODEL, type Folders, foldersOf, MODEL_VARIABLES, modelOf } from "../../models/mod.ts";
+import { readSystemFile } from "../../flow/mod.ts";
 import type { SttProvider } from "../provider.ts";
+import { coresOf } from "./capacity.ts";
 import { FEATURES, LOCAL_LANGUAGES, type LocalSession, localStt } from "./speech_to_text.ts";
 import { RecogniserSupervisor } from "./supervisor.ts";
 
@@ -13,6 +15,9 @@ export interface LocalSettings {
   /** Set by `start`. */
   session?: LocalSession;
 }
+
+/** Of this process's control group, within a container. */
+const CPU_MAX = "/sys/fs/cgroup/cpu.max";
 
 export const local: SttProvider<LocalSettings> = {
   name: "local",
@@ -26,7 +31,8 @@ export const local: SttProvider<LocalSettings> = {
   },
   create: ({ session }, parts) => localStt({ session, ...parts }),
   async start(settings, parts) {
-    const supervisor = await RecogniserSupervisor.start({ ...parts, ...settings });
+    const cores = coresOf(navigator.hardwareConcurrency, await readSystemFile(CPU_MAX));
+    const supervisor = await RecogniserSupervisor.start({ ...parts, ...settings, cores });
     const { address: { port }, token, languages } = supervisor;
     const known = languages.length > 0 ? languages : LOCAL_LANGUAGES.map(({ id }) => id);
     return {

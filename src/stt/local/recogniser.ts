@@ -2,6 +2,7 @@
  * The recogniser's process: one for the service, `tiro recogniser`, started by `recogniser_process.ts`. Loads the model once
  * and serves sessions to every media worker. Ends when its standard input does.
  */
+import process from "node:process";
 import { ModelError } from "../../models/mod.ts";
 import {
   delay,
@@ -76,7 +77,7 @@ async function serve(
     writer.write({ type: "listening", port, languages });
     const decodes = new Decodes({
       clock: systemClock,
-      atOnceMax: navigator.hardwareConcurrency,
+      atOnceMax: Math.ceil(start.cores),
       onBroken: (error) => fail("decode", error),
     });
     beat(server, decodes, writer);
@@ -87,8 +88,11 @@ async function serve(
     const capacity = start.capacity ?? await measureCapacity({
       decode,
       speech: speechSample(),
-      cores: navigator.hardwareConcurrency,
-      now: () => performance.now(),
+      cores: start.cores,
+      busyMs: () => {
+        const { user, system } = process.cpuUsage();
+        return (user + system) / 1_000;
+      },
     });
     const detectorsMax = Math.max(DETECTORS_MIN, DETECTORS_PER_TALKER * capacity.talkers);
     server.admit({

@@ -37,6 +37,8 @@ const ZEROS = ZEROS_MS * SAMPLE_RATE_HZ / 1_000;
 /** Audio without a voice until its detector is given back, and between two reports of progress. */
 const DETECTOR_IDLE = 2 * SAMPLE_RATE_HZ;
 const PROGRESS_EVERY = SAMPLE_RATE_HZ / 2;
+/** The model ends every text as if the voice were over. */
+const CLOSING_MARKS = /[.,;:!?…]+$/;
 /** A voice that has spoken within this is talking. */
 export const TALKING_MS = 5_000;
 
@@ -185,10 +187,11 @@ export class RecogniserSession {
     this.#options.ask("partial");
   }
 
-  #partial(segment: Segment, text: string): void {
+  #partial(segment: Segment, decoded: string): void {
     const { segment: current, voiceTo } = this.#segmenter;
     if (current?.from !== segment.from) return; // it has ended: its final follows
     const last = this.#lastPartial?.from === segment.from ? this.#lastPartial.text : "";
+    const text = decoded.replace(CLOSING_MARKS, "");
     this.#lastPartial = { text: text || last, from: segment.from, voiceTo: Math.min(voiceTo, segment.to) };
     if (text === "" || text === last) return;
     this.#options.send({ type: "partial", text, startMs: msOf(segment.from), endMs: msOf(segment.to) });

@@ -63,7 +63,7 @@ Deno.test("A voice is decoded while it lasts, and once more when it is over", ()
   rig.hear(2_000, VOICE);
   rig.decode("One two three.");
   assert.deepEqual(rig.take("partial").map((message) => "text" in message && message.text), [
-    "One two three.",
+    "One two three",
   ]);
   rig.hear(700, NOISE);
   while (rig.asked.length > 0) rig.decode("One two three.");

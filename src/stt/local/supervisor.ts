@@ -17,6 +17,8 @@ export interface SupervisorOptions {
   folders: Folders;
   /** STT_MODEL. */
   model?: string;
+  /** Processors that may be used. */
+  cores: number;
   scope: Scope;
   clock: Clock;
   log: Log;
@@ -130,7 +132,7 @@ export class RecogniserSupervisor {
   }
 
   #start(): void {
-    const { folders, model, clock, spawn = spawnRecogniser } = this.#options;
+    const { folders, model, cores, clock, spawn = spawnRecogniser } = this.#options;
     this.#failure = undefined;
     this.#watchFor(SILENT_MS);
     this.#retry.opened(clock.now());
@@ -140,6 +142,7 @@ export class RecogniserSupervisor {
         port: this.#port,
         folders,
         model,
+        cores,
         capacity: this.#capacity,
       }, {
         message: (message) => this.#receive(message),
