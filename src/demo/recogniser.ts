@@ -1,6 +1,6 @@
-/** The demo's recogniser: pocketsphinx where Debian's packages are installed, else a fake. */
+/** The demo's recogniser: the offline one, else pocketsphinx where Debian's packages are installed, else a fake. */
 import { FakeKyutaiServer } from "../../tests/fakes/stt.ts";
-import { pocketsphinxAvailable } from "../stt/mod.ts";
+import { localMissing, pocketsphinxAvailable } from "../stt/mod.ts";
 import type { Line } from "./dialogue.ts";
 
 export interface DemoRecogniser extends AsyncDisposable {
@@ -10,12 +10,12 @@ export interface DemoRecogniser extends AsyncDisposable {
 }
 
 export async function openRecogniser(lines: readonly Line[]): Promise<DemoRecogniser> {
+  const missing = await localMissing();
+  if (missing === undefined) {
+    return onThisMachine("Recognised on this machine, by the offline recogniser.", "local");
+  }
   if (await pocketsphinxAvailable()) {
-    return {
-      note: "Recognised by pocketsphinx, on this machine.",
-      environment: { STT_PROVIDER: "pocketsphinx" },
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    };
+    return onThisMachine(`${missing}\nRecognised on this machine, by pocketsphinx.`, "pocketsphinx");
   }
   // Sessions are opened in the order of the speakers' first lines.
   const speakers = [...new Set(lines.map(({ speaker }) => speaker))];
@@ -24,9 +24,12 @@ export async function openRecogniser(lines: readonly Line[]): Promise<DemoRecogn
       .flatMap(({ words }) => words.split(" "));
   const server = FakeKyutaiServer.start({ recogniser: { script } });
   return {
-    note:
-      "pocketsphinx is not installed: a fake sends the script when there is a voice. Nothing is recognised.",
+    note: `${missing}\nA fake sends the script when there is a voice. Nothing is recognised.`,
     environment: { STT_PROVIDER: "modal", STT_STREAM_URL: server.url },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
+}
+
+function onThisMachine(note: string, provider: string): DemoRecogniser {
+  return { note, environment: { STT_PROVIDER: provider }, [Symbol.asyncDispose]: () => Promise.resolve() };
 }

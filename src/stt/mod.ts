@@ -1,4 +1,5 @@
 /** Speech-to-text: a folder per provider, one registry. */
+export { localMissing } from "./local/installed.ts";
 export { runRecogniser } from "./local/run.ts";
 export { modalUrl } from "./modal/provider.ts";
 export { modalStt } from "./modal/speech_to_text.ts";
