@@ -8,7 +8,8 @@
  *   - when there is neither voice nor words for a while: 700 ms after settled words; 2 s after a hypothesis, as a provider
  *     that revises its words is about to send better ones,
  *   - when there are no words for 2 s, despite noise,
- *   - at a clause end past 84 columns: 84 letters, 42 Chinese characters; the rest is the next one,
+ *   - at a clause end past 84 columns: 84 letters, 42 Chinese characters; the rest is the next one. That of a hypothesis only
+ *     where more follows,
  *   - at 1,000 characters; the rest is the next one,
  *   - at 7 s of speech. Its last word may not be complete ("trans", "for" of "forty", "do" of "don't"), so it is carried over
  *     into the next utterance.
@@ -207,7 +208,9 @@ export class Utterances {
     const text = this.#text;
     if (text === "" || text === this.#lastText) return [...finals, ...this.#endOversized()];
     this.#wordsArrived(nowMs);
-    const clauseIsOver = columnsOf(text) >= LIMITS.utteranceClauseColumns && CLAUSE_END.test(text);
+    // Recognisers punctuate the end of a hypothesis too, in the middle of a sentence: there the next word shows it.
+    const clauseIsOver = this.#hypothesis === "" && columnsOf(text) >= LIMITS.utteranceClauseColumns &&
+      CLAUSE_END.test(text);
     if (clauseIsOver) return [...finals, ...this.#end()];
     this.#lastText = text;
     this.#lastFullHypothesis = this.#fullHypothesis;

@@ -34,6 +34,21 @@ Deno.test("A word is not cut in two at 7 s, whether in pieces, before its marks 
   assert.deepEqual(cutAfter([partial("so for"), partial("so forty cats")]), ["so", "forty cats"]);
 });
 
+Deno.test("A mark at the end of a long hypothesis does not end it, as the next one may put it elsewhere", () => {
+  const start =
+    "One, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve. The meeting starts at";
+  const world = new World().hear(true);
+  for (const text of [`${start}.`, `${start} him.`, `${start} half past nine.`]) {
+    world.say({ type: "partial", text }).wait(300);
+  }
+  world.say({ type: "final", text: `${start} half past nine.` });
+  assert.deepEqual(finalsOf(world), [`${start} half past nine.`]);
+
+  const settled = new World().hear(true);
+  settled.say({ type: "word", text: `${start} half past nine.` });
+  assert.deepEqual(finalsOf(settled), [`${start} half past nine.`]);
+});
+
 const LANGUAGES = {
   en:
     "good morning everyone and welcome to our meeting about the water in the river and the weather tomorrow",

@@ -288,7 +288,7 @@ Deno.test("A hypothesis whose audio is recognised again is shown once", () => {
 Deno.test("What of it was final already is not shown again", () => {
   const long =
     "The train leaves at seven in the evening, and those who want to come are to be at the station by six,";
-  const world = new World().hear(true).say({ type: "partial", text: long }).wait(200);
+  const world = new World().hear(true).say({ type: "partial", text: `${long} or` }).wait(200);
   world.utterances.interrupt();
   world.open("en").say({ type: "partial", text: `${long} or` }).say({
     type: "final",
