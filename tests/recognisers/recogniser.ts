@@ -49,6 +49,11 @@ export async function startRecogniser({ name, command, env = {}, isReady }: Reco
       readyWithinMs: READY_WITHIN_MS,
     });
     return {
+      /** At the end of the process: `unload` waits for nothing. */
+      [Symbol.dispose]() {
+        Deno.kill(server.pid, "SIGKILL");
+        Deno.removeSync(logPath);
+      },
       async [Symbol.asyncDispose]() {
         await server[Symbol.asyncDispose]();
         await Deno.remove(logPath);

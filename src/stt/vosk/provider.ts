@@ -22,6 +22,9 @@ const FEATURES: SttFeatures = {
   partials: true,
 };
 
+/** Enough voice to find that a server speaks another protocol, and answers nothing. */
+const UNACKNOWLEDGED_MS = 6_000;
+
 /** As the Python app calls it. */
 const ADDRESS = "LT_VOSK_SERVER_URL";
 const LIST = {
@@ -64,8 +67,9 @@ export const vosk: SttProvider<VoskSettings> = {
       credentials: ADDRESS, // it has none; a proxy before it may refuse
       limits: {
         // Nextcloud's server stops for up to a minute to load a model, also for those it serves already.
-        unacknowledgedMs: 6_000,
-        finishMs: 5_000,
+        unacknowledgedMs: UNACKNOWLEDGED_MS,
+        // The server closes once it has recognised the rest, which takes a busy one longer than it lasted.
+        finishMs: UNACKNOWLEDGED_MS + 4_000,
       },
     }),
 };
