@@ -1,8 +1,8 @@
 /**
  * A fake of Vosk's servers: a real WebSocket server on loopback that recognises the toy language of `tones.ts`. As
  * vosk-server (`stock`) it has one model and does not answer the configuration; as the server in Nextcloud's
- * live_transcription it answers whether it has a model for the language. Both answer each message once, in order, settle
- * an utterance after a pause, and close after `eof`.
+ * live_transcription it answers whether it has a model for the language, and its words have no times. Both answer each
+ * message once, in order, settle an utterance after a pause, and close after `eof`.
  */
 import { parseJson } from "../../src/domain/mod.ts";
 import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
@@ -19,6 +19,8 @@ export interface FakeVoskOptions {
   script?: (language: string) => readonly string[];
   /** What it recognises in silence, as the English models do. */
   recognisedInSilence?: string;
+  /** Every handshake is answered with this status, as a proxy before it would. */
+  refuse?: number;
 }
 
 /** A session, as the server has seen it. */
@@ -31,7 +33,8 @@ export interface FakeVoskSession {
   hasEnded: boolean;
 }
 
-type Options = Required<Omit<FakeVoskOptions, "script">> & Pick<FakeVoskOptions, "script">;
+type Optional = "script" | "refuse";
+type Options = Required<Omit<FakeVoskOptions, Optional>> & Pick<FakeVoskOptions, Optional>;
 
 interface Word {
   word: string;
@@ -64,7 +67,7 @@ export class FakeVoskServer implements AsyncDisposable {
       ...options,
     };
     this.#server = new WebSocketServer({
-      handshake: () => Promise.resolve(undefined),
+      handshake: () => Promise.resolve(options.refuse),
       open: (connection) => this.#open(connection),
     });
   }
@@ -133,11 +136,13 @@ class Kaldi {
   readonly #rateHz: number;
   readonly #recogniser: Recogniser;
   readonly #inSilence: string;
+  readonly #hasTimes: boolean;
   #words: Word[] = [];
   #silentMs = 0;
 
-  constructor(rateHz: number, language: string, { script, behindMs, recognisedInSilence }: Options) {
+  constructor(rateHz: number, language: string, { dialect, script, behindMs, recognisedInSilence }: Options) {
     this.#rateHz = rateHz;
+    this.#hasTimes = dialect === "stock";
     const recogniser = script ? new ScriptRecogniser(script(language), rateHz) : new ToneRecogniser(rateHz);
     this.#recogniser = behindMs > 0 ? new Behind(recogniser, behindMs, rateHz) : recogniser;
     this.#inSilence = recognisedInSilence;
@@ -167,7 +172,7 @@ class Kaldi {
     this.#words = [];
     this.#silentMs = 0;
     if (result.length === 0) return { text: this.#inSilence };
-    return { result, text: result.map(({ word }) => word).join(" ") };
+    return { ...this.#hasTimes && { result }, text: result.map(({ word }) => word).join(" ") };
   }
 }
 
