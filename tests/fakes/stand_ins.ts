@@ -4,6 +4,7 @@ import { FakeKyutaiServer } from "./stt.ts";
 import { FakeMoshiServer } from "./stt_moshi.ts";
 import { FakeVoskServer } from "./stt_vosk.ts";
 import { FakeWhisperServer } from "./stt_whisper.ts";
+import { FakeWhisperLiveServer } from "./stt_whisperlive.ts";
 
 interface Server extends AsyncDisposable {
   readonly url: string;
@@ -25,6 +26,8 @@ export const STAND_INS: Readonly<Record<string, () => StandIn>> = {
       (url) => ({ DEEPGRAM_URL: url }),
     ),
   whisper: () => standIn("whisper", FakeWhisperServer.start(), (url) => ({ WHISPER_SERVICE_URL: url })),
+  whisperlive: () =>
+    standIn("whisperlive", FakeWhisperLiveServer.start(), (url) => ({ WHISPERLIVE_URL: url })),
 };
 
 function standIn(
