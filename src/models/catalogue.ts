@@ -232,16 +232,29 @@ export const MODELS: readonly RecogniserModel[] = [
       },
     ),
   },
-  whisper({
-    name: "turbo",
-    title: "large-v3-turbo",
-    revision: "2ca6ff69fc878651b770880507669577ac41c2ff",
-    speed: "slow",
-    files: [
-      [674_716_297, "b02dcdf54f348741e93fe732b67d933c8dcb6735655f710640143081db38878b"],
-      [361_080_764, "20accd02388482eb3a46bd615631adfdc85e1eb2c7db9ea3f02a40ffe6b81547"],
-    ],
-  }),
+  {
+    id: "omnilingual-300m",
+    kind: "omnilingual",
+    title: "Meta Omnilingual ASR 300M; these of its 1,600 languages",
+    languages: "br ca eo fa hi kk te tg tr uz ar cs de en es fr it ja ko nl pl pt ru uk vi zh".split(" "),
+    licence: "Apache-2.0",
+    streams: false,
+    punctuates: false,
+    speed: "medium",
+    measured: false,
+    files: huggingFace(
+      "csukuangfj/sherpa-onnx-omnilingual-asr-1600-languages-300M-ctc-int8-2025-11-12",
+      "6abf1ece20cd2308bdb7d13cd78ec1c44fa4c094",
+      {
+        model: [
+          "model.int8.onnx",
+          365_352_120,
+          "e7c4e54ee4c4c47829cc6667d5d00ed8ea7bef1dcfeef0fce766f77752a2726c",
+        ],
+        tokens: ["tokens.txt", 86_423, "a7a044c52cb29cbe8b0dc1953e92cefd4ca16b0ed968177b6beab21f9a7d0b31"],
+      },
+    ),
+  },
   whisper({
     name: "small",
     title: "small",
@@ -250,6 +263,16 @@ export const MODELS: readonly RecogniserModel[] = [
     files: [
       [112_442_483, "4cbe7b22fa9026b843b60a68640c747de05bafb1a11b57edc0e66c232d9f33a9"],
       [262_226_114, "acad50b5c782696e91b55914cc5ab4f756f1532f76e22aa6fc615f39fb69a8ee"],
+    ],
+  }),
+  whisper({
+    name: "turbo",
+    title: "large-v3-turbo",
+    revision: "2ca6ff69fc878651b770880507669577ac41c2ff",
+    speed: "slow",
+    files: [
+      [674_716_297, "b02dcdf54f348741e93fe732b67d933c8dcb6735655f710640143081db38878b"],
+      [361_080_764, "20accd02388482eb3a46bd615631adfdc85e1eb2c7db9ea3f02a40ffe6b81547"],
     ],
   }),
   whisper({
@@ -272,29 +295,6 @@ export const MODELS: readonly RecogniserModel[] = [
       [89_855_401, "d2fece8dd42771f1df975c6c0445770d0c292bf7547c2cae04a6c0cc57540925"],
     ],
   }),
-  {
-    id: "omnilingual-300m",
-    kind: "omnilingual",
-    title: "Meta Omnilingual ASR 300M; these of its 1,600 languages",
-    languages: "br eo tg kk uz te fa hi ca tr ar cs de en es fr it ja ko nl pl pt ru uk vi zh".split(" "),
-    licence: "Apache-2.0",
-    streams: false,
-    punctuates: false,
-    speed: "medium",
-    measured: false,
-    files: huggingFace(
-      "csukuangfj/sherpa-onnx-omnilingual-asr-1600-languages-300M-ctc-int8-2025-11-12",
-      "6abf1ece20cd2308bdb7d13cd78ec1c44fa4c094",
-      {
-        model: [
-          "model.int8.onnx",
-          365_352_120,
-          "e7c4e54ee4c4c47829cc6667d5d00ed8ea7bef1dcfeef0fce766f77752a2726c",
-        ],
-        tokens: ["tokens.txt", 86_423, "a7a044c52cb29cbe8b0dc1953e92cefd4ca16b0ed968177b6beab21f9a7d0b31"],
-      },
-    ),
-  },
 ];
 
 /** With the VAD, which is downloaded with the first model. */
