@@ -2,7 +2,7 @@
  * Why a speaker's words cannot be recognised now, reported when it changes. A failure to open sessions is over once one is
  * open; a failure of open sessions once one recognises something.
  */
-import { type Clock, type SpeakerTrouble, TiroError } from "../domain/mod.ts";
+import { type Clock, codeOf, type SpeakerTrouble, TiroError } from "../domain/mod.ts";
 
 /** A session takes half a second to open, longer if something has to start. */
 const STARTING_AFTER_MS = 3_000;
@@ -31,18 +31,21 @@ export class RecogniserTrouble implements Disposable {
 
   opened(): void {
     this.#disarm();
+    if (this.#trouble === "recogniser_full") this.#set(undefined);
     this.available();
   }
 
-  /** Another speaker's session opened. */
+  /** Another speaker's session opened, which shows nothing of a recogniser that is full. */
   available(): void {
+    if (this.#trouble === "recogniser_full") return;
     if (this.#trouble !== "recogniser_foreign" && this.#trouble !== "recogniser_failed") this.#set(undefined);
   }
 
   notOpened(error: unknown): void {
     this.#disarm();
-    const isRefused = error instanceof TiroError && REFUSED.has(error.code);
-    this.#set(isRefused ? "recogniser_refused" : "recogniser_unreachable");
+    const code = codeOf(error);
+    if (code === "stt_full") this.#set("recogniser_full");
+    else this.#set(REFUSED.has(code) ? "recogniser_refused" : "recogniser_unreachable");
   }
 
   /** `failures`: sessions in a row that recognised nothing. */
@@ -57,7 +60,7 @@ export class RecogniserTrouble implements Disposable {
 
   /** A session of any speaker recognised something. */
   recognised(): void {
-    this.#set(undefined);
+    if (this.#trouble !== "recogniser_full") this.#set(undefined);
   }
 
   [Symbol.dispose](): void {

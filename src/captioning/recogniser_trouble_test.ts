@@ -73,3 +73,13 @@ Deno.test("Disposing stops the timer", () => {
   trouble[Symbol.dispose]();
   assert.equal(clock.pending, 0);
 });
+
+Deno.test("A full recogniser is reported until the speaker's own session opens, whatever it recognises for others", () => {
+  const { reported, trouble } = setup();
+  trouble.notOpened(error("stt_full"));
+  trouble.available();
+  trouble.recognised();
+  assert.deepEqual(reported, ["recogniser_full"]);
+  trouble.opened();
+  assert.deepEqual(reported, ["recogniser_full", undefined]);
+});

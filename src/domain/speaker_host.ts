@@ -24,6 +24,8 @@ export const SPEAKER_TROUBLES = [
   "recogniser_unreachable",
   /** It refuses our credentials, or the request. */
   "recogniser_refused",
+  /** It captions as many people as it can. */
+  "recogniser_full",
   /** It speaks another protocol. */
   "recogniser_foreign",
   /** Session after session fails. */

@@ -12,6 +12,9 @@ export const SPEAKER_REASONS: Record<Refusal["code"] | SpeakerTrouble, string> =
   recogniser_starting: "a speaker's recogniser has not responded yet (a cold start)",
   recogniser_unreachable: "a speaker's recogniser is unreachable",
   recogniser_refused: "the recogniser refuses the credentials or the request",
+  recogniser_full:
+    "more people talk at once than the recogniser can caption (of `local`: than this machine can, see `x-tiro-talkers`); " +
+    "those it captions already stay",
   recogniser_foreign: "the recogniser uses another protocol; the log names the likely one",
   recogniser_failed: "a speaker's recogniser fails session after session",
 };

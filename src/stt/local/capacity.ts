@@ -4,7 +4,7 @@
  */
 import type { Capacity } from "./process_protocol.ts";
 import { SAMPLE_RATE_HZ } from "./protocol.ts";
-import { ZEROS_MS } from "./recogniser_session.ts";
+import { withZeros } from "./recogniser_session.ts";
 
 /** The first decode allocates. Of the others the one that took the least counts: others on the machine only slow it. */
 const DECODES = 6;
@@ -26,9 +26,7 @@ export interface MeasureOptions {
 }
 
 export async function measureCapacity({ decode, speech, cores, busyMs }: MeasureOptions): Promise<Capacity> {
-  const zeros = ZEROS_MS * SAMPLE_RATE_HZ / 1_000;
-  const samples = new Float32Array(speech.length + 2 * zeros);
-  samples.set(speech, zeros);
+  const samples = withZeros(speech);
   let leastMs = Infinity;
   for (let count = 0; count < DECODES; count++) {
     const startMs = busyMs();

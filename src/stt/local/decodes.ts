@@ -6,7 +6,7 @@ import type { Clock } from "../../domain/mod.ts";
 import { DecodeOrder } from "./decode_order.ts";
 import type { DecodeKind } from "./decode_order.ts";
 import type { Decode } from "./native.ts";
-import type { RecogniserSession } from "./recogniser_session.ts";
+import { type RecogniserSession, withZeros } from "./recogniser_session.ts";
 
 export interface DecodesOptions {
   clock: Clock;
@@ -101,19 +101,19 @@ export class Decodes {
     }
     this.#askedAtMs.delete(session);
     const decode = this.#decode.get(session);
-    const audio = session.audioFor(kind);
-    if (!audio || !decode) return;
+    const span = session.spanFor(kind);
+    if (!span || !decode) return;
     this.#running++;
     const { clock, onBroken } = this.#options;
     const stuck = clock.timer(
       STUCK_MS,
       () => onBroken(new Error("Cannot decode: the runtime does not return")),
     );
-    decode(audio.samples).then((text) => {
+    decode(withZeros(span.samples)).then((text) => {
       this.#running--;
       stuck[Symbol.dispose]();
       if (this.#ended) return;
-      session.decoded(kind, audio, text);
+      session.decoded(kind, span, text);
       this.onDecoded(session);
       this.#pump();
     }).catch((error) => {

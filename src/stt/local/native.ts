@@ -8,7 +8,11 @@ import process from "node:process";
 import { parseJson } from "../../domain/mod.ts";
 import type { OfflineConfig, OnlineConfig, RecogniserConfig } from "../../models/mod.ts";
 import { SAMPLE_RATE_HZ } from "./protocol.ts";
-import { WINDOW_SAMPLES } from "./segmenter.ts";
+
+/** Measured: a voice detector's model with its session of the runtime, and 30 s of audio. */
+export const DETECTOR_BYTES = 9_600_000;
+/** Of one judgement of the voice detector. */
+export const WINDOW_SAMPLES = 512;
 
 export interface VoiceDetector {
   /** Of the next WINDOW_SAMPLES: whether there is a voice, which is found after 100 ms of it and lost after 100 ms without. */
@@ -23,7 +27,7 @@ export type Decode = (samples: Float32Array<ArrayBuffer>) => Promise<string>;
 export interface Native {
   /** Rejects where a file is missing or not of its kind. */
   loadModel(config: RecogniserConfig): Promise<Decode>;
-  /** Takes 7.6 MB: each has a model of its own, of this file. */
+  /** Takes DETECTOR_BYTES: each has a model of its own, of this file. */
   openDetector(model: string): VoiceDetector;
 }
 
@@ -53,7 +57,7 @@ interface SherpaAddon {
 
 /** More than a zipformer's chunk of 0.32 s with its context. */
 const LOOK_AHEAD = SAMPLE_RATE_HZ / 2;
-/** The detector's own segments are not used: `segmenter.ts` cuts. */
+/** The detector's own segments are not used: `../segmenter.ts` cuts. */
 const DETECTION = {
   threshold: 0.5,
   minSpeechDuration: 0.1,

@@ -32,7 +32,7 @@ export type RecogniserErrorCode = (typeof ERROR_CODES)[number];
 /** Longest text frame: `start` with every word that may be expected, escaped. */
 export const TEXT_BYTES_MAX = LIMITS.expectedWords * (6 * LIMITS.expectedWordChars + 8) + 1_024;
 /** Longest binary frame: a second. */
-export const AUDIO_BYTES_MAX = 2 * SAMPLE_RATE_HZ;
+export const AUDIO_BYTES_MAX = 32_000;
 
 type Unchecked = Partial<
   Record<"type" | "language" | "words" | "ms" | "text" | "startMs" | "endMs" | "code", unknown>

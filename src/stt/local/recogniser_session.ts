@@ -5,16 +5,15 @@
  * A session takes no more audio (`isFull`) while segments wait to be decoded, or while it waits for a voice detector.
  */
 import type { Detectors } from "./detectors.ts";
-import { HeldAudio } from "./held_audio.ts";
-import type { VoiceDetector } from "./native.ts";
+import { type VoiceDetector, WINDOW_SAMPLES } from "./native.ts";
 import { type FromRecogniser, SAMPLE_RATE_HZ } from "./protocol.ts";
-import { type Segment, Segmenter, WINDOW_SAMPLES } from "./segmenter.ts";
+import { Segmenter, type SpeechSpan } from "../segmenter.ts";
 import { cleanText } from "./text.ts";
 import type { DecodeKind } from "./decode_order.ts";
 
 export interface SessionOptions {
   detectors: Detectors;
-  /** Asks for a decode, which then takes `audioFor` and gives `decoded`. */
+  /** Asks for a decode, which then takes `spanFor` and gives `decoded`. */
   ask(kind: DecodeKind): void;
   send(message: FromRecogniser): void;
   /** Time between two partials, ms. */
@@ -23,20 +22,16 @@ export interface SessionOptions {
   correct?: (text: string) => string;
 }
 
-/** Audio of a decode. */
-export interface DecodeAudio {
-  samples: Float32Array<ArrayBuffer>;
-  segment: Segment;
-}
-
+/** A first consonant is quieter than a voice, and the detector takes 100 ms of voice to find it. */
+const PRE_ROLL_MS = 400;
 /** Ended segments that wait. Audio of a third is not read until one was decoded. */
 export const FINALS_MAX = 2;
 /** A decode of audio with as many zeros at each end changes its last words less, and seldom repeats itself. */
 export const ZEROS_MS = 200;
 const ZEROS = ZEROS_MS * SAMPLE_RATE_HZ / 1_000;
-/** Audio without a voice until its detector is given back, and between two reports of progress. */
+/** Audio without a voice until its detector is given back; and between two reports of progress. */
 const DETECTOR_IDLE = 2 * SAMPLE_RATE_HZ;
-const PROGRESS_EVERY = SAMPLE_RATE_HZ / 2;
+const PROGRESS_EVERY_MS = 500;
 /** The model ends every text as if the voice were over. */
 const CLOSING_MARKS = /[.,;:!?…]+$/;
 /** A voice that has spoken within this is talking. */
@@ -44,8 +39,7 @@ export const TALKING_MS = 5_000;
 
 export class RecogniserSession {
   readonly #options: SessionOptions;
-  readonly #audio = new HeldAudio();
-  readonly #segmenter = new Segmenter();
+  readonly #segmenter = new Segmenter({ sampleRateHz: SAMPLE_RATE_HZ, preRollMs: PRE_ROLL_MS });
   /** What is left of less than a window. */
   readonly #window = new Float32Array(WINDOW_SAMPLES);
   #windowLength = 0;
@@ -53,12 +47,13 @@ export class RecogniserSession {
   /** Audio since the last voice. */
   #quiet = 0;
   /** Segments that wait for their final, the one being decoded included. */
-  #finals: DecodeAudio[] = [];
+  #finals: SpeechSpan[] = [];
   #partialAtMs = -Infinity;
   /** A partial was asked for, and not decoded yet. */
   #isPartialDue = false;
-  #lastPartial: { text: string; from: number; voiceTo: number } | undefined;
-  #progress = 0;
+  /** The text that was sent of the segment that began there. */
+  #shown = { startMs: -1, text: "" };
+  #progressMs = 0;
   #talkedAtMs: number;
   #isFinishing = false;
   /** Audio that arrived while the session could take none. */
@@ -100,7 +95,7 @@ export class RecogniserSession {
       this.#takeWindow(nowMs);
     }
     this.#askPartial(nowMs);
-    this.#reportProgress(PROGRESS_EVERY);
+    if (this.#settledMs >= this.#progressMs + PROGRESS_EVERY_MS) this.#reportProgress();
   }
 
   /** A detector was given back by another session. */
@@ -120,18 +115,17 @@ export class RecogniserSession {
   }
 
   /** What to decode; undefined where that is no longer wanted. */
-  audioFor(kind: DecodeKind): DecodeAudio | undefined {
+  spanFor(kind: DecodeKind): SpeechSpan | undefined {
     if (kind === "final") return this.#finals.at(0);
     this.#isPartialDue = false;
-    const segment = this.#segmenter.segment;
-    return segment && this.#decodeOf(segment);
+    return this.#segmenter.partial();
   }
 
-  decoded(kind: DecodeKind, { segment }: DecodeAudio, text: string): void {
-    const clean = cleanText(text, msOf(segment.to - segment.from));
+  decoded(kind: DecodeKind, span: SpeechSpan, text: string): void {
+    const clean = cleanText(text, span.endMs - span.startMs);
     const corrected = this.#options.correct?.(clean) ?? clean;
-    if (kind === "final") this.#final(segment, corrected);
-    else this.#partial(segment, corrected);
+    if (kind === "final") this.#final(span, corrected);
+    else this.#partial(span, corrected);
   }
 
   dispose(): void {
@@ -141,17 +135,13 @@ export class RecogniserSession {
   }
 
   #takeWindow(nowMs: number): void {
-    this.#audio.push(this.#window);
-    const power = powerOf(this.#window);
     // Zeros hold no voice: the silence that follows one takes no time.
     const isVoice = this.#detector?.isVoice(this.#window) ?? false;
     if (isVoice) {
       this.#quiet = 0;
       this.#talkedAtMs = nowMs;
     } else this.#quiet += WINDOW_SAMPLES;
-    const ended = this.#segmenter.window(isVoice, power);
-    if (ended) this.#ended(ended);
-    this.#audio.forget(this.#segmenter.settledTo);
+    for (const span of this.#segmenter.push(this.#window, isVoice ? 1 : 0)) this.#ended(span);
     if (this.#quiet >= DETECTOR_IDLE) this.#giveBack();
   }
 
@@ -168,59 +158,54 @@ export class RecogniserSession {
     this.#detector = undefined;
   }
 
-  #ended(segment: Segment): void {
-    this.#finals.push(this.#decodeOf(segment));
+  #ended(span: SpeechSpan): void {
+    this.#finals.push(span);
     this.#options.ask("final");
   }
 
-  #decodeOf(segment: Segment): DecodeAudio {
-    return { samples: this.#audio.copy(segment.from, segment.to, ZEROS), segment };
-  }
-
   #askPartial(nowMs: number): void {
-    const { segment, voiceTo } = this.#segmenter;
-    if (!segment || this.#isPartialDue || nowMs < this.#partialAtMs + this.#options.partialEveryMs()) return;
-    const last = this.#lastPartial;
-    if (last?.from === segment.from && last.voiceTo === voiceTo) return; // no voice since then
+    const isDue = nowMs >= this.#partialAtMs + this.#options.partialEveryMs();
+    if (!this.#segmenter.isOpen || this.#isPartialDue || !isDue) return;
     this.#partialAtMs = nowMs;
     this.#isPartialDue = true;
     this.#options.ask("partial");
   }
 
-  #partial(segment: Segment, decoded: string): void {
-    const { segment: current, voiceTo } = this.#segmenter;
-    if (current?.from !== segment.from) return; // it has ended: its final follows
-    const last = this.#lastPartial?.from === segment.from ? this.#lastPartial.text : "";
+  #partial({ startMs, endMs }: SpeechSpan, decoded: string): void {
+    const isOpen = this.#segmenter.isOpen && this.#segmenter.settledMs === startMs;
+    if (!isOpen) return; // it has ended: its final follows
     const text = decoded.replace(CLOSING_MARKS, "");
-    this.#lastPartial = { text: text || last, from: segment.from, voiceTo: Math.min(voiceTo, segment.to) };
-    if (text === "" || text === last) return;
-    this.#options.send({ type: "partial", text, startMs: msOf(segment.from), endMs: msOf(segment.to) });
+    if (text === "" || (this.#shown.startMs === startMs && this.#shown.text === text)) return;
+    this.#shown = { startMs, text };
+    this.#options.send({ type: "partial", text, startMs: Math.round(startMs), endMs: Math.round(endMs) });
   }
 
-  #final({ from, to }: Segment, text: string): void {
+  #final({ startMs, endMs }: SpeechSpan, text: string): void {
     this.#finals.shift();
-    const ms = msOf(this.#settledTo);
-    this.#progress = this.#settledTo;
-    // Empty text withdraws nothing: a partial that was shown stays.
-    this.#options.send({ type: "final", text, startMs: msOf(from), endMs: msOf(to), ms });
+    this.#progressMs = this.#settledMs;
+    this.#options.send({
+      type: "final",
+      text, // empty: a partial that was sent is settled as it is
+      startMs: Math.round(startMs),
+      endMs: Math.round(endMs),
+      ms: Math.floor(this.#progressMs),
+    });
     this.#finishIfDone();
   }
 
   /** Up to here everything was captioned, or held no voice. */
-  get #settledTo(): number {
-    return this.#finals.at(0)?.segment.from ?? this.#segmenter.settledTo;
+  get #settledMs(): number {
+    return this.#finals.at(0)?.startMs ?? this.#segmenter.settledMs;
   }
 
-  #reportProgress(every: number): void {
-    const settledTo = this.#settledTo;
-    if (settledTo < this.#progress + every) return;
-    this.#progress = settledTo;
-    this.#options.send({ type: "progress", ms: msOf(settledTo) });
+  #reportProgress(): void {
+    this.#progressMs = this.#settledMs;
+    this.#options.send({ type: "progress", ms: Math.floor(this.#progressMs) });
   }
 
   #endAudio(): void {
-    const ended = this.#segmenter.end();
-    if (ended) this.#ended(ended);
+    const span = this.#segmenter.finish();
+    if (span) this.#ended(span);
   }
 
   #finishIfDone(): void {
@@ -230,14 +215,11 @@ export class RecogniserSession {
   }
 }
 
-function msOf(samples: number): number {
-  return Math.round(samples * 1_000 / SAMPLE_RATE_HZ);
-}
-
-function powerOf(samples: Float32Array): number {
-  let sum = 0;
-  for (const sample of samples) sum += sample * sample;
-  return sum;
+/** The audio as it is decoded. */
+export function withZeros(samples: Float32Array): Float32Array<ArrayBuffer> {
+  const padded = new Float32Array(samples.length + 2 * ZEROS);
+  padded.set(samples, ZEROS);
+  return padded;
 }
 
 function joined(a: Float32Array, b: Float32Array): Float32Array {
