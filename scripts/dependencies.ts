@@ -3,6 +3,10 @@
  * WebAssembly, with exact version and licence, and the known advisories for the packages. Licences are read from the
  * installed packages and the NOTICE files, without the network.
  */
+// Not by mod.ts: what downloads needs permissions that this script has not.
+import { CATALOGUE } from "../src/models/catalogue.ts";
+import { RUNTIMES } from "../src/models/runtime.ts";
+
 const ROOT = new URL("../", import.meta.url);
 
 export interface Dependency {
@@ -10,8 +14,8 @@ export interface Dependency {
   version: string;
   /** SPDX, as in its package; undefined where none is given. */
   licence: string | undefined;
-  /** `tests`: used by tests and checks only. */
-  use: "service" | "tests";
+  /** `tests`: used by tests and checks only. `models`: fetched by `tiro models`, and no part of the program. */
+  use: "service" | "tests" | "models";
 }
 
 /** Licences that permit redistribution. MPL-2.0 requires the sources of its own files, which npm has. */
@@ -27,8 +31,8 @@ const ACCEPTED = new Set([
 ]);
 
 const USAGE = `Usage: scripts/dependencies [--offline]
-Lists Tiro's packages and crates with exact versions and licences, then the known advisories for the packages (deno
-audit, which asks the npm registry).
+Lists Tiro's packages and crates with exact versions and licences, the models and the runtime that tiro models fetches,
+then the known advisories for the packages (deno audit, which asks the npm registry).
   --offline  licences only; no network
 Exit codes: 0 nothing to do, 1 a licence is missing or not accepted, or there is an advisory, 2 wrong usage,
 3 the npm registry could not be reached: advisories are unknown.
@@ -79,6 +83,18 @@ export async function builtIn(): Promise<Dependency[]> {
     });
   const libopus = build.match(/has libopus ([\d.]+) in it/)?.[1] ?? "unknown";
   return [...crates, { name: "libopus", version: libopus, licence: "BSD-3-Clause", use: "service" }];
+}
+
+/** What `tiro models` fetches: the operator chooses, so the licences are listed and not judged. */
+export function fetched(): Dependency[] {
+  return [
+    ...RUNTIMES.map(({ id, version, licence }) => ({
+      name: id.replace(`-${version}`, ""),
+      version,
+      licence,
+    })),
+    ...CATALOGUE.map(({ id, licence }) => ({ name: id, version: "pinned", licence })),
+  ].map((thing) => ({ ...thing, use: "models" }));
 }
 
 /** Those without an accepted licence. */
@@ -157,6 +173,7 @@ async function main(args: readonly string[]): Promise<number> {
       ? `\n${all.length} dependencies, every licence accepted`
       : `\nLicences to look at: ${open.map(({ name }) => name).join(", ")}`,
   );
+  await print(`\nFetched by tiro models, where they are used:\n${listing(fetched())}\n`);
   if (args.includes("--offline")) return open.length === 0 ? 0 : 1;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args: ["audit"], cwd: ROOT })
     .output();

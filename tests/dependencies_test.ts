@@ -5,6 +5,7 @@ import {
   builtIn,
   type Dependency,
   doubtful,
+  fetched,
   listing,
   packages,
 } from "../scripts/dependencies.ts";
@@ -26,6 +27,16 @@ Deno.test("What the WebAssembly is built from is listed by its notices", async (
   assert.deepEqual(named(all, "aes").map(({ licence }) => licence), ["MIT"]);
   assert.deepEqual(named(all, "subtle").map(({ licence }) => licence), ["BSD-3-Clause"]);
   assert.match(named(all, "libopus")[0].version, /^\d+\.\d+/);
+});
+
+Deno.test("What tiro models fetches is listed with its licences", () => {
+  const all = fetched();
+  assert.match(
+    listing(all),
+    /^sherpa-onnx-linux-x64 +1\.13\.8 +Apache-2\.0 AND GPL-3\.0-or-later AND MIT +models$/m,
+  );
+  assert.deepEqual(named(all, "moonshine-tiny-en").map(({ licence }) => licence), ["MIT"]);
+  assert.ok(all.every(({ licence }) => licence !== undefined && licence !== ""));
 });
 
 Deno.test("Every licence is accepted; another one, or none, is to be looked at", async () => {

@@ -31,7 +31,8 @@ function linux(
     version: VERSION,
     os: "linux",
     arch,
-    licence: "Apache-2.0, MIT (onnxruntime)",
+    // espeak-ng, for speech synthesis, is linked into it; it is never called here. onnxruntime has the MIT licence.
+    licence: "Apache-2.0 AND GPL-3.0-or-later AND MIT",
     files: {
       addon: file("sherpa-onnx.node", addon),
       sherpa: file("libsherpa-onnx-c-api.so", sherpa),
