@@ -18,6 +18,7 @@ export const SPOKEN = {
   start_rms: "the meeting starts at half past nine in the morning",
   garden_slt: "the children are playing in the garden with their friends",
   weather_rms: "then we have time to talk about the weather",
+  names_slt: "the next speaker is katharina sorensen",
 } as const;
 
 export const PACKET_MS = 20;

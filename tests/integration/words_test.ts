@@ -2,7 +2,9 @@
 import assert from "@std/assert";
 import { FakeDeepgramServer } from "../fakes/stt_deepgram.ts";
 import { HpbParticipant } from "../fakes/participant.ts";
-import { eventually, finals, say, startWorld } from "./world.ts";
+import { localMissing } from "../fakes/local_recogniser.ts";
+import { padded, readSpeech } from "../fakes/speech.ts";
+import { eventually, finals, finalText, say, startWorld } from "./world.ts";
 
 /** Spelled "garden" and "river" by a recogniser that does not expect them. */
 const SPOKEN = ["red", "garden", "music", "river"];
@@ -50,4 +52,35 @@ Deno.test("A name is spelled right with the list, and wrong without", async () =
   assert.equal(requested.captions, "red Gaarden music Ryver");
   // The participants' names stay here: "Garrden" would have been expected too.
   assert.deepEqual(requested.sent, ["Gaarden", "Phoebe Ryver"]);
+});
+
+const missing = await localMissing();
+
+/** The offline recogniser's captions of a sentence with a name, in a call with somebody of this name. */
+async function captionWith(displayName: string): Promise<string> {
+  await using world = await startWorld({ environment: { STT_PROVIDER: "local" } });
+  await using call = await world.hpb.startCall();
+  const listener = await call.addListener();
+  await using _named = await HpbParticipant.join({
+    ...{ hpbUrl: world.hpb.hpbUrl, nextcloudUrl: world.hpb.nextcloudUrl, roomToken: call.roomToken },
+    ncSessionId: "nc-named",
+    userId: displayName,
+  });
+  await world.enable(call.roomToken, listener);
+  const speaker = await call.addSpeaker();
+  await world.heard(1);
+  await speaker.say(padded(await readSpeech("names_slt"), 300, 1_500));
+  await eventually("a final", () => finals(listener.transcripts).length > 0, 20_000);
+  return finalText(listener.transcripts);
+}
+
+Deno.test({
+  name: `With the offline recogniser the name of a participant is spelled right${
+    missing ? ` (ignored: ${missing})` : ""
+  }`,
+  ignore: missing !== undefined,
+  async fn() {
+    assert.match(await captionWith("Katharina Sørensen"), /Katharina Sørensen/);
+    assert.doesNotMatch(await captionWith("Grace Hopper"), /Sørensen/);
+  },
 });

@@ -13,12 +13,15 @@ import {
   type RecogniserModel,
   SILERO_VAD,
 } from "../../models/mod.ts";
+import { ordinaryWords } from "./vocabulary.ts";
 import { type Decode, loadNative, type Native, type VoiceDetector } from "./native.ts";
 
 export class LocalModels {
   readonly #folders: Folders;
   readonly #ofLanguage: ReadonlyMap<string, RecogniserModel>;
   readonly #loaded = new Map<string, Promise<Decode>>();
+  /** By model. */
+  readonly #ordinary = new Map<string, Promise<(word: string) => boolean>>();
   #native: Native | undefined;
   #vad = "";
 
@@ -66,6 +69,21 @@ export class LocalModels {
     this.#loaded.set(key, loading);
     loading.catch(() => this.#loaded.delete(key));
     return loading;
+  }
+
+  /** Which words the language's model knows. Rejects with ModelError. */
+  ordinaryWordsOf(languageId: string): Promise<(word: string) => boolean> {
+    const model = this.#ofLanguage.get(languageId);
+    if (!model) return Promise.resolve(() => true);
+    const reading = this.#ordinary.get(model.id) ?? this.#readVocabulary(model);
+    this.#ordinary.set(model.id, reading);
+    reading.catch(() => this.#ordinary.delete(model.id));
+    return reading;
+  }
+
+  async #readVocabulary(model: RecogniserModel): Promise<(word: string) => boolean> {
+    const { folder } = await locateModel(model, this.#folders);
+    return ordinaryWords(await Deno.readTextFile(`${folder}/${model.files.tokens.name}`), model.kind);
   }
 
   async #load(model: RecogniserModel, language: string | undefined): Promise<Decode> {

@@ -98,6 +98,7 @@ async function serve(
     server.admit({
       decodes,
       decodeOf: (languageId) => models.decodeOf(languageId),
+      ordinaryWordsOf: (languageId) => models.ordinaryWordsOf(languageId),
       detectors: new Detectors(() => models.openDetector(), detectorsMax),
       talkersMax: capacity.talkers,
     });

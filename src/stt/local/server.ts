@@ -24,6 +24,8 @@ export interface RecogniserParts {
   decodes: Decodes;
   /** Loads the language's model, once. */
   decodeOf(languageId: string): Promise<Decode>;
+  /** Which words its model knows. */
+  ordinaryWordsOf(languageId: string): Promise<(word: string) => boolean>;
   detectors: Detectors;
   /** How many may talk at once. */
   talkersMax: number;
@@ -159,6 +161,9 @@ export class RecogniserServer {
     const parts = this.#parts;
     if (!parts) return;
     const decode = await parts.decodeOf(language).catch(() => undefined);
+    const isOrdinary = words.length === 0
+      ? () => true
+      : await parts.ordinaryWordsOf(language).catch(() => () => true);
     // A client that left is not waiting any more.
     if (!this.#waiting.delete(socket)) return;
     if (!decode) return this.#refuse(socket, "missing");
@@ -172,7 +177,7 @@ export class RecogniserServer {
       ask: (kind) => decodes.ask(session, kind),
       send: (message) => this.#send(socket, message),
       partialEveryMs: () => decodes.partialEveryMs,
-      correct: words.length > 0 ? corrector(words) : undefined,
+      correct: words.length > 0 ? corrector(words, { languageId: language, isOrdinary }) : undefined,
     }, this.#options.clock.now());
     decodes.open(session, decode);
     this.#sessions.set(socket, session);

@@ -30,6 +30,7 @@ class Rig implements AsyncDisposable {
       decodes: this.#decodes,
       detectors: new Detectors(() => ({ isVoice: (window) => window[0] > 0.5, reset() {} }), 8),
       talkersMax,
+      ordinaryWordsOf: () => Promise.resolve(() => false),
       decodeOf: () =>
         Promise.resolve(async () => {
           await this.gate;

@@ -25,6 +25,7 @@ export const FEATURES: SttFeatures = {
   acknowledges: true,
   latencyMs: 800,
   partials: true,
+  words: true,
   isLocal: true,
 };
 
