@@ -30,7 +30,10 @@ export interface SttCodec {
   /** Sent when the server is ready. */
   configure?(): readonly WebSocketMessage[];
   /** Audio at the provider's rate, never empty. `samples` are valid until the message is sent. */
-  encode(samples: Float32Array<ArrayBuffer>): WebSocketMessage | readonly WebSocketMessage[];
+  encode(
+    samples: Float32Array<ArrayBuffer>,
+    voiced: boolean,
+  ): WebSocketMessage | readonly WebSocketMessage[];
   receive(message: WebSocketMessage): SttMessage;
   /** Sent after the last audio, for the server to send its last words. */
   finish?(): readonly WebSocketMessage[];

@@ -1,7 +1,24 @@
 /** Lists of language ids: Whisper's, and those an operator writes for a server whose model nothing else tells. */
-import { ConfigError, languageCodeOf, type ProviderVariable } from "../domain/mod.ts";
+import {
+  ConfigError,
+  type Language,
+  languageCodeOf,
+  languagesOf,
+  type ProviderVariable,
+} from "../domain/mod.ts";
 
-export { WHISPER_LANGUAGES } from "../models/mod.ts";
+import { WHISPER_LANGUAGES } from "../models/mod.ts";
+
+export { WHISPER_LANGUAGES };
+
+/** `tiny.en`, `Systran/faster-whisper-small.en`, `medium.en-q5_0`. */
+const ENGLISH_ONLY = /\.en(?![a-z])/;
+const ALL = languagesOf(WHISPER_LANGUAGES);
+
+/** Those of a model by its name; without one, those of a multilingual model. */
+export function whisperLanguages(model = ""): readonly Language[] {
+  return ENGLISH_ONLY.test(model) ? ALL.filter(({ id }) => id === "en") : ALL;
+}
 
 /** Past any recogniser's list; every request for the languages is answered with all of them. */
 const LISTED_MAX = 200;

@@ -4,6 +4,7 @@ import { deepgram } from "./deepgram/provider.ts";
 import { kyutai } from "./kyutai/provider.ts";
 import { local } from "./local/provider.ts";
 import { modal } from "./modal/provider.ts";
+import { openaiRealtime } from "./openai_realtime/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
 import { vosk } from "./vosk/provider.ts";
 import { whisper } from "./whisper/provider.ts";
@@ -15,6 +16,7 @@ export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   local,
   kyutai,
   deepgram,
+  openaiRealtime,
   pocketsphinx,
   vosk,
   whisper,

@@ -128,7 +128,7 @@ export class SocketSession implements SttSession {
     const audio = { durationMs: samples.length / frame.sampleRateHz * 1000, voiced };
     // A closing connection: `#closed` gives the reason.
     if (!this.#socket.isOpen || !this.#flow.admits(audio, this.#socket.bufferedAmount)) return false;
-    const bytes = samples.length > 0 ? this.#sendSamples(samples) : 0;
+    const bytes = samples.length > 0 ? this.#sendSamples(samples, voiced) : 0;
     this.#flow.sent(audio, this.#sentAtMs = this.#clock.now());
     this.#foreign.sent({ ...audio, bytes });
     this.#options.recycle?.(samples); // the socket has copied them
@@ -137,8 +137,8 @@ export class SocketSession implements SttSession {
   }
 
   /** Returns the length of the longest message. */
-  #sendSamples(samples: Float32Array<ArrayBuffer>): number {
-    const encoded = this.#codec.encode(samples);
+  #sendSamples(samples: Float32Array<ArrayBuffer>, voiced: boolean): number {
+    const encoded = this.#codec.encode(samples, voiced);
     if (typeof encoded === "string" || encoded instanceof Uint8Array) {
       this.#socket.send(encoded);
       return encoded.length;
@@ -306,7 +306,7 @@ export class SocketSession implements SttSession {
   #flush(silenceMs: number): void {
     if (this.#options.limits.flushMs === 0) return;
     const chunk = new Float32Array(this.#options.sampleRateHz * FLUSH_CHUNK_MS / 1000);
-    for (let sentMs = 0; sentMs < silenceMs; sentMs += FLUSH_CHUNK_MS) this.#sendSamples(chunk);
+    for (let sentMs = 0; sentMs < silenceMs; sentMs += FLUSH_CHUNK_MS) this.#sendSamples(chunk, false);
   }
 
   /** Waits as long as words are expected; after the last one for a short pause. */

@@ -1,39 +1,42 @@
 import { systemClock } from "../../src/flow/mod.ts";
-import { createSpeechToText } from "../../src/stt/mod.ts";
 import { WHISPER_LANGUAGES } from "../../src/stt/languages.ts";
-import { FakeWhisperServer } from "../fakes/stt_whisper.ts";
+import { type FakeWhisperOptions, FakeWhisperServer, type WhisperMood } from "../fakes/stt_whisper.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
-import { toneSpeech } from "../fakes/tones.ts";
-import { sttContract } from "./stt_contract.ts";
+import { providerNamed, sttContract, tonePhrases } from "./stt_contract.ts";
 
 for (const isPlain of [false, true]) {
   sttContract({
     name: isPlain ? "Whisper, without verbose_json" : "Whisper",
     provider: "whisper",
     languages: WHISPER_LANGUAGES,
+    stages: ["full", "unauthorized", "foreign"],
     start: () => {
-      const server = FakeWhisperServer.start({ key: "key", model: "small", isPlain });
-      const create = (url: string) =>
-        createSpeechToText({ provider: "whisper", settings: { url, key: "key", model: "small" } }, {
-          meter: new FakeMeter(),
-          clock: systemClock,
-        });
+      const servers: FakeWhisperServer[] = [];
+      const serverOf = (options: FakeWhisperOptions, mood: WhisperMood = "well") => {
+        const server = FakeWhisperServer.start(options);
+        server.mood = mood;
+        servers.push(server);
+        return server.url;
+      };
+      const provider = providerNamed("whisper");
+      const create = (WHISPER_SERVICE_URL: string) =>
+        provider.create(
+          provider.settings({ WHISPER_SERVICE_URL, WHISPER_API_KEY: "key", WHISPER_MODEL: "small" }),
+          { meter: new FakeMeter(), clock: systemClock },
+        );
       return Promise.resolve({
-        stt: create(server.url),
+        stt: create(serverOf({ key: "key", model: "small", isPlain })),
         unreachable: create("http://127.0.0.1:9"),
-        phrases: [
-          phrase(["red", "river", "river", "train", "meeting", "seven", "music", "red", "evening", "paper"]),
-          phrase(["window", "coffee", "garden", "window", "window", "north"]),
-        ],
-        [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+        phrases: tonePhrases(16_000),
+        faulty: {
+          full: create(serverOf({}, { status: 503 })),
+          unauthorized: create(serverOf({ key: "another" })),
+          foreign: create(serverOf({}, "garbage")),
+        },
+        async [Symbol.asyncDispose]() {
+          for (const server of servers) await server[Symbol.asyncDispose]();
+        },
       });
     },
   });
-}
-
-function phrase(words: readonly string[]) {
-  return {
-    speech: toneSpeech(words, { sampleRateHz: 16_000 }),
-    isIn: (text: string) => text === words.join(" "),
-  };
 }

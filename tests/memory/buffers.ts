@@ -159,6 +159,20 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "speaker",
+    name: "Transcripts that are not complete, of OpenAI's Realtime API",
+    bounds: [
+      "ITEMS_MAX: stt/openai_realtime/items.ts",
+      "COMPLETE_MAX: stt/openai_realtime/items.ts",
+      "ID_CHARS_MAX: stt/openai_realtime/items.ts",
+      "sttTextChars",
+    ],
+    bytes:
+      "(ITEMS_MAX + 1) * (2 * sttTextChars + ENTRY) + (ITEMS_MAX + COMPLETE_MAX) * (2 * ID_CHARS_MAX + ENTRY)",
+    full: "the oldest is shown as it is",
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
     name: "DTLS fragments during the handshake",
     bounds: ["HANDSHAKE_BYTES_MAX: webrtc/dtls_guard.ts", "HANDSHAKE_FRAGMENTS_MAX: webrtc/dtls_guard.ts"],
     bytes: "HANDSHAKE_BYTES_MAX + HANDSHAKE_FRAGMENTS_MAX * 2 * ENTRY",

@@ -1,15 +1,16 @@
 /** Whisper over HTTP: OpenAI, speaches, faster-whisper-server, WhisperLiveKit, vLLM, LocalAI. */
 import { requireVariables } from "../../domain/mod.ts";
+import { whisperLanguages } from "../languages.ts";
 import type { SttProvider } from "../provider.ts";
 import type { WhisperSettings } from "./server.ts";
-import { FEATURES, LANGUAGES, whisperStt } from "./speech_to_text.ts";
+import { FEATURES, whisperStt } from "./speech_to_text.ts";
 
 /** OpenAI's name for Whisper, which other servers take for their default model. */
 const MODEL = "whisper-1";
 
 export const whisper: SttProvider<WhisperSettings> = {
   name: "whisper",
-  languages: LANGUAGES,
+  languages: whisperLanguages(),
   features: FEATURES,
   variables: [
     {

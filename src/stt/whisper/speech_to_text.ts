@@ -2,9 +2,9 @@
  * Whisper behind `POST /v1/audio/transcriptions`: OpenAI's, or any server with the same endpoint. Sentence at a time, with
  * partials where the server is fast enough.
  */
-import { type Language, languagesOf, type SpeechToText, type SttFeatures } from "../../domain/mod.ts";
+import type { SpeechToText, SttFeatures } from "../../domain/mod.ts";
 import { requireLanguage } from "../errors.ts";
-import { WHISPER_LANGUAGES } from "../languages.ts";
+import { whisperLanguages } from "../languages.ts";
 import type { SttParts } from "../provider.ts";
 import { WHISPER_SAMPLE_RATE_HZ } from "./codec.ts";
 import { WhisperServer, type WhisperSettings } from "./server.ts";
@@ -18,14 +18,10 @@ export const FEATURES: SttFeatures = {
   words: true,
 };
 
-export const LANGUAGES: readonly Language[] = languagesOf(WHISPER_LANGUAGES);
-/** `tiny.en`, `Systran/faster-whisper-small.en`, `distil-large-v3.en-int8`. */
-const ENGLISH_ONLY = /\.en(?![a-z])/;
-
 export function whisperStt(settings: WhisperSettings & SttParts): SpeechToText {
   const { model, clock, tls } = settings;
   const server = new WhisperServer(settings, { clock, tls });
-  const languages = ENGLISH_ONLY.test(model) ? LANGUAGES.filter(({ id }) => id === "en") : LANGUAGES;
+  const languages = whisperLanguages(model);
   return {
     name: "whisper",
     sampleRateHz: WHISPER_SAMPLE_RATE_HZ,

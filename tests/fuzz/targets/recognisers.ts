@@ -5,6 +5,8 @@ import type { SttMessage } from "../../../src/stt/codec.ts";
 import { DeepgramCodec } from "../../../src/stt/deepgram/codec.ts";
 import { ForeignProtocol } from "../../../src/stt/foreign.ts";
 import { ModalCodec } from "../../../src/stt/modal/codec.ts";
+import { RealtimeCodec } from "../../../src/stt/openai_realtime/codec.ts";
+import { DIALECTS } from "../../../src/stt/openai_realtime/dialect.ts";
 import { PocketsphinxDecoder } from "../../../src/stt/pocketsphinx/codec.ts";
 import { VoskCodec } from "../../../src/stt/vosk/codec.ts";
 import { WhisperLiveCodec } from "../../../src/stt/whisperlive/codec.ts";
@@ -101,6 +103,45 @@ export const deepgram = defineTarget({
       codec.finish();
       for (const message of messages) checkMessage(codec.receive(message));
       checkEvents(codec.closed());
+    },
+    close() {},
+  }),
+});
+
+const TRANSCRIPTION = "conversation.item.input_audio_transcription";
+const REALTIME = [
+  { type: "session.created", session: { id: "sess_1" } },
+  { type: "session.updated", session: {} },
+  { type: "input_audio_buffer.speech_started", item_id: "a" },
+  { type: "input_audio_buffer.committed", item_id: "b", previous_item_id: "a" },
+  { type: `${TRANSCRIPTION}.delta`, item_id: "a", delta: "hello" },
+  { type: `${TRANSCRIPTION}.completed`, item_id: "b", transcript: "world" },
+  { type: `${TRANSCRIPTION}.failed`, item_id: "a", error: { message: CANARY } },
+  { type: "transcription.delta", delta: " hello" },
+  { type: "transcription.done", text: " hello" },
+  { type: "error", error: { type: "server_error", code: null, message: CANARY } },
+  { type: "error", error: `The model ${CANARY} does not exist`, code: "model_not_found" },
+];
+
+export const realtime = defineTarget({
+  name: "realtime",
+  about:
+    "messages of OpenAI's Realtime API: never throws, an event's text is text and bounded, errors quote nothing",
+  inputs: fc.tuple(
+    fc.constantFrom(...DIALECTS),
+    fc.array(mutatedJson(REALTIME, [...WORDS, "a", "b", "item_id"]), { minLength: 1, maxLength: 20 }),
+  ),
+  open: () => ({
+    run([dialect, messages]) {
+      const codec = new RealtimeCodec({ url: "ws://127.0.0.1", model: "gpt-live", dialect }, {
+        languageId: "en",
+      });
+      codec.start();
+      for (const message of messages) checkMessage(codec.receive(message));
+      codec.finish();
+      for (const message of messages) checkMessage(codec.receive(message));
+      checkEvents(codec.closed());
+      if (dialect !== "vllm" && codec.closed().length > 0) throw new Error("An item is settled twice");
     },
     close() {},
   }),

@@ -1,0 +1,99 @@
+/**
+ * What differs between servers of OpenAI's Realtime API for transcription (developers.openai.com, guide "Realtime
+ * transcription"; the sources of speaches 870e1e1 and vLLM 0.22).
+ *
+ *   openai  24 kHz. `session.update` with `type: "transcription"` and `audio.input`; answered `session.updated`. speaches has
+ *           its model, intent and language from the address, ignores what it does not know, and sends no deltas
+ *   beta    24 kHz. `transcription_session.update` with `input_audio_transcription`, and a header
+ *   vllm    16 kHz. `session.update {model}` without an answer, then `input_audio_buffer.commit` to begin, and with
+ *           `final: true` to end; `transcription.delta` and `transcription.done`
+ */
+import type { SttOptions } from "../../domain/mod.ts";
+
+export const DIALECTS = ["openai", "beta", "vllm"] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+export interface RealtimeSettings {
+  /** ws(s)://... */
+  url: string;
+  key?: string;
+  model: string;
+  dialect: Dialect;
+}
+
+export const OPENAI_HOST = "api.openai.com";
+/** Models that stream words, whose turns the client ends. */
+const STREAMING_MODEL = /^gpt-(live-transcribe|realtime-whisper)/;
+/** Models that take a list of words, and those that take no hint. */
+const KEYWORDS_MODEL = /^gpt-(live-)?transcribe/;
+const HINTLESS_MODEL = /^gpt-realtime-whisper/;
+/** The whole hint: some hundred tokens. */
+const HINT_CHARS_MAX = 1_000;
+const PAUSE_MS = 500;
+
+/** Whether the client ends turns. */
+export function endsTurns({ dialect, model }: RealtimeSettings): boolean {
+  return dialect !== "vllm" && STREAMING_MODEL.test(model);
+}
+
+export function sampleRateOf(dialect: Dialect): 16_000 | 24_000 {
+  return dialect === "vllm" ? 16_000 : 24_000;
+}
+
+/** The address of a session. OpenAI's own takes no model in it: such an address is of a conversation. */
+export function addressOf({ url, model, dialect }: RealtimeSettings, { languageId }: SttOptions): string {
+  const address = new URL(url);
+  if (address.pathname === "/") address.pathname = "/v1/realtime";
+  if (dialect === "vllm") return address.href;
+  address.searchParams.set("intent", "transcription");
+  if (address.hostname === OPENAI_HOST) return address.href;
+  address.searchParams.set("model", model);
+  address.searchParams.set("language", languageId);
+  return address.href;
+}
+
+export function headersOf({ key, dialect }: RealtimeSettings): Record<string, string> {
+  return {
+    ...key !== undefined && { Authorization: `Bearer ${key}` },
+    ...dialect === "beta" && { "OpenAI-Beta": "realtime=v1" },
+  };
+}
+
+/** The first messages of a session. */
+export function configuration(settings: RealtimeSettings, options: SttOptions): readonly object[] {
+  const { dialect, model } = settings;
+  const transcription = { model, language: options.languageId, ...hintOf(model, options.words) };
+  const turn_detection = endsTurns(settings)
+    ? null
+    : { type: "server_vad", threshold: 0.5, prefix_padding_ms: 300, silence_duration_ms: PAUSE_MS };
+  switch (dialect) {
+    case "openai": {
+      const format = { type: "audio/pcm", rate: 24_000 };
+      const session = { type: "transcription", audio: { input: { format, transcription, turn_detection } } };
+      return [{ type: "session.update", session }];
+    }
+    case "beta": {
+      const session = {
+        input_audio_format: "pcm16",
+        input_audio_transcription: transcription,
+        turn_detection,
+      };
+      return [{ type: "transcription_session.update", session }];
+    }
+    case "vllm":
+      return [{ type: "session.update", model }, { type: "input_audio_buffer.commit" }];
+  }
+}
+
+/** The words to expect, the most important first. */
+function hintOf(model: string, words: readonly string[] = []): { keywords?: string[]; prompt?: string } {
+  const fitting: string[] = [];
+  let chars = 0;
+  for (const word of words) {
+    chars += word.length + 2;
+    if (chars > HINT_CHARS_MAX) break;
+    fitting.push(word);
+  }
+  if (fitting.length === 0 || HINTLESS_MODEL.test(model)) return {};
+  return KEYWORDS_MODEL.test(model) ? { keywords: fitting } : { prompt: `${fitting.join(", ")}.` };
+}
