@@ -1,10 +1,11 @@
 /**
  * Writes the environment variables of the code wherever they are listed (`deno task variables`): the table in README.md,
- * the tasks' permissions in deno.json, compose.yaml and the ExApp's manifest. New ones go beside those of their provider.
+ * those of recognisers in docs/RECOGNISERS.md, with its other tables of the code, the tasks' permissions in deno.json, compose.yaml and the ExApp's manifest. New ones go beside those of their provider.
  * tests/docs_test.ts and tests/integration/exapp_manifest_test.ts fail where a list differs.
  */
 import { VARIABLES } from "../src/config/mod.ts";
 import { ADDRESS, configTable } from "../tests/docs_test.ts";
+import { withTables } from "../tests/recognisers_page.ts";
 import { variablesBlock } from "../tests/integration/exapp_manifest_test.ts";
 
 async function rewrite(path: string, change: (text: string) => string): Promise<void> {
@@ -18,6 +19,7 @@ async function rewrite(path: string, change: (text: string) => string): Promise<
 
 const names = VARIABLES.flatMap(({ name, lowerCase }) => lowerCase ? [name, name.toLowerCase()] : [name]);
 await rewrite("README.md", (text) => text.replace(/(?:^\| `[A-Z_]+` +\|.*\n)+/m, () => configTable()));
+await rewrite("docs/RECOGNISERS.md", withTables);
 await rewrite("deno.json", (text) => text.replace(/--allow-env=[\w,]+/g, `--allow-env=${names.join(",")}`));
 await rewrite("compose.yaml", (text) => {
   const passed = new Map([...text.matchAll(/^ {6}(\w+): \$\{.*\n/gm)].map(([line, name]) => [name, line]));
@@ -38,4 +40,6 @@ await rewrite(
   "deploy/appinfo/info.xml",
   (text) => text.replace(/( {6}<variable>\n)[^]*( {6}<\/variable>\n)/, () => block),
 );
-await new Deno.Command(Deno.execPath(), { args: ["fmt", "-q", "README.md", "compose.yaml"] }).output();
+await new Deno.Command(Deno.execPath(), {
+  args: ["fmt", "-q", "README.md", "docs/RECOGNISERS.md", "compose.yaml"],
+}).output();

@@ -1,11 +1,7 @@
-/**
- * The tables of docs/RECOGNISERS.md that the code has: `deno run -A tests/recognisers_page.ts` writes them into it.
- */
+/** The tables of docs/RECOGNISERS.md that the code has: `deno task variables` writes them into it. */
 import { languageCodeOf, type Variable } from "../src/domain/mod.ts";
 import { bytesOf, MODELS } from "../src/models/mod.ts";
 import { STT_PROVIDERS, type SttProvider } from "../src/stt/mod.ts";
-
-export const PAGE = new URL("../docs/RECOGNISERS.md", import.meta.url);
 
 type Row = readonly string[];
 
@@ -174,5 +170,3 @@ export function missingIn(page: string, { name, variables }: SttProvider): strin
   }
   return problems;
 }
-
-if (import.meta.main) await Deno.writeTextFile(PAGE, withTables(await Deno.readTextFile(PAGE)));
