@@ -85,6 +85,11 @@ export class WhisperLiveCodec implements SttCodec {
     return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
   }
 
+  /** While a segment stands, the server repeats it. */
+  get awaitsDone(): boolean {
+    return this.#hasFinished && this.#standing !== "";
+  }
+
   finish(): readonly WebSocketMessage[] {
     this.#hasFinished = true;
     return [];

@@ -168,12 +168,22 @@ Deno.test("A full server and one without a model are errors without its text, be
 Deno.test("After the end of the audio, two results in a row that change nothing are the last", () => {
   const codec = NEW();
   eventsOf(codec, segments(standing("one")), segments(standing("one")), segments(standing("one")));
+  assert.equal(codec.awaitsDone, false);
   assert.deepEqual(codec.finish(), []);
+  assert.equal(codec.awaitsDone, true);
   assert.deepEqual(receive(codec, segments(standing("one"))), []);
   assert.equal(receive(codec, segments(standing("one two"))).length, 1);
   assert.deepEqual(receive(codec, segments(standing("one two"))), []);
   assert.equal(codec.receive(segments(standing("one two"))).kind, "done");
   assert.deepEqual(codec.closed(), [{ type: "final", text: "" }]);
+});
+
+Deno.test("Where nothing stands, the server says nothing more, and its end is not awaited", () => {
+  const codec = NEW();
+  codec.finish();
+  assert.equal(codec.awaitsDone, false);
+  eventsOf(codec, segments(standing("one")), segments(B));
+  assert.equal(codec.awaitsDone, false);
 });
 
 Deno.test("Messages of another form are ignored", () => {

@@ -21,9 +21,11 @@ const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 2_000, partials:
 
 const LIMITS = {
   openTimeoutMs: 15_000,
-  /** A busy CPU takes seconds for each transcription, and two after the end are awaited. */
-  answerWithinMs: 6_000,
-  flushQuietMs: 2_500,
+  /** It may load a model first, and takes audio meanwhile. */
+  readyMs: 5_000,
+  /** A busy CPU takes seconds for each transcription. */
+  answerWithinMs: 8_000,
+  flushQuietMs: 3_000,
   finishMs: 10_000,
 };
 
