@@ -1,6 +1,6 @@
 import assert from "@std/assert";
-import { LIMITS } from "../domain/mod.ts";
-import { type Config, type Environment, listenAddressIn, loadConfig, VARIABLES } from "./mod.ts";
+import { ConfigError, LIMITS } from "../domain/mod.ts";
+import { type Config, type Environment, listenAddressIn, loadConfig, outgoingIn, VARIABLES } from "./mod.ts";
 import { modalUrl } from "../stt/mod.ts";
 import {
   APP_SECRET,
@@ -389,4 +389,28 @@ Deno.test("Every documented example is accepted, and every default", () => {
     loadConfig(env, { ...WRITABLE, read: () => PEM, addresses: () => ["192.0.2.7", "2001:db8::7"] });
   }
   assert.equal(new Set(VARIABLES.map(({ name }) => name)).size, VARIABLES.length);
+});
+
+Deno.test("How other servers are reached is known without the rest of the configuration, with its faults", () => {
+  const given = outgoingIn({
+    https_proxy: "proxy.example:3128",
+    NO_PROXY: "a, b",
+    LT_CA_CERTS: "/certs/ca.pem",
+  }, {
+    read: () => PEM,
+  });
+  assert.equal(given.proxies.https?.reveal(), "http://proxy.example:3128");
+  assert.deepEqual([given.proxies.http, given.proxies.except], [undefined, ["a", "b"]]);
+  assert.equal(given.caCerts.length, 1);
+  assert.deepEqual(outgoingIn({}), {
+    caCerts: [],
+    proxies: { http: undefined, https: undefined, except: [] },
+  });
+  const fault = { variable: "HTTP_PROXY", problem: "must start with http:// or https://" };
+  assert.throws(() => outgoingIn({ HTTP_PROXY: "ftp://proxy" }), (error: unknown) => {
+    assert.ok(error instanceof ConfigError);
+    const [{ variable, problem }, ...others] = error.faults;
+    assert.deepEqual([{ variable, problem }, others], [fault, []]);
+    return true;
+  });
 });

@@ -52,7 +52,8 @@ export interface Program {
 export function thisProgram(): Program {
   return {
     path: Deno.execPath(),
-    ...(!Deno.build.standalone && { sources: new URL("../..", import.meta.url).pathname }),
+    ...(!Deno.build.standalone &&
+      { sources: decodeURIComponent(new URL("../..", import.meta.url).pathname) }),
   };
 }
 

@@ -6,6 +6,7 @@
  * stored and deflated entries; not zip64, encryption or several disks.
  */
 import { ModelError } from "./errors.ts";
+import { STANDARD_DATA_FOLDER } from "./folders.ts";
 
 export interface SourceFile {
   bytes: number;
@@ -22,11 +23,12 @@ const FOLDER_FILES_MAX = 10_000;
 /** Rejects with ModelError where there is nothing that can be read. */
 export async function sourceAt(path: string): Promise<Source> {
   const { isDirectory } = await Deno.stat(path).catch((error) => {
-    throw new ModelError(
-      `Cannot read ${path}: ${error instanceof Error ? error.name : "unknown"}`,
-      "source",
-      error,
-    );
+    const why = error instanceof Deno.errors.NotCapable
+      ? `Tiro has no permission there; copy it into ${STANDARD_DATA_FOLDER} first`
+      : error instanceof Error
+      ? error.name
+      : "unknown";
+    throw new ModelError(`Cannot read ${path}: ${why}`, "source", error);
   });
   if (isDirectory) return () => filesIn(path);
   if (/\.(tgz|tar\.gz)$/.test(path)) return () => tarFiles(path);

@@ -120,8 +120,15 @@ Deno.test("Without arguments the models are listed; wrong ones and faults have t
 
 Deno.test("A folder outside the permissions is named as that", async () => {
   await withModels(async (models) => {
-    const { code, err } = await models(["download"], { TIRO_DATA_DIR: "/srv/tiro" });
-    assert.equal(code, 1);
+    const [{ code, err }, added] = await Promise.all([
+      models(["download"], { TIRO_DATA_DIR: "/srv/tiro" }),
+      models(["add", "/etc/hostname"]),
+    ]);
+    assert.deepEqual([code, added.code], [1, 1]);
+    assert.equal(
+      added.err,
+      "Cannot read /etc/hostname: Tiro has no permission there; copy it into /var/lib/tiro first\n",
+    );
     assert.match(
       err,
       /^Cannot write \/srv\/tiro\/.*: Tiro has no permission there; TIRO_DATA_DIR and STT_MODEL_DIR/,
