@@ -64,7 +64,7 @@ function causeOf(error: unknown, bytes: number): string | undefined {
     return "Tiro has no permission there; TIRO_DATA_DIR and STT_MODEL_DIR name the folders";
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return "its folder is another user's; change its owner, or set TIRO_DATA_DIR";
+    return "this user may not write there; create its folder as root and change the owner, or set TIRO_DATA_DIR";
   }
   if (isDiskFull(error)) return `the disk is full; the file needs ${bytes} bytes`;
   return error instanceof Error ? error.message.match(/^(.*) \(os error \d+\)/)?.[1] : undefined;
