@@ -2,6 +2,7 @@
 import { FakeDeepgramServer } from "./stt_deepgram.ts";
 import { FakeKyutaiServer } from "./stt.ts";
 import { FakeMoshiServer } from "./stt_moshi.ts";
+import { FakeRealtimeServer } from "./stt_realtime.ts";
 import { FakeVoskServer } from "./stt_vosk.ts";
 import { FakeWhisperServer } from "./stt_whisper.ts";
 import { FakeWhisperLiveServer } from "./stt_whisperlive.ts";
@@ -26,6 +27,11 @@ export const STAND_INS: Readonly<Record<string, () => StandIn>> = {
       (url) => ({ DEEPGRAM_URL: url }),
     ),
   whisper: () => standIn("whisper", FakeWhisperServer.start(), (url) => ({ WHISPER_SERVICE_URL: url })),
+  "openai-realtime": () =>
+    standIn("openai-realtime", FakeRealtimeServer.start(), (url) => ({
+      OPENAI_REALTIME_URL: url,
+      OPENAI_REALTIME_MODEL: "gpt-4o-transcribe",
+    })),
   whisperlive: () =>
     standIn("whisperlive", FakeWhisperLiveServer.start(), (url) => ({ WHISPERLIVE_URL: url })),
 };
