@@ -137,8 +137,10 @@ export class DeepgramCodec implements SttCodec {
       return [...this.#settle(utterance, end), { type: "end_of_utterance" }, ...progress];
     }
     if (utterance.length >= LIMITS.utteranceChars) return [...this.#settle(utterance, end), ...progress];
-    if (text !== "") [this.#settled, this.#lastPiece] = [utterance, text];
-    return [...this.#show(utterance, end), ...progress];
+    if (text === "") return [...this.#show(utterance, end), ...progress];
+    [this.#settled, this.#lastPiece] = [utterance, text];
+    // WhisperLiveKit sends the words after the piece at once: shown words stay until then.
+    return this.#shown.startsWith(utterance) ? progress : [...this.#show(utterance, end), ...progress];
   }
 
   /** The interim result, if any, is of the next utterance. Without a piece this one has ended before. */

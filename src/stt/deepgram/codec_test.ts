@@ -56,7 +56,7 @@ Deno.test("Interim results are partials, and the final one that ends an utteranc
   );
 });
 
-Deno.test("The pieces of an utterance are one final", () => {
+Deno.test("The pieces of an utterance are one final, and do not hide the words after them", () => {
   const messages = [
     results("Good morning"),
     final("Good"),
@@ -66,9 +66,7 @@ Deno.test("The pieces of an utterance are one final", () => {
   ];
   assert.deepEqual(eventsOf(messages), [
     partialOf("Good morning"),
-    partialOf("Good"),
     partialOf("Good morning, everyone"),
-    partialOf("Good morning,"),
     finalOf("Good morning, all."),
     END,
   ]);
