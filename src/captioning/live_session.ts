@@ -89,8 +89,13 @@ export class LiveSession implements AsyncDisposable {
 
   /** How long another recogniser that could serve waits for a word; Infinity where this one sends whole sentences. */
   get patienceMs(): number {
+    return this.recogniser.stt.features.partials ? NO_WORD_MS + this.latencyMs : Infinity;
+  }
+
+  /** How far its words are usually behind. */
+  get latencyMs(): number {
     const { stt: { features }, latency } = this.recogniser;
-    return features.partials ? NO_WORD_MS + Math.max(features.latencyMs, latency.currentMs ?? 0) : Infinity;
+    return Math.max(features.latencyMs, latency.currentMs ?? 0);
   }
 
   /** Whether voice was sent for longer than a streaming recogniser takes for a word. */

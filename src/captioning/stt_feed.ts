@@ -24,12 +24,14 @@ import {
 } from "../domain/mod.ts";
 import { GOOD_LIFE_MS, type Scope } from "../flow/mod.ts";
 import type { LiveSession } from "./live_session.ts";
-import type { OpenOptions, Recogniser } from "./recogniser.ts";
+import type { OpenOptions } from "./recogniser.ts";
+import { RepeatedWords } from "./repeated_words.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { SecondSession } from "./second_session.ts";
 import { SessionOpener } from "./session_opener.ts";
+import { ServedBy } from "./served_by.ts";
 import { SilenceSource } from "./silence_source.ts";
-import type { HandoverReason, SttSessions } from "./stt_sessions.ts";
+import type { SttSessions } from "./stt_sessions.ts";
 import { WaitingNotice } from "./waiting_notice.ts";
 import { Wakeup } from "./wakeup.ts";
 
@@ -70,6 +72,11 @@ const STALLED_MS = 10_000;
 const BLOCKED_MS = 2_000;
 /** A burst is recognised at least at twice the speed of speech. */
 const CATCH_UP = 2;
+/** Sent again besides: a word may be cut in two, and the end of a voice is known to a chunk. */
+const SENT_AGAIN_MS = 300;
+/** Words for what was sent again may come this much later than usual: it is sent in a burst. */
+const LATE_MS = 2_000;
+
 export class SttFeed {
   readonly #options: SttFeedOptions;
   readonly #opener: SessionOpener;
@@ -79,15 +86,16 @@ export class SttFeed {
   readonly #wakeup: Wakeup;
   #languageId: string;
   #session: LiveSession | undefined;
-  /** The last one in use, and why the speaker left it. */
-  #served: Recogniser | undefined;
-  #leftFor: HandoverReason = "unavailable";
+  readonly #servedBy: ServedBy;
   readonly #second: SecondSession;
   /** The last session opened was discarded, as the language had changed. */
   #isDiscarded = false;
   #lastSpeechMs = 0;
   /** When the audio sent will have been recognised. */
   #recognisedAtMs = 0;
+  /** Audio sent before was acknowledged by words. */
+  #acknowledgedMs = -Infinity;
+  readonly #repeated = new RepeatedWords();
   /** Sessions in a row that failed without recognising anything. */
   #uselessSessions = 0;
   /** Whether new speech is to wake the loop. */
@@ -97,6 +105,7 @@ export class SttFeed {
     this.#options = options;
     const { scope, clock, events, sessions, speech, chunkMs, expectedWords } = options;
     this.#languageId = options.languageId;
+    this.#servedBy = new ServedBy(sessions);
     const recycle = speech.recycle.bind(speech);
     this.#opener = new SessionOpener({ sessions, recycle, expectedWords, scope, clock });
     this.#second = new SecondSession({
@@ -134,7 +143,7 @@ export class SttFeed {
         else await this.#rest();
       }
     } finally {
-      this.#session?.recogniser.served(this.#session);
+      this.#servedBy.ended(this.#session);
       await this.#second.close();
     }
   }
@@ -201,7 +210,7 @@ export class SttFeed {
 
   /** Without speech: sends silence, which flushes the last words, then closes the session. */
   async #rest(): Promise<void> {
-    const { clock, speech } = this.#options;
+    const { clock } = this.#options;
     this.#notice.over();
     const session = this.#session;
     if (!session) return await this.#untilSpeech(Infinity);
@@ -218,7 +227,7 @@ export class SttFeed {
     }
     // What no word came for, another recogniser may have to get.
     const isAnswered = session.unansweredMs === 0 || !this.#second.maySuspect(session);
-    if (isAnswered || nowMs >= closeAtMs) speech.acknowledge(Infinity);
+    if (isAnswered || nowMs >= closeAtMs) this.#acknowledgeAll(nowMs);
     const isLeft = isAnswered && this.#second.hasBetter(session);
     if (nowMs < closeAtMs && !isLeft) return await this.#untilSpeech(closeAtMs);
     this.#release(session);
@@ -259,31 +268,26 @@ export class SttFeed {
   }
 
   #adopt(session: LiveSession): LiveSession {
-    const { scope, events, sessions, clock } = this.#options;
-    const { recogniser } = session;
+    const { scope, events, clock } = this.#options;
     this.#lastSpeechMs = session.sinceMs = clock.now();
     this.#opener.used(session);
     this.#trouble.opened();
     this.#notice.over();
     this.#session = session;
-    recogniser.serves(session);
-    const before = this.#served;
-    if (before && before !== recogniser) {
-      sessions.handedOver(before, recogniser, recogniser.rank < before.rank ? "recovered" : this.#leftFor);
-    }
-    this.#served = recogniser;
-    this.#leftFor = "unavailable";
+    this.#servedBy.began(session);
     events.opened(session.languageId);
     scope.run(() => this.#read(session));
     return session;
   }
 
   async #read(session: LiveSession): Promise<void> {
-    const { events, scope } = this.#options;
+    const { events, scope, clock } = this.#options;
     try {
       for await (const event of session.stt.events) {
         if (this.#session !== session) continue; // released: its last final was sent
-        events.event(event, session.recogniser.name, session.stt.stalledUntilMs);
+        this.#repeated.returned(event, clock.now());
+        const isNew = this.#repeated.new(event, session.sentMs - session.latencyMs - LATE_MS);
+        if (isNew) events.event(isNew, session.recogniser.name, session.stt.stalledUntilMs);
         this.#receive(session, event);
       }
       session.recogniser.closed();
@@ -300,8 +304,9 @@ export class SttFeed {
     const { acknowledges } = session.recogniser.stt.features;
     session.responded();
     if (event.type === "progress") {
-      if (acknowledges) speech.acknowledge(event.processedMs);
-      return;
+      if (!acknowledges) return;
+      this.#acknowledgedMs = clock.now(); // what it has processed is not sent again
+      return speech.acknowledge(event.processedMs);
     }
     if (!("text" in event) || event.text.trim() === "") return;
     session.hasRecognised = true;
@@ -312,7 +317,18 @@ export class SttFeed {
     sessions.recognised(session);
     const nowMs = clock.now();
     session.trailing.word(nowMs);
-    if (!acknowledges) speech.acknowledge(nowMs - session.trailing.measuredMs);
+    if (!acknowledges) this.#acknowledgeBefore(nowMs - session.trailing.atMostMs - SENT_AGAIN_MS);
+  }
+
+  /** No audio sent before is to be sent again, where words alone show what was recognised. */
+  #acknowledgeBefore(sentAtMs: number): void {
+    this.#acknowledgedMs = Math.max(this.#acknowledgedMs, sentAtMs);
+    this.#options.speech.acknowledge(sentAtMs);
+  }
+
+  #acknowledgeAll(nowMs: number): void {
+    this.#acknowledgedMs = nowMs;
+    this.#options.speech.acknowledge(Infinity);
   }
 
   /** The provider closed it cleanly. One that does so at once without an event counts as failed. */
@@ -327,7 +343,7 @@ export class SttFeed {
   /** Reported once, whether its reader or its writer fails first. */
   #failed(session: LiveSession, error: unknown): void {
     if (!this.#release(session)) return;
-    this.#leftFor = "failed";
+    this.#servedBy.left("failed");
     this.#opener.failed(session, error);
     session.recogniser.lost(error);
     if (!session.hasRecognised) this.#uselessSessions++;
@@ -338,20 +354,23 @@ export class SttFeed {
   #release(session: LiveSession): boolean {
     if (this.#session !== session) return false;
     const { speech, events, clock } = this.#options;
+    const nowMs = clock.now();
     this.#session = undefined;
-    session.recogniser.served(session);
+    this.#servedBy.ended(session);
     this.#silence.reset();
-    if (session.isFinishing) speech.acknowledge(Infinity);
+    if (session.isFinishing) this.#acknowledgeAll(nowMs);
     else speech.rewind();
+    this.#repeated.sentAgain(this.#acknowledgedMs, Math.min(LIMITS.speechMs, nowMs - this.#acknowledgedMs));
+    this.#acknowledgedMs = nowMs;
     const { acknowledges } = session.recogniser.stt.features;
-    events.sessionEnded(acknowledges && !session.isFinishing && speech.hasSpeech(clock.now()));
+    events.sessionEnded(acknowledges && !session.isFinishing && speech.hasSpeech(nowMs));
     this.#wakeup.wake();
     return true;
   }
 
   #takeOver(first: LiveSession, second: LiveSession): void {
     this.#release(first);
-    this.#leftFor = "silent";
+    this.#servedBy.left("silent");
     this.#adopt(second);
   }
 

@@ -55,6 +55,11 @@ export class TrailingSilence {
     return this.latency.currentMs ?? 0;
   }
 
+  /** How far its words are behind at the most: as measured, before that the time from the voice to its first word. */
+  get atMostMs(): number {
+    return this.latency.currentMs ?? (this.#firstWordMs ?? 0) - (this.#voice?.startMs ?? 0);
+  }
+
   /** Silence needed after the last voice, ms; 0 when its words have settled. */
   get neededMs(): number {
     const voice = this.#voice;

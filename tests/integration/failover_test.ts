@@ -64,17 +64,19 @@ Deno.test("A recogniser that refuses from the start: the next one captions every
     assert.equal(next.sessions.length, 1);
   }));
 
-Deno.test("A recogniser that crashes in the middle of a sentence: the next one continues it", () =>
-  failover({}, async ({ world, listener, say }) => {
-    const said = words(24, "evening");
-    await say(said, 9.5, () => {
-      world.stt.refuseConnections = true;
-      world.stt.dropConnections();
-    });
-    await listener.until(isFinal(said), 10_000);
-    assert.equal(finalText(listener.transcripts), said.join(" "));
-    assert.equal(await handovers(world, "failed"), 1);
-  }));
+for (const [behindMs, after] of [[0, 9.5], [500, 6.25], [1_500, 6.75]]) {
+  Deno.test(`A recogniser ${behindMs} ms late that crashes in the middle of a sentence: the next one continues it`, () =>
+    failover({ behindMs }, async ({ world, listener, say }) => {
+      const said = words(24, "evening");
+      await say(said, after, () => {
+        world.stt.refuseConnections = true;
+        world.stt.dropConnections();
+      });
+      await listener.until(isFinal(said), 10_000);
+      assert.equal(finalText(listener.transcripts), said.join(" "));
+      assert.equal(await handovers(world, "failed"), 1);
+    }));
+}
 
 Deno.test("A recogniser that hangs when a session is opened: the next one captions every word", () =>
   failover({}, async ({ world, listener, say }) => {
