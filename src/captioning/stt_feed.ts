@@ -285,9 +285,9 @@ export class SttFeed {
     try {
       for await (const event of session.stt.events) {
         if (this.#session !== session) continue; // released: its last final was sent
-        this.#repeated.returned(event, clock.now());
         const isNew = this.#repeated.new(event, session.sentMs - session.latencyMs - LATE_MS);
         if (isNew) events.event(isNew, session.recogniser.name, session.stt.stalledUntilMs);
+        this.#repeated.returned(event, clock.now());
         this.#receive(session, event);
       }
       session.recogniser.closed();
