@@ -109,6 +109,13 @@ export class Segmenter {
     return this.#span(Math.min(this.#end, this.#voiceEnd + this.#tail));
   }
 
+  /** The open span as it will end if the pause goes on; undefined while its tail is not complete. */
+  ending(): SpeechSpan | undefined {
+    if (this.#voiceEnd === undefined || this.#end < this.#voiceEnd + this.#tail) return undefined;
+    this.#shownEnd = this.#voiceEnd;
+    return this.#span(Math.min(this.#voiceEnd + this.#tail, this.#start + this.#longest));
+  }
+
   /** The voice has ended: the open span is over without a pause. */
   finish(): SpeechSpan | undefined {
     return this.#voiceEnd === undefined ? undefined : this.#close(this.#voiceEnd);

@@ -159,3 +159,15 @@ Deno.test("The defaults keep a span under the nine seconds that recognisers take
   assert.ok(spans.length >= 7);
   assert.ok(spans.every(({ startMs, endMs }) => endMs - startMs <= 8_500));
 });
+
+Deno.test("A span is known before it ends, once its tail is there", () => {
+  const { segmenter, push } = setup();
+  push(800, 1);
+  push(240, 0);
+  assert.equal(segmenter.ending(), undefined);
+  push(80, 0);
+  const foreseen = segmenter.ending();
+  assert.equal(segmenter.partial(), undefined);
+  assert.deepEqual(push(240, 0), [foreseen]);
+  assert.equal(segmenter.ending(), undefined);
+});

@@ -24,10 +24,14 @@ export interface SessionOptions {
 
 /** A first consonant is quieter than a voice, and the detector takes 100 ms of voice to find it. */
 const PRE_ROLL_MS = 400;
+/** Of 500, 600 and 700 ms the shorter ones make more errors and the longer ones later finals (docs/decisions/0030). */
+const PAUSE_MS = 600;
+const TAIL_MS = 400;
 /** Ended segments that wait. Audio of a third is not read until one was decoded. */
 export const FINALS_MAX = 2;
 /** A decode of audio with as many zeros at each end changes its last words less, and seldom repeats itself. */
 export const ZEROS_MS = 200;
+const TAIL = TAIL_MS * SAMPLE_RATE_HZ / 1_000;
 const ZEROS = ZEROS_MS * SAMPLE_RATE_HZ / 1_000;
 /** Audio without a voice until its detector is given back; and between two reports of progress. */
 const DETECTOR_IDLE = 2 * SAMPLE_RATE_HZ;
@@ -39,7 +43,12 @@ export const TALKING_MS = 5_000;
 
 export class RecogniserSession {
   readonly #options: SessionOptions;
-  readonly #segmenter = new Segmenter({ sampleRateHz: SAMPLE_RATE_HZ, preRollMs: PRE_ROLL_MS });
+  readonly #segmenter = new Segmenter({
+    sampleRateHz: SAMPLE_RATE_HZ,
+    preRollMs: PRE_ROLL_MS,
+    pauseMs: PAUSE_MS,
+    tailMs: TAIL_MS,
+  });
   /** What is left of less than a window. */
   readonly #window = new Float32Array(WINDOW_SAMPLES);
   #windowLength = 0;
@@ -48,14 +57,21 @@ export class RecogniserSession {
   #quiet = 0;
   /** Segments that wait for their final, the one being decoded included. */
   #finals: SpeechSpan[] = [];
+  /** Segments that ended because they were long: the sentence continues. */
+  readonly #cut = new WeakSet<SpeechSpan>();
   #partialAtMs = -Infinity;
   /** A partial was asked for, and not decoded yet. */
   #isPartialDue = false;
+  /** The pause of the segment in progress was decoded, or is about to be. */
+  #isForeseen = false;
+  /** A segment as it will be if its pause goes on, decoded before it has ended. */
+  #foreseen: { startMs: number; endMs: number; text: string } | undefined;
   /** The text that was sent of the segment that began there. */
   #shown = { startMs: -1, text: "" };
   #progressMs = 0;
   #talkedAtMs: number;
   #isFinishing = false;
+  #isDone = false;
   /** Audio that arrived while the session could take none. */
   #held: Float32Array | undefined;
 
@@ -118,14 +134,21 @@ export class RecogniserSession {
   spanFor(kind: DecodeKind): SpeechSpan | undefined {
     if (kind === "final") return this.#finals.at(0);
     this.#isPartialDue = false;
-    return this.#segmenter.partial();
+    const ending = this.#segmenter.ending();
+    if (ending) this.#isForeseen = true;
+    return ending ?? this.#segmenter.partial();
   }
 
   decoded(kind: DecodeKind, span: SpeechSpan, text: string): void {
     const clean = cleanText(text, span.endMs - span.startMs);
     const corrected = this.#options.correct?.(clean) ?? clean;
-    if (kind === "final") this.#final(span, corrected);
-    else this.#partial(span, corrected);
+    if (kind === "final") {
+      this.#finals.shift();
+      const isSentence = !this.#cut.has(span);
+      return this.#final(span, isSentence ? corrected : corrected.replace(CLOSING_MARKS, ""));
+    }
+    this.#foreseen = { startMs: span.startMs, endMs: span.endMs, text: corrected };
+    this.#partial(span, corrected);
   }
 
   dispose(): void {
@@ -139,9 +162,13 @@ export class RecogniserSession {
     const isVoice = this.#detector?.isVoice(this.#window) ?? false;
     if (isVoice) {
       this.#quiet = 0;
+      this.#isForeseen = false;
       this.#talkedAtMs = nowMs;
     } else this.#quiet += WINDOW_SAMPLES;
-    for (const span of this.#segmenter.push(this.#window, isVoice ? 1 : 0)) this.#ended(span);
+    for (const span of this.#segmenter.push(this.#window, isVoice ? 1 : 0)) {
+      if (this.#segmenter.isOpen) this.#cut.add(span);
+      this.#ended(span);
+    }
     if (this.#quiet >= DETECTOR_IDLE) this.#giveBack();
   }
 
@@ -159,12 +186,18 @@ export class RecogniserSession {
   }
 
   #ended(span: SpeechSpan): void {
+    const { startMs, endMs, text } = this.#foreseen ?? {};
+    this.#foreseen = undefined;
+    const isDecoded = text !== undefined && startMs === span.startMs && endMs === span.endMs;
+    if (isDecoded && this.#finals.length === 0) return this.#final(span, text);
     this.#finals.push(span);
     this.#options.ask("final");
   }
 
   #askPartial(nowMs: number): void {
-    const isDue = nowMs >= this.#partialAtMs + this.#options.partialEveryMs();
+    // Once the tail is there, the segment is decoded as its final will be.
+    const isEnding = this.#quiet >= TAIL;
+    const isDue = isEnding ? !this.#isForeseen : nowMs >= this.#partialAtMs + this.#options.partialEveryMs();
     if (!this.#segmenter.isOpen || this.#isPartialDue || !isDue) return;
     this.#partialAtMs = nowMs;
     this.#isPartialDue = true;
@@ -181,7 +214,6 @@ export class RecogniserSession {
   }
 
   #final({ startMs, endMs }: SpeechSpan, text: string): void {
-    this.#finals.shift();
     this.#progressMs = this.#settledMs;
     this.#options.send({
       type: "final",
@@ -211,7 +243,9 @@ export class RecogniserSession {
   #finishIfDone(): void {
     if (!this.#isFinishing || this.#held) return;
     this.#endAudio();
-    if (this.#finals.length === 0) this.#options.send({ type: "done" });
+    if (this.#finals.length > 0 || this.#isDone) return;
+    this.#isDone = true;
+    this.#options.send({ type: "done" });
   }
 }
 
