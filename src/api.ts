@@ -1,6 +1,6 @@
 /** The REST API, composed of the routes of the doors and of the ExApp. */
 import page from "./api_docs.html" with { type: "text" };
-import { type Log, type Translations, UnavailableError } from "./domain/mod.ts";
+import { type Log, type SpeakerHost, type Translations, UnavailableError } from "./domain/mod.ts";
 import type { ApiDescription, HttpAppOptions, RouteGroup } from "./http/mod.ts";
 import { authenticator, type Credentials, SECURITY_SCHEMES } from "./identity/mod.ts";
 import { EX_APP_API, type ExApp, exAppRoutes } from "./nextcloud/mod.ts";
@@ -24,6 +24,8 @@ export interface ApiServices {
   doors: readonly RouteGroup[];
   /** Other processes of the service. */
   memory?: readonly { readonly residentBytes: number }[];
+  /** Runs the speakers' pipelines. */
+  host?: Pick<SpeakerHost, "recognisers">;
   /** Of this machine, where it has one. */
   recogniser?: Pick<StartedStt, "talkers">;
   sessions: { status(): SessionsStatus };
@@ -44,6 +46,7 @@ export function apiOf(services: ApiServices): HttpAppOptions {
   const {
     doors,
     memory = [],
+    host,
     recogniser,
     sessions,
     translations,
@@ -66,7 +69,8 @@ export function apiOf(services: ApiServices): HttpAppOptions {
         ...translations?.trouble ? [translations.trouble] : [],
       ];
       const otherBytes = memory.reduce((sum, { residentBytes }) => sum + residentBytes, 0);
-      return { sessions: count, speakers, otherBytes, reasons, talkers: recogniser?.talkers };
+      const recognisers = host?.recognisers ?? [];
+      return { sessions: count, speakers, otherBytes, reasons, recognisers, talkers: recogniser?.talkers };
     },
     authenticate: authenticator(credentials),
     takesToken: credentials.token !== undefined,

@@ -207,6 +207,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     apiOf({
       doors,
       memory: [host, ...started],
+      host,
       recogniser: started.at(0),
       sessions,
       translations,

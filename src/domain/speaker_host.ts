@@ -83,6 +83,8 @@ export interface HostedSpeaker<Kind extends SourceKind = SourceKind> extends Asy
 export interface SpeakerHost {
   /** Memory of its worker processes; absent where it has none. */
   readonly residentBytes?: number;
+  /** The recognisers in their order. */
+  readonly recognisers?: readonly RecogniserStatus[];
   open<Kind extends SourceKind>(
     options: SpeakerOptions<Kind>,
     events: SpeakerEvents<Kind>,

@@ -14,6 +14,8 @@ import {
 
 /** At /healthz. Not in the body, whose fields are those clients know. */
 export const DEGRADED_HEADER = "x-tiro-degraded";
+/** At /healthz: who recognises speech. */
+export const RECOGNISERS_HEADER = "x-tiro-recognisers";
 /** At /healthz, where this machine recognises speech. */
 export const TALKERS_HEADER = "x-tiro-talkers";
 
@@ -52,6 +54,11 @@ const healthRoute = (meanings: Meanings) =>
             description:
               "Only where degraded: why new sessions or speakers are refused, or speakers are not captioned or translated",
             example: "memory, not_connected",
+          }),
+          [RECOGNISERS_HEADER]: z.string().openapi({
+            description:
+              "The providers of `STT_PROVIDER` in their order, each with its state and the speakers it serves now. `available`: its sessions open and recognise something; `starting`: they do not open yet; `failing`: they do not open, or recognise nothing",
+            example: "modal;failing;0, local;available;7",
           }),
           [TALKERS_HEADER]: z.string().optional().openapi({
             description:
@@ -123,6 +130,7 @@ export interface OperationServices {
     reasons: readonly string[];
     /** Of the recogniser on this machine: how many talk now, and how many may at once. */
     talkers?: { now: number; most: number };
+    recognisers: readonly { name: string; state: string; speakers: number }[];
   };
   /** False while the service shuts down. */
   acceptingWork: () => boolean;
@@ -147,8 +155,10 @@ export function operationRoutes(
     ...operationList(meanings),
     addTo(app: OpenAPIHono) {
       app.openapi(healthRoute(meanings), (c) => {
-        const { sessions: rooms, speakers, otherBytes, reasons, talkers } = status();
+        const { sessions: rooms, speakers, otherBytes, reasons, talkers, recognisers } = status();
         // In headers: clients refuse unknown fields.
+        const served = recognisers.map(({ name, state, speakers }) => `${name};${state};${speakers}`);
+        c.header(RECOGNISERS_HEADER, served.join(", "));
         if (talkers) c.header(TALKERS_HEADER, `${talkers.now}/${talkers.most}`);
         const answer = {
           rooms,

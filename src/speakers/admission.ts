@@ -7,6 +7,7 @@ import {
   type HostedSpeaker,
   LIMITS,
   type Meter,
+  type RecogniserStatus,
   type Refusal,
   type SourceKind,
   type SpeakerEvents,
@@ -15,6 +16,7 @@ import {
   UnavailableError,
 } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
+import { measureRecognisers } from "./recogniser_use.ts";
 
 export interface AdmittingHostOptions {
   /** Runs the admitted. */
@@ -55,6 +57,11 @@ export class AdmittingHost implements SpeakerHost, Admission {
     options.scope.use(
       options.meter.gauge("tiro_speakers_admitted", "Speakers admitted", () => this.#speakers),
     );
+    measureRecognisers(() => this.recognisers, options);
+  }
+
+  get recognisers(): readonly RecogniserStatus[] {
+    return this.#options.host.recognisers ?? [];
   }
 
   get residentBytes(): number {

@@ -2,7 +2,7 @@
  * A worker's log and meter: counts are sent to the service with the next beat, log lines at once. Bounded: full batches are
  * sent early, log lines past the limit are dropped and counted. Gauges are the service's own.
  */
-import type { AudioLedger, Log, LogFields, Meter } from "../domain/mod.ts";
+import type { AudioLedger, Log, LogFields, Meter, RecogniserStatus } from "../domain/mod.ts";
 import { readDescriptors } from "../flow/mod.ts";
 import { type PlainError, toPlainError } from "./plain_error.ts";
 import type { Beat, FromWorker, LogLine } from "./protocol.ts";
@@ -16,6 +16,7 @@ export interface ForwardingOptions {
   post: (message: FromWorker) => void;
   ledger: AudioLedger;
   now: () => number;
+  recognisers: () => readonly RecogniserStatus[];
 }
 
 export class Forwarding {
@@ -67,7 +68,7 @@ export class Forwarding {
 
   /** Sends what was counted since the last beat. `lateMs`: how long ago it was due. */
   beat(lateMs = 0): void {
-    const { post, ledger, now } = this.#options;
+    const { post, ledger, now, recognisers } = this.#options;
     const { heapUsed, rss } = Deno.memoryUsage();
     const [counts, observations] = [[...this.#counts.values()], this.#observations];
     this.#counts.clear();
@@ -80,6 +81,7 @@ export class Forwarding {
       handled: this.#handled,
       heapBytes: heapUsed,
       residentBytes: rss,
+      recognisers: recognisers(),
       descriptors: readDescriptors(),
       ledger: ledger.snapshot(),
       counts,

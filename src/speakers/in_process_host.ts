@@ -7,6 +7,7 @@ import {
   type HostedSpeaker,
   type Log,
   type Meter,
+  type RecogniserStatus,
   type SourceKind,
   type SpeakerEvents,
   type SpeakerHost,
@@ -39,6 +40,10 @@ export class InProcessHost implements SpeakerHost {
     const recognisers = stt.providers.map((each) => createSpeechToText(each, { tls: stt.tls, meter, clock }));
     this.#sessions = new SttSessions({ recognisers: atOneRate(recognisers), clock, log, meter });
     chooseUdp(network.udp ?? "libc");
+  }
+
+  get recognisers(): readonly RecogniserStatus[] {
+    return this.#sessions.status;
   }
 
   /** Loads what decodes, then takes speakers. */

@@ -15,6 +15,7 @@ import type {
   LedgerSnapshot,
   LogFields,
   ProviderChoice,
+  RecogniserStatus,
   SourceEvent,
   SourceMessage,
   SourceReply,
@@ -90,6 +91,7 @@ export interface Beat {
   /** Of V8, in use. */
   heapBytes: number;
   residentBytes: number;
+  recognisers: readonly RecogniserStatus[];
   /** Absent where it cannot be read. */
   descriptors?: DescriptorUse;
   /** Totals since the start. */

@@ -5,6 +5,7 @@
 import {
   type HostedSpeaker,
   LIMITS,
+  type RecogniserStatus,
   type SourceKind,
   type SpeakerEvents,
   type SpeakerHost,
@@ -15,6 +16,7 @@ import { type Backoff, RetryPolicy } from "../flow/mod.ts";
 import { NO_DESCRIPTORS } from "./admission.ts";
 import type { HostOptions } from "./in_process_host.ts";
 import { spawnMediaProcess } from "./media_process.ts";
+import { sumRecognisers } from "./recogniser_use.ts";
 import { type SpawnWorker, WorkerLink, type WorkerLoss } from "./worker_link.ts";
 
 /** Disposing the scope closes the workers within a second. */
@@ -88,6 +90,10 @@ export class WorkerHost implements SpeakerHost {
 
   get residentBytes(): number {
     return this.#serving().reduce((sum, { residentBytes }) => sum + residentBytes, 0);
+  }
+
+  get recognisers(): readonly RecogniserStatus[] {
+    return sumRecognisers(this.#serving().map(({ recognisers }) => recognisers));
   }
 
   #serving(): WorkerLink[] {

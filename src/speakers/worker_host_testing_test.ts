@@ -37,6 +37,7 @@ export class FakeWorker {
       handled: 0,
       heapBytes: 0,
       residentBytes: 0,
+      recognisers: [],
       counts: [],
       observations: [],
       ...beat,

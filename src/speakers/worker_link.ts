@@ -10,6 +10,7 @@ import {
   type HostedSpeaker,
   LEDGER_ENTRIES,
   LIMITS,
+  type RecogniserStatus,
   type SourceKind,
   type SourceReply,
   type SpeakerEvents,
@@ -122,6 +123,11 @@ export class WorkerLink {
   /** Resident memory when it last reported, bytes. */
   get residentBytes(): number {
     return this.#lastBeat?.residentBytes ?? 0;
+  }
+
+  /** When it last reported. */
+  get recognisers(): readonly RecogniserStatus[] {
+    return this.#lastBeat?.recognisers ?? [];
   }
 
   /** Speakers, those being closed included. */

@@ -33,7 +33,12 @@ export class WorkerSide {
   constructor(options: WorkerSideOptions) {
     this.#options = options;
     const { post, clock } = options;
-    this.#forwarding = new Forwarding({ post, ledger: this.#ledger, now: () => clock.now() });
+    this.#forwarding = new Forwarding({
+      post,
+      ledger: this.#ledger,
+      now: () => clock.now(),
+      recognisers: () => this.#host?.recognisers ?? [],
+    });
   }
 
   /** Reports that messages are taken from now on. */

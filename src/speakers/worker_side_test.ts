@@ -149,6 +149,7 @@ Deno.test("Counts wait for the beat and are added up; log lines past the bound a
   const forwarding = new Forwarding({
     post: (message) => posted.push(message),
     ledger: new AudioLedger(),
+    recognisers: () => [],
     now: () => 0,
   });
   for (let time = 0; time < 3; time++) forwarding.meter.count("transcription_errors_total", "x");

@@ -8,7 +8,16 @@ import { padded } from "../fakes/speech.ts";
 import type { FakeKyutaiOptions } from "../fakes/stt.ts";
 import { FakeVoskServer } from "../fakes/stt_vosk.ts";
 import { TONE_WORDS, toneSpeech } from "../fakes/tones.ts";
-import { assertWellFormed, callOf, eventually, finalText, isFinal, startWorld, type World } from "./world.ts";
+import {
+  assertWellFormed,
+  baseUrl,
+  callOf,
+  eventually,
+  finalText,
+  isFinal,
+  startWorld,
+  type World,
+} from "./world.ts";
 
 /** So many words, none like the one before; the last is `last`. */
 function words(count: number, last: string): string[] {
@@ -62,6 +71,11 @@ Deno.test("A recogniser that refuses from the start: the next one captions every
     await listener.until(isFinal(said), 10_000);
     assert.equal(finalText(listener.transcripts), said.join(" "));
     assert.equal(next.sessions.length, 1);
+    assert.equal(await world.metric('tiro_recogniser_speakers{provider="vosk"}'), 1);
+    assert.equal(await world.metric('tiro_recogniser_available{provider="modal"}'), 0);
+    const health = await fetch(`${baseUrl(world.service)}/healthz`);
+    assert.equal((await health.json()).status, "healthy", "everybody is captioned");
+    assert.equal(health.headers.get("x-tiro-recognisers"), "modal;failing;0, vosk;available;1");
   }));
 
 for (const [behindMs, after] of [[0, 9.5], [500, 6.25], [1_500, 6.75]]) {

@@ -203,7 +203,12 @@ function caption(at: number, final: boolean): Caption {
 }
 
 function fillWorker(): void {
-  const forwarding = new Forwarding({ post: (message) => full.push(message), ledger, now: () => 0 });
+  const forwarding = new Forwarding({
+    post: (message) => full.push(message),
+    ledger,
+    now: () => 0,
+    recognisers: () => [],
+  });
   const forwarded = forwarding.log({ debug: true });
   for (let at = 0; at < 900; at++) {
     forwarding.meter.observe("tiro_stt_open_ms", at);
