@@ -3,23 +3,24 @@ import { bytesOf, type RecogniserModel } from "../models/mod.ts";
 
 export interface ModelRow {
   model: RecogniserModel;
-  state: "installed" | "incomplete" | "";
+  /** Whether it is installed, with all of its files. */
+  isHere: "yes" | "part" | "";
 }
 
-const HEAD = ["MODEL", "LANGUAGES", "SIZE", "SPEED", "LICENCE", ""];
-/** Longer lists of languages go on in lines below; those of a hundred are a number. */
-const LANGUAGES_WIDTH = 24;
+const HEAD = ["MODEL", "LANGUAGES", "SIZE", "SPEED", "LICENCE", "HERE"];
+/** With it a line fits into 80 characters. Longer lists of languages go on in lines below; those of a hundred are a number. */
+const LANGUAGES_WIDTH = 20;
 const LANGUAGES_LISTED_MAX = 30;
 
 /** Lines for a terminal, or for a program that reads columns divided by two spaces and more. */
 export function modelTable(rows: readonly ModelRow[]): string[] {
-  const cells = rows.map(({ model, state }) => ({
+  const cells = rows.map(({ model, isHere }) => ({
     columns: [
       model.id,
       sizeText(bytesOf(model)),
       model.speed + (model.measured ? "" : " *"),
       model.licence,
-      state,
+      isHere,
     ],
     languages: wrapped(model.languages),
   }));

@@ -13,12 +13,12 @@ Deno.test("The table has a line for each model, and more for those of many langu
     measured: false,
     licence: "Apache-2.0",
   };
-  const rows = [{ model: english, state: "installed" as const }, { model: many, state: "" as const }];
+  const rows = [{ model: english, isHere: "yes" as const }, { model: many, isHere: "" as const }];
   assert.deepEqual(modelTable(rows), [
-    "MODEL              LANGUAGES                 SIZE  SPEED   LICENCE",
-    "moonshine-tiny-en  en                       44 MB  fast    MIT         installed",
-    "many               ar br ca cs de en eo es  44 MB  fast *  Apache-2.0",
-    "                   fa fr",
+    "MODEL              LANGUAGES              SIZE  SPEED   LICENCE     HERE",
+    "moonshine-tiny-en  en                    44 MB  fast    MIT         yes",
+    "many               ar br ca cs de en eo  44 MB  fast *  Apache-2.0",
+    "                   es fa fr",
   ]);
 });
 

@@ -69,14 +69,14 @@ function list([language, ...others]: readonly string[], folders: Folders): numbe
     ? MODELS
     : MODELS.filter(({ languages }) => foldLanguage(language, languages) !== undefined);
   if (listed.length === 0) {
-    fail(`No model knows the language ${language}`);
+    fail(`No model has the language ${language}`);
     return 1;
   }
   const found = foundThings(MODELS, folders);
   const rows = listed.map((model) => {
     const its = found.find(({ thing }) => thing === model);
-    const state = its === undefined ? "" : its.isInstalled ? "installed" : "incomplete";
-    return { model, state } satisfies ModelRow;
+    const isHere = its === undefined ? "" : its.isInstalled ? "yes" : "part";
+    return { model, isHere } satisfies ModelRow;
   });
   for (const line of modelTable(rows)) say(line);
   const [vad] = foundThings([SILERO_VAD], folders);

@@ -181,7 +181,7 @@ export const MODELS: readonly RecogniserModel[] = [
     kind: "sense_voice",
     title: "SenseVoice small 2024-07, Chinese, Japanese, Korean, Cantonese, English",
     languages: ["zh", "ja", "ko", "yue", "en"],
-    licence: "FunASR Model License",
+    licence: "FunASR 1.1",
     streams: false,
     punctuates: true,
     speed: "fast",

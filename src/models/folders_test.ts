@@ -27,7 +27,7 @@ Deno.test("TIRO_DATA_DIR comes first, and STT_MODEL_DIR before it for models alo
   assert.equal(both.runtime[0], "/opt/tiro/runtime");
 });
 
-Deno.test("This program, run from its sources, knows where they are", async () => {
+Deno.test("This program, run from its sources, has their folder", async () => {
   const { path, sources = "" } = thisProgram();
   assert.equal(path, Deno.execPath());
   assert.ok((await Deno.stat(`${sources}deno.json`)).isFile);

@@ -69,7 +69,7 @@ Deno.test("Each kind of model has its files under the names sherpa-onnx reads", 
   }
 });
 
-Deno.test("Models that are told the language get its first part", () => {
+Deno.test("Models that take a language get its first part", () => {
   const { encoder, decoder, tokens } = transducer;
   const whisper = configOf({ ...common, kind: "whisper", files: { encoder, decoder, tokens } }, "ar-TN");
   assert.match(JSON.stringify(whisper), /"language":"ar"/);

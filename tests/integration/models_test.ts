@@ -97,13 +97,14 @@ Deno.test("Without arguments the models are listed; wrong ones and faults have t
     assert.equal(list.code, 0, list.err);
     assert.match(
       list.out,
-      /^MODEL +LANGUAGES +SIZE +SPEED +LICENCE\nmoonshine-tiny-en +en +44 MB +fast +MIT\n/,
+      /^MODEL +LANGUAGES +SIZE +SPEED +LICENCE +HERE\nmoonshine-tiny-en +en +44 MB +fast +MIT\n/,
     );
+    assert.ok(list.out.split("\n\n")[0].split("\n").every((line) => line.length <= 80), list.out);
     assert.ok(list.out.includes(`Models are in ${folder}/models; the voice detector is not installed.`));
     assert.ok(list.out.includes("Runtime: not installed"));
     assert.match(french.out, /^MODEL.*\nkroko-fr /);
     assert.doesNotMatch(french.out, /moonshine/);
-    assert.deepEqual([none.code, none.err], [1, "No model knows the language tlh\n"]);
+    assert.deepEqual([none.code, none.err], [1, "No model has the language tlh\n"]);
     assert.deepEqual([verify.code, verify.err], [1, 'nothing is installed\nRun "tiro models download"\n']);
     assert.deepEqual([remove.code, remove.err.includes("it is not there")], [1, true]);
     assert.deepEqual([unknown.code, unknown.err.includes('"tiro models" lists them')], [64, true]);
@@ -171,7 +172,7 @@ Deno.test({
       const verified = await models(["verify", ENGLISH.id]);
       assert.deepEqual([verified.code, verified.err], [0, ""]);
       assert.equal(verified.out, `${runtimeOf().id}: ok\nsilero-vad-v5: ok\nmoonshine-tiny-en: ok\n`);
-      assert.match((await models([])).out, /moonshine-tiny-en .* installed\n/);
+      assert.match((await models([])).out, /moonshine-tiny-en .* yes\n/);
 
       const path = `${folder}/models/moonshine-tiny-en/encoder_model.ort`;
       const damaged = await Deno.open(path, { write: true });
