@@ -33,7 +33,15 @@ const FAST_MS = 700;
 /** Of a measurement that is shorter than the estimate: one fast answer does not make a server fast. */
 const SHARE = 0.3;
 
+export interface WhisperServerOptions {
+  tls?: TlsOptions;
+  clock: Clock;
+  /** Longest wait for a transcript. */
+  requestMs?: number;
+}
+
 export class WhisperServer {
+  readonly #requestMs: number;
   readonly #settings: WhisperSettings;
   readonly #tls: TlsOptions | undefined;
   readonly #clock: Clock;
@@ -42,7 +50,8 @@ export class WhisperServer {
   #seenAtMs = -Infinity;
   #tookMs = 0;
 
-  constructor(settings: WhisperSettings, { tls, clock }: { tls?: TlsOptions; clock: Clock }) {
+  constructor(settings: WhisperSettings, { tls, clock, requestMs = REQUEST_MS }: WhisperServerOptions) {
+    this.#requestMs = requestMs;
     this.#settings = settings;
     this.#tls = tls;
     this.#clock = clock;
@@ -115,7 +124,7 @@ export class WhisperServer {
       method: "POST",
       headers: { "Content-Type": `multipart/form-data; boundary=${boundary}` },
       body: formBody(pcm, { model: this.#settings.model, ...fields }, boundary),
-      timeoutMs: REQUEST_MS,
+      timeoutMs: this.#requestMs,
       bodyBytesMax: RESPONSE_BYTES_MAX,
     }, sessionFailed);
   }

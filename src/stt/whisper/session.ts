@@ -6,9 +6,9 @@
  *     write -> segmenter --final spans--> queue --> request --> final, progress
  *                  '------partial span, nothing queued--> request --> partial
  *
- * `progress` acknowledges the audio of finals. If a request fails the session does: what was not acknowledged is sent
- * again by the caller. A partial that was shown is settled, as it would be recognised twice; and audio that took the server
- * too long is given up, as it would again, and its words would be too late.
+ * `progress` acknowledges the audio of finals. If a request fails the session does, and what was not acknowledged is sent
+ * again by the caller; but audio that took the server too long is given up, as it would again, and its words would be too
+ * late.
  */
 import {
   type Clock,
@@ -43,6 +43,8 @@ const PARTIAL_EVERY_MS = 800;
 const PARTIAL_SHARE = 0.5;
 /** With less audio Whisper guesses. The pre-roll is in it. */
 const PARTIAL_LEAST_MS = 700;
+/** Between two signs of life while nothing is asked of the server, which is not taken for one that hangs. */
+const ALIVE_EVERY_MS = 1_000;
 /** For the requests of the last words. */
 const FINISH_MS = 10_000;
 
@@ -66,8 +68,9 @@ export class WhisperSession implements SttSession {
   readonly #spans: Span[] = [];
   #requesting?: Promise<void>;
   #partialDueMs = -Infinity;
-  /** Audio up to here is in the partial that was shown. */
-  #shownMs: number | undefined;
+  #eventAtMs: number;
+  /** Whether a partial was shown since the last final. */
+  #isShown = false;
   /** The writer, while the queue is full. */
   #waiting?: PromiseWithResolvers<void>;
   #finishing?: Promise<void>;
@@ -75,6 +78,7 @@ export class WhisperSession implements SttSession {
   constructor({ server, clock, language, options, signal }: WhisperSessionOptions) {
     this.#server = server;
     this.#clock = clock;
+    this.#eventAtMs = clock.now();
     this.#language = language;
     this.#prompt = promptOf(options.words);
     this.#recycle = options.recycle;
@@ -103,6 +107,7 @@ export class WhisperSession implements SttSession {
     this.#recycle?.(frame.samples);
     if (frame.endOfVoice) this.#endSpan();
     this.#pump();
+    if (this.#isIdle && this.#clock.now() >= this.#eventAtMs + ALIVE_EVERY_MS) this.#acknowledge();
     if (this.#spans.length <= SPANS_MAX) return Promise.resolve();
     return (this.#waiting = Promise.withResolvers()).promise;
   }
@@ -114,6 +119,11 @@ export class WhisperSession implements SttSession {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#events.end(sessionEnded());
     await this.#requesting;
+  }
+
+  /** Somebody speaks, and nothing is asked of the server. */
+  get #isIdle(): boolean {
+    return this.#segmenter.isOpen && !this.#requesting;
   }
 
   #endSpan(): void {
@@ -153,9 +163,10 @@ export class WhisperSession implements SttSession {
       return await this.#failed(error, endMs);
     }
     if (isFinal) this.#settle(text);
-    else if (text !== "") {
-      this.#shownMs = endMs;
-      this.#events.push({ type: "partial", text, endMs });
+    else if (text === "") this.#acknowledge();
+    else {
+      this.#isShown = true;
+      this.#push({ type: "partial", text, endMs });
     }
   }
 
@@ -165,25 +176,30 @@ export class WhisperSession implements SttSession {
     if (!span) return;
     const { endMs } = span;
     // An empty final settles the partial that was shown.
-    if (text !== "" || this.#shownMs !== undefined) this.#events.push({ type: "final", text, endMs });
-    this.#shownMs = undefined;
-    this.#acknowledge(this.#spans.at(0)?.startMs ?? this.#segmenter.settledMs);
+    if (text !== "" || this.#isShown) this.#push({ type: "final", text, endMs });
+    this.#isShown = false;
+    this.#acknowledge();
     if (this.#spans.length > SPANS_MAX) return;
     this.#waiting?.resolve();
     this.#waiting = undefined;
   }
 
-  #acknowledge(processedMs: number): void {
-    this.#events.push({ type: "progress", processedMs });
+  /** By default what is in no final span to come. */
+  #acknowledge(processedMs = this.#spans.at(0)?.startMs ?? this.#segmenter.settledMs): void {
+    this.#push({ type: "progress", processedMs });
+  }
+
+  #push(event: SttEvent): void {
+    this.#eventAtMs = this.#clock.now();
+    this.#events.push(event);
   }
 
   /** The request for audio up to `endMs` failed. */
   async #failed(error: unknown, endMs: number): Promise<void> {
     if (this.#events.endReason !== undefined) return;
-    const processedMs = codeOf(error) === "stt_late" ? endMs : this.#shownMs;
-    if (this.#shownMs !== undefined) this.#events.push({ type: "final", text: "" });
-    if (processedMs !== undefined) {
-      this.#acknowledge(processedMs);
+    if (codeOf(error) === "stt_late") {
+      if (this.#isShown) this.#push({ type: "final", text: "" });
+      this.#acknowledge(endMs);
       // The reader takes these first: the writer fails at once.
       await delay(0, this.#ending.signal, this.#clock).catch(() => {});
     }

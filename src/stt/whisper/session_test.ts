@@ -1,9 +1,12 @@
 import assert from "@std/assert";
-import type { PcmFrame, SttEvent, SttSession } from "../../domain/mod.ts";
+import { codeOf, type PcmFrame, type SttEvent, type SttSession } from "../../domain/mod.ts";
 import { systemClock } from "../../flow/mod.ts";
+import { FakeClock } from "../../../tests/fakes/clock.ts";
 import { type FakeWhisperOptions, FakeWhisperServer } from "../../../tests/fakes/stt_whisper.ts";
 import { FakeMeter } from "../../../tests/fakes/telemetry.ts";
 import { toneSpeech } from "../../../tests/fakes/tones.ts";
+import { WhisperServer } from "./server.ts";
+import { WhisperSession } from "./session.ts";
 import { whisperStt } from "./speech_to_text.ts";
 
 const NEVER = new AbortController().signal;
@@ -179,7 +182,6 @@ Deno.test("The writer waits while two sentences are not transcribed", async () =
     }
   })();
   await server.until(() => server.asked.length === 1);
-  await events.until(() => events.all.length === 0);
   assert.ok(written <= 1, `${written} written`);
   held.resolve();
   await writing;
@@ -234,18 +236,59 @@ for (const { mood, code, retryable } of FAILURES) {
   });
 }
 
-Deno.test("A failure after a partial settles it and acknowledges its audio, so that nothing is recognised twice", async () => {
+Deno.test("A failure after a partial acknowledges nothing: the audio is sent again", async () => {
   await using under = await setup();
   const { session, server, events } = under;
   await speak(session, ["red", "river", "train"]);
   await events.until(() => events.texts("partial").length === 1);
-  const partial = events.all.find((event) => event.type === "partial");
   server.mood = { status: 500 };
   await pause(session).catch(() => {});
   await events.ended;
   assert.ok(events.failure instanceof Error);
-  assert.deepEqual(events.texts("final"), [""]);
-  assert.equal(events.acknowledgedMs, partial && "endMs" in partial ? partial.endMs : undefined);
+  assert.deepEqual([events.texts("final"), events.acknowledgedMs], [[], 0]);
+});
+
+Deno.test("Audio that takes the server too long is given up: settled and acknowledged", async () => {
+  await using fake = FakeWhisperServer.start();
+  const settings = { url: fake.url, model: "small" };
+  const server = new WhisperServer(settings, { clock: systemClock, requestMs: 200 });
+  const options = { languageId: "en" };
+  await using session = new WhisperSession({
+    server,
+    clock: systemClock,
+    language: "en",
+    options,
+    signal: NEVER,
+  });
+  const events = new Reader(session);
+  await speak(session, ["red", "river", "train"]);
+  await events.until(() => events.texts("partial").length === 1);
+  const held = Promise.withResolvers<void>();
+  fake.held = held.promise;
+  await pause(session);
+  await events.ended;
+  held.resolve();
+  assert.deepEqual(codeOf(events.failure), "stt_late");
+  assert.deepEqual([events.texts("final"), events.acknowledgedMs], [[""], 1_320]);
+});
+
+Deno.test("While nothing is asked of a slow server the session shows that it lives", async () => {
+  await using fake = FakeWhisperServer.start();
+  fake.delayMs = 800;
+  const server = new WhisperServer({ url: fake.url, model: "small" }, { clock: systemClock });
+  await server.transcribe(new Uint8Array(32_000), { language: "en" }, NEVER); // measures it
+  const clock = new FakeClock();
+  const options = { languageId: "en" };
+  await using session = new WhisperSession({ server, clock, language: "en", options, signal: NEVER });
+  const events = new Reader(session);
+  const [frame, ...frames] = framesOf(toneSpeech(["red", "river"], { sampleRateHz: RATE_HZ }).samples, true);
+  await session.write(frame);
+  assert.deepEqual(events.all, []);
+  await clock.advance(1_000);
+  await write(session, frames);
+  await events.until(() => events.all.length === 1);
+  assert.deepEqual(events.all, [{ type: "progress", processedMs: 0 }]);
+  assert.equal(fake.asked.length, 1);
 });
 
 Deno.test("Opening checks that the server is there, and whether it takes the key", async () => {
