@@ -1,7 +1,9 @@
 import assert from "@std/assert";
 import { ConfigError, LIMITS } from "../domain/mod.ts";
 import { type Config, type Environment, listenAddressIn, loadConfig, outgoingIn, VARIABLES } from "./mod.ts";
-import { modalUrl } from "../stt/mod.ts";
+import { FakeClock } from "../../tests/fakes/clock.ts";
+import { FakeMeter } from "../../tests/fakes/telemetry.ts";
+import { modalUrl, STT_PROVIDERS } from "../stt/mod.ts";
 import {
   APP_SECRET,
   COMPLETE,
@@ -317,6 +319,23 @@ Deno.test("A name from a list is accepted in any case", () => {
     MODAL_KEY: "is not set",
     DEEPL_API_KEY: "is not set",
   });
+});
+
+Deno.test("Modal is started ahead of the first word unless that is turned off", () => {
+  const { name, create } = STT_PROVIDERS.find(({ name }) => name === "modal")!;
+  const wakes = (MODAL_WARM_UP?: string) => {
+    const [{ settings }] = loadConfig({ ...COMPLETE, STT_PROVIDER: name, MODAL_WARM_UP }).stt.providers;
+    return create(settings.reveal(), { meter: new FakeMeter(), clock: new FakeClock() }).wake !== undefined;
+  };
+  assert.deepEqual([undefined, "", "on", "TRUE", "off", "No"].map(wakes), [
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
+  assert.deepEqual(problems({ ...COMPLETE, MODAL_WARM_UP: "maybe" }), { MODAL_WARM_UP: "must be on or off" });
 });
 
 Deno.test("Several speech-to-text providers are chosen in their order, each with its variables", () => {

@@ -27,6 +27,7 @@ const KINDS: Readonly<Record<VariableKind, z.ZodType<string>>> = {
   dns_label: fields.dnsLabel,
   http_url: fields.baseUrl,
   websocket_url: fields.webSocketUrl,
+  switch: fields.choice("on", "off").transform((isOn) => isOn ? "on" : "off"),
 };
 
 /** The valid values; faults of the others are added to `faults`. */

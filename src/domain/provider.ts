@@ -22,7 +22,15 @@ export interface Variable {
 }
 
 /** How a variable is checked, by the rules of `config/`. */
-export type VariableKind = "text" | "secret" | "header_secret" | "dns_label" | "http_url" | "websocket_url";
+export type VariableKind =
+  | "text"
+  | "secret"
+  | "header_secret"
+  | "dns_label"
+  | "http_url"
+  | "websocket_url"
+  /** `on` or `off`, in any of the usual spellings. */
+  | "switch";
 
 export interface ProviderVariable extends Variable {
   kind: VariableKind;

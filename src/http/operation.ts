@@ -47,7 +47,7 @@ const healthRoute = (meanings: Meanings) =>
       200: {
         ...json(
           healthReply,
-          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` lists the reasons as codes, separated by commas. \`memory_mb\`: ${MEMORY_MB}`,
+          `Healthy, or degraded: then the header \`${DEGRADED_HEADER}\` lists the reasons as codes, separated by commas. The header \`${RECOGNISERS_HEADER}\` lists the providers of \`STT_PROVIDER\` in their order, each with its state and the speakers it serves: \`modal;failing;0, local;available;7\`. \`memory_mb\`: ${MEMORY_MB}`,
         ),
         headers: z.object({
           [DEGRADED_HEADER]: z.string().optional().openapi({

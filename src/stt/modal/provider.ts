@@ -39,6 +39,15 @@ export const modal: SttProvider<ModalSettings> = {
       meaning: "WebSocket address of the recogniser, instead of the one in the Modal workspace",
       example: "wss://stt.example.org/v1/stream",
     },
+    {
+      name: "MODAL_WARM_UP",
+      kind: "switch",
+      default: "on",
+      meaning:
+        "`on` starts the recogniser when captions are requested, which costs a start even if nobody speaks; " +
+        "`off` starts it with the first word, whose captions then wait for it",
+      example: "off",
+    },
   ],
   settings(env) {
     const { MODAL_WORKSPACE: workspace, MODAL_KEY: key, MODAL_SECRET: secret, STT_STREAM_URL: url } = env;
@@ -48,7 +57,8 @@ export const modal: SttProvider<ModalSettings> = {
       ...url === undefined ? ["MODAL_WORKSPACE"] : [],
       ...needsToken ? ["MODAL_KEY", "MODAL_SECRET"] : [],
     ]);
-    return { url: url ?? modalUrl(workspace!), key, secret };
+    const isCold = env.MODAL_WARM_UP === "off";
+    return { url: url ?? modalUrl(workspace!), key, secret, ...isCold && { warmUp: false } };
   },
   address: ({ url }) => url,
   create: (settings, parts) => modalStt({ ...settings, ...parts }),

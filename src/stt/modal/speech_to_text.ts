@@ -15,6 +15,8 @@ export interface ModalSettings {
   /** Headers Modal-Key and Modal-Secret; a self-hosted server may need none. */
   key?: string;
   secret?: string;
+  /** Whether it is started ahead of the first word. Default true. */
+  warmUp?: boolean;
 }
 
 type ModalOptions = ModalSettings & SttParts;
@@ -41,7 +43,7 @@ export function modalStt(settings: ModalOptions): SpeechToText {
     connect: () => ({ url: settings.url, headers: headersOf(settings) }),
     codec: () => new ModalCodec(),
     credentials: CREDENTIALS,
-    wake: (signal) => wake(settings, signal),
+    ...settings.warmUp !== false && { wake: (signal: AbortSignal) => wake(settings, signal) },
   });
 }
 
