@@ -7,9 +7,9 @@ import type { RecogniserModel } from "../../models/mod.ts";
 /** Moonshine's have 9,700 words, Whisper's more; those with 500 tokens a few hundred. */
 const WORDS_MIN = 3_000;
 /** A word begins with a space, which some write as a mark of its own. */
-const WHOLE_WORD = /^[\u2581 ]([\p{Ll}\p{Lo}][\p{L}\p{M}'’]*)$/u;
+const WHOLE_WORD = /^[\u2581 ](\p{L}[\p{L}\p{M}'’]*)$/u;
 
-/** Whether a word is an ordinary one, from the file of tokens. */
+/** Whether a word is an ordinary one as it is written, from the file of tokens. */
 export function ordinaryWords(tokens: string, kind: RecogniserModel["kind"]): (word: string) => boolean {
   const isBase64 = kind === "moonshine" || kind === "whisper";
   const words = new Set<string>();

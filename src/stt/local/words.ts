@@ -2,10 +2,10 @@
  * Spells expected names and terms right in what the model recognised. The models take none, so it is done on their text:
  * words that sound like an expected one, and are none of their own, become that.
  *
- *   "next cloud"       the letters of an expected word or phrase, split or joined otherwise   Nextcloud
- *   "grace hopper"     the letters of an expected phrase                                      Grace Hopper
- *   "Mr Voichik"       a name, or a word the model does not know, that sounds alike           Mr Wojcik
- *   "I will", "mark"   ordinary words: they stay, whoever is called Will
+ *   "next cloud"     the letters of an expected word or phrase, split or joined otherwise    Nextcloud
+ *   "grace hopper"   the letters of an expected phrase                                       Grace Hopper
+ *   "Sorenson"       a name that the model does not know, and that sounds alike              Sørensen
+ *   "I will"         words that the model knows stay, whoever is called Will
  *
  * Precision is more important than recall: a name that is wrong is what people are used to, a name in place of a word is not.
  */
@@ -13,7 +13,7 @@ import { languageCodeOf } from "../../domain/mod.ts";
 
 export interface CorrectorOptions {
   languageId: string;
-  /** Whether the model knows it as a word, in lower case. */
+  /** Whether the model knows it as a word, written like that. */
   isOrdinary: (word: string) => boolean;
 }
 
@@ -36,7 +36,9 @@ interface Word {
   text: string;
   start: number;
   end: number;
-  /** It was recognised as a word of the language, not as a name. */
+  /** With a capital, as a name or the first word of a sentence. */
+  isName: boolean;
+  /** The model knows it. */
   isOrdinary: boolean;
 }
 
@@ -107,13 +109,13 @@ function wordsOf(text: string, isOrdinary: (word: string) => boolean): Word[] {
   for (const { 0: word, index } of text.matchAll(WORD)) {
     const lower = word.toLowerCase();
     const isFirst = words.length === 0 || SENTENCE_END.test(text.slice(0, index));
-    // Within a sentence a capital is a name, whatever else the word means.
-    const isName = word !== lower && !isFirst;
+    const isLoud = word === word.toUpperCase();
     words.push({
       text: word,
       start: index,
       end: index + word.length,
-      isOrdinary: !isName && isOrdinary(lower),
+      isName: word !== lower && !isLoud,
+      isOrdinary: isOrdinary(word) || (isFirst || isLoud) && isOrdinary(lower),
     });
   }
   return words;
@@ -155,8 +157,11 @@ function distanceTo(phrase: Phrase, { words, letters, sound, isEnglish }: Recogn
   if (isEnglish && letters === `${phrase.letters}s`) return Infinity; // a plural
   const distance = editDistance(sound, phrase.sound);
   const { length } = phrase.sound;
-  const isSplit = phrase.words !== words.length; // a word beside it may be one of its own
-  const most = isEnglish ? (length < 5 ? 0 : length < 8 || isSplit ? 1 : 2) : length < 6 || isSplit ? 0 : 1;
+  // A word beside a name may be one of its own, and a small word that the model does not know may be one.
+  const mayDiffer = phrase.words === words.length &&
+    words.some(({ isName, isOrdinary }) => isName && !isOrdinary);
+  if (!mayDiffer && letters[0] !== phrase.letters[0]) return Infinity;
+  const most = !mayDiffer ? 0 : isEnglish ? (length < 5 ? 0 : length < 8 ? 1 : 2) : length < 6 ? 0 : 1;
   return distance <= most ? 1 + distance : Infinity;
 }
 
@@ -175,12 +180,12 @@ export function lettersOf(text: string): string {
 const SOUNDS: readonly (readonly [letters: RegExp, sound: string])[] = [
   [/(?<=.{3})e$/g, ""],
   [/ph/g, "f"],
-  [/sch|sh|tch|ch|tsch/g, "c"],
+  [/tsch|sch|tch|sh|ch/g, "C"],
   [/ck|q(?!u)/g, "k"],
   [/qu/g, "kw"],
   [/x/g, "ks"],
   [/c(?=[eiy])/g, "s"],
-  [/(?<!c)c(?![eiyc])/g, "k"],
+  [/c/g, "k"],
   [/dg/g, "j"],
   [/th/g, "t"],
   [/gh/g, "g"],
