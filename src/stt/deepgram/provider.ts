@@ -93,7 +93,8 @@ export const deepgram: SttProvider<DeepgramSettings> = {
       features: FEATURES,
       connect: (options) => ({ url: listenUrl(settings, options), headers: headersOf(settings) }),
       codec: ({ languageId }) => new DeepgramCodec(languageId),
-      credentials: "DEEPGRAM_API_KEY",
+      // 403 is also for a model that the project has no access to.
+      credentials: "DEEPGRAM_API_KEY, DEEPGRAM_MODEL",
       limits: LIMITS,
     }),
 };
