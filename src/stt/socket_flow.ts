@@ -141,7 +141,12 @@ export class SocketFlow {
 
   /** Whether words for the voice sent may still arrive. */
   unanswered(nowMs: number): boolean {
-    return this.#unansweredMs > 0 && nowMs < this.#lastVoiceAtMs + this.#limits.answerWithinMs;
+    return nowMs < this.unansweredUntilMs;
+  }
+
+  /** Until when they may; -Infinity where all voice is answered. */
+  get unansweredUntilMs(): number {
+    return this.#unansweredMs > 0 ? this.#lastVoiceAtMs + this.#limits.answerWithinMs : -Infinity;
   }
 
   /** When `failure` is due; undefined while no frame waits. */

@@ -161,3 +161,15 @@ Deno.test("A close without a word after seconds of voice fails with stt_silent",
   talker.talk(2_000);
   assert.equal(talker.state.closed({ code: 1000, clean: true }, talker.nowMs + 30_000)?.code, "stt_silent");
 });
+
+Deno.test("Words are expected for a while after the last voice, until a message answers it", () => {
+  const flow = new SocketFlow();
+  assert.equal(flow.unansweredUntilMs, -Infinity);
+  flow.sent(VOICE, 1_000);
+  flow.sent(TAIL, 2_000);
+  const untilMs = 1_000 + SOCKET_LIMITS.answerWithinMs;
+  assert.equal(flow.unansweredUntilMs, untilMs);
+  assert.deepEqual([flow.unanswered(untilMs - 1), flow.unanswered(untilMs)], [true, false]);
+  flow.received();
+  assert.equal(flow.unansweredUntilMs, -Infinity);
+});

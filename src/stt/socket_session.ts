@@ -315,11 +315,14 @@ export class SocketSession implements SttSession {
     const nowMs = this.#clock.now();
     const leftMs = Math.max(0, this.#finishByMs - nowMs);
     const { flushQuietMs } = this.#options.limits;
-    const quietMs = Math.max(flushQuietMs, this.#expectedUntilMs - nowMs);
-    const waitsForAll = this.#codec.awaitsDone || this.#flow.unanswered(nowMs);
+    const quietMs = Math.max(
+      flushQuietMs,
+      this.#expectedUntilMs - nowMs,
+      this.#flow.unansweredUntilMs - nowMs,
+    );
     this.#timer?.[Symbol.dispose]();
     this.#timer = this.#clock.timer(
-      waitsForAll ? leftMs : Math.min(leftMs, quietMs),
+      this.#codec.awaitsDone ? leftMs : Math.min(leftMs, quietMs),
       () => this.#quiet.resolve(),
     );
   }

@@ -31,7 +31,7 @@ const LIMITS = {
   /** CloseStream flushes. */
   flushMs: 0,
   /** A WhisperLiveKit on a busy CPU recognises what is left first. */
-  finishMs: 8_000,
+  finishMs: 15_000,
   answerWithinMs: 8_000,
 };
 

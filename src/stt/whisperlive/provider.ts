@@ -24,9 +24,9 @@ const LIMITS = {
   /** It may load a model first, and takes audio meanwhile. */
   readyMs: 5_000,
   /** A busy CPU takes seconds for each transcription. */
-  answerWithinMs: 8_000,
+  answerWithinMs: 10_000,
   flushQuietMs: 3_000,
-  finishMs: 10_000,
+  finishMs: 20_000,
 };
 
 const LANGUAGES_VARIABLE = {
