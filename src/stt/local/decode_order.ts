@@ -1,8 +1,20 @@
 /**
- * Which decode is next: finals before partials, each in the order they were asked for. Of one session's partials only
- * the newest counts, as a partial is decoded of the newest audio when it is due. Pure.
+ * Which decode is next: by kind, and of one kind in the order they were asked for. Of one session's that are no finals only
+ * one waits, of the most important kind it was asked as: it is decoded of the newest audio when it is its turn. Pure.
  */
-export type DecodeKind = "final" | "partial";
+
+/** In the order of their importance. */
+export const DECODE_KINDS = [
+  /** The text of a segment that has ended. */
+  "final",
+  /** The first words of a segment: its listeners see nothing yet. Short, so it delays the others little. */
+  "first",
+  /** A segment in whose pause no voice has come yet: its final, unless one comes. */
+  "ending",
+  /** The segment in progress. */
+  "partial",
+] as const;
+export type DecodeKind = (typeof DECODE_KINDS)[number];
 
 export interface Decode<Session> {
   session: Session;
@@ -12,35 +24,42 @@ export interface Decode<Session> {
 export class DecodeOrder<Session> {
   /** One entry for each final. Bounded by the sessions, of which each has FINALS_MAX. */
   #finals: Session[] = [];
-  readonly #partials = new Set<Session>();
-
-  /** Finals that wait. */
-  get finals(): number {
-    return this.#finals.length;
-  }
+  readonly #others = DECODE_KINDS.slice(1).map((kind) => ({ kind, sessions: new Set<Session>() }));
 
   get waiting(): number {
-    return this.#finals.length + this.#partials.size;
+    return this.#others.reduce((sum, { sessions }) => sum + sessions.size, this.#finals.length);
   }
 
-  ask(session: Session, kind: DecodeKind): void {
-    if (kind === "partial") this.#partials.add(session);
-    else this.#finals.push(session);
+  ask(session: Session, asked: DecodeKind): void {
+    if (asked === "final") {
+      this.#finals.push(session);
+      return;
+    }
+    let isMoreImportant = true;
+    for (const { kind, sessions } of this.#others) {
+      if (kind === asked) {
+        sessions.add(session); // keeps its place
+        isMoreImportant = false;
+      } else if (!isMoreImportant) sessions.delete(session);
+      else if (sessions.has(session)) return;
+    }
   }
 
   next(): Decode<Session> | undefined {
     const first = this.#finals.shift();
     if (first !== undefined) return { session: first, kind: "final" };
-    for (const session of this.#partials) {
-      this.#partials.delete(session);
-      return { session, kind: "partial" };
+    for (const { kind, sessions } of this.#others) {
+      for (const session of sessions) {
+        sessions.delete(session);
+        return { session, kind };
+      }
     }
     return undefined;
   }
 
   /** The session has ended. */
   forget(session: Session): void {
-    this.#partials.delete(session);
+    for (const { sessions } of this.#others) sessions.delete(session);
     this.#finals = this.#finals.filter((other) => other !== session);
   }
 }

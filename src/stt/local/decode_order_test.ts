@@ -1,5 +1,5 @@
 import assert from "@std/assert";
-import { type Decode, DecodeOrder } from "./decode_order.ts";
+import { type Decode, DECODE_KINDS, DecodeOrder } from "./decode_order.ts";
 
 function all(order: DecodeOrder<string>): string[] {
   const found: string[] = [];
@@ -9,21 +9,39 @@ function all(order: DecodeOrder<string>): string[] {
   return found;
 }
 
-Deno.test("Finals come before partials, each in their order", () => {
+Deno.test("The most important kind comes first, each in its order", () => {
   const order = new DecodeOrder<string>();
   order.ask("a", "partial");
-  order.ask("b", "final");
-  order.ask("c", "partial");
+  order.ask("b", "ending");
+  order.ask("c", "first");
+  order.ask("d", "final");
+  order.ask("e", "partial");
+  order.ask("f", "first");
   order.ask("a", "final");
-  assert.deepEqual([order.waiting, order.finals], [4, 2]);
-  assert.deepEqual(all(order), ["b final", "a final", "a partial", "c partial"]);
+  assert.equal(order.waiting, 7);
+  assert.deepEqual(all(order), [
+    "d final",
+    "a final",
+    "c first",
+    "f first",
+    "b ending",
+    "a partial",
+    "e partial",
+  ]);
   assert.equal(order.waiting, 0);
 });
 
-Deno.test("A session has one partial at the most, which keeps its place", () => {
+Deno.test("A session has one that is no final at the most, which keeps its place", () => {
   const order = new DecodeOrder<string>();
   for (const session of ["a", "b", "a", "b", "a"]) order.ask(session, "partial");
   assert.deepEqual(all(order), ["a partial", "b partial"]);
+});
+
+Deno.test("It becomes more important, and never less", () => {
+  const order = new DecodeOrder<string>();
+  for (const kind of ["partial", "ending", "partial"] as const) order.ask("a", kind);
+  for (const kind of ["partial", "first", "ending"] as const) order.ask("b", kind);
+  assert.deepEqual(all(order), ["b first", "a ending"]);
 });
 
 Deno.test("Every final of a session counts", () => {
@@ -34,10 +52,10 @@ Deno.test("Every final of a session counts", () => {
 });
 
 Deno.test("A session that ended is decoded no more", () => {
-  const order = new DecodeOrder<string>();
-  for (const kind of ["final", "partial", "final"] as const) {
+  for (const kind of DECODE_KINDS) {
+    const order = new DecodeOrder<string>();
     for (const session of ["a", "b"]) order.ask(session, kind);
+    order.forget("a");
+    assert.deepEqual(all(order), [`b ${kind}`]);
   }
-  order.forget("a");
-  assert.deepEqual(all(order), ["b final", "b final", "b partial"]);
 });

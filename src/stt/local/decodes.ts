@@ -20,8 +20,9 @@ export interface DecodesOptions {
 const LATE_MS = 300;
 /** The longest decode takes 0.2 s, on a core that does nothing else. */
 const STUCK_MS = 15_000;
-/** Partials come as often as this while nothing waits long, and as seldom as that otherwise. */
-export const PARTIAL_MS = { often: 600, seldom: 1_000 };
+/** Time between two partials. Of long segments they take longer, and change less; while decodes wait there are fewer. */
+export const PARTIAL_MS = { often: 600, long: 800, busy: 1_000 };
+const LONG_MS = 3_000;
 /** A decode that waited longer shows that the cores are busy; remembered for so long. */
 const BUSY_WAIT_MS = 300;
 const BUSY_FOR_MS = 3_000;
@@ -47,9 +48,10 @@ export class Decodes {
     return this.#order.waiting;
   }
 
-  /** Time between two partials of a session. */
-  get partialEveryMs(): number {
-    return this.#options.clock.now() < this.#busyUntilMs ? PARTIAL_MS.seldom : PARTIAL_MS.often;
+  /** Time between two partials of a segment of this length. */
+  partialEveryMs(segmentMs: number): number {
+    if (this.#options.clock.now() < this.#busyUntilMs) return PARTIAL_MS.busy;
+    return segmentMs < LONG_MS ? PARTIAL_MS.often : PARTIAL_MS.long;
   }
 
   open(session: RecogniserSession, decode: Decode): void {

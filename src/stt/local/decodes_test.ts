@@ -26,14 +26,14 @@ class Rig {
       detectors: new Detectors(() => ({ isVoice: () => true, reset() {} }), 1),
       ask: (kind) => this.decodes.ask(session, kind),
       send: (message) => "text" in message && texts.push(`${message.type} ${message.text}`),
-      partialEveryMs: () => this.decodes.partialEveryMs,
+      partialEveryMs: (segmentMs) => this.decodes.partialEveryMs(segmentMs),
     }, 0);
     this.decodes.open(session, () => {
       const decode = Promise.withResolvers<string>();
       this.running.push(decode);
       return decode.promise;
     });
-    session.receive(new Float32Array(8_000).fill(1), this.clock.now());
+    session.receive(new Float32Array(16_000).fill(1), this.clock.now());
     if (finish) session.finish();
     return { texts };
   }
@@ -83,14 +83,15 @@ Deno.test("Finals overtake partials that wait", async () => {
 
 Deno.test("Partials are seldom while decodes wait for long, and often again afterwards", async () => {
   const rig = new Rig(1);
-  assert.equal(rig.decodes.partialEveryMs, PARTIAL_MS.often);
+  assert.equal(rig.decodes.partialEveryMs(1_000), PARTIAL_MS.often);
   rig.speak(false);
   rig.speak(false);
   await rig.clock.advance(400);
   await rig.end(0, "Yes.");
-  assert.equal(rig.decodes.partialEveryMs, PARTIAL_MS.seldom);
+  assert.equal(rig.decodes.partialEveryMs(1_000), PARTIAL_MS.busy);
   await rig.clock.advance(3_001);
-  assert.equal(rig.decodes.partialEveryMs, PARTIAL_MS.often);
+  assert.equal(rig.decodes.partialEveryMs(5_000), PARTIAL_MS.long);
+  assert.equal(rig.decodes.partialEveryMs(1_000), PARTIAL_MS.often);
   rig.decodes.end();
 });
 

@@ -16,14 +16,16 @@ export interface SessionOptions {
   /** Asks for a decode, which then takes `spanFor` and gives `decoded`. */
   ask(kind: DecodeKind): void;
   send(message: FromRecogniser): void;
-  /** Time between two partials, ms. */
-  partialEveryMs(): number;
+  /** Time between two partials of a segment of this length, ms. */
+  partialEveryMs(segmentMs: number): number;
   /** Corrects the text of a decode. */
   correct?: (text: string) => string;
 }
 
 /** A first consonant is quieter than a voice, and the detector takes 100 ms of voice to find it. */
 const PRE_ROLL_MS = 400;
+/** Of less audio, pre-roll included, the model guesses. */
+const FIRST_MS = PRE_ROLL_MS + 300;
 /** Of 500, 600 and 700 ms the shorter ones make more errors and the longer ones later finals (docs/decisions/0030). */
 const PAUSE_MS = 600;
 const TAIL_MS = 400;
@@ -60,8 +62,8 @@ export class RecogniserSession {
   /** Segments that ended because they were long: the sentence continues. */
   readonly #cut = new WeakSet<SpeechSpan>();
   #partialAtMs = -Infinity;
-  /** A partial was asked for, and not decoded yet. */
-  #isPartialDue = false;
+  /** What was asked for, and is not decoded yet, but for finals. */
+  #asked: DecodeKind | undefined;
   /** The pause of the segment in progress was decoded, or is about to be. */
   #isForeseen = false;
   /** A segment as it will be if its pause goes on, decoded before it has ended. */
@@ -133,7 +135,7 @@ export class RecogniserSession {
   /** What to decode; undefined where that is no longer wanted. */
   spanFor(kind: DecodeKind): SpeechSpan | undefined {
     if (kind === "final") return this.#finals.at(0);
-    this.#isPartialDue = false;
+    this.#asked = undefined;
     const ending = this.#segmenter.ending();
     if (ending) this.#isForeseen = true;
     return ending ?? this.#segmenter.partial();
@@ -195,13 +197,19 @@ export class RecogniserSession {
   }
 
   #askPartial(nowMs: number): void {
+    const { isOpen, settledMs, endMs } = this.#segmenter;
+    const isGuess = endMs - settledMs < FIRST_MS;
+    if (!isOpen || isGuess || this.#asked === "first" || this.#asked === "ending") return;
     // Once the tail is there, the segment is decoded as its final will be.
     const isEnding = this.#quiet >= TAIL;
-    const isDue = isEnding ? !this.#isForeseen : nowMs >= this.#partialAtMs + this.#options.partialEveryMs();
-    if (!this.#segmenter.isOpen || this.#isPartialDue || !isDue) return;
+    const isDue = isEnding
+      ? !this.#isForeseen
+      : nowMs >= this.#partialAtMs + this.#options.partialEveryMs(endMs - settledMs);
+    const kind = isEnding ? "ending" : settledMs === this.#shown.startMs ? "partial" : "first";
+    if (!isDue || kind === this.#asked) return;
     this.#partialAtMs = nowMs;
-    this.#isPartialDue = true;
-    this.#options.ask("partial");
+    this.#asked = kind;
+    this.#options.ask(kind);
   }
 
   #partial({ startMs, endMs }: SpeechSpan, decoded: string): void {

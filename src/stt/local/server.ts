@@ -176,7 +176,7 @@ export class RecogniserServer {
       detectors,
       ask: (kind) => decodes.ask(session, kind),
       send: (message) => this.#send(socket, message),
-      partialEveryMs: () => decodes.partialEveryMs,
+      partialEveryMs: (segmentMs) => decodes.partialEveryMs(segmentMs),
       correct: words.length > 0 ? corrector(words, { languageId: language, isOrdinary }) : undefined,
     }, this.#options.clock.now());
     decodes.open(session, decode);
