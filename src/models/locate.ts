@@ -78,7 +78,7 @@ export async function locateModel<M extends Model>(
     requirePermission(what, folders.models[0]);
     throw new ModelError(
       `Cannot load ${what}: it is not in ${folders.models.join(" or ")}; ` +
-        `run "tiro models download ${model.id}"`,
+        `run "${downloadOf(model)}"`,
       "model_missing",
     );
   }
@@ -86,7 +86,7 @@ export async function locateModel<M extends Model>(
   if (!fault) return { what: model, folder };
   throw new ModelError(
     `Cannot load the model "${model.id}": ${fault.path} ${FAULTS[fault.fault]}; ` +
-      `run "tiro models download ${model.id}"`,
+      `run "${downloadOf(model)}"`,
     "model_corrupt",
   );
 }
@@ -112,6 +112,11 @@ export async function locateRuntime(
     `Cannot load the runtime ${runtime.id}: ${fault.path} ${FAULTS[fault.fault]}; run "tiro models download"`,
     "runtime_corrupt",
   );
+}
+
+/** The command that fetches it: the voice detector comes with every model. */
+function downloadOf(model: Model): string {
+  return isRecogniser(model) ? `tiro models download ${model.id}` : "tiro models download";
 }
 
 /** Throws ModelError where Deno's permissions do not let this process look. */

@@ -3,7 +3,15 @@ import { modelOf, SILERO_VAD } from "./catalogue.ts";
 import type { Folders } from "./folders.ts";
 import { faultsOf, foundThings, installedModels, locateModel, locateRuntime } from "./locate.ts";
 import { filesOf, type Model } from "./model.ts";
-import { bytesOfText, fileOf, put, runtime, temporaryFolders, voiceDetector } from "./things_testing_test.ts";
+import {
+  bytesOfText,
+  fileOf,
+  moonshine,
+  put,
+  runtime,
+  temporaryFolders,
+  voiceDetector,
+} from "./things_testing_test.ts";
 
 const CONTENT = bytesOfText("weights");
 const CHANGED = bytesOfText("weighty");
@@ -14,8 +22,9 @@ Deno.test("A model that is nowhere is an error that names the folders and the co
   await assert.rejects(locateModel(MODEL, folders), {
     code: "model_missing",
     message: `Cannot load the model "detector": it is not in ${folders.models[0]} or ${folders.models[1]}; ` +
-      'run "tiro models download detector"',
+      'run "tiro models download"',
   });
+  await assert.rejects(locateModel(moonshine(), folders), /; run "tiro models download moonshine-test"$/);
 });
 
 Deno.test("A model is found in the first folder that has all of it", async () => {
@@ -36,7 +45,7 @@ Deno.test("A changed byte is found, in a model and in the runtime", async () => 
   await put(MODEL, folders.models[0], CHANGED);
   await assert.rejects(locateModel(MODEL, folders), {
     code: "model_corrupt",
-    message: /small\.onnx has the wrong checksum; run "tiro models download detector"/,
+    message: /small\.onnx has the wrong checksum; run "tiro models download"$/,
   });
   const { files, ...rest } = runtime();
   const RUNTIME = {
