@@ -29,7 +29,10 @@ export interface SttCodec {
   start?(): readonly WebSocketMessage[];
   /** Sent when the server is ready. */
   configure?(): readonly WebSocketMessage[];
-  /** Audio at the provider's rate, never empty. `samples` are valid until the message is sent. */
+  /**
+   * Audio at the provider's rate, never empty. `samples` are valid until the message is sent. `voiced` as in PcmFrame. Of
+   * what is not sent nothing may be acknowledged.
+   */
   encode(
     samples: Float32Array<ArrayBuffer>,
     voiced: boolean,

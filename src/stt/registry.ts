@@ -8,6 +8,7 @@ import { openaiRealtime } from "./openai_realtime/provider.ts";
 import { pocketsphinx } from "./pocketsphinx/provider.ts";
 import { vosk } from "./vosk/provider.ts";
 import { whisper } from "./whisper/provider.ts";
+import { whisperWs } from "./whisper_ws/provider.ts";
 import { whisperlive } from "./whisperlive/provider.ts";
 import type { StartedStt, SttParts, SttProvider, SttStartParts } from "./provider.ts";
 
@@ -20,6 +21,7 @@ export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
   pocketsphinx,
   vosk,
   whisper,
+  whisperWs,
   whisperlive,
 ];
 

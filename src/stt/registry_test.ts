@@ -12,6 +12,7 @@ const ENVIRONMENTS: Readonly<Record<string, ProviderEnvironment>> = {
   kyutai: { KYUTAI_URL: "ws://gpu.example.org:8080" },
   vosk: { LT_VOSK_SERVER_URL: "ws://vosk:2700" },
   "openai-realtime": { OPENAI_API_KEY: "sk-1" },
+  "whisper-ws": { WHISPER_SERVICE_URL: "http://whisper.example.org:8000" },
   whisper: { WHISPER_SERVICE_URL: "http://whisper.example.org:8000" },
   modal: { MODAL_WORKSPACE: "acme", MODAL_KEY: "wk-1", MODAL_SECRET: "ws-1" },
   whisperlive: { WHISPERLIVE_URL: "ws://whisperlive:9090" },

@@ -2,6 +2,7 @@
 import { type Clock, LIMITS, type SttError } from "../../domain/mod.ts";
 import { type HttpAnswer, httpRequest, type TlsOptions } from "../../flow/mod.ts";
 import { cannotOpen, sessionFailed } from "../errors.ts";
+import type { WhisperSettings } from "../whisper_server.ts";
 import {
   endpointOf,
   formBody,
@@ -11,13 +12,6 @@ import {
   type TranscriptionFields,
   transcriptOf,
 } from "./codec.ts";
-
-export interface WhisperSettings {
-  /** http(s)://...: see `endpointOf`. */
-  url: string;
-  key?: string;
-  model: string;
-}
 
 /** Later words than `sttWordsBehindMs` are not shown; the rest is for the pause and the way. */
 const REQUEST_MS = LIMITS.sttWordsBehindMs + 3_000;

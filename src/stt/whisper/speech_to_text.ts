@@ -7,7 +7,8 @@ import { requireLanguage } from "../errors.ts";
 import { whisperLanguages } from "../languages.ts";
 import type { SttParts } from "../provider.ts";
 import { WHISPER_SAMPLE_RATE_HZ } from "./codec.ts";
-import { WhisperServer, type WhisperSettings } from "./server.ts";
+import type { WhisperSettings } from "../whisper_server.ts";
+import { WhisperServer } from "./server.ts";
 import { WhisperSession } from "./session.ts";
 
 /** A pause of half a second ends a sentence, and a request takes as long. */

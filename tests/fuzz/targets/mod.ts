@@ -7,7 +7,7 @@ import { hpb } from "./hpb.ts";
 import { environment, state } from "./environment.ts";
 import { deepl, libretranslate, nextcloud, ocs } from "./translators.ts";
 import { http, httpBytes } from "./http.ts";
-import { deepgram, modal, pocketsphinx, realtime, vosk, whisperlive } from "./recognisers.ts";
+import { deepgram, modal, pocketsphinx, realtime, vosk, whisperlive, whisperWs } from "./recognisers.ts";
 import { segments, whisper } from "./whisper.ts";
 import { udp } from "./udp.ts";
 import { room, signaling } from "./room.ts";
@@ -34,6 +34,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   modal,
   deepgram,
   vosk,
+  whisperWs,
   whisperlive,
   pocketsphinx,
   whisper,

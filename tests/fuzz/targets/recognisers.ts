@@ -1,7 +1,7 @@
 /** What recognisers send, and what another server sends in their place. */
 import fc from "fast-check";
 import { SttError, type SttEvent } from "../../../src/domain/mod.ts";
-import type { SttMessage } from "../../../src/stt/codec.ts";
+import type { SttCodec, SttMessage } from "../../../src/stt/codec.ts";
 import { DeepgramCodec } from "../../../src/stt/deepgram/codec.ts";
 import { ForeignProtocol } from "../../../src/stt/foreign.ts";
 import { ModalCodec } from "../../../src/stt/modal/codec.ts";
@@ -9,6 +9,7 @@ import { RealtimeCodec } from "../../../src/stt/openai_realtime/codec.ts";
 import { DIALECTS } from "../../../src/stt/openai_realtime/dialect.ts";
 import { PocketsphinxDecoder } from "../../../src/stt/pocketsphinx/codec.ts";
 import { VoskCodec } from "../../../src/stt/vosk/codec.ts";
+import { WhisperWsCodec } from "../../../src/stt/whisper_ws/codec.ts";
 import { WhisperLiveCodec } from "../../../src/stt/whisperlive/codec.ts";
 import { defineTarget } from "../batch.ts";
 import { assertQuotesNothing, byteChanges, CANARY, changedBytes, mutatedJson } from "../mutations.ts";
@@ -158,30 +159,58 @@ const VOSK = [
   { alternatives: [{ confidence: 210.5, result: VOSK_WORDS, text: "hello" }] },
 ];
 
+/** Answers, and audio of so many ms in between. */
+const answersAndAudio = (answers: readonly unknown[]) =>
+  fc.array(fc.oneof(mutatedJson(answers, WORDS), fc.nat(400)), { minLength: 1, maxLength: 20 });
+
+/** Throws where more is acknowledged than was sent. */
+function runAcknowledging(codec: SttCodec, steps: readonly (string | number)[]): void {
+  let sentMs = 0;
+  const check = (events: readonly SttEvent[]) => {
+    checkEvents(events);
+    for (const event of events) {
+      if (event.type !== "progress" || event.processedMs >= 0 && event.processedMs <= sentMs) continue;
+      throw new Error("More is acknowledged than was sent");
+    }
+  };
+  for (const step of steps) {
+    if (typeof step === "number") {
+      const sent = codec.encode(new Float32Array(16 * step), step % 2 === 0);
+      if (sent instanceof Uint8Array) sentMs += step;
+      continue;
+    }
+    const message = codec.receive(step);
+    if (message.kind === "events") check(message.events);
+    else checkMessage(message);
+  }
+  check(codec.closed?.() ?? []);
+}
+
 export const vosk = defineTarget({
   name: "vosk",
   about: "answers of Vosk's servers, of any number: never throws, no more is acknowledged than was sent",
-  inputs: fc.array(fc.oneof(mutatedJson(VOSK, WORDS), fc.nat(400)), { minLength: 1, maxLength: 20 }),
+  inputs: answersAndAudio(VOSK),
   open: () => ({
-    run(steps) {
-      const codec = new VoskCodec("en");
-      let sentMs = 0;
-      for (const step of steps) {
-        if (typeof step === "number") {
-          codec.encode(new Float32Array(16 * step));
-          sentMs += step;
-          continue;
-        }
-        const message = codec.receive(step);
-        checkMessage(message);
-        if (message.kind !== "events") continue;
-        for (const event of message.events) {
-          if (event.type !== "progress" || event.processedMs >= 0 && event.processedMs <= sentMs) continue;
-          throw new Error("More is acknowledged than was sent");
-        }
-      }
-      checkEvents(codec.closed());
-    },
+    run: (steps) => runAcknowledging(new VoskCodec("en"), steps),
+    close() {},
+  }),
+});
+
+const WHISPER_WORD = { word: " hello", start: 0.1, end: 0.5, probability: 0.9 };
+const WHISPER_WS = [
+  { text: "", words: [] },
+  { text: "hello", words: [WHISPER_WORD] },
+  { text: "hello  hello", words: [WHISPER_WORD, { ...WHISPER_WORD, end: 1.5 }] },
+  { text: "hello  hello" },
+  { text: "hello", result: [] },
+];
+
+export const whisperWs = defineTarget({
+  name: "whisper-ws",
+  about: "messages of Whisper's WebSocket: never throws, no more is acknowledged than was sent",
+  inputs: answersAndAudio(WHISPER_WS),
+  open: () => ({
+    run: (steps) => runAcknowledging(new WhisperWsCodec(), steps),
     close() {},
   }),
 });
