@@ -85,6 +85,7 @@ export class Recogniser {
   }
 
   get state(): RecogniserState {
+    if (this.#fault?.code === "stt_full") return "full";
     if (this.#fault !== undefined || this.#trust.isLost) return "failing";
     return this.#hanging.size > 0 ? "starting" : "available";
   }

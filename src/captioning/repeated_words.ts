@@ -15,6 +15,8 @@ interface Returned {
 
 /** Words remembered: those of ten seconds. */
 const REMEMBERED = 64;
+/** Of one word; the rest of a longer one is not compared. */
+const WORD_CHARS = 100;
 /** In languages without spaces each character counts as one. */
 const WORDS =
   /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]\p{M}*|[[\p{L}\p{M}\p{N}]--[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}]]+/gv;
@@ -39,7 +41,8 @@ export class RepeatedWords {
     const words = wordsOf(event.text.slice(-LIMITS.utteranceChars));
     const before = event.type === "word" ? [] : this.#hypothesis;
     // A word that was in the hypothesis before keeps its time.
-    const returned = words.map((letters, at) => {
+    const returned = words.slice(-REMEMBERED).map((word, at) => {
+      const letters = word.slice(0, WORD_CHARS);
       const atMs = before[at]?.letters === letters ? before[at].atMs : nowMs;
       return { letters, atMs };
     });

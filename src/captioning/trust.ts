@@ -15,7 +15,8 @@ export type Trial = Disposable;
 
 export class Trust {
   readonly #retry = new RetryPolicy({ backoff: TRIAL_BACKOFF, freeFailures: 0 });
-  #failedAtMs = -Infinity;
+  /** Sessions that opened before are no news. */
+  #newsAtMs = -Infinity;
   #trial: { sinceMs: number } | undefined;
 
   /** Whether its last sessions recognised nothing. */
@@ -43,15 +44,16 @@ export class Trust {
 
   /** A session opened at that time ended without having recognised what it was sent. */
   failed(nowMs: number, openedAtMs: number, error?: unknown): void {
-    if (openedAtMs < this.#failedAtMs) return; // opened before the failure was known: no news
-    this.#failedAtMs = nowMs;
+    if (openedAtMs < this.#newsAtMs) return;
+    this.#newsAtMs = nowMs;
     this.#trial = undefined;
     this.#retry.failed(nowMs, error);
   }
 
   /** A session opened at that time recognised something. True if it was not trusted before. */
   worked(openedAtMs: number): boolean {
-    if (!this.isLost || openedAtMs < this.#failedAtMs) return false;
+    if (!this.isLost || openedAtMs < this.#newsAtMs) return false;
+    this.#newsAtMs = openedAtMs;
     this.#trial = undefined;
     this.#retry.worked();
     return true;

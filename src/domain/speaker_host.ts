@@ -33,8 +33,8 @@ export const SPEAKER_TROUBLES = [
 ] as const;
 export type SpeakerTrouble = (typeof SPEAKER_TROUBLES)[number];
 
-/** Whether sessions of a recogniser can be opened and recognise something. */
-export type RecogniserState = "available" | "starting" | "failing";
+/** Whether sessions of a recogniser can be opened and recognise something: it may have as many as it takes. */
+export type RecogniserState = "available" | "full" | "starting" | "failing";
 
 /** One of the recognisers in their order, and how many speakers it serves. */
 export interface RecogniserStatus {

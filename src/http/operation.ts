@@ -57,7 +57,7 @@ const healthRoute = (meanings: Meanings) =>
           }),
           [RECOGNISERS_HEADER]: z.string().openapi({
             description:
-              "The providers of `STT_PROVIDER` in their order, each with its state and the speakers it serves now. `available`: its sessions open and recognise something; `starting`: they do not open yet; `failing`: they do not open, or recognise nothing",
+              "The providers of `STT_PROVIDER` in their order, each with its state and the speakers it serves now. `available`: its sessions open and recognise something; `full`: it takes no more; `starting`: they do not open yet; `failing`: they do not open, or recognise nothing",
             example: "modal;failing;0, local;available;7",
           }),
           [TALKERS_HEADER]: z.string().optional().openapi({

@@ -3,7 +3,7 @@ import type { Meter, RecogniserState, RecogniserStatus } from "../domain/mod.ts"
 import type { Scope } from "../flow/mod.ts";
 
 /** The worse a state, the later: one worker that cannot use a recogniser is worth showing. */
-const STATES: readonly RecogniserState[] = ["available", "starting", "failing"];
+const STATES: readonly RecogniserState[] = ["available", "full", "starting", "failing"];
 
 /** In the order of the first. */
 export function sumRecognisers(workers: readonly (readonly RecogniserStatus[])[]): RecogniserStatus[] {

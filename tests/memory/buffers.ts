@@ -228,6 +228,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "speaker",
+    name: "The last words of a session, which the next may return again",
+    bounds: ["REMEMBERED: captioning/repeated_words.ts", "WORD_CHARS: captioning/repeated_words.ts"],
+    bytes: "3 * REMEMBERED * (2 * WORD_CHARS + ENTRY)",
+    full: "the oldest word is forgotten",
+    isFilled: false,
+  },
+  {
+    owner: "speaker",
     name: "Text of the utterance in progress",
     bounds: ["utteranceChars", "sttTextChars"],
     bytes: "8 * utteranceChars * 2 + 4 * sttTextChars * 2",
