@@ -4,7 +4,7 @@
  */
 import { CATALOGUE } from "./catalogue.ts";
 import { sha256Of } from "./checksum.ts";
-import { ModelError } from "./errors.ts";
+import { ModelError, type ModelErrorCode } from "./errors.ts";
 import { type Folders, READ_ONLY_DATA_FOLDERS, STANDARD_DATA_FOLDER } from "./folders.ts";
 import {
   filesOf,
@@ -29,7 +29,7 @@ export type FileFault = "missing" | "size" | "checksum" | "unreadable";
 /** The models whose files are all there, by their sizes alone, in the order of the catalogue. */
 export function installedModels(folders: Folders): Located<RecogniserModel>[] {
   return CATALOGUE.filter(isRecogniser).flatMap((model) => {
-    const folder = folderOf(model, folders.models);
+    const [folder] = wholeIn(model, folders.models);
     return folder === undefined ? [] : [{ what: model, folder }];
   });
 }
@@ -41,7 +41,7 @@ export function foundThings<Thing extends Model | Runtime>(
 ): { thing: Thing; folder: string; isInstalled: boolean }[] {
   return things.flatMap((thing) => {
     const searched = isRuntime(thing) ? folders.runtime : folders.models;
-    const whole = folderOf(thing, searched);
+    const whole = wholeIn(thing, searched).at(0);
     const folder = whole ??
       searched.map((folder) => `${folder}/${thing.id}`).find((folder) =>
         filesOf(thing).some(([, { name }]) =>
@@ -66,51 +66,59 @@ export async function faultsOf(
   return faults;
 }
 
-/** Rejects with ModelError that says what to do next, or with the signal's reason. */
+/** In the first folder where all is right. Rejects with ModelError that says what to do next, or the signal's reason. */
 export async function locateModel<M extends Model>(
   model: M,
-  folders: Folders,
+  { models }: Folders,
   signal?: AbortSignal,
 ): Promise<Located<M>> {
-  const folder = folderOf(model, folders.models);
-  if (folder === undefined) {
-    const what = `the model "${model.id}"`;
-    requirePermission(what, folders.models[0]);
-    throw new ModelError(
-      `Cannot load ${what}: it is not in ${folders.models.join(" or ")}; ` +
-        `run "${downloadOf(model)}"`,
-      "model_missing",
-    );
-  }
-  const fault = await firstFault(model, folder, signal);
-  if (!fault) return { what: model, folder };
-  throw new ModelError(
-    `Cannot load the model "${model.id}": ${fault.path} ${FAULTS[fault.fault]}; ` +
-      `run "${downloadOf(model)}"`,
-    "model_corrupt",
-  );
+  return await locate(model, {
+    what: `the model "${model.id}"`,
+    folders: models,
+    command: downloadOf(model),
+    codes: { missing: "model_missing", corrupt: "model_corrupt" },
+  }, signal);
 }
 
-/** Rejects with ModelError that says what to do next, or with the signal's reason. */
+/** In the first folder where all is right. Rejects with ModelError that says what to do next, or the signal's reason. */
 export async function locateRuntime(
-  folders: Folders,
+  { runtime: folders }: Folders,
   signal?: AbortSignal,
   runtime = runtimeOf(),
 ): Promise<Located<Runtime>> {
-  const folder = folderOf(runtime, folders.runtime);
-  if (folder === undefined) {
-    requirePermission(`the runtime ${runtime.id}`, folders.runtime[0]);
-    throw new ModelError(
-      `Cannot load the runtime ${runtime.id}: it is not in ${folders.runtime.join(" or ")}; ` +
-        `run "tiro models download"`,
-      "runtime_missing",
-    );
+  return await locate(runtime, {
+    what: `the runtime ${runtime.id}`,
+    folders,
+    command: "tiro models download",
+    codes: { missing: "runtime_missing", corrupt: "runtime_corrupt" },
+  }, signal);
+}
+
+interface Search {
+  what: string;
+  folders: readonly [string, ...string[]];
+  /** What fetches it. */
+  command: string;
+  codes: { missing: ModelErrorCode; corrupt: ModelErrorCode };
+}
+
+async function locate<Thing extends Model | Runtime>(
+  thing: Thing,
+  { what, folders, command, codes }: Search,
+  signal: AbortSignal | undefined,
+): Promise<Located<Thing>> {
+  const faults: string[] = [];
+  for (const folder of wholeIn(thing, folders)) {
+    const fault = await firstFault(thing, folder, signal);
+    if (!fault) return { what: thing, folder };
+    faults.push(`${fault.path} ${FAULTS[fault.fault]}`);
   }
-  const fault = await firstFault(runtime, folder, signal);
-  if (!fault) return { what: runtime, folder };
+  const found = faults.length > 0;
+  if (!found) requirePermission(what, folders[0]);
+  const cause = found ? faults.join(", ") : `it is not in ${folders.join(" or ")}`;
   throw new ModelError(
-    `Cannot load the runtime ${runtime.id}: ${fault.path} ${FAULTS[fault.fault]}; run "tiro models download"`,
-    "runtime_corrupt",
+    `Cannot load ${what}: ${cause}; run "${command}"`,
+    found ? codes.corrupt : codes.missing,
   );
 }
 
@@ -136,9 +144,9 @@ const FAULTS: Readonly<Record<FileFault, string>> = {
   unreadable: "cannot be read",
 };
 
-/** In the first folder that has all of its files. */
-export function folderOf(thing: Model | Runtime, folders: readonly string[]): string | undefined {
-  return folders.map((folder) => `${folder}/${thing.id}`).find((folder) =>
+/** The folders that have all of its files, by their sizes. */
+function wholeIn(thing: Model | Runtime, folders: readonly string[]): string[] {
+  return folders.map((folder) => `${folder}/${thing.id}`).filter((folder) =>
     filesOf(thing).every(([, file]) => sizeOf(`${folder}/${file.name}`) === file.bytes)
   );
 }

@@ -40,6 +40,18 @@ Deno.test("A model is found in the first folder that has all of it", async () =>
   });
 });
 
+Deno.test("A damaged model does not hide a whole one in a later folder", async () => {
+  await using folders = await temporaryFolders();
+  await put(MODEL, folders.models[0], CHANGED);
+  await put(MODEL, folders.models[1], CONTENT);
+  assert.equal((await locateModel(MODEL, folders)).folder, `${folders.models[1]}/detector`);
+  await put(MODEL, folders.models[1], CHANGED);
+  await assert.rejects(locateModel(MODEL, folders), {
+    code: "model_corrupt",
+    message: /first\/\S+ has the wrong checksum, \S+second\/\S+ has the wrong checksum; run/,
+  });
+});
+
 Deno.test("A changed byte is found, in a model and in the runtime", async () => {
   await using folders = await temporaryFolders();
   await put(MODEL, folders.models[0], CHANGED);
