@@ -20,7 +20,9 @@ const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
     about:
       "Runs the service until SIGTERM, SIGINT or SIGQUIT. Then it sends unfinished captions, leaves every call\n" +
       "and exits within 5 seconds; immediately on a second signal.",
-    variables: `${required().join("\n")}\n  ${LISTED}`,
+    variables: `${
+      required().join("\n")
+    }\n  Others depend on the recogniser and the translator that are chosen. ${LISTED}`,
     exitCodes: {
       0: "stopped by a signal",
       1: "failed, or ended before it had stopped",
@@ -95,7 +97,7 @@ function sayAll(): void {
 }
 
 function required(): string[] {
-  return VARIABLES.filter(({ required }) => required !== undefined)
+  return VARIABLES.filter(({ required }) => required === "always")
     .map((variable) => `  ${variable.name} (${needOf(variable)})`);
 }
 

@@ -160,6 +160,11 @@ function withDefaults(env: Environment): Given {
     const value = read(variable.name) ?? (variable.lowerCase && read(variable.name.toLowerCase()));
     given[variable.name] = value ?? (isProviders(variable.name) ? undefined : variable.default);
   }
+  const isNamed = (env.STT_PROVIDER ?? "").trim() !== "";
+  const chosen = STT_PROVIDERS.find(({ chosenBy = [] }) =>
+    chosenBy.some((name) => given[name] !== undefined)
+  );
+  if (!isNamed && chosen) given.STT_PROVIDER = chosen.name;
   return given;
 }
 

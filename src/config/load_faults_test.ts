@@ -9,6 +9,7 @@ import { COMPLETE, EXAPP, faultsOf, PEM, problems, WRITABLE } from "./load_testi
 Deno.test("All faults are reported at once, in the order of the documentation", () => {
   const error = faultsOf({
     NEXTCLOUD_URL: "cloud.example.org",
+    STT_PROVIDER: "modal",
     PORT: "70000",
     LOG_LEVEL: "chatty",
     STT_CHUNK_MS: "20",

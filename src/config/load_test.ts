@@ -228,7 +228,11 @@ Deno.test("MEDIA_PORTS must be enough for the speakers; the error has the number
 
 Deno.test("Modal's workspace and token are required only where Modal is used", () => {
   const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
-  assert.deepEqual(Object.keys(problems(bare)), ["MODAL_WORKSPACE", "MODAL_KEY", "MODAL_SECRET"]);
+  assert.deepEqual(Object.keys(problems({ ...bare, STT_PROVIDER: "modal" })), [
+    "MODAL_WORKSPACE",
+    "MODAL_KEY",
+    "MODAL_SECRET",
+  ]);
   assert.equal(
     loadConfig({ ...bare, STT_PROVIDER: "pocketsphinx" }).stt.providers[0].provider,
     "pocketsphinx",
@@ -236,6 +240,21 @@ Deno.test("Modal's workspace and token are required only where Modal is used", (
   const elsewhere = { ...bare, STT_STREAM_URL: "wss://stt.example.org" };
   assert.equal(loadConfig(elsewhere).stt.providers[0].address, "wss://stt.example.org/");
   assert.deepEqual(problems({ ...elsewhere, MODAL_KEY: "wk-1" }), { MODAL_SECRET: "is not set" });
+});
+
+Deno.test("Without a provider's name speech is recognised on this machine, or by the server that is configured", () => {
+  const { MODAL_WORKSPACE: _1, MODAL_KEY: _2, MODAL_SECRET: _3, ...bare } = COMPLETE;
+  const chosen = (env: Environment) =>
+    loadConfig({ ...bare, ...env }).stt.providers.map(({ provider }) => provider);
+  assert.deepEqual(chosen({}), ["local"]);
+  assert.deepEqual(chosen({ STT_PROVIDER: " ", LT_VOSK_SERVER_URL: " ", STT_STREAM_URL: "" }), ["local"]);
+  assert.deepEqual(chosen({ STT_STREAM_URL: "wss://stt.example.org" }), ["modal"]);
+  assert.deepEqual(chosen({ LT_VOSK_SERVER_URL: "ws://vosk:2700" }), ["vosk"]);
+  assert.deepEqual(chosen({ LT_VOSK_SERVER_URL: "ws://vosk:2700", STT_PROVIDER: "local" }), ["local"]);
+  assert.deepEqual(Object.keys(problems({ ...bare, MODAL_KEY: "wk-1" })), [
+    "MODAL_WORKSPACE",
+    "MODAL_SECRET",
+  ]);
 });
 
 Deno.test("A switch is accepted in every spelling operators use", () => {
@@ -362,7 +381,7 @@ Deno.test("An empty variable counts as unset", () => {
   const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, ""]));
   assert.deepEqual(
     Object.values(problems(empty)),
-    Array.from({ length: 6 }, () => "is not set"),
+    Array.from({ length: 3 }, () => "is not set"),
   );
   const config = loadConfig({ ...empty, ...COMPLETE, STT_STREAM_URL: "  " });
   assert.equal(config.http.port, 8080);

@@ -42,7 +42,11 @@ const OWN_VARIABLES = [
     default: standardStt.name,
     meaning: `Speech-to-text provider: ${
       named(STT_PROVIDERS.map(({ name }) => name)).join(", ")
-    }; or several, with commas between: a later one serves while those before it fail`,
+    }; or several, with commas between: a later one serves while those before it fail. Unset: ${
+      STT_PROVIDERS.flatMap(({ name, chosenBy = [] }) =>
+        chosenBy.length === 0 ? [] : [`\`${name}\` where ${named(chosenBy).join(" or ")} is set`]
+      ).join(", ")
+    }, else \`${standardStt.name}\``,
     example: standardStt.name,
   },
   {

@@ -46,6 +46,8 @@ export interface Provider<Service, Parts, Settings = unknown> {
   /** Other names for it in the environment. */
   readonly aliases?: readonly string[];
   readonly variables: readonly ProviderVariable[];
+  /** Any of these variables chooses it where no provider is named, for configurations from before there was a choice. */
+  readonly chosenBy?: readonly string[];
   /** Variables of `config/` that must be set with this provider. */
   readonly requires?: readonly "APP_SECRET"[];
   /** Plain data, which may cross to another process. Throws ConfigError with every fault. */

@@ -13,8 +13,8 @@ import { whisperlive } from "./whisperlive/provider.ts";
 import type { StartedStt, SttParts, SttProvider, SttStartParts } from "./provider.ts";
 
 export const STT_PROVIDERS: readonly [SttProvider, ...SttProvider[]] = [
-  modal,
   local,
+  modal,
   kyutai,
   deepgram,
   openaiRealtime,

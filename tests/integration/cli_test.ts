@@ -42,7 +42,7 @@ async function run(args: string[], env?: Record<string, string>, paths?: string[
 Deno.test("An empty environment fails with every missing variable, an example each, and code 78", async () => {
   const { code, err } = await run(["serve"]);
   assert.equal(code, 78);
-  for (const name of ["LT_HPB_URL", "LT_INTERNAL_SECRET", "NEXTCLOUD_URL", "MODAL_WORKSPACE"]) {
+  for (const name of ["LT_HPB_URL", "LT_INTERNAL_SECRET", "NEXTCLOUD_URL"]) {
     assert.match(err, new RegExp(`${name} is not set\n.*example: ${name}=`));
   }
 });

@@ -7,6 +7,7 @@ const ON_MODAL = "with STT_PROVIDER=modal and no STT_STREAM_URL";
 
 export const modal: SttProvider<ModalSettings> = {
   name: "modal",
+  chosenBy: ["MODAL_WORKSPACE", "MODAL_KEY", "MODAL_SECRET", "STT_STREAM_URL"],
   languages: MODAL_LANGUAGES,
   features: FEATURES,
   variables: [

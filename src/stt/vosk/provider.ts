@@ -37,6 +37,7 @@ const LIST = {
 
 export const vosk: SttProvider<VoskSettings> = {
   name: "vosk",
+  chosenBy: [ADDRESS],
   languages: LANGUAGES,
   features: FEATURES,
   variables: [
