@@ -44,6 +44,17 @@ Deno.test("As many names are kept as a recogniser takes, and a place that is fre
   assert.ok(event.type === "names" && event.names.at(-1) === "late");
 });
 
+Deno.test("A list that still names somebody who left adds no name", () => {
+  const room = new RoomState({ namesWanted: true });
+  room.reset("me");
+  const names = [{ sessionId: "a", name: "Ada" }];
+  room.receive({ kind: "sessions_joined", sessions: [{ sessionId: "a", internal: false }], names });
+  room.receive({ kind: "sessions_left", sessionIds: ["a"] });
+  const users = [{ sessionId: "a", inCall: 3, internal: false, virtual: false }];
+  const outputs = room.receive({ kind: "participants", users, changed: [], names });
+  assert.ok(outputs.every((output) => output.type !== "event" || output.event.type !== "names"));
+});
+
 Deno.test("A room whose names are not wanted reports none", () => {
   const message = {
     kind: "sessions_joined" as const,

@@ -65,8 +65,10 @@ export class RoomState {
     }
   }
 
-  #named(names?: readonly NamedSession[]): SessionOutput[] {
-    return (this.#names?.named(names) ?? []).map(toOutput);
+  /** A list may name those who left. */
+  #named(names: readonly NamedSession[] = []): SessionOutput[] {
+    const present = names.filter(({ sessionId }) => this.#roster.has(sessionId));
+    return (this.#names?.named(present) ?? []).map(toOutput);
   }
 
   #dropped(): SessionOutput[] {

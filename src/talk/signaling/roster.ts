@@ -57,6 +57,11 @@ export class Roster {
     return this.#joinedByList();
   }
 
+  /** Whether they are in the room, as far as is known. */
+  has(sessionId: string): boolean {
+    return this.#members.has(sessionId);
+  }
+
   joined(entries: readonly RoomSession[]): SignalingEvent[] {
     const sessions = entries.filter(({ sessionId }) => sessionId !== this.#ownId);
     for (const { sessionId, ncSessionId, internal } of sessions) {
