@@ -230,6 +230,13 @@ export class SessionOpener {
     this.#of(recogniser).retry.worked();
   }
 
+  /** Another recogniser found words in what the session returned nothing for. */
+  returnedNothing(session: LiveSession): void {
+    const { foreign } = session.stt;
+    this.failed(session, foreign);
+    if (foreign) session.recogniser.lost(foreign);
+  }
+
   /** The session failed, or recognised nothing. */
   failed(session: LiveSession, error?: unknown): void {
     const { retry, holdDown } = this.#of(session.recogniser);

@@ -312,7 +312,7 @@ export class SttFeed {
     session.hasRecognised = true;
     this.#opener.recognised(session);
     const failed = this.#second.recognised(session);
-    if (failed) this.#opener.failed(failed);
+    if (failed) this.#opener.returnedNothing(failed);
     this.#uselessSessions = 0;
     sessions.recognised(session);
     const nowMs = clock.now();

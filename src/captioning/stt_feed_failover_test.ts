@@ -145,6 +145,21 @@ failover(
 );
 
 failover(
+  "A recogniser whose messages are not understood is named, though the next one took over",
+  async (world) => {
+    const { stt, next, talk, log, meter } = world;
+    await talk(200);
+    const message = "Cannot continue STT session: the server speaks another protocol";
+    stt.newest.foreign = new SttError(message, { code: "stt_foreign", retryable: false });
+    await talk(2_600);
+    await word(next, "one");
+    assert.equal(meter.counted("transcription_errors_total", "stt_foreign"), 1);
+    const { level, error } = log.lines.at(-1)!;
+    assert.deepEqual([level, error], ["error", stt.newest.foreign]);
+  },
+);
+
+failover(
   "A recogniser that stops recognising mid-sentence is replaced, and only what it did not acknowledge is sent again",
   async (world) => {
     const { stt, next, talk, sessions } = world;

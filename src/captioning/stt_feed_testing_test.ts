@@ -26,6 +26,7 @@ export class FakeSession implements SttSession {
   disposed = false;
   /** A write in progress when it ends still succeeds. */
   takesLate = false;
+  foreign?: SttError;
   /** Has no last words. */
   isSilent = false;
   readonly #queue = new BoundedQueue<SttEvent>({ capacity: 50 });

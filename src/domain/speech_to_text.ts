@@ -1,5 +1,6 @@
 /** The port to speech-to-text. A provider turns mono PCM at its own rate into words. */
 import type { Language } from "./captions.ts";
+import type { SttError } from "./errors.ts";
 import type { PcmFrame } from "./media.ts";
 
 /** What a provider sends. Session time is ms of audio written to this session. */
@@ -36,6 +37,8 @@ export interface SttSession extends AsyncDisposable {
    * never.
    */
   readonly stalledUntilMs?: number;
+  /** Where messages came and none was understood: that the server speaks another protocol, as far as is known. */
+  readonly foreign?: SttError;
   /**
    * No more audio: flushes the last words (trailing silence, end of stream) and closes. `events` ends afterwards.
    * `behindMs`: how far the provider is known to be behind the audio.

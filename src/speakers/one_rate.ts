@@ -42,6 +42,9 @@ function resampled(
     get stalledUntilMs() {
       return session.stalledUntilMs;
     },
+    get foreign() {
+      return session.foreign;
+    },
     finish: (options) => session.finish(options),
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };

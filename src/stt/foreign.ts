@@ -55,8 +55,12 @@ export class ForeignProtocol {
 
   /** The session's failure, once enough voice was sent and no message was understood. */
   failure(): SttError | undefined {
+    return this.#voiceMs < (this.#isKnown ? KNOWN_VOICE_MS : UNKNOWN_VOICE_MS) ? undefined : this.suspicion;
+  }
+
+  /** The same before that: no message was understood yet. */
+  get suspicion(): SttError | undefined {
     if (this.#understood || this.#name === undefined) return undefined;
-    if (this.#voiceMs < (this.#isKnown ? KNOWN_VOICE_MS : UNKNOWN_VOICE_MS)) return undefined;
     const guess = this.#isKnown ? `it looks like ${this.#name}` : `its ${this.#name} messages are not known`;
     return sessionFailed(`the server speaks another protocol, ${guess}`, "stt_foreign", false);
   }

@@ -83,6 +83,10 @@ export class SocketSession implements SttSession {
     return this.#events.stream;
   }
 
+  get foreign(): SttError | undefined {
+    return this.#foreign.suspicion;
+  }
+
   get stalledUntilMs(): number {
     const nowMs = this.#clock.now();
     const isStalled = this.#pinging !== undefined && nowMs >= this.#pingedAtMs + STALLED_MS;

@@ -121,7 +121,7 @@ Deno.test("A recogniser that becomes full in the middle of a sentence: the next 
     assert.equal(finalText(listener.transcripts), said.join(" "));
   }));
 
-for (const foreign of ["deepgram", "echo"] as const) {
+for (const foreign of ["deepgram", "echo", "text"] as const) {
   Deno.test(`A recogniser that answers as "${foreign}" does: the next one captions every word`, () =>
     failover({ foreign }, async ({ world, listener, say }) => {
       const said = words(24, "evening");
@@ -129,6 +129,7 @@ for (const foreign of ["deepgram", "echo"] as const) {
       await listener.until(isFinal(said), 10_000);
       assert.equal(finalText(listener.transcripts), said.join(" "));
       assert.equal(await world.metric('tiro_speakers_in_trouble{reason="recogniser_foreign"}'), 0);
+      assert.equal(await world.metric('transcription_errors_total{type="stt_foreign"}'), 1, "it is named");
     }));
 }
 
