@@ -115,6 +115,7 @@ async function fill(
   if (part.bytes === bytesTotal) return; // an earlier attempt ended before its check
   const headers: Record<string, string> = {
     "Accept-Encoding": "identity",
+    "User-Agent": "tiro", // some hosts refuse a request without one
     ...(part.bytes > 0 && { Range: `bytes=${part.bytes}-` }),
   };
   await httpDownload(

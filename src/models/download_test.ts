@@ -22,6 +22,7 @@ function modelServer(
   const requests: string[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     const range = request.headers.get("range");
+    assert.equal(request.headers.get("user-agent"), "tiro");
     const name = new URL(request.url).pathname.slice(1);
     requests.push(range === null ? name : `${name} ${range}`);
     const hindered = hinder(request, requests.length);
