@@ -39,6 +39,8 @@ export interface RecogniserServerOptions {
 
 /** Sessions at once, most of them of people who do not talk now: some KB each. */
 export const SESSIONS_MAX = 1_000;
+/** Sessions send theirs at once; other users of the machine get no connection for longer. */
+const HEAD_MS = 2_000;
 /** Bytes that a session's peer has not read. It is of this service, and reads at once. */
 const UNREAD_BYTES_MAX = 1024 * 1024;
 const CLOSE = { normal: 1000, policy: 1008 };
@@ -60,7 +62,10 @@ export class RecogniserServer {
 
   constructor(options: RecogniserServerOptions) {
     this.#options = options;
-    this.#http = createServer((_request, response) => response.writeHead(404).end());
+    this.#http = createServer(
+      { headersTimeout: HEAD_MS, connectionsCheckingInterval: HEAD_MS },
+      (_request, response) => response.writeHead(404, { connection: "close" }).end(),
+    );
     this.#http.maxConnections = SESSIONS_MAX + 32;
     this.#http.on(
       "upgrade",
