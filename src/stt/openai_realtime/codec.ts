@@ -32,8 +32,8 @@ const TRANSCRIPTION = "conversation.item.input_audio_transcription.";
 const KNOWN = /^(session|transcription_session|conversation|input_audio_buffer|rate_limits|response)\./;
 /** A turn without audio: the server had ended it already. */
 const EMPTY_TURN = /commit_empty|buffer (too small|is empty)/i;
-/** speaches names each field that it does not know. */
-const HARMLESS = /^Specifying `[\w.]+` is not supported/;
+/** speaches names each field that it does not know; and it may end a turn twice, whose item is there then. */
+const HARMLESS = /^(Specifying `[\w.]+` is not supported|Error adding item)/;
 const UNAUTHORIZED = /api_key|unauthori[sz]ed|authentication|permission/i;
 const FULL = /rate_limit|quota|capacity|overloaded|too_many/i;
 const EXPIRED = /expired|session_limit|max(imum)?_duration/i;

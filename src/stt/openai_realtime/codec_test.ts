@@ -207,6 +207,26 @@ Deno.test("vLLM's errors have their code beside the text; fields that speaches d
   assert.deepEqual(setup().texts({ type: "error", error: unknown }), []);
 });
 
+Deno.test("A turn that speaches ends twice is shown once", () => {
+  const { texts } = setup({ model: "tiny.en" });
+  for (const transcript of [["final One."], []]) {
+    assert.deepEqual(
+      texts({ type: "input_audio_buffer.speech_stopped", item_id: "a", audio_end_ms: 900 }),
+      [],
+    );
+    assert.deepEqual(
+      texts({ type: "input_audio_buffer.committed", item_id: "a", previous_item_id: null }),
+      [],
+    );
+    const message = "Error adding item: the item with id 'a' already exists.";
+    assert.deepEqual(texts({ type: "error", error: { type: "invalid_request_error", message } }), []);
+    assert.deepEqual(
+      texts({ type: `${TRANSCRIPTION}.completed`, item_id: "a", transcript: "One." }),
+      transcript,
+    );
+  }
+});
+
 Deno.test("What is not of the protocol is ignored, whatever it is", () => {
   const { codec, receive } = setup();
   assert.equal(codec.receive(new Uint8Array([1, 2])).kind, "ignored");
