@@ -68,6 +68,8 @@ Deno.test("A region is in brackets, a script has its own name, and any spelling 
     ["zh-Hant-TW", "繁體中文 (台灣)"],
     ["zh_CN", "中文 (中国)"],
     ["iw", "עברית"],
+    ["es-419", "Español (Latinoamérica)"],
+    ["sw-KE", "Kiswahili (KE)"],
     ["nb", "Norsk"],
     ["sr-Latn", "Српски"],
   ];

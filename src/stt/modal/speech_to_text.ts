@@ -2,7 +2,7 @@
  * Kyutai speech-to-text on Modal: a WebSocket per session, 24 kHz mono float32 little-endian in binary messages, JSON
  * words in return (`codec.ts`).
  */
-import type { Language, SpeechToText, SttFeatures } from "../../domain/mod.ts";
+import { type Language, languagesOf, type SpeechToText, type SttFeatures } from "../../domain/mod.ts";
 import { httpRequest } from "../../flow/mod.ts";
 import type { SttParts } from "../provider.ts";
 import { SOCKET_LIMITS } from "../socket_flow.ts";
@@ -25,10 +25,7 @@ const CREDENTIALS = "MODAL_KEY, MODAL_SECRET";
 const STREAM_PATH = "/v1/stream";
 const HEALTH_PATH = "/health";
 export const MODAL_SAMPLE_RATE_HZ = 24_000;
-export const MODAL_LANGUAGES: readonly Language[] = [
-  { id: "en", name: "English", metadata: { separator: " ", rtl: false } },
-  { id: "fr", name: "Français", metadata: { separator: " ", rtl: false } },
-];
+export const MODAL_LANGUAGES: readonly Language[] = languagesOf(["en", "fr"]);
 
 /** The model waits half a second after a word. Not every server that speaks the protocol detects the end of a turn. */
 export const FEATURES: SttFeatures = { acknowledges: false, latencyMs: 500, partials: true };

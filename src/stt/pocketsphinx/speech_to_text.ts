@@ -9,6 +9,7 @@
 import {
   type Clock,
   type Language,
+  languagesOf,
   LIMITS,
   type PcmFrame,
   type SpeechToText,
@@ -33,9 +34,7 @@ export interface PocketsphinxSettings {
 
 const NAME = "pocketsphinx";
 export const POCKETSPHINX_SAMPLE_RATE_HZ = 16_000;
-export const POCKETSPHINX_LANGUAGES: readonly Language[] = [
-  { id: "en", name: "English", metadata: { separator: " ", rtl: false } },
-];
+export const POCKETSPHINX_LANGUAGES: readonly Language[] = languagesOf(["en"]);
 
 /** The final hypothesis follows an utterance by half a second. */
 export const FEATURES: SttFeatures = {
