@@ -104,10 +104,9 @@ async function* pieces(
       throw new Error("Cannot read the response: connection lost", { cause: error });
     });
     silence.stop();
-    if (next.done) break;
+    if (next.done) return;
     yield next.value;
   }
-  if (!response.complete) throw new Error("Cannot read the response: connection lost");
 }
 
 /** Aborts its signal after `silentMs`, unless it is restarted or stopped before. */

@@ -83,20 +83,22 @@ Deno.test("A certificate that is not trusted ends it, without the address in the
 });
 
 Deno.test("A connection lost within the body is an error, after the pieces that came", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const serving = (async () => {
-    using connection = await listener.accept();
-    await connection.read(new Uint8Array(4_096));
-    await connection.write(new TextEncoder().encode("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"));
-  })();
-  let received = "";
-  const lost = httpDownload(`http://127.0.0.1:${listener.addr.port}`, options(), async ({ pieces }) => {
-    for await (const piece of pieces) received += new TextDecoder().decode(piece);
-  });
-  await assert.rejects(lost, /connection lost/);
-  assert.equal(received, "half");
-  await serving;
-  listener.close();
+  for (const head of ["Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"]) {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const serving = (async () => {
+      using connection = await listener.accept();
+      await connection.read(new Uint8Array(4_096));
+      await connection.write(new TextEncoder().encode(`HTTP/1.1 200 OK\r\n${head}`));
+    })();
+    let received = "";
+    const lost = httpDownload(`http://127.0.0.1:${listener.addr.port}`, options(), async ({ pieces }) => {
+      for await (const piece of pieces) received += new TextDecoder().decode(piece);
+    });
+    await assert.rejects(lost, /connection lost/, head);
+    assert.equal(received, "half");
+    await serving;
+    listener.close();
+  }
 });
 
 Deno.test("A silent server is abandoned, before its response and within it; a slow reader is not", async () => {

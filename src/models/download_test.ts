@@ -115,6 +115,7 @@ Deno.test("A server that does not continue sends all of it, and a wrong part is 
   await Deno.writeFile(`${folder}/large.onnx.part`, LARGE.subarray(0, 500));
   await using whole = modelServer({}, () => new Response(LARGE));
   await download(large(`${whole.url}/large.onnx`), { folders, signal });
+  assert.deepEqual(whole.requests, ["large.onnx bytes=500-"]);
   assert.deepEqual(await faultsOf(large(), folder), []);
 
   await Deno.remove(`${folder}/large.onnx`);

@@ -87,6 +87,17 @@ Deno.test("A cut or foreign archive is an error, and so is a path to nothing", a
   await withFile("p.zip", changed, async (path) => {
     await assert.rejects(Array.fromAsync(contents(path)), { code: "source" });
   });
+  // The directory says another size of the last file, which has 6 bytes.
+  const directory = whole["p.zip"].findLastIndex((_, at, all) =>
+    all.subarray(at, at + 4).join() === "80,75,1,2"
+  );
+  for (const bytes of [4, 7]) {
+    const lying = whole["p.zip"].slice();
+    lying[directory + 24] = bytes;
+    await withFile("p.zip", lying, async (path) => {
+      await assert.rejects(Array.fromAsync(contents(path)), { code: "source" });
+    });
+  }
   await assert.rejects(sourceAt("/nowhere/p.tgz"), {
     code: "source",
     message: "Cannot read /nowhere/p.tgz: NotFound",
