@@ -5,6 +5,7 @@ import { FakeMoshiServer } from "./stt_moshi.ts";
 import { FakeRealtimeServer } from "./stt_realtime.ts";
 import { FakeVoskServer } from "./stt_vosk.ts";
 import { FakeWhisperServer } from "./stt_whisper.ts";
+import { FakeWhisperWsServer } from "./stt_whisper_ws.ts";
 import { FakeWhisperLiveServer } from "./stt_whisperlive.ts";
 
 interface Server extends AsyncDisposable {
@@ -27,6 +28,8 @@ export const STAND_INS: Readonly<Record<string, () => StandIn>> = {
       (url) => ({ DEEPGRAM_URL: url }),
     ),
   whisper: () => standIn("whisper", FakeWhisperServer.start(), (url) => ({ WHISPER_SERVICE_URL: url })),
+  "whisper-ws": () =>
+    standIn("whisper-ws", FakeWhisperWsServer.start(), (url) => ({ WHISPER_SERVICE_URL: url })),
   "openai-realtime": () =>
     standIn("openai-realtime", FakeRealtimeServer.start(), (url) => ({
       OPENAI_REALTIME_URL: url,
