@@ -52,7 +52,8 @@ export function withWhisperServer({ name, command, env = {}, isReady }: WhisperS
     server = await startRecogniser({
       name,
       command: command({ bin, model, port }),
-      env: { HF_HUB_OFFLINE: "1", OMP_NUM_THREADS: "2", ...env },
+      // Threads that wait for each other in a loop take a busy machine's time from each other.
+      env: { HF_HUB_OFFLINE: "1", OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1", ...env },
       isReady: () => isReady(port),
     });
   });
