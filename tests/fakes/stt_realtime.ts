@@ -103,7 +103,16 @@ export class FakeRealtimeServer implements AsyncDisposable {
       return connection.close();
     }
     this.#live.add(connection);
-    const session = dialect === "vllm" ? undefined : { id: "sess_1", type: "realtime" };
+    const flat = {
+      id: "sess_1",
+      input_audio_transcription: { model: "tiny" },
+      turn_detection: { threshold: 0.9 },
+    };
+    const session = dialect === "vllm"
+      ? undefined
+      : dialect === "speaches"
+      ? flat
+      : { id: "sess_1", type: "realtime" };
     const created = dialect === "beta" ? "transcription_session.created" : "session.created";
     send({ type: created, ...session ? { session } : { id: "sess-1", created: 1 } });
     const channel = dialect === "vllm"
@@ -161,7 +170,19 @@ class Channel {
     this.record.configuration.push(update);
     const isBeta = message.type === "transcription_session.update";
     if (isBeta !== (dialect === "beta")) return this.#fail("invalid_event", "no such event");
-    if (dialect === "speaches") return this.send({ type: "session.updated", session: update });
+    if (dialect === "speaches") {
+      // It takes a threshold that no speech reaches, and nothing else of a configuration.
+      const { threshold } = record(update.turn_detection);
+      if (threshold === 1) {
+        this.#detectsTurns = false;
+        this.#fail("", "Specifying `session.turn_detection.prefix_padding_ms` is not supported.");
+      }
+      const session = {
+        input_audio_transcription: { model },
+        turn_detection: { threshold: threshold ?? 0.9 },
+      };
+      return this.send({ type: "session.updated", session });
+    }
     const input = isBeta ? update : record(record(update.audio).input);
     const transcription = record(isBeta ? input.input_audio_transcription : input.transcription);
     if (model !== undefined && transcription.model !== model) {

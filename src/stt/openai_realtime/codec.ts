@@ -16,7 +16,13 @@ import type { WebSocketMessage } from "../../flow/mod.ts";
 import { DONE, IGNORED, READY, type SttCodec, type SttMessage } from "../codec.ts";
 import { cannotOpen, sessionFailed } from "../errors.ts";
 import { toInt16 } from "../pcm.ts";
-import { configuration, endsTurns, type RealtimeSettings, sampleRateOf } from "./dialect.ts";
+import {
+  configuration,
+  endsTurns,
+  type RealtimeSettings,
+  sampleRateOf,
+  SPEACHES_CONFIGURATION,
+} from "./dialect.ts";
 import { ID_CHARS_MAX, TranscriptItems } from "./items.ts";
 import { Turns } from "./turns.ts";
 
@@ -46,6 +52,9 @@ export class RealtimeCodec implements SttCodec {
   readonly #items = new TranscriptItems();
   readonly #turns = new Turns();
   readonly #rateHz: number;
+  /** Whether turns are ended here. */
+  #endsTurns: boolean;
+  #isSpeaches = false;
   #isReady = false;
   #isFinishing = false;
   /** Turns that were ended here, and whose item is not known yet. */
@@ -55,6 +64,7 @@ export class RealtimeCodec implements SttCodec {
     this.#settings = settings;
     this.#options = options;
     this.#rateHz = sampleRateOf(settings.dialect);
+    this.#endsTurns = endsTurns(settings);
   }
 
   /** Whether a transcript is expected. */
@@ -66,10 +76,14 @@ export class RealtimeCodec implements SttCodec {
     return configuration(this.#settings, this.#options).map((message) => JSON.stringify(message));
   }
 
+  configure(): readonly WebSocketMessage[] {
+    return this.#isSpeaches ? [JSON.stringify(SPEACHES_CONFIGURATION)] : [];
+  }
+
   encode(samples: Float32Array, voiced = false): readonly WebSocketMessage[] {
     const audio = toInt16(samples).toBase64();
     const append = `{"type":"input_audio_buffer.append","audio":"${audio}"}`;
-    if (!endsTurns(this.#settings) || !this.#turns.sent(samples.length / this.#rateHz * 1_000, voiced)) {
+    if (!this.#endsTurns || !this.#turns.sent(samples.length / this.#rateHz * 1_000, voiced)) {
       return [append];
     }
     this.#commits++;
@@ -79,7 +93,7 @@ export class RealtimeCodec implements SttCodec {
   finish(): readonly WebSocketMessage[] {
     this.#isFinishing = true;
     if (this.#isVllm) return [END];
-    if (!endsTurns(this.#settings) || !this.#turns.hasVoice) return []; // the silence ends the turn
+    if (!this.#endsTurns || !this.#turns.hasVoice) return []; // the silence ends the turn
     this.#turns.end();
     this.#commits++;
     return [COMMIT];
@@ -100,6 +114,7 @@ export class RealtimeCodec implements SttCodec {
         return this.#created(event.session);
       case "session.updated":
       case "transcription_session.updated":
+        this.#isOf(event.session);
         return this.#ready();
       case "input_audio_buffer.committed":
         this.#commits = Math.max(0, this.#commits - 1);
@@ -124,9 +139,18 @@ export class RealtimeCodec implements SttCodec {
 
   #created(session: unknown): SttMessage {
     if (this.#isVllm) return this.#ready();
-    if (typeof session === "object" && session !== null) return NOTHING;
+    if (typeof session === "object" && session !== null) {
+      this.#isOf(session);
+      return NOTHING;
+    }
     const problem = "the server has vLLM's dialect (OPENAI_REALTIME_DIALECT)";
     return { kind: "failed", error: cannotOpen(problem, "stt_foreign", false) };
+  }
+
+  /** speaches answers OpenAI's configuration with a session of the beta's form. */
+  #isOf(session: unknown): void {
+    const isFlat = typeof session === "object" && session !== null && "input_audio_transcription" in session;
+    if (isFlat && this.#settings.dialect === "openai") this.#isSpeaches = this.#endsTurns = true;
   }
 
   #ready(): SttMessage {

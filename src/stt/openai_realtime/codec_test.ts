@@ -207,6 +207,20 @@ Deno.test("vLLM's errors have their code beside the text; fields that speaches d
   assert.deepEqual(setup().texts({ type: "error", error: unknown }), []);
 });
 
+Deno.test("speaches is recognised by its session, and its turns are ended here", () => {
+  const { codec, receive, texts } = setup({ model: "tiny.en" });
+  codec.start();
+  assert.deepEqual(codec.configure(), []);
+  const session = { id: "sess_1", input_audio_transcription: { model: "tiny.en" }, turn_detection: {} };
+  assert.equal(receive({ type: "session.updated", session }).kind, "ready");
+  assert.deepEqual(texts({ type: "session.created", session }), [], "it comes after that");
+  const [update] = sent(codec.configure());
+  assert.equal(update.session.turn_detection.threshold, 1);
+  codec.encode(FRAME, true);
+  for (let at = 0; at < 4; at++) assert.equal(codec.encode(FRAME, false).length, 1);
+  assert.equal(codec.encode(FRAME, false).length, 2, "with a commit");
+});
+
 Deno.test("A turn that speaches ends twice is shown once", () => {
   const { texts } = setup({ model: "tiny.en" });
   for (const transcript of [["final One."], []]) {

@@ -3,7 +3,8 @@
  * transcription"; the sources of speaches 870e1e1 and vLLM 0.22).
  *
  *   openai  24 kHz. `session.update` with `type: "transcription"` and `audio.input`; answered `session.updated`. speaches has
- *           its model, intent and language from the address, ignores what it does not know, and sends no deltas
+ *           its model, intent and language from the address, ignores what it does not know, and sends no deltas; it is
+ *           recognised by its answer, and configured by a second `session.update`
  *   beta    24 kHz. `transcription_session.update` with `input_audio_transcription`, and a header
  *   vllm    16 kHz. `session.update {model}` without an answer, then `input_audio_buffer.commit` to begin, and with
  *           `final: true` to end; `transcription.delta` and `transcription.done`
@@ -20,6 +21,23 @@ export interface RealtimeSettings {
   model: string;
   dialect: Dialect;
 }
+
+/**
+ * Turns are ended by the client: speaches 870e1e1 detects them at each message, too slowly for a burst, and then ends and
+ * transcribes each several times. It cannot be turned off, but no speech is as certain as this.
+ */
+export const SPEACHES_CONFIGURATION = {
+  type: "session.update",
+  session: {
+    turn_detection: {
+      type: "server_vad",
+      threshold: 1,
+      prefix_padding_ms: 0,
+      silence_duration_ms: 500,
+      create_response: false,
+    },
+  },
+};
 
 export const OPENAI_HOST = "api.openai.com";
 /** Models that stream words, whose turns the client ends. */
