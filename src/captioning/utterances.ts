@@ -35,6 +35,8 @@ export interface UtterancesOptions {
 
 /** How long after the last voice a provider may still revise its hypothesis. */
 const SETTLE_MS = 2_000;
+/** How long the hypothesis of a session that ended waits for the next one's: a recogniser that crashed is back in 2 s. */
+const REPLACED_WITHIN_MS = 6_000;
 /** Settled pieces of one utterance, with those that are not shown: white space and marks. */
 const HELD_CHARS_MAX = 2 * LIMITS.utteranceChars;
 /** Not after a digit: "3." may become "3.5". */
@@ -169,6 +171,7 @@ export class Utterances {
   /** When `due` has an utterance to end; undefined while none is open. */
   nextDeadline(): number | undefined {
     if (this.#startedAtMs === undefined) return undefined;
+    if (this.#isInterrupted) return this.#lastWordsAtMs + REPLACED_WITHIN_MS;
     if (this.#voiced) {
       return Math.min(this.#startedAtMs + LIMITS.utteranceMaxMs, this.#lastWordsAtMs + SETTLE_MS);
     }

@@ -30,6 +30,11 @@ export class DecodeOrder<Session> {
     return this.#others.reduce((sum, { sessions }) => sum + sessions.size, this.#finals.length);
   }
 
+  /** Whether anything of this session waits. */
+  has(session: Session): boolean {
+    return this.#finals.includes(session) || this.#others.some(({ sessions }) => sessions.has(session));
+  }
+
   ask(session: Session, asked: DecodeKind): void {
     if (asked === "final") {
       this.#finals.push(session);

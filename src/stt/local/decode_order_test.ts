@@ -55,7 +55,9 @@ Deno.test("A session that ended is decoded no more", () => {
   for (const kind of DECODE_KINDS) {
     const order = new DecodeOrder<string>();
     for (const session of ["a", "b"]) order.ask(session, kind);
+    assert.deepEqual(["a", "b", "c"].map((session) => order.has(session)), [true, true, false]);
     order.forget("a");
+    assert.equal(order.has("a"), false);
     assert.deepEqual(all(order), [`b ${kind}`]);
   }
 });

@@ -101,7 +101,9 @@ export class Decodes {
     if (nowMs - (this.#askedAtMs.get(session) ?? nowMs) > BUSY_WAIT_MS) {
       this.#busyUntilMs = nowMs + BUSY_FOR_MS;
     }
-    this.#askedAtMs.delete(session);
+    // What else it waits for counts from here.
+    if (this.#order.has(session)) this.#askedAtMs.set(session, nowMs);
+    else this.#askedAtMs.delete(session);
     const decode = this.#decode.get(session);
     const span = session.spanFor(kind);
     if (!span || !decode) return;

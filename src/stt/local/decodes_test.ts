@@ -110,3 +110,17 @@ Deno.test("A decode that fails or never ends is reported", async () => {
   assert.equal(stuck.broken.length, 1);
   stuck.decodes.end();
 });
+
+Deno.test("A session whose final and next segment wait does not stop a second decode from starting", async () => {
+  const rig = new Rig(2);
+  rig.speak(false);
+  rig.speak(false);
+  const busy = rig.speak(true);
+  await rig.clock.advance(301);
+  assert.equal(rig.running.length, 2);
+  await rig.end(1, "Yes.");
+  await rig.clock.advance(301);
+  assert.equal(rig.running.length, 3);
+  assert.deepEqual(busy.texts, ["final Yes."]);
+  rig.decodes.end();
+});

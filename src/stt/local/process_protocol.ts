@@ -1,4 +1,5 @@
 /** What the service and the recogniser's process send each other over the process's standard input and output. */
+import type { CallbackKind } from "../../flow/mod.ts";
 import type { Folders } from "../../models/mod.ts";
 
 /** Has a secret, so it is in no argument and no variable of the environment. */
@@ -33,6 +34,10 @@ export type FromProcess =
   | { type: "missing"; message: string }
   /** It ends. */
   | { type: "failed"; what: "port" | "load" | "decode"; message: string }
+  /** A callback failed, which ends no session. `message` may be logged. */
+  | { type: "survived"; kind: CallbackKind; message: string }
+  /** A library wrote to the console: what, without the text. */
+  | { type: "console"; what: string }
   /** Every BEAT_MS: it lives. */
   | Beat;
 

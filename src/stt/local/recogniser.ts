@@ -41,8 +41,8 @@ export async function runRecogniser(): Promise<void> {
     waitingBytesMax: WAITING_BYTES_MAX,
     onBroken: () => ended.resolve(),
   });
-  surviveInternalErrors(() => {});
-  takeLibraryOutput(() => {});
+  surviveInternalErrors(({ kind, message }) => writer.write({ type: "survived", kind, message }));
+  takeLibraryOutput((what) => writer.write({ type: "console", what }));
   // As a media worker: it is the service that ends it.
   for (const signal of [...STOP_SIGNALS, ...IGNORED_SIGNALS]) Deno.addSignalListener(signal, () => {});
   const fail = (what: "port" | "load" | "decode", error: unknown) => {

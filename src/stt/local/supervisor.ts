@@ -154,7 +154,7 @@ export class RecogniserSupervisor {
   }
 
   #receive(message: FromProcess): void {
-    const { clock, log } = this.#options;
+    const { clock, log, meter } = this.#options;
     this.#watchFor(SILENT_MS);
     switch (message.type) {
       case "listening":
@@ -177,6 +177,11 @@ export class RecogniserSupervisor {
         if (message.what === "port" && !this.#isPortKnown) return this.#otherPort();
         this.#failure = `${message.what}: ${message.message}`;
         return;
+      case "survived":
+        meter.count("tiro_internal_errors_total", message.kind);
+        return log.error("internal error", new Error(message.message), { process: "recogniser" });
+      case "console":
+        return log.warn("a library wrote to the console", { what: message.what, process: "recogniser" });
       case "beat":
         this.#beat = message;
         if (message.refused > 0) this.#full(message);

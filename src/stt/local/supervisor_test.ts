@@ -184,6 +184,19 @@ Deno.test("Refused sessions are logged once a minute", async () => {
   assert.equal(rig.log.lines.filter(({ message }) => message.startsWith("recogniser full")).length, 2);
 });
 
+Deno.test("Its internal errors are counted and logged as the service's own", async () => {
+  await using rig = new Rig();
+  await rig.serves();
+  rig.newest.on.message({
+    type: "survived",
+    kind: "websocket",
+    message: "Cannot finish a callback: TypeError",
+  });
+  rig.newest.on.message({ type: "console", what: "warn" });
+  assert.equal(rig.meter.counted("tiro_internal_errors_total", "websocket"), 1);
+  assert.deepEqual([rig.lines("internal error"), rig.lines("a library wrote to the console")], [1, 1]);
+});
+
 Deno.test("It ends with the service, and is not replaced", async () => {
   const rig = new Rig();
   await rig.serves();
