@@ -114,10 +114,20 @@ export class SpeechBuffer {
     this.#read = this.#sent;
   }
 
-  /** The session has ended: what it did not acknowledge is to be sent again, if there is any voice in it. */
-  rewind(): void {
+  /**
+   * The session has ended: what it did not acknowledge is to be sent again, if there is any voice in it. Returns how much
+   * of it was sent before, ms.
+   */
+  rewind(): number {
     this.#sent = this.#read = 0;
     if (!this.#hasVoice()) this.clear();
+    const { flags, durationsMs } = this.#frames.columns;
+    let againMs = 0;
+    for (let index = 0; index < this.size; index++) {
+      const row = this.#frames.row(index);
+      if ((flags[row] & COUNTED) !== 0) againMs += durationsMs[row];
+    }
+    return againMs;
   }
 
   /** Drops what was received before this and still waits. False as for `push`. */

@@ -151,10 +151,11 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     this.#buffer.acknowledge(mark);
   }
 
-  rewind(): void {
-    this.#buffer.rewind();
+  rewind(): number {
+    const againMs = this.#buffer.rewind();
     this.#sentToMs = -Infinity;
     this.#startOver();
+    return againMs;
   }
 
   /** Closes the decoder. The ledger's owner counts what still waits. */

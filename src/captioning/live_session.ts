@@ -81,6 +81,13 @@ export class LiveSession implements AsyncDisposable {
     this.unansweredMs = 0;
   }
 
+  /** It cannot be replaced now. */
+  trust(): void {
+    this.isSuspected = false;
+    this.unansweredMs += this.suspectedMs;
+    this.suspectedMs = 0;
+  }
+
   /** Whether it had much voice and sent no event. Audio sent again in a burst has had no time to be recognised. */
   isSilent(nowMs: number): boolean {
     const patienceMs = this.hasResponded ? NO_MORE_EVENTS_MS : NO_EVENT_MS;

@@ -25,6 +25,9 @@ export interface SecondSessionOptions {
 /** A recogniser that takes over serves at least this long, so that speakers do not go to and fro. */
 const SERVES_MS = 5_000;
 
+/** Time between two looks whether another recogniser is available again. */
+const LOOK_MS = 1_000;
+
 export class SecondSession {
   readonly #options: SecondSessionOptions;
   readonly #change = new SessionChange();
@@ -72,17 +75,26 @@ export class SecondSession {
 
   /** The session returned nothing for a voice: another recogniser is to get it. */
   suspect(session: LiveSession): void {
-    if (this.maySuspect(session)) this.#replace(session, "other");
+    if (this.#maySuspect(session)) this.#replace(session, "other");
   }
 
   /** Whether another recogniser can be given what this one returned nothing for. */
-  maySuspect(session: LiveSession): boolean {
+  #maySuspect(session: LiveSession): boolean {
     return !this.#suspicion.isFruitless && this.#options.opener.hasOther(session);
   }
 
-  /** Whether another one is being opened for what the session returned nothing for. */
-  isReplacing({ isSuspected }: LiveSession): boolean {
-    return isSuspected && this.#options.opener.isOpeningSecond;
+  /**
+   * Whether another recogniser is to get what the session returned nothing for, or may have to: when to ask again.
+   * Undefined where that was noise, or there is no other one.
+   */
+  doubts(session: LiveSession): number | undefined {
+    const { opener, clock } = this.#options;
+    if (session.isSuspected && opener.isOpeningSecond) return Infinity;
+    const isNoise = session.unansweredMs === 0 || this.#suspicion.isFruitless;
+    if (isNoise || !opener.hasAlternative(session)) return undefined;
+    if (!session.isUnanswered) return Infinity;
+    this.suspect(session);
+    return clock.now() + LOOK_MS;
   }
 
   /** Whether the next session would be of a better recogniser. */
@@ -124,7 +136,10 @@ export class SecondSession {
         takeOver(session, second);
         await close(session);
       },
-      wake,
+      () => {
+        if (other) session.trust();
+        wake();
+      },
     );
   }
 

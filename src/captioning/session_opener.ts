@@ -78,6 +78,11 @@ export class SessionOpener {
     return this.#able(languageId, (each) => each !== recogniser).length > 0;
   }
 
+  /** Whether there is another one, available or not. */
+  hasAlternative({ recogniser, languageId }: LiveSession): boolean {
+    return this.#options.sessions.withLanguage(languageId).some((each) => each !== recogniser);
+  }
+
   /** Whether one could that comes before the session's. */
   hasBetter({ recogniser, languageId }: LiveSession): boolean {
     const isBetter = (each: Recogniser) => this.#isUnopened(each) && each.rank < recogniser.rank;

@@ -25,6 +25,7 @@ import {
 import { GOOD_LIFE_MS, type Scope } from "../flow/mod.ts";
 import type { LiveSession } from "./live_session.ts";
 import type { OpenOptions } from "./recogniser.ts";
+import { RecognisedUntil } from "./recognised_until.ts";
 import { RepeatedWords } from "./repeated_words.ts";
 import type { RecogniserTrouble } from "./recogniser_trouble.ts";
 import { SecondSession } from "./second_session.ts";
@@ -70,10 +71,6 @@ export interface SttFeedOptions {
 const STALLED_MS = 10_000;
 /** The same where another recogniser can serve. */
 const BLOCKED_MS = 2_000;
-/** A burst is recognised at least at twice the speed of speech. */
-const CATCH_UP = 2;
-/** Sent again besides: a word may be cut in two, and the end of a voice is known to a chunk. */
-const SENT_AGAIN_MS = 300;
 /** Words for what was sent again may come this much later than usual: it is sent in a burst. */
 const LATE_MS = 2_000;
 
@@ -91,10 +88,7 @@ export class SttFeed {
   /** The last session opened was discarded, as the language had changed. */
   #isDiscarded = false;
   #lastSpeechMs = 0;
-  /** When the audio sent will have been recognised. */
-  #recognisedAtMs = 0;
-  /** Audio sent before was acknowledged by words. */
-  #acknowledgedMs = -Infinity;
+  readonly #recognised = new RecognisedUntil();
   readonly #repeated = new RepeatedWords();
   /** Sessions in a row that failed without recognising anything. */
   #uselessSessions = 0;
@@ -170,8 +164,8 @@ export class SttFeed {
     const { acknowledges } = session.recogniser.stt.features;
     const nowMs = clock.now();
     const chunk = speech.take((durationMs) => {
-      this.#recognisedAtMs = Math.max(nowMs, this.#recognisedAtMs + durationMs / CATCH_UP);
-      return acknowledges ? session.sentMs + durationMs : this.#recognisedAtMs;
+      const markMs = this.#recognised.sent(durationMs, nowMs);
+      return acknowledges ? session.sentMs + durationMs : markMs;
     });
     if (!chunk) return;
     await this.#write(session, chunk);
@@ -221,15 +215,10 @@ export class SttFeed {
       return await this.#write(session, this.#silence.take(nowMs));
     }
     const closeAtMs = this.#lastSpeechMs + LIMITS.sttWarmMs;
-    if (nowMs < closeAtMs) {
-      if (session.isUnanswered) this.#second.suspect(session);
-      if (this.#second.isReplacing(session)) return await this.#untilSpeech(closeAtMs);
-    }
-    // What no word came for, another recogniser may have to get.
-    const isAnswered = session.unansweredMs === 0 || !this.#second.maySuspect(session);
-    if (isAnswered || nowMs >= closeAtMs) this.#acknowledgeAll(nowMs);
-    const isLeft = isAnswered && this.#second.hasBetter(session);
-    if (nowMs < closeAtMs && !isLeft) return await this.#untilSpeech(closeAtMs);
+    const lookAtMs = nowMs < closeAtMs ? this.#second.doubts(session) : undefined;
+    if (lookAtMs !== undefined) return await this.#untilSpeech(Math.min(closeAtMs, lookAtMs));
+    this.#acknowledgeAll(nowMs);
+    if (nowMs < closeAtMs && !this.#second.hasBetter(session)) return await this.#untilSpeech(closeAtMs);
     this.#release(session);
     await session[Symbol.asyncDispose]();
   }
@@ -305,7 +294,7 @@ export class SttFeed {
     session.responded();
     if (event.type === "progress") {
       if (!acknowledges) return;
-      this.#acknowledgedMs = clock.now(); // what it has processed is not sent again
+      this.#recognised.all(clock.now()); // what it has processed is not sent again
       return speech.acknowledge(event.processedMs);
     }
     if (!("text" in event) || event.text.trim() === "") return;
@@ -317,17 +306,11 @@ export class SttFeed {
     sessions.recognised(session);
     const nowMs = clock.now();
     session.trailing.word(nowMs);
-    if (!acknowledges) this.#acknowledgeBefore(nowMs - session.trailing.atMostMs - SENT_AGAIN_MS);
-  }
-
-  /** No audio sent before is to be sent again, where words alone show what was recognised. */
-  #acknowledgeBefore(sentAtMs: number): void {
-    this.#acknowledgedMs = Math.max(this.#acknowledgedMs, sentAtMs);
-    this.#options.speech.acknowledge(sentAtMs);
+    if (!acknowledges) speech.acknowledge(this.#recognised.word(nowMs, session.trailing.atMostMs));
   }
 
   #acknowledgeAll(nowMs: number): void {
-    this.#acknowledgedMs = nowMs;
+    this.#recognised.all(nowMs);
     this.#options.speech.acknowledge(Infinity);
   }
 
@@ -358,10 +341,12 @@ export class SttFeed {
     this.#session = undefined;
     this.#servedBy.ended(session);
     this.#silence.reset();
-    if (session.isFinishing) this.#acknowledgeAll(nowMs);
-    else speech.rewind();
-    this.#repeated.sentAgain(this.#acknowledgedMs, Math.min(LIMITS.speechMs, nowMs - this.#acknowledgedMs));
-    this.#acknowledgedMs = nowMs;
+    // Voice that a finished session returned nothing for is sent to a better recogniser, not to one of another language.
+    const isOver = session.unansweredMs === 0 || session.languageId !== this.#languageId;
+    if (session.isFinishing && isOver) this.#acknowledgeAll(nowMs);
+    const againMs = session.isFinishing && isOver ? 0 : speech.rewind();
+    this.#repeated.sentAgain(this.#recognised.sinceMs, againMs);
+    this.#recognised.all(nowMs);
     const { acknowledges } = session.recogniser.stt.features;
     events.sessionEnded(acknowledges && !session.isFinishing && speech.hasSpeech(nowMs));
     this.#wakeup.wake();

@@ -124,9 +124,11 @@ class FakeSpeech implements VoicedPcm {
   }
   recycle(): void {}
 
-  rewind(): void {
-    this.waiting.unshift(...this.sent.map(({ frame }) => frame));
+  rewind(): number {
+    const again = this.sent.map(({ frame }) => frame);
+    this.waiting.unshift(...again);
     this.sent = [];
+    return again.reduce((ms, { samples }) => ms + samples.length / 16, 0);
   }
 }
 

@@ -55,9 +55,13 @@ export class TrailingSilence {
     return this.latency.currentMs ?? 0;
   }
 
-  /** How far its words are behind at the most: as measured, before that the time from the voice to its first word. */
+  /**
+   * How far its words are behind at the most: as declared or measured; before that the time from the voice to its first
+   * word. Either alone may be less: that word may be of the voice before, and a voice may end without a word.
+   */
   get atMostMs(): number {
-    return this.latency.currentMs ?? (this.#firstWordMs ?? 0) - (this.#voice?.startMs ?? 0);
+    const firstMs = (this.#firstWordMs ?? 0) - (this.#voice?.startMs ?? 0);
+    return Math.max(this.declaredMs, this.latency.currentMs ?? firstMs);
   }
 
   /** Silence needed after the last voice, ms; 0 when its words have settled. */

@@ -58,6 +58,6 @@ export interface VoicedPcm {
   recycle(samples: PcmFrame["samples"]): void;
   /** Acknowledges chunks up to this mark. */
   acknowledge(mark: number): void;
-  /** The session has ended: unacknowledged chunks will be taken again. */
-  rewind(): void;
+  /** The session has ended: unacknowledged chunks will be taken again. Returns how much of them, ms. */
+  rewind(): number;
 }
