@@ -50,11 +50,16 @@ export class DecodeOrder<Session> {
     }
   }
 
-  next(): Decode<Session> | undefined {
-    const first = this.#finals.shift();
-    if (first !== undefined) return { session: first, kind: "final" };
+  /** The first whose session may be decoded now. */
+  next(isFree: (session: Session) => boolean = () => true): Decode<Session> | undefined {
+    const at = this.#finals.findIndex(isFree);
+    if (at >= 0) {
+      const [session] = this.#finals.splice(at, 1);
+      return { session, kind: "final" };
+    }
     for (const { kind, sessions } of this.#others) {
       for (const session of sessions) {
+        if (!isFree(session)) continue;
         sessions.delete(session);
         return { session, kind };
       }

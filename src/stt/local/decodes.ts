@@ -1,6 +1,7 @@
 /**
  * Runs the decodes of all sessions. One at a time is the fastest for everybody (docs/decisions/0030); a second
- * one runs beside it where the first to wait has waited for LATE_MS and there is a core for it.
+ * one runs beside it where the first to wait has waited for LATE_MS and there is a core for it. Of one session one at a time:
+ * its segments stay in order, and a final is decoded once.
  */
 import type { Clock } from "../../domain/mod.ts";
 import { DecodeOrder } from "./decode_order.ts";
@@ -33,7 +34,8 @@ export class Decodes {
   /** What decodes each open session's audio. */
   readonly #decode = new Map<RecogniserSession, Decode>();
   readonly #askedAtMs = new Map<RecogniserSession, number>();
-  #running = 0;
+  /** Sessions whose decode is running. */
+  readonly #running = new Set<RecogniserSession>();
   #late: Disposable | undefined;
   #busyUntilMs = -Infinity;
   #ended = false;
@@ -78,43 +80,53 @@ export class Decodes {
   #pump(): void {
     if (this.#ended) return;
     const { clock, atOnceMax } = this.#options;
-    while (this.#order.waiting > 0) {
-      const nowMs = clock.now();
-      const waitedMs = nowMs - Math.min(...this.#askedAtMs.values());
-      if (this.#running >= atOnceMax) return;
-      if (this.#running > 0 && waitedMs < LATE_MS) {
-        this.#late ??= clock.timer(LATE_MS - waitedMs, () => {
+    while (this.#running.size < atOnceMax) {
+      const askedAtMs = this.#oldestAskedAtMs();
+      if (askedAtMs === undefined) return;
+      const leftMs = askedAtMs + LATE_MS - clock.now();
+      if (this.#running.size > 0 && leftMs > 0) {
+        this.#late ??= clock.timer(leftMs, () => {
           this.#late = undefined;
           this.#pump();
         });
         return;
       }
-      this.#start();
+      if (!this.#start()) return;
     }
   }
 
-  #start(): void {
-    const next = this.#order.next();
-    if (!next) return;
+  /** Of what may be decoded now. */
+  #oldestAskedAtMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const [session, askedAtMs] of this.#askedAtMs) {
+      if (!this.#running.has(session)) oldest = Math.min(oldest ?? Infinity, askedAtMs);
+    }
+    return oldest;
+  }
+
+  /** Starts the next decode if it is still wanted. False where none waits. */
+  #start(): boolean {
+    const next = this.#order.next((session) => !this.#running.has(session));
+    if (!next) return false;
     const { session, kind } = next;
     const nowMs = this.#options.clock.now();
     if (nowMs - (this.#askedAtMs.get(session) ?? nowMs) > BUSY_WAIT_MS) {
       this.#busyUntilMs = nowMs + BUSY_FOR_MS;
     }
-    // What else it waits for counts from here.
+    // The rest of it could not run beside this one, so its wait begins now.
     if (this.#order.has(session)) this.#askedAtMs.set(session, nowMs);
     else this.#askedAtMs.delete(session);
     const decode = this.#decode.get(session);
     const span = session.spanFor(kind);
-    if (!span || !decode) return;
-    this.#running++;
+    if (!span || !decode) return true;
+    this.#running.add(session);
     const { clock, onBroken } = this.#options;
     const stuck = clock.timer(
       STUCK_MS,
       () => onBroken(new Error("Cannot decode: the runtime does not return")),
     );
     decode(withZeros(span.samples)).then((text) => {
-      this.#running--;
+      this.#running.delete(session);
       stuck[Symbol.dispose]();
       if (this.#ended) return;
       session.decoded(kind, span, text);
@@ -124,5 +136,6 @@ export class Decodes {
       stuck[Symbol.dispose]();
       onBroken(error);
     });
+    return true;
   }
 }

@@ -7,7 +7,8 @@ import { RecogniserSession } from "./recogniser_session.ts";
 /** Decodes that the test ends, one by one. */
 class Rig {
   readonly clock = new FakeClock();
-  readonly running: PromiseWithResolvers<string>[] = [];
+  /** `second`: that of the session's audio in which what is decoded begins. */
+  readonly running: (PromiseWithResolvers<string> & { second: number })[] = [];
   readonly broken: unknown[] = [];
   readonly decodes: Decodes;
 
@@ -20,7 +21,7 @@ class Rig {
   }
 
   /** A session with a voice, which asks for a partial, or ended with it. */
-  speak(finish: boolean): { texts: string[] } {
+  speak(finish: boolean): { texts: string[]; hear: (seconds: number) => void } {
     const texts: string[] = [];
     const session: RecogniserSession = new RecogniserSession({
       detectors: new Detectors(() => ({ isVoice: () => true, reset() {} }), 1),
@@ -28,14 +29,20 @@ class Rig {
       send: (message) => "text" in message && texts.push(`${message.type} ${message.text}`),
       partialEveryMs: (segmentMs) => this.decodes.partialEveryMs(segmentMs),
     }, 0);
-    this.decodes.open(session, () => {
-      const decode = Promise.withResolvers<string>();
-      this.running.push(decode);
-      return decode.promise;
+    this.decodes.open(session, (samples) => {
+      const second = samples.find((sample) => sample > 0) ?? 0;
+      this.running.push({ ...Promise.withResolvers<string>(), second: second - 1 });
+      return this.running[this.running.length - 1].promise;
     });
-    session.receive(new Float32Array(16_000).fill(1), this.clock.now());
+    let heard = 0;
+    const hear = (seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        session.receive(new Float32Array(16_000).fill(++heard), this.clock.now());
+      }
+    };
+    hear(1);
     if (finish) session.finish();
-    return { texts };
+    return { texts, hear };
   }
 
   async end(at: number, text: string): Promise<void> {
@@ -68,6 +75,36 @@ Deno.test("A decode that waits for long runs beside the first, where there is a 
     assert.equal(rig.running.length, atOnceMax);
     rig.decodes.end();
   }
+});
+
+Deno.test("Segments of one session are decoded one after the other, each once", async () => {
+  const rig = new Rig(3);
+  const { hear, texts } = rig.speak(false);
+  rig.speak(false);
+  await rig.end(0, "Beginning.");
+  hear(17); // two segments that are over, and the beginning of a third
+  rig.speak(false);
+  await rig.clock.advance(301);
+  for (let at = 1; at < rig.running.length; at++) {
+    await rig.end(at, `Second ${rig.running[at].second}.`);
+    await rig.clock.advance(301);
+  }
+  const finals = texts.filter((text) => text.startsWith("final"));
+  assert.deepEqual(finals, ["final Second 0", "final Second 5"]);
+  rig.decodes.end();
+});
+
+Deno.test("What waits of a session that is decoded does not stop the decodes beside it", async () => {
+  const rig = new Rig(2);
+  rig.speak(false).hear(17);
+  await rig.end(0, "Yes.");
+  const running = rig.running.length;
+  await rig.clock.advance(301);
+  assert.equal(rig.running.length, running, "of one session one at a time");
+  rig.speak(false);
+  await rig.clock.advance(301);
+  assert.equal(rig.running.length, running + 1);
+  rig.decodes.end();
 });
 
 Deno.test("Finals overtake partials that wait", async () => {
