@@ -194,8 +194,10 @@ export class RecogniserServer {
     const isAudio = data instanceof ArrayBuffer && data.byteLength % 2 === 0 &&
       data.byteLength <= AUDIO_BYTES_MAX;
     if (!session || !isAudio) return this.#refuse(socket, "protocol");
+    const takenBefore = this.#parts?.detectors.taken ?? 0;
     session.receive(toFloat32(new Int16Array(data)), this.#options.clock.now());
     if (session.isFull) socket.pause();
+    if (this.#parts && this.#parts.detectors.taken < takenBefore) this.#resume(session); // its detector is free
   }
 
   /** A decode or a detector was freed: reads on from the sessions that wait for it. */

@@ -25,10 +25,10 @@ class Rig implements AsyncDisposable {
     return new Rig(server, await server.listen(0));
   }
 
-  admit(talkersMax = 2): void {
+  admit({ talkersMax = 2, detectorsMax = 8 } = {}): void {
     this.server.admit({
       decodes: this.#decodes,
-      detectors: new Detectors(() => ({ isVoice: (window) => window[0] > 0.5, reset() {} }), 8),
+      detectors: new Detectors(() => ({ isVoice: (window) => window[0] > 0.5, reset() {} }), detectorsMax),
       talkersMax,
       ordinaryWordsOf: () => Promise.resolve(() => false),
       decodeOf: () =>
@@ -143,7 +143,7 @@ Deno.test("While something is not installed sessions are refused with that, thos
 
 Deno.test("Who would be too many is refused, and counted; those who are captioned stay", async () => {
   await using rig = await Rig.start();
-  rig.admit(2);
+  rig.admit({ talkersMax: 2 });
   const [first, second, third] = [await rig.open(), await rig.open(), await rig.open()];
   for (const session of [first, second]) {
     session.send(START);
@@ -223,4 +223,19 @@ Deno.test("A session that is closed frees its detector and its decodes", async (
   next.send(START);
   await next.until("ready");
   assert.equal(rig.server.sessions, 1);
+});
+
+Deno.test("A session that waits for a detector goes on when another one gives its own back", async () => {
+  await using rig = await Rig.start();
+  rig.admit({ detectorsMax: 1 });
+  const [noise, voice] = [await rig.open(), await rig.open()];
+  for (const session of [noise, voice]) {
+    session.send(START);
+    await session.until("ready");
+  }
+  noise.hear(0.1);
+  await noise.socket.delivered();
+  for (let times = 0; times < 10; times++) voice.hear(0.9);
+  for (let times = 0; times < 20; times++) noise.hear(0.1);
+  await voice.until("partial");
 });
