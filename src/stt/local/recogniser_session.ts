@@ -146,6 +146,7 @@ export class RecogniserSession {
     const corrected = this.#options.correct?.(clean) ?? clean;
     if (kind === "final") {
       this.#finals.shift();
+      if (this.#finals.length > 0) this.#options.ask("final");
       const isSentence = !this.#cut.has(span);
       return this.#final(span, isSentence ? corrected : corrected.replace(CLOSING_MARKS, ""));
     }
@@ -193,7 +194,8 @@ export class RecogniserSession {
     const isDecoded = text !== undefined && startMs === span.startMs && endMs === span.endMs;
     if (isDecoded && this.#finals.length === 0) return this.#final(span, text);
     this.#finals.push(span);
-    this.#options.ask("final");
+    // The next one is asked for when it was decoded: two decodes may run at once, and finals are sent in order.
+    if (this.#finals.length === 1) this.#options.ask("final");
   }
 
   #askPartial(nowMs: number): void {

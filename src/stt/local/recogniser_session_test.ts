@@ -113,6 +113,27 @@ Deno.test("Segments wait for their finals in order, and the session takes no mor
   assert.equal(rig.session.isFull, false);
 });
 
+Deno.test("Each of two segments that wait is decoded once, even where two decodes run at a time", () => {
+  const rig = new Rig();
+  for (const voiceMs of [500, 1_500]) {
+    rig.hear(voiceMs, VOICE);
+    rig.hear(700, ZEROS);
+  }
+  const finals = () => rig.asked.filter((kind) => kind === "final").length;
+  assert.equal(finals(), 1, "the second would be given the same audio");
+  const first = rig.session.spanFor("final") ?? assert.fail("no span");
+  rig.session.decoded("final", first, "First.");
+  assert.equal(finals(), 2);
+  const second = rig.session.spanFor("final") ?? assert.fail("no span");
+  assert.ok(second.startMs >= first.endMs);
+  rig.session.decoded("final", second, "Second.");
+  assert.equal(finals(), 2);
+  assert.deepEqual(rig.take("final").map((message) => "text" in message && message.text), [
+    "First.",
+    "Second.",
+  ]);
+});
+
 Deno.test("A segment is decoded while its pause lasts, and its final then takes no time", () => {
   const rig = new Rig();
   rig.hear(500, VOICE);
