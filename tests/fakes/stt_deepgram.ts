@@ -11,8 +11,9 @@
  *   wrong credentials    401                               403
  *   without a message    closes with 1011 after 10 s       Error, closes with 1011 after 30 s
  */
-import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
+import type { ServerConnection } from "./websocket_server.ts";
 import { rms, VOICED_RMS } from "./stt_recognisers.ts";
+import { remember, SttStandIn } from "./stt_stand_in.ts";
 import { spelledAs, ToneRecogniser } from "./tones.ts";
 
 export interface FakeDeepgramOptions {
@@ -29,7 +30,6 @@ const PIECE_WORDS = 3;
 /** Deepgram sends a result for so much audio, at the latest. */
 const RESULT_EVERY_MS = 1_000;
 const IDLE_MS = { deepgram: 10_000, whisperlivekit: 30_000 };
-const REMEMBERED_CONNECTIONS = 1_000;
 
 /** One session, as the server saw it. */
 export class FakeDeepgramConnection {
@@ -46,44 +46,22 @@ export class FakeDeepgramConnection {
   }
 }
 
-export class FakeDeepgramServer implements AsyncDisposable {
+export class FakeDeepgramServer extends SttStandIn {
   /** In the order they opened, the newest 1,000. */
   readonly connections: FakeDeepgramConnection[] = [];
   readonly #options: FakeDeepgramOptions & { server: keyof typeof IDLE_MS };
-  readonly #server: WebSocketServer;
-  readonly #live = new Set<ServerConnection>();
   readonly #handshakes: FakeDeepgramConnection[] = [];
 
   private constructor(options: FakeDeepgramOptions) {
+    super();
     this.#options = { server: "deepgram", ...options };
-    this.#server = new WebSocketServer({
-      handshake: (request) => Promise.resolve(this.#handshake(request)),
-      open: (connection) => this.#open(connection),
-    });
   }
 
   static start(options: FakeDeepgramOptions = {}): FakeDeepgramServer {
     return new FakeDeepgramServer(options);
   }
 
-  /** Without the path, as operators write it. */
-  get url(): string {
-    return `ws://127.0.0.1:${this.#server.port}`;
-  }
-
-  get live(): number {
-    return this.#live.size;
-  }
-
-  dropConnections(): void {
-    for (const connection of this.#live) connection.drop();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#server[Symbol.asyncDispose]();
-  }
-
-  #handshake(request: Request): number | undefined {
+  protected override handshake(request: Request): number | undefined {
     const { key, status, server } = this.#options;
     if (status !== undefined) return status;
     if (new URL(request.url).pathname !== "/v1/listen") return 404;
@@ -94,11 +72,9 @@ export class FakeDeepgramServer implements AsyncDisposable {
     this.#handshakes.push(handshake);
   }
 
-  #open(connection: ServerConnection): void {
+  protected override open(connection: ServerConnection): void {
     const record = this.#handshakes.shift()!;
-    this.connections.push(record);
-    if (this.connections.length > REMEMBERED_CONNECTIONS) this.connections.shift();
-    this.#live.add(connection);
+    remember(this.connections, record);
     const { server } = this.#options;
     const send = (message: Record<string, unknown>) => connection.send(JSON.stringify(message));
     const fail = (description: string, code: number) => {
@@ -111,7 +87,7 @@ export class FakeDeepgramServer implements AsyncDisposable {
       clearTimeout(idle);
       idle = setTimeout(() => fail("No message was received.", 1011), IDLE_MS[server]);
     };
-    connection.events = {
+    this.admit(connection, {
       message: (data) => {
         rearm();
         if (typeof data === "string") {
@@ -130,11 +106,8 @@ export class FakeDeepgramServer implements AsyncDisposable {
         if (data.length === 0) return fail("empty binary frame", server === "deepgram" ? 1011 : 4400);
         stream.receive(data);
       },
-      closed: () => {
-        clearTimeout(idle);
-        this.#live.delete(connection);
-      },
-    };
+      closed: () => clearTimeout(idle),
+    });
     rearm();
     if (!stream.isValid) fail("invalid session", server === "deepgram" ? 1008 : 4400);
   }

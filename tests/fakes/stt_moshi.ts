@@ -4,8 +4,9 @@
  * returns a marker once that much audio has followed it.
  */
 import { decode, encode } from "@msgpack/msgpack";
-import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
+import type { ServerConnection } from "./websocket_server.ts";
 import { Behind, rms, VOICED_RMS } from "./stt_recognisers.ts";
+import { SttStandIn } from "./stt_stand_in.ts";
 import { ToneRecogniser } from "./tones.ts";
 
 export interface FakeMoshiOptions {
@@ -24,56 +25,37 @@ const PAUSE_MS = 400;
 
 type Message = Partial<Record<"type" | "pcm" | "id", unknown>>;
 
-export class FakeMoshiServer implements AsyncDisposable {
+export class FakeMoshiServer extends SttStandIn {
   readonly #options: Required<Omit<FakeMoshiOptions, "key">> & Pick<FakeMoshiOptions, "key">;
-  readonly #server: WebSocketServer;
-  readonly #live = new Set<ServerConnection>();
 
   private constructor(options: FakeMoshiOptions) {
+    super();
     this.#options = { channels: 64, delayMs: 500, ...options };
-    this.#server = new WebSocketServer({
-      handshake: ({ headers, url }) => {
-        const { key } = this.#options;
-        if (key !== undefined && headers.get("kyutai-api-key") !== key) return Promise.resolve(401);
-        return Promise.resolve(new URL(url).pathname === "/api/asr-streaming" ? undefined : 404);
-      },
-      open: (connection) => this.#open(connection),
-    });
   }
 
   static start(options: FakeMoshiOptions = {}): FakeMoshiServer {
     return new FakeMoshiServer(options);
   }
 
-  /** Without the path, as operators write it. */
-  get url(): string {
-    return `ws://127.0.0.1:${this.#server.port}`;
+  protected override handshake({ headers, url }: Request): number | undefined {
+    const { key } = this.#options;
+    if (key !== undefined && headers.get("kyutai-api-key") !== key) return 401;
+    return new URL(url).pathname === "/api/asr-streaming" ? undefined : 404;
   }
 
-  /** Cuts every connection. */
-  dropConnections(): void {
-    for (const connection of this.#live) connection.drop();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#server[Symbol.asyncDispose]();
-  }
-
-  #open(connection: ServerConnection): void {
+  protected override open(connection: ServerConnection): void {
     const send = (message: Record<string, unknown>) => connection.send(encode(message));
-    if (this.#live.size >= this.#options.channels) {
+    if (this.live >= this.#options.channels) {
       send({ type: "Error", message: "no free channels" });
       return connection.close();
     }
-    this.#live.add(connection);
     const channel = new Channel(this.#options.delayMs, send);
     send({ type: "Ready" });
-    connection.events = {
+    this.admit(connection, {
       message: (data) => {
         if (typeof data !== "string") channel.receive(decode(data) as Message);
       },
-      closed: () => void this.#live.delete(connection),
-    };
+    });
   }
 }
 

@@ -8,8 +8,9 @@
  *   vllm      16 kHz; begins and ends with `input_audio_buffer.commit`; words as deltas, one transcript for all
  */
 import { rms, VOICED_RMS } from "./stt_recognisers.ts";
+import { remember, SttStandIn } from "./stt_stand_in.ts";
 import { ToneRecogniser } from "./tones.ts";
-import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
+import type { ServerConnection } from "./websocket_server.ts";
 
 export type RealtimeDialect = "openai" | "beta" | "speaches" | "vllm";
 
@@ -35,50 +36,30 @@ export interface RealtimeSession {
 const PAUSE_MS = 500;
 /** Less audio than this is no turn. */
 const LEAST_MS = 100;
-const SESSIONS_MAX = 1_000;
 
 type Message = Partial<Record<"type" | "audio" | "session" | "model" | "final", unknown>>;
 
-export class FakeRealtimeServer implements AsyncDisposable {
+export class FakeRealtimeServer extends SttStandIn {
   readonly sessions: RealtimeSession[] = [];
   /** Completes the items of a turn in reverse, two at a time. */
   reverses = false;
   readonly #options: FakeRealtimeOptions & { dialect: RealtimeDialect };
-  readonly #server: WebSocketServer;
-  readonly #live = new Set<ServerConnection>();
 
   private constructor(options: FakeRealtimeOptions) {
+    super();
     this.#options = { dialect: "openai", ...options };
-    this.#server = new WebSocketServer({
-      handshake: (request) => Promise.resolve(this.#handshake(request)),
-      open: (connection) => this.#open(connection),
-    });
   }
 
   static start(options: FakeRealtimeOptions = {}): FakeRealtimeServer {
     return new FakeRealtimeServer(options);
   }
 
-  /** Without the path, as operators write it. */
-  get url(): string {
-    return `ws://127.0.0.1:${this.#server.port}`;
-  }
-
-  /** Cuts every connection. */
-  dropConnections(): void {
-    for (const connection of this.#live) connection.drop();
-  }
-
   /** Sends this on every connection. */
   send(message: unknown): void {
-    for (const connection of this.#live) connection.send(JSON.stringify(message));
+    this.sendAll(JSON.stringify(message));
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#server[Symbol.asyncDispose]();
-  }
-
-  #handshake({ url, headers }: Request): number | undefined {
+  protected override handshake({ url, headers }: Request): number | undefined {
     const { key, dialect, model } = this.#options;
     const address = new URL(url);
     if (key !== undefined && headers.get("authorization") !== `Bearer ${key}`) return 401;
@@ -86,23 +67,21 @@ export class FakeRealtimeServer implements AsyncDisposable {
     if (dialect === "beta" && headers.get("openai-beta") !== "realtime=v1") return 400;
     // speaches requires it; a missing one is a refusal of FastAPI's.
     if (dialect === "speaches" && address.searchParams.get("model") !== (model ?? "tiny")) return 403;
-    this.sessions.push({ address, configuration: [], commits: 0, receivedMs: 0 });
-    if (this.sessions.length > SESSIONS_MAX) this.sessions.shift();
+    remember(this.sessions, { address, configuration: [], commits: 0, receivedMs: 0 });
     return undefined;
   }
 
-  #open(connection: ServerConnection): void {
+  protected override open(connection: ServerConnection): void {
     const { dialect, sessions = Infinity } = this.#options;
     const record = this.sessions[this.sessions.length - 1];
     const send = (message: Record<string, unknown>) => connection.send(JSON.stringify(message));
-    if (this.#live.size >= sessions) {
+    if (this.live >= sessions) {
       send({
         type: "error",
         error: { type: "rate_limit_error", code: "rate_limit_exceeded", message: "slow down" },
       });
       return connection.close();
     }
-    this.#live.add(connection);
     const flat = {
       id: "sess_1",
       input_audio_transcription: { model: "tiny" },
@@ -118,12 +97,11 @@ export class FakeRealtimeServer implements AsyncDisposable {
     const channel = dialect === "vllm"
       ? new VllmChannel(this.#options, record, send)
       : new Channel(this.#options, record, send, () => this.reverses);
-    connection.events = {
+    this.admit(connection, {
       message: (data) => {
         if (typeof data === "string") channel.receive(JSON.parse(data));
       },
-      closed: () => void this.#live.delete(connection),
-    };
+    });
   }
 }
 

@@ -5,8 +5,9 @@
  * message once, in order, settle an utterance after a pause, and close after `eof`.
  */
 import { parseJson } from "../../src/domain/mod.ts";
-import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
+import type { ServerConnection } from "./websocket_server.ts";
 import { Behind, type Recogniser, rms, ScriptRecogniser, VOICED_RMS } from "./stt_recognisers.ts";
+import { remember, SttStandIn } from "./stt_stand_in.ts";
 import { ToneRecogniser } from "./tones.ts";
 
 export interface FakeVoskOptions {
@@ -49,16 +50,14 @@ const STANDARD_RATE_HZ = { nextcloud: 48_000, stock: 8_000 };
 /** A pause in the audio that ends an utterance. */
 const PAUSE_MS = 500;
 const WORD_MS = 220;
-const REMEMBERED_SESSIONS = 1_000;
 
-export class FakeVoskServer implements AsyncDisposable {
+export class FakeVoskServer extends SttStandIn {
   /** In the order they opened, the newest 1,000. */
   readonly sessions: FakeVoskSession[] = [];
   readonly #options: Options;
-  readonly #server: WebSocketServer;
-  readonly #live = new Set<ServerConnection>();
 
   private constructor(options: FakeVoskOptions) {
+    super();
     this.#options = {
       dialect: "nextcloud",
       languages: ["en"],
@@ -66,40 +65,24 @@ export class FakeVoskServer implements AsyncDisposable {
       recognisedInSilence: "",
       ...options,
     };
-    this.#server = new WebSocketServer({
-      handshake: () => Promise.resolve(options.refuse),
-      open: (connection) => this.#open(connection),
-    });
   }
 
   static start(options: FakeVoskOptions = {}): FakeVoskServer {
     return new FakeVoskServer(options);
   }
 
-  /** Without a path, as operators write it. */
-  get url(): string {
-    return `ws://127.0.0.1:${this.#server.port}`;
+  protected override handshake(): number | undefined {
+    return this.#options.refuse;
   }
 
-  /** Cuts every connection. */
-  dropConnections(): void {
-    for (const connection of this.#live) connection.drop();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#server[Symbol.asyncDispose]();
-  }
-
-  #open(connection: ServerConnection): void {
+  protected override open(connection: ServerConnection): void {
     const session: FakeVoskSession = { audioMessages: 0, answers: 0, receivedMs: 0, hasEnded: false };
-    this.sessions.push(session);
-    if (this.sessions.length > REMEMBERED_SESSIONS) this.sessions.shift();
-    this.#live.add(connection);
+    remember(this.sessions, session);
     const { dialect, languages } = this.#options;
     let rateHz = STANDARD_RATE_HZ[dialect];
     let recogniser: Kaldi | undefined;
     let language = "en";
-    connection.events = {
+    this.admit(connection, {
       message: (data) => {
         if (typeof data === "string" && data.includes('"config"')) {
           const { config } = parseJson(data) as { config: { sample_rate: number; language?: string } };
@@ -126,8 +109,7 @@ export class FakeVoskServer implements AsyncDisposable {
         session.hasEnded ||= isLast;
         if (isLast) connection.close();
       },
-      closed: () => void this.#live.delete(connection),
-    };
+    });
   }
 }
 

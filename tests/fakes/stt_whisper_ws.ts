@@ -4,8 +4,9 @@
  * all confirmed words since the connection began. It closes after a second without audio, or two and a half without
  * speech in the last five, and sends before that the words it has not confirmed. Audio that arrives in between is unread.
  */
-import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
+import type { ServerConnection } from "./websocket_server.ts";
 import { rms, VOICED_RMS } from "./stt_recognisers.ts";
+import { remember, SttStandIn } from "./stt_stand_in.ts";
 import { ToneRecogniser } from "./tones.ts";
 
 export interface FakeWhisperWsOptions {
@@ -45,33 +46,17 @@ const CHUNK_MS = 1_000;
 const INACTIVITY_WINDOW_MS = 5_000;
 const INACTIVITY_MS = 2_500;
 const WORD_MS = 220;
-const REMEMBERED = 1_000;
 
-export class FakeWhisperWsServer implements AsyncDisposable {
+export class FakeWhisperWsServer extends SttStandIn {
   /** In the order they opened, the newest 1,000. */
   readonly connections: FakeWhisperConnection[] = [];
   readonly #options: Options;
-  readonly #server: WebSocketServer;
-  readonly #live = new Set<ServerConnection>();
   /** Of handshakes whose connection is not open yet. */
   readonly #queries: Record<string, string>[] = [];
 
   private constructor(options: FakeWhisperWsOptions) {
+    super();
     this.#options = { noDataMs: 1_000, transcriptionMs: 0, ...options };
-    this.#server = new WebSocketServer({
-      handshake: ({ url, headers }) => {
-        const { key, refuse } = this.#options;
-        const { pathname, searchParams } = new URL(url);
-        if (refuse !== undefined) return Promise.resolve(refuse);
-        if (key !== undefined && headers.get("authorization") !== `Bearer ${key}`) {
-          return Promise.resolve(403);
-        }
-        if (pathname !== PATH) return Promise.resolve(404);
-        this.#queries.push(Object.fromEntries(searchParams));
-        return Promise.resolve(undefined);
-      },
-      open: (connection) => this.#open(connection),
-    });
   }
 
   static start(options: FakeWhisperWsOptions = {}): FakeWhisperWsServer {
@@ -79,20 +64,21 @@ export class FakeWhisperWsServer implements AsyncDisposable {
   }
 
   /** Without a path, as operators write it. */
-  get url(): string {
-    return `http://127.0.0.1:${this.#server.port}`;
+  override get url(): string {
+    return super.url.replace("ws:", "http:");
   }
 
-  /** Cuts every connection. */
-  dropConnections(): void {
-    for (const connection of this.#live) connection.drop();
+  protected override handshake({ url, headers }: Request): number | undefined {
+    const { key, refuse } = this.#options;
+    const { pathname, searchParams } = new URL(url);
+    if (refuse !== undefined) return refuse;
+    if (key !== undefined && headers.get("authorization") !== `Bearer ${key}`) return 403;
+    if (pathname !== PATH) return 404;
+    this.#queries.push(Object.fromEntries(searchParams));
+    return undefined;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#server[Symbol.asyncDispose]();
-  }
-
-  #open(connection: ServerConnection): void {
+  protected override open(connection: ServerConnection): void {
     const { noDataMs, transcriptionMs } = this.#options;
     const record: FakeWhisperConnection = {
       query: this.#queries.shift() ?? {},
@@ -100,9 +86,7 @@ export class FakeWhisperWsServer implements AsyncDisposable {
       unreadMs: 0,
       text: "",
     };
-    this.connections.push(record);
-    if (this.connections.length > REMEMBERED) this.connections.shift();
-    this.#live.add(connection);
+    remember(this.connections, record);
     const transcriber = new Transcriber();
     let isReading = true;
     const send = (words: readonly Word[]) => {
@@ -121,7 +105,7 @@ export class FakeWhisperWsServer implements AsyncDisposable {
       }, transcriptionMs);
     };
     let timer = setTimeout(end, noDataMs);
-    connection.events = {
+    this.admit(connection, {
       message(data) {
         if (typeof data === "string") return connection.drop(); // it takes bytes alone, and fails on text
         const samples = samplesOf(data);
@@ -133,11 +117,8 @@ export class FakeWhisperWsServer implements AsyncDisposable {
         if (transcriber.receive(samples)) send(transcriber.confirmed);
         if (transcriber.isInactive) end();
       },
-      closed: () => {
-        clearTimeout(timer);
-        this.#live.delete(connection);
-      },
-    };
+      closed: () => clearTimeout(timer),
+    });
   }
 }
 

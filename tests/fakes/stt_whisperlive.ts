@@ -5,8 +5,9 @@
  * another follows it, or when the server has repeated itself ten times. While a tone lasts it guesses a word, which then
  * vanishes. END_OF_AUDIO closes at once.
  */
-import { type ServerConnection, WebSocketServer } from "./websocket_server.ts";
+import type { ServerConnection } from "./websocket_server.ts";
 import { rms, VOICED_RMS } from "./stt_recognisers.ts";
+import { remember, SttStandIn } from "./stt_stand_in.ts";
 import { ToneRecogniser } from "./tones.ts";
 
 export interface FakeWhisperLiveOptions {
@@ -29,7 +30,6 @@ const SENT_SEGMENTS = 10;
 const REPEATED_MAX = 10;
 /** What a tone that lasts sounds like. */
 export const GUESS = "uh";
-const REMEMBERED_CONNECTIONS = 1_000;
 
 interface Segment {
   start: string;
@@ -38,86 +38,45 @@ interface Segment {
   completed: boolean;
 }
 
-export class FakeWhisperLiveServer implements AsyncDisposable {
+export class FakeWhisperLiveServer extends SttStandIn {
   /** The first message of each session, in the order they opened, the newest 1,000. */
   readonly configurations: Record<string, unknown>[] = [];
   readonly #options: Required<Omit<FakeWhisperLiveOptions, "key">> & Pick<FakeWhisperLiveOptions, "key">;
-  readonly #server: WebSocketServer;
-  readonly #live = new Set<ServerConnection>();
 
   private constructor(options: FakeWhisperLiveOptions) {
+    super();
     this.#options = { clients: 64, cycleMs: 20, sessionMs: 600_000, ...options };
-    this.#server = new WebSocketServer({
-      handshake: ({ url, headers }) => {
-        const { key } = this.#options;
-        if (key !== undefined && headers.get("authorization") !== `Bearer ${key}`) {
-          return Promise.resolve(401);
-        }
-        return Promise.resolve(new URL(url).pathname === "/" ? undefined : 404);
-      },
-      open: (connection) => this.#open(connection),
-    });
   }
 
   static start(options: FakeWhisperLiveOptions = {}): FakeWhisperLiveServer {
     return new FakeWhisperLiveServer(options);
   }
 
-  get url(): string {
-    return `ws://127.0.0.1:${this.#server.port}`;
+  protected override handshake({ url, headers }: Request): number | undefined {
+    const { key } = this.#options;
+    if (key !== undefined && headers.get("authorization") !== `Bearer ${key}`) return 401;
+    return new URL(url).pathname === "/" ? undefined : 404;
   }
 
-  get live(): number {
-    return this.#live.size;
+  /** The first message configures the session. */
+  protected override open(connection: ServerConnection): void {
+    connection.events = { message: (data) => this.#start(connection, String(data)), closed: () => {} };
   }
 
-  dropConnections(): void {
-    for (const connection of this.#live) connection.drop();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#server[Symbol.asyncDispose]();
-  }
-
-  #open(connection: ServerConnection): void {
-    let stop: (() => void) | undefined;
-    let transcription: Transcription | undefined;
-    connection.events = {
-      message: (data) => {
-        if (!transcription) {
-          transcription = new Transcription();
-          stop = this.#start(connection, String(data), transcription);
-        } else if (typeof data !== "string") {
-          if (new TextDecoder().decode(data.subarray(0, 12)) === "END_OF_AUDIO") {
-            return connection.close(1000);
-          }
-          transcription.receive(new Float32Array(data.buffer, data.byteOffset, data.length >> 2));
-        }
-      },
-      closed: () => {
-        stop?.();
-        this.#live.delete(connection);
-      },
-    };
-  }
-
-  #start(connection: ServerConnection, text: string, transcription: Transcription): (() => void) | undefined {
+  #start(connection: ServerConnection, text: string): void {
     const configuration: Record<string, unknown> = JSON.parse(text);
     const { uid, language, task, model } = configuration;
     if ([uid, language, task, model].some((value) => typeof value !== "string")) {
-      connection.close(1011);
-      return undefined;
+      return connection.close(1011);
     }
     const { clients, cycleMs, sessionMs } = this.#options;
     const send = (members: Record<string, unknown>) => connection.send(JSON.stringify({ uid, ...members }));
-    if (this.#live.size >= clients) {
+    if (this.live >= clients) {
       send({ status: "WAIT", message: 9.5 });
-      connection.close(1000);
-      return undefined;
+      return connection.close(1000);
     }
-    this.#live.add(connection);
-    this.configurations.push(configuration);
-    if (this.configurations.length > REMEMBERED_CONNECTIONS) this.configurations.shift();
+    remember(this.configurations, configuration);
+    const transcription = new Transcription();
     send({ message: "SERVER_READY", backend: "faster_whisper" });
     const cycle = setInterval(() => {
       const segments = transcription.segments();
@@ -127,10 +86,17 @@ export class FakeWhisperLiveServer implements AsyncDisposable {
       send({ message: "DISCONNECT" });
       connection.close(1000);
     }, sessionMs);
-    return () => {
-      clearInterval(cycle);
-      clearTimeout(end);
-    };
+    this.admit(connection, {
+      message: (data) => {
+        if (typeof data === "string") return;
+        if (new TextDecoder().decode(data.subarray(0, 12)) === "END_OF_AUDIO") return connection.close(1000);
+        transcription.receive(new Float32Array(data.buffer, data.byteOffset, data.length >> 2));
+      },
+      closed: () => {
+        clearInterval(cycle);
+        clearTimeout(end);
+      },
+    });
   }
 }
 
