@@ -9,6 +9,7 @@ import {
   type PcmFrame,
   type RtpPacket,
   type SpeechToText,
+  SttError,
   type SttEvent,
   type SttFeatures,
   type SttOptions,
@@ -70,6 +71,8 @@ class HandStt implements SpeechToText {
   readonly frames: PcmFrame[] = [];
   /** The first session's; a later one has its own. */
   readonly events = new BoundedQueue<SttEvent>({ capacity: 50 });
+  /** The newest session's. */
+  later = this.events;
   stall: PromiseWithResolvers<void> | undefined;
   /** Said by a session when it is finished. */
   lastWords: string | undefined;
@@ -85,6 +88,7 @@ class HandStt implements SpeechToText {
 
   open(options: SttOptions, signal: AbortSignal): Promise<SttSession> {
     const events = this.#sessions++ === 0 ? this.events : new BoundedQueue<SttEvent>({ capacity: 50 });
+    this.later = events;
     this.#opened.resolve();
     this.opened.push(options);
     signal.addEventListener("abort", () => events.close(), { once: true });
@@ -341,4 +345,34 @@ Deno.test("A session gets the words to expect, and the next one those that are s
   await second;
   assert.deepEqual(stt.opened[1].words, ["Kyutai", "Grace"]);
   await captioner.drain(AbortSignal.timeout(5_000));
+});
+
+Deno.test("A hypothesis of a session that acknowledges audio and fails is shown once and whole", async () => {
+  const clock = new FakeClock();
+  const { scope, source, stt, captions, captioner } = chain(clock);
+  await using _scope = scope;
+  stt.features = { acknowledges: true, latencyMs: 500, partials: true };
+  const first = stt.nextOpen();
+  const packets = await encodeOpus(speech);
+  for (const packet of packets.slice(0, 100)) source.push(packet);
+  await clock.advance(100);
+  await first;
+  await clock.advance(100);
+  stt.events.push({ type: "partial", text: "The train leaves" });
+  await clock.advance(100);
+  const again = stt.nextOpen();
+  stt.events.close({ error: new SttError("Cannot continue: test", { code: "stt_closed", retryable: true }) });
+  await clock.advance(100);
+  await again;
+  await clock.advance(500);
+  stt.later.push({ type: "partial", text: "The train leaves at" });
+  await clock.advance(300);
+  stt.later.push({ type: "final", text: "The train leaves at seven." });
+  await clock.advance(300);
+  await captioner.drain(AbortSignal.timeout(5_000));
+  assert.deepEqual(captions.filter(({ final }) => final).map(({ text }) => text), [
+    "The train leaves at seven.",
+  ]);
+  const texts = captions.map(({ text }) => text);
+  assert.ok(texts.every((text) => text.startsWith("The train leaves")), JSON.stringify(texts));
 });

@@ -54,9 +54,12 @@ export class RepeatedWords {
     }
   }
 
-  /** The session is over, and audio that was sent since then is sent to the next, up to this much. */
-  sentAgain(sinceMs: number, durationMs: number): void {
-    const returned = [...this.#settled, ...this.#hypothesis].slice(-REMEMBERED);
+  /**
+   * The session is over, and audio that was sent since then is sent to the next, up to this much. `replaces`: the next one's
+   * words replace the hypothesis, so they are no repetition of it.
+   */
+  sentAgain(sinceMs: number, durationMs: number, { replaces = false } = {}): void {
+    const returned = [...this.#settled, ...replaces ? [] : this.#hypothesis].slice(-REMEMBERED);
     this.#repeatable = new Text(returned.filter(({ atMs }) => atMs > sinceMs).map(({ letters }) => letters));
     this.#reached = this.#repeatable.starts;
     this.#untilMs = durationMs;

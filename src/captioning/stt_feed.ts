@@ -345,10 +345,11 @@ export class SttFeed {
     const isOver = session.unansweredMs === 0 || session.languageId !== this.#languageId;
     if (session.isFinishing && isOver) this.#acknowledgeAll(nowMs);
     const againMs = session.isFinishing && isOver ? 0 : speech.rewind();
-    this.#repeated.sentAgain(this.#recognised.sinceMs, againMs);
-    this.#recognised.all(nowMs);
     const { acknowledges } = session.recogniser.stt.features;
-    events.sessionEnded(acknowledges && !session.isFinishing && speech.hasSpeech(nowMs));
+    const replaces = acknowledges && !session.isFinishing && speech.hasSpeech(nowMs);
+    this.#repeated.sentAgain(this.#recognised.sinceMs, againMs, { replaces });
+    this.#recognised.all(nowMs);
+    events.sessionEnded(replaces);
     this.#wakeup.wake();
     return true;
   }
