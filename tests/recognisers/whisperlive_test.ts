@@ -1,6 +1,8 @@
 /** WhisperLive with tiny.en (`scripts/recognisers whisperlivekit` has it too): the provider `whisperlive`. */
+import assert from "@std/assert";
 import { systemClock } from "../../src/flow/mod.ts";
-import { providerNamed, sttContract } from "../contract/stt_contract.ts";
+import { collect, providerNamed, say, sttContract } from "../contract/stt_contract.ts";
+import { readSpeech } from "../fakes/speech.ts";
 import { FakeMeter } from "../fakes/telemetry.ts";
 import { acceptsTcp } from "../real/server_process.ts";
 import { recogniserFolder, testName } from "./recogniser.ts";
@@ -20,32 +22,48 @@ const portOf = withWhisperServer({
   isReady: (port) => acceptsTcp(port),
 });
 
+const ignore = recogniserFolder("whisperlivekit") === undefined;
+
+function create(key = KEY, url = `ws://127.0.0.1:${portOf()}`) {
+  const whisperlive = providerNamed("whisperlive");
+  const env = { WHISPERLIVE_URL: url, WHISPERLIVE_API_KEY: key, WHISPERLIVE_LANGUAGES: "en" };
+  return whisperlive.create(whisperlive.settings(env), { meter: new FakeMeter(), clock: systemClock });
+}
+
 sttContract({
   name: testName("WhisperLive, the server", "whisperlivekit"),
   provider: "whisperlive",
-  ignore: recogniserFolder("whisperlivekit") === undefined,
+  ignore,
   languages: ["en"],
   stages: ["unauthorized"],
   start: async () => {
-    const whisperlive = providerNamed("whisperlive");
-    const create = (path = "", key = KEY) => {
-      const env = {
-        WHISPERLIVE_URL: `ws://127.0.0.1:${portOf()}${path}`,
-        WHISPERLIVE_API_KEY: key,
-        WHISPERLIVE_LANGUAGES: "en",
-      };
-      return whisperlive.create(whisperlive.settings(env), { meter: new FakeMeter(), clock: systemClock });
-    };
     return {
       stt: create(),
-      // It serves sessions at any path, but not where nothing listens.
-      unreachable: whisperlive.create(
-        whisperlive.settings({ WHISPERLIVE_URL: "ws://127.0.0.1:9", WHISPERLIVE_LANGUAGES: "en" }),
-        { meter: new FakeMeter(), clock: systemClock },
-      ),
+      unreachable: create(KEY, "ws://127.0.0.1:9"), // it serves sessions at any path
       phrases: await whisperPhrases(),
-      faulty: { unauthorized: create("", "another") },
+      faulty: { unauthorized: create("another") },
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
+  },
+});
+
+Deno.test({
+  name: testName(
+    "WhisperLive, the server: a name is spelled as in the list, and otherwise without",
+    "whisperlivekit",
+  ),
+  ignore,
+  async fn() {
+    const speech = await readSpeech("names_slt");
+    const textOf = async (words: readonly string[]) => {
+      await using session = await create().open({ languageId: "en", words }, new AbortController().signal);
+      const reading = collect(session);
+      await say(session, speech);
+      await session.finish();
+      return (await reading).text;
+    };
+    const name = /Catharina Soerensen/; // as this one writes herself
+    assert.doesNotMatch(await textOf([]), name);
+    assert.match(await textOf(["Catharina Soerensen"]), name);
   },
 });
