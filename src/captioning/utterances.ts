@@ -11,8 +11,8 @@
  *   - at a clause end past 84 columns: 84 letters, 42 Chinese characters; the rest is the next one. That of a hypothesis only
  *     where more follows,
  *   - at 1,000 characters; the rest is the next one,
- *   - at 7 s of speech. Its last word may not be complete ("trans", "for" of "forty", "do" of "don't"), so it is carried over
- *     into the next utterance.
+ *   - at 7 s of speech, 10 s while it is a hypothesis. Its last word may not be complete ("trans", "for" of "forty", "do" of
+ *     "don't"), so it is carried over into the next utterance.
  */
 import {
   type Caption,
@@ -35,6 +35,8 @@ export interface UtterancesOptions {
 
 /** How long after the last voice a provider may still revise its hypothesis. */
 const SETTLE_MS = 2_000;
+/** Recognisers that decode whole segments settle them within 9 s; one cut before shows words that its final does not have. */
+const HYPOTHESIS_MAX_MS = 10_000;
 /** How long the hypothesis of a session that ended waits for the next one's: a recogniser that crashed is back in 2 s. */
 const REPLACED_WITHIN_MS = 6_000;
 /** Settled pieces of one utterance, with those that are not shown: white space and marks. */
@@ -173,7 +175,8 @@ export class Utterances {
     if (this.#startedAtMs === undefined) return undefined;
     if (this.#isInterrupted) return this.#lastWordsAtMs + REPLACED_WITHIN_MS;
     if (this.#voiced) {
-      return Math.min(this.#startedAtMs + LIMITS.utteranceMaxMs, this.#lastWordsAtMs + SETTLE_MS);
+      const maxMs = this.#hypothesis === "" ? LIMITS.utteranceMaxMs : HYPOTHESIS_MAX_MS;
+      return Math.min(this.#startedAtMs + maxMs, this.#lastWordsAtMs + SETTLE_MS);
     }
     const silenceMs = this.#hypothesis === "" ? LIMITS.utteranceSilenceMs : SETTLE_MS;
     return Math.max(this.#lastWordsAtMs, this.#unvoicedSinceMs) + silenceMs;

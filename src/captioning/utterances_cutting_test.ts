@@ -3,17 +3,28 @@ import assert from "@std/assert";
 import type { SttEvent } from "../domain/mod.ts";
 import { World } from "./utterances_testing_test.ts";
 
-Deno.test("A hypothesis cut at 7 s does not show its words again", () => {
+Deno.test("A hypothesis cut at 10 s does not show its words again", () => {
   const world = new World().hear(true);
   const words: string[] = [];
   for (let i = 0; i < 30; i++) {
     words.push(`w${i}`);
-    world.say({ type: "partial", text: words.join(" ") }).wait(300);
+    world.say({ type: "partial", text: words.join(" ") }).wait(400);
   }
   world.say({ type: "final", text: words.join(" ") });
   const finals = world.captions.filter(({ final }) => final).map(({ text }) => text);
   assert.equal(finals.length, 2);
   assert.equal(finals.join(" "), words.join(" "));
+});
+
+Deno.test("The final of a segment of nine seconds is its caption, whatever its hypotheses were", () => {
+  const world = new World().hear(true);
+  const words = "we had everything before us we had nothing before us and".split(" ");
+  for (let count = 1; count <= words.length; count++) {
+    world.say({ type: "partial", text: words.slice(0, count).join(" ") }).wait(740);
+  }
+  world.say({ type: "partial", text: `${words.join(" ")} with` }).wait(400);
+  world.say({ type: "final", text: `${words.join(" ")} we were all going direct` });
+  assert.deepEqual(finalsOf(world), [`${words.join(" ")} we were all going direct`]);
 });
 
 Deno.test("A word is not cut in two at 7 s, whether in pieces, before its marks or as a hypothesis", () => {
@@ -71,11 +82,11 @@ function worldIn(languageId: string): World {
 }
 const finalsOf = (world: World) => world.captions.filter(({ final }) => final).map(({ text }) => text);
 
-Deno.test("In every language a hypothesis cut at 7 s continues where it was cut", () => {
+Deno.test("In every language a hypothesis cut at 10 s continues where it was cut", () => {
   for (const [languageId, text] of Object.entries(LANGUAGES)) {
     const world = worldIn(languageId);
     for (let at = 1; at < text.length; at++) {
-      world.say({ type: "partial", text: text.slice(0, at) }).wait(200);
+      world.say({ type: "partial", text: text.slice(0, at) }).wait(300);
     }
     world.say({ type: "final", text });
     const finals = finalsOf(world);
