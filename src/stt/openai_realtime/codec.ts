@@ -36,6 +36,8 @@ const NOTHING: SttMessage = Object.freeze({ kind: "events", events: Object.freez
 const TRANSCRIPTION = "conversation.item.input_audio_transcription.";
 /** Events of the protocol that mean nothing here. */
 const KNOWN = /^(session|transcription_session|conversation|input_audio_buffer|rate_limits|response)\./;
+/** Quiet consonants are detected late. */
+const PRE_ROLL_MS = 300;
 /** A turn without audio: the server had ended it already. */
 const EMPTY_TURN = /commit_empty|buffer (too small|is empty)/i;
 /** speaches names each field that it does not know; and it may end a turn twice, whose item is there then. */
@@ -55,6 +57,7 @@ export class RealtimeCodec implements SttCodec {
   /** Whether turns are ended here. */
   #endsTurns: boolean;
   #isSpeaches = false;
+  readonly #preRoll: { append: string; durationMs: number }[] = [];
   #isReady = false;
   #isFinishing = false;
   /** Turns that were ended here, and whose item is not known yet. */
@@ -65,6 +68,15 @@ export class RealtimeCodec implements SttCodec {
     this.#options = options;
     this.#rateHz = sampleRateOf(settings.dialect);
     this.#endsTurns = endsTurns(settings);
+  }
+
+  /** Between two turns, for a server that is kept busy by silence: only what is before a voice is sent. */
+  #hold(append: string, durationMs: number): readonly WebSocketMessage[] {
+    const held = this.#preRoll;
+    held.push({ append, durationMs });
+    const heldMs = () => held.reduce((sum, { durationMs }) => sum + durationMs, 0);
+    while (heldMs() - held[0].durationMs >= PRE_ROLL_MS) held.shift();
+    return [];
   }
 
   /** Whether a transcript is expected. */
@@ -83,11 +95,12 @@ export class RealtimeCodec implements SttCodec {
   encode(samples: Float32Array, voiced = false): readonly WebSocketMessage[] {
     const audio = toInt16(samples).toBase64();
     const append = `{"type":"input_audio_buffer.append","audio":"${audio}"}`;
-    if (!this.#endsTurns || !this.#turns.sent(samples.length / this.#rateHz * 1_000, voiced)) {
-      return [append];
-    }
+    const durationMs = samples.length / this.#rateHz * 1_000;
+    if (this.#isSpeaches && !voiced && !this.#turns.hasVoice) return this.#hold(append, durationMs);
+    const messages = [...this.#preRoll.splice(0).map(({ append }) => append), append];
+    if (!this.#endsTurns || !this.#turns.sent(durationMs, voiced)) return messages;
     this.#commits++;
-    return [append, COMMIT];
+    return [...messages, COMMIT];
   }
 
   finish(): readonly WebSocketMessage[] {

@@ -1,6 +1,7 @@
 import assert from "@std/assert";
 import type { SttError } from "../../domain/mod.ts";
 import type { SttMessage } from "../codec.ts";
+import { toInt16 } from "../pcm.ts";
 import { RealtimeCodec } from "./codec.ts";
 import type { RealtimeSettings } from "./dialect.ts";
 
@@ -219,6 +220,12 @@ Deno.test("speaches is recognised by its session, and its turns are ended here",
   codec.encode(FRAME, true);
   for (let at = 0; at < 4; at++) assert.equal(codec.encode(FRAME, false).length, 1);
   assert.equal(codec.encode(FRAME, false).length, 2, "with a commit");
+  for (let at = 0; at < 50; at++) assert.deepEqual(codec.encode(FRAME, false), [], "silence is not sent");
+  const quiet = new Float32Array(2_400).fill(0.5);
+  codec.encode(quiet, false);
+  const messages = codec.encode(FRAME, true);
+  assert.equal(messages.length, 4, "but 300 ms before a voice");
+  assert.equal(sent(messages)[2].audio, toInt16(quiet).toBase64(), "in order");
 });
 
 Deno.test("A turn that speaches ends twice is shown once", () => {
