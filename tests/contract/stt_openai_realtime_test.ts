@@ -1,10 +1,8 @@
-import { systemClock } from "../../src/flow/mod.ts";
 import { WHISPER_LANGUAGES } from "../../src/stt/languages.ts";
 import { featuresOf } from "../../src/stt/openai_realtime/provider.ts";
-import { ForeignServer } from "../fakes/foreign_server.ts";
 import { FakeRealtimeServer, type RealtimeDialect } from "../fakes/stt_realtime.ts";
-import { FakeMeter } from "../fakes/telemetry.ts";
-import { providerNamed, sttContract, tonePhrases } from "./stt_contract.ts";
+import { sttContract } from "./stt_contract.ts";
+import { onStandIns, providerWith } from "./stt_stand_ins.ts";
 
 const SERVERS: { name: string; dialect: RealtimeDialect; model: string }[] = [
   { name: "OpenAI Realtime, its turns", dialect: "openai", model: "gpt-4o-transcribe" },
@@ -15,7 +13,6 @@ const SERVERS: { name: string; dialect: RealtimeDialect; model: string }[] = [
 ];
 
 for (const { name, dialect, model } of SERVERS) {
-  const provider = providerNamed("openai-realtime");
   sttContract({
     name,
     provider: "openai-realtime",
@@ -25,34 +22,18 @@ for (const { name, dialect, model } of SERVERS) {
     stages: dialect === "beta"
       ? ["lost", "full", "unauthorized", "foreign"]
       : ["lost", "full", "unauthorized"],
-    start: () => {
-      const server = FakeRealtimeServer.start({ dialect, model, key: "key" });
-      const full = FakeRealtimeServer.start({ dialect, model, sessions: 0 });
-      const foreign = ForeignServer.start("deepgram");
-      const create = (OPENAI_REALTIME_URL: string, OPENAI_API_KEY = "key") =>
-        provider.create(
-          provider.settings({
+    start: () =>
+      onStandIns({
+        create: (OPENAI_REALTIME_URL, OPENAI_API_KEY = "key") =>
+          providerWith("openai-realtime", {
             OPENAI_REALTIME_URL,
             OPENAI_API_KEY,
             OPENAI_REALTIME_MODEL: model,
             OPENAI_REALTIME_DIALECT: dialect === "speaches" ? "openai" : dialect,
           }),
-          { meter: new FakeMeter(), clock: systemClock },
-        );
-      return Promise.resolve({
-        stt: create(server.url),
-        unreachable: create(`${server.url}/elsewhere`),
-        phrases: tonePhrases(dialect === "vllm" ? 16_000 : 24_000),
-        lose: () => server.dropConnections(),
-        faulty: {
-          full: create(full.url),
-          unauthorized: create(server.url, "another"),
-          foreign: create(`ws://127.0.0.1:${foreign.port}`),
-        },
-        async [Symbol.asyncDispose]() {
-          for (const each of [server, full, foreign]) await each[Symbol.asyncDispose]();
-        },
-      });
-    },
+        server: FakeRealtimeServer.start({ dialect, model, key: "key" }),
+        full: FakeRealtimeServer.start({ dialect, model, sessions: 0 }),
+        foreign: "deepgram",
+      }),
   });
 }

@@ -1,8 +1,7 @@
-import { systemClock } from "../../src/flow/mod.ts";
 import { WHISPER_LANGUAGES } from "../../src/stt/languages.ts";
 import { type FakeWhisperOptions, FakeWhisperServer, type WhisperMood } from "../fakes/stt_whisper.ts";
-import { FakeMeter } from "../fakes/telemetry.ts";
-import { providerNamed, sttContract, tonePhrases } from "./stt_contract.ts";
+import { sttContract, tonePhrases } from "./stt_contract.ts";
+import { providerWith } from "./stt_stand_ins.ts";
 
 for (const isPlain of [false, true]) {
   sttContract({
@@ -18,12 +17,8 @@ for (const isPlain of [false, true]) {
         servers.push(server);
         return server.url;
       };
-      const provider = providerNamed("whisper");
       const create = (WHISPER_SERVICE_URL: string) =>
-        provider.create(
-          provider.settings({ WHISPER_SERVICE_URL, WHISPER_API_KEY: "key", WHISPER_MODEL: "small" }),
-          { meter: new FakeMeter(), clock: systemClock },
-        );
+        providerWith("whisper", { WHISPER_SERVICE_URL, WHISPER_API_KEY: "key", WHISPER_MODEL: "small" });
       return Promise.resolve({
         stt: create(serverOf({ key: "key", model: "small", isPlain })),
         unreachable: create("http://127.0.0.1:9"),
