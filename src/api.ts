@@ -43,20 +43,8 @@ export interface ApiServices {
 }
 
 export function apiOf(services: ApiServices): HttpAppOptions {
-  const {
-    doors,
-    memory = [],
-    host,
-    recogniser,
-    sessions,
-    translations,
-    exApp,
-    credentials,
-    version,
-    meter,
-    log,
-    acceptingWork,
-  } = services;
+  const { doors, sessions, translations, exApp, credentials, ...others } = services;
+  const { memory = [], host, recogniser, version, meter, log, acceptingWork } = others;
   return {
     api: API,
     groups: [...doors, exAppRoutes({ exApp, meter, log })],
