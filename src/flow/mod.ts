@@ -15,6 +15,14 @@ export { type HttpAnswer, httpRequest, type HttpRequestOptions } from "./http_re
 export { openLibc } from "./libc.ts";
 export { takeLibraryOutput } from "./library_output.ts";
 export { MessageDecoder, MessageWriter } from "./message_pipe.ts";
+export {
+  killProcess,
+  leaveSignalsToService,
+  type OwnProcessOptions,
+  readMessages,
+  SOURCE_ROOT,
+  spawnOwnProcess,
+} from "./own_process.ts";
 export { proxyFor, type ProxyRules } from "./proxy.ts";
 export * from "./retry.ts";
 export * from "./scope.ts";

@@ -7,14 +7,18 @@
  */
 import project from "../../deno.json" with { type: "json" };
 import { LIMITS } from "../domain/mod.ts";
-import { guarded, MessageDecoder, MessageWriter } from "../flow/mod.ts";
+import {
+  guarded,
+  killProcess,
+  MessageWriter,
+  type OwnProcessOptions,
+  readMessages,
+  SOURCE_ROOT,
+  spawnOwnProcess,
+} from "../flow/mod.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 import type { SpawnWorker, WorkerProcess } from "./worker_link.ts";
 
-/** The running program, by a path that can be named in Deno's permissions wherever it is installed. */
-const THIS_PROGRAM = "/proc/self/exe";
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const ROOT = new URL("../..", import.meta.url).pathname;
 /** Bytes waiting for a process that does not read them: the PCM of all its speakers, and a margin for the rest. */
 export const WAITING_BYTES_MAX = LIMITS.speakersPerWorker * LIMITS.sourceRequestBytes + 4 * 1024 * 1024;
 /**
@@ -24,30 +28,26 @@ export const WAITING_BYTES_MAX = LIMITS.speakersPerWorker * LIMITS.sourceRequest
  */
 export const PROMPT_SOCKETS = { DENO_TOKIO_EVENT_INTERVAL: "2" };
 
-/** For tests: another module in place of the program's, and flags for Deno. */
-export interface MediaProcessOptions {
-  module?: string;
-  flags?: readonly string[];
-}
+/** For tests: another module in place of the program's, and more flags for Deno. */
+export type MediaProcessOptions = Partial<Pick<OwnProcessOptions, "module" | "flags">>;
 
 export function spawnMediaProcess(
   on: Parameters<SpawnWorker>[0],
-  { module = MAIN, flags = [] }: MediaProcessOptions = {},
+  { module, flags = [] }: MediaProcessOptions = {},
 ): WorkerProcess {
-  const args = ["media-worker"];
-  const child = new Deno.Command(THIS_PROGRAM, {
-    args: Deno.build.standalone ? args : [...runFlags(), ...flags, module, ...args],
+  const child = spawnOwnProcess({
+    command: "media-worker",
+    flags: [...runFlags(), ...flags],
+    module,
     env: PROMPT_SOCKETS,
-    stdin: "piped",
-    stdout: "piped",
     stderr: "inherit",
-  }).spawn();
+  });
   let isOver = false;
   let writeError: unknown;
   const broken = guarded("worker_message", (error: unknown) => {
     if (isOver) return;
     isOver = true;
-    kill(child);
+    killProcess(child);
     on.broken(error);
   });
   const writer = new MessageWriter<ToWorker>(child.stdin, {
@@ -55,10 +55,11 @@ export function spawnMediaProcess(
     onBroken(error) {
       // Where the pipe is closed the process has ended: its status has the cause.
       if (!(error instanceof Deno.errors.BrokenPipe)) writeError = error;
-      kill(child); // reported below, after its output
+      killProcess(child); // reported below, after its output
     },
   });
-  const received = receive(child.stdout, guarded("worker_message", on.message)).catch(broken);
+  const message = guarded("worker_message", (message: FromWorker) => on.message(message));
+  const received = readMessages(child.stdout, message).catch(broken);
   void child.status.then(async ({ code, signal }) => {
     await received; // its last captions may still be in the pipe
     broken(writeError ?? new Error(`it ended (${signal ?? code})`));
@@ -69,36 +70,19 @@ export function spawnMediaProcess(
     },
     async end() {
       isOver = true;
-      kill(child);
+      killProcess(child);
       await writer.close();
       await child.status;
     },
   };
 }
 
-async function receive(
-  stdout: ReadableStream<Uint8Array>,
-  onMessage: (message: FromWorker) => void,
-): Promise<void> {
-  const decoder = new MessageDecoder<FromWorker>();
-  for await (const chunk of stdout) for (const message of decoder.receive(chunk)) onMessage(message);
-}
-
-function kill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGKILL");
-  } catch {
-    // Has ended already.
-  }
-}
-
 /** The flags of the task `start`: the same permissions, where the program is run from its sources. */
 function runFlags(): string[] {
   const flags = project.tasks.start.split(" ").filter((word) => word.startsWith("--"));
   return [
-    "run",
     "--no-check",
     "--cached-only",
-    ...flags.map((flag) => flag.replace("=src,", `=${ROOT}src,`)),
+    ...flags.map((flag) => flag.replace("=src,", `=${SOURCE_ROOT}src,`)),
   ];
 }

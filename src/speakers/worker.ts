@@ -5,10 +5,9 @@
 import { chooseOpus } from "../audio/mod.ts";
 import {
   guarded,
-  IGNORED_SIGNALS,
-  MessageDecoder,
+  leaveSignalsToService,
   MessageWriter,
-  STOP_SIGNALS,
+  readMessages,
   surviveInternalErrors,
   systemClock,
   takeLibraryOutput,
@@ -35,21 +34,15 @@ export async function runMediaWorker(): Promise<void> {
   // As in the service: an error that escaped a callback must not end other speakers' captions.
   surviveInternalErrors((error) => side.survived(error));
   takeLibraryOutput((what) => side.wroteToConsole(what));
-  // Ctrl-C and systemd's stop reach the whole process group: the service drains its speakers first, and then ends its workers.
-  for (const signal of [...STOP_SIGNALS, ...IGNORED_SIGNALS]) Deno.addSignalListener(signal, () => {});
+  leaveSignalsToService();
   collectGarbage();
   side.ready();
   const broken = (error: unknown) => side.broken(error);
-  const decoder = new MessageDecoder<ToWorker>();
   const receive = guarded("worker_message", (message: ToWorker) => side.receive(message));
-  const reading = (async () => {
-    for await (const chunk of Deno.stdin.readable) {
-      for (const message of decoder.receive(chunk)) {
-        // Before the first speaker: what follows waits.
-        if (message.type === "start") await chooseOpus(message.settings.opus ?? "built-in").catch(broken);
-        receive(message);
-      }
-    }
-  })();
+  const reading = readMessages<ToWorker>(Deno.stdin.readable, (message) => {
+    if (message.type !== "start") return receive(message);
+    // Before the first speaker: what follows waits.
+    return chooseOpus(message.settings.opus ?? "built-in").catch(broken).then(() => receive(message));
+  });
   await Promise.race([reading, ended.promise]);
 }

@@ -7,10 +7,9 @@ import { ModelError } from "../../models/mod.ts";
 import {
   delay,
   guarded,
-  IGNORED_SIGNALS,
-  MessageDecoder,
+  leaveSignalsToService,
   MessageWriter,
-  STOP_SIGNALS,
+  readMessages,
   surviveInternalErrors,
   systemClock,
   takeLibraryOutput,
@@ -43,23 +42,17 @@ export async function runRecogniser(): Promise<void> {
   });
   surviveInternalErrors(({ kind, message }) => writer.write({ type: "survived", kind, message }));
   takeLibraryOutput((what) => writer.write({ type: "console", what }));
-  // As a media worker: it is the service that ends it.
-  for (const signal of [...STOP_SIGNALS, ...IGNORED_SIGNALS]) Deno.addSignalListener(signal, () => {});
+  leaveSignalsToService();
   const fail = (what: "port" | "load" | "decode", error: unknown) => {
     writer.write({ type: "failed", what, message: error instanceof Error ? error.message : typeof error });
     void writer.close().then(ended.resolve);
   };
-  const decoder = new MessageDecoder<RecogniserStart>();
   let isStarted = false;
-  const reading = (async () => {
-    for await (const chunk of Deno.stdin.readable) {
-      for (const start of decoder.receive(chunk)) {
-        if (isStarted) continue;
-        isStarted = true;
-        void serve(start, writer, fail);
-      }
-    }
-  })();
+  const reading = readMessages<RecogniserStart>(Deno.stdin.readable, (start) => {
+    if (isStarted) return;
+    isStarted = true;
+    void serve(start, writer, fail);
+  });
   await Promise.race([reading, ended.promise]);
 }
 

@@ -5,7 +5,14 @@
  *     service --standard input, one frame--> recogniser     ends when its standard input does
  *     service <--standard output, frames-- recogniser
  */
-import { guarded, MessageDecoder, MessageWriter } from "../../flow/mod.ts";
+import {
+  guarded,
+  killProcess,
+  MessageWriter,
+  readMessages,
+  SOURCE_ROOT,
+  spawnOwnProcess,
+} from "../../flow/mod.ts";
 import type { FromProcess, RecogniserStart } from "./process_protocol.ts";
 
 export interface RecogniserProcess {
@@ -22,20 +29,15 @@ export interface ProcessEvents {
 /** Throws where no process can be started. */
 export type SpawnRecogniser = (start: RecogniserStart, on: ProcessEvents) => RecogniserProcess;
 
-/** The running program, by a path that can be named in Deno's permissions wherever it is installed. */
-const THIS_PROGRAM = "/proc/self/exe";
-const ROOT = new URL("../../..", import.meta.url).pathname;
 /** One message is written. */
 const WAITING_BYTES_MAX = 64 * 1024;
 
 export const spawnRecogniser: SpawnRecogniser = (start, on) => {
-  const child = new Deno.Command(THIS_PROGRAM, {
-    args: Deno.build.standalone ? ["recogniser"] : [...runFlags(start), `${ROOT}main.ts`, "recogniser"],
-    stdin: "piped",
-    stdout: "piped",
-    // The runtime's own output, which may be anything.
-    stderr: "null",
-  }).spawn();
+  const child = spawnOwnProcess({
+    command: "recogniser",
+    flags: runFlags(start),
+    stderr: "null", // the runtime's own output, which may be anything
+  });
   let isWanted = true;
   const writer = new MessageWriter<RecogniserStart>(child.stdin, {
     waitingBytesMax: WAITING_BYTES_MAX,
@@ -45,13 +47,13 @@ export const spawnRecogniser: SpawnRecogniser = (start, on) => {
   const message = guarded("worker_message", (received: FromProcess) => {
     if (isWanted) on.message(received);
   });
-  const received = receive(child.stdout, message);
+  const received = readMessages(child.stdout, message);
   const ended = guarded("worker_message", (how: string) => {
     if (isWanted) on.ended(how);
     isWanted = false;
   });
   const over = (async () => {
-    await received.catch(() => kill(child));
+    await received.catch(() => killProcess(child));
     const { signal, code } = await child.status;
     await writer.close();
     ended(`${signal ?? code}`);
@@ -59,32 +61,15 @@ export const spawnRecogniser: SpawnRecogniser = (start, on) => {
   return {
     async end() {
       isWanted = false;
-      kill(child);
+      killProcess(child);
       await over;
     },
   };
 };
 
-async function receive(
-  stdout: ReadableStream<Uint8Array>,
-  on: (message: FromProcess) => void,
-): Promise<void> {
-  const decoder = new MessageDecoder<FromProcess>();
-  for await (const chunk of stdout) for (const message of decoder.receive(chunk)) on(message);
-}
-
-function kill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGKILL");
-  } catch {
-    // has ended already
-  }
-}
-
 /** Permissions of its own: to listen on loopback, to load the runtime, and to read that and the models. */
 function runFlags({ folders: { models, runtime } }: RecogniserStart): string[] {
   return [
-    "run",
     "--no-prompt",
     "--no-check",
     "--cached-only",
@@ -92,6 +77,6 @@ function runFlags({ folders: { models, runtime } }: RecogniserStart): string[] {
     "--ignore-env",
     "--allow-net=127.0.0.1",
     `--allow-ffi=${runtime.join(",")}`,
-    `--allow-read=${[`${ROOT}src`, ...runtime, ...models].join(",")}`,
+    `--allow-read=${[`${SOURCE_ROOT}src`, ...runtime, ...models].join(",")}`,
   ];
 }
