@@ -32,8 +32,8 @@ export const FEATURES: SttFeatures = {
   endOfTurn: true,
   words: true,
 };
-/** Of a Whisper, which has whole sentences: OpenAI's, and those of speaches. */
-const SENTENCES: SttFeatures = { acknowledges: false, latencyMs: 2_000, endOfTurn: true, words: true };
+/** Of a Whisper, which has whole sentences; speaches passes no words to it. */
+const SENTENCES: SttFeatures = { acknowledges: false, latencyMs: 2_000, endOfTurn: true };
 /** vLLM's has no turns, and no prompt. */
 const STREAM: SttFeatures = { acknowledges: false, latencyMs: 1_000, partials: true };
 const STREAMING_MODEL = /^gpt-/;
