@@ -28,12 +28,17 @@ const READ = {
     "or for evil, in the superlative degree of comparison only.",
 } as const;
 
+/** Names that nobody can spell by their sound: for the tests of words to expect. */
+const NAMES: keyof typeof SPOKEN = "names_slt";
+
 /** Rejects where the recordings are not installed. */
 export async function clipsOf(corpus: Corpus): Promise<Clip[]> {
   switch (corpus) {
     case "committed":
       return await Promise.all(
-        (Object.keys(SPOKEN) as (keyof typeof SPOKEN)[]).map(async (name) => ({
+        (Object.keys(SPOKEN) as (keyof typeof SPOKEN)[]).filter((name) => name !== NAMES).map(async (
+          name,
+        ) => ({
           name,
           speech: await readSpeech(name),
           said: SPOKEN[name],
