@@ -172,11 +172,13 @@ export class SecondSession {
     );
   }
 
-  /** The second session takes over at a pause. */
+  /** The second session takes over at a pause. One that was offered while it opened does not. */
   async #keep(second: LiveSession): Promise<void> {
     if (this.#isClosed) return await close(second);
+    const offered = this.#change.next;
     this.#change.next = second;
     this.#options.wake();
+    if (offered) await close(offered);
   }
 }
 
