@@ -4,7 +4,7 @@
  */
 import { LIMITS, type SttEvent } from "../../domain/mod.ts";
 
-/** Complete items that wait for one before them: past it that one is given up, as its transcription was lost. */
+/** Complete items that wait for one before them: past it that one is given up, as its transcription may be lost. */
 export const WAITING_MAX = 3;
 /** Items at once; a pause begins one, and a transcription takes some seconds. */
 export const ITEMS_MAX = 16;
@@ -22,7 +22,8 @@ interface Item {
 export class TranscriptItems {
   /** In the order of their audio. */
   readonly #items = new Map<string, Item>();
-  readonly #complete = new Set<string>();
+  /** By id: whether it was given up without a word. */
+  readonly #settledIds = new Map<string, boolean>();
 
   /** Items whose transcription is not complete, or that wait for one. */
   get size(): number {
@@ -46,6 +47,7 @@ export class TranscriptItems {
   /** Undefined leaves the deltas as they are: the transcription failed. */
   complete(id: string, transcript?: string): SttEvent[] {
     const item = this.#itemOf(id);
+    if (!item && transcript?.trim() && this.#settledIds.get(id)) return this.#late(id, transcript);
     if (!item || item.isComplete) return this.#settled();
     item.isComplete = true;
     item.text = transcript ?? item.text;
@@ -64,7 +66,7 @@ export class TranscriptItems {
 
   /** Undefined for an item that was settled. */
   #itemOf(id: string): Item | undefined {
-    if (this.#complete.has(id)) return undefined;
+    if (this.#settledIds.has(id)) return undefined;
     const found = this.#items.get(id);
     if (found) return found;
     const item = { text: "", isComplete: false };
@@ -78,16 +80,26 @@ export class TranscriptItems {
     for (const [id, { text, isComplete }] of this.#items) {
       if (!isComplete && !this.#isLost) break;
       this.#items.delete(id);
-      this.#complete.add(id);
+      this.#settledIds.set(id, !isComplete && text.trim() === "");
       if (text.trim() !== "") events.push({ type: "final", text: text.trim() });
     }
-    for (const id of this.#complete) {
-      if (this.#complete.size <= COMPLETE_MAX) break;
-      this.#complete.delete(id);
+    for (const id of this.#settledIds.keys()) {
+      if (this.#settledIds.size <= COMPLETE_MAX) break;
+      this.#settledIds.delete(id);
     }
+    return this.#withPartial(events);
+  }
+
+  /** Of an item that was given up: words in the wrong order are better than none. */
+  #late(id: string, transcript: string): SttEvent[] {
+    this.#settledIds.set(id, false);
+    return this.#withPartial([{ type: "final", text: transcript.trim() }]);
+  }
+
+  /** After finals follows what the first item has so far. */
+  #withPartial(finals: SttEvent[]): SttEvent[] {
     const text = this.#first?.text ?? "";
-    if (events.length > 0 && text.trim() !== "") events.push({ type: "partial", text });
-    return events;
+    return finals.length > 0 && text.trim() !== "" ? [...finals, { type: "partial", text }] : finals;
   }
 
   /** Whether the first item keeps too many others waiting. */

@@ -59,6 +59,16 @@ Deno.test("An item whose transcription was lost is given up, with what there is 
   assert.deepEqual(events[WAITING_MAX], [final("half"), ...events.map((_, at) => final(`Item ${at}.`))]);
 });
 
+Deno.test("An item that was given up without a word is final when its transcript arrives", () => {
+  const items = new TranscriptItems();
+  for (const id of ["late", "half"]) items.add(id);
+  items.delta("half", "half");
+  for (let at = 0; at <= WAITING_MAX; at++) items.complete(`${at}`, `Item ${at}.`);
+  items.delta("next", "so far");
+  assert.deepEqual(items.complete("late", " Late. "), [final("Late."), { type: "partial", text: "so far" }]);
+  assert.deepEqual([items.complete("late", "Late."), items.complete("half", "half a sentence")], [[], []]);
+});
+
 Deno.test("Items and their text are bounded", () => {
   const items = new TranscriptItems();
   for (let at = 0; at < 10 * ITEMS_MAX; at++) {
