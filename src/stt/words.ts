@@ -1,9 +1,11 @@
 /** Words to expect, as many as a recogniser takes. */
 
 const encoder = new TextEncoder();
+/** ", " of a list. */
+const SEPARATOR_BYTES = 2;
 
 /**
- * The first terms, each once and trimmed, while they have at most `bytesMax` bytes of UTF-8 together, with one for each
+ * The first terms, each once and trimmed, while they have at most `bytesMax` bytes of UTF-8 together, with two for each
  * separator. Limits in tokens are estimated by it: a token has at least two bytes of most names.
  */
 export function fittingWords(
@@ -15,7 +17,7 @@ export function fittingWords(
   for (const term of terms) {
     const trimmed = term.trim();
     if (trimmed === "" || fitting.has(trimmed)) continue;
-    bytes += encoder.encode(trimmed).length + 1;
+    bytes += encoder.encode(trimmed).length + SEPARATOR_BYTES;
     if (bytes > bytesMax || fitting.size === countMax) break;
     fitting.add(trimmed);
   }

@@ -10,6 +10,7 @@
  *           `final: true` to end; `transcription.delta` and `transcription.done`
  */
 import type { SttOptions } from "../../domain/mod.ts";
+import { fittingWords } from "../words.ts";
 
 export const DIALECTS = ["openai", "beta", "vllm"] as const;
 export type Dialect = (typeof DIALECTS)[number];
@@ -47,7 +48,7 @@ const STREAMING_MODEL = /^gpt-(live-transcribe|realtime-whisper)/;
 const KEYWORDS_MODEL = /^gpt-(live-)?transcribe/;
 const HINTLESS_MODEL = /^gpt-realtime-whisper/;
 /** The whole hint: some hundred tokens. */
-const HINT_CHARS_MAX = 1_000;
+const HINT = { bytesMax: 1_000 };
 const PAUSE_MS = 500;
 
 /** Whether the client ends turns. */
@@ -106,13 +107,7 @@ export function configuration(settings: RealtimeSettings, options: SttOptions): 
 
 /** The words to expect, the most important first. */
 function hintOf(model: string, words: readonly string[] = []): { keywords?: string[]; prompt?: string } {
-  const fitting: string[] = [];
-  let chars = 0;
-  for (const word of words) {
-    chars += word.length + 2;
-    if (chars > HINT_CHARS_MAX) break;
-    fitting.push(word);
-  }
+  const fitting = fittingWords(words, HINT);
   if (fitting.length === 0 || HINTLESS_MODEL.test(model)) return {};
   return KEYWORDS_MODEL.test(model) ? { keywords: fitting } : { prompt: `${fitting.join(", ")}.` };
 }

@@ -8,11 +8,12 @@
  * has "You" with 0.90 to 0.95 and -0.93 to -0.99, or loops with 0.65 or more and 13 or more; speech has at most 0.3.
  */
 import { joinBytes, parseJson, type SttError } from "../../domain/mod.ts";
+import { fittingWords } from "../words.ts";
 
 /** Of a transcription of a few seconds, with its segments and tokens. */
 export const RESPONSE_BYTES_MAX = 256 * 1024;
-/** Whisper reads the last 224 tokens of a prompt; a token is three letters or so, and less in other scripts. */
-const PROMPT_CHARS_MAX = 400;
+/** Whisper reads the last 224 tokens of a prompt. */
+const PROMPT = { bytesMax: 400 };
 /** Whisper's own threshold. */
 const NO_SPEECH = 0.6;
 /** Whisper's own is -1. */
@@ -38,13 +39,8 @@ export interface TranscriptionFields {
 
 /** The words to expect, the most important first, as far as a prompt goes; undefined where there are none. */
 export function promptOf(words: readonly string[] = []): string | undefined {
-  let prompt = "";
-  for (const word of words) {
-    const next = prompt === "" ? word : `${prompt}, ${word}`;
-    if (next.length > PROMPT_CHARS_MAX) break;
-    prompt = next;
-  }
-  return prompt === "" ? undefined : `${prompt}.`;
+  const fitting = fittingWords(words, PROMPT);
+  return fitting.length === 0 ? undefined : `${fitting.join(", ")}.`;
 }
 
 /** The body of a request (RFC 7578). `pcm` is 16-bit. `boundary` must not be in the fields: it is random. */
@@ -145,10 +141,9 @@ export function statusError(
 export function endpointOf(address: string): string {
   const url = new URL(address);
   const path = url.pathname.replace(/\/+$/, "");
-  if (path.endsWith("/audio/transcriptions")) url.pathname = path;
-  else {url.pathname = path.endsWith("/v1")
-      ? `${path}/audio/transcriptions`
-      : `${path}/v1/audio/transcriptions`;}
+  const isEndpoint = path.endsWith("/audio/transcriptions");
+  const api = path.endsWith("/v1") ? path : `${path}/v1`;
+  url.pathname = isEndpoint ? path : `${api}/audio/transcriptions`;
   return url.href;
 }
 
