@@ -1,5 +1,6 @@
 /**
- * The protocol of the Kyutai server on Modal: float32 audio, and messages as SttEvents. Two formats exist, and a session may receive either:
+ * The protocol of the Kyutai server on Modal: float32 audio, and messages as SttEvents. Two formats exist, and a session may
+ * receive either:
  *
  *   deployed  `{type:"token", text}`, `vad_end`, `ping`, `error {message}`
  *   design    `{text, final, vad_end}`

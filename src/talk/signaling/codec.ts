@@ -126,8 +126,8 @@ const User = z.object({
   inCall: callFlags.optional().catch(undefined),
   internal: z.boolean().catch(false),
   virtual: z.boolean().catch(false),
-  // 0: they have no Nextcloud session.
   displayName,
+  // 0: they have no Nextcloud session.
   lastPing: z.number().positive().optional().catch(undefined),
 });
 const Update = z.object({
