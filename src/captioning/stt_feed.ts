@@ -45,7 +45,7 @@ export interface SttFeedEvents {
   opened(languageId: string): void;
   /**
    * The session ended; there are no more words of it. `isSentAgain`: all it has not settled will be recognised by the next,
-   * as it acknowledges audio.
+   * as it acknowledges only what it has settled.
    */
   sessionEnded(isSentAgain: boolean): void;
   /** Speech has waited for seconds: for a session to open, or to take it. */
@@ -345,8 +345,9 @@ export class SttFeed {
     const isOver = session.unansweredMs === 0 || session.languageId !== this.#languageId;
     if (session.isFinishing && isOver) this.#acknowledgeAll(nowMs);
     const againMs = session.isFinishing && isOver ? 0 : speech.rewind();
-    const { acknowledges } = session.recogniser.stt.features;
-    const replaces = acknowledges && !session.isFinishing && speech.hasSpeech(nowMs);
+    const { acknowledges, acknowledgesHypotheses } = session.recogniser.stt.features;
+    const replaces = acknowledges && !acknowledgesHypotheses && !session.isFinishing &&
+      speech.hasSpeech(nowMs);
     this.#repeated.sentAgain(this.#recognised.sinceMs, againMs, { replaces });
     this.#recognised.all(nowMs);
     events.sessionEnded(replaces);

@@ -64,6 +64,8 @@ export interface SttOptions {
 export interface SttFeatures {
   /** Whether `progress` acknowledges audio. Words alone do not: there are none in music, and late ones in long sentences. */
   acknowledges: boolean;
+  /** `progress` acknowledges words of the current hypothesis too: where the session fails they stay, as they do not come again. */
+  acknowledgesHypotheses?: true;
   /** How far its words are behind the audio without load, ms. */
   latencyMs: number;
   /** It sends words while somebody speaks; absent: whole sentences only. */

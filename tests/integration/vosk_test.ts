@@ -43,3 +43,20 @@ Deno.test("The language changes in a call: the words before are in the one, thos
   assert.deepEqual(languages, ["en", "fr"]);
   await assertNothingLost(world);
 });
+
+Deno.test("A connection that is lost in the middle of an utterance costs none of its words", async () => {
+  await using vosk = FakeVoskServer.start({ behindMs: 500 });
+  await using world = await startWorld({
+    environment: { STT_PROVIDER: "vosk", LT_VOSK_SERVER_URL: vosk.url },
+  });
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  const said = ["red", "river", "train", "meeting", "seven", "music", "paper", "window", "coffee", "garden"];
+  const saying = speaker.say(padded(toneSpeech([...said, "north"]), 300, 700));
+  await listener.until(({ message }) => message.includes("music"), 10_000);
+  vosk.dropConnections();
+  await saying;
+  await listener.until(({ final, message }) => final && message.endsWith("north"), 10_000);
+  assert.equal(finalText(listener.transcripts), [...said, "north"].join(" "));
+  assertWellFormed(listener.transcripts);
+});

@@ -18,6 +18,7 @@ const LANGUAGES = languagesOf(
 
 const FEATURES: SttFeatures = {
   acknowledges: true,
+  acknowledgesHypotheses: true,
   latencyMs: VOSK_LATENCY_MS,
   partials: true,
 };

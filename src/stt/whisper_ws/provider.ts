@@ -8,7 +8,12 @@ import { WHISPER_VARIABLES, type WhisperSettings, whisperSettings } from "../whi
 import { WHISPER_WS_SAMPLE_RATE_HZ, WhisperWsCodec } from "./codec.ts";
 
 /** A second's audio is transcribed at a time, and a word is confirmed by the next time. */
-const FEATURES: SttFeatures = { acknowledges: true, latencyMs: 2_500, partials: true };
+const FEATURES: SttFeatures = {
+  acknowledges: true,
+  acknowledgesHypotheses: true,
+  latencyMs: 2_500,
+  partials: true,
+};
 
 const LIMITS = {
   openTimeoutMs: 15_000,
