@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import type { Service } from "../../src/app.ts";
 import { delay } from "../../src/flow/mod.ts";
+import { createLog } from "../../src/telemetry/mod.ts";
 import type { TestParticipant, TestSpeaker, Transcript } from "../fakes/call.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
@@ -61,7 +62,12 @@ async function run(talkers: number, minutes: number, environment: Record<string,
     last: SPOKEN[name].split(" ").at(-1)!,
   })));
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
-  await using service = await serviceFor(hpb, { MEDIA_WORKERS: "", ...environment });
+  await using service = await serviceFor(
+    hpb,
+    { MEDIA_WORKERS: "", ...environment },
+    {},
+    createLog({ level: "warn" }),
+  );
   const base = baseUrl(service);
   await using call = await hpb.startCall();
   const listener = await call.addListener();

@@ -95,10 +95,17 @@ function isWhole(addon: Partial<SherpaAddon>): addon is SherpaAddon {
 
 async function loadOffline(addon: SherpaAddon, config: OfflineConfig): Promise<Decode> {
   const recogniser = await addon.createOfflineRecognizerAsync(config);
+  // The add-on holds no reference to a stream that it decodes: collected as garbage, it would be freed under the decode.
+  const decoding = new Set<Handle>();
   return async (samples) => {
     const stream = addon.createOfflineStream(recogniser);
-    addon.acceptWaveformOffline(stream, { sampleRate: SAMPLE_RATE_HZ, samples });
-    return textOf(await addon.decodeOfflineStreamAsync(recogniser, stream));
+    decoding.add(stream);
+    try {
+      addon.acceptWaveformOffline(stream, { sampleRate: SAMPLE_RATE_HZ, samples });
+      return textOf(await addon.decodeOfflineStreamAsync(recogniser, stream));
+    } finally {
+      decoding.delete(stream);
+    }
   };
 }
 
