@@ -290,11 +290,13 @@ export class SttFeed {
 
   #receive(session: LiveSession, event: SttEvent): void {
     const { speech, clock, sessions } = this.#options;
-    const { acknowledges } = session.recogniser.stt.features;
+    const { acknowledges, acknowledgesHypotheses } = session.recogniser.stt.features;
     session.responded();
     if (event.type === "progress") {
       if (!acknowledges) return;
-      this.#recognised.all(clock.now()); // what it has processed is not sent again
+      // What it has processed is not sent again, but for the rest of a chunk, which may be that of a word.
+      if (acknowledgesHypotheses) this.#recognised.word(clock.now(), 0);
+      else this.#recognised.all(clock.now());
       return speech.acknowledge(event.processedMs);
     }
     if (!("text" in event) || event.text.trim() === "") return;

@@ -28,3 +28,20 @@ for (const pauseMs of [700, 1_800, 4_500]) {
     if (pauseMs > 1_200) assert.ok(server.connections.length > 1, "the server closed after the pause");
   });
 }
+
+Deno.test("A connection of Whisper's WebSocket that is lost in the middle of a sentence costs and doubles no word", async () => {
+  await using server = FakeWhisperWsServer.start();
+  await using world = await startWorld({
+    environment: { STT_PROVIDER: "whisper-ws", WHISPER_SERVICE_URL: server.url },
+  });
+  const { call, listener, speaker } = await callOf(world);
+  await using _call = call;
+  const said = [...FIRST, ...SECOND];
+  const saying = speaker.say(padded(toneSpeech(said), 300, 700));
+  await listener.until(({ message }) => message.includes("meeting"), 10_000);
+  server.dropConnections();
+  await saying;
+  await listener.until(isFinal(["evening"]), 15_000);
+  assert.equal(finalText(listener.transcripts), said.join(" "));
+  assertWellFormed(listener.transcripts);
+});
