@@ -9,7 +9,13 @@ const STARTING_AFTER_MS = 3_000;
 /** Failed sessions in a row until it is reported. */
 const FAILED_SESSIONS = 3;
 /** Errors of opening that need another configuration. */
-const REFUSED = new Set(["stt_unauthorized", "stt_not_installed", "stt_language"]);
+const REFUSED = new Set([
+  "stt_unauthorized",
+  "stt_unpaid",
+  "stt_refused",
+  "stt_not_installed",
+  "stt_language",
+]);
 
 export class RecogniserTrouble implements Disposable {
   #trouble: SpeakerTrouble | undefined;

@@ -28,7 +28,8 @@ Deno.test("A recogniser that does not answer within three seconds is starting, u
 
 Deno.test("Failures to open are distinguished, and over once a session is open", () => {
   const { reported, trouble } = setup();
-  for (const code of ["stt_unreachable", "stt_unauthorized", "stt_not_installed", "stt_unreachable"]) {
+  const refused = ["stt_unauthorized", "stt_refused", "stt_unpaid", "stt_not_installed"];
+  for (const code of ["stt_unreachable", ...refused, "stt_unreachable"]) {
     trouble.opening();
     trouble.notOpened(error(code));
   }

@@ -32,6 +32,8 @@ export interface SocketSttOptions extends SttParts {
 /** HTTP statuses of a refused handshake. */
 const UNAUTHORIZED = [401, 403];
 const UNPAID = 402;
+/** For Deepgram a model that has not the language, or is none. */
+const BAD_REQUEST = 400;
 const FULL = [429, 503];
 
 export function socketStt(options: SocketSttOptions): SpeechToText {
@@ -121,5 +123,6 @@ export function openError(cause: unknown, credentials: string): SttError {
   if (status !== undefined && FULL.includes(status)) {
     return cannotOpen("the server is full", "stt_full", true, cause);
   }
+  if (status === BAD_REQUEST) return cannotOpen("the server refused the request", "stt_refused", true, cause);
   return cannotOpen("the server is out of reach", "stt_unreachable", true, cause);
 }

@@ -111,4 +111,9 @@ Deno.test("Refused credentials name their variable; a full server and one withou
   }
   assert.deepEqual((await codeOf({ status: 429 })).slice(0, 2), ["stt_full", true]);
   assert.deepEqual((await codeOf({ status: 402 })).slice(0, 2), ["stt_unpaid", true]);
+  assert.deepEqual(
+    (await codeOf({ status: 400 })).slice(0, 2),
+    ["stt_refused", true],
+    "a model or a language",
+  );
 });
