@@ -69,7 +69,7 @@ function list([language, ...others]: readonly string[], folders: Folders): numbe
     ? MODELS
     : MODELS.filter(({ languages }) => foldLanguage(language, languages) !== undefined);
   if (listed.length === 0) {
-    fail(`No model has the language ${language}`);
+    fail(`No model has the language "${language}"; it takes a code such as fr, and "tiro models" lists them`);
     return 1;
   }
   const found = foundThings(MODELS, folders);
@@ -147,15 +147,19 @@ async function verify(ids: readonly string[], folders: Folders): Promise<number>
   const found = foundThings(wanted, folders);
   const missing = ids.length > 0 ? wanted.filter((thing) => !found.some((each) => each.thing === thing)) : [];
   let isWhole = missing.length === 0 && found.length > 0;
+  const faulty: string[] = [];
   for (const { thing, folder } of found) {
     const faults = await faultsOf(thing, folder);
     if (faults.length === 0) say(`${thing.id}: ok`);
     else isWhole = false;
+    if (faults.length > 0) faulty.push(thing.id);
     for (const fault of faults) fail(`${thing.id}: ${fault}`);
   }
   for (const { id } of missing) fail(`${id}: not installed`);
   if (found.length === 0 && ids.length === 0) fail("nothing is installed");
-  if (!isWhole) fail(`Run "tiro models download${ids.map((id) => ` ${id}`).join("")}"`);
+  // What models need is downloaded with any.
+  const wrong = ids.length > 0 ? ids : MODELS.map(({ id }) => id).filter((id) => faulty.includes(id));
+  if (!isWhole) fail(`Run "tiro models download${wrong.map((id) => ` ${id}`).join("")}"`);
   return isWhole ? 0 : 1;
 }
 

@@ -25,6 +25,8 @@ export async function sourceAt(path: string): Promise<Source> {
   const { isDirectory } = await Deno.stat(path).catch((error) => {
     const why = error instanceof Deno.errors.NotCapable
       ? `Tiro has no permission there; copy it into ${STANDARD_DATA_FOLDER} first`
+      : error instanceof Deno.errors.NotFound
+      ? "there is no such file or folder"
       : error instanceof Error
       ? error.name
       : "unknown";

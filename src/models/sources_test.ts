@@ -100,6 +100,6 @@ Deno.test("A cut or foreign archive is an error, and so is a path to nothing", a
   }
   await assert.rejects(sourceAt("/nowhere/p.tgz"), {
     code: "source",
-    message: "Cannot read /nowhere/p.tgz: NotFound",
+    message: "Cannot read /nowhere/p.tgz: there is no such file or folder",
   });
 });
