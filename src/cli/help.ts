@@ -31,7 +31,8 @@ const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
   },
   demo: {
     about:
-      "Captions a short dialogue of two people in this terminal, recognised by pocketsphinx where it is installed.\n" +
+      "Captions a short dialogue of two people in this terminal. Recognised by the offline recogniser\n" +
+      "and its English model where they are installed, else by pocketsphinx; without either a fake sends the words.\n" +
       "Needs no other server.",
     exitCodes: { 0: "every line was captioned", 1: "a line was not captioned" },
   },
