@@ -289,7 +289,9 @@ export function providersOf(providers: readonly { name: string; aliases?: readon
     for (const word of list.split(",")) {
       const { data: name, error } = one.safeParse(word.trim());
       if (word.trim() === "") return fault(context, "has an empty name between its commas");
-      if (name === undefined) return fault(context, error?.issues[0].message ?? "names an unknown provider");
+      if (name === undefined) {
+        return fault(context, `${error?.issues[0].message}, or several of them with commas between`);
+      }
       if (names.includes(name)) return fault(context, "names a provider twice");
       names.push(name);
     }
