@@ -3,6 +3,7 @@
  * `tones.ts`, or recites a script to whatever voice comes. It speaks both wire shapes, and it can be made to do what
  * servers do on bad days: stop reading, start cold, hang up, refuse, say nothing, report an error.
  */
+import { Happenings } from "./happenings.ts";
 import { delay } from "../../src/flow/mod.ts";
 import { ServerConnection, WebSocketServer } from "./websocket_server.ts";
 import { FOREIGN } from "./foreign_stt.ts";
@@ -101,7 +102,7 @@ export class FakeKyutaiServer implements AsyncDisposable {
   readonly #options: FakeKyutaiOptions;
   readonly #server: WebSocketServer;
   readonly #live = new Set<ServerConnection>();
-  readonly #watchers = new Set<() => void>();
+  readonly #happenings = new Happenings();
   /** Requests for /health: what wakes a container. */
   healthRequests = 0;
   #coldMs = 0;
@@ -172,24 +173,9 @@ export class FakeKyutaiServer implements AsyncDisposable {
     for (const connection of this.#live) connection.send(data);
   }
 
-  /** Resolves once `matches` holds, which is looked at whenever something happens here. */
-  async until(matches: () => boolean, deadlineMs = 10_000): Promise<void> {
-    if (matches()) return;
-    const matched = Promise.withResolvers<void>();
-    const watch = () => {
-      if (matches()) matched.resolve();
-    };
-    const timer = setTimeout(
-      () => matched.reject(new Error(`Cannot see it happen: not within ${deadlineMs} ms`)),
-      deadlineMs,
-    );
-    this.#watchers.add(watch);
-    try {
-      await matched.promise;
-    } finally {
-      clearTimeout(timer);
-      this.#watchers.delete(watch);
-    }
+  /** Resolves once `matches` holds, which is checked whenever something happens here. */
+  until(matches: () => boolean, deadlineMs?: number): Promise<void> {
+    return this.#happenings.until(matches, deadlineMs);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -198,7 +184,7 @@ export class FakeKyutaiServer implements AsyncDisposable {
 
   async #handshake(request: Request, signal: AbortSignal): Promise<number | "hang_up" | undefined> {
     this.handshakes++;
-    this.#happened();
+    this.#happenings.happened();
     if (this.refuseConnections) return "hang_up";
     if (!this.#isAllowed(request)) return 401;
     if (new URL(request.url).pathname !== "/v1/stream") return 404;
@@ -209,7 +195,7 @@ export class FakeKyutaiServer implements AsyncDisposable {
 
   async #health(request: Request, signal: AbortSignal): Promise<number> {
     this.healthRequests++;
-    this.#happened();
+    this.#happenings.happened();
     if (!this.#isAllowed(request)) return 401;
     await this.#started(signal);
     return new URL(request.url).pathname === "/health" ? 200 : 404;
@@ -263,7 +249,7 @@ export class FakeKyutaiServer implements AsyncDisposable {
       const send = () => {
         for (const message of messages) connection.send(JSON.stringify(message));
         if (word) record.words.push({ ...word, sentAtMs: performance.now() });
-        this.#happened();
+        this.#happenings.happened();
       };
       if (this.silent) return;
       if (this.delayMs > 0) later(this.delayMs, send);
@@ -279,35 +265,31 @@ export class FakeKyutaiServer implements AsyncDisposable {
       message: (data) => {
         if (typeof data === "string") {
           record.textMessages++;
-          return this.#happened();
+          return this.#happenings.happened();
         }
         rearm();
         const receivedAtMs = performance.now();
         const samples = record.remember(data);
         if (foreign) {
           for (const reply of foreign(data, record.frameBytes.length - 1)) connection.send(reply);
-          return this.#happened();
+          return this.#happenings.happened();
         }
         for (const word of ears.receive(samples)) say(voice.word(word.word), { ...word, receivedAtMs });
         const turnEnd = voice.audio(samples);
         if (turnEnd.length > 0) say(turnEnd);
-        this.#happened();
+        this.#happenings.happened();
       },
       closed: (code) => {
         record.closeCode = code;
         for (const timer of timers) clearTimeout(timer);
         this.#live.delete(connection);
-        this.#happened();
+        this.#happenings.happened();
       },
     };
     this.#live.add(connection);
     if (this.#stopped) connection.stopReading();
     rearm();
-    this.#happened();
-  }
-
-  #happened(): void {
-    for (const watch of this.#watchers) watch();
+    this.#happenings.happened();
   }
 }
 

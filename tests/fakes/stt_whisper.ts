@@ -3,6 +3,7 @@
  * OpenAI, speaches and faster-whisper-server answer it. It recognises the toy language of `tones.ts` in each file, with a
  * capital and a full stop like a Whisper, and it can be made to do what servers do on bad days.
  */
+import { Happenings } from "./happenings.ts";
 import { delay } from "../../src/flow/mod.ts";
 import { ClaimedPorts } from "./ports.ts";
 import { parseWav } from "./speech.ts";
@@ -58,7 +59,7 @@ export class FakeWhisperServer implements AsyncDisposable {
   readonly #ports = ClaimedPorts.claim();
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
   readonly #ending = new AbortController();
-  readonly #watchers = new Set<() => void>();
+  readonly #happenings = new Happenings();
 
   private constructor(options: FakeWhisperOptions) {
     this.#options = options;
@@ -76,24 +77,9 @@ export class FakeWhisperServer implements AsyncDisposable {
     return `http://127.0.0.1:${this.#server.addr.port}`;
   }
 
-  /** Resolves once `matches` holds, which is looked at whenever something happens here. */
-  async until(matches: () => boolean, deadlineMs = 10_000): Promise<void> {
-    if (matches()) return;
-    const matched = Promise.withResolvers<void>();
-    const watch = () => {
-      if (matches()) matched.resolve();
-    };
-    const timer = setTimeout(
-      () => matched.reject(new Error(`Cannot see it happen: not within ${deadlineMs} ms`)),
-      deadlineMs,
-    );
-    this.#watchers.add(watch);
-    try {
-      await matched.promise;
-    } finally {
-      clearTimeout(timer);
-      this.#watchers.delete(watch);
-    }
+  /** Resolves once `matches` holds, which is checked whenever something happens here. */
+  until(matches: () => boolean, deadlineMs?: number): Promise<void> {
+    return this.#happenings.until(matches, deadlineMs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,7 +108,7 @@ export class FakeWhisperServer implements AsyncDisposable {
       return await this.#transcribe(await request.formData());
     } finally {
       this.underWay--;
-      this.#happened();
+      this.#happenings.happened();
     }
   }
 
@@ -143,7 +129,7 @@ export class FakeWhisperServer implements AsyncDisposable {
     const isSilent = samples.every((sample) => Math.abs(sample) < 0.001);
     this.asked.push({ fields, durationMs: samples.length / RATE_HZ * 1_000, isSilent, text });
     if (this.asked.length > ASKED_MAX) this.asked.shift();
-    this.#happened();
+    this.#happenings.happened();
     await this.held;
     if (this.delayMs > 0) await this.#wait(this.delayMs);
     const { mood } = this;
@@ -167,10 +153,6 @@ export class FakeWhisperServer implements AsyncDisposable {
   /** Shorter when the server stops. */
   async #wait(ms: number): Promise<void> {
     await delay(ms, this.#ending.signal).catch(() => {});
-  }
-
-  #happened(): void {
-    for (const watch of this.#watchers) watch();
   }
 }
 

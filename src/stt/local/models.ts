@@ -62,7 +62,7 @@ export class LocalModels {
   decodeOf(languageId: string): Promise<Decode> {
     const model = this.#ofLanguage.get(languageId);
     if (!model) return Promise.reject(new Error("Cannot load a model: none has the language"));
-    // Whisper guesses the language anew for each segment unless it is told; it is one in memory for each.
+    // Whisper guesses the language anew for each segment unless it is set; each language has a model in memory.
     const language = model.kind === "whisper" ? languageId : undefined;
     const key = `${model.id} ${language}`;
     const loading = this.#loaded.get(key) ?? this.#load(model, language);

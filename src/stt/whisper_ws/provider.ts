@@ -19,7 +19,7 @@ const LIMITS = {
   openTimeoutMs: 15_000,
   /** The server closes when it has sent all words: what it has not read is no failure, but the next session's. */
   answerWithinMs: 0,
-  /** The server ends by itself. */
+  /** The server ends a session automatically. */
   flushMs: 0,
   /** A second without audio, and up to two transcriptions, which take a busy CPU seconds. */
   finishMs: 12_000,
