@@ -41,26 +41,33 @@ const MINUTE_MS = 60_000;
 interface Sentence {
   speech: Speech;
   first: string;
+  /** Where that word ends, ms: as if every letter took the same time. */
+  firstEndMs: number;
   last: string;
 }
 
 interface Measured {
   /** performance.now() at the sentence's beginning. */
   atMs: number;
-  /** From the first sound to the first words, from the last word to its final; undefined: missed. */
+  /** From the first sound to the first caption of the sentence; undefined: missed, as the others. */
+  shownMs?: number;
+  /** From the end of a word near the beginning to the first caption that has it. */
   firstMs?: number;
+  /** From the last word to its final, and performance.now() then. */
   finalMs?: number;
+  finalAtMs?: number;
 }
 
 const NEVER = new AbortController().signal;
 const print = (line: string) => void Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
 async function run(talkers: number, minutes: number, environment: Record<string, string>): Promise<void> {
-  const sentences = await Promise.all(SENTENCES.map(async ([name, first]): Promise<Sentence> => ({
-    speech: await readSpeech(name),
-    first,
-    last: SPOKEN[name].split(" ").at(-1)!,
-  })));
+  const sentences = await Promise.all(SENTENCES.map(async ([name, first]): Promise<Sentence> => {
+    const [speech, text] = [await readSpeech(name), SPOKEN[name]];
+    const share = (text.indexOf(first) + first.length) / text.length;
+    const firstEndMs = share * speech.samples.length / speech.sampleRateHz * 1_000;
+    return { speech, first, firstEndMs, last: text.split(" ").at(-1)! };
+  }));
   await using hpb = await FakeHpb.start({ publishers: weriftPublisherFactory });
   await using service = await serviceFor(
     hpb,
@@ -105,20 +112,26 @@ async function talk(
   },
 ): Promise<void> {
   await delay(at * 700 % 5_000, NEVER); // not all begin at once
+  let before: Measured = { atMs: -Infinity, finalAtMs: -Infinity };
   for (let index = at; performance.now() < endMs; index++) {
     const sentence = sentences[index % sentences.length];
     const entry: Measured = { atMs: performance.now() };
     measured.push(entry);
     const isOwn = (t: Transcript) => t.speakerSessionId === speaker.sessionId && t.atMs > entry.atMs;
     const has = (word: string) => (t: Transcript) => isOwn(t) && wordsOf(t.message).includes(word);
-    const first = listener.until(has(sentence.first), MISSED_MS).then((t) =>
-      entry.firstMs = t.atMs - entry.atMs
-    );
-    first.catch(() => {}); // missed
+    const previous = before;
+    const isShown = (t: Transcript) => isOwn(t) && !t.final && t.atMs > (previous.finalAtMs ?? Infinity);
+    const when = (is: (t: Transcript) => boolean, then: (atMs: number) => void) =>
+      void listener.until(is, MISSED_MS).then(({ atMs }) => then(atMs)).catch(() => {}); // missed
+    when(isShown, (atMs) => entry.shownMs = atMs - entry.atMs);
+    when(has(sentence.first), (atMs) => entry.firstMs = atMs - entry.atMs - sentence.firstEndMs);
     await speaker.say(sentence.speech);
     const spokenMs = performance.now();
-    const isFinal = (t: Transcript) => t.final && t.atMs > spokenMs && has(sentence.last)(t);
-    listener.until(isFinal, MISSED_MS).then((t) => entry.finalMs = t.atMs - spokenMs).catch(() => {});
+    when((t) => t.final && t.atMs > spokenMs && has(sentence.last)(t), (atMs) => {
+      entry.finalMs = atMs - spokenMs;
+      entry.finalAtMs = atMs;
+    });
+    before = entry;
     await delay(GAP_MS, NEVER);
   }
   await delay(MISSED_MS, NEVER);
@@ -129,7 +142,10 @@ async function report(
   measured: readonly Measured[],
   { startMs, minutes, usage }: { startMs: number; minutes: number; usage: Usage; service: Service },
 ): Promise<void> {
-  print("minute  sentences  missed  first words p50 / p95 s  finals p50 / p95 s  cores: service, recogniser");
+  print(
+    "p50 / p95, s: first caption after the first sound; a word after its end; finals after the last word",
+  );
+  print("minute  sentences  missed  first caption  first words       finals  cores: service, recogniser");
   for (let minute = 0; minute < minutes; minute++) {
     const fromMs = startMs + minute * MINUTE_MS;
     await delay(fromMs + MINUTE_MS - performance.now(), NEVER);
@@ -153,8 +169,9 @@ function row(name: string, measured: readonly Measured[], cores: Cores): string 
     name.padEnd(6),
     String(measured.length).padStart(9),
     String(missed).padStart(6),
-    seconds(measured.map(({ firstMs }) => firstMs)).padStart(23),
-    seconds(measured.map(({ finalMs }) => finalMs)).padStart(18),
+    seconds(measured.map(({ shownMs }) => shownMs)).padStart(13),
+    seconds(measured.map(({ firstMs }) => firstMs)).padStart(11),
+    seconds(measured.map(({ finalMs }) => finalMs)).padStart(11),
     `${cores.service.toFixed(2)}, ${cores.recogniser.toFixed(2)}`.padStart(26),
   ].join("  ");
 }
