@@ -102,7 +102,7 @@ function simulate(seed: number, firstMs: number, nextMs: number): Promise<void> 
     let changedMs = 0;
     for (let atMs = 0; atMs < SECONDS * 1_000;) {
       const voiceMs = 200 * Math.ceil(random() * 20);
-      // Two that fail within seconds cannot be told from music.
+      // Two that fail within seconds cannot be distinguished from music.
       if (random() < 0.4 && atMs >= changedMs + ALONE_MS) {
         const broken = recognisers.find(({ works }) => !works);
         const mode = broken ? "works" : MODES[Math.floor(random() * MODES.length)];

@@ -66,7 +66,7 @@ Deno.test("Each session has its own language, as when it changes in a call", asy
     { ...config, language: "en" },
     { ...config, language: "ar_TN" },
   ]);
-  assert.ok(server.sessions.every(({ hasEnded }) => hasEnded), "the servers were told the end");
+  assert.ok(server.sessions.every(({ hasEnded }) => hasEnded), "the servers received the end");
 });
 
 Deno.test("A server without a model for the language fails the session for good, and says what to set", async () => {

@@ -74,7 +74,7 @@ Deno.test("A standing segment may shrink; where it vanishes, the last one stands
   assert.deepEqual(codec.closed(), []);
 });
 
-Deno.test("Segments are told apart though their window slides, and though they say the same", () => {
+Deno.test("Segments are distinguished though their window slides, and though they say the same", () => {
   const yes = (at: number): Segment => [`${at}.000`, `${at}.500`, " Yes.", true];
   const codec = NEW();
   const finals = (...list: Segment[]) =>

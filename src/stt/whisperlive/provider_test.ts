@@ -17,7 +17,7 @@ Deno.test("A session opens when the server is ready, with the model, language an
   assert.deepEqual([language, model, hotwords], ["de", "large-v3", "Tiro"]);
 });
 
-Deno.test("A full server, refused credentials and a session at its time's end are told apart", async () => {
+Deno.test("A full server, refused credentials and a session at its time's end are distinguished", async () => {
   await using full = FakeWhisperLiveServer.start({ clients: 0 });
   await using locked = FakeWhisperLiveServer.start({ key: "k" });
   const codeOf = (url: string) =>
