@@ -363,6 +363,7 @@ function clauseEndIn(text: string): number | undefined {
   if (columnsOf(text) <= LIMITS.utteranceClauseColumns) return undefined;
   for (const { 0: mark, index } of text.matchAll(CLAUSE_END_WITHIN)) {
     const end = index + mark.length;
+    if (end > LIMITS.utteranceChars) return undefined; // longer than a caption
     if (end < text.length && columnsOf(text.slice(0, end)) >= LIMITS.utteranceClauseColumns) return end;
   }
   return undefined;
