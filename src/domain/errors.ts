@@ -84,6 +84,12 @@ export class UpstreamError extends TiroError {}
 /** A speech-to-text session could not be opened, or failed. */
 export class SttError extends TiroError {}
 
+/** Records could not be written or read. Names no address. */
+export class StoreError extends TiroError {}
+
+/** Credentials are missing, wrong or expired; the code says which, and the message never has a part of them. */
+export class CredentialsError extends TiroError {}
+
 /** A queue that must not drop items was full; its owner must resynchronise with the peer. */
 export class OverflowError extends TiroError {
   constructor(readonly queue: string, readonly capacity: number) {

@@ -13,6 +13,7 @@ export * from "./media.ts";
 export * from "./piece_joiner.ts";
 export * from "./principal.ts";
 export * from "./provider.ts";
+export * from "./records.ts";
 export * from "./sources.ts";
 export * from "./speaker_host.ts";
 export * from "./speech_to_text.ts";

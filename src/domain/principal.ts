@@ -1,14 +1,54 @@
-/** Clients of the API and their rights. */
+/** Clients and their rights. */
 
-/** Required by a route: to have people captioned, or to operate the service. */
-export const RIGHTS = ["captions", "operation"] as const;
+/**
+ * Required by a route: to have people captioned, to operate the service, to read and delete transcripts. Which transcripts
+ * depends on the principal.
+ */
+export const RIGHTS = ["captions", "operation", "transcripts"] as const;
 export type Right = (typeof RIGHTS)[number];
 
 export interface Principal {
-  /** How they authenticated; `anyone` where no credentials are configured. */
-  kind: "app_api" | "token" | "anyone";
-  rights: ReadonlySet<Right>;
+  /**
+   * How they authenticated: as AppAPI or with the API's token, both acting for the front end; with a JWT of their own; or
+   * with the key of one transcript. `anyone` where no credentials are configured.
+   */
+  readonly kind: "app_api" | "token" | "user" | "viewer" | "anyone";
+  readonly rights: ReadonlySet<Right>;
+  /** Of a `user`. */
+  readonly userId?: string;
+  readonly tenantId?: string;
+  /** Of a `viewer`: all they may read. */
+  readonly transcriptId?: string;
 }
 
 /** The sender of a request, by its headers; undefined without valid credentials. */
-export type Authenticate = (headers: Headers) => Principal | undefined;
+export type Authenticate = (headers: Headers) => Principal | undefined | Promise<Principal | undefined>;
+
+/** Who opens a voice session, by a JWT. */
+export interface TokenIdentity {
+  userId: string;
+  tenantId?: string;
+  /** Unix time, ms. */
+  expiresAtMs?: number;
+}
+
+/** Why a JWT is refused: the code of the CredentialsError. */
+export const TOKEN_FAULTS = [
+  "token_missing",
+  "token_malformed",
+  "token_expired",
+  "token_not_yet_valid",
+  "token_wrong_audience",
+  "token_wrong_issuer",
+  "token_bad_signature",
+  "token_algorithm",
+  "token_no_user",
+  /** The issuer's keys cannot be fetched: the token may be right. */
+  "keys_unavailable",
+] as const;
+export type TokenFault = (typeof TOKEN_FAULTS)[number];
+
+export interface TokenVerifier {
+  /** Rejects with CredentialsError, its code one of TOKEN_FAULTS. */
+  verify(token: string | undefined): Promise<TokenIdentity>;
+}

@@ -75,6 +75,20 @@ export interface PcmSource {
   event: never;
 }
 
+/** Opus in a container, as a browser's MediaRecorder sends it. */
+export interface ContainerSource {
+  options: { container: "webm" | "ogg" };
+  message: never;
+  /**
+   * The next bytes of the container, in order, cut anywhere. Its memory belongs to the source from then on. Rejects with
+   * InvalidRequestError ("bytes") for what is no such container, or has no Opus in it; then the source takes no more.
+   * Resolves and is bounded as for PcmSource.
+   */
+  request: { type: "audio"; bytes: Uint8Array<ArrayBuffer> };
+  reply: undefined;
+  event: never;
+}
+
 export interface PcmFormat {
   encoding: "s16le" | "f32le";
   /** Hz. */
@@ -86,6 +100,7 @@ export interface PcmFormat {
 export interface Sources {
   webrtc: WebRtcSource;
   pcm: PcmSource;
+  container: ContainerSource;
 }
 export type SourceKind = keyof Sources;
 /** The plain description a source is opened by. */

@@ -4,6 +4,7 @@
  */
 import type { Caption, Speaker } from "./captions.ts";
 import type { ExpectedWords } from "./expected_words.ts";
+import type { SpeakerUse } from "./records.ts";
 import type {
   SourceEvent,
   SourceKind,
@@ -66,8 +67,11 @@ export interface SpeakerOptions<Kind extends SourceKind = SourceKind> {
 
 /** A speaker being captioned. Disposing drops audio in transit, which `drain` captions first. */
 export interface HostedSpeaker<Kind extends SourceKind = SourceKind> extends AsyncDisposable {
-  /** Resolves once it is disposed. A failed pipeline stays open until its owner disposes it. */
-  readonly closed: Promise<void>;
+  /**
+   * Resolves once it is disposed, with what it used; undefined where its worker was lost. A failed pipeline stays open
+   * until its owner disposes it.
+   */
+  readonly closed: Promise<SpeakerUse | undefined>;
   /** Sends the source a message that needs no reply. */
   send(message: SourceMessage<Kind>): void;
   /** Rejects with the source's error, or a TiroError where the pipeline has ended. */

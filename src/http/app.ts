@@ -117,7 +117,7 @@ function authorization(
     const method = req.method === "HEAD" ? "get" : req.method.toLowerCase();
     const route = patterns.find(({ route, path }) => route.method === method && path.test(req.path))?.route;
     if (!route?.isOpen) {
-      const principal = authenticate(req.raw.headers);
+      const principal = await authenticate(req.raw.headers);
       if (!principal) throw new HttpError(refusal);
       if (route?.right && !principal.rights.has(route.right)) {
         throw new HttpError({ status: 403, message: "not allowed for this client" });

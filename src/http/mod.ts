@@ -4,4 +4,5 @@ export { type ApiDescription, type ApiDocument, apiDocument } from "./document.t
 export { STATUS_FATAL, withSentNames } from "./errors.ts";
 export { DEGRADED_HEADER, TALKERS_HEADER } from "./operation.ts";
 export * from "./route_group.ts";
+export type { ServerSocket, SocketEvents, SocketRequest, SocketRoute } from "./socket_route.ts";
 export { type HttpServer, type ListenAddress, ListenError, serveHttp, type ServeOptions } from "./serve.ts";

@@ -6,6 +6,7 @@ import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Right } from "../domain/mod.ts";
 import { withJsonBody } from "./body.ts";
+import type { SocketRoute } from "./socket_route.ts";
 
 /** A route as `createRoute` makes it. */
 export type Route = RouteConfig & { getRoutingPath(): string; right?: Right; isOpen?: true };
@@ -23,6 +24,8 @@ export interface RouteList {
 
 export interface RouteGroup extends RouteList {
   addTo(app: OpenAPIHono): void;
+  /** Its routes that become WebSockets. */
+  sockets?: readonly SocketRoute[];
   /** Why the service is degraded, of this door's reasons; empty: it is not. */
   reasons?(): readonly string[];
 }

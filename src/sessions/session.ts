@@ -7,6 +7,9 @@ import {
   isSameLanguage,
   type Log,
   type Meter,
+  type SessionAbout,
+  type SessionEvents,
+  type SpeakerPart,
   type Translations,
 } from "../domain/mod.ts";
 import { type Scope, untilAborted } from "../flow/mod.ts";
@@ -14,7 +17,12 @@ import { SessionWords, type WordsTaken } from "./session_words.ts";
 import { Speakers, type Speaks } from "./speakers.ts";
 
 export interface SessionOptions {
+  about: SessionAbout;
   languageId: string;
+  /** What the observers of the session receive its reports by. Default: none. */
+  events?: readonly SessionEvents[];
+  /** The name of a speaker, where it is known. */
+  speakerName?: (speakerId: string) => string | undefined;
   /** Viewers present now, and the languages they want. */
   viewers: () => Iterable<Recipient>;
   send: (viewerId: string, caption: Caption) => void;
@@ -63,6 +71,7 @@ export class Session<Speaker extends Speaks = Speaks> {
       translate: translations && ((request) => translations.translate(request)),
     });
     options.scope.defer(() => {
+      for (const each of options.events ?? []) each.closed();
       this.#fanOut[Symbol.dispose]();
       this.#outboxTimer?.[Symbol.dispose]();
       this.keep();
@@ -107,9 +116,23 @@ export class Session<Speaker extends Speaks = Speaks> {
     this.#fanOut.release(viewerId);
   }
 
+  get about(): SessionAbout {
+    return this.#options.about;
+  }
+
   /** Sends a caption to the viewers. */
   deliver(caption: Caption): void {
+    const { events = [], speakerName } = this.#options;
+    if (events.length > 0) {
+      const name = speakerName?.(caption.speakerId);
+      for (const each of events) each.caption(caption, name);
+    }
     this.#fanOut.deliver(caption);
+  }
+
+  /** One speaker's part has ended. */
+  speakerEnded(part: SpeakerPart): void {
+    for (const each of this.#options.events ?? []) each.speakerEnded(part);
   }
 
   /** Captions can be sent again. */

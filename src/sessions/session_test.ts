@@ -19,6 +19,7 @@ function makeSession(viewers: Recipient[] = [{ id: "reader", targetId: null }]) 
   const sent: [viewerId: string, text: string][] = [];
   const door = { isReady: true, empty: 0 };
   const session = new Session<FakeSpeaker>({
+    about: { door: "talk", name: "room" },
     ...{ languageId: "en", speakersMax: 2, translations, scope, clock, meter, log: createSilentLog() },
     viewers: () => viewers,
     send: (viewerId, { text }) => void sent.push([viewerId, text]),

@@ -5,6 +5,8 @@ import {
   type Log,
   type Meter,
   type Refusal,
+  type SessionAbout,
+  type SessionObserver,
   SPEAKER_TROUBLES,
   type SpeakerHost,
   type SpeakerTrouble,
@@ -25,6 +27,9 @@ export interface SessionsOptions {
   translations?: Translations;
   /** Default: the recognisers take no words to expect. */
   wordsTaken?: WordsTaken;
+  /** Are reported every session. Default: none. */
+  observers?: readonly SessionObserver[];
+  /** Of a door that has no limit of its own. */
   sessionsMax: number;
   speakersPerSessionMax: number;
   scope: Scope;
@@ -35,13 +40,24 @@ export interface SessionsOptions {
 
 /** What a door provides for its session. */
 export type OwnSessionOptions =
-  & Pick<SessionOptions, "languageId" | "viewers" | "send" | "isReady" | "onFreed" | "onEmpty">
+  & Pick<
+    SessionOptions,
+    "languageId" | "viewers" | "send" | "speakerName" | "isReady" | "onFreed" | "onEmpty"
+  >
   & {
+    about: SessionAbout;
+    /** The door's own limit, and the variable that raises it; default: MAX_ROOMS. */
+    limit?: SessionLimit;
     /** Disconnects after the last words; the signal bounds it. */
     leave?: (goodbye?: AbortSignal) => Promise<void>;
     /** A task of the session failed: all of it has stopped, and its owner must close it. */
     onBroken: (error: unknown) => void;
   };
+
+export interface SessionLimit {
+  most: number;
+  variable: string;
+}
 
 type Leave = NonNullable<OwnSessionOptions["leave"]>;
 
@@ -63,7 +79,8 @@ export class Sessions {
   readonly joins: JoinLimiter;
   readonly #options: SessionsOptions;
   readonly #open = new Map<Session, Leave>();
-  readonly #closing = new Set<Promise<void>>();
+  /** With their doors. */
+  readonly #closing = new Map<Promise<void>, string>();
   #isDraining = false;
 
   constructor(options: SessionsOptions) {
@@ -119,23 +136,26 @@ export class Sessions {
     action: string,
     own: OwnSessionOptions,
   ): Session<Speaker> {
-    const { sessionsMax, speakersPerSessionMax: speakersMax, wordsTaken, translations, clock, log, meter } =
+    const { sessionsMax, speakersPerSessionMax: speakersMax, wordsTaken, translations, observers = [] } =
       this.#options;
+    const { clock, log, meter } = this.#options;
     if (this.#isDraining) {
       throw new UnavailableError(`Cannot ${action}: the service is shutting down`, "draining");
     }
-    if (this.#open.size + this.#closing.size >= sessionsMax) {
+    const { about, limit = { most: sessionsMax, variable: "MAX_ROOMS" }, onBroken, ...others } = own;
+    if (this.#countOf(about.door) >= limit.most) {
       throw new UnavailableError(
-        `Cannot ${action}: ${sessionsMax} sessions are being captioned already; ` +
-          "wait until one has ended, or raise MAX_ROOMS",
+        `Cannot ${action}: ${limit.most} sessions are being captioned already; ` +
+          `wait until one has ended, or raise ${limit.variable}`,
         "busy",
       );
     }
     const scope = this.#options.scope.child("session");
-    const { onBroken, leave = () => Promise.resolve(), ...options } = own;
+    const { leave = () => Promise.resolve(), ...options } = others;
+    const events = observers.flatMap((each) => each.opened(about, own.languageId) ?? []);
     const session = new Session<Speaker>({
       ...options,
-      ...{ wordsTaken, speakersMax, translations, scope, clock, log, meter },
+      ...{ about, events, wordsTaken, speakersMax, translations, scope, clock, log, meter },
     });
     this.#open.set(session, leave);
     void scope.failed.then((error) => {
@@ -153,7 +173,7 @@ export class Sessions {
     if (!leave) return Promise.resolve();
     this.#open.delete(session);
     const closed = this.#finish(session, leave).finally(() => this.#closing.delete(closed));
-    this.#closing.add(closed);
+    this.#closing.set(closed, session.about.door);
     this.#options.scope.run(() => closed);
     return closed;
   }
@@ -176,7 +196,7 @@ export class Sessions {
       await session.drain(words);
       await leave(goodbyes);
     });
-    const closing = untilAborted(Promise.all(this.#closing), words).catch(() => {});
+    const closing = untilAborted(Promise.all(this.#closing.keys()), words).catch(() => {});
     await Promise.all([...draining, closing]);
   }
 
@@ -194,6 +214,12 @@ export class Sessions {
       meter.count("transcription_errors_total", "unexpected");
       log.error("session not closed cleanly", error);
     }
+  }
+
+  /** Sessions of a door, those being closed included. */
+  #countOf(door: string): number {
+    const doors = [...Array.from(this.#open.keys(), ({ about }) => about.door), ...this.#closing.values()];
+    return doors.filter((each) => each === door).length;
   }
 
   #sum(count: (session: Session) => number): number {

@@ -24,6 +24,7 @@ function makeSessions(sessionsMax = 2) {
   const events: string[] = [];
   const open = (name = "a", own: Partial<OwnSessionOptions> = {}) =>
     sessions.open<FakeSpeaker>("join", {
+      about: { door: "talk", name },
       languageId: "en",
       viewers: () => [{ id: "reader", targetId: null }],
       send: (_viewerId, { text }) => void events.push(`${name}: ${text}`),

@@ -16,7 +16,7 @@ Deno.test("A pipeline that is being closed reports nothing about the one after i
         setLanguage() {},
         setWords() {},
         drain: () => Promise.resolve(),
-        closed: Promise.resolve(),
+        closed: Promise.resolve(undefined),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
     },

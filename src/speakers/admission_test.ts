@@ -29,7 +29,7 @@ class FakeHost implements SpeakerHost {
     events: SpeakerEvents<Kind>,
   ): HostedSpeaker<Kind> {
     if (this.fault) throw this.fault;
-    const closed = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<undefined>();
     const hosted: HostedSpeaker = {
       closed: closed.promise,
       send() {},
@@ -37,7 +37,7 @@ class FakeHost implements SpeakerHost {
       setLanguage() {},
       setWords() {},
       drain: () => Promise.resolve(),
-      [Symbol.asyncDispose]: () => this.close().finally(closed.resolve),
+      [Symbol.asyncDispose]: () => this.close().finally(() => closed.resolve(undefined)),
     };
     this.opened.push({ options, events, hosted });
     return hosted as HostedSpeaker<Kind>;

@@ -12,6 +12,7 @@ import {
   type SpeakerEvents,
   type SpeakerHost,
   type SpeakerOptions,
+  type SpeakerUse,
 } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
 import { createSpeechToText } from "../stt/mod.ts";
@@ -88,7 +89,7 @@ export class InProcessHost implements SpeakerHost {
       onTrouble: (trouble) => events.trouble(trouble),
     });
     scope.failed.then((error) => events.failed(error));
-    const closed = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<SpeakerUse | undefined>();
     return {
       send: (message) => source.send(message),
       request: (request) => source.request(request),
@@ -99,7 +100,7 @@ export class InProcessHost implements SpeakerHost {
         return captioner.drain(signal);
       },
       closed: closed.promise,
-      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]().finally(closed.resolve),
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]().finally(() => closed.resolve(undefined)),
     };
   }
 }

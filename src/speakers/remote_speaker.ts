@@ -9,6 +9,7 @@ import {
   type SourceReply,
   type SourceRequest,
   type SpeakerEvents,
+  type SpeakerUse,
 } from "../domain/mod.ts";
 import { untilAborted } from "../flow/mod.ts";
 import { WorkerError } from "./plain_error.ts";
@@ -17,7 +18,7 @@ import type { WorkerLink } from "./worker_link.ts";
 export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements HostedSpeaker<Kind> {
   /** Undefined once nothing may be reported any more. */
   events: SpeakerEvents<Kind> | undefined;
-  readonly #closed = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<SpeakerUse | undefined>();
   readonly closed = this.#closed.promise;
   #disposed?: Promise<void>;
   /** Requests that have no reply yet. */
@@ -80,7 +81,7 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
       if (!(error instanceof WorkerError && error.code === "worker_lost")) throw error;
     } finally {
       this.link.forget(this.id);
-      this.#closed.resolve();
+      this.#closed.resolve(undefined);
     }
   }
 }

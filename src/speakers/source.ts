@@ -10,6 +10,7 @@ import type {
 } from "../domain/mod.ts";
 import type { WebRtcNetwork } from "../webrtc/mod.ts";
 import type { HostOptions } from "./in_process_host.ts";
+import { openContainerSource } from "./container_source.ts";
 import { openPcmSource } from "./pcm_source.ts";
 import { openWebRtcSource } from "./webrtc_source.ts";
 
@@ -35,6 +36,7 @@ export interface SourceParts<Kind extends SourceKind = SourceKind> extends Omit<
 const OPEN: { [Kind in SourceKind]: (parts: SourceParts<Kind>) => RunningSource<Kind> } = {
   webrtc: openWebRtcSource,
   pcm: openPcmSource,
+  container: openContainerSource,
 };
 
 /** Throws RangeError for a format that cannot be converted for speech-to-text. */

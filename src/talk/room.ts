@@ -24,6 +24,7 @@ export type RoomSignaling = Pick<
 >;
 
 export interface RoomOptions {
+  roomToken: string;
   languageId: string;
   /** Names and terms to expect, as requested. */
   words?: readonly string[];
@@ -73,6 +74,7 @@ export class Room {
     this.listeners = new Listeners(targets, () => meter.count("tiro_listeners_dropped_total", "room_full"));
     let signaling: RoomSignaling | undefined;
     const session = sessions.open<RoomSpeaker>("join the call", {
+      about: { door: "talk", name: options.roomToken },
       languageId,
       viewers: () => this.listeners.present(),
       isReady: () => this.#signaling.canSend && this.#knowsListeners,

@@ -7,6 +7,7 @@ Deno.test("A room whose signalling cannot be opened closes its session: its plac
   withRooms(async ({ sessions, status, scope, clock, log, meter }) => {
     const open = (connect: (roomScope: typeof scope) => FakeSignaling) =>
       new Room({
+        roomToken: "room",
         ...{ languageId: "en", connect, sessions, emptyRoomMs: 60_000, clock, log, meter },
         iceServers: () => Promise.resolve([]),
         targets: new TargetMemory(clock),

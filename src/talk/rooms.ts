@@ -221,6 +221,7 @@ export class TalkRooms {
     const room: Room = new Room({
       ...this.#options,
       ...spoken,
+      roomToken,
       connect: (scope, onEvent) => this.#connect(roomToken, scope, onEvent),
       iceServers: async () => [...await settings.iceServers(), ...open.turnServers],
       targets: this.#targets,

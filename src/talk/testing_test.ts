@@ -106,7 +106,7 @@ export class FakeSpeaker implements HostedSpeaker<"webrtc"> {
     public words: ExpectedWords | undefined,
     readonly events: SpeakerEvents<"webrtc">,
   ) {}
-  readonly closed = Promise.resolve();
+  readonly closed = Promise.resolve(undefined);
   iceServers: readonly IceServer[] = [];
   request({ iceServers }: SourceRequest<"webrtc">): Promise<{ sdp: string }> {
     this.iceServers = iceServers;

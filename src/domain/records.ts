@@ -1,0 +1,163 @@
+/**
+ * What is kept of sessions, where the operator turns it on: transcripts, and the audit log. Sessions report to observers;
+ * the observers that keep something write it to a record store.
+ */
+import type { Caption } from "./captions.ts";
+
+/** A session as its door describes it. */
+export interface SessionAbout {
+  /** `talk`, `voice`. */
+  readonly door: string;
+  /** Of the door, one open session at a time: the token of a Talk room, a random id of a voice session. */
+  readonly name: string;
+  /** Whose session it is, where its door knows: of the JWT. */
+  readonly userId?: string;
+  /** The organisation they belong to: of the JWT. */
+  readonly tenantId?: string;
+  /** Whether its people asked for a transcript when it began. */
+  readonly wantsTranscript?: boolean;
+}
+
+/** What the pipeline of one speaker has used. */
+export interface SpeakerUse {
+  /** Audio sent to speech-to-text, ms. */
+  audioMs: number;
+  /** Recognisers that served the speaker, in the order of their first session. */
+  providers: readonly string[];
+}
+
+/** How a speaker's part in a session ended. */
+export const SPEAKER_OUTCOMES = ["completed", "failed", "refused", "drained"] as const;
+export type SpeakerOutcome = (typeof SPEAKER_OUTCOMES)[number];
+
+/** One speaker's part in a session. */
+export interface SpeakerPart extends SpeakerUse {
+  speakerId: string;
+  /** Of Nextcloud or of the JWT; absent for guests. */
+  userId?: string;
+  /** Unix time, ms. */
+  startedAtMs: number;
+  durationMs: number;
+  /** At its end. */
+  languageId: string;
+  outcome: SpeakerOutcome;
+}
+
+/** Receives the reports of one session, in order. Its methods never throw, and do not wait. */
+export interface SessionEvents {
+  /** Every caption, partials included, as it is sent to the viewers of the spoken language. */
+  caption(caption: Caption, speakerName?: string): void;
+  speakerEnded(part: SpeakerPart): void;
+  closed(): void;
+}
+
+/** Is reported every session of every door. */
+export interface SessionObserver {
+  /** Undefined: nothing of this session is of interest. Never throws. */
+  opened(about: SessionAbout, languageId: string): SessionEvents | undefined;
+}
+
+/** A transcript: the finals of one session. */
+export interface TranscriptRecord {
+  /** Random: 22 characters of base64url. */
+  id: string;
+  door: string;
+  /** Of the session. */
+  name: string;
+  userId?: string;
+  tenantId?: string;
+  /** Spoken at its beginning. */
+  languageId: string;
+  /** Unix time, ms. */
+  startedAtMs: number;
+  /** Absent while it grows. */
+  endedAtMs?: number;
+}
+
+/** One final of a transcript. */
+export interface CueRecord {
+  transcriptId: string;
+  /** Counts the cues of a transcript from 0, in the order they became final. */
+  index: number;
+  speakerId: string;
+  speakerName?: string;
+  languageId: string;
+  /** On the session's clock: ms since `startedAtMs` of the transcript. */
+  startMs: number;
+  endMs: number;
+  text: string;
+}
+
+/** A line of the audit log; never words. */
+export interface AuditRecord extends Omit<SpeakerPart, "providers"> {
+  /** Random: a UUID. */
+  id: string;
+  door: string;
+  /** Of the session: of Talk a digest of the room's token, which opens public rooms. */
+  session: string;
+  tenantId?: string;
+  /** Of `providers`, separated by commas. */
+  provider: string;
+}
+
+/** Writing one twice is the same as once: a store that was away may have kept what it did not acknowledge. */
+export type RecordWrite =
+  /** The first with an `id` opens the transcript, a later one sets `endedAtMs`. */
+  | { kind: "transcript"; record: TranscriptRecord }
+  | { kind: "cue"; record: CueRecord }
+  | { kind: "audit"; record: AuditRecord };
+
+export interface TranscriptFilter {
+  door?: string;
+  name?: string;
+  userId?: string;
+  tenantId?: string;
+  /** Default 100, the newest first. */
+  limit?: number;
+}
+
+export interface AuditFilter {
+  /** Unix time, ms: from, and before. */
+  fromMs?: number;
+  beforeMs?: number;
+  userId?: string;
+  tenantId?: string;
+  door?: string;
+  /** Default 1,000, the oldest first. */
+  limit?: number;
+}
+
+/**
+ * Where records are kept. Every method rejects with StoreError: retryable where the database is away, locked or full, not
+ * where it is corrupt or of a newer version.
+ */
+export interface RecordStore {
+  /** All or nothing; resolves once they are durable. */
+  write(batch: readonly RecordWrite[]): Promise<void>;
+  transcript(id: string): Promise<TranscriptRecord | undefined>;
+  transcripts(filter: TranscriptFilter): Promise<TranscriptRecord[]>;
+  /** In order from an index on, at most `limit`. */
+  cues(transcriptId: string, fromIndex: number, limit: number): Promise<CueRecord[]>;
+  /** With its cues; false where there is none. Afterwards the files have no byte of its text. */
+  deleteTranscript(id: string): Promise<boolean>;
+  /** Deletes transcripts that ended, and audit records that began, before these (Unix time, ms). */
+  expire(
+    before: { transcriptsMs?: number; auditMs?: number },
+  ): Promise<{ transcripts: number; audit: number }>;
+  audit(filter: AuditFilter): Promise<AuditRecord[]>;
+  /** Small state of the service by name, such as a key it made. */
+  state(name: string): Promise<string | undefined>;
+  setState(name: string, value: string): Promise<void>;
+}
+
+/** The store with a bounded buffer in front of it: callers never wait for a disk, and nothing is lost while it is away. */
+export interface Records {
+  /** Keeps it in the buffer until it is written; drops and counts it where the buffer is full. Never throws. */
+  add(write: RecordWrite): void;
+  /** Resolves when what was added so far is durable or dropped. */
+  flush(): Promise<void>;
+  /** For reading and deleting; what is in the buffer is written first where that can be done at once. */
+  readonly store: RecordStore;
+  /** `records_delayed` while the store takes nothing, `records_lost` for a while after records were dropped; or undefined. */
+  readonly trouble: string | undefined;
+}
