@@ -145,11 +145,11 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     scope,
     meter,
   });
-  const { hpbUrl, internalSecret, nextcloudUrl } = config.talk;
   const identity = config.exApp && { ...config.exApp, secret: config.exApp.secret.reveal() };
-  const ocs = createOcs({ nextcloudUrl, exApp: identity, tls, clock, log, meter });
+  const ocs = config.talk &&
+    createOcs({ nextcloudUrl: config.talk.nextcloudUrl, exApp: identity, tls, clock, log, meter });
   const translations = config.translation && openTranslations(choiceOf(config.translation), {
-    nextcloud: identity && { ocs, appId: identity.id },
+    nextcloud: identity && ocs && { ocs, appId: identity.id },
     tls: peerTls,
     scope: scope.child("translation"),
     clock,
@@ -169,10 +169,9 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     log,
     meter,
   });
-  const rooms = new TalkRooms({
-    hpbUrl,
-    internalSecret: internalSecret.reveal(),
-    nextcloudUrl,
+  const rooms = config.talk && ocs && new TalkRooms({
+    ...config.talk,
+    internalSecret: config.talk.internalSecret.reveal(),
     tls,
     languages,
     sessions,
@@ -184,10 +183,10 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     meter,
     onWanted: wakeStt,
   });
-  const exApp = config.exApp && new NextcloudExApp({
+  const exApp = config.exApp && ocs && new NextcloudExApp({
     ocs,
     storage: config.exApp.storage,
-    onDisable: () => rooms.leaveAll(),
+    onDisable: () => rooms?.leaveAll(),
     prepare: (signal) => tryStt(recognisers, log, signal),
     scope: scope.child("exapp"),
     clock,
@@ -200,7 +199,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const parts: DoorParts = { sessions, requireWork, scope: scope.child("doors"), clock, log, meter };
   // A line for each door.
   const doors = [
-    talkRoutes({ rooms, translations, version, ...parts }),
+    ...rooms ? [talkRoutes({ rooms, translations, version, ...parts })] : [],
   ];
   const credentials = { token: config.auth.token?.reveal(), exApp: identity };
   const app = createHttpApp(
@@ -281,7 +280,7 @@ function proxyRules({ proxies: { http, https, except } }: Config): ProxyRules {
 }
 
 function reportRisks({ talk, tls, tunnel }: Config, log: Log): void {
-  if (isEasilyGuessed(talk.internalSecret.reveal())) {
+  if (talk && isEasilyGuessed(talk.internalSecret.reveal())) {
     log.warn(
       "LT_INTERNAL_SECRET is easily guessed, and who has it may join every call: set a longer one, here and in the HPB",
     );
@@ -301,8 +300,8 @@ function reportProxies({ talk, stt, translation, proxies }: Config, rules: Proxy
   const isProxied = (address: string | undefined) =>
     address !== undefined && proxyFor(new URL(address), rules) !== undefined;
   const peers = {
-    signaling: [talk.hpbUrl],
-    nextcloud: [talk.nextcloudUrl],
+    signaling: [talk?.hpbUrl],
+    nextcloud: [talk?.nextcloudUrl],
     recogniser: stt.providers.map(({ address }) => address),
     translator: [translation?.address],
   };

@@ -1,5 +1,5 @@
 /** `tiro help`: the commands and every variable of the environment; `tiro <command> --help`: that command alone. */
-import { VARIABLES } from "../config/mod.ts";
+import { FOR_TALK, VARIABLES } from "../config/mod.ts";
 import type { Variable } from "../domain/mod.ts";
 import { DEFAULT_MODEL, MODEL_VARIABLES } from "../models/mod.ts";
 import { commandList } from "./main.ts";
@@ -98,7 +98,7 @@ function sayAll(): void {
 }
 
 function required(): string[] {
-  return VARIABLES.filter(({ required }) => required === "always")
+  return VARIABLES.filter(({ required }) => required === FOR_TALK)
     .map((variable) => `  ${variable.name} (${needOf(variable)})`);
 }
 

@@ -94,6 +94,23 @@ export const appSecret = secretText
   )
   .transform((value) => new Secret(value));
 
+/** HS256 wants as many bits as its digest has (RFC 7518, section 3.2). */
+export const signingSecret = secretText
+  .refine((value) => value.length >= 32 && new Set(value).size >= GUESSED_DIFFERENT, {
+    message: `must have 32 characters or more, ${GUESSED_DIFFERENT} of them different`,
+  })
+  .transform((value) => new Secret(value));
+
+export const audience = z.string().max(256, "must be at most 256 characters");
+
+/** It has a password. */
+export const databaseUrl = z.string().transform((value, context) => {
+  if (!/^postgres(ql)?:\/\//.test(value) || !URL.canParse(value)) {
+    return fault(context, "must be a URL that starts with postgres:// or postgresql://");
+  }
+  return new Secret(value);
+});
+
 /** Part of a host name, which is case-insensitive. */
 export const dnsLabel = z.string().toLowerCase()
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be letters, digits and hyphens");

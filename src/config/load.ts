@@ -15,6 +15,7 @@ import {
   NO_TRANSLATION,
   type OwnVariableName,
   PROVIDER_VARIABLES,
+  TALK_VARIABLES,
   VARIABLES,
 } from "./variables.ts";
 
@@ -42,12 +43,26 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
   const given = withDefaults(env);
   const { values, stt, translation } = parse(given, { ...MACHINE, ...machine });
   return deepFreeze({
-    talk: {
-      /** `ws:` or `wss:`, ends in `/spreed`. */
-      hpbUrl: values.LT_HPB_URL,
-      internalSecret: values.LT_INTERNAL_SECRET,
-      /** `http:` or `https:`, without a slash or `/index.php` at its end. */
-      nextcloudUrl: values.NEXTCLOUD_URL,
+    /** Absent: no calls of Nextcloud Talk are captioned. */
+    talk: talkOf(values),
+    voice: {
+      /** Absent: no issuer's tokens open voice sessions. */
+      issuer: values.VOICE_JWT_ISSUER,
+      audience: values.VOICE_JWT_AUDIENCE,
+      secret: values.VOICE_JWT_SECRET,
+      idleMs: values.VOICE_SESSION_TIMEOUT * 1_000,
+      sessionsAMinute: values.VOICE_RATE_LIMIT,
+      sessions: values.VOICE_MAX_SESSIONS,
+    },
+    records: {
+      transcripts: values.TRANSCRIPTS,
+      transcriptDays: values.TRANSCRIPT_DAYS,
+      audit: values.AUDIT,
+      auditDays: values.AUDIT_DAYS,
+      /** Of `tiro.db`, where there is no `databaseUrl`. */
+      dataFolder: dataFolderIn(given),
+      /** Of PostgreSQL. */
+      databaseUrl: values.DATABASE_URL,
     },
     stt: {
       /** At least one; a later one serves while those before it fail. */
@@ -105,6 +120,38 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
       emptyRoomMs: values.EMPTY_ROOM_SECONDS * 1_000,
     },
   });
+}
+
+/** Where the database is, for `tiro audit` and `tiro backup`. Throws ConfigError with every fault of these variables. */
+export function databaseIn(env: Environment, machine: Partial<Machine> = {}) {
+  const given = withDefaults(env);
+  const schema = z.object({
+    DATABASE_URL: fields.databaseUrl.optional(),
+    ...outgoingFields({ ...MACHINE, ...machine }),
+  });
+  const result = schema.safeParse(given);
+  if (!result.success) throw new ConfigError(Object.freeze(faultsIn(result.error, given)));
+  const { DATABASE_URL: databaseUrl, LT_CA_CERTS: caCerts = [] } = result.data;
+  return deepFreeze({ dataFolder: dataFolderIn(given), databaseUrl, caCerts });
+}
+
+/** Shared with the offline recogniser, whose variable it is. AppAPI gives each ExApp a volume. */
+function dataFolderIn({ TIRO_DATA_DIR, APP_SECRET, APP_PERSISTENT_STORAGE }: Given): string {
+  const { default: standard = "" } = VARIABLES.find(({ name }) => name === "TIRO_DATA_DIR") ?? {};
+  return TIRO_DATA_DIR ?? (APP_SECRET === undefined ? undefined : APP_PERSISTENT_STORAGE) ?? standard;
+}
+
+function talkOf(values: { LT_HPB_URL?: string; LT_INTERNAL_SECRET?: Secret; NEXTCLOUD_URL?: string }) {
+  const { LT_HPB_URL: hpbUrl, LT_INTERNAL_SECRET: internalSecret, NEXTCLOUD_URL: nextcloudUrl } = values;
+  // All are required where one is set.
+  if (hpbUrl === undefined || internalSecret === undefined || nextcloudUrl === undefined) return undefined;
+  return {
+    /** `ws:` or `wss:`, ends in `/spreed`. */
+    hpbUrl,
+    internalSecret,
+    /** `http:` or `https:`, without a slash or `/index.php` at its end. */
+    nextcloudUrl,
+  };
 }
 
 /** How other servers are reached, for `tiro models`. Throws ConfigError with every fault of these variables. */
@@ -214,17 +261,31 @@ function parse(given: Given, machine: Machine) {
   const needsSecret = HP_SHARED_KEY !== undefined ||
     chosen.some((provider) => provider?.requires?.includes("APP_SECRET"));
   const isExApp = APP_SECRET !== undefined || needsSecret;
+  const isVoiceOnly = !isExApp && (given.VOICE_JWT_ISSUER ?? given.VOICE_JWT_SECRET) !== undefined &&
+    TALK_VARIABLES.every((name) => given[name] === undefined);
+  const needsTalk = !isVoiceOnly;
   const schema = z.object(
     {
-      LT_HPB_URL: fields.hpbUrl,
-      LT_INTERNAL_SECRET: fields.secret,
-      NEXTCLOUD_URL: fields.nextcloudUrl,
+      LT_HPB_URL: requiredWhen(needsTalk, fields.hpbUrl),
+      LT_INTERNAL_SECRET: requiredWhen(needsTalk, fields.secret),
+      NEXTCLOUD_URL: requiredWhen(needsTalk, fields.nextcloudUrl),
       STT_PROVIDER: STT_NAMES,
       STT_CHUNK_MS: fields.wholeNumber(80, 200),
       STT_WORDS_FILE: fields.words(machine.read).optional(),
       LT_DEFAULT_LANGUAGE: fields.language.optional(),
       CAPTION_PARTIALS: fields.choice("on", "off"),
       TRANSLATION_PROVIDER: fields.providerOf(TRANSLATION_PROVIDERS, NO_TRANSLATION),
+      VOICE_JWT_ISSUER: fields.baseUrl.optional(),
+      VOICE_JWT_AUDIENCE: fields.audience,
+      VOICE_JWT_SECRET: fields.signingSecret.optional(),
+      VOICE_SESSION_TIMEOUT: fields.wholeNumber(1, 3_600),
+      VOICE_RATE_LIMIT: fields.wholeNumber(1, 10_000),
+      VOICE_MAX_SESSIONS: fields.wholeNumber(1, 10_000),
+      TRANSCRIPTS: fields.oneOf(["off", "request", "on"]),
+      TRANSCRIPT_DAYS: fields.wholeNumber(1, 36_500),
+      AUDIT: fields.choice("on", "off"),
+      AUDIT_DAYS: fields.wholeNumber(1, 36_500),
+      DATABASE_URL: fields.databaseUrl.optional(),
       HOST: fields.host,
       PORT: fields.wholeNumber(0, 65_535),
       LT_API_TOKEN: requiredWhen(

@@ -194,7 +194,7 @@ Deno.test("No secret can be seen in the configuration or in its faults", () => {
   const shown = [
     JSON.stringify(config),
     Deno.inspect(config, { depth: 9, showHidden: true }),
-    `${config.talk.internalSecret}`,
+    `${config.talk?.internalSecret}`,
     String(config.stt.providers[0].settings),
     Object.entries(config.stt.providers[0]).join(),
     JSON.stringify(error),

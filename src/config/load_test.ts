@@ -17,9 +17,9 @@ const TOKEN = "t0ken-4715-0f1e2d3c";
 
 Deno.test("The required variables alone give the documented defaults", () => {
   const config = loadConfig(COMPLETE);
-  assert.equal(config.talk.hpbUrl, "wss://signaling.example.org/spreed");
-  assert.equal(config.talk.internalSecret.reveal(), SECRETS.LT_INTERNAL_SECRET);
-  assert.equal(config.talk.nextcloudUrl, "https://cloud.example.org");
+  assert.equal(config.talk?.hpbUrl, "wss://signaling.example.org/spreed");
+  assert.equal(config.talk?.internalSecret.reveal(), SECRETS.LT_INTERNAL_SECRET);
+  assert.equal(config.talk?.nextcloudUrl, "https://cloud.example.org");
   assert.equal(config.stt.providers[0].provider, "modal");
   assert.equal(config.stt.providers[0].address, modalUrl("my-workspace"));
   assert.deepEqual(config.stt.providers[0].settings.reveal(), {
@@ -110,7 +110,7 @@ Deno.test("The HPB's address is accepted in every spelling operators use", () =>
     " https://hpb.example.org \n": "wss://hpb.example.org/spreed",
   };
   for (const [given, used] of Object.entries(spellings)) {
-    assert.equal(loadConfig({ ...COMPLETE, LT_HPB_URL: given }).talk.hpbUrl, used, given);
+    assert.equal(loadConfig({ ...COMPLETE, LT_HPB_URL: given }).talk?.hpbUrl, used, given);
   }
 });
 
@@ -119,7 +119,7 @@ Deno.test("Nextcloud's address is accepted as operators and AppAPI write it, wit
     const address = `http://example.org:8080${folder}`;
     for (const end of ["", "/", "/index.php", "/index.php/"]) {
       const { talk } = loadConfig({ ...COMPLETE, NEXTCLOUD_URL: address + end });
-      assert.equal(talk.nextcloudUrl, address, folder + end);
+      assert.equal(talk?.nextcloudUrl, address, folder + end);
     }
   }
 });
@@ -346,5 +346,37 @@ Deno.test("How other servers are reached is known without the rest of the config
     const [{ variable, problem }, ...others] = error.faults;
     assert.deepEqual([{ variable, problem }, others], [fault, []]);
     return true;
+  });
+});
+
+Deno.test("With the voice door's variables alone there is no Talk; with one of Talk's all are required", () => {
+  const voice = { VOICE_JWT_SECRET: "0123456789abcdef0123456789abcdef" };
+  assert.equal(loadConfig(voice).talk, undefined);
+  assert.equal(loadConfig(voice).voice.secret?.reveal(), voice.VOICE_JWT_SECRET);
+  assert.deepEqual(
+    faultsOf({ ...voice, NEXTCLOUD_URL: COMPLETE.NEXTCLOUD_URL }).faults.map(({ variable }) => variable),
+    ["LT_HPB_URL", "LT_INTERNAL_SECRET"],
+  );
+  assert.notEqual(loadConfig({ ...COMPLETE, ...voice }).talk, undefined);
+});
+
+Deno.test("The secret of tokens is long, and the database is PostgreSQL", () => {
+  const env = {
+    VOICE_JWT_ISSUER: "https://login.example.org/realms/school/",
+    VOICE_JWT_SECRET: "too short",
+    DATABASE_URL: "mysql://db.example.org/tiro",
+  };
+  assert.deepEqual(faultsOf(env).faults.map(({ variable, problem }) => [variable, problem]), [
+    ["VOICE_JWT_SECRET", "must have 32 characters or more, 6 of them different"],
+    ["DATABASE_URL", "must be a URL that starts with postgres:// or postgresql://"],
+  ]);
+});
+
+Deno.test("Nothing is kept unless it is asked for", () => {
+  const { records } = loadConfig(COMPLETE);
+  assert.deepEqual(records, {
+    ...{ transcripts: "off", transcriptDays: 30, audit: false, auditDays: 365 },
+    dataFolder: "/var/lib/tiro",
+    databaseUrl: undefined,
   });
 });

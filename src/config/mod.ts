@@ -2,5 +2,5 @@
 export * from "./load.ts";
 export type { ChosenProvider } from "./providers.ts";
 export * from "./secret.ts";
-export { LOG_LEVELS, type LogLevel, VARIABLES } from "./variables.ts";
+export { FOR_TALK, LOG_LEVELS, type LogLevel, VARIABLES } from "./variables.ts";
 export { isEasilyGuessed } from "./fields.ts";

@@ -15,25 +15,28 @@ export const NO_TRANSLATION = "none";
 const named = (names: readonly string[]) => names.map((name) => `\`${name}\``);
 const [standardStt] = STT_PROVIDERS;
 const AS_EXAPP = "with APP_SECRET";
+/** Without the variables of Talk and with those of the voice door, the service has that door only. */
+export const FOR_TALK = "for Talk";
+export const TALK_VARIABLES = ["LT_HPB_URL", "LT_INTERNAL_SECRET", "NEXTCLOUD_URL"] as const;
 
 /** Those of no provider. */
 const OWN_VARIABLES = [
   {
     name: "LT_HPB_URL",
-    required: "always",
+    required: FOR_TALK,
     meaning: "Address of Talk's High-Performance Backend; `/spreed` is appended where it is missing",
     example: "https://signaling.example.org",
   },
   {
     name: "LT_INTERNAL_SECRET",
-    required: "always",
+    required: FOR_TALK,
     secret: true,
     meaning: "The `internalsecret` of the `[clients]` section in the HPB's configuration",
     example: "the value of internalsecret in the HPB's server.conf",
   },
   {
     name: "NEXTCLOUD_URL",
-    required: "always",
+    required: FOR_TALK,
     meaning: "Address of Nextcloud, the same as in the HPB's configuration",
     example: "https://cloud.example.org",
   },
@@ -80,6 +83,75 @@ const OWN_VARIABLES = [
       named([NO_TRANSLATION, ...TRANSLATION_PROVIDERS.map(({ name }) => name)]).join(", ")
     }`,
     example: TRANSLATION_PROVIDERS[0].name,
+  },
+  {
+    name: "VOICE_JWT_ISSUER",
+    meaning:
+      "Address of the OpenID issuer whose tokens open voice sessions, such as a realm of Keycloak; unset, and without `VOICE_JWT_SECRET`: no voice sessions, except where the API needs no credentials either",
+    example: "https://login.example.org/realms/school",
+  },
+  {
+    name: "VOICE_JWT_AUDIENCE",
+    default: "tiro",
+    meaning: "The `aud` (or `azp`) that tokens must have",
+    example: "captions",
+  },
+  {
+    name: "VOICE_JWT_SECRET",
+    secret: true,
+    meaning:
+      "Secret of tokens signed with HS256, as `tiro token` makes them, for sites without an issuer; 32 characters or more",
+    example: "the output of: openssl rand -hex 32",
+  },
+  {
+    name: "VOICE_SESSION_TIMEOUT",
+    default: String(LIMITS.voiceIdleMs / 1_000),
+    meaning: "Seconds without a message until a voice session is closed",
+    example: "60",
+  },
+  {
+    name: "VOICE_RATE_LIMIT",
+    default: String(LIMITS.voiceSessionsAMinute),
+    meaning: "Voice sessions that one user may begin in a minute",
+    example: "30",
+  },
+  {
+    name: "VOICE_MAX_SESSIONS",
+    default: String(LIMITS.voiceSessions),
+    meaning: "Voice sessions at once",
+    example: "50",
+  },
+  {
+    name: "TRANSCRIPTS",
+    default: "off",
+    meaning:
+      "Whether what was said is kept: `off`, `request` (where the people of a call or voice session ask for it), or `on`",
+    example: "request",
+  },
+  {
+    name: "TRANSCRIPT_DAYS",
+    default: "30",
+    meaning: "Days until a transcript is deleted",
+    example: "7",
+  },
+  {
+    name: "AUDIT",
+    default: "off",
+    meaning: "`on` records who was captioned, when and for how long, never the words; `tiro audit` shows it",
+    example: "on",
+  },
+  {
+    name: "AUDIT_DAYS",
+    default: "365",
+    meaning: "Days until a line of the audit log is deleted",
+    example: "90",
+  },
+  {
+    name: "DATABASE_URL",
+    secret: true,
+    meaning:
+      "PostgreSQL database for transcripts and the audit log; unset: the SQLite file `tiro.db` in `TIRO_DATA_DIR`",
+    example: "postgres://tiro:password@db.example.org/tiro",
   },
   {
     name: "HOST",

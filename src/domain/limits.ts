@@ -143,6 +143,12 @@ export const LIMITS = {
    * meanwhile. Each costs some ms, so constant renegotiation takes some thousandths of a core.
    */
   renegotiateMs: 1_000,
+  /** Voice sessions at once; each holds a WebSocket. */
+  voiceSessions: 200,
+  /** That one user may begin in a minute. */
+  voiceSessionsAMinute: 10,
+  /** A voice session without a message for this long is closed. */
+  voiceIdleMs: 30_000,
   /** REST body. */
   httpBodyBytes: 64 * 1024,
   /** Head of a REST request: what nginx and Node take. */

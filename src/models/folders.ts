@@ -18,7 +18,8 @@ export const MODEL_VARIABLES = [
     name: "TIRO_DATA_DIR",
     kind: "text",
     default: STANDARD_DATA_FOLDER,
-    meaning: "Folder of the offline recogniser's models and runtime, which `tiro models` fills",
+    meaning:
+      "Folder of everything that is kept: the database `tiro.db`, and the offline recogniser's models and runtime, which `tiro models` fills",
     example: "/opt/tiro",
   },
   {

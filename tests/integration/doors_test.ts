@@ -65,7 +65,7 @@ Deno.test("A recogniser and a door are a folder and a line each, and PCM is capt
     await laid("door.ts.txt", `${tree}/src/recording/mod.ts`);
     await addLine(
       `${tree}/src/app.ts`,
-      "talkRoutes({ rooms, translations, version, ...parts }),",
+      "...rooms ? [talkRoutes({ rooms, translations, version, ...parts })] : [],",
       '      (await import("./recording/mod.ts")).recordingDoor(parts),',
     );
 
