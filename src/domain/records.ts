@@ -57,6 +57,9 @@ export interface SessionObserver {
   opened(about: SessionAbout, languageId: string): SessionEvents | undefined;
 }
 
+/** The longest transcript: a session that goes on gets another one. */
+export const TRANSCRIPT_MS_MAX = 24 * 60 * 60 * 1000;
+
 /** A transcript: the finals of one session. */
 export interface TranscriptRecord {
   /** Random: 22 characters of base64url. */
@@ -79,6 +82,7 @@ export interface CueRecord {
   transcriptId: string;
   /** Counts the cues of a transcript from 0, in the order they became final. */
   index: number;
+  /** The speaker's number within the transcript, by who spoke first: ids of the HPB are not kept. */
   speakerId: string;
   speakerName?: string;
   languageId: string;
@@ -132,7 +136,7 @@ export interface AuditFilter {
  * where it is corrupt or of a newer version.
  */
 export interface RecordStore {
-  /** All or nothing; resolves once they are durable. */
+  /** All or nothing; resolves once they are durable. Cues of a transcript that is not there (deleted) are left out. */
   write(batch: readonly RecordWrite[]): Promise<void>;
   transcript(id: string): Promise<TranscriptRecord | undefined>;
   transcripts(filter: TranscriptFilter): Promise<TranscriptRecord[]>;
@@ -140,7 +144,10 @@ export interface RecordStore {
   cues(transcriptId: string, fromIndex: number, limit: number): Promise<CueRecord[]>;
   /** With its cues; false where there is none. Afterwards the files have no byte of its text. */
   deleteTranscript(id: string): Promise<boolean>;
-  /** Deletes transcripts that ended, and audit records that began, before these (Unix time, ms). */
+  /**
+   * Deletes transcripts that ended, and audit records that began, before these (Unix time, ms). A transcript without an end
+   * that began TRANSCRIPT_MS_MAX earlier has ended: the service was killed.
+   */
   expire(
     before: { transcriptsMs?: number; auditMs?: number },
   ): Promise<{ transcripts: number; audit: number }>;

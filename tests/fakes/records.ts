@@ -7,6 +7,7 @@ import {
   type RecordStore,
   type RecordWrite,
   StoreError,
+  TRANSCRIPT_MS_MAX,
   type TranscriptFilter,
   type TranscriptRecord,
 } from "../../src/domain/mod.ts";
@@ -72,8 +73,8 @@ export class FakeStore implements RecordStore {
   async expire(before: { transcriptsMs?: number; auditMs?: number }) {
     await this.#asked("expire");
     const { transcriptsMs = -Infinity, auditMs = -Infinity } = before;
-    const transcripts = [...this.#transcripts.values()].filter(({ endedAtMs }) =>
-      endedAtMs !== undefined && endedAtMs < transcriptsMs
+    const transcripts = [...this.#transcripts.values()].filter(({ startedAtMs, endedAtMs }) =>
+      (endedAtMs ?? startedAtMs + TRANSCRIPT_MS_MAX) < transcriptsMs
     );
     const audit = [...this.#audit.values()].filter(({ startedAtMs }) => startedAtMs < auditMs);
     for (const { id } of transcripts) {
