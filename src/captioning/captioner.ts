@@ -80,6 +80,11 @@ export class Captioner {
     scope.run(() => this.#chain);
   }
 
+  /** Recognisers that served so far, in the order of their first session. */
+  get providers(): readonly string[] {
+    return this.#feed.providers;
+  }
+
   /** From the next session on; the words of the current one are still in its language. */
   setLanguage(languageId: string): void {
     this.#feed.setLanguage(languageId);

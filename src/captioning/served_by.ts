@@ -7,9 +7,15 @@ export class ServedBy {
   readonly #sessions: SttSessions;
   #recogniser: Recogniser | undefined;
   #leftFor: HandoverReason = "unavailable";
+  readonly #names = new Set<string>();
 
   constructor(sessions: SttSessions) {
     this.#sessions = sessions;
+  }
+
+  /** Those that served so far, in the order of their first session: of the list of recognisers, which bounds it. */
+  get names(): readonly string[] {
+    return [...this.#names];
   }
 
   /** The session came into use. */
@@ -17,6 +23,7 @@ export class ServedBy {
     const { recogniser } = session;
     const before = this.#recogniser;
     recogniser.serves(session);
+    this.#names.add(recogniser.name);
     if (before && before !== recogniser) {
       const reason = recogniser.rank < before.rank ? "recovered" : this.#leftFor;
       this.#sessions.handedOver(before, recogniser, reason);

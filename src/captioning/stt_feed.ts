@@ -119,6 +119,11 @@ export class SttFeed {
     };
   }
 
+  /** Recognisers that served so far, in the order of their first session. */
+  get providers(): readonly string[] {
+    return this.#servedBy.names;
+  }
+
   /** Takes effect at the next pause in the voice. */
   setLanguage(languageId: string): void {
     this.#languageId = languageId;

@@ -27,7 +27,7 @@ function failover(
 }
 
 failover("A recogniser that refuses is passed over at once, without a trouble", async (world) => {
-  const { stt, next, say, troubles, log, sessions } = world;
+  const { stt, next, say, troubles, log, sessions, feed } = world;
   stt.nextOpens.push(failure());
   await say(frame(0, 0));
   assert.deepEqual([stt.opens, next.opens], [1, 1]);
@@ -37,13 +37,14 @@ failover("A recogniser that refuses is passed over at once, without a trouble", 
     { name: "fake", state: "failing", speakers: 0 },
     { name: "next", state: "available", speakers: 1 },
   ]);
+  assert.deepEqual(feed.providers, ["next"], "the other has not served");
   assert.deepEqual(log.lines.map(({ message }) => message), ["speech-to-text unavailable"]);
 });
 
 failover(
   "A recogniser that does not answer lets the next serve after 1.5 s, and serves once it has opened",
   async (world) => {
-    const { clock, stt, next, say, talk, troubles, sessions, meter } = world;
+    const { clock, stt, next, say, talk, troubles, sessions, meter, feed } = world;
     const cold = Promise.withResolvers<void>();
     stt.nextOpens.push(cold.promise);
     await say(frame(0, 0));
@@ -64,6 +65,7 @@ failover(
     assert.deepEqual([stt.opens, next.opens], [1, 1]);
     assert.deepEqual(troubles, []);
     assert.equal(meter.counted("tiro_recogniser_handovers_total", "recovered"), 1);
+    assert.deepEqual(feed.providers, ["next", "fake"], "in the order they served");
   },
 );
 

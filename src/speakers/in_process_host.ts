@@ -74,6 +74,10 @@ export class InProcessHost implements SpeakerHost {
     const { settings: { chunkMs, partials, network, words: server }, clock, meter } = this.#options;
     const { sampleRateHz } = this.#sessions;
     const ledger = new AudioLedger(this.#options.ledger);
+    const closed = Promise.withResolvers<SpeakerUse | undefined>();
+    let providers = (): readonly string[] => [];
+    // Runs last, when the ledger is final.
+    scope.defer(() => closed.resolve({ audioMs: ledger.sentMs, providers: providers() }));
     const log = this.#options.log.child({ speaker: speaker.id });
     const source = openSource({
       ...{ options, sampleRateHz, chunkMs, network, ledger, scope, clock, log, meter },
@@ -88,8 +92,8 @@ export class InProcessHost implements SpeakerHost {
       onCaption: (caption) => events.caption(caption),
       onTrouble: (trouble) => events.trouble(trouble),
     });
+    providers = () => captioner.providers;
     scope.failed.then((error) => events.failed(error));
-    const closed = Promise.withResolvers<SpeakerUse | undefined>();
     return {
       send: (message) => source.send(message),
       request: (request) => source.request(request),
@@ -100,7 +104,7 @@ export class InProcessHost implements SpeakerHost {
         return captioner.drain(signal);
       },
       closed: closed.promise,
-      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]().finally(() => closed.resolve(undefined)),
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
     };
   }
 }

@@ -22,6 +22,7 @@ import type {
   SourceRequest,
   SpeakerOptions,
   SpeakerTrouble,
+  SpeakerUse,
 } from "../domain/mod.ts";
 import type { OpusBuild } from "../audio/mod.ts";
 import type { DescriptorUse } from "../flow/mod.ts";
@@ -75,6 +76,8 @@ export type FromWorker =
   | { type: "source"; id: number; event: SourceEvent }
   | { type: "trouble"; id: number; trouble?: SpeakerTrouble }
   | { type: "failed"; id: number; error: PlainError }
+  /** What a speaker has used, at its end: before the reply to `dispose`, or before `stopped`. */
+  | { type: "used"; id: number; use: SpeakerUse }
   | { type: "done"; call: number; reply?: SourceReply }
   | { type: "refused"; call: number; error: PlainError }
   /** The worker itself cannot continue. */

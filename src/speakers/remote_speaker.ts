@@ -20,6 +20,7 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
   events: SpeakerEvents<Kind> | undefined;
   readonly #closed = Promise.withResolvers<SpeakerUse | undefined>();
   readonly closed = this.#closed.promise;
+  #use: SpeakerUse | undefined;
   #disposed?: Promise<void>;
   /** Requests that have no reply yet. */
   #requests = 0;
@@ -49,6 +50,11 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
       this.#requests--;
       this.#requestBytes -= bytes;
     }
+  }
+
+  /** Its pipeline has ended. */
+  used(use: SpeakerUse): void {
+    this.#use = use;
   }
 
   setLanguage(languageId: string): void {
@@ -81,7 +87,7 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
       if (!(error instanceof WorkerError && error.code === "worker_lost")) throw error;
     } finally {
       this.link.forget(this.id);
-      this.#closed.resolve(undefined);
+      this.#closed.resolve(this.#use);
     }
   }
 }

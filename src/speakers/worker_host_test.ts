@@ -2,6 +2,7 @@ import assert from "@std/assert";
 import {
   AudioLedger,
   type Caption,
+  type HostedSpeaker,
   LIMITS,
   NegotiationError,
   OverflowError,
@@ -67,6 +68,39 @@ Deno.test("Words to expect are sent like a language, and both are the newest", (
     worker.beat();
     assert.deepEqual(words(), ["n0", "n49"]);
   }));
+
+Deno.test("What a speaker has used is reported when it is closed, unless its worker was lost", () =>
+  withHost({ workers: 1 }, async ({ host, workers: [worker] }) => {
+    const open = (id: string) =>
+      host.open({ speaker: { id }, languageId: "en", source: { kind: "webrtc" } }, new Reports());
+    const use = { audioMs: 1_280, providers: ["vosk"] };
+    const [closed, lost] = [open("a"), open("b")];
+    const closing = closed[Symbol.asyncDispose]();
+    const { id, call } = worker.last("dispose");
+    worker.sends({ type: "used", id, use });
+    worker.sends({ type: "done", call });
+    await closing;
+    assert.deepEqual(await closed.closed, use);
+    worker.on.broken(new Error("killed"));
+    await lost[Symbol.asyncDispose]();
+    assert.equal(await lost.closed, undefined);
+  }));
+
+Deno.test("What speakers have used is reported too when their worker stops first", async () => {
+  const use = { audioMs: 640, providers: ["local"] };
+  let open: HostedSpeaker | undefined;
+  await withHost({ workers: 1 }, async ({ host, workers: [worker], scope }) => {
+    open = host.open({ speaker: { id: "a" }, languageId: "en", source: { kind: "webrtc" } }, new Reports());
+    const { id } = worker.last("open");
+    void scope[Symbol.asyncDispose]();
+    await settle();
+    worker.last("stop");
+    worker.sends({ type: "used", id, use });
+    worker.sends({ type: "stopped" });
+    await open[Symbol.asyncDispose]();
+  });
+  assert.deepEqual(await open?.closed, use);
+});
 
 Deno.test("A worker gets its settings in a message, once it is ready", () =>
   withHost({ workers: 1 }, ({ workers: [worker] }) => {

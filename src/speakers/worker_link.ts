@@ -221,6 +221,8 @@ export class WorkerLink {
         return this.#speakers.get(message.id)?.events?.trouble(message.trouble);
       case "failed":
         return this.#speakers.get(message.id)?.events?.failed(fromPlainError(message.error));
+      case "used":
+        return this.#speakers.get(message.id)?.used(message.use);
       case "done":
         return this.#take(message.call)?.resolve(message.reply);
       case "refused":

@@ -127,16 +127,15 @@ export class WorkerSide {
     const { post } = this.#options;
     try {
       if (!this.#host) throw new Error("Cannot open a speaker: the worker has not been started");
-      this.#speakers.set(
-        id,
-        this.#host.open(options, {
-          caption: (caption) => post({ type: "caption", id, caption }),
-          receiving: () => post({ type: "receiving", id }),
-          source: (event) => post({ type: "source", id, event }),
-          trouble: (trouble) => post({ type: "trouble", id, trouble }),
-          failed: (error) => post({ type: "failed", id, error: toPlainError(error) }),
-        }),
-      );
+      const speaker = this.#host.open(options, {
+        caption: (caption) => post({ type: "caption", id, caption }),
+        receiving: () => post({ type: "receiving", id }),
+        source: (event) => post({ type: "source", id, event }),
+        trouble: (trouble) => post({ type: "trouble", id, trouble }),
+        failed: (error) => post({ type: "failed", id, error: toPlainError(error) }),
+      });
+      this.#speakers.set(id, speaker);
+      void speaker.closed.then((use) => use && post({ type: "used", id, use }));
     } catch (error) {
       post({ type: "failed", id, error: toPlainError(error) });
     }

@@ -82,6 +82,10 @@ Deno.test("A speaker opened in a worker is drained and disposed by calls, each w
   assert.equal(refused.type === "refused" && refused.error.name, "NegotiationError");
   assert.ok(!JSON.stringify(refused).includes("nonsense"), "no SDP in errors");
   assert.deepEqual(await answerTo(4), { type: "done", call: 4 });
+  const use = { audioMs: 0, providers: [] };
+  assert.deepEqual(of(posted, "used"), [{ type: "used", id: 1, use }]);
+  const types = posted.map(({ type }) => type);
+  assert.ok(types.indexOf("used") < types.lastIndexOf("done"), "before the reply");
   worker.receive({ type: "drain", id: 1, call: 5 });
   assert.equal((await answerTo(5)).type, "refused", "who is gone cannot be drained");
   const calls = posted.flatMap((message) => "call" in message ? [message.call] : []);
