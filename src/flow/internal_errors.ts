@@ -16,6 +16,8 @@ export type CallbackKind =
   | "timer"
   | "signal"
   | "speaker"
+  /** What keeps transcripts or the audit log, reported a session. */
+  | "observer"
   /** Of a scope whose `failed` nobody reads. */
   | "task"
   /** An unhandled one. */

@@ -12,7 +12,7 @@ import {
   type SpeakerPart,
   type Translations,
 } from "../domain/mod.ts";
-import { type Scope, untilAborted } from "../flow/mod.ts";
+import { guarded, type Scope, untilAborted } from "../flow/mod.ts";
 import { SessionWords, type WordsTaken } from "./session_words.ts";
 import { Speakers, type Speaks } from "./speakers.ts";
 
@@ -32,6 +32,8 @@ export interface SessionOptions {
   /** Default: none. */
   wordsTaken?: WordsTaken;
   speakersMax: number;
+  /** Whether the service ends, and the session with it. Default: no. */
+  isShuttingDown?: () => boolean;
   /** A speaker has left and their place is free. */
   onFreed?: () => void;
   /** There were no viewers for the time of `endAfter`. */
@@ -71,7 +73,7 @@ export class Session<Speaker extends Speaks = Speaks> {
       translate: translations && ((request) => translations.translate(request)),
     });
     options.scope.defer(() => {
-      for (const each of options.events ?? []) each.closed();
+      this.#report((events) => events.closed());
       this.#fanOut[Symbol.dispose]();
       this.#outboxTimer?.[Symbol.dispose]();
       this.keep();
@@ -122,17 +124,14 @@ export class Session<Speaker extends Speaks = Speaks> {
 
   /** Sends a caption to the viewers. */
   deliver(caption: Caption): void {
-    const { events = [], speakerName } = this.#options;
-    if (events.length > 0) {
-      const name = speakerName?.(caption.speakerId);
-      for (const each of events) each.caption(caption, name);
-    }
+    const { speakerName } = this.#options;
+    this.#report((events) => events.caption(caption, speakerName?.(caption.speakerId)));
     this.#fanOut.deliver(caption);
   }
 
   /** One speaker's part has ended. */
   speakerEnded(part: SpeakerPart): void {
-    for (const each of this.#options.events ?? []) each.speakerEnded(part);
+    this.#report((events) => events.speakerEnded(part));
   }
 
   /** Captions can be sent again. */
@@ -152,6 +151,10 @@ export class Session<Speaker extends Speaks = Speaks> {
     this.#emptyTimer = undefined;
   }
 
+  get isShuttingDown(): boolean {
+    return this.#options.isShuttingDown?.() ?? false;
+  }
+
   get isDraining(): boolean {
     return this.#isDraining;
   }
@@ -161,6 +164,11 @@ export class Session<Speaker extends Speaks = Speaks> {
     this.#isDraining = true;
     await untilAborted(this.speakers.drain(signal), signal).catch(() => {});
     await this.#fanOut.drain(signal);
+  }
+
+  /** An observer's error affects no caption. */
+  #report(report: (events: SessionEvents) => void): void {
+    for (const each of this.#options.events ?? []) guarded("observer", () => report(each))();
   }
 
   #retryOutbox(): void {

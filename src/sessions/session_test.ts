@@ -1,15 +1,20 @@
 import assert from "@std/assert";
 import type { Recipient } from "../captioning/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
+import { CaughtInternalErrors } from "../../tests/fakes/internal_errors.ts";
 import { createSilentLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import type { SpeakerPart } from "../domain/mod.ts";
 import { Scope } from "../flow/mod.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionOptions } from "./session.ts";
 import { caption, FakeSpeaker, FakeTranslations } from "./testing_test.ts";
 
 /** As in session.ts. */
 const OUTBOX_RETRY_MS = 200;
 
-function makeSession(viewers: Recipient[] = [{ id: "reader", targetId: null }]) {
+function makeSession(
+  viewers: Recipient[] = [{ id: "reader", targetId: null }],
+  own: Partial<SessionOptions> = {},
+) {
   const [clock, meter, scope, translations] = [
     new FakeClock(),
     new FakeMeter(),
@@ -25,6 +30,7 @@ function makeSession(viewers: Recipient[] = [{ id: "reader", targetId: null }]) 
     send: (viewerId, { text }) => void sent.push([viewerId, text]),
     isReady: () => door.isReady,
     onEmpty: () => void door.empty++,
+    ...own,
   });
   const end = async () => {
     await scope[Symbol.asyncDispose]();
@@ -32,6 +38,60 @@ function makeSession(viewers: Recipient[] = [{ id: "reader", targetId: null }]) 
   };
   return { session, clock, scope, translations, sent, door, viewers, end };
 }
+
+Deno.test("Observers are reported captions with names, then every speaker's part, then the end", async () => {
+  const reports: unknown[] = [];
+  const part = (speakerId: string): SpeakerPart => ({
+    ...{ speakerId, languageId: "en", outcome: "completed", startedAtMs: 0, durationMs: 0, audioMs: 0 },
+    providers: [],
+  });
+  const { session, scope, end } = makeSession([], {
+    speakerName: (id) => id === "ben" ? "Ben" : undefined,
+    events: [{
+      caption: ({ text, final }, name) => reports.push([text, final, name]),
+      speakerEnded: ({ speakerId }) => reports.push(speakerId),
+      closed: () => reports.push("closed"),
+    }],
+  });
+  const [left, present] = [scope.child("speaker"), scope.child("speaker")];
+  const isClosed = Promise.withResolvers<void>();
+  left.defer(async () => {
+    await isClosed.promise;
+    session.speakerEnded(part("left"));
+  });
+  present.defer(() => session.speakerEnded(part("ben")));
+  const leaving = new FakeSpeaker();
+  leaving[Symbol.asyncDispose] = () => left[Symbol.asyncDispose]();
+  session.speakers.add("left", leaving);
+  session.speakers.close("left");
+  leaving.finishDrain();
+  await settle();
+  session.deliver(caption("hel", { final: false }));
+  session.deliver(caption("hello", { speakerId: "guest" }));
+  const ended = end();
+  await settle();
+  isClosed.resolve();
+  await ended;
+  assert.deepEqual(reports, [["hel", false, "Ben"], ["hello", true, undefined], "ben", "left", "closed"]);
+});
+
+Deno.test("An observer that throws affects no viewer and no other observer", async () => {
+  using errors = new CaughtInternalErrors();
+  const texts: string[] = [];
+  const broken = () => {
+    throw new Error("broken");
+  };
+  const { session, sent, end } = makeSession(undefined, {
+    events: [
+      { caption: broken, speakerEnded: broken, closed: broken },
+      { caption: ({ text }) => texts.push(text), speakerEnded() {}, closed() {} },
+    ],
+  });
+  session.deliver(caption("hello"));
+  assert.deepEqual([sent, texts], [[["reader", "hello"]], ["hello"]]);
+  await end();
+  assert.deepEqual(errors.kinds, ["observer", "observer"]);
+});
 
 Deno.test("Captions wait while they cannot be sent, and are sent at the flush", async () => {
   const { session, sent, door, end } = makeSession();

@@ -6,6 +6,7 @@ import {
   type Meter,
   type Refusal,
   type SessionAbout,
+  type SessionEvents,
   type SessionObserver,
   SPEAKER_TROUBLES,
   type SpeakerHost,
@@ -13,7 +14,7 @@ import {
   type Translations,
   UnavailableError,
 } from "../domain/mod.ts";
-import { type Scope, untilAborted } from "../flow/mod.ts";
+import { guarded, type Scope, untilAborted } from "../flow/mod.ts";
 import { JoinLimiter } from "./join_limiter.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { WordsTaken } from "./session_words.ts";
@@ -152,10 +153,17 @@ export class Sessions {
     }
     const scope = this.#options.scope.child("session");
     const { leave = () => Promise.resolve(), ...options } = others;
-    const events = observers.flatMap((each) => each.opened(about, own.languageId) ?? []);
+    const events: SessionEvents[] = [];
+    for (const each of observers) {
+      guarded("observer", () => {
+        const reports = each.opened(about, options.languageId);
+        if (reports) events.push(reports);
+      })();
+    }
     const session = new Session<Speaker>({
       ...options,
       ...{ about, events, wordsTaken, speakersMax, translations, scope, clock, log, meter },
+      isShuttingDown: () => this.#isDraining || this.#options.scope.signal.aborted,
     });
     this.#open.set(session, leave);
     void scope.failed.then((error) => {

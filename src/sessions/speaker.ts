@@ -4,6 +4,7 @@
  */
 import {
   type Caption,
+  type Clock,
   codeOf,
   type ExpectedWords,
   type HostedSpeaker,
@@ -15,11 +16,14 @@ import {
   type SourceOptions,
   type SourceReply,
   type SourceRequest,
+  type SpeakerEvents,
   type SpeakerHost,
   type SpeakerTrouble,
   UnavailableError,
 } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
+import { Part } from "./part.ts";
+import type { Session } from "./session.ts";
 
 export interface SessionSpeakerOptions<Kind extends SourceKind> {
   /** Unique within the session. */
@@ -29,6 +33,10 @@ export interface SessionSpeakerOptions<Kind extends SourceKind> {
   words?: () => ExpectedWords;
   source: SourceOptions<Kind>;
   host: SpeakerHost;
+  /** Is reported their part when they have ended. */
+  session: Pick<Session, "speakerEnded" | "isShuttingDown">;
+  /** Of Nextcloud or of a JWT, where it is known by now. */
+  userId?: () => string | undefined;
   onCaption: (caption: Caption) => void;
   /** First audio, and first after audio was lost. */
   onReceived?: () => void;
@@ -37,6 +45,9 @@ export interface SessionSpeakerOptions<Kind extends SourceKind> {
   onFailed?: (error: unknown) => void;
   /** The speaker's own. */
   scope: Scope;
+  clock: Clock;
+  /** The wall clock, Unix time, ms; default Date.now. */
+  unixNowMs?: () => number;
   log: Log;
   meter: Meter;
 }
@@ -46,13 +57,16 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
   #pipeline: HostedSpeaker<Kind> | undefined;
   #languageId: string;
   #isReceiving = false;
+  readonly #part: Part;
+  #userId: string | undefined;
   /** Of the current pipeline: one that is closing may still report. */
   #state: { trouble?: SpeakerTrouble } = {};
 
   constructor(options: SessionSpeakerOptions<Kind>) {
     this.#options = options;
     this.#languageId = options.languageId;
-    options.scope.defer(() => this.#pipeline?.[Symbol.asyncDispose]());
+    this.#part = new Part(options);
+    options.scope.defer(() => this.#end());
   }
 
   get isOpen(): boolean {
@@ -79,11 +93,14 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
     if (this.#pipeline) return;
     const { id, source, words, host, onCaption, onReceived, onSource } = this.#options;
     const state: { trouble?: SpeakerTrouble } = this.#state = {};
-    this.#pipeline = host.open({ speaker: { id }, languageId: this.#languageId, words: words?.(), source }, {
+    this.#identify();
+    const options = { speaker: { id }, languageId: this.#languageId, words: words?.(), source };
+    const events: SpeakerEvents<Kind> = {
       caption: onCaption,
       receiving: () => {
         if (this.#state !== state) return;
         this.#isReceiving = true;
+        this.#part.received();
         onReceived?.();
       },
       source: (event) => {
@@ -93,7 +110,8 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
       failed: (error) => {
         if (this.#state === state) this.fail(error);
       },
-    });
+    };
+    this.#pipeline = this.#part.open(() => host.open(options, events));
   }
 
   /** To the source; ignored while the pipeline is closed. */
@@ -125,6 +143,7 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
   fail(error: unknown): void {
     if (this.#options.scope.signal.aborted || !this.#pipeline) return;
     this.report("speaker failed", error);
+    this.#part.failed();
     this.close();
     this.#options.onFailed?.(error);
   }
@@ -167,5 +186,24 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
     const code = codeOf(error);
     meter.count("transcription_errors_total", code);
     log[level](message, { code });
+  }
+
+  /** Closes the pipeline, then reports the speaker's part. */
+  async #end(): Promise<void> {
+    const { id, session } = this.#options;
+    const { trouble } = this.#state;
+    try {
+      await this.#pipeline?.[Symbol.asyncDispose]();
+    } finally {
+      this.#identify();
+      const part = this.#part.ended({ trouble, isShuttingDown: session.isShuttingDown });
+      if (part) {
+        session.speakerEnded({ speakerId: id, userId: this.#userId, languageId: this.#languageId, ...part });
+      }
+    }
+  }
+
+  #identify(): void {
+    this.#userId = this.#options.userId?.() ?? this.#userId;
   }
 }
