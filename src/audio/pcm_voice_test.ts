@@ -60,6 +60,7 @@ function setup(format: PcmFormat = NATIVE) {
       }
     },
     wait: (ms: number) => void (nowMs += ms),
+    now: () => nowMs,
     end() {
       voice.flush();
       take();
@@ -169,6 +170,56 @@ Deno.test("A network that stalls loses nothing: a burst is taken, and media time
   world.send(messages, { everyMs: 20 });
   world.end();
   assert.deepEqual(wordsOf(world.chunks).map(({ word }) => word), WORDS);
+});
+
+Deno.test("A sender that stops in mid-speech: what is held is passed on soon, and nothing is said twice when it goes on", () => {
+  for (const timestampMs of [undefined, 7_000]) {
+    const world = setup();
+    const bytes = said(NATIVE, ["red", "river"]);
+    const cutMs = LEAD_MS + 130; // in the first word, and in a block and a chunk
+    const send = (part: Uint8Array, atMs: number) =>
+      world.send(part, { everyMs: 15, ...timestampMs && { timestampMs: timestampMs + atMs } });
+    send(bytes.subarray(0, 32 * cutMs), 0);
+    const endMs = () => {
+      const last = world.chunks.at(-1)!;
+      return last.startMs + last.samples.length / 16;
+    };
+    assert.ok(endMs() < cutMs, "a part of a chunk is held");
+    const dueMs = world.voice.nextDeadline()!;
+    assert.equal(dueMs, world.now() + 15 + 300);
+    world.voice.due();
+    world.take();
+    assert.ok(Math.abs(endMs() - cutMs) < 0.1, `${endMs()} of ${cutMs} ms`);
+    assert.equal(world.voice.nextDeadline(), undefined, "nothing more is held");
+    world.wait(600); // a stalled network
+    send(bytes.subarray(32 * cutMs), cutMs);
+    world.end();
+    assert.deepEqual(wordsOf(world.chunks).map(({ word }) => word), ["red", "river"]);
+    assert.ok(world.chunks.every((chunk, at) => at === 0 || chunk.startMs >= world.chunks[at - 1].startMs));
+  }
+});
+
+Deno.test("Nothing is due while nobody speaks, and for rare messages as much later as they are long", () => {
+  const world = setup();
+  world.send(new Uint8Array(32 * 1_000));
+  assert.equal(world.voice.nextDeadline(), undefined);
+  world.send(said(NATIVE, ["red"]).subarray(0, 32 * (LEAD_MS + 200)), { everyMs: LEAD_MS + 200 });
+  assert.equal(world.voice.nextDeadline(), world.now() + LEAD_MS + 200 + 300);
+  world.end();
+  assert.equal(world.voice.nextDeadline(), undefined);
+});
+
+Deno.test("A timestamp that is no finite number is refused by its field", () => {
+  const world = setup();
+  for (const timestampMs of [NaN, Infinity, -Infinity]) {
+    assert.throws(
+      () => world.voice.receive({ bytes: new Uint8Array(640), timestampMs }, 0),
+      (error: unknown) => error instanceof InvalidRequestError && error.field === "timestampMs",
+    );
+  }
+  world.send(said(NATIVE, ["red"]), { timestampMs: 0 });
+  world.end();
+  assert.deepEqual(wordsOf(world.chunks).map(({ word }) => word), ["red"]);
 });
 
 Deno.test("A clock that is set back, or runs ahead of real time, is followed from its new value", () => {

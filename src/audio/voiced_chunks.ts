@@ -108,6 +108,12 @@ export class VoicedChunks implements VoicedPcm, Disposable {
     if (this.#hasEnded || this.#ready.length > 0 || this.#buffer.unread > 0) this.onSpeech();
   }
 
+  /** No more audio arrives for now: the chunk in progress can be taken as it is. */
+  passHeld(): void {
+    if (this.#isLive) this.#ready.push(...this.#framer.flush());
+    this.notify();
+  }
+
   /** Nothing more is pushed; what waits can still be taken. */
   end(): void {
     this.#hasEnded = true;

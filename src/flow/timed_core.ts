@@ -45,13 +45,11 @@ export function runCore<Input>(
   /** As of the core's last call. */
   let inputsWanted = core.inputsWanted;
   let patience: Disposable | undefined;
-  let timer: Disposable | undefined;
-  let armedFor: number | undefined;
 
   const stop = () => {
     inbox.onArrival = () => {};
     patience?.[Symbol.dispose]();
-    timer?.[Symbol.dispose]();
+    deadline[Symbol.dispose]();
   };
   const attempt = (work: () => void) => {
     try {
@@ -61,18 +59,12 @@ export function runCore<Input>(
       reject(error);
     }
   };
+  const deadline = new Deadline(core, clock, () => attempt(fire));
   const rearm = () => {
     inputsWanted = core.inputsWanted;
-    const deadline = core.nextDeadline();
-    if (deadline === armedFor) return;
-    timer?.[Symbol.dispose]();
-    armedFor = deadline;
-    timer = deadline === undefined
-      ? undefined
-      : clock.timer(Math.max(0, deadline - clock.now()), () => attempt(fire));
+    deadline.rearm();
   };
   const fire = () => {
-    timer = armedFor = undefined;
     core.due(clock.now());
     rearm();
   };
@@ -94,4 +86,35 @@ export function runCore<Input>(
   inbox.onArrival = arrived;
   if (!signal.aborted) arrived();
   return untilAborted(promise, signal).finally(stop);
+}
+
+/** The one timer of a core. */
+export class Deadline implements Disposable {
+  #timer: Disposable | undefined;
+  #armedFor: number | undefined;
+
+  /** `fire` is called at the core's deadline; it calls `due`, then `rearm`. */
+  constructor(
+    private readonly core: Pick<TimedCore<never>, "nextDeadline">,
+    private readonly clock: Clock,
+    private readonly fire: () => void,
+  ) {}
+
+  /** To be called when the core's deadline may have changed. */
+  rearm(): void {
+    const deadline = this.core.nextDeadline();
+    if (deadline === this.#armedFor) return;
+    this[Symbol.dispose]();
+    if (deadline === undefined) return;
+    this.#armedFor = deadline;
+    this.#timer = this.clock.timer(Math.max(0, deadline - this.clock.now()), () => {
+      this.#timer = this.#armedFor = undefined;
+      this.fire();
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = this.#armedFor = undefined;
+  }
 }

@@ -1,5 +1,5 @@
 /** Errors as plain objects, to cross between processes with what logs, metrics and owners use. */
-import { NegotiationError, TiroError } from "../domain/mod.ts";
+import { InvalidRequestError, NegotiationError, TiroError } from "../domain/mod.ts";
 
 export interface PlainError {
   name: string;
@@ -7,6 +7,8 @@ export interface PlainError {
   code?: string;
   /** Of a TiroError. */
   retryable?: boolean;
+  /** Of an InvalidRequestError. */
+  field?: string;
   stack?: string;
   cause?: PlainError;
 }
@@ -28,6 +30,7 @@ export function toPlainError(thrown: unknown, depth = 0): PlainError {
     message: thrown instanceof SyntaxError ? "[hidden]" : thrown.message,
     code,
     retryable: thrown instanceof TiroError ? thrown.retryable : undefined,
+    field: thrown instanceof InvalidRequestError ? thrown.field : undefined,
     // To read a stack, Deno 2.9.6 opens files when it runs from sources, and panics without a descriptor. Ours need none.
     stack: thrown instanceof TiroError ? undefined : thrown.stack,
     cause: thrown.cause === undefined || depth + 1 >= CAUSES_MAX
@@ -37,7 +40,10 @@ export function toPlainError(thrown: unknown, depth = 0): PlainError {
 }
 
 /** A TiroError where it was one; else an Error. */
-export function fromPlainError({ name, message, code, retryable, stack, cause }: PlainError): Error {
+export function fromPlainError(
+  { name, message, code, retryable, field, stack, cause }: PlainError,
+): Error {
+  if (field !== undefined) return new InvalidRequestError(message, field);
   const options = cause && { cause: fromPlainError(cause) };
   const Typed = name === "NegotiationError" ? NegotiationError : WorkerError;
   const error = retryable === undefined

@@ -1,4 +1,5 @@
 /** A speaker whose pipeline runs in a media worker: what its owner asks for becomes messages. */
+import { checkTimestamp } from "../audio/mod.ts";
 import {
   type ExpectedWords,
   type HostedSpeaker,
@@ -42,6 +43,7 @@ export class RemoteSpeaker<Kind extends SourceKind = SourceKind> implements Host
     if (this.#requestBytes + bytes > LIMITS.sourceRequestBytes) {
       throw new OverflowError("source_request_bytes", LIMITS.sourceRequestBytes);
     }
+    if ("timestampMs" in request) checkTimestamp(request.timestampMs); // JSON makes null of it
     this.#requests++;
     this.#requestBytes += bytes;
     try {

@@ -3,6 +3,7 @@ import {
   AudioLedger,
   type Caption,
   type HostedSpeaker,
+  InvalidRequestError,
   LIMITS,
   NegotiationError,
   OverflowError,
@@ -225,6 +226,27 @@ Deno.test("A speaker whose source holds too many bytes is refused, others are no
     await assert.rejects(speaker.request({ type: "audio", bytes: new Uint8Array(2) }), OverflowError);
     workers[0].on.broken(new Error("end of the test"));
     await assert.rejects(pending, WorkerError);
+  }));
+
+Deno.test("Audio that a source cannot take is refused by its field, in the worker or on the way to it", () =>
+  withHost({ workers: 1 }, async ({ host, workers: [worker] }) => {
+    const format = { encoding: "s16le", sampleRateHz: 16_000, channels: 1 } as const;
+    const speaker = host.open(
+      { speaker: { id: "a" }, languageId: "en", source: { kind: "pcm", format } },
+      new Reports() as SpeakerEvents<"pcm">,
+    );
+    const isRefused = (field: string) => (error: unknown) =>
+      error instanceof InvalidRequestError && error.field === field;
+    const sent = worker.sent.length;
+    for (const timestampMs of [NaN, Infinity]) {
+      const request = speaker.request({ type: "audio", bytes: new Uint8Array(2), timestampMs });
+      await assert.rejects(request, isRefused("timestampMs"));
+    }
+    assert.equal(worker.sent.length, sent);
+    const refused = speaker.request({ type: "audio", bytes: new Uint8Array(3) });
+    const error = toPlainError(new InvalidRequestError("must be whole samples", "bytes"));
+    worker.sends({ type: "refused", call: worker.last("request").call, error });
+    await assert.rejects(refused, isRefused("bytes"));
   }));
 
 Deno.test("Closing waits for the workers, but not for one that does not end", () =>
