@@ -49,7 +49,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   identity: { modules: ["domain"], packages: ["node:crypto"] },
   http: {
     modules: ["domain", "flow"],
-    packages: ["hono", "@hono/zod-openapi", "node:crypto", "node:http", "node:stream"],
+    packages: ["hono", "@hono/zod-openapi", "node:crypto", "node:http", "node:stream", "ws"],
   },
   nextcloud: { modules: ["domain", "flow", "http"], packages: ["zod", "@hono/zod-openapi"] },
   talk: {

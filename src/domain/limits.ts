@@ -155,6 +155,14 @@ export const LIMITS = {
   httpHeadBytes: 16 * 1024,
   /** Connections to the REST API, some 50 KB each; clients hold one for the length of a request. */
   httpConnections: 256,
+  /** WebSockets of all routes together, which have bounds of their own: each is a speaker of the voice door. */
+  httpSockets: 500,
+  /** Sent on a WebSocket and not taken by the kernel, which takes megabytes: captions of minutes. */
+  socketSendBytes: 64 * 1024,
+  /** A client without a sign of life between two pings is gone. Mobile networks forget an idle connection after minutes. */
+  socketPingMs: 30_000,
+  /** For the client's close frame. */
+  socketCloseMs: 2_000,
   /** From the connection to the end of the request's head, which is one packet. */
   httpHeadMs: 10_000,
   /** For the client to read a response: the largest is some 100 KB. */

@@ -4,12 +4,14 @@
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Next } from "hono";
-import { type Authenticate, codeOf, type Log, type Meter, TiroError } from "../domain/mod.ts";
+import { type Authenticate, codeOf, type Log, type Meter, type Principal, TiroError } from "../domain/mod.ts";
 import { allMeanings, type ApiDescription, apiDocument } from "./document.ts";
 import { answerTo, describeIssues, HttpError } from "./errors.ts";
 import { Guesses } from "./guesses.ts";
+import { SocketRoutes } from "./handshake.ts";
 import { operationRoutes, type OperationServices } from "./operation.ts";
-import type { Route, RouteGroup } from "./route_group.ts";
+import { pathPattern, type Route, type RouteGroup } from "./route_group.ts";
+import type { SocketRoute } from "./socket_route.ts";
 
 export interface HttpAppOptions extends Omit<OperationServices, "meter"> {
   api: Omit<ApiDescription, "lists">;
@@ -36,11 +38,14 @@ export interface Client {
 export interface HttpApp {
   /** Never rejects. */
   fetch(request: Request, client: Client): Promise<Response>;
+  /** The route that becomes a WebSocket; undefined: `fetch` has the response. Absent: there is no such route. */
+  socketFor?(request: Request): SocketRoute | undefined;
 }
 
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { meter, log } = options;
-  const app = createRouter(options);
+  const sockets = socketRoutes(options);
+  const app = createRouter(options, sockets);
   const guesses = new Guesses();
 
   const fail = (error: unknown): Response => {
@@ -57,6 +62,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.onError(fail);
 
   return {
+    socketFor: (request) => sockets.of(request),
     async fetch(request, client) {
       let response: Response;
       try {
@@ -76,8 +82,12 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   };
 }
 
+function socketRoutes({ groups, acceptingWork }: HttpAppOptions): SocketRoutes {
+  return new SocketRoutes(groups.flatMap(({ sockets = [] }) => sockets), acceptingWork);
+}
+
 /** Exported for tests. */
-export function createRouter(options: HttpAppOptions): OpenAPIHono {
+export function createRouter(options: HttpAppOptions, sockets = socketRoutes(options)): OpenAPIHono {
   const { api, version } = options;
   const described = { ...api, lists: options.groups };
   const meanings = allMeanings(described);
@@ -93,9 +103,17 @@ export function createRouter(options: HttpAppOptions): OpenAPIHono {
   });
   // First, and for unknown paths too: without credentials nothing is disclosed.
   app.use(authorization(options, routes));
+  sockets.addTo(app);
   for (const group of groups) group.addTo(app);
   refuseTheRest(app, routes);
   return app;
+}
+
+declare module "hono" {
+  interface ContextVariableMap {
+    /** Who sent the request; undefined on open routes. */
+    principal: Principal | undefined;
+  }
 }
 
 /** Passes open routes, and principals with the right that a route needs. Throws HttpError 401 or 403. */
@@ -108,12 +126,9 @@ function authorization(
     message: "not authorised",
     ...(takesToken && { headers: { "www-authenticate": "Bearer" } }),
   } as const;
-  const patterns = routes.map((route) => ({
-    route,
-    // As the router matches: a parameter is one segment, and a slash at the end is accepted.
-    path: new RegExp(`^${route.getRoutingPath().replace(/:[^/]+/g, "[^/]+")}/?$`),
-  }));
-  return async ({ req }: Context, next: Next): Promise<void> => {
+  const patterns = routes.map((route) => ({ route, path: pathPattern(route) }));
+  return async (c: Context, next: Next): Promise<void> => {
+    const { req } = c;
     const method = req.method === "HEAD" ? "get" : req.method.toLowerCase();
     const route = patterns.find(({ route, path }) => route.method === method && path.test(req.path))?.route;
     if (!route?.isOpen) {
@@ -122,6 +137,7 @@ function authorization(
       if (route?.right && !principal.rights.has(route.right)) {
         throw new HttpError({ status: 403, message: "not allowed for this client" });
       }
+      c.set("principal", principal);
     }
     await next();
   };

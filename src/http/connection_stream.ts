@@ -2,7 +2,7 @@
 import { Duplex } from "node:stream";
 
 /** A request's head and most of a body. */
-const READ_BYTES = 16_384;
+export const READ_BYTES = 16_384;
 
 export type Accepted = Deno.TcpConn | Deno.UnixConn;
 
@@ -33,6 +33,11 @@ export class ConnectionStream extends Duplex {
     this.#writing = this.#writeAll(chunk).then(() => done(), done);
   }
 
+  /** As one write: the head of a frame with its payload. */
+  override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
+    this._write(joined(chunks.map(({ chunk }) => chunk)), "", done);
+  }
+
   override _final(done: (error?: Error | null) => void): void {
     this.#connection.closeWrite().then(() => done(), () => done());
   }
@@ -46,7 +51,10 @@ export class ConnectionStream extends Duplex {
     const buffer = new Uint8Array(READ_BYTES);
     try {
       const count = await this.#connection.read(buffer);
-      if (!this.destroyed) this.push(count === null ? null : buffer.subarray(0, count));
+      if (this.destroyed) return;
+      if (count === null) this.push(null);
+      // A copy, for what a client sends byte by byte is held until a message is complete: not 16 KB for each.
+      else this.push(count < READ_BYTES / 2 ? buffer.slice(0, count) : buffer.subarray(0, count));
     } catch {
       this.destroy();
     }
@@ -55,4 +63,14 @@ export class ConnectionStream extends Duplex {
   async #writeAll(bytes: Uint8Array): Promise<void> {
     while (bytes.length > 0) bytes = bytes.subarray(await this.#connection.write(bytes));
   }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }

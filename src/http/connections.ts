@@ -14,12 +14,17 @@ export interface ConnectionBounds {
   most: number;
   headMs: number;
   sendMs: number;
+  /** WebSockets at once, besides. */
+  sockets: number;
+  pingMs: number;
 }
 
 export const CONNECTION_BOUNDS: ConnectionBounds = {
   most: LIMITS.httpConnections,
   headMs: LIMITS.httpHeadMs,
   sendMs: LIMITS.httpSendMs,
+  sockets: LIMITS.httpSockets,
+  pingMs: LIMITS.socketPingMs,
 };
 
 /** Why the server closed a connection. */
@@ -103,6 +108,12 @@ export class Connections {
   lingering(connection: Connection): void {
     connection.state = "lingering";
     connection.setDeadline(LIMITS.httpLingerMs, () => connection.stream.destroy());
+  }
+
+  /** It becomes a WebSocket, and counts no longer. */
+  upgraded(connection: Connection): void {
+    connection.setDeadline(undefined);
+    this.#open.delete(connection.stream);
   }
 
   /** Closes a connection that waits for its client; false where there is none. */

@@ -12,7 +12,7 @@ import {
 
 /** Errors of HTTP itself. */
 export interface HttpFault {
-  status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415;
+  status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 426;
   message: string;
   headers?: Record<string, string>;
 }
@@ -33,7 +33,7 @@ export interface ErrorAnswer {
 export const STATUS_FATAL = 550;
 
 /** Seconds after which clients may try again. */
-const RETRY_AFTER_S = "5";
+export const RETRY_AFTER_S = "5";
 
 /** The response to an error. Of an unexpected one nothing is disclosed. */
 export function answerTo(error: unknown): ErrorAnswer {

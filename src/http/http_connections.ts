@@ -1,5 +1,5 @@
 /** From accepted connections to the app and back: `node:http` parses requests, `Connections` enforces the bounds. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { LIMITS, type Log, type Meter } from "../domain/mod.ts";
 import type { HttpApp } from "./app.ts";
@@ -11,13 +11,15 @@ import {
   Connections,
   sourceOf,
 } from "./connections.ts";
+import { RETRY_AFTER_S } from "./errors.ts";
 import { sendResponse, toRequest } from "./node_request.ts";
+import { Sockets, type Upgrade } from "./sockets.ts";
 
 export interface HttpConnectionsOptions {
   app: HttpApp;
   bounds?: Partial<ConnectionBounds>;
   log: Log;
-  meter: Pick<Meter, "count" | "gauge">;
+  meter: Pick<Meter, "count" | "gauge" | "gaugeBy">;
 }
 
 /** For pending responses when the server closes; well within the 5 s from SIGTERM to exit. */
@@ -30,20 +32,27 @@ export class HttpConnections {
   readonly #open = new Set<Promise<void>>();
   readonly #answering = new Set<Promise<void>>();
   readonly #gauge: Disposable;
-  readonly #http = createServer(
-    // A missing Host is refused by toRequest(), like other invalid requests.
-    { maxHeaderSize: LIMITS.httpHeadBytes, requireHostHeader: false },
-    (incoming, outgoing) => this.#receive(incoming, outgoing),
-  );
+  readonly #sockets: Sockets;
+  readonly #http: Server;
   #isClosing = false;
 
   constructor(options: HttpConnectionsOptions) {
-    const { bounds, meter } = options;
+    const { log, meter } = options;
+    const bounds = { ...CONNECTION_BOUNDS, ...options.bounds };
     this.#options = options;
     this.#connections = new Connections(
-      { ...CONNECTION_BOUNDS, ...bounds },
+      bounds,
       (reason) => meter.count("tiro_http_connections_closed_total", reason),
     );
+    this.#sockets = new Sockets({ most: bounds.sockets, pingMs: bounds.pingMs, log, meter });
+    const serverOptions = {
+      maxHeaderSize: LIMITS.httpHeadBytes,
+      // A missing Host is refused by toRequest(), like other invalid requests.
+      requireHostHeader: false,
+      // Any other `Upgrade` is ignored: the request gets a response of HTTP/1.1. Not in Deno's types of `node:http`.
+      shouldUpgradeCallback: (incoming: IncomingMessage) => this.#upgradeOf(incoming) !== undefined,
+    };
+    this.#http = createServer(serverOptions, (incoming, outgoing) => this.#receive(incoming, outgoing));
     this.#gauge = meter.gauge(
       "tiro_http_connections",
       "Connections to the REST API",
@@ -52,6 +61,7 @@ export class HttpConnections {
     // For expectations other than 100-continue node:http would send a response itself, outside the bounds.
     this.#http.on("checkExpectation", (incoming, outgoing) => this.#receive(incoming, outgoing));
     this.#http.on("clientError", (error, socket) => this.#refuse(error, socket));
+    this.#http.on("upgrade", (incoming, _socket, head) => this.#upgrade(incoming, head));
   }
 
   take(accepted: Accepted): void {
@@ -67,16 +77,37 @@ export class HttpConnections {
     this.#connections.shed();
   }
 
-  /** Waits for pending responses within CLOSE_GRACE_MS, then closes all connections. */
+  /** Waits for pending responses, and for clients to close their WebSockets, within CLOSE_GRACE_MS; then closes all. */
   async close(): Promise<void> {
     this.#isClosing = true;
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, CLOSE_GRACE_MS);
-    await Promise.race([Promise.all(this.#answering), late.promise]);
+    await Promise.all([
+      Promise.race([Promise.all(this.#answering), late.promise]),
+      this.#sockets.close(late.promise),
+    ]);
     clearTimeout(timer);
     this.#connections.closeAll();
     await Promise.all([...this.#open, ...this.#answering]);
     this.#gauge[Symbol.dispose]();
+  }
+
+  /** Of a handshake that is accepted; undefined for other requests. */
+  #upgradeOf(incoming: IncomingMessage) {
+    const connection = this.#connections.of(incoming.socket);
+    // Other methods may have a body, which only one Request may read.
+    if (incoming.method !== "GET" || connection?.state !== "head" || this.#isClosing) return undefined;
+    const request = toRequest(incoming);
+    const route = request && this.#options.app.socketFor?.(request);
+    return route && this.#sockets.hasRoom(route) ? { connection, request, route } : undefined;
+  }
+
+  #upgrade(incoming: IncomingMessage, head: Upgrade["head"]): void {
+    const accepted = this.#upgradeOf(incoming);
+    if (!accepted) return void incoming.socket.destroy();
+    const { connection: { stream, source }, request: { url, headers }, route } = accepted;
+    this.#connections.upgraded(accepted.connection);
+    this.#sockets.accept(route, { url: new URL(url), headers, source }, { incoming, stream, head });
   }
 
   #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -117,8 +148,16 @@ export class HttpConnections {
     const request = toRequest(incoming);
     const { source } = connection;
     const hold = (ms: number) => this.#connections.hold(connection, ms);
-    if (request) return await this.#options.app.fetch(request, { source, hold });
-    const { meter } = this.#options;
+    const { app, meter } = this.#options;
+    if (request && app.socketFor?.(request)) {
+      meter.count("tiro_http_requests_total", "503");
+      const headers = { "retry-after": RETRY_AFTER_S };
+      return Response.json({ error: "Cannot open the WebSocket: there are too many" }, {
+        status: 503,
+        headers,
+      });
+    }
+    if (request) return await app.fetch(request, { source, hold });
     meter.count("tiro_http_requests_total", "400");
     return Response.json({ error: "not a request to this service" }, { status: 400 });
   }

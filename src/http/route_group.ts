@@ -11,6 +11,11 @@ import type { SocketRoute } from "./socket_route.ts";
 /** A route as `createRoute` makes it. */
 export type Route = RouteConfig & { getRoutingPath(): string; right?: Right; isOpen?: true };
 
+/** Paths that the router passes to the route: a parameter is one segment, and a slash at the end is accepted. */
+export function pathPattern(route: Route): RegExp {
+  return new RegExp(`^${route.getRoutingPath().replace(/:[^/]+/g, "[^/]+")}/?$`);
+}
+
 /** Codes of reasons why the service is degraded, with their meanings for operators. */
 export type Meanings = Readonly<Record<string, string>>;
 

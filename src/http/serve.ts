@@ -24,7 +24,7 @@ export interface ServeOptions {
   /** Owns the server. */
   scope: Pick<Scope, "defer">;
   log: Log;
-  meter: Pick<Meter, "count" | "gauge">;
+  meter: Pick<Meter, "count" | "gauge" | "gaugeBy">;
 }
 
 /** With a Unix socket no address is listened on. */

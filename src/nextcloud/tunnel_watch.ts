@@ -30,14 +30,20 @@ export function watchTunnel(app: HttpApp, { scope, clock, log }: TunnelWatchOpti
     );
   });
   scope.defer(() => timer[Symbol.dispose]());
+  const arrived = ({ url }: Request) => {
+    if (hasArrived || new URL(url).pathname === OWN_PATH) return;
+    hasArrived = true;
+    timer[Symbol.dispose]();
+    log.info("first request received through HaRP's socket");
+  };
   return {
     fetch(request, client) {
-      if (!hasArrived && new URL(request.url).pathname !== OWN_PATH) {
-        hasArrived = true;
-        timer[Symbol.dispose]();
-        log.info("first request received through HaRP's socket");
-      }
+      arrived(request);
       return app.fetch(request, client);
+    },
+    socketFor(request) {
+      arrived(request);
+      return app.socketFor?.(request);
     },
   };
 }

@@ -20,9 +20,16 @@ export class RawHttp implements Disposable {
     return halves;
   }
 
-  async send(text: string): Promise<void> {
-    let bytes = ENCODER.encode(text);
+  async send(data: string | Uint8Array): Promise<void> {
+    let bytes = typeof data === "string" ? ENCODER.encode(data) : data;
     while (bytes.length > 0) bytes = bytes.subarray(await this.connection.write(bytes));
+  }
+
+  /** The next bytes; undefined once the other side has hung up. */
+  async read(bytesMax = 16_384): Promise<Uint8Array | undefined> {
+    const buffer = new Uint8Array(bytesMax);
+    const count = await this.connection.read(buffer).catch(() => null); // hung up without a goodbye
+    return count === null ? undefined : buffer.subarray(0, count);
   }
 
   /** What comes until the other side hangs up, at most `charsMax` of it. */

@@ -450,6 +450,22 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
+    name: "WebSockets: a message in pieces",
+    bounds: ["httpSockets", "FRAGMENTS_MAX: http/sockets.ts", "READ_BYTES: http/connection_stream.ts"],
+    bytes: "httpSockets * FRAGMENTS_MAX * READ_BYTES",
+    full: "closed with 1008 or 1009; a further socket is refused with 503",
+    isFilled: false,
+  },
+  {
+    owner: "service",
+    name: "WebSockets: sent and not read",
+    bounds: ["httpSockets", "socketSendBytes"],
+    bytes: "httpSockets * socketSendBytes",
+    full: "the socket is ended",
+    isFilled: false,
+  },
+  {
+    owner: "service",
     name: "Sources of wrong credentials",
     bounds: ["guessSources"],
     bytes: "guessSources * 2 * ENTRY",
