@@ -46,7 +46,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     packages: ["node:v8", "node:vm"],
   },
   sessions: { modules: ["domain", "flow", "captioning"] },
-  identity: { modules: ["domain"], packages: ["node:crypto"] },
+  identity: { modules: ["domain", "flow"], packages: ["jose", "node:crypto"] },
   http: {
     modules: ["domain", "flow"],
     packages: ["hono", "@hono/zod-openapi", "node:crypto", "node:http", "node:stream", "ws"],

@@ -85,6 +85,8 @@ export const METRICS = {
     "answer",
     "Requests with wrong credentials: answered at once, or delayed because they are many",
   ),
+  tiro_tokens_refused_total: counter("reason", "JWTs refused, by why"),
+  tiro_issuer_requests_total: counter("outcome", "Fetches of the JWT issuer's keys by outcome"),
   tiro_recogniser_handovers_total: counter(
     "reason",
     "Speakers handed to another recogniser: the one before was unavailable, failed or silent, or a better one recovered",

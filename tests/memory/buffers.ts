@@ -434,6 +434,18 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
+    name: "Keys of the JWT issuer, their fetch, and names of keys it does not have",
+    bounds: [
+      "DOCUMENT_BYTES_MAX: identity/issuer_keys.ts",
+      "ABSENT_MAX: identity/issuer_keys.ts",
+      "ABSENT_CHARS_MAX: identity/issuer_keys.ts",
+    ],
+    bytes: "8 * DOCUMENT_BYTES_MAX + ABSENT_MAX * (2 * ABSENT_CHARS_MAX + ENTRY)",
+    full: "the fetch fails, and the keys before are used; all names are forgotten",
+    isFilled: false,
+  },
+  {
+    owner: "service",
     name: "Responses of Nextcloud",
     bounds: ["BODY_BYTES_MAX: nextcloud/ocs.ts"],
     bytes: "4 * BODY_BYTES_MAX",
