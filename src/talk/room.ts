@@ -5,6 +5,7 @@
 import { type Caption, type Clock, type IceServer, type Log, type Meter } from "../domain/mod.ts";
 import { reportInternalError, type Scope } from "../flow/mod.ts";
 import type { Session, Sessions } from "../sessions/mod.ts";
+import { Identities } from "./identities.ts";
 import { Listeners } from "./listeners.ts";
 import type { RoomSpeaker } from "./room_speaker.ts";
 import { RoomSpeakers } from "./room_speakers.ts";
@@ -56,6 +57,7 @@ export class Room {
   readonly #options: RoomOptions;
   readonly #signaling: RoomSignaling;
   readonly #speakers: RoomSpeakers;
+  readonly #identities = new Identities();
   #joinedAtMs: number | undefined;
   #hasStayed = false;
   #hasJoined = false;
@@ -76,6 +78,7 @@ export class Room {
     const session = sessions.open<RoomSpeaker>("join the call", {
       about: { door: "talk", name: options.roomToken },
       languageId,
+      speakerName: (sessionId) => this.#identities.name(sessionId),
       viewers: () => this.listeners.present(),
       isReady: () => this.#signaling.canSend && this.#knowsListeners,
       send: (listenerId, caption) => this.#send(listenerId, caption),
@@ -92,7 +95,12 @@ export class Room {
       void sessions.close(session); // or its place would stay taken
       throw error;
     }
-    this.#speakers = new RoomSpeakers({ ...options, session, signaling: this.#signaling });
+    this.#speakers = new RoomSpeakers({
+      ...options,
+      session,
+      signaling: this.#signaling,
+      userId: (sessionId) => this.#identities.userId(sessionId),
+    });
     session.scope.defer(() => {
       this.listeners.release();
       this.#settleTimer?.[Symbol.dispose]();
@@ -182,6 +190,7 @@ export class Room {
         if (this.#missing.size === 0) this.#listenersKnown();
         return this.#watchListeners();
       case "sessions_left":
+        this.#identities.left(event.sessionIds);
         for (const sessionId of event.sessionIds) {
           this.listeners.sessionLeft(sessionId);
           this.#speakers.left(sessionId);
@@ -189,6 +198,8 @@ export class Room {
         return this.#watchListeners();
       case "names":
         return this.session.setWords({ names: spokenNames(event.names) });
+      case "identities":
+        return this.#identities.add(event.identities);
       case "participants":
         return this.#speakers.update(event.users);
       case "offer":
@@ -217,6 +228,7 @@ export class Room {
   #joinedAnew(): void {
     for (const ncSessionId of this.listeners.forgetSessions()) this.#missing.add(ncSessionId);
     this.#knowsListeners = false;
+    this.#identities.allLeft();
     this.#speakers.rejoined();
     this.#settleTimer?.[Symbol.dispose]();
     this.#settleTimer = this.#options.clock.timer(SETTLE_MS, () => this.#settled());

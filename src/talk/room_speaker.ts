@@ -13,9 +13,10 @@ import { ConnectionWatch, type Sign } from "./connection_watch.ts";
 import { OfferQueue } from "./offer_queue.ts";
 import type { RoomSpeakersOptions } from "./room_speakers.ts";
 
-export interface RoomSpeakerOptions extends RoomSpeakersOptions {
+export interface RoomSpeakerOptions extends Omit<RoomSpeakersOptions, "userId"> {
   /** The HPB's session id. */
   id: string;
+  userId: () => string | undefined;
   onCaption: (caption: Caption) => void;
   /** Whether the HPB has them in the room, and not only Nextcloud's list. */
   isInRoom: () => boolean;

@@ -11,6 +11,8 @@ export interface RoomSpeakersOptions
   /** The room's. */
   session: Session<RoomSpeaker>;
   signaling: Pick<RoomSignaling, "requestOffer" | "sendAnswer">;
+  /** Of Nextcloud, by the HPB's session id, where it is known and wanted. */
+  userId: (sessionId: string) => string | undefined;
 }
 
 export class RoomSpeakers {
@@ -154,6 +156,7 @@ export class RoomSpeakers {
       ...this.#options,
       id,
       isInRoom: () => this.#participants.get(id)?.joined === true,
+      userId: () => this.#options.userId(id),
       onCaption: this.#isBridge(id) ? (caption) => onCaption(names.name(caption)) : onCaption,
       isExpected: () => this.#isExpected(id),
       scope: session.scope.child("speaker"),

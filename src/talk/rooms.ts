@@ -20,7 +20,7 @@ import { makeRoomForListener } from "./listeners_bound.ts";
 import { type LostRoom, LostRooms } from "./lost_rooms.ts";
 import { Room, type RoomEnd, type RoomOptions, type RoomSignaling } from "./room.ts";
 import { TargetMemory } from "./target_memory.ts";
-import { SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
+import { type IdentitiesWanted, SignalingConnection, type SignalingEvent } from "./signaling/mod.ts";
 
 export interface TranscribeRequest {
   roomToken: string;
@@ -50,6 +50,8 @@ export interface TalkOptions {
   /** STUN and TURN servers as of now; never rejects. */
   settings: { iceServers(): Promise<readonly IceServer[]> };
   emptyRoomMs: number;
+  /** What transcripts and the audit log need of participants. Default: nothing. */
+  identitiesWanted?: IdentitiesWanted;
   /** Participants of all rooms who asked for captions. Default LIMITS.viewers. */
   listenersMax?: number;
   scope: Scope;

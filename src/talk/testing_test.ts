@@ -10,6 +10,7 @@ import {
   InvalidRequestError,
   isSameLanguage,
   type Refusal,
+  type SessionObserver,
   type SourceKind,
   type SourceMessage,
   type SourceRequest,
@@ -233,6 +234,7 @@ export interface Options {
   listenersMax?: number;
   /** What recognisers take. */
   wordsTaken?: { words: boolean; names: boolean };
+  observers?: readonly SessionObserver[];
 }
 
 export function makeRooms(
@@ -245,6 +247,7 @@ export function makeRooms(
     roomsMax = 2,
     listenersMax,
     wordsTaken,
+    observers,
   }: Options,
 ) {
   const translations = new FakeTranslations();
@@ -260,6 +263,7 @@ export function makeRooms(
     host,
     admission,
     wordsTaken,
+    observers,
     sessionsMax: roomsMax,
     speakersPerSessionMax: speakersPerRoomMax,
     scope,

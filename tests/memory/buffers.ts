@@ -295,6 +295,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "room",
+    name: "Names and user ids of sessions, where transcripts or the audit log are on",
+    bounds: ["IDENTITIES_MAX: talk/identities.ts", "LEFT_MAX: talk/identities.ts", "expectedWordChars"],
+    bytes: "IDENTITIES_MAX * (1024 + 2 * expectedWordChars + 2 * 255 + ENTRY) + LEFT_MAX * ENTRY",
+    full: "who left first is forgotten, else later ones stay unknown",
+    isFilled: false,
+  },
+  {
+    owner: "room",
     name: "Sessions with both ids, for viewers",
     bounds: ["pendingViewers", "SESSIONS_MAX: talk/listeners.ts"],
     bytes: "SESSIONS_MAX * (2 * 1024 + 2 * ENTRY)",

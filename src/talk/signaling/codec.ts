@@ -22,10 +22,14 @@ export type ServerMessage =
   | { kind: "room"; id?: string; roomToken: string }
   | { kind: "error"; id?: string; code: string }
   | { kind: "bye"; reason?: string }
-  | ({ kind: "sessions_joined"; sessions: RoomSession[] } & WithNames & WithInvalidEntries)
+  | ({ kind: "sessions_joined"; sessions: RoomSession[] } & WithIdentities & WithInvalidEntries)
   | ({ kind: "sessions_left"; sessionIds: string[] } & WithInvalidEntries)
   /** Updates only those it names; `changed` is the newer of the two. */
-  | ({ kind: "participants"; users: ListedUser[]; changed: ListedUser[] } & WithNames & WithInvalidEntries)
+  | (
+    & { kind: "participants"; users: ListedUser[]; changed: ListedUser[] }
+    & WithIdentities
+    & WithInvalidEntries
+  )
   /** The same flags for everyone: 0 ends the call. */
   | { kind: "everyone"; inCall: number }
   | { kind: "switch_to"; roomToken: string }
@@ -54,15 +58,18 @@ export interface ListedUser {
   lastPingS?: number;
 }
 
-/** A person in the room with the name they chose. */
-export interface NamedSession {
+/** A person in the room. */
+export interface Identity {
   sessionId: string;
-  name: string;
+  /** Chosen by them. */
+  name?: string;
+  /** Of Nextcloud; absent for guests. */
+  userId?: string;
 }
 
-interface WithNames {
+interface WithIdentities {
   /** Absent: none. */
-  names?: NamedSession[];
+  identities?: Identity[];
 }
 
 interface WithInvalidEntries {
@@ -99,6 +106,9 @@ const ncSession = text(0, 512).optional().catch(undefined);
 /** A display name, or undefined where it is too long to be spoken. */
 const displayName = z.string().transform(expectedWord).optional().catch(undefined);
 
+/** Nextcloud's have at most 64 characters; guests and services have none. */
+const userId = text(0, 255).transform((id) => id || undefined).optional().catch(undefined);
+
 const Envelope = z.object({ id, type: z.string() });
 const Hello = z.object({
   hello: z.object({
@@ -113,6 +123,7 @@ const Bye = z.object({ bye: z.object({ reason: z.string().optional() }).optional
 const Event = z.object({ event: z.object({ target: z.string(), type: z.string() }) });
 const Joined = z.object({
   sessionid: name,
+  userid: userId,
   roomsessionid: ncSession,
   features: texts,
   user: z.object({ displayname: displayName }).optional().catch(undefined),
@@ -126,6 +137,7 @@ const User = z.object({
   inCall: callFlags.optional().catch(undefined),
   internal: z.boolean().catch(false),
   virtual: z.boolean().catch(false),
+  userId,
   displayName,
   // 0: they have no Nextcloud session.
   lastPing: z.number().positive().optional().catch(undefined),
@@ -230,10 +242,12 @@ function decodeEvent(event: string, json: unknown): ServerMessage {
           ncSessionId: roomsessionid || undefined,
           internal: features?.some((feature) => INTERNAL_FEATURES.includes(feature)) ?? false,
         }));
-        const names = namesOf(
-          valid.map(({ sessionid, user }) => ({ sessionId: sessionid, name: user?.displayname })),
+        const identities = identitiesOf(
+          valid.map(({ sessionid, userid, user }) => (
+            { sessionId: sessionid, name: user?.displayname, userId: userid }
+          )),
         );
-        return { kind: "sessions_joined", sessions, ...names, ...counted(invalidEntries) };
+        return { kind: "sessions_joined", sessions, ...identities, ...counted(invalidEntries) };
       });
     case "room/leave":
       return read(Leave, json, ({ event }) => {
@@ -256,7 +270,9 @@ function decodeEvent(event: string, json: unknown): ServerMessage {
           kind: "participants",
           users: users.valid.map(listed),
           changed: changed.valid.map(listed),
-          ...namesOf(people.map(({ sessionId, displayName: name }) => ({ sessionId, name }))),
+          ...identitiesOf(
+            people.map(({ sessionId, displayName: name, userId }) => ({ sessionId, name, userId })),
+          ),
           ...counted(users.invalidEntries + changed.invalidEntries),
         };
       });
@@ -337,9 +353,9 @@ function readEntries<T>(
   return { valid, invalidEntries: entries.length - valid.length };
 }
 
-function namesOf(sessions: readonly { sessionId: string; name?: string }[]): WithNames {
-  const names = sessions.flatMap(({ sessionId, name }) => name === undefined ? [] : [{ sessionId, name }]);
-  return names.length > 0 ? { names } : {};
+function identitiesOf(sessions: readonly Identity[]): WithIdentities {
+  const identities = sessions.filter(({ name, userId }) => (name ?? userId) !== undefined);
+  return identities.length > 0 ? { identities } : {};
 }
 
 function counted(invalidEntries: number): WithInvalidEntries {

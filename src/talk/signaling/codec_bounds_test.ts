@@ -31,12 +31,12 @@ Deno.test("A name that is odd or too long is no name, and costs the entry nothin
     assert.deepEqual(joined, { kind: "sessions_joined", sessions: [anonymous] });
     const update = { users: [{ sessionId: "s", displayName: displayname }] };
     const listed = event("participants", "update", { update });
-    assert.ok(listed.kind === "participants" && listed.users.length === 1 && listed.names === undefined);
+    assert.ok(listed.kind === "participants" && listed.users.length === 1 && listed.identities === undefined);
   }
   for (const user of ["Ada", null, 1, []]) {
     const joined = event("room", "join", { join: [{ sessionid: "s", user }] });
     assert.ok(
-      joined.kind === "sessions_joined" && joined.sessions.length === 1 && joined.names === undefined,
+      joined.kind === "sessions_joined" && joined.sessions.length === 1 && joined.identities === undefined,
     );
   }
 });

@@ -39,7 +39,7 @@ Deno.test("Replies carry the id of what they answer", () => {
   });
 });
 
-Deno.test("Joins contain the Nextcloud session, and the names of people", () => {
+Deno.test("Joins contain the Nextcloud session, and who the people are", () => {
   const join = [
     {
       sessionid: "s1",
@@ -59,7 +59,7 @@ Deno.test("Joins contain the Nextcloud session, and the names of people", () => 
       { sessionId: "s2", ncSessionId: undefined, internal: true },
       { sessionId: "s3", ncSessionId: undefined, internal: false },
     ],
-    names: [{ sessionId: "s1", name: "Ada" }],
+    identities: [{ sessionId: "s1", name: "Ada", userId: "ada" }],
     invalidEntries: 1,
   });
   assert.deepEqual(event("room", "leave", { leave: ["s1", "s2"] }), {
@@ -75,7 +75,7 @@ Deno.test("Joins contain the Nextcloud session, and the names of people", () => 
 
 Deno.test("A participant list is news of those it names, and one odd entry costs no other its place", () => {
   const users = [
-    { sessionId: "s1", nextcloudSessionId: "n1", inCall: 7, displayName: "Ada", lastPing: 1 },
+    { sessionId: "s1", nextcloudSessionId: "n1", inCall: 7, displayName: "Ada", userId: "ada", lastPing: 1 },
     { sessionId: "s2", inCall: true, lastPing: 0 },
     { sessionId: "s3", inCall: 3, internal: true, lastPing: "?", displayName: "A service" },
     { sessionId: "s7", inCall: 9, virtual: true, displayName: "A caller" },
@@ -142,9 +142,9 @@ Deno.test("A participant list is news of those it names, and one odd entry costs
   const update = (rest: Record<string, unknown>) =>
     event("participants", "update", { update: { roomid: "t", ...rest } });
   const none = { kind: "participants", users: [], changed: [] };
-  const names = [{ sessionId: "s1", name: "Ada" }];
-  assert.deepEqual(update({ users, changed }), { ...none, ...read, names, invalidEntries: 3 });
-  assert.deepEqual(update({ users }), { ...none, users: read.users, names, invalidEntries: 2 });
+  const identities = [{ sessionId: "s1", name: "Ada", userId: "ada" }];
+  assert.deepEqual(update({ users, changed }), { ...none, ...read, identities, invalidEntries: 3 });
+  assert.deepEqual(update({ users }), { ...none, users: read.users, identities, invalidEntries: 2 });
   assert.deepEqual(update({ changed }), { ...none, changed: read.changed, invalidEntries: 1 });
   assert.deepEqual(update({ users: null, changed: null }), none);
   assert.deepEqual(update({}), none);

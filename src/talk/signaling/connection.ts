@@ -13,7 +13,7 @@ import {
 } from "../../flow/mod.ts";
 import { decode, type ServerMessage } from "./codec.ts";
 import { type ClientMessage, encode } from "./encode.ts";
-import type { SignalingEvent } from "./events.ts";
+import type { IdentitiesWanted, SignalingEvent } from "./events.ts";
 import type { HelloAttempt, HelloGate } from "./hello_gate.ts";
 import { SignalingSession } from "./session.ts";
 import type { SessionOutput } from "./session_state.ts";
@@ -27,6 +27,7 @@ export interface SignalingOptions {
   roomToken: string;
   /** Whether display names are reported. */
   namesWanted?: boolean;
+  identitiesWanted?: IdentitiesWanted;
   tls?: TlsOptions;
   /** Ends the connection without a bye and without further events. */
   scope: Scope;
@@ -69,6 +70,7 @@ export class SignalingConnection {
     this.#session = new SignalingSession({
       roomToken: options.roomToken,
       namesWanted: options.namesWanted,
+      identitiesWanted: options.identitiesWanted,
       secret: options.secret,
       backendUrl: backendUrl(options.nextcloudUrl),
       backoff: options.backoff,

@@ -1,6 +1,10 @@
 /** Events of a room's signalling. Session ids are the HPB's unless noted. */
+import type { Identity } from "./codec.ts";
 import type { SignalingError } from "./error_codes.ts";
 import type { IceCandidate, SdpOffer } from "../../domain/mod.ts";
+
+/** Which fields of an Identity are reported. Default: none. */
+export type IdentitiesWanted = Partial<Record<"name" | "userId", boolean>>;
 
 /** Someone in the room. */
 export interface RoomSession {
@@ -45,6 +49,8 @@ export type SignalingEvent =
   | { type: "participants"; users: Participant[] }
   /** Display names of those in the room, each once. Only where they are wanted. */
   | { type: "names"; names: string[] }
+  /** Who some of those in the room are. Only where it is wanted. */
+  | { type: "identities"; identities: Identity[] }
   | { type: "call_ended" }
   /** All are to move to another room (breakout rooms). */
   | { type: "switch_to"; roomToken: string }

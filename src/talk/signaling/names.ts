@@ -3,7 +3,7 @@
  * others are dropped. People only: services and phones have none that is spoken.
  */
 import { LIMITS } from "../../domain/mod.ts";
-import type { NamedSession } from "./codec.ts";
+import type { Identity } from "./codec.ts";
 import type { SignalingEvent } from "./events.ts";
 
 export class Names {
@@ -16,12 +16,12 @@ export class Names {
   }
 
   /** The event with all names, if one is new. */
-  named(sessions: readonly NamedSession[] = []): SignalingEvent[] {
+  named(sessions: readonly Identity[] = []): SignalingEvent[] {
     let hasChanged = false;
     for (const { sessionId, name } of sessions) {
       const known = this.#names.get(sessionId);
       const isFull = known === undefined && this.#names.size >= LIMITS.expectedWords;
-      if (sessionId === this.#ownId || known === name || isFull) continue;
+      if (name === undefined || sessionId === this.#ownId || known === name || isFull) continue;
       this.#names.set(sessionId, name);
       hasChanged = true;
     }

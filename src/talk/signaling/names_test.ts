@@ -1,5 +1,6 @@
 import assert from "@std/assert";
 import { LIMITS } from "../../domain/mod.ts";
+import type { IdentitiesWanted } from "./events.ts";
 import { Names } from "./names.ts";
 import { RoomState } from "./room_state.ts";
 
@@ -47,19 +48,46 @@ Deno.test("As many names are kept as a recogniser takes, and a place that is fre
 Deno.test("A list that still names somebody who left adds no name", () => {
   const room = new RoomState({ namesWanted: true });
   room.reset("me");
-  const names = [{ sessionId: "a", name: "Ada" }];
-  room.receive({ kind: "sessions_joined", sessions: [{ sessionId: "a", internal: false }], names });
+  const identities = [{ sessionId: "a", name: "Ada" }];
+  room.receive({ kind: "sessions_joined", sessions: [{ sessionId: "a", internal: false }], identities });
   room.receive({ kind: "sessions_left", sessionIds: ["a"] });
   const users = [{ sessionId: "a", inCall: 3, internal: false, virtual: false }];
-  const outputs = room.receive({ kind: "participants", users, changed: [], names });
+  const outputs = room.receive({ kind: "participants", users, changed: [], identities });
   assert.ok(outputs.every((output) => output.type !== "event" || output.event.type !== "names"));
+});
+
+Deno.test("Who people are is reported as far as it is wanted, of those in the room", () => {
+  const identities = [
+    { sessionId: "a", name: "Ada", userId: "ada" },
+    { sessionId: "guest", name: "Grace" },
+    { sessionId: "left", name: "Lin" },
+  ];
+  const reported = (identitiesWanted?: IdentitiesWanted) => {
+    const room = new RoomState({ identitiesWanted });
+    room.reset("me");
+    room.receive({ kind: "sessions_left", sessionIds: ["left"] });
+    const users = ["a", "guest", "left"].map((sessionId) => (
+      { sessionId, inCall: 3, internal: false, virtual: false }
+    ));
+    const outputs = room.receive({ kind: "participants", users, changed: [], identities });
+    return outputs.flatMap((output) =>
+      output.type === "event" && output.event.type === "identities" ? [output.event.identities] : []
+    );
+  };
+  assert.deepEqual(reported(), []);
+  assert.deepEqual(reported({ name: true }), [[
+    { sessionId: "a", name: "Ada" },
+    { sessionId: "guest", name: "Grace" },
+  ]]);
+  assert.deepEqual(reported({ userId: true }), [[{ sessionId: "a", userId: "ada" }]]);
+  assert.deepEqual(reported({ name: true, userId: true }), [identities.slice(0, 2)]);
 });
 
 Deno.test("A room whose names are not wanted reports none", () => {
   const message = {
     kind: "sessions_joined" as const,
     sessions: [{ sessionId: "a", internal: false }],
-    names: [{ sessionId: "a", name: "Ada" }],
+    identities: [{ sessionId: "a", name: "Ada" }],
   };
   const types = (namesWanted?: boolean) => {
     const room = new RoomState({ namesWanted });

@@ -1,5 +1,6 @@
 /** A joined room: who is in it, and the offers of the SFU. Messages that change the session's state are in `session.ts`. */
-import type { NamedSession, ServerMessage } from "./codec.ts";
+import type { Identity, ServerMessage } from "./codec.ts";
+import type { IdentitiesWanted, SignalingEvent } from "./events.ts";
 import { Names } from "./names.ts";
 import { Roster } from "./roster.ts";
 import { type SessionOutput, toOutput } from "./session_state.ts";
@@ -11,10 +12,17 @@ export class RoomState {
   readonly subscriptions = new Subscriptions();
   readonly #roster = new Roster();
   readonly #names: Names | undefined;
+  readonly #wanted: IdentitiesWanted;
 
-  /** `namesWanted`: else they are dropped. */
-  constructor({ namesWanted = false }: { namesWanted?: boolean } = {}) {
+  /** What is not wanted is dropped. */
+  constructor(
+    { namesWanted = false, identitiesWanted = {} }: {
+      namesWanted?: boolean;
+      identitiesWanted?: IdentitiesWanted;
+    } = {},
+  ) {
     this.#names = namesWanted ? new Names() : undefined;
+    this.#wanted = identitiesWanted;
   }
 
   /** The room was joined anew, by this session. */
@@ -29,7 +37,7 @@ export class RoomState {
       case "sessions_joined":
         return [
           ...this.#roster.joined(message.sessions).map(toOutput),
-          ...this.#named(message.names),
+          ...this.#named(message.identities),
           ...this.#dropped(),
         ];
       case "sessions_left":
@@ -41,7 +49,7 @@ export class RoomState {
       case "participants":
         return [
           ...this.#roster.listed(message.users, message.changed).map(toOutput),
-          ...this.#named(message.names),
+          ...this.#named(message.identities),
           ...this.#dropped(),
         ];
       case "too_large":
@@ -66,9 +74,20 @@ export class RoomState {
   }
 
   /** A list may name those who left. */
-  #named(names: readonly NamedSession[] = []): SessionOutput[] {
-    const present = names.filter(({ sessionId }) => this.#roster.has(sessionId));
-    return (this.#names?.named(present) ?? []).map(toOutput);
+  #named(identities: readonly Identity[] = []): SessionOutput[] {
+    const present = identities.filter(({ sessionId }) => this.#roster.has(sessionId));
+    return [...this.#names?.named(present) ?? [], ...this.#identified(present)].map(toOutput);
+  }
+
+  #identified(present: readonly Identity[]): SignalingEvent[] {
+    const identities = present.flatMap(({ sessionId, name, userId }) => {
+      const wanted = {
+        ...this.#wanted.name && name !== undefined && { name },
+        ...this.#wanted.userId && userId !== undefined && { userId },
+      };
+      return Object.keys(wanted).length > 0 ? [{ sessionId, ...wanted }] : [];
+    });
+    return identities.length > 0 ? [{ type: "identities", identities }] : [];
   }
 
   #dropped(): SessionOutput[] {

@@ -24,6 +24,7 @@ import {
   refusal,
   SignalingError,
 } from "./error_codes.ts";
+import type { IdentitiesWanted } from "./events.ts";
 import { hello, type HelloOptions } from "./hello.ts";
 import { RoomState } from "./room_state.ts";
 import {
@@ -42,6 +43,7 @@ export interface SessionOptions extends HelloOptions, AttemptsOptions {
   roomToken: string;
   /** Whether display names are reported. */
   namesWanted?: boolean;
+  identitiesWanted?: IdentitiesWanted;
   /** Whether a full hello may be sent on this socket now; if not, another `connect` follows for it. */
   mayGreet?: () => boolean;
 }
