@@ -1,7 +1,7 @@
 /** Routes for operators: health, metrics, and the API's document. */
-import { createHash } from "node:crypto";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiDocument } from "./document.ts";
+import { composePage, servePage } from "./page.ts";
 import {
   json,
   type Meanings,
@@ -137,13 +137,6 @@ export interface OperationServices {
   meter: { render(): Promise<string>; readonly contentType: string };
 }
 
-/** Of an HTML page without scripts: nothing may be loaded, sent or framed, and only the page's own style applies. */
-export function contentSecurityPolicy(page: string): string {
-  const style = /<style>([^<]*)/.exec(page)?.[1] ?? "";
-  const hash = createHash("sha256").update(style).digest("base64");
-  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-}
-
 /** The routes with their handlers, which serve `document` and `page`. */
 export function operationRoutes(
   meanings: Meanings,
@@ -177,8 +170,7 @@ export function operationRoutes(
         async (c) => c.text(await meter.render(), 200, { "content-type": meter.contentType }),
       );
       app.openapi(documentRoute, (c) => c.json(document, 200));
-      const policy = contentSecurityPolicy(page);
-      app.openapi(docs, (c) => c.html(page, 200, { "content-security-policy": policy }));
+      app.openapi(docs, servePage(composePage({ html: page })));
     },
   };
 }
