@@ -46,6 +46,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
     packages: ["node:v8", "node:vm"],
   },
   sessions: { modules: ["domain", "flow", "captioning"] },
+  store: { modules: ["domain", "flow"], packages: ["node:sqlite", "node:worker_threads", "postgres"] },
   identity: { modules: ["domain", "flow"], packages: ["jose", "node:crypto"] },
   http: {
     modules: ["domain", "flow"],
@@ -59,7 +60,20 @@ export const RULES: Readonly<Record<string, Rule>> = {
   config: { modules: ["domain", "stt", "translation"], packages: ["zod"] },
   telemetry: { modules: ["domain"], packages: ["prom-client"] },
   demo: { modules: ["config", "flow", "stt", "app.ts"] },
-  cli: { modules: ["domain", "flow", "models", "config", "telemetry", "demo", "speakers", "stt", "app.ts"] },
+  cli: {
+    modules: [
+      "domain",
+      "flow",
+      "models",
+      "config",
+      "telemetry",
+      "demo",
+      "speakers",
+      "store",
+      "stt",
+      "app.ts",
+    ],
+  },
 };
 
 /** Modules that read deno.json: the version, and how the program is started. */
@@ -127,7 +141,7 @@ function cyclesOf(files: readonly File[]): string[] {
 /** `main.ts` and the files of `src/` that the program is made of, tests left out. */
 export async function readFiles(
   root: URL,
-  entries = ["main.ts", "src/flow/hard_end_worker.ts"],
+  entries = ["main.ts", "src/flow/hard_end_worker.ts", "src/store/sqlite_worker.ts"],
 ): Promise<File[]> {
   const found = new Map<string, File>();
   for (const entry of entries) {

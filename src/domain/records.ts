@@ -124,6 +124,8 @@ export interface AuditFilter {
   /** Unix time, ms: from, and before. */
   fromMs?: number;
   beforeMs?: number;
+  /** Those that come after this one: reads the next page. */
+  after?: { startedAtMs: number; id: string };
   userId?: string;
   tenantId?: string;
   door?: string;
@@ -142,7 +144,10 @@ export interface RecordStore {
   transcripts(filter: TranscriptFilter): Promise<TranscriptRecord[]>;
   /** In order from an index on, at most `limit`. */
   cues(transcriptId: string, fromIndex: number, limit: number): Promise<CueRecord[]>;
-  /** With its cues; false where there is none. Afterwards the files have no byte of its text. */
+  /**
+   * With its cues; false where there is none. Later writes to it are left out. Afterwards no file of SQLite has a byte of its
+   * text; PostgreSQL removes it when it reuses the space.
+   */
   deleteTranscript(id: string): Promise<boolean>;
   /**
    * Deletes transcripts that ended, and audit records that began, before these (Unix time, ms). A transcript without an end
@@ -165,6 +170,6 @@ export interface Records {
   flush(): Promise<void>;
   /** For reading and deleting; what is in the buffer is written first where that can be done at once. */
   readonly store: RecordStore;
-  /** `records_delayed` while the store takes nothing, `records_lost` for a while after records were dropped; or undefined. */
+  /** A code of why records are late or lost, or undefined; the store module has their meanings (RECORD_REASONS). */
   readonly trouble: string | undefined;
 }

@@ -80,6 +80,10 @@ export const METRICS = {
     "where",
     "Unexpected errors in callbacks, each survived: every one is a fault of the service",
   ),
+  tiro_records_total: counter(
+    "fate",
+    "Records of transcripts and the audit log: written; dropped, because too many waited for the database; refused by it; deleted before they were written",
+  ),
   tiro_http_requests_total: counter("status", "HTTP responses"),
   tiro_http_wrong_credentials_total: counter(
     "answer",

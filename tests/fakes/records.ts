@@ -26,6 +26,7 @@ export class FakeStore implements RecordStore {
   readonly #cues = new Map<string, Map<number, CueRecord>>();
   readonly #audit = new Map<string, AuditRecord>();
   readonly #state = new Map<string, string>();
+  readonly #deleted = new Set<string>();
 
   /** Nothing is kept. */
   get isEmpty(): boolean {
@@ -34,7 +35,7 @@ export class FakeStore implements RecordStore {
 
   async write(batch: readonly RecordWrite[]): Promise<void> {
     await this.#asked("write");
-    for (const write of batch) this.#keep(structuredClone(write));
+    for (const write of batch.map(storable)) this.#keep(write);
   }
 
   async transcript(id: string): Promise<TranscriptRecord | undefined> {
@@ -66,6 +67,7 @@ export class FakeStore implements RecordStore {
 
   async deleteTranscript(id: string): Promise<boolean> {
     await this.#asked("deleteTranscript");
+    this.#deleted.add(id);
     this.#cues.delete(id);
     return this.#transcripts.delete(id);
   }
@@ -87,14 +89,17 @@ export class FakeStore implements RecordStore {
 
   async audit({ limit = 1_000, ...filter }: AuditFilter): Promise<AuditRecord[]> {
     await this.#asked("audit");
-    const { fromMs = -Infinity, beforeMs = Infinity, userId, tenantId, door } = filter;
+    const { fromMs = -Infinity, beforeMs = Infinity, after, userId, tenantId, door } = filter;
+    const order = (a: Pick<AuditRecord, "startedAtMs" | "id">, b: Pick<AuditRecord, "startedAtMs" | "id">) =>
+      a.startedAtMs - b.startedAtMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
     return structuredClone(
       [...this.#audit.values()]
+        .filter((each) => after === undefined || order(after, each) < 0)
         .filter(({ startedAtMs }) => startedAtMs >= fromMs && startedAtMs < beforeMs)
         .filter((each) => userId === undefined || each.userId === userId)
         .filter((each) => tenantId === undefined || each.tenantId === tenantId)
         .filter((each) => door === undefined || each.door === door)
-        .toSorted((a, b) => a.startedAtMs - b.startedAtMs)
+        .toSorted(order)
         .slice(0, limit),
     );
   }
@@ -114,6 +119,7 @@ export class FakeStore implements RecordStore {
       if (!this.#audit.has(write.record.id)) this.#audit.set(write.record.id, write.record);
     } else if (write.kind === "transcript") {
       const { id, endedAtMs } = write.record;
+      if (this.#deleted.has(id)) return;
       const known = this.#transcripts.get(id);
       if (!known) this.#transcripts.set(id, write.record);
       else if (endedAtMs !== undefined) known.endedAtMs = endedAtMs;
@@ -131,6 +137,25 @@ export class FakeStore implements RecordStore {
     await Promise.resolve();
     if (this.failure) throw this.failure;
   }
+}
+
+/** A copy as databases keep it: whole numbers, and no text that they refuse. */
+function storable(write: RecordWrite): RecordWrite {
+  const copy = structuredClone(write);
+  const fields: Record<string, unknown> = { ...copy.record };
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === "string") fields[name] = value.replaceAll("\0", "\ufffd").toWellFormed();
+    if (typeof value !== "number") continue;
+    if (!Number.isFinite(value)) {
+      throw new StoreError("Cannot write records: one is refused", {
+        code: "store_record",
+        retryable: false,
+      });
+    }
+    fields[name] = Math.round(value);
+  }
+  Object.assign(copy.record, fields);
+  return copy;
 }
 
 /** Writes at each `flush`, and where a test reads. */

@@ -494,6 +494,26 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
+    name: "Records that wait for the database",
+    bounds: [
+      "RECORDS_BYTES_MAX: store/buffered_records.ts",
+      "RECORDS_MAX: store/buffered_records.ts",
+      "TRANSCRIPTS_RESERVED: store/buffered_records.ts",
+    ],
+    bytes: "RECORDS_BYTES_MAX + TRANSCRIPTS_RESERVED * 4 * ENTRY",
+    full: 'dropped and counted, `tiro_records_total{fate="dropped"}`',
+    isFilled: false,
+  },
+  {
+    owner: "service",
+    name: "SQLite's thread: a request, its rows, the page cache",
+    bounds: ["HEAP_MB: store/sqlite.ts", "REQUESTS_MAX: store/sqlite.ts"],
+    bytes: "HEAP_MB * 1024 * 1024 + 2 * 1024 * 1024",
+    full: "more requests than it may keep waiting are refused (`store_busy`); the thread is replaced",
+    isFilled: false,
+  },
+  {
+    owner: "service",
     name: "Log messages that are counted",
     bounds: ["MESSAGES_MAX: telemetry/line_rate.ts"],
     bytes: "MESSAGES_MAX * 3 * ENTRY",

@@ -1,0 +1,133 @@
+/** Deleted text leaves every file of the database. */
+import assert from "@std/assert";
+import { systemClock } from "../flow/mod.ts";
+import { audit, cue, transcript } from "../../tests/contract/store_contract.ts";
+import { FakeLog } from "../../tests/fakes/telemetry.ts";
+import { DatabaseSync } from "node:sqlite";
+import { SqliteDatabase } from "./sqlite.ts";
+import { SqliteFile } from "./sqlite_file.ts";
+import { SqlRecordStore } from "./sql_store.ts";
+import { deletingTranscript } from "./statements.ts";
+
+/** Where the bytes of a text are, of all files of the folder. */
+async function filesWith(folder: string, text: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    const bytes = await Deno.readFile(`${folder}/${name}`);
+    if (new TextDecoder("latin1").decode(bytes).includes(text)) found.push(name);
+  }
+  return found;
+}
+
+async function withStore(
+  run: (parts: { store: SqlRecordStore; folder: string; log: FakeLog }) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "tiro-erasing-" });
+  const log = new FakeLog();
+  try {
+    await using database = new SqliteDatabase({ folder, readOnly: false, clock: systemClock, log });
+    await run({ store: new SqlRecordStore(database), folder, log });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Sessions that went on at the same time, with finals of all lengths: rows of many share pages, and some take several. */
+function mixed(seed: number, transcripts: number, cues: number) {
+  let state = seed;
+  const random = (below: number) => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor(state / 2 ** 12) % below;
+  };
+  const names = Array.from({ length: transcripts }, (_, at) => `t${at}`);
+  const writes = Array.from({ length: cues }, (_, index) => {
+    const name = names[random(transcripts)];
+    const filler = "x".repeat(random(20) === 0 ? random(9_000) : random(400));
+    return cue(name, index, { text: `BEGIN-${name}. ${filler} END-${name}.`, speakerName: `NAME-${name}.` });
+  });
+  return { names, writes: [...names.map((name) => transcript(name)), ...writes] };
+}
+
+for (const seed of [1, 2, 3]) {
+  Deno.test(`Deleting transcripts one by one leaves no byte of them, and all of the others (seed ${seed})`, async () => {
+    await withStore(async ({ store, folder }) => {
+      const { names, writes } = mixed(seed, 10, 1_500);
+      for (let at = 0; at < writes.length; at += 200) await store.write(writes.slice(at, at + 200));
+      const count = async (name: string) => (await store.cues(name, 0, 10_000)).length;
+      const before = new Map<string, number>();
+      for (const name of names) before.set(name, await count(name));
+      for (const [at, name] of names.entries()) {
+        assert.notDeepEqual(await filesWith(folder, `BEGIN-${name}.`), []);
+        assert.equal(await store.deleteTranscript(name), true);
+        for (const gone of names.slice(0, at + 1)) {
+          for (const word of ["BEGIN", "END", "NAME", "room"]) {
+            assert.deepEqual(
+              await filesWith(folder, `${word}-${gone}.`),
+              [],
+              `${word}-${gone} after ${name}`,
+            );
+          }
+        }
+        for (const kept of names.slice(at + 1)) assert.equal(await count(kept), before.get(kept));
+      }
+      await store.write([transcript("next"), cue("next", 0)]);
+      assert.equal(await count("next"), 1);
+    });
+  });
+}
+
+Deno.test("What is past its time leaves no byte either", async () => {
+  await withStore(async ({ store, folder }) => {
+    const { names, writes } = mixed(4, 4, 400);
+    await store.write([...writes, audit(1)]);
+    await store.write([transcript("fresh", { startedAtMs: Date.now() }), cue("fresh", 0, { text: "FRESH" })]);
+    assert.equal((await store.expire({ transcriptsMs: Date.now() - 1 })).transcripts, names.length);
+    for (const name of names) assert.deepEqual(await filesWith(folder, `BEGIN-${name}.`), []);
+    assert.deepEqual((await filesWith(folder, "FRESH")).length > 0, true);
+  });
+});
+
+Deno.test("While another process reads the database the text stays in its log, which is reported; then it goes", async () => {
+  await withStore(async ({ store, folder, log }) => {
+    await store.write([transcript("t"), cue("t", 0, { text: "SECRET-WORDS" })]);
+    const reader = new DatabaseSync(`${folder}/tiro.db`, { readOnly: true });
+    reader.exec("BEGIN");
+    reader.prepare("SELECT COUNT(*) FROM cues").get(); // its snapshot
+    assert.equal(await store.deleteTranscript("t"), true);
+    assert.notDeepEqual(await filesWith(folder, "SECRET-WORDS"), []);
+    assert.deepEqual(
+      log.lines.map(({ message, fields }) => [message, fields]),
+      [["deleted text is still in the database's files", { why: "another process reads the database" }]],
+    );
+    reader.exec("COMMIT");
+    reader.close();
+    await store.write([transcript("other")]);
+    assert.equal(await store.deleteTranscript("other"), true);
+    assert.deepEqual(await filesWith(folder, "SECRET-WORDS"), []);
+  });
+});
+
+Deno.test("A service that was killed after it had deleted removes the text at its next start", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "tiro-erasing-" });
+  try {
+    {
+      await using database = new SqliteDatabase({
+        ...{ folder, readOnly: false, clock: systemClock, log: new FakeLog() },
+      });
+      const { writes } = mixed(5, 3, 300);
+      await new SqlRecordStore(database).write(writes);
+    }
+    {
+      using file = new SqliteFile({ folder, readOnly: false, check: false });
+      file.erase(deletingTranscript("t0", 0)); // and no more
+    }
+    await using database = new SqliteDatabase({
+      ...{ folder, readOnly: false, clock: systemClock, log: new FakeLog() },
+    });
+    assert.equal(await new SqlRecordStore(database).transcript("t0"), undefined); // waits behind the start's work
+    assert.deepEqual(await filesWith(folder, "BEGIN-t0."), []);
+    assert.notDeepEqual(await filesWith(folder, "BEGIN-t1."), []);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
