@@ -15,6 +15,10 @@ interface CommandHelp {
 
 const LISTED = '"tiro help" lists all.';
 
+const DATABASE_VARIABLES =
+  "  TIRO_DATA_DIR and DATABASE_URL, LT_CA_CERTS; as an ExApp APP_SECRET and APP_PERSISTENT_STORAGE:\n" +
+  "  the same values as for tiro serve.";
+
 const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
   serve: {
     about:
@@ -56,6 +60,28 @@ const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       1: "a model is missing, damaged, or could not be had",
       78: "wrong configuration",
     },
+  },
+  audit: {
+    usage:
+      "[--since DATE] [--until DATE] [--user ID] [--tenant ID] [--door talk|voice]\n                  [--format table|csv|json]",
+    about:
+      "Prints the audit log, the oldest first: who spoke, when, how long, in which language, by which recogniser.\n" +
+      "The service may run meanwhile.\n\n" +
+      "  --since DATE, --until DATE  from the one, and before the other: 2026-11-28 (its beginning, UTC)\n" +
+      "                              or 2026-11-28T09:30:00Z\n" +
+      "  --user, --tenant, --door    these alone\n" +
+      "  --format                    table (the default), csv with a header, or json: an array",
+    variables: DATABASE_VARIABLES,
+    exitCodes: { 0: "printed", 1: "the database could not be read", 78: "wrong configuration" },
+  },
+  backup: {
+    usage: "FILE",
+    about:
+      "Copies SQLite's database (tiro.db in TIRO_DATA_DIR) to a new file and checks the copy, while the service runs.\n" +
+      "To restore: stop the service, put the file in the place of tiro.db, remove tiro.db-wal and tiro.db-shm.\n" +
+      "A PostgreSQL database is copied with pg_dump.",
+    variables: DATABASE_VARIABLES,
+    exitCodes: { 0: "copied", 1: "not copied", 78: "wrong configuration" },
   },
   healthcheck: {
     about: "Requests /healthz of the service on this machine and prints its status. Waits at most 3 seconds.",

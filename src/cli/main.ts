@@ -20,6 +20,16 @@ const COMMANDS: Record<string, Command> = {
     takesArguments: true,
     load: () => import("./models.ts"),
   },
+  audit: {
+    summary: "list the audit log, or export it",
+    takesArguments: true,
+    load: () => import("./audit.ts"),
+  },
+  backup: {
+    summary: "copy the database of transcripts and the audit log while the service runs",
+    takesArguments: true,
+    load: () => import("./backup.ts"),
+  },
   healthcheck: {
     summary: "exit 0 when the service on this machine is healthy or degraded",
     load: () => import("./healthcheck.ts"),
