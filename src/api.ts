@@ -2,7 +2,7 @@
 import page from "./api_docs.html" with { type: "text" };
 import { type Log, type SpeakerHost, type Translations, UnavailableError } from "./domain/mod.ts";
 import type { ApiDescription, HttpAppOptions, RouteGroup } from "./http/mod.ts";
-import { authenticator, type Credentials, SECURITY_SCHEMES } from "./identity/mod.ts";
+import { authenticator, type Credentials, SECURITY_SCHEMES, takesBearer } from "./identity/mod.ts";
 import { EX_APP_API, type ExApp, exAppRoutes } from "./nextcloud/mod.ts";
 import type { SessionsStatus } from "./sessions/mod.ts";
 import { SPEAKER_REASONS } from "./speakers/mod.ts";
@@ -61,7 +61,7 @@ export function apiOf(services: ApiServices): HttpAppOptions {
       return { sessions: count, speakers, otherBytes, reasons, recognisers, talkers: recogniser?.talkers };
     },
     authenticate: authenticator(credentials),
-    takesToken: credentials.token !== undefined,
+    takesToken: takesBearer(credentials),
     ...{ version, meter, log, acceptingWork },
   };
 }

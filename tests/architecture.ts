@@ -47,7 +47,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
   sessions: { modules: ["domain", "flow", "captioning"] },
   store: { modules: ["domain", "flow"], packages: ["node:sqlite", "node:worker_threads", "postgres"] },
-  identity: { modules: ["domain", "flow"], packages: ["jose", "node:crypto"] },
+  identity: { modules: ["domain", "flow"], packages: ["jose", "node:buffer", "node:crypto"] },
   http: {
     modules: ["domain", "flow"],
     packages: ["hono", "@hono/zod-openapi", "node:crypto", "node:http", "node:stream", "ws"],

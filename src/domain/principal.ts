@@ -24,6 +24,18 @@ export interface Principal {
 /** The sender of a request, by its headers; undefined without valid credentials. */
 export type Authenticate = (headers: Headers) => Principal | undefined | Promise<Principal | undefined>;
 
+/** Issues keys of links to transcripts: their principal is a `viewer`. */
+export interface ViewerKeyIssuer {
+  /**
+   * Of the transcript with this id, which is not checked. Default: valid for a day. Rejects with InvalidRequestError for
+   * more than 30 days, and with StoreError.
+   */
+  issue(
+    transcriptId: string,
+    ttlMs?: number,
+  ): Promise<{ key: string; /** Unix time, ms. */ expiresAtMs: number }>;
+}
+
 /** Who opens a voice session, by a JWT. */
 export interface TokenIdentity {
   userId: string;

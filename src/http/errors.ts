@@ -4,6 +4,7 @@ import {
   InvalidRequestError,
   NotFoundError,
   PreconditionError,
+  StoreError,
   TiroError,
   TranslationError,
   UnavailableError,
@@ -44,6 +45,8 @@ export function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof NotFoundError) return { status: 404, message: error.message, headers: {} };
   if (error instanceof PreconditionError) return { status: 412, message: error.message, headers: {} };
   if (error instanceof UnavailableError) return later(error);
+  // One that is not retryable is the operator's to repair: 500, and in the log.
+  if (error instanceof StoreError && error.retryable) return later(error);
   if (error instanceof TranslationError) {
     return error.retryable ? later(error) : { status: STATUS_FATAL, message: error.message, headers: {} };
   }

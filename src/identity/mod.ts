@@ -1,3 +1,4 @@
 /** Authentication of requests: credentials to a principal with rights, and JWTs to the identity of their user. */
-export { authenticator, type Credentials, SECURITY_SCHEMES } from "./credentials.ts";
+export { authenticator, type Credentials, SECURITY_SCHEMES, takesBearer } from "./credentials.ts";
 export { JwtVerifier, type JwtVerifierOptions } from "./jwt.ts";
+export { VIEWER_KEY_TTL_MAX_MS, ViewerKeys } from "./viewer_keys.ts";

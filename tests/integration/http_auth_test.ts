@@ -1,7 +1,10 @@
 /** Who may call the REST API, and what those get who may not. */
 import assert from "@std/assert";
 import { LIMITS } from "../../src/domain/mod.ts";
-import type { Credentials } from "../../src/identity/mod.ts";
+import { Scope } from "../../src/flow/mod.ts";
+import { type Credentials, JwtVerifier, ViewerKeys } from "../../src/identity/mod.ts";
+import { FakeIssuer } from "../fakes/issuer.ts";
+import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 import { LISTENER, startApi, TRANSCRIBE } from "./api.ts";
 import { eventually } from "./world.ts";
 
@@ -147,6 +150,42 @@ Deno.test("With both configured either is sufficient", async () => {
   assert.equal((await api.request("GET", "/enabled", undefined, appApi())).status, 200);
   const bearer = { authorization: `Bearer ${TOKEN}` };
   assert.equal((await api.request("GET", "/metrics", undefined, bearer)).status, 200);
+});
+
+Deno.test("Users and viewers may do nothing but read transcripts, and wrong ones get the same 401", async () => {
+  await using issuer = await FakeIssuer.start();
+  await using scope = new Scope("identity");
+  const [log, meter] = [new FakeLog(), new FakeMeter()];
+  const users = new JwtVerifier({ issuer: issuer.url, audience: "tiro", scope, log, meter });
+  const viewers = new ViewerKeys();
+  await using api = await startApi({ credentials: { ...EXAPP, users, viewers } });
+  const { key } = await viewers.issue("abc");
+  for (const shown of [await issuer.token(), key]) {
+    for (const [method, path] of PROTECTED) {
+      const { status } = await api.request(method, path, undefined, { authorization: `Bearer ${shown}` });
+      const isUnknown = path === "/nowhere" || path === "/heartbeat/x";
+      const isOther = path === "/heartbeat" || path === "/healthz";
+      assert.equal(status, isUnknown ? 404 : isOther ? 405 : 403, `${method} ${path}`);
+    }
+  }
+  assert.deepEqual(api.rooms.asked, []);
+  const wrong = [
+    await issuer.token({ exp: 1 }),
+    await issuer.token({ azp: "other" }),
+    await issuer.token({}, { key: await issuer.makeKey() }),
+    `${key.slice(0, -1)}!`,
+    "guess",
+  ];
+  const answers = new Set<string>();
+  for (const shown of wrong) {
+    const { status, json, headers } = await api.request("GET", "/metrics", undefined, {
+      authorization: `Bearer ${shown}`,
+    });
+    answers.add(JSON.stringify([status, json, headers.get("www-authenticate")]));
+  }
+  assert.deepEqual([...answers], ['[401,{"error":"not authorised"},"Bearer"]']);
+  const everything = api.lines.join() + JSON.stringify(log.lines) + await api.meter.render();
+  for (const secret of [...wrong.slice(0, 4), key, "alice"]) assert.ok(!everything.includes(secret));
 });
 
 Deno.test("Wrong credentials are not logged, and their body is not read", async () => {
