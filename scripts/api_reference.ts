@@ -82,7 +82,7 @@ function describe(method: string, path: string, operation: OperationObject, sche
     ],
     ...(example && { example }),
     replies: Object.entries(responses).map(([status, response]) => {
-      const [contentType = "", media] = Object.entries(response.content ?? {})[0] ?? [];
+      const [contentType = "", media = {}] = Object.entries(response.content ?? {})[0] ?? [];
       const { schema, example } = media as { schema?: Schema; example?: unknown };
       const shown = example ?? resolve(schema, schemas)?.example;
       return {

@@ -9,12 +9,13 @@ import { SPEAKER_REASONS } from "./speakers/mod.ts";
 import type { StartedStt } from "./stt/mod.ts";
 import { TALK_API } from "./talk/mod.ts";
 import { TRANSLATION_REASONS } from "./translation/mod.ts";
+import { VOICE_API } from "./voice/mod.ts";
 
 /** The same whatever the configuration. */
 export const API: ApiDescription = {
   description:
     "Live captions for Nextcloud Talk. Requests do not wait for slow work, which continues in the background.",
-  lists: [TALK_API, EX_APP_API],
+  lists: [TALK_API, VOICE_API, EX_APP_API],
   meanings: { ...SPEAKER_REASONS, ...TRANSLATION_REASONS },
   security: SECURITY_SCHEMES,
   page,

@@ -13,9 +13,11 @@ import {
   type Meter,
   type ProviderChoice,
   type SpeechToText,
+  type TokenVerifier,
 } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
+import { JwtVerifier, type JwtVerifierOptions } from "./identity/mod.ts";
 import { createOcs, NextcloudExApp, SignalingSettings, watchTunnel } from "./nextcloud/mod.ts";
 import { type DoorParts, Sessions, SpokenLanguages, wordsTakenBy } from "./sessions/mod.ts";
 import {
@@ -32,6 +34,7 @@ import { createSpeechToText, offeredLanguages, startSpeechToText, sttWaker } fro
 import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
+import { voiceDoor } from "./voice/mod.ts";
 
 export interface Service extends AsyncDisposable {
   /** Of /metrics. */
@@ -48,6 +51,7 @@ export interface Seams {
   readDescriptors?: DescriptorWatchOptions["read"];
   spawnWorker?: SpawnWorker;
   clock?: Clock;
+  tokenVerifier?: TokenVerifier;
 }
 
 /** Starts the service; rejects when it cannot listen, and with ConfigError for what only its parts can check. */
@@ -200,6 +204,16 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   // A line for each door.
   const doors = [
     ...rooms ? [talkRoutes({ rooms, translations, version, ...parts })] : [],
+    voiceDoor({
+      verifier: seams.tokenVerifier ?? tokenVerifier(config, { tls: peerTls, scope, clock, log, meter }),
+      languages,
+      idleMs: config.voice.idleMs,
+      sessionsAMinute: config.voice.sessionsAMinute,
+      sessionsMax: config.voice.sessions,
+      onWanted: wakeStt,
+      version,
+      ...parts,
+    }),
   ];
   const credentials = { token: config.auth.token?.reveal(), exApp: identity };
   const app = createHttpApp(
@@ -239,12 +253,27 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     address,
     async drain() {
       draining = true;
+      for (const door of doors) door.drain?.();
       const words = AbortSignal.timeout(LIMITS.drainWordsMs);
       const goodbyes = AbortSignal.timeout(LIMITS.drainWordsMs + LIMITS.drainGoodbyeMs);
       await sessions.drain(words, goodbyes);
     },
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
+}
+
+/** Who may open voice sessions; undefined: nobody. */
+function tokenVerifier(
+  { voice, auth, exApp }: Config,
+  parts: Pick<JwtVerifierOptions, "tls" | "scope" | "clock" | "log" | "meter">,
+): TokenVerifier | undefined {
+  const { issuer, audience, secret } = voice;
+  if (issuer !== undefined || secret) {
+    return new JwtVerifier({ issuer, audience, secret: secret?.reveal(), ...parts });
+  }
+  // The API is open too.
+  if (!auth.token && !exApp) return { verify: () => Promise.resolve({ userId: "anyone" }) };
+  return undefined;
 }
 
 /** One for each core, but no more than the speakers need: each takes some 30 MB. */

@@ -47,7 +47,7 @@ const BROKEN: [file: File, fault: RegExp][] = [
   [importing("main.ts", "werift"), /the package werift: "main\.ts" may not/],
   [importing("main.ts", "src/talk/room.ts"), /others import only mod\.ts/],
   [importing("src/talk/x.ts", "deno.json"), /imports deno\.json: "talk" may not/],
-  [importing("src/voice/x.ts", "src/domain/mod.ts"), /the module "voice" has no rule/],
+  [importing("src/radio/x.ts", "src/domain/mod.ts"), /the module "radio" has no rule/],
 ];
 for (const [file, fault] of BROKEN) {
   Deno.test(`The rules find: ${file.path} imports ${[...file.files, ...file.packages]}`, () => {

@@ -84,6 +84,10 @@ export const METRICS = {
     "fate",
     "Records of transcripts and the audit log: written; dropped, because too many waited for the database; refused by it; deleted before they were written",
   ),
+  tiro_voice_closed_total: counter(
+    "code",
+    "Voice sessions and refused connections by how they ended: done, client_left, or the code of the error",
+  ),
   tiro_http_requests_total: counter("status", "HTTP responses"),
   tiro_http_wrong_credentials_total: counter(
     "answer",

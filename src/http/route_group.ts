@@ -33,6 +33,8 @@ export interface RouteGroup extends RouteList {
   sockets?: readonly SocketRoute[];
   /** Why the service is degraded, of this door's reasons; empty: it is not. */
   reasons?(): readonly string[];
+  /** The service shuts down: what is not a session of `Sessions` ends. */
+  drain?(): void;
 }
 
 const messageReply = z.object({ message: z.string() }).openapi("Message");

@@ -175,12 +175,14 @@ export class Sessions {
   /**
    * Removes a session at once, then delivers its last words, leaves, and disposes it. Errors do not affect other
    * sessions. Resolves when it is disposed; never rejects.
+   *
+   * `wordsMs`: for the last words.
    */
-  close(session: Session): Promise<void> {
+  close(session: Session, wordsMs = CLOSE_MS): Promise<void> {
     const leave = this.#open.get(session);
     if (!leave) return Promise.resolve();
     this.#open.delete(session);
-    const closed = this.#finish(session, leave).finally(() => this.#closing.delete(closed));
+    const closed = this.#finish(session, leave, wordsMs).finally(() => this.#closing.delete(closed));
     this.#closing.set(closed, session.about.door);
     this.#options.scope.run(() => closed);
     return closed;
@@ -212,11 +214,11 @@ export class Sessions {
     return this.#isDraining;
   }
 
-  async #finish(session: Session, leave: Leave): Promise<void> {
+  async #finish(session: Session, leave: Leave, wordsMs: number): Promise<void> {
     const { clock, log, meter } = this.#options;
     try {
       await using scope = session.scope;
-      await withDeadline(CLOSE_MS, { scope, clock }, (signal) => session.drain(signal));
+      await withDeadline(wordsMs, { scope, clock }, (signal) => session.drain(signal));
       await leave();
     } catch (error) {
       meter.count("transcription_errors_total", "unexpected");

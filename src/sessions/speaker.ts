@@ -41,6 +41,8 @@ export interface SessionSpeakerOptions<Kind extends SourceKind> {
   /** First audio, and first after audio was lost. */
   onReceived?: () => void;
   onSource?: (event: SourceEvent<Kind>) => void;
+  /** Received audio cannot be captioned, or (undefined) can again. Called on changes. */
+  onTrouble?: (trouble: SpeakerTrouble | undefined) => void;
   /** The pipeline failed and is closed. */
   onFailed?: (error: unknown) => void;
   /** The speaker's own. */
@@ -91,7 +93,7 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
   /** Opens the pipeline unless it is open. Throws the host's errors: UnavailableError if it has no place. */
   open(): void {
     if (this.#pipeline) return;
-    const { id, source, words, host, onCaption, onReceived, onSource } = this.#options;
+    const { id, source, words, host, onCaption, onReceived, onSource, onTrouble } = this.#options;
     const state: { trouble?: SpeakerTrouble } = this.#state = {};
     this.#identify();
     const options = { speaker: { id }, languageId: this.#languageId, words: words?.(), source };
@@ -106,7 +108,10 @@ export class SessionSpeaker<Kind extends SourceKind> implements AsyncDisposable 
       source: (event) => {
         if (this.#state === state) onSource?.(event);
       },
-      trouble: (trouble) => void (state.trouble = trouble),
+      trouble: (trouble) => {
+        state.trouble = trouble;
+        if (this.#state === state) onTrouble?.(trouble);
+      },
       failed: (error) => {
         if (this.#state === state) this.fail(error);
       },

@@ -486,6 +486,22 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
+    name: "Voice sessions: audio that waits for its time",
+    bounds: ["httpSockets", "QUEUE_BYTES: voice/audio_feed.ts", "QUEUE_PIECES: voice/audio_feed.ts"],
+    bytes: "httpSockets * (QUEUE_BYTES + QUEUE_PIECES * ENTRY)",
+    full: "the socket is not read; past it the session is closed (`too_fast`)",
+    isFilled: false,
+  },
+  {
+    owner: "service",
+    name: "Users who opened voice sessions in the last minute",
+    bounds: ["USERS_MAX: voice/rates.ts"],
+    bytes: "USERS_MAX * 2 * ENTRY",
+    full: "the one who came first is forgotten",
+    isFilled: false,
+  },
+  {
+    owner: "service",
     name: "Sources of wrong credentials",
     bounds: ["guessSources"],
     bytes: "guessSources * 2 * ENTRY",

@@ -1,0 +1,168 @@
+/**
+ * Audio of one client, from the socket to the pipeline, in order and whole: cuts messages to pieces that the pipeline
+ * takes, one at a time, not faster than real time. While too much waits the socket is not read. Drops nothing.
+ *
+ *     message -> whole samples -> queue --(pace)--> source of the pipeline
+ *                                   '-- full --> socket paused, until half of it has gone
+ */
+import { type Clock, codeOf } from "../domain/mod.ts";
+import { BoundedQueue, delay, type Scope, untilAborted } from "../flow/mod.ts";
+import type { ServerSocket } from "../http/mod.ts";
+import type { VoiceCode } from "./codes.ts";
+import { type AudioSource, blockBytes } from "./formats.ts";
+import { Pace } from "./pace.ts";
+
+export interface AudioFeedOptions {
+  source: AudioSource;
+  /** Rejects where the pipeline does not take it now; the same audio is sent again, unless it is "invalid_request". */
+  send: (bytes: Uint8Array<ArrayBuffer>, timestampMs: number) => Promise<unknown>;
+  socket: Pick<ServerSocket, "pause" | "resume">;
+  /** No more audio is taken. */
+  onFault: (code: VoiceCode) => void;
+  /** The session's. */
+  scope: Scope;
+  clock: Clock;
+}
+
+/** Whole samples of any format, and a quarter of what may be pending at a source: LIMITS.sourceRequestBytes. */
+const PIECE_BYTES = 32 * 1024;
+/** The socket is not read while more waits: 8 s of 16 kHz s16le, 0.7 s of 48 kHz stereo f32le. */
+export const WAITING_BYTES = 256 * 1024;
+/** The same of a container: 16 s at 32 kbit/s. */
+export const WAITING_CONTAINER_BYTES = 64 * 1024;
+/** Messages of 1 ms: tiny ones take more memory than their bytes. */
+const WAITING_PIECES = 512;
+/** A paused socket delivers what was read already: one message, as large as the bound, and 16 KB of small ones. */
+export const QUEUE_BYTES = 512 * 1024;
+export const QUEUE_PIECES = 1_024;
+/** A client whose audio waits for longer has sent what cannot be taken. */
+const PAUSED_MAX_MS = 60_000;
+/** A pipeline that failed is opened again meanwhile. */
+const AGAIN_MS = 250;
+const NOTHING = new Uint8Array();
+
+export class AudioFeed {
+  readonly #options: AudioFeedOptions;
+  readonly #queue = new BoundedQueue<Uint8Array<ArrayBuffer>>({
+    capacity: QUEUE_PIECES,
+    bytes: { max: QUEUE_BYTES, of: ({ length }) => length },
+  });
+  readonly #pace = new Pace();
+  readonly #block: number;
+  readonly #waitingBytes: number;
+  /** Bytes a second; 0 where they do not tell the duration. */
+  readonly #bytesPerMs: number;
+  readonly #done: Promise<void>;
+  /** A part of a sample, whose rest comes with the next message. */
+  #rest: Uint8Array<ArrayBuffer> = NOTHING;
+  #sentMs = 0;
+  /** The piece that is being sent is not in the queue any more. */
+  #isSending = false;
+  #pausedTimer: Disposable | undefined;
+
+  constructor(options: AudioFeedOptions) {
+    this.#options = options;
+    const { source, scope } = options;
+    this.#block = blockBytes(source);
+    const isPcm = source.kind === "pcm";
+    this.#bytesPerMs = isPcm ? this.#block * source.format.sampleRateHz / 1_000 : 0;
+    this.#waitingBytes = isPcm ? WAITING_BYTES : WAITING_CONTAINER_BYTES;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#done = promise;
+    scope.defer(() => this.#unpause());
+    scope.run(async (signal) => {
+      try {
+        await this.#run(signal);
+      } finally {
+        resolve();
+      }
+    });
+  }
+
+  /** Audio the pipeline has taken, ms; 0 for a container. */
+  get sentMs(): number {
+    return this.#sentMs;
+  }
+
+  get isWaiting(): boolean {
+    return this.#isSending || this.#queue.size > 0;
+  }
+
+  /** Takes the next message of audio. Its memory belongs to the feed from then on. */
+  receive(bytes: Uint8Array<ArrayBuffer>): void {
+    const all = this.#rest.length > 0 ? joined(this.#rest, bytes) : bytes;
+    const whole = all.length - all.length % this.#block;
+    this.#rest = whole < all.length ? all.slice(whole) : NOTHING;
+    for (let at = 0; at < whole; at += PIECE_BYTES) {
+      if (!this.#queue.push(all.subarray(at, Math.min(at + PIECE_BYTES, whole)))) {
+        return this.#options.onFault("too_fast");
+      }
+    }
+    if (this.#queue.bytes >= this.#waitingBytes || this.#queue.size >= WAITING_PIECES) this.#pause();
+  }
+
+  /** No more audio is received. Resolves when the pipeline has taken all of it, or the scope has ended. */
+  end(): Promise<void> {
+    this.#queue.close();
+    return this.#done;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    for (;;) {
+      const piece = await untilAborted(this.#queue.next(), signal);
+      if (piece === undefined) return;
+      this.#isSending = true;
+      const durationMs = this.#bytesPerMs > 0 ? piece.length / this.#bytesPerMs : 0;
+      const waitMs = this.#pace.waitMs(durationMs, clock.now());
+      if (waitMs > 0) await delay(waitMs, signal, clock);
+      if (!await this.#send(piece, signal)) return;
+      this.#pace.spend(durationMs, clock.now());
+      this.#sentMs += durationMs;
+      this.#isSending = false;
+      if (this.#queue.bytes <= this.#waitingBytes / 2 && this.#queue.size <= WAITING_PIECES / 2) {
+        this.#unpause();
+      }
+    }
+  }
+
+  /** False where the audio is not valid. */
+  async #send(piece: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<boolean> {
+    const { send, onFault, clock } = this.#options;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        await send(piece, this.#sentMs + this.#pace.pausedMs);
+        return true;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (codeOf(error) === "invalid_request") {
+          onFault("bad_audio");
+          return false;
+        }
+        await delay(AGAIN_MS, signal, clock);
+      }
+    }
+  }
+
+  #pause(): void {
+    if (this.#pausedTimer) return;
+    const { socket, clock, onFault } = this.#options;
+    socket.pause();
+    this.#pausedTimer = clock.timer(PAUSED_MAX_MS, () => onFault("too_fast"));
+  }
+
+  #unpause(): void {
+    if (!this.#pausedTimer) return;
+    this.#pausedTimer[Symbol.dispose]();
+    this.#pausedTimer = undefined;
+    this.#options.socket.resume();
+  }
+}
+
+function joined(one: Uint8Array, two: Uint8Array): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(one.length + two.length);
+  all.set(one);
+  all.set(two, one.length);
+  return all;
+}

@@ -1,0 +1,161 @@
+/** The door: its WebSocket, its health, and what it logs and counts of each session. */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { codeOf, type SessionAbout, type TokenVerifier, UnavailableError } from "../domain/mod.ts";
+import type { RouteGroup, ServerSocket, SocketEvents, SocketRequest } from "../http/mod.ts";
+import type { DoorParts, SpokenLanguages } from "../sessions/mod.ts";
+import { asyncApiDocument } from "./asyncapi.ts";
+import type { VoiceOutcome } from "./codes.ts";
+import { WAITING_BYTES } from "./audio_feed.ts";
+import { loggedIds } from "./logged_ids.ts";
+import { SessionRates } from "./rates.ts";
+import { RecogniserGate } from "./recogniser_gate.ts";
+import * as routes from "./routes.ts";
+import { protocolOf, tokenOf } from "./token.ts";
+import { type TranscriptLink, type VoiceReport, VoiceSession } from "./voice_session.ts";
+
+export interface VoiceOptions {
+  /** Absent: no voice sessions are configured. */
+  verifier?: TokenVerifier;
+  languages: Pick<SpokenLanguages, "defaultId" | "find" | "findChosen">;
+  /** Without audio until a session ends. */
+  idleMs: number;
+  /** Of one user. */
+  sessionsAMinute: number;
+  sessionsMax: number;
+  /** The transcript kept of a session, if there is one. */
+  transcriptOf?: (about: SessionAbout) => TranscriptLink | undefined;
+  /** Somebody may speak soon: wakes a recogniser that sleeps. */
+  onWanted?: () => void;
+  /** Of the service. */
+  version: string;
+}
+
+/** Sockets besides sessions: those whose token is being verified, that have not started, or are refused with a code. */
+const OTHER_SOCKETS = 100;
+
+export function voiceDoor(options: VoiceOptions & DoorParts): RouteGroup {
+  const { verifier, sessionsMax, version, scope, meter } = options;
+  const door = new VoiceDoor(options);
+  scope.use(meter.gauge("tiro_voice_sessions", "Voice sessions being captioned", () => door.sessions));
+  const document = asyncApiDocument(version);
+  return {
+    ...routes.VOICE_API,
+    reasons: () => verifier && door.sessions >= sessionsMax ? ["voice_full"] : [],
+    sockets: verifier && [{
+      route: routes.transcribe,
+      messageBytes: WAITING_BYTES,
+      most: sessionsMax + OTHER_SOCKETS,
+      protocol: protocolOf,
+      open: (socket, request) => door.open(verifier, socket, request),
+    }],
+    drain: () => door.drain(),
+    addTo(app: OpenAPIHono) {
+      if (!verifier) {
+        app.openapi(routes.transcribe, () => {
+          throw new UnavailableError(
+            "Cannot open voice sessions: none are configured; set VOICE_JWT_ISSUER or VOICE_JWT_SECRET",
+            "disabled",
+          );
+        });
+      }
+      app.openapi(routes.health, (c) => {
+        const health = door.health();
+        return c.json(health, health.status === "available" ? 200 : 503);
+      });
+      app.openapi(routes.asyncApi, (c) => c.json(document, 200));
+    },
+  };
+}
+
+class VoiceDoor {
+  readonly #options: VoiceOptions & DoorParts;
+  readonly #rates: SessionRates;
+  readonly #gate: RecogniserGate;
+  /** Open sockets, by the ids of their sessions. */
+  readonly #open = new Map<string, VoiceSession>();
+
+  constructor(options: VoiceOptions & DoorParts) {
+    this.#options = options;
+    this.#rates = new SessionRates(options.sessionsAMinute);
+    this.#gate = new RecogniserGate(() => options.sessions.host.recognisers ?? []);
+  }
+
+  /** Being captioned. */
+  get sessions(): number {
+    let live = 0;
+    for (const { isLive } of this.#open.values()) live += Number(isLive);
+    return live;
+  }
+
+  open(verifier: TokenVerifier, socket: ServerSocket, request: SocketRequest): SocketEvents {
+    const id = randomId();
+    const scope = this.#options.scope.child("voice");
+    const session = new VoiceSession({
+      ...this.#options,
+      id,
+      socket,
+      verifier,
+      token: tokenOf(request),
+      rates: this.#rates,
+      gate: this.#gate,
+      scope,
+      onEnded: (outcome, report) => {
+        this.#open.delete(id);
+        this.#report(id, outcome, report);
+        const { signal } = this.#options.scope;
+        if (!signal.aborted) this.#options.scope.run(() => scope[Symbol.asyncDispose]());
+      },
+    });
+    this.#open.set(id, session);
+    return session;
+  }
+
+  /** Those that are not captioned yet: `Sessions` drains the others. */
+  drain(): void {
+    for (const session of this.#open.values()) session.drain();
+  }
+
+  health(): routes.VoiceHealth {
+    const { sessions, sessionsMax, clock } = this.#options;
+    const reason = this.sessions >= sessionsMax ? "full" : this.#refusal(clock.now());
+    return {
+      status: reason === undefined ? "available" : "unavailable",
+      ...(reason !== undefined && { reason }),
+      sessions: this.sessions,
+      sessionsMax,
+      recognisers: (sessions.host.recognisers ?? []).map(({ name, state, speakers }) => ({
+        name,
+        state,
+        speakers,
+      })),
+    };
+  }
+
+  #refusal(nowMs: number): string | undefined {
+    const { sessions, requireWork } = this.#options;
+    try {
+      requireWork();
+      this.#gate.check(nowMs, false);
+    } catch (error) {
+      return codeOf(error, "failed");
+    }
+    return sessions.refusal?.code;
+  }
+
+  #report(session: string, outcome: VoiceOutcome, { identity, format, ...report }: VoiceReport): void {
+    const { log, meter } = this.#options;
+    meter.count("tiro_voice_closed_total", outcome);
+    log.info(format === undefined ? "voice session refused" : "voice session ended", {
+      session,
+      outcome,
+      ...loggedIds(identity),
+      format,
+      ...report,
+    });
+  }
+}
+
+/** 128 bits: who knows it cannot do anything with it. */
+function randomId(): string {
+  return crypto.getRandomValues(new Uint8Array(16)).toBase64({ alphabet: "base64url", omitPadding: true });
+}

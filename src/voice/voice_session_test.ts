@@ -1,0 +1,413 @@
+import assert from "@std/assert";
+import { InvalidRequestError, UnavailableError } from "../domain/mod.ts";
+import { settle } from "../../tests/fakes/clock.ts";
+import { DoorWorld } from "./testing_test.ts";
+
+const SECOND = 32_000;
+
+Deno.test("Audio without start is 16 kHz s16le, and its captions come in order; stop ends with done and 1000", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.connect();
+  assert.equal(socket.isPaused, false, "it is read once the token is verified");
+  socket.audio(640);
+  await settle();
+  const { pipeline } = world.host;
+  assert.deepEqual(pipeline.options.source, {
+    kind: "pcm",
+    format: { encoding: "s16le", sampleRateHz: 16_000, channels: 1 },
+  });
+  assert.deepEqual(pipeline.pieces, [{ bytes: 640, timestampMs: 0 }]);
+  pipeline.partial("red");
+  pipeline.final("red river");
+  pipeline.lastWords = ["north"];
+  socket.control({ type: "stop" });
+  await settle();
+  assert.deepEqual(socket.types, ["ready", "partial", "final", "final", "done"]);
+  assert.match(socket.sent[0].session ?? "", /^[\w-]{22}$/);
+  assert.deepEqual(socket.sent[2], {
+    ...{ type: "final", text: "red river", language: "en", startMs: 100, endMs: 900, utterance: 0 },
+  });
+  assert.equal(socket.sent[3].utterance, 1);
+  assert.deepEqual(socket.last, { type: "done", audioMs: 20 });
+  assert.deepEqual(socket.closedWith, { code: 1000, reason: "done" });
+  assert.equal(world.closed("done"), 1);
+  assert.ok(pipeline.isDisposed);
+  assert.equal(world.sessions.status().sessions, 0);
+});
+
+Deno.test("start names the format, the language in any spelling, and a transcript", async () => {
+  const abouts: unknown[] = [];
+  await using world = new DoorWorld({
+    transcriptOf: (about) => (abouts.push(about), { id: "T1" }),
+  });
+  const socket = await world.start({
+    language: "de_AT",
+    format: "f32le",
+    sampleRate: 48_000,
+    channels: 2,
+    transcript: true,
+    unknown: 1,
+  });
+  assert.equal(socket.sent[0].language, "de");
+  assert.deepEqual(socket.sent[0].transcript, { id: "T1" });
+  assert.deepEqual(world.host.pipeline.options, {
+    speaker: { id: "microphone" },
+    languageId: "de",
+    words: undefined,
+    source: { kind: "pcm", format: { encoding: "f32le", sampleRateHz: 48_000, channels: 2 } },
+  });
+  assert.deepEqual(abouts, [{
+    ...{
+      door: "voice",
+      name: socket.sent[0].session,
+      userId: "ada",
+      tenantId: "school",
+      wantsTranscript: true,
+    },
+  }]);
+});
+
+Deno.test("MediaRecorder's spelling of a container is understood", async () => {
+  await using world = new DoorWorld();
+  await world.start({ format: "audio/webm;codecs=opus" });
+  assert.deepEqual(world.host.pipeline.options.source, { kind: "container", container: "webm" });
+});
+
+for (
+  const code of [
+    "token_missing",
+    "token_malformed",
+    "token_expired",
+    "token_not_yet_valid",
+    "token_wrong_audience",
+    "token_wrong_issuer",
+    "token_bad_signature",
+    "token_algorithm",
+    "token_no_user",
+  ]
+) {
+  Deno.test(`A client is told ${code}, and closed with 4001`, async () => {
+    await using world = new DoorWorld();
+    const socket = await world.connect(code === "token_missing" ? "" : code);
+    socket.assertClosed(4001, code);
+    assert.deepEqual(socket.types, ["error"]);
+    assert.equal(world.closed(code), 1);
+    assert.equal(world.host.pipelines.length, 0);
+  });
+}
+
+Deno.test("While the issuer's keys cannot be fetched, or not in time, a client is told to come back", async () => {
+  await using world = new DoorWorld();
+  (await world.connect("keys_unavailable")).assertClosed(4503, "keys_unavailable");
+  world.verifier.holds = Promise.withResolvers();
+  const socket = await world.connect();
+  assert.equal(socket.isPaused, true, "its audio stays in the network");
+  await world.clock.advance(4_999);
+  assert.equal(socket.closedWith, undefined);
+  await world.clock.advance(1);
+  socket.assertClosed(4503, "keys_unavailable");
+});
+
+Deno.test("What arrived before the token was verified is taken afterwards, in order", async () => {
+  await using world = new DoorWorld();
+  world.verifier.holds = Promise.withResolvers();
+  const socket = await world.connect();
+  socket.control({ type: "start", format: "f32le" });
+  socket.audio(64);
+  assert.equal(world.host.pipelines.length, 0);
+  world.verifier.holds.resolve();
+  await settle();
+  assert.deepEqual(world.host.pipeline.pieces.map(({ bytes }) => bytes), [64]);
+});
+
+Deno.test("A user opens so many sessions a minute, and others do not count", async () => {
+  await using world = new DoorWorld({ sessionsAMinute: 2 });
+  const first = [await world.connect(), await world.connect()];
+  assert.ok(first.every(({ closedWith }) => closedWith === undefined));
+  (await world.connect()).assertClosed(4429, "rate_limited");
+  assert.equal((await world.connect("ben")).closedWith, undefined);
+  await world.clock.advance(60_000);
+  assert.equal((await world.connect()).closedWith, undefined);
+});
+
+Deno.test("At most so many sessions are captioned at once", async () => {
+  await using world = new DoorWorld({ sessionsMax: 1 });
+  const first = await world.start();
+  assert.deepEqual(world.door.reasons?.(), ["voice_full"]);
+  const second = await world.connect();
+  second.control({ type: "start" });
+  await settle();
+  second.assertClosed(4503, "full");
+  first.control({ type: "stop" });
+  await settle();
+  assert.deepEqual(world.door.reasons?.(), []);
+  await world.start();
+});
+
+Deno.test("A client whose speaker is refused is told why", async () => {
+  await using world = new DoorWorld();
+  for (const code of ["memory", "descriptors", "speakers_max"] as const) {
+    world.host.refusal = new UnavailableError("Cannot caption a speaker", code);
+    const socket = await world.connect();
+    socket.control({ type: "start" });
+    await settle();
+    socket.assertClosed(4503, code);
+  }
+  world.host.refusal = new UnavailableError("Cannot caption a speaker", "busy");
+  const socket = await world.connect();
+  socket.audio(10);
+  await settle();
+  socket.assertClosed(4503, "no_media_worker");
+  assert.equal(world.sessions.status().sessions, 0);
+});
+
+Deno.test("While the service takes no work, clients are told so before audio is taken", async () => {
+  await using world = new DoorWorld();
+  for (const code of ["draining", "disabled"] as const) {
+    world.workRefusal = new UnavailableError("Cannot accept the request", code);
+    (await world.connect()).assertClosed(4503, code);
+  }
+});
+
+Deno.test("While all recognisers fail or are full, clients are told so before audio is taken", async () => {
+  await using world = new DoorWorld();
+  world.host.recognisers = [
+    { name: "a", state: "failing", speakers: 0 },
+    { name: "b", state: "failing", speakers: 0 },
+  ];
+  (await world.connect()).assertClosed(4503, "recogniser_unavailable");
+  world.host.recognisers[1].state = "full";
+  (await world.connect()).assertClosed(4503, "recogniser_full");
+  world.host.recognisers[1].state = "starting";
+  assert.equal((await world.connect()).closedWith, undefined);
+});
+
+Deno.test("No audio for the time of a session ends it after its last words; silence is audio", async () => {
+  await using world = new DoorWorld();
+  const unused = await world.connect();
+  const socket = await world.start();
+  for (let second = 0; second < 40; second++) {
+    socket.audio(SECOND);
+    await world.clock.advance(1_000);
+  }
+  unused.assertClosed(4408, "idle");
+  assert.equal(socket.closedWith, undefined);
+  world.host.pipeline.lastWords = ["music"];
+  socket.control({ type: "language", language: "de" });
+  await world.clock.advance(28_999);
+  assert.equal(socket.closedWith, undefined);
+  await world.clock.advance(1);
+  assert.deepEqual(socket.types, ["ready", "language", "final", "error"]);
+  socket.assertClosed(4408, "idle");
+});
+
+Deno.test("A language that is not recognised closes at start, and is only reported later", async () => {
+  await using world = new DoorWorld();
+  const refused = await world.connect();
+  refused.control({ type: "start", language: "tlh" });
+  refused.assertClosed(4400, "language_unsupported");
+  const socket = await world.start();
+  socket.control({ type: "language", language: "tlh" });
+  assert.equal(socket.last?.code, "language_unsupported");
+  assert.equal(socket.closedWith, undefined);
+  socket.control({ type: "language", language: "DE" });
+  assert.deepEqual(socket.last, { type: "language", language: "de" });
+  assert.deepEqual(world.host.pipeline.languages, ["de"]);
+});
+
+const BAD: [what: string, messages: unknown[], code: string, names: string][] = [
+  ["no JSON", ["{"], "bad_message", "JSON"],
+  ["no object", ["[]"], "bad_message", "object"],
+  ["no type", [{}], "bad_message", "type"],
+  ["an unknown type", [{ type: "begin" }], "bad_message", "type"],
+  ["a wrong field", [{ type: "start", language: 7 }], "bad_message", "language"],
+  [
+    "a language change without a language",
+    [{ type: "start" }, { type: "language" }],
+    "bad_message",
+    "language",
+  ],
+  ["a language change before start", [{ type: "language", language: "en" }], "bad_message", "start"],
+  ["a message that is too long", ["x".repeat(9_000)], "bad_message", "larger"],
+  ["a format", [{ type: "start", format: "mp3" }], "format_unsupported", "format"],
+  ["a codec", [{ type: "start", format: "audio/webm;codecs=pcm" }], "format_unsupported", "format"],
+  ["a rate", [{ type: "start", sampleRate: 7_999 }], "format_unsupported", "sampleRate"],
+  ["an odd rate", [{ type: "start", sampleRate: 16_001 }], "format_unsupported", "sampleRate"],
+  ["channels", [{ type: "start", channels: 3 }], "format_unsupported", "channels"],
+  ["a second start", [{ type: "start" }, { type: "start" }], "already_started", "start"],
+];
+
+for (const [what, messages, code, names] of BAD) {
+  Deno.test(`A message is refused for ${what}, and the answer names the field`, async () => {
+    await using world = new DoorWorld();
+    const socket = await world.connect();
+    for (const message of messages) {
+      socket.events.message(typeof message === "string" ? message : JSON.stringify(message));
+    }
+    await settle();
+    socket.assertClosed(4400, code);
+    assert.ok(socket.last?.message?.includes(names), socket.last?.message);
+  });
+}
+
+Deno.test("More text frames than a person makes are refused", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  for (let sent = 0; sent < 30; sent++) socket.control({ type: "language", language: "de" });
+  await settle();
+  socket.assertClosed(4400, "bad_message");
+});
+
+Deno.test("A container that is none ends the session", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start({ format: "webm" });
+  world.host.pipeline.fault = new InvalidRequestError("no WebM", "bytes");
+  socket.audio(100);
+  await settle();
+  socket.assertClosed(4400, "bad_audio");
+});
+
+Deno.test("A recogniser in trouble is reported; trouble that lasts ends the session, a cold start does not", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start({}, "ada");
+  socket.audio(SECOND);
+  await settle();
+  const { events } = world.host.pipeline;
+  events.trouble("recogniser_starting");
+  for (let second = 0; second < 60; second++) {
+    socket.audio(SECOND);
+    await world.clock.advance(1_000);
+  }
+  events.trouble(undefined);
+  world.host.pipeline.final("red");
+  events.trouble("recogniser_failed");
+  await world.clock.advance(20_000);
+  socket.audio(SECOND);
+  events.trouble("recogniser_unreachable");
+  await world.clock.advance(9_999);
+  assert.equal(socket.closedWith, undefined);
+  assert.deepEqual(socket.ofType("status").map(({ code }) => code), [
+    ...["recogniser_starting", "captioning", "recogniser_failed", "recogniser_unreachable"],
+  ]);
+  await world.clock.advance(1);
+  socket.assertClosed(4503, "recogniser_unavailable");
+});
+
+Deno.test("A recogniser that has captioned nothing yet has less time", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  world.host.pipeline.events.trouble("recogniser_full");
+  await world.clock.advance(10_000);
+  socket.assertClosed(4503, "recogniser_full");
+});
+
+Deno.test("A pipeline that fails is replaced; captions count on, and no audio is lost", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  const [before] = world.host.pipelines;
+  socket.audio(SECOND);
+  await settle();
+  before.final("red");
+  before.partial("riv");
+  before.fault = new UnavailableError("lost", "busy");
+  before.events.failed(new Error("the worker was lost"));
+  await settle();
+  assert.equal(world.host.pipelines.length, 2);
+  socket.audio(SECOND);
+  await world.clock.advance(1_000);
+  world.host.pipeline.final("river");
+  const finals = socket.ofType("final");
+  assert.deepEqual(finals.map(({ text, utterance }) => [text, utterance]), [["red", 0], ["river", 2]]);
+  assert.deepEqual(finals.map(({ startMs }) => startMs), [100, 1_100], "on the session's clock");
+  assert.deepEqual(world.host.pipeline.pieces.map(({ bytes }) => bytes), [SECOND]);
+});
+
+Deno.test("A pipeline that fails again and again ends the session", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  for (let failure = 0; failure < 4; failure++) {
+    world.host.pipeline.events.failed(new Error("fails"));
+    await settle();
+  }
+  socket.assertClosed(4503, "failed");
+  const container = await world.start({ format: "ogg" });
+  world.host.pipeline.events.failed(new Error("fails"));
+  await settle();
+  container.assertClosed(4503, "failed");
+});
+
+Deno.test("Until a media worker is replaced audio waits", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  world.host.refusal = new UnavailableError("Cannot caption", "busy");
+  world.host.pipeline.events.failed(new Error("the worker was lost"));
+  await settle();
+  socket.audio(SECOND);
+  await world.clock.advance(2_000);
+  assert.equal(socket.last?.code, "no_media_worker");
+  world.host.refusal = undefined;
+  await world.clock.advance(1_500);
+  assert.equal(socket.last?.code, "captioning");
+  assert.equal(world.host.pipeline.bytes, SECOND);
+});
+
+Deno.test("A client that vanishes leaves its last words to the transcript", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  const { pipeline } = world.host;
+  socket.audio(640);
+  pipeline.lastWords = ["evening"];
+  socket.events.closed(1006);
+  await settle();
+  assert.equal(pipeline.bytes, 640, "what arrived was captioned");
+  assert.deepEqual(pipeline.lastWords, [], "and drained");
+  assert.ok(pipeline.isDisposed);
+  assert.deepEqual(socket.types, ["ready"], "nothing is sent to a socket that is closed");
+  assert.equal(world.closed("client_left"), 1);
+  assert.equal(world.sessions.status().sessions, 0);
+});
+
+Deno.test("A service that shuts down delivers last words, then says so", async () => {
+  await using world = new DoorWorld();
+  const waiting = await world.connect();
+  const socket = await world.start();
+  world.host.pipeline.lastWords = ["evening"];
+  world.door.drain?.();
+  await world.sessions.drain(new AbortController().signal);
+  assert.deepEqual(socket.types, ["ready", "final", "error"]);
+  socket.assertClosed(4503, "draining");
+  waiting.assertClosed(4503, "draining");
+  await settle();
+});
+
+Deno.test("A client that does not read gets no partials, and is closed before finals fill memory", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  const { pipeline } = world.host;
+  socket.bufferedBytes = 20 * 1024;
+  pipeline.partial("red");
+  pipeline.final("red river");
+  assert.deepEqual(socket.types, ["ready", "final"]);
+  socket.bufferedBytes = 50 * 1024;
+  pipeline.final("north");
+  await settle();
+  socket.assertClosed(4409, "not_reading");
+});
+
+Deno.test("Users and tenants are in the log by their ids, and names and addresses by a digest", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start({}, "ada@example.org");
+  socket.control({ type: "stop" });
+  await settle();
+  (await world.connect("token_expired")).assertClosed(4001, "token_expired");
+  const lines = world.log.lines.filter(({ message }) => message.startsWith("voice session"));
+  assert.deepEqual(
+    lines.map(({ message, fields: { user, tenant, outcome } }) => [message, user, tenant, outcome]),
+    [
+      ["voice session connected", "sha256:cfe00dde46ef9426", "school", undefined],
+      ["voice session ended", "sha256:cfe00dde46ef9426", "school", "done"],
+      ["voice session refused", undefined, undefined, "token_expired"],
+    ],
+  );
+  assert.ok(!JSON.stringify(world.log.lines).includes("example.org"));
+});
