@@ -155,6 +155,10 @@ export const LIMITS = {
   httpHeadBytes: 16 * 1024,
   /** Connections to the REST API, some 50 KB each; clients hold one for the length of a request. */
   httpConnections: 256,
+  /** Responses of server-sent events, each of a reader of a live transcript. */
+  httpStreams: 500,
+  /** Proxies close a connection without traffic after 60 s. */
+  httpStreamIdleMs: 20_000,
   /** WebSockets of all routes together, which have bounds of their own: each is a speaker of the voice door. */
   httpSockets: 500,
   /** Sent on a WebSocket and not taken by the kernel, which takes megabytes: captions of minutes. */

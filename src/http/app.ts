@@ -140,6 +140,8 @@ function authorization(
       c.set("principal", principal);
     }
     await next();
+    // The router drops the body of the response to a HEAD, and leaves the source of a stream open.
+    if (req.method === "HEAD") await c.res.body?.cancel();
   };
 }
 

@@ -4,7 +4,8 @@
  * being processed: the oldest of the source with the most connections.
  *
  *     head -> working (in the app) -> sending (the client reads the response) -> lingering -> closed
- *                 \-> held (wrong credentials) --^
+ *                 |-> held (wrong credentials) --^
+ *                 \-> streaming (events, as long as both sides want) -> lingering
  */
 import { LIMITS } from "../domain/mod.ts";
 import type { ConnectionStream } from "./connection_stream.ts";
@@ -14,6 +15,9 @@ export interface ConnectionBounds {
   most: number;
   headMs: number;
   sendMs: number;
+  /** Responses that are streams, at once, besides. */
+  streams: number;
+  idleMs: number;
   /** WebSockets at once, besides. */
   sockets: number;
   pingMs: number;
@@ -23,6 +27,8 @@ export const CONNECTION_BOUNDS: ConnectionBounds = {
   most: LIMITS.httpConnections,
   headMs: LIMITS.httpHeadMs,
   sendMs: LIMITS.httpSendMs,
+  streams: LIMITS.httpStreams,
+  idleMs: LIMITS.httpStreamIdleMs,
   sockets: LIMITS.httpSockets,
   pingMs: LIMITS.socketPingMs,
 };
@@ -31,7 +37,7 @@ export const CONNECTION_BOUNDS: ConnectionBounds = {
 export type CloseReason = "too_many" | "head_late" | "not_read";
 
 export class Connection {
-  state: "head" | "working" | "held" | "sending" | "lingering" = "head";
+  state: "head" | "working" | "held" | "sending" | "streaming" | "lingering" = "head";
   /** When the state began, monotonic ms. */
   sinceMs = performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -49,6 +55,8 @@ export class Connection {
 export class Connections {
   /** By stream, the socket of `node:http`. */
   readonly #open = new Map<object, Connection>();
+  /** Those of streams, until they are closed: they do not count as connections of the REST API. */
+  readonly #streams = new Map<object, Connection>();
   readonly #bounds: ConnectionBounds;
   readonly #onClosed: (reason: CloseReason) => void;
 
@@ -62,8 +70,12 @@ export class Connections {
     return this.#open.size;
   }
 
+  get streams(): number {
+    return this.#streams.size;
+  }
+
   of(socket: object): Connection | undefined {
-    return this.#open.get(socket);
+    return this.#open.get(socket) ?? this.#streams.get(socket);
   }
 
   /** At the bound, closes another connection first; false where the requests of all are being processed. */
@@ -77,6 +89,7 @@ export class Connections {
     stream.once("close", () => {
       connection.setDeadline(undefined);
       this.#open.delete(stream);
+      this.#streams.delete(stream);
     });
     connection.setDeadline(this.#bounds.headMs, () => this.#close(connection, "head_late"));
     return true;
@@ -104,6 +117,16 @@ export class Connections {
     connection.setDeadline(this.#bounds.sendMs, () => this.#close(connection, "not_read"));
   }
 
+  /** The response is a stream of events; false where there are too many. */
+  streaming(connection: Connection): boolean {
+    if (this.#streams.size >= this.#bounds.streams) return false;
+    connection.state = "streaming";
+    connection.setDeadline(undefined);
+    this.#open.delete(connection.stream);
+    if (!connection.stream.destroyed) this.#streams.set(connection.stream, connection);
+    return true;
+  }
+
   /** The response is sent; the client closes the connection. */
   lingering(connection: Connection): void {
     connection.state = "lingering";
@@ -129,7 +152,7 @@ export class Connections {
   }
 
   closeAll(): void {
-    for (const { stream } of this.#open.values()) stream.destroy();
+    for (const { stream } of [...this.#open.values(), ...this.#streams.values()]) stream.destroy();
   }
 
   #close({ stream }: Connection, reason: CloseReason): void {

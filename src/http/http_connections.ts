@@ -12,8 +12,9 @@ import {
   sourceOf,
 } from "./connections.ts";
 import { RETRY_AFTER_S } from "./errors.ts";
-import { sendResponse, toRequest } from "./node_request.ts";
+import { copyHead, sendResponse, toRequest } from "./node_request.ts";
 import { Sockets, type Upgrade } from "./sockets.ts";
+import { isEventStream, sendStream } from "./streams.ts";
 
 export interface HttpConnectionsOptions {
   app: HttpApp;
@@ -31,14 +32,16 @@ export class HttpConnections {
   /** One for each stream whose descriptor is still open. */
   readonly #open = new Set<Promise<void>>();
   readonly #answering = new Set<Promise<void>>();
-  readonly #gauge: Disposable;
+  readonly #gauges: Disposable[];
+  /** Aborted when the server closes: ends streams. */
+  readonly #closing = new AbortController();
+  readonly #bounds: ConnectionBounds;
   readonly #sockets: Sockets;
   readonly #http: Server;
-  #isClosing = false;
 
   constructor(options: HttpConnectionsOptions) {
     const { log, meter } = options;
-    const bounds = { ...CONNECTION_BOUNDS, ...options.bounds };
+    const bounds = this.#bounds = { ...CONNECTION_BOUNDS, ...options.bounds };
     this.#options = options;
     this.#connections = new Connections(
       bounds,
@@ -53,11 +56,10 @@ export class HttpConnections {
       shouldUpgradeCallback: (incoming: IncomingMessage) => this.#upgradeOf(incoming) !== undefined,
     };
     this.#http = createServer(serverOptions, (incoming, outgoing) => this.#receive(incoming, outgoing));
-    this.#gauge = meter.gauge(
-      "tiro_http_connections",
-      "Connections to the REST API",
-      () => this.#connections.size,
-    );
+    this.#gauges = [
+      meter.gauge("tiro_http_connections", "Connections to the REST API", () => this.#connections.size),
+      meter.gauge("tiro_http_streams", "Connections that receive events", () => this.#connections.streams),
+    ];
     // For expectations other than 100-continue node:http would send a response itself, outside the bounds.
     this.#http.on("checkExpectation", (incoming, outgoing) => this.#receive(incoming, outgoing));
     this.#http.on("clientError", (error, socket) => this.#refuse(error, socket));
@@ -79,7 +81,7 @@ export class HttpConnections {
 
   /** Waits for pending responses, and for clients to close their WebSockets, within CLOSE_GRACE_MS; then closes all. */
   async close(): Promise<void> {
-    this.#isClosing = true;
+    this.#closing.abort();
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, CLOSE_GRACE_MS);
     await Promise.all([
@@ -89,14 +91,16 @@ export class HttpConnections {
     clearTimeout(timer);
     this.#connections.closeAll();
     await Promise.all([...this.#open, ...this.#answering]);
-    this.#gauge[Symbol.dispose]();
+    for (const gauge of this.#gauges) gauge[Symbol.dispose]();
   }
 
   /** Of a handshake that is accepted; undefined for other requests. */
   #upgradeOf(incoming: IncomingMessage) {
     const connection = this.#connections.of(incoming.socket);
     // Other methods may have a body, which only one Request may read.
-    if (incoming.method !== "GET" || connection?.state !== "head" || this.#isClosing) return undefined;
+    if (incoming.method !== "GET" || connection?.state !== "head" || this.#closing.signal.aborted) {
+      return undefined;
+    }
     const request = toRequest(incoming);
     const route = request && this.#options.app.socketFor?.(request);
     return route && this.#sockets.hasRoom(route) ? { connection, request, route } : undefined;
@@ -130,8 +134,7 @@ export class HttpConnections {
     outgoing.shouldKeepAlive = false;
     try {
       const response = await this.#responseTo(incoming, connection);
-      this.#connections.sending(connection);
-      await sendResponse(response, outgoing);
+      await this.#send(response, outgoing, connection);
     } catch (error) {
       this.#options.log.error("request failed", error);
       this.#options.meter.count("tiro_internal_errors_total", "http");
@@ -143,19 +146,33 @@ export class HttpConnections {
     this.#connections.lingering(connection);
   }
 
+  async #send(response: Response, outgoing: ServerResponse, connection: Connection): Promise<void> {
+    if (!isEventStream(response) || !response.body) {
+      this.#connections.sending(connection);
+      return await sendResponse(response, outgoing);
+    }
+    if (!this.#connections.streaming(connection)) {
+      await response.body.cancel();
+      return await this.#send(tooMany("Cannot send events: too many receive them"), outgoing, connection);
+    }
+    copyHead(response, outgoing);
+    await sendStream(response, outgoing, connection.stream, {
+      stallMs: this.#bounds.sendMs,
+      onStalled: () => this.#options.meter.count("tiro_http_connections_closed_total", "not_read"),
+      idleMs: this.#bounds.idleMs,
+      signal: this.#closing.signal,
+    });
+  }
+
   async #responseTo(incoming: IncomingMessage, connection: Connection): Promise<Response> {
-    if (this.#isClosing) return Response.json({ error: "shutting down" }, { status: 503 });
+    if (this.#closing.signal.aborted) return Response.json({ error: "shutting down" }, { status: 503 });
     const request = toRequest(incoming);
     const { source } = connection;
     const hold = (ms: number) => this.#connections.hold(connection, ms);
     const { app, meter } = this.#options;
     if (request && app.socketFor?.(request)) {
       meter.count("tiro_http_requests_total", "503");
-      const headers = { "retry-after": RETRY_AFTER_S };
-      return Response.json({ error: "Cannot open the WebSocket: there are too many" }, {
-        status: 503,
-        headers,
-      });
+      return tooMany("Cannot open the WebSocket: there are too many");
     }
     if (request) return await app.fetch(request, { source, hold });
     meter.count("tiro_http_requests_total", "400");
@@ -166,6 +183,7 @@ export class HttpConnections {
   #refuse(error: Error & { code?: string }, socket: Duplex): void {
     const connection = this.#connections.of(socket);
     if (!connection) return;
+    if (connection.state === "streaming") return void connection.stream.destroy();
     const isParsed = error.code?.startsWith("HPE_");
     if (!isParsed || !socket.writable) return void connection.stream.destroy();
     const status = error.code === "HPE_HEADER_OVERFLOW"
@@ -175,4 +193,8 @@ export class HttpConnections {
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     this.#connections.lingering(connection);
   }
+}
+
+function tooMany(error: string): Response {
+  return Response.json({ error }, { status: 503, headers: { "retry-after": RETRY_AFTER_S } });
 }

@@ -1,4 +1,7 @@
-/** From requests of `node:http` to web Requests, and from web Responses back. Responses are small and buffered whole. */
+/**
+ * From requests of `node:http` to web Requests, and from web Responses back. Responses are small and buffered
+ * whole, but for those of streams.ts.
+ */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** Undefined for an invalid Host, target or header. */
@@ -27,9 +30,13 @@ export function toRequest(incoming: IncomingMessage): Request | undefined {
 export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {
   const body = new Uint8Array(await response.arrayBuffer());
   if (outgoing.destroyed) return;
+  copyHead(response, outgoing);
+  outgoing.end(body);
+}
+
+export function copyHead(response: Response, outgoing: ServerResponse): void {
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) outgoing.setHeader(name, value);
-  outgoing.end(body);
 }
 
 /** Methods that a web Request refuses (fetch, section 2.2.1). No route has them: the app responds as to any unknown one. */
