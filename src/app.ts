@@ -121,6 +121,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     spawn: seams.spawnWorker,
   });
   const speakersMax = Math.min(config.limits.speakers, Math.max(workers, 1) * LIMITS.speakersPerWorker);
+  const isVoice = (config.voice.issuer ?? config.voice.secret) !== undefined;
   const descriptors = new DescriptorWatch({
     scope: scope.child("descriptors"),
     clock,
@@ -129,6 +130,8 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     sessions: config.limits.rooms,
     // Workers have descriptors of their own, and report them.
     speakers: workers === 0 ? speakersMax : 0,
+    webSockets: isVoice ? config.voice.sessions + LIMITS.httpSocketsSpare : 0,
+    streams: config.records.transcripts === "off" ? 0 : LIMITS.httpStreams,
     read: seams.readDescriptors,
   });
   const host = new AdmittingHost({
@@ -238,7 +241,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const { address } = await serveHttp({
     app: isTunnelled ? watchTunnel(app, { scope: http, clock, log }) : app,
     ...config.http,
-    bounds: { most: descriptors.httpConnections },
+    bounds: descriptors.http,
     scope: http,
     log,
     meter,

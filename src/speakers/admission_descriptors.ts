@@ -1,6 +1,6 @@
 /**
  * Watches the use of file descriptors. Speakers, sessions and requests are sockets: without a descriptor the next of them
- * fails, whichever it is. So some are reserved for admitted speakers and the REST API, and no new speaker is taken while
+ * fails, whichever it is. So some are reserved for admitted speakers and the HTTP server, and no new speaker is taken while
  * fewer are left.
  */
 import { type Clock, LIMITS, type Log, type Meter } from "../domain/mod.ts";
@@ -14,6 +14,9 @@ export interface DescriptorWatchOptions {
   /** The maximum of sessions and speakers, for which there should be descriptors. */
   sessions: number;
   speakers: number;
+  /** The same of WebSockets and of streams of events; default: none. */
+  webSockets?: number;
+  streams?: number;
   /** Default: this process's. */
   read?: () => DescriptorUse | undefined;
 }
@@ -30,16 +33,16 @@ export class DescriptorWatch {
 
   constructor(options: DescriptorWatchOptions) {
     this.#options = options;
-    const { scope, clock, log, meter, sessions, speakers } = options;
+    const { scope, clock, log, meter, sessions, speakers, webSockets, streams } = options;
     scope.use(meter.gauge("tiro_descriptors_open", "File descriptors in use", () => this.#use?.open ?? NaN));
     scope.use(
       meter.gauge("tiro_descriptors_limit", "Limit of file descriptors", () => this.#use?.limit ?? NaN),
     );
     this.#look();
-    const needed = descriptorsFor({ sessions, speakers });
+    const needed = descriptorsFor({ sessions, speakers, webSockets, streams });
     if (this.#use && this.#use.limit < needed) {
       log.warn(
-        "fewer file descriptors than MAX_ROOMS and MAX_SPEAKERS may need; raise the hard limit of open files " +
+        "fewer file descriptors than MAX_ROOMS, MAX_SPEAKERS and VOICE_MAX_SESSIONS may need; raise the hard limit of open files " +
           "(systemd: LimitNOFILE, Docker: --ulimit nofile)",
         { limit: this.#use.limit, needed },
       );
@@ -62,9 +65,15 @@ export class DescriptorWatch {
     this.#taken[0]++;
   }
 
-  /** Maximum of connections to the REST API. */
-  get httpConnections(): number {
-    return httpConnectionsOf(this.#use?.limit);
+  /** Maxima of the HTTP server: connections to the REST API, WebSockets, and streams of events. */
+  get http(): { most: number; sockets: number; streams: number } {
+    const { webSockets = 0, streams = 0 } = this.#options;
+    const share = shareOf(this.#use?.limit);
+    return {
+      most: Math.min(LIMITS.httpConnections, share),
+      sockets: Math.min(webSockets, share),
+      streams: Math.min(streams, share),
+    };
   }
 
   /** Without those reserved, and those that the latest speakers will open. */
@@ -72,7 +81,8 @@ export class DescriptorWatch {
     if (!this.#use) return Number.POSITIVE_INFINITY;
     const { open, limit } = this.#use;
     const coming = this.#taken.reduce((sum, count) => sum + count, 0) * LIMITS.descriptorsPerSpeaker;
-    return limit - open - coming - LIMITS.descriptorsKeptBack - httpConnectionsOf(limit);
+    const { most, sockets, streams } = this.http;
+    return limit - open - coming - LIMITS.descriptorsKeptBack - most - sockets - streams;
   }
 
   #look(): void {
@@ -90,13 +100,18 @@ export class DescriptorWatch {
   }
 }
 
-/** Descriptors for so many sessions and speakers, REST API and the rest included. */
-export function descriptorsFor({ sessions, speakers }: { sessions: number; speakers: number }): number {
-  return LIMITS.descriptorsKeptBack + LIMITS.httpConnections + sessions +
+/** Descriptors for so many of each, REST API and the rest included. */
+export function descriptorsFor(
+  { sessions, speakers, webSockets = 0, streams = 0 }: Pick<
+    DescriptorWatchOptions,
+    "sessions" | "speakers" | "webSockets" | "streams"
+  >,
+): number {
+  return LIMITS.descriptorsKeptBack + LIMITS.httpConnections + webSockets + streams + sessions +
     speakers * LIMITS.descriptorsPerSpeakerIn + LIMITS.joinsAtOnce * LIMITS.descriptorsPerSpeaker;
 }
 
-/** An eighth of the limit, where that is less than the REST API's own bound. */
-function httpConnectionsOf(limit = Number.POSITIVE_INFINITY): number {
-  return Math.min(LIMITS.httpConnections, Math.floor(limit / 8));
+/** Of one kind of the HTTP server's connections: an eighth of the limit at most. */
+function shareOf(limit = Number.POSITIVE_INFINITY): number {
+  return Math.floor(limit / 8);
 }

@@ -9,14 +9,17 @@ const LIMIT = 1_000;
 /** Open at which one speaker more is the last. */
 const FULL = LIMIT - LIMIT / 8 - LIMITS.descriptorsKeptBack - LIMITS.descriptorsPerSpeaker;
 
-function watch(first: DescriptorUse | undefined, { sessions = 1, speakers = 1 } = {}) {
+function watch(
+  first: DescriptorUse | undefined,
+  { sessions = 1, speakers = 1, webSockets = 0, streams = 0 } = {},
+) {
   const state = { use: first };
   const clock = new FakeClock();
   const scope = new Scope("descriptors");
   const log = new FakeLog();
   const meter = new FakeMeter();
   const descriptors = new DescriptorWatch({
-    ...{ scope, clock, log, meter, sessions, speakers },
+    ...{ scope, clock, log, meter, sessions, speakers, webSockets, streams },
     read: () => state.use,
   });
   const look = async (open: number) => {
@@ -77,11 +80,24 @@ Deno.test("Too few for the configured maxima is warned of at the start, with the
   assert.deepEqual(many.log.lines, []);
 });
 
+Deno.test("WebSockets and streams of events have descriptors of their own, an eighth of the limit each at most", async () => {
+  await using stack = new AsyncDisposableStack();
+  const wanted = { sessions: 1, speakers: 1, webSockets: 50, streams: 500 };
+  assert.equal(descriptorsFor(wanted), descriptorsFor({ sessions: 1, speakers: 1 }) + 550);
+  const reserved = 50 + LIMIT / 8;
+  const { scope, descriptors, look } = watch({ open: FULL - reserved, limit: LIMIT }, wanted);
+  stack.use(scope);
+  assert.deepEqual(descriptors.http, { most: LIMIT / 8, sockets: 50, streams: LIMIT / 8 });
+  assert.ok(!descriptors.isTight);
+  await look(FULL - reserved + 1);
+  assert.ok(descriptors.isTight);
+});
+
 Deno.test("Where descriptors cannot be counted every speaker is admitted", async () => {
   const { clock, scope, log, meter, descriptors } = watch(undefined);
   for (let taken = 0; taken < 5_000; taken++) descriptors.take();
   assert.ok(!descriptors.isTight);
-  assert.equal(descriptors.httpConnections, LIMITS.httpConnections);
+  assert.deepEqual(descriptors.http, { most: LIMITS.httpConnections, sockets: 0, streams: 0 });
   assert.deepEqual(log.lines, []);
   await scope[Symbol.asyncDispose]();
   assert.equal(clock.pending, 0);
