@@ -72,6 +72,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
       "speakers",
       "store",
       "stt",
+      "identity",
       "app.ts",
     ],
   },

@@ -4,6 +4,7 @@ import type { Variable } from "../domain/mod.ts";
 import { DEFAULT_MODEL, MODEL_VARIABLES } from "../models/mod.ts";
 import { commandList } from "./main.ts";
 import { say } from "./output.ts";
+import { DEFAULT_HOURS, HOURS_MAX } from "./token_hours.ts";
 
 interface CommandHelp {
   /** What follows the command's name. */
@@ -13,6 +14,10 @@ interface CommandHelp {
   exitCodes: Readonly<Record<number, string>>;
 }
 
+const TOKEN_VARIABLES: Readonly<Record<string, string>> = {
+  VOICE_JWT_SECRET: "required",
+  VOICE_JWT_AUDIENCE: "as for tiro serve",
+};
 const LISTED = '"tiro help" lists all.';
 
 const DATABASE_VARIABLES =
@@ -82,6 +87,19 @@ const COMMAND_HELP: Readonly<Record<string, CommandHelp>> = {
       "A PostgreSQL database is copied with pg_dump.",
     variables: DATABASE_VARIABLES,
     exitCodes: { 0: "copied", 1: "not copied", 78: "wrong configuration" },
+  },
+  token: {
+    usage: "--user ID [--tenant ID] [--hours N]",
+    about:
+      "Prints a JWT that opens voice sessions, signed with VOICE_JWT_SECRET. Who has it may speak as this user until it\n" +
+      "expires; it cannot be revoked, except together with all others by another secret.\n\n" +
+      "  --user ID    whose it is\n" +
+      "  --tenant ID  the organisation they belong to; users of others read none of their transcripts\n" +
+      `  --hours N    valid for so long; default ${DEFAULT_HOURS}, at most ${HOURS_MAX}`,
+    variables: VARIABLES.filter(({ name }) => Object.hasOwn(TOKEN_VARIABLES, name)).map(({ name, meaning }) =>
+      `  ${name} (${TOKEN_VARIABLES[name]})\n      ${meaning}`
+    ).join("\n"),
+    exitCodes: { 0: "printed", 64: "wrong usage", 78: "no usable secret" },
   },
   healthcheck: {
     about: "Requests /healthz of the service on this machine and prints its status. Waits at most 3 seconds.",

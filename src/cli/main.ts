@@ -30,6 +30,11 @@ const COMMANDS: Record<string, Command> = {
     takesArguments: true,
     load: () => import("./backup.ts"),
   },
+  token: {
+    summary: "print a token for a voice session, for sites without an OpenID issuer",
+    takesArguments: true,
+    load: () => import("./token.ts"),
+  },
   healthcheck: {
     summary: "exit 0 when the service on this machine is healthy or degraded",
     load: () => import("./healthcheck.ts"),

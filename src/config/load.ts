@@ -125,13 +125,9 @@ export function loadConfig(env: Environment, machine: Partial<Machine> = {}) {
 /** Where the database is, for `tiro audit` and `tiro backup`. Throws ConfigError with every fault of these variables. */
 export function databaseIn(env: Environment, machine: Partial<Machine> = {}) {
   const given = withDefaults(env);
-  const schema = z.object({
-    DATABASE_URL: fields.databaseUrl.optional(),
-    ...outgoingFields({ ...MACHINE, ...machine }),
-  });
-  const result = schema.safeParse(given);
-  if (!result.success) throw new ConfigError(Object.freeze(faultsIn(result.error, given)));
-  const { DATABASE_URL: databaseUrl, LT_CA_CERTS: caCerts = [] } = result.data;
+  const outgoing = outgoingFields({ ...MACHINE, ...machine });
+  const schema = z.object({ DATABASE_URL: fields.databaseUrl.optional(), ...outgoing });
+  const { DATABASE_URL: databaseUrl, LT_CA_CERTS: caCerts = [] } = checked(schema, given);
   return deepFreeze({ dataFolder: dataFolderIn(given), databaseUrl, caCerts });
 }
 
@@ -154,12 +150,25 @@ function talkOf(values: { LT_HPB_URL?: string; LT_INTERNAL_SECRET?: Secret; NEXT
   };
 }
 
+/** How `tiro token` signs. Throws ConfigError with every fault of these variables. */
+export function tokenSigningIn(env: Environment): { secret: Secret; audience: string } {
+  const schema = z.object({ VOICE_JWT_SECRET: fields.signingSecret, VOICE_JWT_AUDIENCE: fields.audience });
+  const values = checked(schema, withDefaults(env));
+  return { secret: values.VOICE_JWT_SECRET, audience: values.VOICE_JWT_AUDIENCE };
+}
+
 /** How other servers are reached, for `tiro models`. Throws ConfigError with every fault of these variables. */
 export function outgoingIn(env: Environment, machine: Partial<Machine> = {}) {
   const given = withDefaults(env);
-  const result = z.object(outgoingFields({ ...MACHINE, ...machine })).safeParse(given);
+  const values = checked(z.object(outgoingFields({ ...MACHINE, ...machine })), given);
+  return deepFreeze({ caCerts: values.LT_CA_CERTS ?? [], proxies: proxiesOf(values) });
+}
+
+/** A few variables, for commands that need no others. */
+function checked<T>(schema: z.ZodType<T>, given: Given): T {
+  const result = schema.safeParse(given);
   if (!result.success) throw new ConfigError(Object.freeze(faultsIn(result.error, given)));
-  return deepFreeze({ caCerts: result.data.LT_CA_CERTS ?? [], proxies: proxiesOf(result.data) });
+  return result.data;
 }
 
 /** Where a service with this environment listens, unchecked; for `tiro healthcheck`. */

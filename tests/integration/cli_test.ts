@@ -1,10 +1,13 @@
 /** The binary as an operator runs it: a process, its environment, its signals and its exit code. */
 import assert from "@std/assert";
+import { Scope } from "../../src/flow/mod.ts";
+import { JwtVerifier } from "../../src/identity/mod.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { ClaimedPorts } from "../fakes/ports.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { padded } from "../fakes/speech.ts";
 import { FakeKyutaiServer } from "../fakes/stt.ts";
+import { createSilentLog, FakeMeter } from "../fakes/telemetry.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { startFlags } from "../load/start_flags.ts";
 import { enable, eventually, metric } from "./world.ts";
@@ -87,15 +90,56 @@ Deno.test("version, help and an unknown command have their output and code", asy
 });
 
 Deno.test("The help of a command has its usage, variables and exit codes, and no other command's", async () => {
-  for (const name of ["serve", "demo", "healthcheck", "version"]) {
+  for (const name of ["serve", "demo", "token", "healthcheck", "version"]) {
     const [flag, help] = await Promise.all([run([name, "--help"]), run(["help", name])]);
     assert.equal(flag.code, 0);
-    assert.match(flag.out, new RegExp(`^Usage: tiro ${name}\n[^]+\nEnvironment:\n[^]+\nExit codes:\n  0 `));
+    assert.match(flag.out, new RegExp(`^Usage: tiro ${name}.*\n[^]+\nEnvironment:\n[^]+\nExit codes:\n  0 `));
     assert.ok(flag.out.split("\n").length < 30);
     assert.doesNotMatch(flag.out, /MEDIA_WORKERS/);
     assert.equal(help.out, flag.out);
   }
   assert.equal((await run(["sing", "--help"])).code, 64);
+});
+
+Deno.test("token prints one that voice sessions accept, and nothing without a usable secret", async () => {
+  const secret = "0123456789abcdef0123456789abcdef";
+  const token = (args: string[], env: Record<string, string> = {}) =>
+    run(["token", ...args], { VOICE_JWT_SECRET: secret, ...env });
+  const [plain, full] = await Promise.all([
+    token(["--user", "alice"]),
+    token(["--user=Zoë", "--tenant", "north", "--hours", "0.5"], { VOICE_JWT_AUDIENCE: "captions" }),
+  ]);
+  assert.deepEqual([plain.code, plain.err, full.code], [0, "", 0]);
+  await using scope = new Scope("test");
+  const log = createSilentLog();
+  const verifierFor = (audience: string) =>
+    new JwtVerifier({ secret, audience, scope, log, meter: new FakeMeter() });
+  const alice = await verifierFor("tiro").verify(plain.out.trim());
+  assert.deepEqual([alice.userId, alice.tenantId], ["alice", undefined]);
+  assert.ok(Math.abs((alice.expiresAtMs ?? 0) - Date.now() - 24 * 3_600_000) < 120_000);
+  const zoe = await verifierFor("captions").verify(full.out.trim());
+  assert.deepEqual([zoe.userId, zoe.tenantId], ["Zoë", "north"]);
+  assert.ok(Math.abs((zoe.expiresAtMs ?? 0) - Date.now() - 1_800_000) < 120_000);
+
+  for (const wrong of ["", "too short", "a".repeat(40)]) {
+    const { code, out, err } = await token(["--user", "alice"], { VOICE_JWT_SECRET: wrong });
+    assert.deepEqual([code, out], [78, ""]);
+    assert.match(err, /VOICE_JWT_SECRET (is not set|must have 32 characters or more)/);
+    assert.ok(wrong === "" || !err.includes(wrong));
+  }
+  const misuses: [string[], RegExp][] = [
+    [[], /--user is missing/],
+    [["--user", "a\nb"], /--user takes 1 to 256 printable characters/],
+    [["--user", "alice", "--tenant", " "], /--tenant takes 1 to 256/],
+    [["--user", "alice", "--hours", "8761"], /--hours takes a number up to 8760/],
+    [["--user", "alice", "--hours", "0"], /--hours takes/],
+    [["--user", "alice", "--days", "1"], /no option --days/],
+  ];
+  for (const [args, problem] of misuses) {
+    const { code, out, err } = await token(args);
+    assert.deepEqual([code, out], [64, ""], args.join(" "));
+    assert.match(err, problem);
+  }
 });
 
 Deno.test("Unexpected arguments are refused, not ignored", async () => {
