@@ -36,7 +36,8 @@ export interface TestSpeaker extends TestParticipant {
 export interface TestCall extends AsyncDisposable {
   readonly roomToken: string;
   addListener(): Promise<TestParticipant>;
-  addSpeaker(): Promise<TestSpeaker>;
+  /** A guest, or (with the fake HPB) this user of Nextcloud. */
+  addSpeaker(userId?: string): Promise<TestSpeaker>;
   /** Ends the call for everyone. */
   end(): Promise<void>;
 }

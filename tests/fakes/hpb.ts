@@ -116,7 +116,8 @@ export class FakeHpb implements TestStack {
         auth: async (params) => {
           const reply = await this.#ask({ type: "auth", auth: { version: "1.0", params } });
           if (reply.type === "error") return { error: (reply.error as { code: string }).code };
-          return { userId: (reply.auth as { userid: string }).userid };
+          const { userid, user } = reply.auth as { userid: string; user: Record<string, unknown> };
+          return { userId: userid, user };
         },
         joinRoom: async (roomid, sessionid, action) => {
           await this.#ask({ type: "room", room: { version: "1.0", roomid, sessionid, userid: "", action } });
@@ -244,8 +245,8 @@ class FakeCall implements TestCall {
     return await this.#add(IN_CALL.joined);
   }
 
-  async addSpeaker(): Promise<TestSpeaker> {
-    return await this.#add(IN_CALL.withAudio);
+  async addSpeaker(userId?: string): Promise<TestSpeaker> {
+    return await this.#add(IN_CALL.withAudio, userId);
   }
 
   async end(): Promise<void> {
@@ -255,7 +256,9 @@ class FakeCall implements TestCall {
 
   /** Nextcloud sends the HPB the participants of the call. */
   async announce(): Promise<void> {
-    const users: CallUser[] = [...this.#members].map(({ ncSessionId, inCall }) => ({ ncSessionId, inCall }));
+    const users: CallUser[] = [...this.#members].map(({ ncSessionId, inCall, userId }) => (
+      { ncSessionId, inCall, userId }
+    ));
     await this.hpb.nextcloud.setInCall(this.hpb.hpbUrl, this.roomToken, users);
   }
 
@@ -267,8 +270,8 @@ class FakeCall implements TestCall {
     for (const member of [...this.#members]) await member[Symbol.asyncDispose]();
   }
 
-  async #add(inCall: number): Promise<FakeMember> {
-    const member = new FakeMember(this, inCall);
+  async #add(inCall: number, userId?: string): Promise<FakeMember> {
+    const member = new FakeMember(this, inCall, userId);
     this.#members.add(member);
     await member.enter();
     return member;
@@ -283,7 +286,7 @@ class FakeMember implements TestSpeaker {
   #participant?: HpbParticipant;
   #publisher?: FakePublisher;
 
-  constructor(call: FakeCall, public inCall: number) {
+  constructor(call: FakeCall, public inCall: number, readonly userId?: string) {
     this.#call = call;
     this.#inCall = inCall;
   }
@@ -320,6 +323,7 @@ class FakeMember implements TestSpeaker {
       nextcloudUrl,
       roomToken,
       ncSessionId: this.ncSessionId,
+      userId: this.userId,
     });
     if (this.#inCall & 2) {
       this.#publisher = await publishers(this.sessionId);

@@ -24,8 +24,8 @@ export type { FakePublisher, PublisherFactory } from "./hpb_media.ts";
 
 /** Nextcloud's answers to what the HPB asks it. */
 export interface Backend {
-  /** The user id, or an error code. */
-  auth(params: unknown): Promise<{ userId: string } | { error: string }>;
+  /** The user, or an error code. */
+  auth(params: unknown): Promise<{ userId: string; user?: Json } | { error: string }>;
   joinRoom(roomToken: string, ncSessionId: string, action: "join" | "leave"): Promise<void>;
 }
 
@@ -207,6 +207,7 @@ export class HpbHub implements AsyncDisposable {
       internal,
       features: hello.features ?? [],
       userId: admitted.userId,
+      user: admitted.user,
       inCall: internal && !hello.features?.includes("internal-incall") ? 3 : 0,
       peer,
       ncSessionId: "",
@@ -227,7 +228,7 @@ export class HpbHub implements AsyncDisposable {
     });
   }
 
-  #internalAuth(params: Record<string, string>): { userId: string } | { error: string } {
+  #internalAuth(params: Record<string, string>): { userId: string; user?: Json } | { error: string } {
     this.seen.internalHellos++;
     if (this.banned || this.seen.failedHellos >= FAILED_HELLOS_MAX) return { error: "too_many_requests" };
     const token = createHmac("sha256", this.#options.internalSecret).update(params.random ?? "").digest(

@@ -51,6 +51,8 @@ export class FakeNextcloud implements AsyncDisposable {
   settingsGate: Promise<void> = Promise.resolve();
   /** Times the settings were asked for. */
   settingsRequests = 0;
+  /** Of users by their ids; default: the same. */
+  readonly displayNames = new Map<string, string>();
   /** Backend requests whose checksum was wrong. */
   badChecksums = 0;
   /** What the HPB sent about joins and leaves. */
@@ -206,7 +208,10 @@ export class FakeNextcloud implements AsyncDisposable {
         };
       }
       const userid = params.userid ?? "";
-      return { type: "auth", auth: { version: "1.0", userid, user: { displayname: userid } } };
+      return {
+        type: "auth",
+        auth: { version: "1.0", userid, user: { displayname: this.displayNames.get(userid) ?? userid } },
+      };
     }
     if (type === "room") {
       const room = message.room as { roomid: string; sessionid: string; action?: string };
