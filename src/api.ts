@@ -1,11 +1,18 @@
 /** The REST API, composed of the routes of the doors and of the ExApp. */
 import page from "./api_docs.html" with { type: "text" };
-import { type Log, type SpeakerHost, type Translations, UnavailableError } from "./domain/mod.ts";
+import {
+  type Log,
+  type Records,
+  type SpeakerHost,
+  type Translations,
+  UnavailableError,
+} from "./domain/mod.ts";
 import type { ApiDescription, HttpAppOptions, RouteGroup } from "./http/mod.ts";
 import { authenticator, type Credentials, SECURITY_SCHEMES, takesBearer } from "./identity/mod.ts";
 import { EX_APP_API, type ExApp, exAppRoutes } from "./nextcloud/mod.ts";
 import type { SessionsStatus } from "./sessions/mod.ts";
 import { SPEAKER_REASONS } from "./speakers/mod.ts";
+import { RECORD_REASONS } from "./store/mod.ts";
 import type { StartedStt } from "./stt/mod.ts";
 import { TALK_API } from "./talk/mod.ts";
 import { TRANSLATION_REASONS } from "./translation/mod.ts";
@@ -16,7 +23,7 @@ export const API: ApiDescription = {
   description:
     "Live captions for Nextcloud Talk. Requests do not wait for slow work, which continues in the background.",
   lists: [TALK_API, VOICE_API, EX_APP_API],
-  meanings: { ...SPEAKER_REASONS, ...TRANSLATION_REASONS },
+  meanings: { ...SPEAKER_REASONS, ...TRANSLATION_REASONS, ...RECORD_REASONS },
   security: SECURITY_SCHEMES,
   page,
 };
@@ -32,6 +39,8 @@ export interface ApiServices {
   sessions: { status(): SessionsStatus };
   /** Absent: captions are not translated. */
   translations?: Pick<Translations, "trouble">;
+  /** Absent: nothing is kept. */
+  records?: Pick<Records, "trouble">;
   /** Absent: the service is no ExApp, and always enabled. */
   exApp?: ExApp;
   credentials: Credentials;
@@ -44,7 +53,7 @@ export interface ApiServices {
 }
 
 export function apiOf(services: ApiServices): HttpAppOptions {
-  const { doors, sessions, translations, exApp, credentials, ...others } = services;
+  const { doors, sessions, translations, records, exApp, credentials, ...others } = services;
   const { memory = [], host, recogniser, version, meter, log, acceptingWork } = others;
   return {
     api: API,
@@ -56,6 +65,7 @@ export function apiOf(services: ApiServices): HttpAppOptions {
         ...refusal ? [refusal] : [],
         ...Object.keys(troubles),
         ...translations?.trouble ? [translations.trouble] : [],
+        ...records?.trouble ? [records.trouble] : [],
       ];
       const otherBytes = memory.reduce((sum, { residentBytes }) => sum + residentBytes, 0);
       const recognisers = host?.recognisers ?? [];

@@ -30,6 +30,7 @@ import {
   type SpawnWorker,
   startSpeakerHost,
 } from "./speakers/mod.ts";
+import { AuditLog, openRecords } from "./store/mod.ts";
 import { createSpeechToText, offeredLanguages, startSpeechToText, sttWaker } from "./stt/mod.ts";
 import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
@@ -164,9 +165,24 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     meter,
   });
   const wakeStt = sttWaker({ stt: recognisers[0], scope: scope.child("waking"), clock, log });
+  const { records: kept } = config;
+  const keepsTranscripts = kept.transcripts !== "off";
+  const records = kept.audit || keepsTranscripts
+    ? openRecords({
+      dataFolder: kept.dataFolder,
+      databaseUrl: kept.databaseUrl?.reveal(),
+      caCerts: config.tls.caCerts,
+      ...{ scope, clock, log, meter },
+    })
+    : undefined;
   const sessions = new Sessions({
     host,
     admission: host,
+    observers: [
+      ...records && kept.audit
+        ? [new AuditLog({ records, digestKey: config.talk?.internalSecret.reveal() ?? "" })]
+        : [],
+    ],
     translations,
     wordsTaken: wordsTakenBy(recognisers),
     sessionsMax: config.limits.rooms,
@@ -183,6 +199,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     languages,
     sessions,
     settings: scope.use(new SignalingSettings({ ocs, clock, log })),
+    identitiesWanted: { name: keepsTranscripts, userId: kept.audit },
     emptyRoomMs: config.limits.emptyRoomMs,
     scope: scope.child("rooms"),
     clock,
@@ -227,6 +244,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
       recogniser: started.at(0),
       sessions,
       translations,
+      records,
       exApp,
       credentials,
       version,

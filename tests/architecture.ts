@@ -46,7 +46,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
     packages: ["node:v8", "node:vm"],
   },
   sessions: { modules: ["domain", "flow", "captioning"] },
-  store: { modules: ["domain", "flow"], packages: ["node:sqlite", "node:worker_threads", "postgres"] },
+  store: {
+    modules: ["domain", "flow"],
+    packages: ["node:crypto", "node:sqlite", "node:worker_threads", "postgres"],
+  },
   identity: { modules: ["domain", "flow"], packages: ["jose", "node:buffer", "node:crypto"] },
   http: {
     modules: ["domain", "flow"],
