@@ -5,6 +5,7 @@ import { apiReference } from "../scripts/api_reference.ts";
 import { apiDocument } from "./http/mod.ts";
 import { composePage } from "./http/page.ts";
 import { type Rooms, talkRoutes } from "./talk/mod.ts";
+import { captionsPage } from "./transcripts/mod.ts";
 import { DoorWorld } from "./voice/testing_test.ts";
 
 const document = apiDocument(API, "1.2.3");
@@ -30,10 +31,13 @@ const options = apiOf({
   doors: [
     talkRoutes({ rooms, version: "1", requireWork: () => {} }),
     new DoorWorld({ verifier: undefined }).door,
+    captionsPage(),
   ],
   sessions: { status: () => ({ sessions: 0, speakers: 0, viewers: 0, troubles: {} }) },
   ...{ meter, log, credentials: {}, version: "1", acceptingWork: () => true },
 });
+
+const OPEN = ["/api/v1/voice/transcribe", "/captions/{id}", "/healthz", "/heartbeat", "/voice"];
 
 Deno.test("The router and the document have the same routes", () => {
   const router = createRouter(options);
@@ -58,14 +62,14 @@ Deno.test("Without the right for it no route does anything, but the open ones", 
     const url = `http://localhost${path.replace(/\{\w+\}/g, "any")}`;
     for (const each of [url, `${url}/`]) {
       const { status } = await app.fetch(new Request(each, { method: method.toUpperCase() }), client);
-      const isOpen = ["get /healthz", "get /heartbeat", "get /api/v1/voice/transcribe"].includes(operation);
+      const isOpen = OPEN.includes(path);
       const isForAll = operation === "get /api/v1/voice/health"; // who has any credentials
       assert.equal(status === 403, !isOpen && !isForAll, `${operation}: ${status}`);
     }
   }
 });
 
-Deno.test("Credentials are required everywhere except for the heartbeat, the health check and the WebSocket, which has its own", () => {
+Deno.test("Credentials are required everywhere except for the heartbeat, the health check, the pages and the WebSocket, which has its own", () => {
   const open: string[] = [];
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const operation of [item.get, item.put, item.post, item.delete]) {
@@ -77,7 +81,7 @@ Deno.test("Credentials are required everywhere except for the heartbeat, the hea
       assert.equal("401" in (operation.responses ?? {}), !operation.security, path);
     }
   }
-  assert.deepEqual(open.toSorted(), ["/api/v1/voice/transcribe", "/healthz", "/heartbeat"]);
+  assert.deepEqual(open.toSorted(), OPEN);
 });
 
 Deno.test("Every operation has a group, a summary and a response for each status; every reference resolves", () => {

@@ -34,6 +34,7 @@ import { AuditLog, openRecords } from "./store/mod.ts";
 import { createSpeechToText, offeredLanguages, startSpeechToText, sttWaker } from "./stt/mod.ts";
 import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
+import { captionsPage } from "./transcripts/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
 import { voiceDoor } from "./voice/mod.ts";
 
@@ -227,6 +228,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     voiceDoor({
       verifier: seams.tokenVerifier ?? tokenVerifier(config, { tls: peerTls, scope, clock, log, meter }),
       languages,
+      transcripts: config.records.transcripts,
       idleMs: config.voice.idleMs,
       sessionsAMinute: config.voice.sessionsAMinute,
       sessionsMax: config.voice.sessions,
@@ -234,6 +236,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
       version,
       ...parts,
     }),
+    ...config.records.transcripts === "off" ? [] : [captionsPage()],
   ];
   const credentials = { token: config.auth.token?.reveal(), exApp: identity };
   const app = createHttpApp(

@@ -60,7 +60,11 @@ export const RULES: Readonly<Record<string, Rule>> = {
     modules: ["domain", "flow", "sessions", "http"],
     packages: ["zod", "node:crypto", "@hono/zod-openapi"],
   },
-  voice: { modules: ["domain", "flow", "sessions", "http"], packages: ["node:crypto", "@hono/zod-openapi"] },
+  voice: {
+    modules: ["domain", "flow", "sessions", "http"],
+    packages: ["node:crypto", "hono", "@hono/zod-openapi"],
+  },
+  transcripts: { modules: ["domain", "flow", "http"], packages: ["hono", "@hono/zod-openapi"] },
   config: { modules: ["domain", "stt", "translation"], packages: ["zod"] },
   telemetry: { modules: ["domain"], packages: ["prom-client"] },
   demo: { modules: ["config", "flow", "stt", "app.ts"] },

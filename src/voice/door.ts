@@ -9,6 +9,7 @@ import { WAITING_BYTES } from "./audio_feed.ts";
 import { loggedIds } from "./logged_ids.ts";
 import { SessionRates } from "./rates.ts";
 import { RecogniserGate } from "./recogniser_gate.ts";
+import { voicePage, type VoicePageOptions } from "./page.ts";
 import * as routes from "./routes.ts";
 import { protocolOf, tokenOf } from "./token.ts";
 import { type TranscriptLink, type VoiceReport, VoiceSession } from "./voice_session.ts";
@@ -16,7 +17,9 @@ import { type TranscriptLink, type VoiceReport, VoiceSession } from "./voice_ses
 export interface VoiceOptions {
   /** Absent: no voice sessions are configured. */
   verifier?: TokenVerifier;
-  languages: Pick<SpokenLanguages, "defaultId" | "find" | "findChosen">;
+  languages: Pick<SpokenLanguages, "languages" | "defaultId" | "find" | "findChosen">;
+  /** For the page: whose transcripts are kept. */
+  transcripts?: VoicePageOptions["transcripts"];
   /** Without audio until a session ends. */
   idleMs: number;
   /** Of one user. */
@@ -38,6 +41,16 @@ export function voiceDoor(options: VoiceOptions & DoorParts): RouteGroup {
   const door = new VoiceDoor(options);
   scope.use(meter.gauge("tiro_voice_sessions", "Voice sessions being captioned", () => door.sessions));
   const document = asyncApiDocument(version);
+  const page = voicePage({
+    languages: () => options.languages.languages,
+    transcripts: options.transcripts ?? "off",
+  });
+  const refuse = () => {
+    throw new UnavailableError(
+      "Cannot open voice sessions: none are configured; set VOICE_JWT_ISSUER or VOICE_JWT_SECRET",
+      "disabled",
+    );
+  };
   return {
     ...routes.VOICE_API,
     reasons: () => verifier && door.sessions >= sessionsMax ? ["voice_full"] : [],
@@ -50,14 +63,8 @@ export function voiceDoor(options: VoiceOptions & DoorParts): RouteGroup {
     }],
     drain: () => door.drain(),
     addTo(app: OpenAPIHono) {
-      if (!verifier) {
-        app.openapi(routes.transcribe, () => {
-          throw new UnavailableError(
-            "Cannot open voice sessions: none are configured; set VOICE_JWT_ISSUER or VOICE_JWT_SECRET",
-            "disabled",
-          );
-        });
-      }
+      if (!verifier) app.openapi(routes.transcribe, refuse);
+      app.openapi(routes.page, verifier ? page : refuse);
       app.openapi(routes.health, (c) => {
         const health = door.health();
         return c.json(health, health.status === "available" ? 200 : 503);

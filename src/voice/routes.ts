@@ -80,8 +80,32 @@ export const asyncApi = createRoute({
   responses: { 200: json(z.object({ asyncapi: z.string() }), "The document"), ...unauthorised },
 });
 
+export const page = createRoute({
+  method: "get",
+  path: "/voice",
+  ...voice,
+  ...open,
+  summary: "Captions from a microphone, as a page",
+  description:
+    "The token is entered, or is in the link's fragment, `#token=`, which browsers send to nobody. The page removes it from the address",
+  request: {
+    query: z.object({
+      format: z.string().optional().openapi({
+        description: "`webm`, `ogg` or `pcm`; absent: what the browser records best",
+      }),
+    }),
+  },
+  responses: {
+    200: { content: { "text/html": { schema: z.string() } }, description: "The page" },
+    ...unavailable(
+      "No voice sessions are configured",
+      "Cannot open voice sessions: none are configured; set VOICE_JWT_ISSUER or VOICE_JWT_SECRET",
+    ),
+  },
+});
+
 export const VOICE_API: RouteList = {
   tags: [TAG],
-  routes: [transcribe, health, asyncApi],
+  routes: [transcribe, health, asyncApi, page],
   meanings: { voice_full: "`VOICE_MAX_SESSIONS` voice sessions are open" },
 };

@@ -48,6 +48,29 @@ export function parseWav(bytes: Uint8Array): Speech {
   throw new Error("Cannot read WAV: no data chunk");
 }
 
+/** 16-bit mono PCM in a RIFF/WAVE file. */
+export function wav({ samples, sampleRateHz }: Speech): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(44 + 2 * samples.length);
+  const view = new DataView(bytes.buffer);
+  const tag = (at: number, text: string) => bytes.set(new TextEncoder().encode(text), at);
+  tag(0, "RIFF");
+  view.setUint32(4, bytes.length - 8, true);
+  tag(8, "WAVEfmt ");
+  view.setUint32(16, 16, true); // length of this chunk
+  view.setUint16(20, 1, true); // PCM
+  view.setUint16(22, 1, true); // channels
+  view.setUint32(24, sampleRateHz, true);
+  view.setUint32(28, 2 * sampleRateHz, true); // bytes a second
+  view.setUint16(32, 2, true); // bytes a frame
+  view.setUint16(34, 16, true); // bits a sample
+  tag(36, "data");
+  view.setUint32(40, 2 * samples.length, true);
+  samples.forEach((sample, i) =>
+    view.setInt16(44 + 2 * i, Math.round(Math.max(-1, Math.min(1, sample)) * 32_767), true)
+  );
+  return bytes;
+}
+
 /** Silence before and after. */
 export function padded(speech: Speech, leadMs: number, tailMs: number): Speech {
   const { samples, sampleRateHz } = speech;

@@ -6,7 +6,8 @@
 import { chromium } from "playwright-core";
 import type { TestParticipant, Transcript } from "../fakes/call.ts";
 import type { HpbParticipant } from "../fakes/participant.ts";
-import { padded, type Speech } from "../fakes/speech.ts";
+import { CHROMIUM_FLAGS, chromiumPath, microphoneFlags } from "../fakes/browser.ts";
+import { padded, type Speech, wav } from "../fakes/speech.ts";
 import { fromSfu, publishOffer, type Seat } from "./werift_speaker.ts";
 
 /** The file plays from the moment the microphone opens; connecting takes a second or two of it. */
@@ -33,7 +34,12 @@ export class ChromiumSpeaker implements TestParticipant {
     resources.defer(() => Deno.remove(folder, { recursive: true }));
     const wavPath = `${folder}/microphone.wav`;
     await Deno.writeFile(wavPath, wav(padded(speech, LEAD_IN_MS, TAIL_MS)));
-    const browser = await chromium.launch({ executablePath: await browserPath(), args: flags(wavPath) });
+    const executablePath = await chromiumPath();
+    if (!executablePath) {
+      throw new Error("Cannot start a browser: chromium is not on PATH (Debian package chromium)");
+    }
+    const args = [...CHROMIUM_FLAGS, ...microphoneFlags(wavPath), ADDRESSES];
+    const browser = await chromium.launch({ executablePath, args });
     resources.defer(() => browser.close());
     const page = await browser.newPage();
     const html = await Deno.readTextFile(new URL("chromium_page.html", import.meta.url));
@@ -83,31 +89,8 @@ export class ChromiumSpeaker implements TestParticipant {
   }
 }
 
-async function browserPath(): Promise<string> {
-  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
-    const path = `${folder}/chromium`;
-    const found = await Deno.stat(path).then((file) => file.isFile, () => false);
-    if (found) return path;
-  }
-  throw new Error("Cannot start a browser: chromium is not on PATH (Debian package chromium)");
-}
-
-function flags(wavPath: string): string[] {
-  return [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    `--use-file-for-fake-audio-capture=${wavPath}%noloop`,
-    // Host candidates by address: a machine without mDNS cannot resolve the names that would hide them.
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-  ];
-}
+/** Host candidates by address: a machine without mDNS cannot resolve the names that would hide them. */
+const ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns";
 
 /** Resolves after `delayMs`, or never once `owner` is disposed. */
 function timeout(delayMs: number, owner: AsyncDisposableStack): Promise<void> {
@@ -115,27 +98,4 @@ function timeout(delayMs: number, owner: AsyncDisposableStack): Promise<void> {
   const timer = setTimeout(resolve, delayMs);
   owner.defer(() => clearTimeout(timer));
   return promise;
-}
-
-/** 16-bit mono PCM in a RIFF/WAVE file. */
-function wav({ samples, sampleRateHz }: Speech): Uint8Array {
-  const bytes = new Uint8Array(44 + 2 * samples.length);
-  const view = new DataView(bytes.buffer);
-  const tag = (at: number, text: string) => bytes.set(new TextEncoder().encode(text), at);
-  tag(0, "RIFF");
-  view.setUint32(4, bytes.length - 8, true);
-  tag(8, "WAVEfmt ");
-  view.setUint32(16, 16, true); // length of this chunk
-  view.setUint16(20, 1, true); // PCM
-  view.setUint16(22, 1, true); // channels
-  view.setUint32(24, sampleRateHz, true);
-  view.setUint32(28, 2 * sampleRateHz, true); // bytes a second
-  view.setUint16(32, 2, true); // bytes a frame
-  view.setUint16(34, 16, true); // bits a sample
-  tag(36, "data");
-  view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((sample, i) =>
-    view.setInt16(44 + 2 * i, Math.round(Math.max(-1, Math.min(1, sample)) * 32_767), true)
-  );
-  return bytes;
 }
