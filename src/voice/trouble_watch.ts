@@ -38,6 +38,11 @@ export class TroubleWatch implements Disposable {
 
   constructor(private readonly options: TroubleWatchOptions) {}
 
+  /** Why captions are missing now: the code that a session ends with. */
+  get code(): VoiceCode | undefined {
+    return this.#trouble && codeOf(this.#trouble);
+  }
+
   captioned(): void {
     this.#hasCaptions = true;
   }
@@ -50,7 +55,7 @@ export class TroubleWatch implements Disposable {
     if (trouble === undefined || trouble === "recogniser_starting") return this[Symbol.dispose]();
     const { clock, onLasting } = this.options;
     this.#timer ??= clock.timer(this.#hasCaptions ? LASTS_MS : LASTS_AT_FIRST_MS, () => {
-      onLasting(codeOf(this.#trouble));
+      if (this.code) onLasting(this.code);
     });
   }
 
@@ -60,6 +65,6 @@ export class TroubleWatch implements Disposable {
   }
 }
 
-function codeOf(trouble: SpeakerTrouble | undefined): VoiceCode {
+function codeOf(trouble: SpeakerTrouble): VoiceCode {
   return trouble === "recogniser_full" || trouble === "no_media_worker" ? trouble : "recogniser_unavailable";
 }

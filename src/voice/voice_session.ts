@@ -100,12 +100,18 @@ export class VoiceSession implements SocketEvents {
     this.#options = options;
     const { socket, clock, scope } = options;
     this.#startedMs = clock.now();
-    this.#client = new Client(socket, () => this.#end("not_reading"));
+    this.#client = new Client(socket, () => {
+      this.#client.fail("not_reading"); // it gets no last words
+      this.#end("not_reading");
+    });
     this.#troubles = scope.use(
       new TroubleWatch({
         clock,
         send: (status) => this.#client.send(status),
-        onLasting: (code) => this.#end(code),
+        onLasting: (code) => {
+          this.#client.fail(code); // there will be no last words
+          this.#end(code);
+        },
       }),
     );
     scope.defer(() => this.#idleTimer?.[Symbol.dispose]());
@@ -300,7 +306,6 @@ export class VoiceSession implements SocketEvents {
     const { scope, clock } = this.#options;
     const [microphone, feed] = [this.#microphone, this.#feed];
     this.#message = message;
-    if (outcome === "not_reading") this.#client.fail(outcome); // it gets no last words
     if (!microphone || scope.signal.aborted) return this.#goodbye(outcome);
     scope.run(async (signal) => {
       const late = new AbortController();
@@ -310,8 +315,10 @@ export class VoiceSession implements SocketEvents {
     });
   }
 
-  #goodbye(outcome: VoiceOutcome): void {
+  #goodbye(wanted: VoiceOutcome): void {
     if (this.#state === "ended") return;
+    // Not all of it was captioned.
+    const outcome = wanted === "done" ? this.#troubles.code ?? wanted : wanted;
     this.#state = "ended";
     this.#idleTimer?.[Symbol.dispose]();
     const { clock, onEnded } = this.#options;
