@@ -3,8 +3,9 @@ import assert from "@std/assert";
 import { AudioLedger, InvalidRequestError, LIMITS, type PcmFormat, type PcmFrame } from "../domain/mod.ts";
 import { padded } from "../../tests/fakes/speech.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
-import { TONE_WORDS, ToneRecogniser, toneSpeech } from "../../tests/fakes/tones.ts";
+import { TONE_WORDS, toneSpeech } from "../../tests/fakes/tones.ts";
 import { PcmVoice } from "./pcm_voice.ts";
+import { wordsOf } from "./testing_test.ts";
 
 const RATE = 16_000;
 const WORDS = TONE_WORDS.slice(0, 10);
@@ -71,23 +72,6 @@ function setup(format: PcmFormat = NATIVE) {
       assert.ok(Math.abs(decodedMs - sentMs - gatedMs - droppedMs - cutMs) < 0.1, "and so does time");
     },
   };
-}
-
-/** Words with the media time at which they ended, ms. */
-function wordsOf(chunks: readonly PcmFrame[]) {
-  const found: { word: string; atMs: number }[] = [];
-  let recogniser = new ToneRecogniser(RATE);
-  let beganMs = chunks[0]?.startMs ?? 0;
-  let sentMs = 0;
-  for (const { samples, startMs } of chunks) {
-    if (Math.abs(startMs - beganMs - sentMs) > 1) { // a pause: the recogniser's time would be off
-      recogniser = new ToneRecogniser(RATE);
-      [beganMs, sentMs] = [startMs, 0];
-    }
-    for (const { word, endMs } of recogniser.receive(samples)) found.push({ word, atMs: beganMs + endMs });
-    sentMs += samples.length / RATE * 1_000;
-  }
-  return found;
 }
 
 for (const encoding of ["s16le", "f32le"] as const) {

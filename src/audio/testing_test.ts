@@ -1,4 +1,6 @@
 /** What the tests of this room share. Named as a test so that nothing else may import it. */
+import type { PcmFrame } from "../domain/mod.ts";
+import { ToneRecogniser } from "../../tests/fakes/tones.ts";
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
@@ -24,4 +26,22 @@ export function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer
     at += part.length;
   }
   return all;
+}
+
+/** Words with the media time at which they ended, ms. */
+export function wordsOf(chunks: readonly PcmFrame[]): { word: string; atMs: number }[] {
+  const found: { word: string; atMs: number }[] = [];
+  const rateHz = chunks[0]?.sampleRateHz ?? 16_000;
+  let recogniser = new ToneRecogniser(rateHz);
+  let beganMs = chunks[0]?.startMs ?? 0;
+  let sentMs = 0;
+  for (const { samples, startMs } of chunks) {
+    if (Math.abs(startMs - beganMs - sentMs) > 1) { // a pause: the recogniser's time would be off
+      recogniser = new ToneRecogniser(rateHz);
+      [beganMs, sentMs] = [startMs, 0];
+    }
+    for (const { word, endMs } of recogniser.receive(samples)) found.push({ word, atMs: beganMs + endMs });
+    sentMs += samples.length / rateHz * 1_000;
+  }
+  return found;
 }

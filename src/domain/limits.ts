@@ -25,6 +25,8 @@ export const LIMITS = {
   speechBytes: 125_000,
   /** The same of PCM, which is kept in 16-bit samples: 10 s at 48 kHz, the highest rate of any recogniser. */
   speechPcmBytes: 960_000,
+  /** The same of a recorder: 10 s at 256 kbit/s, twice what browsers choose. */
+  speechContainerBytes: 320_000,
   /** Requests to a speaker's source without a reply: a second of PCM in messages of 20 ms, and a margin. */
   sourceRequests: 64,
   /** Bytes of these: 0.6 s of 48 kHz stereo in 16-bit samples. */

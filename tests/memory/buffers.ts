@@ -6,7 +6,7 @@
 import { LIMITS } from "../../src/domain/mod.ts";
 
 /** What one is there for each of. */
-export type Owner = "speaker" | "room" | "worker" | "service";
+export type Owner = "speaker" | "door" | "room" | "worker" | "service";
 
 export interface Buffer {
   owner: Owner;
@@ -358,8 +358,32 @@ export const BUFFERS: readonly Buffer[] = [
     isFilled: true,
   },
   {
+    owner: "door",
+    name: "Speech, as PCM or as packets of a container, in place of the speaker's",
+    bounds: ["speechMs", "speechFrames", "speechPcmBytes", "speechContainerBytes", "speechAgeMs"],
+    bytes: "2 * pow2(speechPcmBytes) + 44 * pow2(speechFrames)",
+    full: 'the oldest is dropped, `tiro_audio_seconds_total{fate="dropped"}`',
+    isFilled: true,
+  },
+  {
+    owner: "door",
+    name: "Bytes of a container that are no packet yet",
+    bounds: ["BLOCK_BYTES_MAX: audio/containers/webm.ts", "PACKET_BYTES_MAX: audio/containers/ogg.ts"],
+    bytes: "BLOCK_BYTES_MAX + PACKET_BYTES_MAX",
+    full: "refused with InvalidRequestError",
+    isFilled: true,
+  },
+  {
+    owner: "door",
+    name: "Packets of one message",
+    bounds: ["PACKETS_MAX: audio/containers/container.ts", "sourceRequestBytes"],
+    bytes: "PACKETS_MAX * 2 * ENTRY + sourceRequestBytes",
+    full: "refused with InvalidRequestError",
+    isFilled: false,
+  },
+  {
     owner: "worker",
-    name: "Audio of PCM sources on its way to it",
+    name: "Audio of PCM and container sources on its way to it",
     bounds: ["speakersPerWorker", "sourceRequestBytes"],
     bytes: "speakersPerWorker * sourceRequestBytes",
     full: "refused with OverflowError",
@@ -557,6 +581,7 @@ export const BUFFERS: readonly Buffer[] = [
 /** What the document multiplies by. */
 export const OWNERS: readonly { owner: Owner; count: number; title: string }[] = [
   { owner: "speaker", count: LIMITS.speakers, title: "A speaker" },
+  { owner: "door", count: LIMITS.speakers, title: "A speaker of a door that sends audio, in addition" },
   { owner: "room", count: LIMITS.sessions, title: "A room" },
   {
     owner: "worker",

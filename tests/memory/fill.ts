@@ -4,6 +4,8 @@
  *
  *     deno run -A --v8-flags=--expose-gc tests/memory/fill.ts SPEAKERS ROOMS
  */
+import { OggDemuxer } from "../../src/audio/containers/ogg.ts";
+import { WebmDemuxer } from "../../src/audio/containers/webm.ts";
 import { giveSamples } from "../../src/audio/spare_samples.ts";
 import { Playout } from "../../src/audio/playout.ts";
 import { SpeechBuffer } from "../../src/audio/speech_buffer.ts";
@@ -13,6 +15,7 @@ import {
   AudioLedger,
   type Caption,
   isSameLanguage,
+  joinBytes,
   LIMITS,
   METRICS,
   type RtpPacket,
@@ -37,6 +40,7 @@ import { EarlyCandidates } from "../../src/webrtc/candidates.ts";
 import { DtlsGuard } from "../../src/webrtc/dtls_guard.ts";
 import { RtpInbox } from "../../src/webrtc/inbox.ts";
 import { FakeClock } from "../fakes/clock.ts";
+import { ogg, timed, webm } from "../fakes/containers.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 
 /** What is full, kept from the collector. */
@@ -62,6 +66,48 @@ function packet(sequence: number): RtpPacket {
   };
 }
 
+const coded = (at: number, payload: Uint8Array) => ({
+  kind: "coded" as const,
+  startMs: 2.5 * at,
+  durationMs: 2.5,
+  receivedAtMs: 0,
+  payload,
+});
+
+function filledSpeech(bytes: number): SpeechBuffer {
+  const speech = new SpeechBuffer({
+    durationMs: LIMITS.speechMs,
+    frames: LIMITS.speechFrames,
+    bytes,
+    onSent: () => {},
+    onDropped: () => {},
+  });
+  const flags = { voiced: true, endOfVoice: false, isRead: false };
+  for (let at = 0; at < 20 * LIMITS.speechFrames; at++) {
+    speech.push(coded(at, new Uint8Array(bytes / LIMITS.speechFrames)), flags);
+  }
+  for (let at = 0; at < 200; at++) {
+    speech.push({ ...coded(at, new Uint8Array(PAYLOAD)), durationMs: 10 }, flags);
+  }
+  return speech;
+}
+
+function fillDoor(): void {
+  const demuxers = [new OggDemuxer(), new WebmDemuxer()];
+  const packets = Array.from({ length: 60 }, () => new Uint8Array(1_274).fill(0xf8));
+  const written = [
+    ogg(packets, { packetMs: 20, segmentsPerPage: 255 }),
+    webm(timed([joinBytes(packets.slice(0, 50))], 20)),
+  ];
+  demuxers.forEach((demuxer, index) => {
+    for (let at = 0; at < written[index].length - 1; at++) {
+      demuxer.receive(written[index].subarray(at, at + 1));
+    }
+    full.push(demuxer);
+  });
+  full.push(filledSpeech(LIMITS.speechPcmBytes));
+}
+
 function fillSpeaker(seed: number): void {
   const inbox = new RtpInbox(ledger, meter);
   for (let at = 0; at < 50 * LIMITS.rtpInboxPackets; at++) inbox.push(packet(at));
@@ -69,26 +115,8 @@ function fillSpeaker(seed: number): void {
   playout.receive(packet(0), 0);
   for (let at = 2; at < 2 + 400 * LIMITS.playoutTargetPackets; at += 2) playout.receive(packet(at), 0);
   const gate = new SilenceGate({ ledger, preRollMs: LIMITS.preRollMs });
-  const opus = (at: number) => ({
-    kind: "coded" as const,
-    startMs: 2.5 * at,
-    durationMs: 2.5,
-    receivedAtMs: 0,
-    payload: packet(at).payload,
-  });
-  for (let at = 0; at < 8_000; at++) gate.hold(opus(at));
-  const speech = new SpeechBuffer({
-    durationMs: LIMITS.speechMs,
-    frames: LIMITS.speechFrames,
-    bytes: LIMITS.speechBytes,
-    onSent: () => {},
-    onDropped: () => {},
-  });
-  const flags = { voiced: true, endOfVoice: false, isRead: false };
-  for (let at = 0; at < 20 * LIMITS.speechFrames; at++) {
-    speech.push({ ...opus(at), payload: new Uint8Array(LIMITS.speechBytes / LIMITS.speechFrames) }, flags);
-  }
-  for (let at = 0; at < 200; at++) speech.push({ ...opus(at), durationMs: 10 }, flags);
+  for (let at = 0; at < 8_000; at++) gate.hold(coded(at, packet(at).payload));
+  const speech = filledSpeech(LIMITS.speechBytes);
   const candidates = new EarlyCandidates();
   for (let at = 0; at < 64 * LIMITS.earlyCandidates; at++) {
     candidates.add(narrow(32, `sid${at}`), narrow(1_024, `${seed}-${at}`));
@@ -291,10 +319,14 @@ async function step(name: string, fill: () => unknown): Promise<void> {
 }
 await step("warm", () => {
   fillSpeaker(-1);
+  fillDoor();
   full.length = 0;
 });
 await step("speaker", () => {
   for (let at = 0; at < speakers; at++) fillSpeaker(at);
+});
+await step("door", () => {
+  for (let at = 0; at < speakers; at++) fillDoor();
 });
 await step("room", () => {
   for (let at = 0; at < rooms; at++) fillRoom(at, memory);

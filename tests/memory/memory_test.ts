@@ -14,7 +14,7 @@ Deno.test("The tables of docs/MEMORY.md are the code's (deno run -A tests/memory
 Deno.test("No buffer is in the tables twice, and each is bounded", () => {
   const names = BUFFERS.map(({ owner, name }) => `${owner}: ${name}`);
   assert.deepEqual(names, [...new Set(names)]);
-  for (const owner of ["speaker", "room", "worker", "service"] as const) {
+  for (const owner of ["speaker", "door", "room", "worker", "service"] as const) {
     assert.ok(Number.isFinite(sumOf(owner)) && sumOf(owner) > 0, owner);
   }
 });
@@ -54,7 +54,10 @@ Deno.test("All buffers full at once take no more than docs/MEMORY.md says", asyn
   assert.equal(code, 0, text(stderr));
   const taken: Record<Owner, number> = JSON.parse(text(stdout));
   const filled = BUFFERS.filter(({ isFilled }) => isFilled);
-  const counts: [Owner, number][] = [["speaker", SPEAKERS], ["room", ROOMS], ["worker", 1], ["service", 1]];
+  const counts: [Owner, number][] = [["speaker", SPEAKERS], ["door", SPEAKERS], ["room", ROOMS], [
+    "worker",
+    1,
+  ], ["service", 1]];
   for (const [owner, count] of counts) {
     const most = count * sumOf(owner, filled);
     assert.ok(taken[owner] <= most + NOISE_BYTES, `${owner}: ${taken[owner]} of ${most} bytes`);

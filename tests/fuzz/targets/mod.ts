@@ -2,6 +2,7 @@
 import type { FuzzTarget } from "../target.ts";
 import { opus, rtp } from "./audio.ts";
 import { candidate } from "./candidate.ts";
+import { container } from "./containers.ts";
 import { frames } from "./frames.ts";
 import { hpb } from "./hpb.ts";
 import { environment, state } from "./environment.ts";
@@ -43,6 +44,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   captions,
   opus,
   rtp,
+  container,
   http,
   httpBytes,
   environment,
