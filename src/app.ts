@@ -176,14 +176,13 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
       ...{ scope, clock, log, meter },
     })
     : undefined;
+  const audit = records && kept.audit
+    ? new AuditLog({ records, digestKey: config.talk?.internalSecret.reveal() ?? "" })
+    : undefined;
   const sessions = new Sessions({
     host,
     admission: host,
-    observers: [
-      ...records && kept.audit
-        ? [new AuditLog({ records, digestKey: config.talk?.internalSecret.reveal() ?? "" })]
-        : [],
-    ],
+    observers: audit ? [audit] : [],
     translations,
     wordsTaken: wordsTakenBy(recognisers),
     sessionsMax: config.limits.rooms,
@@ -232,6 +231,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
       idleMs: config.voice.idleMs,
       sessionsAMinute: config.voice.sessionsAMinute,
       sessionsMax: config.voice.sessions,
+      onRefused: (about, durationMs) => audit?.refused(about, durationMs),
       onWanted: wakeStt,
       version,
       ...parts,

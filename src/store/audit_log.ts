@@ -12,46 +12,68 @@ export interface AuditLogOptions {
   records: Pick<Records, "add">;
   /** Of the digests. */
   digestKey: string;
+  /** The wall clock, Unix time, ms; default Date.now. */
+  unixNowMs?: () => number;
 }
 
+/** Undetermined, in BCP 47. */
+const UNKNOWN_LANGUAGE = "und";
 /** 96 bits. */
 const DIGEST_CHARS = 16;
 
 export class AuditLog implements SessionObserver {
   readonly #options: AuditLogOptions;
+  /** Sessions that are open, by door and name. */
+  readonly #open = new Set<string>();
 
   constructor(options: AuditLogOptions) {
     this.#options = options;
   }
 
-  opened({ door, name, userId, tenantId }: SessionAbout): SessionEvents {
-    const { records } = this.#options;
-    // A voice session's name is a random id, and its speaker's no secret.
-    const kept = (value: string) => door === "voice" ? value : this.#digest(door, name, value);
-    const session = kept(name);
+  opened(about: SessionAbout): SessionEvents {
+    const key = keyOf(about);
+    this.#open.add(key);
     return {
       caption() {},
-      speakerEnded: (part) => {
-        records.add({
-          kind: "audit",
-          record: {
-            id: crypto.randomUUID(),
-            ...lineOf(part, userId),
-            speakerId: kept(part.speakerId),
-            door,
-            session,
-            tenantId,
-          },
-        });
-      },
-      closed() {},
+      speakerEnded: (part) => this.#add(about, part),
+      closed: () => void this.#open.delete(key),
     };
+  }
+
+  /**
+   * A session was asked for by somebody who may have one, and refused after `durationMs`. Not if it was opened before that:
+   * then its speaker's part is reported.
+   */
+  refused(about: SessionAbout, durationMs: number): void {
+    if (this.#open.has(keyOf(about))) return;
+    this.#add(about, {
+      speakerId: "",
+      startedAtMs: (this.#options.unixNowMs ?? Date.now)() - Math.round(durationMs),
+      ...{ durationMs, languageId: UNKNOWN_LANGUAGE, audioMs: 0, providers: [], outcome: "refused" },
+    });
+  }
+
+  #add({ door, name, userId, tenantId }: SessionAbout, part: SpeakerPart): void {
+    // A voice session's name is a random id, and its speaker's no secret.
+    const kept = (value: string) => door === "voice" ? value : this.#digest(door, name, value);
+    this.#options.records.add({
+      kind: "audit",
+      record: {
+        id: crypto.randomUUID(),
+        ...lineOf(part, userId),
+        ...{ door, session: kept(name), speakerId: kept(part.speakerId), tenantId },
+      },
+    });
   }
 
   #digest(...values: string[]): string {
     return createHmac("sha256", this.#options.digestKey).update(JSON.stringify(values)).digest("base64url")
       .slice(0, DIGEST_CHARS);
   }
+}
+
+function keyOf({ door, name }: SessionAbout): string {
+  return `${door} ${name}`;
 }
 
 /** Whole ms. `userId`: of the session, where the speaker has none. */

@@ -63,3 +63,28 @@ Deno.test("A room's digest is the same at each call, and another with another ke
   assert.notEqual(await digest(about), await digest(about, "another key"));
   assert.notEqual(await digest(about), await digest({ ...about, door: "recording" }));
 });
+
+Deno.test("A session that was refused has a line, unless it was open: then its speaker has", async () => {
+  const records = new FakeRecords();
+  const audit = new AuditLog({ records, digestKey: "a key", unixNowMs: () => PART.startedAtMs });
+  const about = (name: string) => ({ door: "voice", name, userId: "ada", tenantId: "acme" });
+  audit.refused(about("refused"), 12.3);
+  const events = audit.opened(about("opened"));
+  audit.refused(about("opened"), 5);
+  events.closed();
+  const [{ id: _id, ...line }, ...others] = await records.store.audit({});
+  assert.deepEqual(line, {
+    ...{ door: "voice", session: "refused", speakerId: "", userId: "ada", tenantId: "acme" },
+    ...{
+      startedAtMs: PART.startedAtMs - 12,
+      durationMs: 12,
+      audioMs: 0,
+      languageId: "und",
+      provider: "",
+      outcome: "refused",
+    },
+  });
+  assert.deepEqual(others, []);
+  audit.refused(about("opened"), 5);
+  assert.equal((await records.store.audit({})).length, 2, "it is not open any more");
+});

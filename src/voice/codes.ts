@@ -154,6 +154,13 @@ export function isVoiceCode(code: string): code is VoiceCode {
 /** How a session ended: completely, by a code, or because the client's connection ended. */
 export type VoiceOutcome = VoiceCode | "done" | "client_left";
 
+/** Whether the session is refused for the time being, and not for what its client sent. */
+export function isRefusal(outcome: VoiceOutcome): boolean {
+  if (outcome === "done" || outcome === "client_left") return false;
+  const { close } = CODES[outcome];
+  return close === CLOSE.rate || close === CLOSE.unavailable;
+}
+
 /** What a client did that cannot be accepted, or why it cannot be served. */
 export class VoiceFault extends TiroError {
   constructor(override readonly code: VoiceCode, message: string = CODES[code].message) {

@@ -4,7 +4,7 @@ import { codeOf, type SessionAbout, type TokenVerifier, UnavailableError } from 
 import type { RouteGroup, ServerSocket, SocketEvents, SocketRequest } from "../http/mod.ts";
 import type { DoorParts, SpokenLanguages } from "../sessions/mod.ts";
 import { asyncApiDocument } from "./asyncapi.ts";
-import type { VoiceOutcome } from "./codes.ts";
+import { isRefusal, type VoiceOutcome } from "./codes.ts";
 import { WAITING_BYTES } from "./audio_feed.ts";
 import { loggedIds } from "./logged_ids.ts";
 import { SessionRates } from "./rates.ts";
@@ -27,6 +27,8 @@ export interface VoiceOptions {
   sessionsMax: number;
   /** The transcript kept of a session, if there is one. */
   transcriptOf?: (about: SessionAbout) => TranscriptLink | undefined;
+  /** A user is refused for the time being, after so many ms; the session may have been opened. */
+  onRefused?: (about: SessionAbout, durationMs: number) => void;
   /** Somebody may speak soon: wakes a recogniser that sleeps. */
   onWanted?: () => void;
   /** Of the service. */
@@ -150,8 +152,12 @@ class VoiceDoor {
   }
 
   #report(session: string, outcome: VoiceOutcome, { identity, format, ...report }: VoiceReport): void {
-    const { log, meter } = this.#options;
+    const { log, meter, onRefused } = this.#options;
     meter.count("tiro_voice_closed_total", outcome);
+    if (identity && format === undefined && isRefusal(outcome)) {
+      const { userId, tenantId } = identity;
+      onRefused?.({ door: "voice", name: session, userId, tenantId }, report.durationMs);
+    }
     log.info(format === undefined ? "voice session refused" : "voice session ended", {
       session,
       outcome,

@@ -130,6 +130,25 @@ Deno.test("A user opens so many sessions a minute, and others do not count", asy
   assert.equal((await world.connect()).closedWith, undefined);
 });
 
+Deno.test("Users who are refused are reported, and nobody who sent something wrong or is unknown", async () => {
+  const refused: string[] = [];
+  await using world = new DoorWorld({
+    sessionsAMinute: 1,
+    onRefused: ({ door, name, userId, tenantId }, durationMs) => {
+      assert.match(name, /^[\w-]{22}$/);
+      refused.push(`${door} ${userId} ${tenantId} ${durationMs}`);
+    },
+  });
+  (await world.start()).control({ type: "stop" });
+  (await world.connect()).assertClosed(4429, "rate_limited");
+  assert.deepEqual(refused, ["voice ada school 0"]);
+  const wrong = await world.connect("ben");
+  wrong.control({ type: "nonsense" });
+  wrong.assertClosed(4400, "bad_message");
+  (await world.connect("token_expired")).assertClosed(4001, "token_expired");
+  assert.equal(refused.length, 1);
+});
+
 Deno.test("At most so many sessions are captioned at once", async () => {
   await using world = new DoorWorld({ sessionsMax: 1 });
   const first = await world.start();
