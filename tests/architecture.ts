@@ -48,7 +48,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   sessions: { modules: ["domain", "flow", "captioning"] },
   store: {
     modules: ["domain", "flow"],
-    packages: ["node:crypto", "node:sqlite", "node:worker_threads", "postgres"],
+    packages: ["node:crypto", "node:net", "node:sqlite", "node:worker_threads", "postgres"],
   },
   identity: { modules: ["domain", "flow"], packages: ["jose", "node:buffer", "node:crypto"] },
   http: {

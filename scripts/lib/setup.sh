@@ -129,7 +129,7 @@ ensure_demo_packages() {
 # talk through; and the load test the SFU's libsrtp, to compare with.
 ensure_test_packages() {
   ensure_packages janus nats-server libsrtp2-1 coturn chromium ca-certificates debian-archive-keyring flite ffmpeg pocketsphinx \
-    gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us python3-venv
+    gstreamer1.0-pocketsphinx gstreamer1.0-tools gstreamer1.0-plugins-base pocketsphinx-en-us postgresql python3-venv
 }
 
 # `tiro models`, on the models and the runtime in .cache.

@@ -6,6 +6,15 @@ export type SqlValue = string | number | null;
 
 export type Row = Readonly<Record<string, SqlValue>>;
 
+/** Of what a driver read. */
+export function rowOf(found: Record<string, unknown>): Row {
+  const row: Record<string, SqlValue> = {};
+  for (const [column, value] of Object.entries(found)) {
+    row[column] = typeof value === "string" || typeof value === "number" ? value : null;
+  }
+  return row;
+}
+
 export interface Statement {
   /** Its parameters are `?1`, `?2` and so on. */
   sql: string;
@@ -43,7 +52,10 @@ export const STORE_CODES = {
     cause: "an older version of tiro wrote the database; start this version's service once",
   },
   store_foreign: { retryable: false, cause: "the database has tables of another program; name another one" },
-  store_refused: { retryable: false, cause: "the database refuses the user or the password" },
+  store_refused: {
+    retryable: false,
+    cause: "PostgreSQL refuses the user, the password or the database in DATABASE_URL",
+  },
   /** One of the records, which will be refused again. */
   store_record: { retryable: false, cause: "the database does not take the record" },
   store_failed: { retryable: true, cause: "the database failed" },

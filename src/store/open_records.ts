@@ -3,6 +3,7 @@ import type { Clock, Log, Meter, Records, RecordStore } from "../domain/mod.ts";
 import type { Scope } from "../flow/mod.ts";
 import { BufferedRecords } from "./buffered_records.ts";
 import type { Database } from "./database.ts";
+import { PostgresDatabase } from "./postgres.ts";
 import { SqliteDatabase } from "./sqlite.ts";
 import { SqlRecordStore } from "./sql_store.ts";
 
@@ -51,6 +52,9 @@ interface DatabaseOptions {
   log: Log;
 }
 
-function openDatabase({ dataFolder, readOnly, clock, log }: DatabaseOptions): Database {
+function openDatabase(
+  { dataFolder, databaseUrl, caCerts, readOnly, clock, log }: DatabaseOptions,
+): Database {
+  if (databaseUrl !== undefined) return new PostgresDatabase({ url: databaseUrl, caCerts, readOnly, clock });
   return new SqliteDatabase({ folder: dataFolder, readOnly, clock, log });
 }

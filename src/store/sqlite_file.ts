@@ -9,8 +9,7 @@
  * `state` says that this is to be done, so that a service that was killed in between does it at its next start.
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
-import type { Row, SqlValue, Statement } from "./database.ts";
-import { storeError } from "./database.ts";
+import { type Row, rowOf, type Statement, storeError } from "./database.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 const FILE = "tiro.db";
@@ -211,12 +210,4 @@ function prepareFile(path: string, folder: string, readOnly: boolean): void {
     }
     throw error;
   }
-}
-
-function rowOf(found: Record<string, unknown>): Row {
-  const row: Record<string, SqlValue> = {};
-  for (const [column, value] of Object.entries(found)) {
-    row[column] = typeof value === "string" || typeof value === "number" ? value : null;
-  }
-  return row;
 }

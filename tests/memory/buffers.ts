@@ -554,6 +554,18 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
+    name: "PostgreSQL: requests, and the rows of those in progress",
+    bounds: [
+      "POSTGRES_REQUESTS_MAX: store/postgres.ts",
+      "CONNECTIONS: store/postgres.ts",
+      "ROWS_MAX: store/statements.ts",
+    ],
+    bytes: "POSTGRES_REQUESTS_MAX * 4 * ENTRY + CONNECTIONS * ROWS_MAX * 4 * ENTRY",
+    full: "refused (`store_busy`)",
+    isFilled: false,
+  },
+  {
+    owner: "service",
     name: "Log messages that are counted",
     bounds: ["MESSAGES_MAX: telemetry/line_rate.ts"],
     bytes: "MESSAGES_MAX * 3 * ENTRY",
