@@ -8,6 +8,7 @@ import { STT_PROVIDERS } from "../src/stt/mod.ts";
 import { TRANSLATION_PROVIDERS } from "../src/translation/mod.ts";
 import { flagsOf } from "./load/start_flags.ts";
 import { isSamePage, missingIn, withTables } from "./recognisers_page.ts";
+import { asyncApiText, isSameVoicePage } from "./voice_page.ts";
 
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 
@@ -188,3 +189,11 @@ function headingsIn(text: string): string[] {
 }
 
 if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(configTable()));
+
+Deno.test("docs/VOICE.md has the code's tables (deno run -A tests/voice_page.ts writes them)", async () => {
+  assert.ok(isSameVoicePage(await read("docs/VOICE.md")), "a table differs from the code's");
+});
+
+Deno.test("docs/voice.asyncapi.json is the code's (deno run -A tests/voice_page.ts writes it)", async () => {
+  assert.deepEqual(JSON.parse(await read("docs/voice.asyncapi.json")), JSON.parse(asyncApiText()));
+});

@@ -106,7 +106,7 @@ const OWN_VARIABLES = [
   {
     name: "VOICE_SESSION_TIMEOUT",
     default: String(LIMITS.voiceIdleMs / 1_000),
-    meaning: "Seconds without a message until a voice session is closed",
+    meaning: "Seconds without audio until a voice session is closed; silence is audio",
     example: "60",
   },
   {
