@@ -3,7 +3,7 @@
 const ENCODER = new TextEncoder();
 
 export class RawHttp implements Disposable {
-  private constructor(private readonly connection: Deno.Conn) {}
+  private constructor(private readonly connection: Deno.TcpConn) {}
 
   static async open(port: number): Promise<RawHttp> {
     return new RawHttp(await Deno.connect({ hostname: "127.0.0.1", port }));
@@ -23,6 +23,11 @@ export class RawHttp implements Disposable {
   async send(data: string | Uint8Array): Promise<void> {
     let bytes = typeof data === "string" ? ENCODER.encode(data) : data;
     while (bytes.length > 0) bytes = bytes.subarray(await this.connection.write(bytes));
+  }
+
+  /** Sends nothing more, and reads on. */
+  closeWrite(): Promise<void> {
+    return this.connection.closeWrite();
   }
 
   /** The next bytes; undefined once the other side has hung up. */

@@ -128,7 +128,8 @@ export class RawSocket implements Disposable {
   }
 }
 
-function frameOf(bytes: Uint8Array): Frame & { bytes: number } | undefined {
+/** The first of a server's frames, with the bytes it takes; undefined where it is not complete. */
+export function frameOf(bytes: Uint8Array): Frame & { bytes: number } | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < 2) return undefined;
   const short = bytes[1] & 0x7f;

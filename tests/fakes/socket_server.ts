@@ -17,7 +17,8 @@ const route = createRoute({
   responses: { 101: { description: "The WebSocket is open" } },
 });
 
-export type Happening = string | number | Uint8Array;
+/** A text message, the size of a binary one in words, or the code at the end. */
+export type Happening = string | number;
 
 /** One socket as the door has it. */
 export class Accepted {
@@ -29,7 +30,7 @@ export class Accepted {
   constructor(readonly socket: ServerSocket, readonly request: SocketRequest) {}
 
   message(data: string | Uint8Array): void {
-    this.happenings.push(data);
+    this.happenings.push(typeof data === "string" ? data : sizeOf(data));
     this.#next.resolve();
     this.#next = Promise.withResolvers();
   }
@@ -131,5 +132,9 @@ export class SocketServer implements AsyncDisposable {
 }
 
 function echo({ socket }: Accepted, data: string | Uint8Array): void {
-  socket.send(typeof data === "string" ? data : `${data.length} bytes`);
+  socket.send(typeof data === "string" ? data : sizeOf(data));
+}
+
+function sizeOf({ length }: Uint8Array): string {
+  return `${length} bytes`;
 }

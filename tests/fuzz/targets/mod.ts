@@ -17,6 +17,7 @@ import { turn } from "./turn.ts";
 import { handshake } from "./handshake.ts";
 import { captions } from "./captions.ts";
 import { models } from "./models.ts";
+import { sockets } from "./sockets.ts";
 import { websocket } from "./websocket.ts";
 import { sdp } from "./sdp.ts";
 
@@ -47,6 +48,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   container,
   http,
   httpBytes,
+  sockets,
   environment,
   state,
   models,
