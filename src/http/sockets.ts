@@ -55,10 +55,11 @@ export class Sockets {
     }, options.pingMs);
   }
 
-  /** Whether another one is accepted. */
+  /** Whether another one is accepted. One that is closing has no more use, and is ended for it. */
   hasRoom(route: SocketRoute): boolean {
-    if (this.#isClosing || this.#open.size >= this.#options.most) return false;
-    return this.#countOf(route) < route.most;
+    if (this.#isClosing) return false;
+    const used = [...this.#open].filter(([socket]) => !socket.isClosing);
+    return used.length < this.#options.most && used.filter(([, each]) => each === route).length < route.most;
   }
 
   /** Completes a handshake that SocketRoutes has checked. Never throws. */
@@ -75,6 +76,7 @@ export class Sockets {
           log.error("websocket failed", error);
           meter.count("tiro_internal_errors_total", "http");
         };
+        if (this.#open.size >= this.#options.most) this.#endOneThatCloses();
         const open = new OpenSocket(socket, stream, fail);
         this.#open.set(open, route);
         socket.once("close", () => {
@@ -124,6 +126,14 @@ export class Sockets {
     return server;
   }
 
+  /** Refused clients that never answer the close frame would take the places of others. */
+  #endOneThatCloses(): void {
+    const socket = [...this.#open.keys()].find(({ isClosing }) => isClosing);
+    if (!socket) return;
+    this.#open.delete(socket);
+    socket.terminate();
+  }
+
   #countOf(route: SocketRoute): number {
     let count = 0;
     for (const each of this.#open.values()) if (each === route) count++;
@@ -147,7 +157,8 @@ class OpenSocket implements ServerSocket {
   #events: SocketEvents | undefined;
   /** Whether the client has sent something since the last ping. */
   #isAlive = true;
-  #isClosing = false;
+  /** A close frame is sent. */
+  isClosing = false;
   #lateEnd: ReturnType<typeof setTimeout> | undefined;
 
   constructor(socket: WebSocket, stream: ConnectionStream, onFailure: (error: unknown) => void) {
@@ -167,7 +178,7 @@ class OpenSocket implements ServerSocket {
     this.#attempt(() => this.#events = open());
     this.#socket.on("message", (data, isBinary) => {
       this.#isAlive = true;
-      if (this.#isClosing) return;
+      if (this.isClosing) return;
       const message = isBinary && data instanceof ArrayBuffer ? new Uint8Array(data) : `${data}`;
       this.#attempt(() => this.#events?.message(message));
     });
@@ -188,7 +199,7 @@ class OpenSocket implements ServerSocket {
   }
 
   pause(): void {
-    if (!this.#isClosing) this.#socket.pause();
+    if (!this.isClosing) this.#socket.pause();
   }
 
   resume(): void {
@@ -197,14 +208,14 @@ class OpenSocket implements ServerSocket {
   }
 
   close(code: number, reason: string): void {
-    if (this.#isClosing) return;
-    this.#isClosing = true;
+    if (this.isClosing) return;
+    this.isClosing = true;
     this.#attempt(() => this.#socket.close(code, shortened(reason)));
     this.#socket.resume(); // for the client's close frame
   }
 
   terminate(): void {
-    this.#isClosing = true;
+    this.isClosing = true;
     this.#socket.terminate();
   }
 
@@ -221,7 +232,7 @@ class OpenSocket implements ServerSocket {
       call();
     } catch (error) {
       this.#onFailure(error);
-      if (this.#isClosing) this.#socket.terminate();
+      if (this.isClosing) this.#socket.terminate();
       else this.close(INTERNAL_ERROR, "internal error");
     }
   }

@@ -60,6 +60,20 @@ Deno.test("No request through the tunnel within a minute is logged once", () =>
     );
   }));
 
+Deno.test("The handshake of a WebSocket through the tunnel is a request, and reaches the app", async () => {
+  const clock = new FakeClock();
+  const log = new FakeLog();
+  await using scope = new Scope("http");
+  const asked: string[] = [];
+  const app = watchTunnel({
+    fetch: () => Promise.resolve(new Response()),
+    socketFor: ({ url }) => void asked.push(url),
+  }, { scope, clock, log });
+  assert.equal(app.socketFor?.(new Request("http://tiro/api/v1/voice/transcribe")), undefined);
+  assert.deepEqual(asked, ["http://tiro/api/v1/voice/transcribe"]);
+  assert.equal(clock.pending, 0, "no warning will come");
+});
+
 Deno.test("After a request through the tunnel there is no warning", () =>
   withTunnel(async ({ ask, clock, warnings }) => {
     assert.equal(await ask("/heartbeat"), "answer");

@@ -74,16 +74,26 @@ export class RawSocket implements Disposable {
   ): Promise<RawSocket> {
     const raw = await RawHttp.open(port);
     const socket = new RawSocket(raw);
-    await raw.send(handshake(path, changed));
+    try {
+      await raw.send(handshake(path, changed));
+      await socket.#accepted();
+      return socket;
+    } catch (error) {
+      raw[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async #accepted(): Promise<void> {
     for (;;) {
-      const text = new TextDecoder().decode(socket.#rest);
+      const text = new TextDecoder().decode(this.#rest);
       const end = text.indexOf("\r\n\r\n");
       if (end >= 0) {
         if (!text.startsWith("HTTP/1.1 101 ")) throw new Error(`Refused: ${text.split("\r\n")[0]}`);
-        socket.#rest = socket.#rest.slice(end + 4);
-        return socket;
+        this.#rest = this.#rest.slice(end + 4);
+        return;
       }
-      if (!await socket.#readMore()) throw new Error(`Hung up: ${text}`);
+      if (!await this.#readMore()) throw new Error(`Hung up: ${text}`);
     }
   }
 

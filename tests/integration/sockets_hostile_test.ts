@@ -158,6 +158,23 @@ Deno.test("A client that answers no ping is ended; one that answers, or is pause
   await closed;
 });
 
+Deno.test("Refused clients that never answer the close frame keep nobody out", async () => {
+  await using server = await SocketServer.start({
+    most: 2,
+    bounds: { sockets: 2 },
+    onOpen: ({ socket, request }) => request.url.searchParams.has("refuse") && socket.close(4001, "no token"),
+  });
+  const refused: RawSocket[] = [];
+  for (let n = 0; n < 20; n++) refused.push(await RawSocket.open(server.port, `${PATH}?refuse`));
+  await isServing(server);
+  await Promise.all(server.accepted.slice(0, 19).map(({ closed }) => closed.promise));
+  assert.ok(server.open <= 2);
+  using _honest = await RawSocket.open(server.port, PATH);
+  using _another = await RawSocket.open(server.port, PATH);
+  await assert.rejects(RawSocket.open(server.port, PATH), /503/);
+  for (const client of refused) client[Symbol.dispose]();
+});
+
 Deno.test("A client that never answers the close frame is ended after a bounded time", async () => {
   await using server = await SocketServer.start({ onMessage: ({ socket }) => socket.close(4000, "enough") });
   using client = await RawSocket.open(server.port, PATH);

@@ -494,6 +494,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
+    name: "Streams of events: written and not taken by the kernel",
+    bounds: ["httpStreams"],
+    bytes: "httpStreams * 64 * 1024",
+    full: "their source waits; who takes nothing for 30 s is closed, a further one is refused with 503",
+    isFilled: false,
+  },
+  {
+    owner: "service",
     name: "WebSockets: a message in pieces",
     bounds: ["httpSockets", "FRAGMENTS_MAX: http/sockets.ts", "READ_BYTES: http/connection_stream.ts"],
     bytes: "httpSockets * FRAGMENTS_MAX * READ_BYTES",
