@@ -135,7 +135,7 @@ export class Captioner {
     this.#voice.sent(frame, nowMs);
     const { voiced, receivedAtMs, startMs, samples, sampleRateHz } = frame;
     const endMs = startMs + samples.length / sampleRateHz * 1000;
-    this.#utterances.audio({ voiced, endMs, receivedAtMs }, nowMs);
+    this.#utterances.audio({ voiced, startMs, endMs, receivedAtMs }, nowMs);
     this.#arm(nowMs);
   }
 

@@ -50,6 +50,8 @@ const CLAUSE_END_WITHIN = new RegExp(`${CLAUSE_MARKS}(?:(?<=[、。！？；：�
 const STRAY_MARKS = /^(?:[,.;:!?…%'"\p{Pe}\p{Pf}،؛؟۔।॥]+(?=\s|$)|[、。！？；：，．｡､」』）】》]+)\s*/u;
 /** Nothing to read: marks, combining and invisible characters. */
 const ONLY_MARKS = /^[\p{P}\p{M}\p{Cf}\s]*$/u;
+/** Chunks of one voice follow each other within this; media time is counted in samples. */
+const GAP_MS = 100;
 const NONE: readonly Caption[] = Object.freeze([]);
 
 export class Utterances {
@@ -79,6 +81,9 @@ export class Utterances {
   #startMs = 0;
 
   #voiced = false;
+  /** Media time when the voice began, and when the utterance before ended. */
+  #voicedFromMs = 0;
+  #endedMs = 0;
   #unvoicedSinceMs = 0;
   #endMs = 0;
   #receivedAtMs = 0;
@@ -104,8 +109,14 @@ export class Utterances {
   }
 
   /** Audio was sent to the provider: for the silence rules. */
-  audio(audio: { voiced: boolean; endMs: number; receivedAtMs: number }, nowMs: number): void {
+  audio(
+    audio: { voiced: boolean; startMs: number; endMs: number; receivedAtMs: number },
+    nowMs: number,
+  ): void {
     if (this.#voiced && !audio.voiced) this.#unvoicedSinceMs = nowMs;
+    // Silence that was not sent is a gap.
+    const follows = this.#voiced && audio.startMs - this.#endMs < GAP_MS;
+    if (audio.voiced && !follows) this.#voicedFromMs = audio.startMs;
     this.#voiced = audio.voiced;
     this.#endMs = audio.endMs;
     this.#receivedAtMs = audio.receivedAtMs;
@@ -229,7 +240,8 @@ export class Utterances {
   #wordsArrived(nowMs: number): void {
     if (this.#startedAtMs === undefined) {
       this.#startedAtMs = nowMs;
-      this.#startMs = this.#endMs;
+      // Recognisers report words some time after they were spoken, and few of them report when that was.
+      this.#startMs = Math.max(this.#voicedFromMs, this.#endedMs);
     }
     this.#lastWordsAtMs = nowMs;
   }
@@ -320,6 +332,7 @@ export class Utterances {
   }
 
   #begin(settled: string, hypothesis: string): void {
+    this.#endedMs = this.#endMs;
     this.#settled.restart(settled);
     this.#hypothesis = hypothesis;
     this.#lastText = this.#lastFullHypothesis = "";

@@ -97,12 +97,29 @@ Deno.test("A hypothesis after a final is a new utterance from its first word", (
   assert.deepEqual(world.texts, ["one two three", "one two three!", "four", "four five!"]);
 });
 
+Deno.test("An utterance begins with its voice, however late its words arrive, and after the one before", () => {
+  const utterances = new Utterances({ speakerId: "s1", languageId: "en", separator: " " });
+  let endMs = 0;
+  const audio = (voiced: boolean, startMs = endMs) => {
+    endMs = startMs + 200;
+    utterances.audio({ voiced, startMs, endMs, receivedAtMs: endMs }, endMs);
+  };
+  const final = (text: string) => utterances.receive({ type: "final", text }, endMs)[0].spoken;
+  for (const voiced of [false, true, true, true, false]) audio(voiced);
+  assert.deepEqual(final("one two"), { startMs: 200, endMs: 1_000 });
+  audio(true, 5_000); // the silence between was not sent
+  audio(true);
+  assert.deepEqual(final("three"), { startMs: 5_000, endMs: 5_400 });
+  audio(true);
+  assert.deepEqual(final("four"), { startMs: 5_400, endMs: 5_600 }, "in one breath");
+});
+
 Deno.test("A caption has its speaker, its interval, and when its newest audio was received", () => {
   const utterances = new Utterances({ speakerId: "s7", languageId: "fr", separator: " " });
   const word = (text: string) => utterances.receive({ type: "word", text }, 9_000);
-  utterances.audio({ voiced: true, endMs: 1_200, receivedAtMs: 8_100 }, 8_200);
+  utterances.audio({ voiced: true, startMs: 1_000, endMs: 1_200, receivedAtMs: 8_100 }, 8_200);
   const [first] = word("bonjour");
-  utterances.audio({ voiced: true, endMs: 1_400, receivedAtMs: 8_300 }, 8_400);
+  utterances.audio({ voiced: true, startMs: 1_200, endMs: 1_400, receivedAtMs: 8_300 }, 8_400);
   const [second] = word("madame");
   const common = { speakerId: "s7", utterance: 0, languageId: "fr", final: false };
   assert.deepEqual([first, second], [
@@ -110,14 +127,14 @@ Deno.test("A caption has its speaker, its interval, and when its newest audio wa
       ...common,
       revision: 0,
       text: "bonjour",
-      spoken: { startMs: 1_200, endMs: 1_200 },
+      spoken: { startMs: 1_000, endMs: 1_200 },
       receivedAtMs: 8_100,
     },
     {
       ...common,
       revision: 1,
       text: "bonjour madame",
-      spoken: { startMs: 1_200, endMs: 1_400 },
+      spoken: { startMs: 1_000, endMs: 1_400 },
       receivedAtMs: 8_300,
     },
   ]);

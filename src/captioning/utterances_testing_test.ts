@@ -8,7 +8,10 @@ export class World {
   nowMs = 1_000;
 
   hear(voiced: boolean): this {
-    this.utterances.audio({ voiced, endMs: this.nowMs, receivedAtMs: this.nowMs }, this.nowMs);
+    this.utterances.audio(
+      { voiced, startMs: this.nowMs - 200, endMs: this.nowMs, receivedAtMs: this.nowMs },
+      this.nowMs,
+    );
     return this;
   }
   say(event: SttEvent): this {

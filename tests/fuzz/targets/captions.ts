@@ -101,7 +101,10 @@ export const captions = defineTarget({
           reader.read(utterances.ignore(event));
         } else {
           voiced = each.kind === "voice";
-          utterances.audio({ voiced, endMs: nowMs, receivedAtMs: nowMs }, nowMs);
+          utterances.audio(
+            { voiced, startMs: Math.max(0, nowMs - 200), endMs: nowMs, receivedAtMs: nowMs },
+            nowMs,
+          );
         }
       }
       reader.read(utterances.flush());
