@@ -4,6 +4,9 @@ import type { AuditRecord } from "../../src/domain/mod.ts";
 import { systemClock } from "../../src/flow/mod.ts";
 import { openForReading } from "../../src/store/mod.ts";
 import { createSilentLog } from "../fakes/telemetry.ts";
+import { padded } from "../fakes/speech.ts";
+import { toneSpeech } from "../fakes/tones.ts";
+import { startVoice } from "./voice_world.ts";
 import { eventually, isFinal, PHRASE, say, startWorld, type World } from "./world.ts";
 
 const OTHER_PHRASE = ["garden", "weather", "evening"];
@@ -89,4 +92,39 @@ Deno.test("At the end of the service the lines of those in a call are written, a
     }
     await call[Symbol.asyncDispose]();
   });
+});
+
+Deno.test("A voice session has a line with its user and tenant, and one that is refused too", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "tiro-audit-" });
+  try {
+    await using world = await startVoice({ AUDIT: "on", TIRO_DATA_DIR: folder, VOICE_RATE_LIMIT: "1" });
+    const token = await world.issuer.token({ user_id: "u-7", opco_id: "school" });
+    await using client = await world.connect({ token });
+    client.control({ type: "start" });
+    await client.ready();
+    await client.say(padded(toneSpeech(PHRASE), 300, 300));
+    client.control({ type: "stop" });
+    await client.closed();
+    await using refused = await world.connect({ token });
+    await refused.closed();
+    assert.equal(refused.closedWith?.reason, "rate_limited");
+    await using stranger = await world.connect({ token: "abc.def" });
+    await stranger.closed();
+    await eventually("two lines", async () => (await linesIn(folder)).length === 2);
+    const lines = await linesIn(folder);
+    assert.deepEqual(
+      lines.map((
+        { door, userId, tenantId, outcome, provider, languageId },
+      ) => [door, userId, tenantId, outcome, provider, languageId]),
+      [
+        ["voice", "u-7", "school", "completed", "modal", "en"],
+        ["voice", "u-7", "school", "refused", "", "und"],
+      ],
+    );
+    assert.equal(lines[0].session, client.messages.find(({ type }) => type === "ready")?.session);
+    const { audioMs = 0 } = client.last ?? {};
+    assert.ok(Math.abs(lines[0].audioMs - audioMs) <= 500, `${lines[0].audioMs} ms of ${audioMs} ms`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
