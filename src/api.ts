@@ -22,7 +22,7 @@ import { VOICE_API } from "./voice/mod.ts";
 /** The same whatever the configuration. */
 export const API: ApiDescription = {
   description:
-    "Live captions for Nextcloud Talk. Requests do not wait for slow work, which continues in the background.",
+    "Live captions, for Nextcloud Talk and for apps with their own microphone. Requests do not wait for slow work, which continues in the background.",
   lists: [TALK_API, VOICE_API, CAPTIONS_PAGE, EX_APP_API],
   meanings: { ...SPEAKER_REASONS, ...TRANSLATION_REASONS, ...RECORD_REASONS },
   security: SECURITY_SCHEMES,
