@@ -36,6 +36,11 @@ export interface TokenWishes {
   typ?: string;
 }
 
+export interface Reply {
+  status?: number;
+  text: string;
+}
+
 export const REALM_PATH = "/realms/school";
 const CONFIGURATION = `${REALM_PATH}/.well-known/openid-configuration`;
 const KEYS = `${REALM_PATH}/protocol/openid-connect/certs`;
@@ -59,6 +64,8 @@ export class FakeIssuer implements AsyncDisposable {
   keysMood: IssuerMood | undefined;
   /** What the openid-configuration says, over what is right. */
   configuration: Record<string, unknown> = {};
+  /** Instead of all that: texts with a status, each as often as it is asked for. */
+  replies: { configuration: Reply; keys: Reply } | undefined;
   /** Paths asked for, the newest 1,000. */
   readonly asked: string[] = [];
   /** Published, the newest last. */
@@ -90,6 +97,10 @@ export class FakeIssuer implements AsyncDisposable {
   /** As VOICE_JWT_ISSUER. */
   get url(): string {
     return this.origin + REALM_PATH;
+  }
+
+  get keysUrl(): string {
+    return this.origin + KEYS;
   }
 
   /** How often the keys were asked for. */
@@ -166,6 +177,10 @@ export class FakeIssuer implements AsyncDisposable {
     if (this.asked.length > 1_000) this.asked.shift();
     if (url.pathname !== CONFIGURATION && url.pathname !== KEYS) return new Response("", { status: 404 });
     const isKeys = url.pathname === KEYS;
+    if (this.replies) {
+      const { status = 200, text } = isKeys ? this.replies.keys : this.replies.configuration;
+      return new Response(status === 204 ? null : text, { status });
+    }
     const mood = isKeys ? this.keysMood ?? this.mood : this.mood;
     if (typeof mood === "object") return Response.json({ error: "as the test wants it" }, mood);
     switch (mood) {
@@ -183,7 +198,7 @@ export class FakeIssuer implements AsyncDisposable {
       return Response.json({
         issuer: this.url,
         authorization_endpoint: `${this.url}/protocol/openid-connect/auth`,
-        jwks_uri: this.origin + KEYS,
+        jwks_uri: this.keysUrl,
         ...this.configuration,
       });
     }

@@ -20,6 +20,7 @@ import { models } from "./models.ts";
 import { sockets } from "./sockets.ts";
 import { websocket } from "./websocket.ts";
 import { sdp } from "./sdp.ts";
+import { issuer, token, viewerKey } from "./tokens.ts";
 
 export const TARGETS: readonly FuzzTarget[] = [
   udp,
@@ -56,4 +57,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   libretranslate,
   nextcloud,
   ocs,
+  token,
+  viewerKey,
+  issuer,
 ];
