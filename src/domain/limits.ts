@@ -164,7 +164,7 @@ export const LIMITS = {
   /** WebSockets of all routes together, which have bounds of their own: each is a speaker of the voice door. */
   httpSockets: 500,
   /** WebSockets above a door's sessions: it refuses them by its own protocol, which says more than 503. */
-  httpSocketsSpare: 50,
+  httpSocketsSpare: 100,
   /** Sent on a WebSocket and not taken by the kernel, which takes megabytes: captions of minutes. */
   socketSendBytes: 64 * 1024,
   /** A client without a sign of life between two pings is gone. Mobile networks forget an idle connection after minutes. */

@@ -1,4 +1,7 @@
-/** The REST API's server: authorisation, errors to status codes, the document, health and metrics. Knows no door. */
+/**
+ * The HTTP server: authorisation, errors to status codes, WebSockets, streams of events, pages, the document, health and
+ * metrics. Knows no door.
+ */
 export { createHttpApp, type HttpApp, type HttpAppOptions } from "./app.ts";
 export { type ApiDescription, type ApiDocument, apiDocument } from "./document.ts";
 export { STATUS_FATAL, withSentNames } from "./errors.ts";

@@ -1,6 +1,6 @@
 /** The door: its WebSocket, its health, and what it logs and counts of each session. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { codeOf, type SessionAbout, type TokenVerifier, UnavailableError } from "../domain/mod.ts";
+import { codeOf, LIMITS, type SessionAbout, type TokenVerifier, UnavailableError } from "../domain/mod.ts";
 import type { RouteGroup, ServerSocket, SocketEvents, SocketRequest } from "../http/mod.ts";
 import type { DoorParts, SpokenLanguages } from "../sessions/mod.ts";
 import { asyncApiDocument } from "./asyncapi.ts";
@@ -35,9 +35,6 @@ export interface VoiceOptions {
   version: string;
 }
 
-/** Sockets besides sessions: those whose token is being verified, that have not started, or are refused with a code. */
-const OTHER_SOCKETS = 100;
-
 export function voiceDoor(options: VoiceOptions & DoorParts): RouteGroup {
   const { verifier, sessionsMax, version, scope, meter } = options;
   const door = new VoiceDoor(options);
@@ -59,7 +56,8 @@ export function voiceDoor(options: VoiceOptions & DoorParts): RouteGroup {
     sockets: verifier && [{
       route: routes.transcribe,
       messageBytes: WAITING_BYTES,
-      most: sessionsMax + OTHER_SOCKETS,
+      // Those besides are being verified, have not started, or are refused with a code.
+      most: sessionsMax + LIMITS.httpSocketsSpare,
       protocol: protocolOf,
       open: (socket, request) => door.open(verifier, socket, request),
     }],
