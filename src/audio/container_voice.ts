@@ -77,6 +77,11 @@ export class ContainerVoice implements Disposable {
     }
   }
 
+  /** See DoorVoice. */
+  get aheadMs(): number {
+    return this.#door.aheadMs;
+  }
+
   nextDeadline(): number | undefined {
     return this.#door.nextDeadline();
   }

@@ -72,6 +72,11 @@ export class DoorVoice implements Disposable {
     return Math.min(gapMs, this.#budget.gapTicks / TICKS_PER_MS);
   }
 
+  /** How far media time is ahead of arrival, as of the last audio, ms. */
+  get aheadMs(): number {
+    return -this.#budget.behindTicks / TICKS_PER_MS;
+  }
+
   /** Media time for audio that has arrived; false when it was sent too fast, and its blocks are dropped. */
   admit(durationMs: number, blocks: number): boolean {
     if (durationMs * TICKS_PER_MS <= this.#budget.packetTicks) {

@@ -76,6 +76,11 @@ export class PcmVoice implements Disposable {
     this.#door.notify();
   }
 
+  /** See DoorVoice. */
+  get aheadMs(): number {
+    return this.#door.aheadMs;
+  }
+
   nextDeadline(): number | undefined {
     return this.#door.nextDeadline();
   }

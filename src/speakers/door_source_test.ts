@@ -9,6 +9,7 @@ class FakeAudio implements DoorAudio<"pcm"> {
   readonly chunks = {} as DoorAudio<"pcm">["chunks"];
   readonly calls: string[] = [];
   dueAtMs: number | undefined;
+  aheadMs = 0;
   error: Error | undefined;
   receive(_request: unknown, nowMs: number) {
     this.calls.push("receive");
@@ -75,5 +76,23 @@ Deno.test("An error at the deadline fails the speaker, and a speaker that is clo
   await send();
   await scope[Symbol.asyncDispose]();
   await settle();
+  assert.equal(clock.pending, 0);
+});
+
+Deno.test("A sender that is ahead of real time waits for its reply, until it no longer is or the speaker ends", async () => {
+  const { audio, clock, scope, send } = setup();
+  audio.aheadMs = 3_000;
+  await send();
+  audio.aheadMs = 4_200;
+  let replies = 0;
+  const replied = send().then(() => replies++);
+  await clock.advance(1_199);
+  assert.equal(replies, 0);
+  await clock.advance(1);
+  assert.equal(replies, 1);
+  await replied;
+  const last = assert.rejects(send(), { name: "AbortError" });
+  await scope[Symbol.asyncDispose]();
+  await last;
   assert.equal(clock.pending, 0);
 });

@@ -26,6 +26,11 @@ export interface AudioFeedOptions {
 
 /** Whole samples of any format, and a quarter of what may be pending at a source: LIMITS.sourceRequestBytes. */
 const PIECE_BYTES = 32 * 1024;
+/**
+ * The same of a container: 1.4 s at 6 kbit/s, the least of Opus, which fit in what the pipeline takes ahead of real time.
+ * The pipeline knows how long they are, and its reply comes when it can take the next.
+ */
+const CONTAINER_PIECE_BYTES = 1_024;
 /** The socket is not read while more waits: 8 s of 16 kHz s16le, 0.7 s of 48 kHz stereo f32le. */
 export const WAITING_BYTES = 256 * 1024;
 /** The same of a container: 16 s at 32 kbit/s. */
@@ -50,6 +55,7 @@ export class AudioFeed {
   readonly #pace = new Pace();
   readonly #block: number;
   readonly #waitingBytes: number;
+  readonly #pieceBytes: number;
   /** Bytes a second; 0 where they do not tell the duration. */
   readonly #bytesPerMs: number;
   readonly #done: Promise<void>;
@@ -66,6 +72,7 @@ export class AudioFeed {
     this.#block = blockBytes(source);
     const isPcm = source.kind === "pcm";
     this.#bytesPerMs = isPcm ? this.#block * source.format.sampleRateHz / 1_000 : 0;
+    this.#pieceBytes = isPcm ? PIECE_BYTES : CONTAINER_PIECE_BYTES;
     this.#waitingBytes = isPcm ? WAITING_BYTES : WAITING_CONTAINER_BYTES;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#done = promise;
@@ -93,8 +100,8 @@ export class AudioFeed {
     const all = this.#rest.length > 0 ? joined(this.#rest, bytes) : bytes;
     const whole = all.length - all.length % this.#block;
     this.#rest = whole < all.length ? all.slice(whole) : NOTHING;
-    for (let at = 0; at < whole; at += PIECE_BYTES) {
-      if (!this.#queue.push(all.subarray(at, Math.min(at + PIECE_BYTES, whole)))) {
+    for (let at = 0; at < whole; at += this.#pieceBytes) {
+      if (!this.#queue.push(all.subarray(at, Math.min(at + this.#pieceBytes, whole)))) {
         return this.#options.onFault("too_fast");
       }
     }
@@ -132,7 +139,7 @@ export class AudioFeed {
     for (;;) {
       signal.throwIfAborted();
       try {
-        await send(piece, this.#sentMs + this.#pace.pausedMs);
+        await untilAborted(send(piece, this.#sentMs + this.#pace.pausedMs), signal);
         return true;
       } catch (error) {
         signal.throwIfAborted();

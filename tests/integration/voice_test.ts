@@ -3,7 +3,9 @@ import assert from "@std/assert";
 import { base64url, UnsecuredJWT } from "jose";
 import { WebSocket } from "ws";
 import { CODES } from "../../src/voice/mod.ts";
-import { padded } from "../fakes/speech.ts";
+import { delay } from "../../src/flow/mod.ts";
+import { ogg, timed, webm } from "../fakes/containers.ts";
+import { encodeOpus, padded } from "../fakes/speech.ts";
 import { toneSpeech } from "../fakes/tones.ts";
 import { s16le, type VoiceClient } from "../fakes/voice_client.ts";
 import { startVoice, type VoiceWorld } from "./voice_world.ts";
@@ -137,6 +139,65 @@ Deno.test("Audio that is sent at once is captioned as it would be spoken, and no
   assert.ok(tookMs > spokenMs - 3_500, `${spokenMs} ms of audio took ${tookMs} ms`);
   assert.equal(await world.metric('tiro_voice_closed_total{code="done"}'), 1);
   assert.equal(await world.metric('tiro_queue_dropped_total{queue="pcm"}'), 0);
+});
+
+async function recorded(container: "webm" | "ogg", words: readonly string[], bitrate = 32_000) {
+  const packets = await encodeOpus(speech(words), { bitrate });
+  return container === "webm" ? webm(timed(packets, 20)) : ogg(packets, { packetMs: 20 });
+}
+
+for (const container of ["webm", "ogg"] as const) {
+  Deno.test(`Opus in ${container} is captioned as it is recorded`, async () => {
+    await using world = await startVoice();
+    await using client = await world.connect();
+    const bytes = await recorded(container, PHRASE);
+    const steps = Math.ceil(speech(PHRASE).samples.length / 1_600);
+    client.control({ type: "start", format: `audio/${container};codecs=opus` });
+    const startMs = performance.now();
+    for (let step = 0; step < steps; step++) {
+      await delay(Math.max(0, startMs + step * 100 - performance.now()), AbortSignal.timeout(10_000));
+      const at = (part: number) => Math.round(bytes.length * part / steps);
+      client.audio(bytes.slice(at(step), at(step + 1)));
+    }
+    client.control({ type: "stop" });
+    await client.closed();
+    assert.deepEqual(client.words, PHRASE);
+    assert.equal(client.last?.type, "done");
+  });
+}
+
+Deno.test("A recording of few bits that is sent at once loses nothing", async () => {
+  await using world = await startVoice();
+  await using client = await world.connect();
+  const words = [...PHRASE, ...PHRASE, ...PHRASE, ...PHRASE];
+  client.control({ type: "start", format: "ogg" });
+  client.audio(await recorded("ogg", words, 12_000));
+  client.control({ type: "stop" });
+  await client.closed(30_000);
+  assert.deepEqual(client.words, words);
+  assert.equal(await world.metric('tiro_queue_dropped_total{queue="container"}'), 0);
+});
+
+Deno.test("What is no container is refused", async () => {
+  await using world = await startVoice();
+  await using client = await world.connect();
+  client.control({ type: "start", format: "webm" });
+  client.audio(await recorded("ogg", ["red"]));
+  await assertClosed(client, "bad_audio");
+});
+
+Deno.test("Stereo of 48 kHz in floating point is captioned", async () => {
+  await using world = await startVoice();
+  await using client = await world.connect();
+  const { samples } = padded(toneSpeech(PHRASE, { sampleRateHz: 48_000 }), 300, 300);
+  const stereo = Float32Array.from({ length: 2 * samples.length }, (_, at) => samples[at >> 1]);
+  const bytes = new Uint8Array(stereo.buffer);
+  client.control({ type: "start", format: "f32le", sampleRate: 48_000, channels: 2 });
+  // 10,001 bytes are no whole samples.
+  for (let at = 0; at < bytes.length; at += 10_001) client.audio(bytes.slice(at, at + 10_001));
+  client.control({ type: "stop" });
+  await client.closed();
+  assert.deepEqual(client.words, PHRASE);
 });
 
 Deno.test("Silence is audio, and no audio ends the session after its last words", async () => {

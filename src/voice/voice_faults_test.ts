@@ -1,0 +1,168 @@
+/** Why sessions are not opened, or end: each with its code. */
+import assert from "@std/assert";
+import { InvalidRequestError, UnavailableError } from "../domain/mod.ts";
+import { settle } from "../../tests/fakes/clock.ts";
+import { DoorWorld } from "./testing_test.ts";
+
+for (
+  const code of [
+    "token_missing",
+    "token_malformed",
+    "token_expired",
+    "token_not_yet_valid",
+    "token_wrong_audience",
+    "token_wrong_issuer",
+    "token_bad_signature",
+    "token_algorithm",
+    "token_no_user",
+  ]
+) {
+  Deno.test(`A client is told ${code}, and closed with 4001`, async () => {
+    await using world = new DoorWorld();
+    const socket = await world.connect(code === "token_missing" ? "" : code);
+    socket.assertClosed(4001, code);
+    assert.deepEqual(socket.types, ["error"]);
+    assert.equal(world.closed(code), 1);
+    assert.equal(world.host.pipelines.length, 0);
+  });
+}
+
+Deno.test("While the issuer's keys cannot be fetched, or not in time, a client is told to come back", async () => {
+  await using world = new DoorWorld();
+  (await world.connect("keys_unavailable")).assertClosed(4503, "keys_unavailable");
+  world.verifier.holds = Promise.withResolvers();
+  const socket = await world.connect();
+  assert.equal(socket.isPaused, true, "its audio stays in the network");
+  await world.clock.advance(4_999);
+  assert.equal(socket.closedWith, undefined);
+  await world.clock.advance(1);
+  socket.assertClosed(4503, "keys_unavailable");
+});
+
+Deno.test("A user opens so many sessions a minute, and others do not count", async () => {
+  await using world = new DoorWorld({ sessionsAMinute: 2 });
+  const first = [await world.connect(), await world.connect()];
+  assert.ok(first.every(({ closedWith }) => closedWith === undefined));
+  (await world.connect()).assertClosed(4429, "rate_limited");
+  assert.equal((await world.connect("ben")).closedWith, undefined);
+  await world.clock.advance(60_000);
+  assert.equal((await world.connect()).closedWith, undefined);
+});
+
+Deno.test("At most so many sessions are captioned at once", async () => {
+  await using world = new DoorWorld({ sessionsMax: 1 });
+  const first = await world.start();
+  assert.deepEqual(world.door.reasons?.(), ["voice_full"]);
+  const second = await world.connect();
+  second.control({ type: "start" });
+  await settle();
+  second.assertClosed(4503, "full");
+  first.control({ type: "stop" });
+  await settle();
+  assert.deepEqual(world.door.reasons?.(), []);
+  await world.start();
+});
+
+Deno.test("A client whose speaker is refused is told why", async () => {
+  await using world = new DoorWorld();
+  for (const code of ["memory", "descriptors", "speakers_max"] as const) {
+    world.host.refusal = new UnavailableError("Cannot caption a speaker", code);
+    const socket = await world.connect();
+    socket.control({ type: "start" });
+    await settle();
+    socket.assertClosed(4503, code);
+  }
+  world.host.refusal = new UnavailableError("Cannot caption a speaker", "busy");
+  const socket = await world.connect();
+  socket.audio(10);
+  await settle();
+  socket.assertClosed(4503, "no_media_worker");
+  assert.equal(world.sessions.status().sessions, 0);
+});
+
+Deno.test("While the service takes no work, clients are told so before audio is taken", async () => {
+  await using world = new DoorWorld();
+  for (const code of ["draining", "disabled"] as const) {
+    world.workRefusal = new UnavailableError("Cannot accept the request", code);
+    (await world.connect()).assertClosed(4503, code);
+  }
+});
+
+Deno.test("While all recognisers fail or are full, clients are told so before audio is taken", async () => {
+  await using world = new DoorWorld();
+  world.host.recognisers = [
+    { name: "a", state: "failing", speakers: 0 },
+    { name: "b", state: "failing", speakers: 0 },
+  ];
+  (await world.connect()).assertClosed(4503, "recogniser_unavailable");
+  world.host.recognisers[1].state = "full";
+  (await world.connect()).assertClosed(4503, "recogniser_full");
+  world.host.recognisers[1].state = "starting";
+  assert.equal((await world.connect()).closedWith, undefined);
+});
+
+Deno.test("A language that is not recognised closes at start, and is only reported later", async () => {
+  await using world = new DoorWorld();
+  const refused = await world.connect();
+  refused.control({ type: "start", language: "tlh" });
+  refused.assertClosed(4400, "language_unsupported");
+  const socket = await world.start();
+  socket.control({ type: "language", language: "tlh" });
+  assert.equal(socket.last?.code, "language_unsupported");
+  assert.equal(socket.closedWith, undefined);
+  socket.control({ type: "language", language: "DE" });
+  assert.deepEqual(socket.last, { type: "language", language: "de" });
+  assert.deepEqual(world.host.pipeline.languages, ["de"]);
+});
+
+const BAD: [what: string, messages: unknown[], code: string, names: string][] = [
+  ["no JSON", ["{"], "bad_message", "JSON"],
+  ["no object", ["[]"], "bad_message", "object"],
+  ["no type", [{}], "bad_message", "type"],
+  ["an unknown type", [{ type: "begin" }], "bad_message", "type"],
+  ["a wrong field", [{ type: "start", language: 7 }], "bad_message", "language"],
+  [
+    "a language change without a language",
+    [{ type: "start" }, { type: "language" }],
+    "bad_message",
+    "language",
+  ],
+  ["a language change before start", [{ type: "language", language: "en" }], "bad_message", "start"],
+  ["a message that is too long", ["x".repeat(9_000)], "bad_message", "larger"],
+  ["a format", [{ type: "start", format: "mp3" }], "format_unsupported", "format"],
+  ["a codec", [{ type: "start", format: "audio/webm;codecs=pcm" }], "format_unsupported", "format"],
+  ["a rate", [{ type: "start", sampleRate: 7_999 }], "format_unsupported", "sampleRate"],
+  ["an odd rate", [{ type: "start", sampleRate: 16_001 }], "format_unsupported", "sampleRate"],
+  ["channels", [{ type: "start", channels: 3 }], "format_unsupported", "channels"],
+  ["a second start", [{ type: "start" }, { type: "start" }], "already_started", "start"],
+];
+
+for (const [what, messages, code, names] of BAD) {
+  Deno.test(`A message is refused for ${what}, and the answer names the field`, async () => {
+    await using world = new DoorWorld();
+    const socket = await world.connect();
+    for (const message of messages) {
+      socket.events.message(typeof message === "string" ? message : JSON.stringify(message));
+    }
+    await settle();
+    socket.assertClosed(4400, code);
+    assert.ok(socket.last?.message?.includes(names), socket.last?.message);
+  });
+}
+
+Deno.test("More text frames than a person makes are refused", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  for (let sent = 0; sent < 30; sent++) socket.control({ type: "language", language: "de" });
+  await settle();
+  socket.assertClosed(4400, "bad_message");
+});
+
+Deno.test("A container that is none ends the session", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start({ format: "webm" });
+  world.host.pipeline.fault = new InvalidRequestError("no WebM", "bytes");
+  socket.audio(100);
+  await settle();
+  socket.assertClosed(4400, "bad_audio");
+});
