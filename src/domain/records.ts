@@ -16,6 +16,8 @@ export interface SessionAbout {
   readonly tenantId?: string;
   /** Whether its people asked for a transcript when it began. */
   readonly wantsTranscript?: boolean;
+  /** It replaces a session of this name that was lost: its transcript goes on. */
+  readonly continues?: boolean;
 }
 
 /** What the pipeline of one speaker has used. */

@@ -26,6 +26,8 @@ export type RoomSignaling = Pick<
 
 export interface RoomOptions {
   roomToken: string;
+  /** The call was being captioned, and was lost. */
+  continues?: boolean;
   languageId: string;
   /** Names and terms to expect, as requested. */
   words?: readonly string[];
@@ -76,7 +78,7 @@ export class Room {
     this.listeners = new Listeners(targets, () => meter.count("tiro_listeners_dropped_total", "room_full"));
     let signaling: RoomSignaling | undefined;
     const session = sessions.open<RoomSpeaker>("join the call", {
-      about: { door: "talk", name: options.roomToken },
+      about: { door: "talk", name: options.roomToken, ...(options.continues && { continues: true }) },
       languageId,
       speakerName: (sessionId) => this.#identities.name(sessionId),
       viewers: () => this.listeners.present(),

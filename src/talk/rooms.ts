@@ -146,7 +146,8 @@ export class TalkRooms {
     }
     const newestTurn = turnServers.length > 0 ? turnServers : lost?.turnServers ?? [];
     const { words = lost?.before.session.words.session } = request;
-    const room = known ?? this.#open(roomToken, { languageId, words }, newestTurn);
+    const continues = lost !== undefined;
+    const room = known ?? this.#open(roomToken, { languageId, words, continues }, newestTurn);
     if (known) known.session.setWords({ session: request.words });
     this.#lost.take(roomToken);
     if (lost) this.#takeOver(lost.before, room);
@@ -211,7 +212,7 @@ export class TalkRooms {
 
   #open(
     roomToken: string,
-    spoken: Pick<RoomOptions, "languageId" | "words">,
+    spoken: Pick<RoomOptions, "languageId" | "words" | "continues">,
     turnServers: readonly IceServer[],
     lost?: LostRoom,
   ): Room {
@@ -286,7 +287,7 @@ export class TalkRooms {
       const next = this.#rooms.get(roomToken)?.room ??
         this.#open(
           roomToken,
-          { languageId: before.session.languageId, words: before.session.words.session },
+          { languageId: before.session.languageId, words: before.session.words.session, continues: true },
           turnServers,
           lost,
         );

@@ -2,7 +2,7 @@
 import assert from "@std/assert";
 import type { SessionObserver } from "../domain/mod.ts";
 import { settle } from "../../tests/fakes/clock.ts";
-import { type makeRooms, withRooms } from "./testing_test.ts";
+import { type makeRooms, unreachable, withRooms } from "./testing_test.ts";
 
 function reported(
   name: string,
@@ -81,4 +81,26 @@ reported("No name and no user id is logged or counted", async ({ call, log, mete
   await settle();
   const written = Deno.inspect([log.lines, meter], { depth: 10, iterableLimit: 1_000 });
   assert.ok(!/secretname/i.test(written), written);
+});
+
+Deno.test("A call that was lost is reported as one that continues; another call in the room is not", async () => {
+  const continued: (boolean | undefined)[] = [];
+  const observer: SessionObserver = {
+    opened({ continues }) {
+      continued.push(continues);
+      return undefined;
+    },
+  };
+  await withRooms(async ({ ask, call, clock, rooms }) => {
+    (await call("room")).onEvent({ type: "closed", error: unreachable() });
+    await clock.advance(30_000);
+    assert.deepEqual(continued, [undefined, true], "reopened");
+    rooms.leave("room");
+    await settle();
+    const connection = await call("room");
+    connection.onEvent({ type: "closed", error: unreachable() });
+    await settle();
+    ask("room", "nc-l");
+    assert.deepEqual(continued, [undefined, true, undefined, true], "asked for before it was reopened");
+  }, { observers: [observer] });
 });
