@@ -24,6 +24,7 @@ const ACCEPTED = new Set([
   "Apache-2.0",
   "BSD-2-Clause",
   "BSD-3-Clause",
+  "CC0-1.0",
   "ISC",
   "MIT",
   "MPL-2.0",
