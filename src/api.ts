@@ -15,7 +15,7 @@ import { SPEAKER_REASONS } from "./speakers/mod.ts";
 import { RECORD_REASONS } from "./store/mod.ts";
 import type { StartedStt } from "./stt/mod.ts";
 import { TALK_API } from "./talk/mod.ts";
-import { CAPTIONS_PAGE } from "./transcripts/mod.ts";
+import { CAPTIONS_PAGE, TRANSCRIPTS_API } from "./transcripts/mod.ts";
 import { TRANSLATION_REASONS } from "./translation/mod.ts";
 import { VOICE_API } from "./voice/mod.ts";
 
@@ -23,7 +23,7 @@ import { VOICE_API } from "./voice/mod.ts";
 export const API: ApiDescription = {
   description:
     "Live captions, for Nextcloud Talk and for apps with their own microphone. Requests do not wait for slow work, which continues in the background.",
-  lists: [TALK_API, VOICE_API, CAPTIONS_PAGE, EX_APP_API],
+  lists: [TALK_API, VOICE_API, TRANSCRIPTS_API, CAPTIONS_PAGE, EX_APP_API],
   meanings: { ...SPEAKER_REASONS, ...TRANSLATION_REASONS, ...RECORD_REASONS },
   security: SECURITY_SCHEMES,
   page,

@@ -5,7 +5,7 @@ import { apiReference } from "../scripts/api_reference.ts";
 import { apiDocument } from "./http/mod.ts";
 import { composePage } from "./http/page.ts";
 import { type Rooms, talkRoutes } from "./talk/mod.ts";
-import { captionsPage } from "./transcripts/mod.ts";
+import { captionsPage, transcriptRoutes } from "./transcripts/mod.ts";
 import { DoorWorld } from "./voice/testing_test.ts";
 
 const document = apiDocument(API, "1.2.3");
@@ -31,6 +31,7 @@ const options = apiOf({
   doors: [
     talkRoutes({ rooms, version: "1", requireWork: () => {} }),
     new DoorWorld({ verifier: undefined }).door,
+    transcriptRoutes({ requireWork: () => {} }),
     captionsPage(),
   ],
   sessions: { status: () => ({ sessions: 0, speakers: 0, viewers: 0, troubles: {} }) },

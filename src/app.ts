@@ -5,6 +5,7 @@ import project from "../deno.json" with { type: "json" };
 import { apiOf, workRequirement } from "./api.ts";
 import { type ChosenProvider, type Config, isEasilyGuessed } from "./config/mod.ts";
 import {
+  ANYONE,
   AudioLedger,
   type Clock,
   codeOf,
@@ -17,7 +18,7 @@ import {
 } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
-import { JwtVerifier, type JwtVerifierOptions } from "./identity/mod.ts";
+import { JwtVerifier, type JwtVerifierOptions, ViewerKeys } from "./identity/mod.ts";
 import { createOcs, NextcloudExApp, SignalingSettings, watchTunnel } from "./nextcloud/mod.ts";
 import { type DoorParts, Sessions, SpokenLanguages, wordsTakenBy } from "./sessions/mod.ts";
 import {
@@ -34,7 +35,7 @@ import { AuditLog, openRecords } from "./store/mod.ts";
 import { createSpeechToText, offeredLanguages, startSpeechToText, sttWaker } from "./stt/mod.ts";
 import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
-import { captionsPage } from "./transcripts/mod.ts";
+import { captionsPage, keepRetention, Readers, transcriptRoutes, Transcripts } from "./transcripts/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
 import { voiceDoor } from "./voice/mod.ts";
 
@@ -179,10 +180,20 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const audit = records && kept.audit
     ? new AuditLog({ records, digestKey: config.talk?.internalSecret.reveal() ?? "" })
     : undefined;
+  const transcripts = records && kept.transcripts !== "off"
+    ? new Transcripts({
+      mode: kept.transcripts,
+      ...{ records, scope: scope.child("transcripts"), clock, meter },
+    })
+    : undefined;
+  if (records) {
+    const { transcriptDays, auditDays } = kept;
+    keepRetention({ store: records.store, transcriptDays, auditDays, scope, clock, log });
+  }
   const sessions = new Sessions({
     host,
     admission: host,
-    observers: audit ? [audit] : [],
+    observers: [transcripts, audit].filter((each) => each !== undefined),
     translations,
     wordsTaken: wordsTakenBy(recognisers),
     sessionsMax: config.limits.rooms,
@@ -221,11 +232,13 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const requireWork = workRequirement({ exApp, acceptingWork });
   const version = config.exApp?.version ?? project.version;
   const parts: DoorParts = { sessions, requireWork, scope: scope.child("doors"), clock, log, meter };
+  const verifier = seams.tokenVerifier ?? tokenVerifier(config, { tls: peerTls, scope, clock, log, meter });
+  const viewers = transcripts && records && new ViewerKeys({ store: records.store });
   // A line for each door.
   const doors = [
     ...rooms ? [talkRoutes({ rooms, translations, version, ...parts })] : [],
     voiceDoor({
-      verifier: seams.tokenVerifier ?? tokenVerifier(config, { tls: peerTls, scope, clock, log, meter }),
+      verifier,
       languages,
       transcripts: config.records.transcripts,
       idleMs: config.voice.idleMs,
@@ -236,9 +249,19 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
       version,
       ...parts,
     }),
-    ...config.records.transcripts === "off" ? [] : [captionsPage()],
+    transcriptRoutes({
+      kept: transcripts && viewers &&
+        { transcripts, readers: new Readers({ transcripts, ...parts }), keys: viewers },
+      ...parts,
+    }),
+    ...transcripts ? [captionsPage()] : [],
   ];
-  const credentials = { token: config.auth.token?.reveal(), exApp: identity };
+  const credentials = {
+    token: config.auth.token?.reveal(),
+    exApp: identity,
+    users: isVoice ? verifier : undefined,
+    viewers,
+  };
   const app = createHttpApp(
     apiOf({
       doors,
@@ -296,7 +319,7 @@ function tokenVerifier(
     return new JwtVerifier({ issuer, audience, secret: secret?.reveal(), ...parts });
   }
   // The API is open too.
-  if (!auth.token && !exApp) return { verify: () => Promise.resolve({ userId: "anyone" }) };
+  if (!auth.token && !exApp) return { verify: () => Promise.resolve({ userId: ANYONE }) };
   return undefined;
 }
 

@@ -7,6 +7,9 @@
 export const RIGHTS = ["captions", "operation", "transcripts"] as const;
 export type Right = (typeof RIGHTS)[number];
 
+/** The user of voice sessions where no credentials are configured. */
+export const ANYONE = "anyone";
+
 export interface Principal {
   /**
    * How they authenticated: as AppAPI or with the API's token, both acting for the front end; with a JWT of their own; or

@@ -4,7 +4,7 @@
  */
 export { createHttpApp, type HttpApp, type HttpAppOptions } from "./app.ts";
 export { type ApiDescription, type ApiDocument, apiDocument } from "./document.ts";
-export { STATUS_FATAL, withSentNames } from "./errors.ts";
+export { HttpError, STATUS_FATAL, withSentNames } from "./errors.ts";
 export { DEGRADED_HEADER, TALKERS_HEADER } from "./operation.ts";
 export { composePage, type Page, type PageParts, servePage } from "./page.ts";
 export * from "./route_group.ts";
