@@ -41,9 +41,10 @@ function compose(html: string): Page {
   return composePage({ html, style, scripts, worklet, microphone: true });
 }
 
-/** Names and ids are a recogniser's: text, not markup. */
+/** A name is in its own language. Names and ids are a recogniser's: text, not markup. */
 function optionOf({ id, name }: Pick<Language, "id" | "name">): string {
-  return `<option value="${escaped(id)}">${escaped(name)}</option>`;
+  const [value, lang] = [escaped(id), escaped(id.replaceAll("_", "-"))];
+  return `<option value="${value}" lang="${lang}">${escaped(name)}</option>`;
 }
 
 function escaped(text: string): string {

@@ -9,14 +9,14 @@ Deno.test("The page lists the languages of the moment, as text, and its policy s
   const app = new Hono().get("/voice", voicePage({ languages: () => languages, transcripts: "request" }));
   const before = await app.request("/voice");
   const text = await before.text();
-  assert.match(text, /<option value="en">English<\/option>/);
+  assert.match(text, /<option value="en" lang="en">English<\/option>/);
   assert.match(text, /<body data-transcripts="request">/);
   assert.doesNotMatch(text, /\{(languages|transcripts|style|script|worklet)\}/);
   languages = [...languages, { id: '"><script>', name: "</select>{style}" }];
   const after = await app.request("/voice");
   assert.match(
     await after.text(),
-    /<option value="&#34;&#62;&#60;script&#62;">&#60;\/select&#62;&#123;style&#125;<\/option>/,
+    /<option value="&#34;&#62;&#60;script&#62;" lang="&#34;&#62;&#60;script&#62;">&#60;\/select&#62;&#123;style&#125;<\/option>/,
   );
   const policies = [before, after].map(({ headers }) => headers.get("content-security-policy"));
   assert.equal(policies[0], policies[1]);

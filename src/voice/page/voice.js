@@ -114,12 +114,7 @@ function showSettings(isOpen) {
 async function begin() {
   showProblem("");
   showNotice("");
-  if (token.value.trim() === "") {
-    token.setAttribute("aria-invalid", "true");
-    showSettings(true);
-    token.focus();
-    return showProblem(sessionProblem("token_missing", 4001).words);
-  }
+  if (token.value.trim() === "") return failToken(sessionProblem("token_missing", 4001).words);
   token.removeAttribute("aria-invalid");
   keepToken(remember.checked ? token.value.trim() : "", tab);
   if (!navigator.mediaDevices) return fail(NO_MICROPHONE_HERE);
@@ -163,8 +158,7 @@ async function connect() {
   try {
     own = open(started);
   } catch { // the token has characters that no token has
-    fail(sessionProblem("token_malformed", 4001).words);
-    return showSettings(true);
+    return failToken(sessionProblem("token_malformed", 4001).words);
   }
   session = own;
   for (const data of early) own.send(data);
@@ -210,14 +204,7 @@ function ended({ code, closed }) {
   recording = undefined;
   if (state === "stopping" || closed === 1000) return finish("idle");
   const { words, isPassing } = sessionProblem(code, closed);
-  if (!isPassing) {
-    fail(words);
-    if (closed === 4001) {
-      token.setAttribute("aria-invalid", "true");
-      showSettings(true);
-    }
-    return;
-  }
+  if (!isPassing) return closed === 4001 ? failToken(words) : fail(words);
   setState("waiting");
   showProblem(words);
   showNotice("");
@@ -247,6 +234,14 @@ async function stop() {
 function fail(words) {
   finish("failed");
   showProblem(words);
+}
+
+/** Where another token can be entered. @param {string} words */
+function failToken(words) {
+  fail(words);
+  token.setAttribute("aria-invalid", "true");
+  showSettings(true);
+  token.focus();
 }
 
 /** @param {"idle" | "failed"} next */

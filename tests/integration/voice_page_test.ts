@@ -1,0 +1,223 @@
+/** The page /voice in Chromium, whose microphone speaks the toy language, on the whole service. */
+import assert from "@std/assert";
+import type { Page } from "playwright-core";
+import {
+  assertAccessible,
+  assertFits,
+  chromiumPath,
+  DESKTOP,
+  type OpenPage,
+  PHONE,
+  TestBrowser,
+} from "../fakes/browser.ts";
+import { padded, type Speech } from "../fakes/speech.ts";
+import { toneSpeech } from "../fakes/tones.ts";
+import { startVoice, type VoiceWorld } from "./voice_world.ts";
+import { PHRASE } from "./world.ts";
+
+const ignore = await chromiumPath() === undefined; // Debian package chromium
+/** The microphone speaks from the moment it is opened. */
+const SPEECH = padded(toneSpeech(PHRASE), 1_000, 1_000);
+const TWICE = joined(SPEECH, padded(SPEECH, 3_000, 0));
+
+function joined(...parts: Speech[]): Speech {
+  const samples = Float32Array.from(parts.flatMap(({ samples }) => [...samples]));
+  return { samples, sampleRateHz: parts[0].sampleRateHz };
+}
+
+interface Stage {
+  world: VoiceWorld;
+  browser: TestBrowser;
+}
+
+function test(
+  name: string,
+  run: (stage: Stage) => Promise<void>,
+  { flags, environment, speech = SPEECH }: {
+    flags?: string[];
+    environment?: Record<string, string>;
+    speech?: Speech;
+  } = {},
+): void {
+  Deno.test({
+    name,
+    ignore,
+    async fn() {
+      await using world = await startVoice(environment);
+      await using browser = flags
+        ? await TestBrowser.launch(undefined, flags)
+        : await TestBrowser.launch(speech);
+      await run({ world, browser });
+    },
+  });
+}
+
+async function openVoice({ world, browser }: Stage, query = "", options = DESKTOP): Promise<OpenPage> {
+  return await browser.open(`${world.base}/voice${query}#token=${await world.issuer.token()}`, options);
+}
+
+async function shows({ page }: OpenPage, selector: string, text: string | RegExp): Promise<void> {
+  await page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout: 20_000 });
+}
+
+const words = async (page: Page) => (await page.locator("#finals p").allTextContents()).join(" ").split(" ");
+
+for (const format of ["pcm", "webm"]) {
+  test(`Speech into the microphone becomes captions, as ${format}`, async (stage) => {
+    const open = await openVoice(stage, `?format=${format}`);
+    await open.page.getByRole("button", { name: "Start" }).click();
+    await shows(open, "#state", "Captions on");
+    await shows(open, "#partial", /\w/);
+    await shows(open, "#finals", PHRASE.at(-1) ?? "");
+    await open.page.getByRole("button", { name: "Stop" }).click();
+    await shows(open, "#state", "Ready");
+    assert.deepEqual(await words(open.page), PHRASE);
+    assert.deepEqual(open.faults, []);
+  });
+}
+
+test("The page is used with the keyboard alone", async (stage) => {
+  const { page, faults } = await stage.browser.open(`${stage.world.base}/voice`);
+  const focused = () => page.evaluate("document.activeElement.id");
+  const until = async (id: string) => {
+    for (let key = 0; key < 30 && await focused() !== id; key++) await page.keyboard.press("Tab");
+    assert.equal(await focused(), id);
+  };
+  await until("token");
+  await page.keyboard.insertText(await stage.world.issuer.token());
+  await page.keyboard.press("Enter");
+  const open = { page, faults };
+  await shows(open, "#state", "Captions on");
+  await until("larger");
+  const before = await page.locator("#captions").evaluate((view) => view.style.fontSize);
+  await page.keyboard.press("Space");
+  await shows(open, "#finals", PHRASE.at(-1) ?? "");
+  await until("start");
+  await page.keyboard.press("Enter");
+  await shows(open, "#state", "Ready");
+  assert.deepEqual(await words(page), PHRASE);
+  assert.deepEqual([before, faults], ["", []]);
+});
+
+test("The page is accessible and fits before, during and after a session, light and dark, on a phone", async (stage) => {
+  for (const options of [DESKTOP, { ...PHONE, colorScheme: "dark" as const }]) {
+    const open = await openVoice(stage, "", options);
+    const { page } = open;
+    const check = async (moment: string) => {
+      await assertAccessible(page, `${moment}, ${JSON.stringify(options)}`);
+      await assertFits(page, moment);
+    };
+    await page.getByText("More").click();
+    await check("before");
+    await page.getByRole("button", { name: "Start" }).click();
+    await shows(open, "#partial", /\w/);
+    await check("during");
+    await shows(open, "#finals", /\w/);
+    await page.getByRole("button", { name: "Settings" }).click();
+    await check("settings");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await shows(open, "#state", "Ready");
+    await check("after");
+    await page.context().close();
+  }
+});
+
+test("The token leaves the address at once, and is kept for the tab alone, where that is asked for", async (stage) => {
+  const { page } = await openVoice(stage);
+  const token = await page.getByLabel("Access token").inputValue();
+  assert.equal(page.url(), `${stage.world.base}/voice`);
+  assert.equal(token.split(".").length, 3);
+  const stored = () => page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])");
+  assert.equal(await stored(), "[{},{}]");
+  await page.reload();
+  assert.equal(await page.getByLabel("Access token").inputValue(), "");
+  await page.getByLabel("Access token").fill(token);
+  await page.getByLabel("Keep the token until this tab is closed").check();
+  await page.reload();
+  assert.equal(await page.getByLabel("Access token").inputValue(), token);
+  await page.getByLabel("Keep the token until this tab is closed").uncheck();
+  assert.equal(await stored(), "[{},{}]");
+});
+
+test("What is wrong with a token is said in words, where another one can be entered", async (stage) => {
+  const { world: { base, issuer }, browser } = stage;
+  const cases = [
+    ["", "Enter the access token"],
+    ["abc def", "not a valid access token"],
+    [await issuer.token({ exp: 1_000_000 }), "has expired"],
+    [await issuer.token({ aud: "other", azp: "other" }), "for another service"],
+  ];
+  for (const [token, expected] of cases) {
+    const open = await browser.open(`${base}/voice#token=${encodeURIComponent(token)}`);
+    await open.page.getByRole("button", { name: "Start" }).click();
+    await shows(open, "#problem", expected);
+    assert.equal(await open.page.getByLabel("Access token").getAttribute("aria-invalid"), "true", expected);
+    assert.ok(await open.page.getByLabel("Access token").isEnabled());
+    await assertAccessible(open.page, expected);
+    await open.page.context().close();
+  }
+});
+
+test("The languages of the service can be chosen, before the session and during it", async (stage) => {
+  const open = await openVoice(stage);
+  const { page } = open;
+  const languages = page.getByLabel("Spoken language");
+  assert.deepEqual(await languages.locator("option").allTextContents(), [
+    "As the service is set up",
+    "English",
+    "Français",
+  ]);
+  await languages.selectOption("Français");
+  await page.getByRole("button", { name: "Start" }).click();
+  await shows(open, "#finals", /\w/);
+  assert.equal(await page.locator("#finals p").first().getAttribute("lang"), "fr");
+  await page.getByRole("button", { name: "Settings" }).click();
+  await languages.selectOption("English");
+  await page.locator('#finals p[lang="en"]').first().waitFor({ timeout: 20_000 });
+  await page.reload();
+  assert.equal(await languages.inputValue(), "en", "kept for the next time");
+}, { speech: TWICE });
+
+test("A service that is full is tried again, at once where that is asked for", async (stage) => {
+  await using other = await stage.world.connect();
+  other.control({ type: "start" });
+  await other.ready();
+  const open = await openVoice(stage);
+  await open.page.getByRole("button", { name: "Start" }).click();
+  await shows(open, "#problem", "tried again automatically");
+  await shows(open, "#state", "Connection lost");
+  other.control({ type: "stop" });
+  await other.closed();
+  await open.page.getByRole("button", { name: "Connect now" }).click();
+  await shows(open, "#state", "Captions on");
+  assert.ok(await open.page.locator("#problem").isHidden());
+}, { environment: { VOICE_MAX_SESSIONS: "1" } });
+
+test("A service that shuts down says so, and is tried again until the session is stopped", async (stage) => {
+  const open = await openVoice(stage);
+  await open.page.getByRole("button", { name: "Start" }).click();
+  await shows(open, "#finals", /\w/);
+  const before = await words(open.page);
+  await stage.world.service.drain();
+  await shows(open, "#problem", "being restarted");
+  assert.deepEqual((await words(open.page)).slice(0, before.length), before, "what was said stays");
+  await open.page.getByRole("button", { name: "Stop" }).click();
+  await shows(open, "#state", "Ready");
+  assert.ok(await open.page.locator("#problem").isHidden());
+});
+
+for (
+  const [flags, expected] of [
+    [["--use-fake-device-for-media-stream", "--deny-permission-prompts"], "may not use the microphone"],
+    [["--use-fake-ui-for-media-stream"], "No microphone was found"],
+  ] as const
+) {
+  test(`Without a microphone the page says what to do: ${expected}`, async (stage) => {
+    const open = await openVoice(stage);
+    await open.page.getByRole("button", { name: "Start" }).click();
+    await shows(open, "#problem", expected);
+    await shows(open, "#state", "Stopped");
+    await assertAccessible(open.page, expected);
+    assert.equal(await stage.world.metric("tiro_voice_sessions"), 0);
+  }, { flags: [...flags] });
+}
