@@ -38,7 +38,10 @@ const unavailable = (cause: string, when: string): CodeMeaning => ({
 
 const TOKEN_CODES: Readonly<Record<Exclude<TokenFault, "keys_unavailable">, CodeMeaning>> = {
   token_missing: credentials("there is no token; send one", "no token in any of the three places"),
-  token_malformed: credentials("the token is no JWT; send one", "the token is no signed JWT"),
+  token_malformed: credentials(
+    "the token is no JWT that can be used; send one with exp",
+    "the token is no signed JWT of at most 8 KB, has no `exp`, or a claim of the wrong type",
+  ),
   token_expired: credentials("the token has expired; get a new one", "its `exp` has passed"),
   token_not_yet_valid: credentials(
     "the token is not valid yet; check the clocks",
@@ -46,7 +49,7 @@ const TOKEN_CODES: Readonly<Record<Exclude<TokenFault, "keys_unavailable">, Code
   ),
   token_wrong_audience: credentials(
     "the token is for another service; get one for this one",
-    "its `aud` is not `VOICE_JWT_AUDIENCE`",
+    "neither its `aud` nor its `azp` is `VOICE_JWT_AUDIENCE`",
   ),
   token_wrong_issuer: credentials(
     "the token is of another issuer; get one of the issuer this service trusts",
@@ -54,7 +57,7 @@ const TOKEN_CODES: Readonly<Record<Exclude<TokenFault, "keys_unavailable">, Code
   ),
   token_bad_signature: credentials(
     "the signature is wrong, or its key is not the issuer's; get a new token",
-    "signed with a key that the issuer does not have, or changed afterwards",
+    "signed with another key or secret, or changed afterwards",
   ),
   token_algorithm: credentials(
     "the algorithm is not accepted here; have the issuer sign with another",
@@ -62,7 +65,7 @@ const TOKEN_CODES: Readonly<Record<Exclude<TokenFault, "keys_unavailable">, Code
   ),
   token_no_user: credentials(
     "the token names no user; have the issuer set user_id or sub",
-    "it has neither `user_id` nor `sub`",
+    "it has neither `user_id` nor `sub`, or they are no printable text",
   ),
 };
 
