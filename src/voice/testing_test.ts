@@ -125,6 +125,8 @@ export class FakeHost implements SpeakerHost {
   readonly pipelines: FakePipeline[] = [];
   /** Thrown by `open`. */
   refusal: unknown;
+  /** What a pipeline does with audio before it has taken it; may throw. */
+  decode: (pipeline: FakePipeline, bytes: Uint8Array<ArrayBuffer>) => void = () => {};
 
   get pipeline(): FakePipeline {
     return this.pipelines.at(-1) ?? assert.fail("no pipeline was opened");
@@ -139,6 +141,7 @@ export class FakeHost implements SpeakerHost {
     const pipeline = new FakePipeline(options as any, events as any);
     this.pipelines.push(pipeline);
     const closed = Promise.withResolvers<SpeakerUse | undefined>();
+    const { decode } = this;
     return {
       closed: closed.promise,
       send() {},
@@ -148,6 +151,7 @@ export class FakeHost implements SpeakerHost {
         await pipeline.holds?.promise;
         // deno-lint-ignore no-explicit-any -- of any kind, in tests
         const { bytes, timestampMs } = request as any;
+        decode(pipeline, bytes);
         pipeline.pieces.push({ bytes: bytes.length, timestampMs });
         // deno-lint-ignore no-explicit-any -- of any kind, in tests
         return undefined as any;

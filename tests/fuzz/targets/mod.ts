@@ -18,6 +18,7 @@ import { handshake } from "./handshake.ts";
 import { captions } from "./captions.ts";
 import { models } from "./models.ts";
 import { sockets } from "./sockets.ts";
+import { voice } from "./voice.ts";
 import { websocket } from "./websocket.ts";
 import { sdp } from "./sdp.ts";
 import { issuer, token, viewerKey } from "./tokens.ts";
@@ -47,6 +48,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   opus,
   rtp,
   container,
+  voice,
   http,
   httpBytes,
   sockets,
