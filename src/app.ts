@@ -372,12 +372,17 @@ function reportRisks({ talk, tls, tunnel }: Config, log: Log): void {
 }
 
 /** Logs which peers are reached through a proxy: an operator who did not mean that sets NO_PROXY. */
-function reportProxies({ talk, stt, translation, proxies }: Config, rules: ProxyRules, log: Log): void {
+function reportProxies(
+  { talk, voice, stt, translation, proxies }: Config,
+  rules: ProxyRules,
+  log: Log,
+): void {
   const isProxied = (address: string | undefined) =>
     address !== undefined && proxyFor(new URL(address), rules) !== undefined;
   const peers = {
     signaling: [talk?.hpbUrl],
     nextcloud: [talk?.nextcloudUrl],
+    issuer: [voice.issuer],
     recogniser: stt.providers.map(({ address }) => address),
     translator: [translation?.address],
   };

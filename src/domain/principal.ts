@@ -66,4 +66,6 @@ export type TokenFault = (typeof TOKEN_FAULTS)[number];
 export interface TokenVerifier {
   /** Rejects with CredentialsError, its code one of TOKEN_FAULTS. */
   verify(token: string | undefined): Promise<TokenIdentity>;
+  /** The fault that right tokens may be refused with now. */
+  readonly trouble?: TokenFault;
 }

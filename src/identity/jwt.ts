@@ -64,7 +64,6 @@ export class JwtVerifier implements TokenVerifier {
     this.#secret = secret === undefined ? undefined : new TextEncoder().encode(secret);
   }
 
-  /** Why not every right token is accepted, for the service's health. */
   get trouble(): "keys_unavailable" | undefined {
     return this.#keys?.isFailing ? "keys_unavailable" : undefined;
   }

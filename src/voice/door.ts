@@ -52,7 +52,10 @@ export function voiceDoor(options: VoiceOptions & DoorParts): RouteGroup {
   };
   return {
     ...routes.VOICE_API,
-    reasons: () => verifier && door.sessions >= sessionsMax ? ["voice_full"] : [],
+    reasons: () => [
+      ...verifier && door.sessions >= sessionsMax ? ["voice_full"] : [],
+      ...verifier?.trouble ? [verifier.trouble] : [],
+    ],
     sockets: verifier && [{
       route: routes.transcribe,
       messageBytes: WAITING_BYTES,

@@ -107,5 +107,8 @@ export const page = createRoute({
 export const VOICE_API: RouteList = {
   tags: [TAG],
   routes: [transcribe, health, asyncApi, page],
-  meanings: { voice_full: "`VOICE_MAX_SESSIONS` voice sessions are open" },
+  meanings: {
+    voice_full: "`VOICE_MAX_SESSIONS` voice sessions are open",
+    keys_unavailable: "The keys of `VOICE_JWT_ISSUER` cannot be fetched: its last ones are used for a day",
+  },
 };

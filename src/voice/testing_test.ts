@@ -10,6 +10,7 @@ import {
   type SpeakerHost,
   type SpeakerOptions,
   type SpeakerUse,
+  type TokenFault,
   type TokenIdentity,
   type TokenVerifier,
   UnavailableError,
@@ -176,6 +177,7 @@ export class FakeVerifier implements TokenVerifier {
   readonly tokens: (string | undefined)[] = [];
   /** Verifies when the test says so. */
   holds: PromiseWithResolvers<void> | undefined;
+  trouble: TokenFault | undefined;
 
   async verify(token: string | undefined): Promise<TokenIdentity> {
     this.tokens.push(token);

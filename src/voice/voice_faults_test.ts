@@ -30,6 +30,10 @@ for (
 Deno.test("While the issuer's keys cannot be fetched, or not in time, a client is told to come back", async () => {
   await using world = new DoorWorld();
   (await world.connect("keys_unavailable")).assertClosed(4503, "keys_unavailable");
+  world.verifier.trouble = "keys_unavailable";
+  assert.deepEqual(world.door.reasons?.(), ["keys_unavailable"]);
+  world.verifier.trouble = undefined;
+  assert.deepEqual(world.door.reasons?.(), []);
   world.verifier.holds = Promise.withResolvers();
   const socket = await world.connect();
   assert.equal(socket.isPaused, true, "its audio stays in the network");
