@@ -241,6 +241,10 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
       verifier,
       languages,
       transcripts: config.records.transcripts,
+      transcriptOf(about) {
+        const id = transcripts?.idOf(about);
+        return id === undefined ? undefined : { id };
+      },
       idleMs: config.voice.idleMs,
       sessionsAMinute: config.voice.sessionsAMinute,
       sessionsMax: config.voice.sessions,

@@ -102,6 +102,12 @@ export class Transcripts implements SessionObserver {
     return (recorder.kept ?? this.#begin(recorder)).transcript.record.id;
   }
 
+  /** The id of the transcript of an open session, if one is kept of it. */
+  idOf({ door, name }: Pick<SessionAbout, "door" | "name">): string | undefined {
+    const recorder = [...this.#sessions].findLast(({ about }) => about.door === door && about.name === name);
+    return recorder?.kept?.transcript.record.id;
+  }
+
   /** One that grows or whose session may be back. */
   live(id: string): OpenTranscript | undefined {
     return this.#kept.get(id)?.transcript;

@@ -60,6 +60,16 @@ Deno.test("Nothing is written of a session in which nobody spoke", async () => {
   assert.deepEqual(world.records.added, []);
 });
 
+Deno.test("An open session knows its transcript, and no other does", async () => {
+  await using world = new World("request");
+  world.open({ ...VOICE, wantsTranscript: true });
+  world.open({ ...VOICE, name: "v2" });
+  const id = world.transcripts.idOf(VOICE);
+  assert.equal((await world.transcripts.find(id ?? ""))?.name, "v1");
+  assert.equal(world.transcripts.idOf({ ...VOICE, name: "v2" }), undefined);
+  assert.equal(world.transcripts.idOf({ ...VOICE, door: "talk" }), undefined);
+});
+
 Deno.test("On request, only sessions that ask for it are kept", async () => {
   await using world = new World("request");
   const silent = world.open();

@@ -10,6 +10,7 @@ import worklet from "./page/pcm_worklet.js" with { type: "text" };
 import problems from "./page/problems.js" with { type: "text" };
 import style from "./page/voice.css" with { type: "text" };
 import html from "./page/voice.html" with { type: "text" };
+import link from "./page/transcript_link.js" with { type: "text" };
 import main from "./page/voice.js" with { type: "text" };
 import lines from "./page/voice_lines.js" with { type: "text" };
 import session from "./page/voice_session.js" with { type: "text" };
@@ -37,7 +38,7 @@ export function voicePage({ languages, transcripts }: VoicePageOptions): (c: Con
 }
 
 function compose(html: string): Page {
-  const scripts = [problems, formats, microphone, session, lines, levelMeter, choices, main];
+  const scripts = [problems, formats, microphone, session, lines, levelMeter, link, choices, main];
   return composePage({ html, style, scripts, worklet, microphone: true });
 }
 

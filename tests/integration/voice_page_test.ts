@@ -1,4 +1,4 @@
-/** The page /voice in Chromium, whose microphone speaks the toy language, on the whole service. */
+/** The pages in Chromium, whose microphone speaks the toy language, on the whole service. */
 import assert from "@std/assert";
 import type { Page } from "playwright-core";
 import {
@@ -33,8 +33,11 @@ interface Stage {
 function test(
   name: string,
   run: (stage: Stage) => Promise<void>,
-  { flags, environment, speech = SPEECH }: {
+  { flags, environment, speech = SPEECH, keeps = false }: {
+    /** In place of a microphone. */
     flags?: string[];
+    /** Whether the service has a folder. */
+    keeps?: boolean;
     environment?: Record<string, string>;
     speech?: Speech;
   } = {},
@@ -43,7 +46,10 @@ function test(
     name,
     ignore,
     async fn() {
-      await using world = await startVoice(environment);
+      await using folders = new AsyncDisposableStack();
+      const folder = keeps ? await Deno.makeTempDir({ prefix: "tiro-pages-" }) : undefined;
+      if (folder) folders.defer(() => Deno.remove(folder, { recursive: true }));
+      await using world = await startVoice({ ...environment, ...folder && { TIRO_DATA_DIR: folder } });
       await using browser = flags
         ? await TestBrowser.launch(undefined, flags)
         : await TestBrowser.launch(speech);
@@ -221,3 +227,43 @@ for (
     assert.equal(await stage.world.metric("tiro_voice_sessions"), 0);
   }, { flags: [...flags] });
 }
+
+test(
+  "Who asks for a transcript gets a link, on which others read the captions as they come",
+  async (stage) => {
+    const open = await openVoice(stage);
+    const { page } = open;
+    await page.getByLabel("Keep a transcript").check();
+    await page.getByRole("button", { name: "Start" }).click();
+    const link = page.getByRole("link", { name: "Captions of this session for others" });
+    await link.waitFor({ timeout: 20_000 });
+    const address = await link.getAttribute("href") ?? "";
+    assert.match(address, new RegExp(`^${stage.world.base}/captions/[\\w-]{22}#key=view\\.`));
+    const viewer = await stage.browser.open(address, PHONE);
+    await shows(viewer, "#state", "Live");
+    await shows(viewer, "#partial-lines", /\w/);
+    await shows(viewer, "#finals", PHRASE.at(-1) ?? "");
+    const late = await stage.browser.open(address);
+    await shows(late, "#finals", PHRASE.at(-1) ?? "");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await shows(open, "#state", "Ready");
+    await shows(viewer, "#ended", "The captions have ended.");
+    for (const each of [viewer, late]) {
+      const said = await each.page.locator("#finals .said").allTextContents();
+      assert.deepEqual(said.join(" ").split(" "), PHRASE);
+      assert.deepEqual(each.faults, []);
+    }
+    const without = await stage.browser.open(address.replace(/#.*/, ""));
+    await shows(without, "#problem", "Ask for a new link");
+    assert.doesNotMatch(JSON.stringify(stage.world.log.lines), /view\.|coffee/, "neither keys nor words");
+  },
+  { environment: { TRANSCRIPTS: "request" }, keeps: true },
+);
+
+test("No transcript is kept, nor offered, unless the operator allows it", async (stage) => {
+  const open = await openVoice(stage);
+  assert.ok(await open.page.getByLabel("Keep a transcript").isHidden());
+  const response = await stage.world.get("/captions/x");
+  assert.equal(response.status, 404);
+  await response.body?.cancel();
+});

@@ -8,6 +8,7 @@ import { openMicrophone } from "./microphone.js";
 import { voiceSession } from "./voice_session.js";
 import { voiceLines } from "./voice_lines.js";
 import { levelMeter } from "./level_meter.js";
+import { transcriptLink } from "./transcript_link.js";
 import { keepChoices, keepToken, readChoices, readToken } from "./choices.js";
 
 /** @typedef {"idle" | "opening" | "connecting" | "live" | "waiting" | "stopping" | "failed"} State */
@@ -181,7 +182,7 @@ function open({ format, sampleRate, channels, bytesPerSecond }) {
       if (state === "connecting") setState("live");
       showProblem("");
       byId("empty", HTMLElement).textContent = "Speak: the words appear here.";
-      showLink(ready.transcript);
+      void showLink(ready.transcript?.id);
     },
     onCaption(caption) {
       failures = 0;
@@ -263,11 +264,11 @@ function finish(next) {
   void closing?.close();
 }
 
-/** @param {{ id: string, key?: string } | undefined} transcript */
-function showLink(transcript) {
-  const isShown = transcript?.key !== undefined;
-  byId("link-line", HTMLElement).hidden = !isShown;
-  if (isShown) link.href = new URL(`captions/${transcript.id}#key=${transcript.key}`, base).href;
+/** @param {string | undefined} id of the transcript */
+async function showLink(id) {
+  const href = id && await transcriptLink(base, id, token.value.trim());
+  byId("link-line", HTMLElement).hidden = !href;
+  if (href) link.href = href;
   copy.textContent = "Copy the link";
   lines.toEnd();
 }

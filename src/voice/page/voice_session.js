@@ -17,7 +17,7 @@ const DONE_TIMEOUT_MS = 15_000;
  * @param {string} options.token
  * @param {number} options.bytesPerSecond
  * @param {Record<string, unknown>} options.start the message
- * @param {(ready: { language?: string, transcript?: { id: string, key?: string } }) => void} options.onReady
+ * @param {(ready: { language?: string, transcript?: { id: string } }) => void} options.onReady
  * @param {(caption: Caption) => void} options.onCaption
  * @param {(code: string, message: string) => void} options.onStatus without a message: an error, after which it may end
  * @param {(end: End) => void} options.onEnd once
