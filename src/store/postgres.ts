@@ -177,7 +177,8 @@ function addressIn(given: string): Address {
 }
 
 function forPostgres(sql: string): string {
-  return sql.replace(/\?(\d+)/g, "$$$1").replaceAll("{binary}", 'COLLATE "C"');
+  return sql.replace(/\?(\d+)/g, "$$$1").replaceAll("{binary}", 'COLLATE "C"')
+    .replaceAll("{erase cues}", "DELETE FROM cues");
 }
 
 async function migrate(sql: Sql): Promise<void> {

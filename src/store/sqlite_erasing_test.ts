@@ -56,7 +56,9 @@ for (const seed of [1, 2, 3]) {
       const count = async (name: string) => (await store.cues(name, 0, 10_000)).length;
       const before = new Map<string, number>();
       for (const name of names) before.set(name, await count(name));
+      const bytes: number[] = [];
       for (const [at, name] of names.entries()) {
+        bytes.push((await Deno.stat(`${folder}/tiro.db`)).size);
         assert.notDeepEqual(await filesWith(folder, `BEGIN-${name}.`), []);
         assert.equal(await store.deleteTranscript(name), true);
         for (const gone of names.slice(0, at + 1)) {
@@ -70,18 +72,38 @@ for (const seed of [1, 2, 3]) {
         }
         for (const kept of names.slice(at + 1)) assert.equal(await count(kept), before.get(kept));
       }
+      assert.ok(Math.max(...bytes) < 2.5 * bytes[1], "the file does not grow by deleting"); // the first has a log
       await store.write([transcript("next"), cue("next", 0)]);
       assert.equal(await count("next"), 1);
     });
   });
 }
 
+Deno.test("Deleting a few of many leaves no byte of them, without a copy of the others", async () => {
+  await withStore(async ({ store, folder }) => {
+    const { names, writes } = mixed(7, 80, 4_000);
+    for (let at = 0; at < writes.length; at += 200) await store.write(writes.slice(at, at + 200));
+    await store.deleteTranscript(names[0]);
+    const { size } = await Deno.stat(`${folder}/tiro.db`);
+    for (const [at, name] of names.slice(0, 14).entries()) {
+      await store.deleteTranscript(name);
+      for (const gone of names.slice(0, at + 1)) {
+        for (const word of ["BEGIN", "END", "NAME", "room"]) {
+          assert.deepEqual(await filesWith(folder, `${word}-${gone}.`), [], `${word}-${gone} after ${name}`);
+        }
+      }
+    }
+    assert.ok((await Deno.stat(`${folder}/tiro.db`)).size < size * 1.1, "a copy takes as much again");
+  });
+});
+
 Deno.test("What is past its time leaves no byte either", async () => {
   await withStore(async ({ store, folder }) => {
     const { names, writes } = mixed(4, 4, 400);
     await store.write([...writes, audit(1)]);
-    await store.write([transcript("fresh", { startedAtMs: Date.now() }), cue("fresh", 0, { text: "FRESH" })]);
-    assert.equal((await store.expire({ transcriptsMs: Date.now() - 1 })).transcripts, names.length);
+    const laterMs = Date.UTC(2027, 0);
+    await store.write([transcript("fresh", { startedAtMs: laterMs }), cue("fresh", 0, { text: "FRESH" })]);
+    assert.equal((await store.expire({ transcriptsMs: laterMs })).transcripts, names.length);
     for (const name of names) assert.deepEqual(await filesWith(folder, `BEGIN-${name}.`), []);
     assert.deepEqual((await filesWith(folder, "FRESH")).length > 0, true);
   });

@@ -2,11 +2,13 @@
  * The database file of SQLite, for one thread that may wait for the disk. `synchronous=FULL`: what was committed survives a
  * killed process and a lost power supply.
  *
- * Deleted text leaves the files in two steps. `secure_delete` overwrites deleted rows; but when SQLite moves rows between
- * pages, it leaves copies in their unused space. So after a deletion the tables are copied row by row, which moves nothing,
- * and the old ones are dropped, which overwrites their pages. (VACUUM does the same, with an attached database, which Deno
- * allows only to programs that may read and write every file.) Then the write-ahead log is emptied. `erasing` in the table
- * `state` says that this is to be done, so that a service that was killed in between does it at its next start.
+ * Deleted text leaves the files. `secure_delete` alone does not do that: it overwrites a deleted row, but when SQLite moves
+ * rows between pages, as it does after deletions, it leaves copies of them in unused space, and overwrites those no more.
+ * So the rows of cues are never moved: they are appended, and what is deleted of them is overwritten in place, with as many
+ * bytes. When many are, the table is copied without them, row by row, which moves nothing, and the old one is dropped, which
+ * overwrites its pages. (VACUUM does the same, with an attached database, which Deno allows only to programs that may read
+ * and write every file.) Then the write-ahead log is emptied. `sqlite.erasing` in the table `state` says that this is to be done, so
+ * that a service that was killed in between does it at its next start.
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { type Row, rowOf, type Statement, storeError } from "./database.ts";
@@ -19,9 +21,17 @@ const APPLICATION_ID = 0x7469726f;
 const BUSY_MS = 3_000;
 /** What its write-ahead log shrinks to after a large transaction. */
 const WAL_BYTES = 4 * 1024 * 1024;
-const ERASING = "erasing";
-/** What they have of people is deleted before they are. */
-const ERASED_TABLES = ["cues", "transcripts"];
+/** Names in the table `state`. */
+const ERASING = "sqlite.erasing";
+/** How many rows were erased since cues were copied last. */
+const ERASED = "sqlite.erased";
+/** The table of cues is copied when one in so many of its rows is erased: copying 100 MB takes some seconds. */
+const COPIED_AT_SHARE = 4;
+
+/** As many bytes of blanks: an UPDATE that changes no sizes is done in place. */
+const blanks = (column: string) => `${column} = printf('%*s', octet_length(${column}), '')`;
+const ERASE_CUES = `UPDATE cues SET ${blanks("speaker_id")}, ${blanks("text")},
+  speaker_name = CASE WHEN speaker_name IS NOT NULL THEN printf('%*s', octet_length(speaker_name), '') END`;
 
 export interface SqliteFileOptions {
   folder: string;
@@ -64,8 +74,10 @@ export class SqliteFile implements Disposable {
     return this.#transaction(() => {
       const before = this.#number("SELECT total_changes() AS value");
       const rows = statements.map((statement) => this.#run(statement));
-      if (this.#number("SELECT total_changes() AS value") > before) {
-        this.#db.exec(`INSERT OR REPLACE INTO state (name, value) VALUES ('${ERASING}', '1')`);
+      const erased = this.#number("SELECT total_changes() AS value") - before;
+      if (erased > 0) {
+        this.#setState(ERASED, this.#state(ERASED) + erased);
+        this.#setState(ERASING, 1);
       }
       return rows;
     });
@@ -78,20 +90,30 @@ export class SqliteFile implements Disposable {
 
   /** False: another process reads the database, so the write-ahead log could not be emptied. */
   purge(): boolean {
-    if (!this.#isErasing()) return true;
+    if (this.#state(ERASING) === 0) return true;
     this.#statements.clear(); // they have the tables open
-    this.#transaction(() => ERASED_TABLES.forEach((table) => this.#copyTable(table)));
+    this.#transaction(() => {
+      this.#copyTable("transcripts", "");
+      const cues = this.#number("SELECT COUNT(*) AS value FROM cues");
+      if (this.#state(ERASED) * COPIED_AT_SHARE < cues) return;
+      this.#copyTable("cues", "WHERE transcript_id IN (SELECT id FROM transcripts)");
+      this.#setState(ERASED, 0);
+    });
     // Not in the transaction above: the mark is removed once the log is empty.
     if (!this.#emptyLog()) return false;
-    this.#db.exec(`DELETE FROM state WHERE name = '${ERASING}'`);
+    this.#setState(ERASING, 0);
     return true;
   }
 
-  #isErasing(): boolean {
-    return this.#db.prepare(`SELECT 1 FROM state WHERE name = '${ERASING}'`).get() !== undefined;
+  #state(name: string): number {
+    return Number(this.#db.prepare("SELECT value FROM state WHERE name = ?").get(name)?.value ?? 0);
   }
 
-  #copyTable(table: string): void {
+  #setState(name: string, value: number): void {
+    this.#db.prepare("INSERT OR REPLACE INTO state (name, value) VALUES (?, ?)").run(name, `${value}`);
+  }
+
+  #copyTable(table: string, where: string): void {
     const sqlOf = (type: string) =>
       this.#db.prepare(
         "SELECT name, sql FROM sqlite_schema WHERE type = ? AND tbl_name = ? AND sql IS NOT NULL",
@@ -102,7 +124,7 @@ export class SqliteFile implements Disposable {
     for (const { name } of indexes) this.#db.exec(`DROP INDEX "${name}"`);
     this.#db.exec(`ALTER TABLE ${table} RENAME TO ${table}_old`);
     for (const { sql } of [...tables, ...indexes]) this.#db.exec(`${sql}`);
-    this.#db.exec(`INSERT INTO ${table} SELECT * FROM ${table}_old ORDER BY rowid`);
+    this.#db.exec(`INSERT INTO ${table} SELECT * FROM ${table}_old ${where} ORDER BY rowid`);
     this.#db.exec(`DROP TABLE ${table}_old`);
   }
 
@@ -170,13 +192,17 @@ export class SqliteFile implements Disposable {
     let statement = this.#statements.get(sql);
     if (!statement) {
       if (this.#statements.size >= STATEMENTS_MAX) this.#statements.clear();
-      statement = this.#db.prepare(sql.replaceAll("{binary}", "COLLATE BINARY"));
+      statement = this.#db.prepare(forSqlite(sql));
       this.#statements.set(sql, statement);
     }
     const given: Record<string, SQLInputValue> = {};
     values.forEach((value, at) => given[`?${at + 1}`] = value);
     return statement.all(given).map(rowOf);
   }
+}
+
+function forSqlite(sql: string): string {
+  return sql.replaceAll("{binary}", "COLLATE BINARY").replaceAll("{erase cues}", ERASE_CUES);
 }
 
 /** There are some thirty. */

@@ -11,6 +11,11 @@ import {
 } from "../domain/mod.ts";
 import { type Row, type SqlValue, type Statement, storeError } from "./database.ts";
 
+/**
+ * In braces is what the databases write differently: `{binary}`, the order of bytes; `{erase cues}`, with a WHERE, after
+ * which cues are not read any more.
+ */
+
 /** More rows are not read at once: a row has up to some KB. */
 export const ROWS_MAX = 10_000;
 
@@ -74,7 +79,8 @@ export function readingTranscripts(
 
 export const readingCues = (transcriptId: string, fromIndex: number, limit: number) =>
   statement(
-    `SELECT ${CUE} FROM cues WHERE transcript_id = ?1 AND cue_index >= ?2 ORDER BY cue_index LIMIT ?3`,
+    `SELECT ${CUE} FROM cues WHERE transcript_id = ?1 AND cue_index >= ?2
+      AND EXISTS (SELECT 1 FROM transcripts WHERE id = ?1) ORDER BY cue_index LIMIT ?3`,
     [transcriptId, whole(fromIndex), rows(limit)],
   );
 
@@ -99,7 +105,7 @@ export const deletingTranscript = (id: string, nowMs: number) => [
     "INSERT INTO deleted_transcripts (id, deleted_at_ms) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING",
     [id, whole(nowMs)],
   ),
-  statement("DELETE FROM cues WHERE transcript_id = ?1", [id]),
+  statement("{erase cues} WHERE transcript_id = ?1", [id]),
   statement("DELETE FROM transcripts WHERE id = ?1 RETURNING id", [id]),
 ];
 
@@ -109,7 +115,7 @@ const EXPIRED = `COALESCE(ended_at_ms, started_at_ms + ${TRANSCRIPT_MS_MAX}) < ?
 /** The third has a row with the count of deleted transcripts. */
 export const expiringTranscripts = (beforeMs: number) => [
   statement(
-    `DELETE FROM cues WHERE transcript_id IN (SELECT id FROM transcripts WHERE ${EXPIRED})`,
+    `{erase cues} WHERE transcript_id IN (SELECT id FROM transcripts WHERE ${EXPIRED})`,
     [whole(beforeMs)],
   ),
   statement("DELETE FROM deleted_transcripts WHERE deleted_at_ms < ?1", [whole(beforeMs)]),
