@@ -22,14 +22,22 @@ export interface SessionAbout {
 
 /** What the pipeline of one speaker has used. */
 export interface SpeakerUse {
-  /** Audio sent to speech-to-text, ms. */
+  /** Audio sent to speech-to-text, ms; without that of a media worker that was lost. */
   audioMs: number;
   /** Recognisers that served the speaker, in the order of their first session. */
   providers: readonly string[];
 }
 
 /** How a speaker's part in a session ended. */
-export const SPEAKER_OUTCOMES = ["completed", "failed", "refused", "drained"] as const;
+export const SPEAKER_OUTCOMES = [
+  "completed",
+  /** Their last pipeline failed and was not replaced, or could not caption what was said at the end. */
+  "failed",
+  /** There was never a place for them. */
+  "refused",
+  /** The service was shut down. */
+  "drained",
+] as const;
 export type SpeakerOutcome = (typeof SPEAKER_OUTCOMES)[number];
 
 /** One speaker's part in a session. */
@@ -37,8 +45,9 @@ export interface SpeakerPart extends SpeakerUse {
   speakerId: string;
   /** Of Nextcloud or of the JWT; absent for guests. */
   userId?: string;
-  /** Unix time, ms. */
+  /** Unix time, ms: of their first audio, or of the first attempt to receive some. */
   startedAtMs: number;
+  /** From then on. */
   durationMs: number;
   /** At its end. */
   languageId: string;
