@@ -78,11 +78,17 @@ export interface MessageWriterOptions {
   onBroken: (error: unknown) => void;
 }
 
-/** Writes messages to a pipe, in order. */
+/**
+ * Writes messages to a pipe, in order: the first at once, those that come while it is written together. A write costs more
+ * than most messages, and a hundred speakers send a thousand of them a second.
+ */
 export class MessageWriter<Message> {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #options: MessageWriterOptions;
+  /** Frames that are not being written yet. */
+  #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
+  #writing: Promise<void> | undefined;
   #isBroken = false;
 
   constructor(pipe: WritableStream<Uint8Array>, options: MessageWriterOptions) {
@@ -98,12 +104,31 @@ export class MessageWriter<Message> {
       return this.#fail(new Error("Cannot write to a process: it does not read"));
     }
     this.#waitingBytes += frame.length;
-    this.#writer.write(frame).then(() => this.#waitingBytes -= frame.length, (error) => this.#fail(error));
+    this.#waiting.push(frame);
+    this.#writing ??= this.#writeAll();
   }
 
   /** Closes the pipe once all is written. Never rejects. */
   async close(): Promise<void> {
+    await this.#writing;
     await this.#writer.close().catch(() => {});
+  }
+
+  /** Never rejects. */
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const frames = this.#waiting;
+      this.#waiting = [];
+      const bytes = frames.length === 1 ? frames[0] : joinBytes(frames);
+      try {
+        await this.#writer.write(bytes);
+        this.#waitingBytes -= bytes.length;
+      } catch (error) {
+        this.#waiting = [];
+        this.#fail(error);
+      }
+    }
+    this.#writing = undefined;
   }
 
   #fail(error: unknown): void {

@@ -57,6 +57,36 @@ Deno.test("A writer writes in order, and reports a closed reader", async () => {
   assert.equal(broken.length, 1, "once");
 });
 
+Deno.test("Messages that come while one is written are written together, and closing waits for them", async () => {
+  const written: number[] = [];
+  const release: (() => void)[] = [];
+  const writer = new MessageWriter<unknown>(
+    new WritableStream({
+      write(bytes) {
+        written.push(new MessageDecoder<unknown>().receive(bytes).length);
+        return new Promise<void>((resolve) => release.push(resolve));
+      },
+      close: () => void written.push(0),
+    }),
+    { waitingBytesMax: 100_000, onBroken: assert.fail },
+  );
+  const turn = () => new Promise((resolve) => setTimeout(resolve));
+  for (let message = 0; message < 5; message++) writer.write({ message });
+  await turn();
+  assert.deepEqual(written, [1], "the first is not delayed");
+  release.pop()!();
+  await turn();
+  assert.deepEqual(written, [1, 4]);
+  writer.write({});
+  const closed = writer.close();
+  for (let write = 0; write < 2; write++) {
+    release.pop()!();
+    await turn();
+  }
+  await closed;
+  assert.deepEqual(written, [1, 4, 1, 0]);
+});
+
 Deno.test("A writer whose reader does not read keeps no more than its bound, and reports it once", async () => {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const broken: unknown[] = [];
