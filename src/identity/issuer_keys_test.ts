@@ -75,6 +75,29 @@ Deno.test("A new key without a name is found by trying", async () => {
   await rig.accepts(await issuer.token());
 });
 
+Deno.test("Keys for encryption, private ones and those of other algorithms do no harm, and verify nothing", async () => {
+  await using issuer = await FakeIssuer.start();
+  const [key] = issuer.keys;
+  const other = await issuer.makeKey("ES256", "other");
+  const odd = [
+    { ...other.jwk, use: "enc" },
+    { ...other.jwk, key_ops: ["encrypt"] },
+    { ...other.jwk, d: "AAAA" },
+    { ...other.jwk, alg: "ES384" },
+    { ...other.jwk, crv: "P-384" },
+    { ...other.jwk, x: "AAAA" },
+    { kty: "oct", k: "AAAA", kid: "other", alg: "ES256" },
+    { kid: "other" },
+  ];
+  for (const jwk of odd) {
+    issuer.keys = [{ ...other, jwk }, key];
+    await using rig = rigOf(issuer.url);
+    await rig.accepts(await issuer.token({}, { key }));
+    await rig.refuses(await issuer.token({}, { key: other }), "token_bad_signature");
+    await rig.accepts(await issuer.token({}, { key, kid: null }));
+  }
+});
+
 Deno.test("All who wait for the keys wait for one fetch, and it is made at the start", async () => {
   await using issuer = await FakeIssuer.start();
   await using rig = rigOf(issuer.url);
