@@ -10,7 +10,7 @@ const SILENT_AFTER_MS = 5_000;
 
 /** @type {(meter: HTMLElement, bar: HTMLElement, words: HTMLElement, levelDb: () => number) => { close(): void }} */
 export function levelMeter(meter, bar, words, levelDb) {
-  let soundAtMs = performance.now();
+  let soundAtMs = performance.now() - SPEECH_LASTS_MS;
   let shown = "";
 
   function show() {
