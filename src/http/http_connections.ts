@@ -1,7 +1,7 @@
 /** From accepted connections to the app and back: `node:http` parses requests, `Connections` enforces the bounds. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { LIMITS, type Log, type Meter } from "../domain/mod.ts";
+import { LIMITS, type Log, type Meter, TiroError } from "../domain/mod.ts";
 import type { HttpApp } from "./app.ts";
 import { type Accepted, ConnectionStream } from "./connection_stream.ts";
 import {
@@ -14,7 +14,7 @@ import {
 import { RETRY_AFTER_S } from "./errors.ts";
 import { copyHead, sendResponse, toRequest } from "./node_request.ts";
 import { Sockets, type Upgrade } from "./sockets.ts";
-import { isEventStream, sendStream } from "./streams.ts";
+import { isEventStream, isStream, sendStream } from "./streams.ts";
 
 export interface HttpConnectionsOptions {
   app: HttpApp;
@@ -136,8 +136,13 @@ export class HttpConnections {
       const response = await this.#responseTo(incoming, connection);
       await this.#send(response, outgoing, connection);
     } catch (error) {
-      this.#options.log.error("request failed", error);
-      this.#options.meter.count("tiro_internal_errors_total", "http");
+      const { log, meter } = this.#options;
+      if (error instanceof TiroError) { // what the source of a stream depends on has failed
+        log.warn("response cut short", { code: error.code });
+      } else {
+        log.error("request failed", error);
+        meter.count("tiro_internal_errors_total", "http");
+      }
       stream.destroy();
     }
     await sent;
@@ -147,7 +152,7 @@ export class HttpConnections {
   }
 
   async #send(response: Response, outgoing: ServerResponse, connection: Connection): Promise<void> {
-    if (!isEventStream(response) || !response.body) {
+    if (!isStream(response) || !response.body) {
       this.#connections.sending(connection);
       return await sendResponse(response, outgoing);
     }
@@ -159,7 +164,7 @@ export class HttpConnections {
     await sendStream(response, outgoing, connection.stream, {
       stallMs: this.#bounds.sendMs,
       onStalled: () => this.#options.meter.count("tiro_http_connections_closed_total", "not_read"),
-      idleMs: this.#bounds.idleMs,
+      ...(isEventStream(response) && { idleMs: this.#bounds.idleMs }),
       signal: this.#closing.signal,
     });
   }

@@ -1,6 +1,7 @@
 /**
- * Responses without an end of their own: server-sent events (HTML, section 9.2), sent as they come. A client that reads
- * slowly makes their source wait, one that disconnects cancels it at once. Chunks are whole events.
+ * Responses that are sent as they are made: server-sent events (HTML, section 9.2), which have no end of their own and whose
+ * chunks are whole events, and files of any length, marked by `x-accel-buffering: no`. A client that reads slowly makes
+ * their source wait, one that disconnects cancels it at once.
  */
 import type { ServerResponse } from "node:http";
 import type { ConnectionStream } from "./connection_stream.ts";
@@ -9,17 +10,23 @@ export interface StreamOptions {
   /** For the client to take what was sent, ms; then the connection is ended, and `onStalled` called. */
   stallMs: number;
   onStalled: () => void;
-  /** Between comments that keep the connection open where there are no events: for proxies, and to notice its end. */
-  idleMs: number;
+  /** Between comments that keep the connection open where there are no events: for proxies, and to notice its end. Absent: none. */
+  idleMs?: number;
   /** Ends the response. */
   signal: AbortSignal;
 }
 
 /** A comment, which clients ignore. */
 const COMMENT = ":\n\n";
+const UNBUFFERED = { name: "x-accel-buffering", value: "no" };
 
 export function isEventStream({ headers }: Response): boolean {
   return /^text\/event-stream\b/i.test(headers.get("content-type") ?? "");
+}
+
+/** Whether it is not to be buffered: nginx understands it too. */
+export function isStream(response: Response): boolean {
+  return isEventStream(response) || response.headers.get(UNBUFFERED.name) === UNBUFFERED.value;
 }
 
 /** Resolves when the response has ended, whoever ended it. Rejects with the source's error. */
@@ -41,13 +48,13 @@ export async function sendStream(
   if (ended.aborted) cancel();
   else ended.addEventListener("abort", cancel, { once: true });
   let isQuiet = true;
-  const comments = setInterval(() => {
+  const comments = idleMs === undefined ? undefined : setInterval(() => {
     if (isQuiet && !outgoing.writableNeedDrain) outgoing.write(COMMENT);
     isQuiet = true;
   }, idleMs);
   try {
     outgoing.setHeader("cache-control", "no-store");
-    outgoing.setHeader("x-accel-buffering", "no"); // of nginx, which would keep events back
+    outgoing.setHeader(UNBUFFERED.name, UNBUFFERED.value); // of nginx, which would keep events back
     outgoing.flushHeaders();
     while (true) {
       const { done, value } = await reader.read();
@@ -67,7 +74,9 @@ export async function sendStream(
     stream.removeListener("end", onGone);
     stream.removeListener("close", onGone);
   }
-  outgoing.end();
+  // Events have no end of their own; of a file the client must notice that it is not whole.
+  if (idleMs === undefined && ended.aborted) stream.destroy();
+  else outgoing.end();
 }
 
 /** Whether the client took all, or the response has ended, within `stallMs`. */

@@ -1,6 +1,7 @@
 /** Responses of server-sent events: as they come, at the reader's pace, and for as long as both sides want. */
 import assert from "@std/assert";
 import { createRoute, z } from "@hono/zod-openapi";
+import { StoreError } from "../../src/domain/mod.ts";
 import { open, type RouteGroup } from "../../src/http/mod.ts";
 import { RawHttp } from "../fakes/raw_http.ts";
 import { SocketServer, type SocketServerOptions } from "../fakes/socket_server.ts";
@@ -14,6 +15,9 @@ const route = createRoute({
 });
 const REQUEST = "GET /events HTTP/1.1\r\nHost: a\r\n\r\n";
 const HEALTH = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+
+const EVENTS = { "content-type": "text/event-stream" };
+const FILE = { "content-type": "text/plain", "x-accel-buffering": "no" };
 
 /** Of one response. */
 class Source {
@@ -48,8 +52,8 @@ class Source {
   end(): void {
     this.#controller.close();
   }
-  fail(): void {
-    this.#controller.error(new Error("unexpected"));
+  fail(error = new Error("unexpected")): void {
+    this.#controller.error(error);
   }
 }
 
@@ -60,7 +64,11 @@ interface Events {
 }
 
 async function serveEvents(
-  { next, ...options }: SocketServerOptions & { next?: () => Uint8Array } = {},
+  { next, headers = [EVENTS], ...options }: SocketServerOptions & {
+    next?: () => Uint8Array;
+    /** Of the responses, the last one of all that follow. */
+    headers?: Record<string, string>[];
+  } = {},
 ): Promise<Events> {
   const sources: Source[] = [];
   const group: RouteGroup = {
@@ -70,7 +78,7 @@ async function serveEvents(
       app.openapi(route, (c) => {
         const source = new Source(next);
         sources.push(source);
-        return c.body(source.body, 200, { "content-type": "text/event-stream" });
+        return c.body(source.body, 200, headers[sources.length - 1] ?? headers.at(-1));
       });
     },
   };
@@ -216,4 +224,42 @@ Deno.test("A request for the head alone leaves no source open", async () => {
   assert.match(await ask(events.server.port, REQUEST.replace("GET", "HEAD")), /^HTTP\/1\.1 200 /);
   assert.ok(events.sources[0].isCanceled);
   assert.equal(streamsOf(events), 0);
+});
+
+Deno.test("A file is sent as it is made, without comments, and has an end", async () => {
+  await using events = await serveEvents({ headers: [FILE, EVENTS], bounds: { idleMs: 10 } });
+  const ask = async () => (await fetch(`http://127.0.0.1:${events.server.port}/events`)).body!.getReader();
+  const reader = await ask();
+  for (const part of ["one ", "two "]) {
+    events.sources[0].send(part);
+    assert.equal(text((await reader.read()).value), part);
+  }
+  const rest = reader.read();
+  const other = await ask();
+  for (let n = 0; n < 5; n++) assert.equal(text((await other.read()).value), ":\n\n");
+  await other.cancel();
+  events.sources[0].end();
+  assert.ok((await rest).done);
+});
+
+Deno.test("A file whose source fails as it may has no end, and is no fault of the service", async () => {
+  await using events = await serveEvents({ headers: [FILE] });
+  using reader = await openRaw(events);
+  await eventually("the source", () => events.sources.length === 1);
+  events.sources[0].send("one ");
+  events.sources[0].fail(new StoreError("Cannot read records", { code: "store_away", retryable: true }));
+  const answer = await reader.readAll();
+  assert.doesNotMatch(answer, /\r\n0\r\n\r\n$/);
+  assert.equal(events.server.meter.counted("tiro_internal_errors_total", "http"), 0);
+});
+
+Deno.test("A file that is cut short by a shutdown has no end", async () => {
+  const events = await serveEvents({ headers: [FILE] });
+  using reader = await openRaw(events);
+  await eventually("the source", () => events.sources.length === 1);
+  events.sources[0].send("one ");
+  await eventually("it is sent", () => streamsOf(events) === 1);
+  const ended = events[Symbol.asyncDispose]();
+  assert.doesNotMatch(await reader.readAll(), /\r\n0\r\n\r\n$/);
+  await ended;
 });
