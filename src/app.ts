@@ -234,16 +234,17 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const parts: DoorParts = { sessions, requireWork, scope: scope.child("doors"), clock, log, meter };
   const verifier = seams.tokenVerifier ?? tokenVerifier(config, { tls: peerTls, scope, clock, log, meter });
   const viewers = transcripts && records && new ViewerKeys({ store: records.store });
+  viewers?.prepare();
   // A line for each door.
   const doors = [
     ...rooms ? [talkRoutes({ rooms, translations, version, ...parts })] : [],
     voiceDoor({
       verifier,
       languages,
-      transcripts: config.records.transcripts,
+      transcripts: kept.transcripts,
       transcriptOf(about) {
         const id = transcripts?.idOf(about);
-        return id === undefined ? undefined : { id };
+        return id === undefined ? undefined : { id, key: viewers?.issueNow(id)?.key };
       },
       idleMs: config.voice.idleMs,
       sessionsAMinute: config.voice.sessionsAMinute,

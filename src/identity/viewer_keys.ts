@@ -24,20 +24,26 @@ const FORM = /^(view\.([\w-]{1,64})\.([0-9a-z]{1,8}))\.([\w-]{43})$/;
 export class ViewerKeys implements ViewerKeyIssuer {
   readonly #options: ViewerKeysOptions;
   #secret: Promise<Uint8Array> | undefined;
+  #known: Uint8Array | undefined;
 
   constructor(options: ViewerKeysOptions = {}) {
     this.#options = options;
   }
 
   async issue(transcriptId: string, ttlMs = DEFAULT_TTL_MS): Promise<{ key: string; expiresAtMs: number }> {
-    if (!(ttlMs > 0 && ttlMs <= VIEWER_KEY_TTL_MAX_MS)) {
-      throw new InvalidRequestError("Cannot issue a key: it may be valid for 30 days at most", "ttlMs");
-    }
-    const expiresS = Math.ceil((this.#now() + ttlMs) / 1_000);
-    const claims = `view.${transcriptId}.${expiresS.toString(36)}`;
-    const key = `${claims}.${sign(claims, await this.#ownSecret()).toString("base64url")}`;
-    if (!FORM.test(key)) throw new InvalidRequestError("Cannot issue a key: no such id", "transcriptId");
-    return { key, expiresAtMs: expiresS * 1_000 };
+    return this.#issue(transcriptId, ttlMs, await this.#ownSecret());
+  }
+
+  /** Reads the secret, so that `issueNow` has it. */
+  prepare(): void {
+    this.#ownSecret().catch(() => {}); // where the store is away, the next call tries again
+  }
+
+  /** For a day, at once; undefined until the secret has been read. */
+  issueNow(transcriptId: string): { key: string; expiresAtMs: number } | undefined {
+    if (this.#known) return this.#issue(transcriptId, DEFAULT_TTL_MS, this.#known);
+    this.prepare();
+    return undefined;
   }
 
   /** The transcript it opens; undefined for what is no key, or has expired. Rejects with StoreError. */
@@ -48,6 +54,17 @@ export class ViewerKeys implements ViewerKeyIssuer {
     // Both have 32 bytes: the form has 43 characters.
     const isSigned = timingSafeEqual(Buffer.from(signature, "base64url"), right);
     return isSigned && this.#now() < parseInt(expiry, 36) * 1_000 ? transcriptId : undefined;
+  }
+
+  #issue(transcriptId: string, ttlMs: number, secret: Uint8Array): { key: string; expiresAtMs: number } {
+    if (!(ttlMs > 0 && ttlMs <= VIEWER_KEY_TTL_MAX_MS)) {
+      throw new InvalidRequestError("Cannot issue a key: it may be valid for 30 days at most", "ttlMs");
+    }
+    const expiresS = Math.ceil((this.#now() + ttlMs) / 1_000);
+    const claims = `view.${transcriptId}.${expiresS.toString(36)}`;
+    const key = `${claims}.${sign(claims, secret).toString("base64url")}`;
+    if (!FORM.test(key)) throw new InvalidRequestError("Cannot issue a key: no such id", "transcriptId");
+    return { key, expiresAtMs: expiresS * 1_000 };
   }
 
   #now(): number {
@@ -65,10 +82,10 @@ export class ViewerKeys implements ViewerKeyIssuer {
   async #readSecret(): Promise<Uint8Array> {
     const { store } = this.#options;
     const kept = Buffer.from(await store?.state(STATE_NAME) ?? "", "base64url");
-    if (kept.length === SECRET_BYTES) return kept;
+    if (kept.length === SECRET_BYTES) return this.#known = kept;
     const made = randomBytes(SECRET_BYTES);
     await store?.setState(STATE_NAME, made.toString("base64url"));
-    return made;
+    return this.#known = made;
   }
 }
 

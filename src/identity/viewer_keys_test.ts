@@ -1,4 +1,5 @@
 import assert from "@std/assert";
+import { settle } from "../../tests/fakes/clock.ts";
 import { FakeStore, STORE_AWAY } from "../../tests/fakes/records.ts";
 import { VIEWER_KEY_TTL_MAX_MS, ViewerKeys } from "./viewer_keys.ts";
 
@@ -114,4 +115,18 @@ Deno.test("While the store is away a key is neither right nor wrong; once read, 
   assert.equal(await keys.verify(key), ID);
   store.failure = STORE_AWAY;
   assert.equal(await keys.verify(key), ID);
+});
+
+Deno.test("Once the secret is read, a key is issued at once; while the store is away it is not", async () => {
+  const store = new FakeStore();
+  store.failure = STORE_AWAY;
+  const { keys, nowMs } = rigOf(store);
+  assert.equal(keys.issueNow(ID), undefined);
+  await settle();
+  store.failure = undefined;
+  assert.equal(keys.issueNow(ID), undefined, "the secret is being read");
+  await settle();
+  const issued = keys.issueNow(ID) ?? assert.fail("no key");
+  assert.equal(issued.expiresAtMs, nowMs + DAY_MS);
+  assert.equal(await keys.verify(issued.key), ID);
 });

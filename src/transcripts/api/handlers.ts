@@ -126,6 +126,7 @@ function fileHeaders({ startedAtMs }: TranscriptRecord, extension: Extension, is
   return {
     "content-type": `${FORMATS[extension].mediaType}; charset=utf-8`,
     "cache-control": "no-store",
+    "x-accel-buffering": "no",
     vary: "accept",
     ...(isNamed && { "content-disposition": `attachment; filename="transcript-${date}.${extension}"` }),
   };
