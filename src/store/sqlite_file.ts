@@ -215,7 +215,7 @@ function prepareFile(path: string, folder: string, readOnly: boolean): void {
     isFolder = Deno.statSync(folder).isDirectory;
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
-      throw storeError("store_read_only", `this program may not use ${folder}`);
+      throw storeError("store_read_only", `this program may not use ${folder}: mount it at /var/lib/tiro`);
     }
     throw storeError("store_away", `the folder ${folder} is not there: create it, or set TIRO_DATA_DIR`);
   }
