@@ -229,6 +229,13 @@ Deno.test("What is held when a recorder stops in mid-speech is passed on soon", 
   world.end();
 });
 
+Deno.test("Of a recorder that sends once a second, nothing held is due before the next part may come", async () => {
+  const world = setup();
+  world.send(recorded("webm", await said(), { everyMs: 1_000 }).slice(0, 1));
+  assert.equal(world.voice.nextDeadline(), world.now() + 1_000 + 300);
+  world.end();
+});
+
 Deno.test("Faster than real time it gets the time that passed; the rest is dropped and counted", async () => {
   const world = setup();
   const packets = await said();
@@ -240,6 +247,26 @@ Deno.test("Faster than real time it gets the time that passed; the rest is dropp
   assert.ok(world.ledger.dropped > 0);
   assert.equal(world.meter.counted("tiro_queue_dropped_total", "container"), world.ledger.dropped);
   world.end();
+});
+
+Deno.test("A sender that waits while it is ahead loses nothing, however fast it is", async () => {
+  const words = [...WORDS, ...WORDS, ...WORDS];
+  const packets = await said(words);
+  for (const container of CONTAINERS) {
+    const world = setup(container);
+    const bytes = joinBytes(recorded(container, packets).map((part) => part.bytes));
+    const startMs = world.now();
+    for (let at = 0; at < bytes.length; at += 1_024) {
+      world.voice.receive({ bytes: bytes.slice(at, at + 1_024) }, world.now());
+      world.take();
+      world.wait(Math.max(0, world.voice.aheadMs - 3_000));
+    }
+    const [tookMs, lastsMs] = [world.now() - startMs, packets.length * 20];
+    assert.ok(tookMs < lastsMs - 2_500 && tookMs > lastsMs - 5_000, `${tookMs} of ${lastsMs} ms`);
+    world.end();
+    assert.deepEqual(spoken(world.chunks), words);
+    assert.equal(world.ledger.dropped, 0);
+  }
 });
 
 Deno.test("Speech that is not taken waits encoded, the newest ten seconds of it", async () => {

@@ -33,7 +33,6 @@ export interface DoorVoiceOptions extends VoiceOptions {
 const GAP_MS = 1_000;
 /** What is held is passed on when the next audio is this late: TCP sends a lost segment again after 200 ms or more. */
 const HELD_MS = 300;
-
 export class DoorVoice implements Disposable {
   readonly #options: DoorVoiceOptions;
   readonly #ledger: AudioLedger;
@@ -68,7 +67,8 @@ export class DoorVoice implements Disposable {
     this.#budget.arrived(nowMs);
     const gapMs = this.#gapBefore(nowMs - leftMs, timestampMs);
     this.#receivedAtMs = nowMs;
-    this.#dueAtMs = nowMs + leftMs + HELD_MS; // the next comes as much later as there is in this one
+    // The next comes as much later as there is in all that came now.
+    this.#dueAtMs = Math.max(this.#dueAtMs ?? 0, nowMs + leftMs + HELD_MS);
     return Math.min(gapMs, this.#budget.gapTicks / TICKS_PER_MS);
   }
 
