@@ -49,6 +49,8 @@ export class DoorVoice implements Disposable {
   /** When media time 0 was spoken, by its arrival; undefined before the first. */
   #beganAtMs: number | undefined;
   #receivedAtMs = 0;
+  /** Whether the newest silence is only a gap in arrival. */
+  #isByArrival = false;
   /** When what is held is passed on; undefined once it was. */
   #dueAtMs: number | undefined;
 
@@ -69,10 +71,10 @@ export class DoorVoice implements Disposable {
     this.#receivedAtMs = nowMs;
     // The next comes as much later as there is in all that came now.
     this.#dueAtMs = Math.max(this.#dueAtMs ?? 0, nowMs + leftMs + HELD_MS);
-    return Math.min(gapMs, this.#budget.gapTicks / TICKS_PER_MS);
+    return this.#isByArrival ? gapMs : Math.min(gapMs, this.#budget.gapTicks / TICKS_PER_MS);
   }
 
-  /** How far media time is ahead of arrival, as of the last audio, ms. */
+  /** How far the audio is ahead of arrival, as of the last, ms. */
   get aheadMs(): number {
     return -this.#budget.behindTicks / TICKS_PER_MS;
   }
@@ -101,9 +103,11 @@ export class DoorVoice implements Disposable {
     });
   }
 
-  /** Passes on silence. */
+  /** Passes on the silence that `arrive` returned. */
   pause(durationMs: number): void {
-    this.#spend(durationMs);
+    // Where it was a network that stalled, what was spoken meanwhile follows, and must neither wait nor be dropped.
+    if (this.#isByArrival) this.#receivedMs += durationMs;
+    else this.#spend(durationMs);
     this.#take({
       kind: "silence",
       startMs: this.#startMs,
@@ -144,10 +148,12 @@ export class DoorVoice implements Disposable {
   #gapBefore(spokenAtMs: number, timestampMs: number | undefined): number {
     const behindMs = spokenAtMs - (this.#beganAtMs ??= spokenAtMs) - this.#receivedMs;
     const pausedMs = spokenAtMs - this.#receivedAtMs > GAP_MS ? Math.max(0, behindMs) : 0;
+    this.#isByArrival = timestampMs === undefined;
     if (timestampMs === undefined) return pausedMs;
     const gapMs = timestampMs - (this.#zeroMs ??= timestampMs - this.#receivedMs) - this.#receivedMs;
     if (this.#options.hidesPauses && pausedMs > Math.max(0, gapMs)) {
       this.#zeroMs = timestampMs - this.#receivedMs - pausedMs;
+      this.#isByArrival = true;
       return pausedMs;
     }
     if (Math.abs(gapMs) <= this.#options.jitterMs) return 0;

@@ -22,8 +22,8 @@ import { byteChanges, changedBytes } from "../mutations.ts";
 import { VOICE } from "../samples/opus.ts";
 
 const RATE_HZ = 16_000;
-/** Of a clock that is wrong, and of what is sent ahead of it: see audio/media_budget.ts. */
-const AHEAD_MS_MAX = 6_000;
+/** What is sent ahead of the clock, and the silence of a stall that is caught up with: see audio/media_budget.ts. */
+const AHEAD_MS_MAX = 16_000;
 /** A page or block that is not whole, and a packet that began on another page. */
 const KEPT_BYTES_MAX = BLOCK_BYTES_MAX + 16 * 1024;
 
