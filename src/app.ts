@@ -18,7 +18,8 @@ import {
 } from "./domain/mod.ts";
 import { proxyFor, type ProxyRules, Scope, systemClock } from "./flow/mod.ts";
 import { createHttpApp, type ListenAddress, serveHttp } from "./http/mod.ts";
-import { JwtVerifier, type JwtVerifierOptions, ViewerKeys } from "./identity/mod.ts";
+import { JwtVerifier, type JwtVerifierOptions } from "./identity/mod.ts";
+import { openKept } from "./kept.ts";
 import { createOcs, NextcloudExApp, SignalingSettings, watchTunnel } from "./nextcloud/mod.ts";
 import { type DoorParts, Sessions, SpokenLanguages, wordsTakenBy } from "./sessions/mod.ts";
 import {
@@ -31,11 +32,10 @@ import {
   type SpawnWorker,
   startSpeakerHost,
 } from "./speakers/mod.ts";
-import { AuditLog, openRecords } from "./store/mod.ts";
 import { createSpeechToText, offeredLanguages, startSpeechToText, sttWaker } from "./stt/mod.ts";
 import { TalkRooms, talkRoutes } from "./talk/mod.ts";
 import { createLog, createMeter } from "./telemetry/mod.ts";
-import { captionsPage, keepRetention, Readers, transcriptRoutes, Transcripts } from "./transcripts/mod.ts";
+import { captionsPage, transcriptRoutes } from "./transcripts/mod.ts";
 import { openTranslations } from "./translation/mod.ts";
 import { voiceDoor } from "./voice/mod.ts";
 
@@ -167,33 +167,11 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     meter,
   });
   const wakeStt = sttWaker({ stt: recognisers[0], scope: scope.child("waking"), clock, log });
-  const { records: kept } = config;
-  const keepsTranscripts = kept.transcripts !== "off";
-  const records = kept.audit || keepsTranscripts
-    ? openRecords({
-      dataFolder: kept.dataFolder,
-      databaseUrl: kept.databaseUrl?.reveal(),
-      caCerts: config.tls.caCerts,
-      ...{ scope, clock, log, meter },
-    })
-    : undefined;
-  const audit = records && kept.audit
-    ? new AuditLog({ records, digestKey: config.talk?.internalSecret.reveal() ?? "" })
-    : undefined;
-  const transcripts = records && kept.transcripts !== "off"
-    ? new Transcripts({
-      mode: kept.transcripts,
-      ...{ records, scope: scope.child("transcripts"), clock, meter },
-    })
-    : undefined;
-  if (records) {
-    const { transcriptDays, auditDays } = kept;
-    keepRetention({ store: records.store, transcriptDays, auditDays, scope, clock, log });
-  }
+  const kept = openKept(config, { scope, clock, log, meter });
   const sessions = new Sessions({
     host,
     admission: host,
-    observers: [transcripts, audit].filter((each) => each !== undefined),
+    observers: kept?.observers,
     translations,
     wordsTaken: wordsTakenBy(recognisers),
     sessionsMax: config.limits.rooms,
@@ -210,7 +188,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
     languages,
     sessions,
     settings: scope.use(new SignalingSettings({ ocs, clock, log })),
-    identitiesWanted: { name: keepsTranscripts, userId: kept.audit },
+    identitiesWanted: { name: kept?.transcripts !== undefined, userId: kept?.audit !== undefined },
     emptyRoomMs: config.limits.emptyRoomMs,
     scope: scope.child("rooms"),
     clock,
@@ -233,39 +211,30 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const version = config.exApp?.version ?? project.version;
   const parts: DoorParts = { sessions, requireWork, scope: scope.child("doors"), clock, log, meter };
   const verifier = seams.tokenVerifier ?? tokenVerifier(config, { tls: peerTls, scope, clock, log, meter });
-  const viewers = transcripts && records && new ViewerKeys({ store: records.store });
-  viewers?.prepare();
   // A line for each door.
   const doors = [
     ...rooms ? [talkRoutes({ rooms, translations, version, ...parts })] : [],
     voiceDoor({
       verifier,
       languages,
-      transcripts: kept.transcripts,
-      transcriptOf(about) {
-        const id = transcripts?.idOf(about);
-        return id === undefined ? undefined : { id, key: viewers?.issueNow(id)?.key };
-      },
+      transcripts: config.records.transcripts,
+      transcriptOf: (about) => kept?.linkOf(about),
       idleMs: config.voice.idleMs,
       sessionsAMinute: config.voice.sessionsAMinute,
       sessionsMax: config.voice.sessions,
-      onRefused: (about, durationMs) => audit?.refused(about, durationMs),
+      onRefused: (about, durationMs) => kept?.audit?.refused(about, durationMs),
       onWanted: wakeStt,
       version,
       ...parts,
     }),
-    transcriptRoutes({
-      kept: transcripts && viewers &&
-        { transcripts, readers: new Readers({ transcripts, ...parts }), keys: viewers },
-      ...parts,
-    }),
-    ...transcripts ? [captionsPage()] : [],
+    transcriptRoutes({ kept: kept?.transcripts, ...parts }),
+    ...kept?.transcripts ? [captionsPage()] : [],
   ];
   const credentials = {
     token: config.auth.token?.reveal(),
     exApp: identity,
     users: isVoice ? verifier : undefined,
-    viewers,
+    viewers: kept?.transcripts?.keys,
   };
   const app = createHttpApp(
     apiOf({
@@ -275,7 +244,7 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
       recogniser: started.at(0),
       sessions,
       translations,
-      records,
+      records: kept?.records,
       exApp,
       credentials,
       version,
