@@ -13,6 +13,8 @@ export interface VoiceWorld extends AsyncDisposable {
   service: Service;
   log: FakeLog;
   base: string;
+  /** Of the front end. */
+  apiToken: string;
   /** Opens a socket, with a token of Alice's unless another one is given. */
   connect(options?: Partial<VoiceClientOptions>): Promise<VoiceClient>;
   /** The value of one line of /metrics; 0 where there is none yet. */
@@ -48,7 +50,7 @@ export async function startVoice(
     const base = baseUrl(service);
     const get = (path: string) => fetch(base + path, { headers: { authorization: `Bearer ${API_TOKEN}` } });
     return {
-      ...{ issuer, stt, service, log, base },
+      ...{ issuer, stt, service, log, base, apiToken: API_TOKEN },
       async connect(options = {}) {
         const token = "token" in options ? options.token : await issuer.token();
         return await VoiceClient.open({ base, ...options, token });
