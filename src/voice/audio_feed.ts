@@ -86,9 +86,9 @@ export class AudioFeed {
     });
   }
 
-  /** Audio the pipeline has taken, ms; 0 for a container. */
-  get sentMs(): number {
-    return this.#sentMs;
+  /** Audio the pipeline has taken, ms; undefined for a container, whose duration is known to the pipeline only. */
+  get takenMs(): number | undefined {
+    return this.#bytesPerMs > 0 ? Math.round(this.#sentMs) : undefined;
   }
 
   get isWaiting(): boolean {

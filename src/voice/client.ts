@@ -45,8 +45,8 @@ export class Client {
   }
 
   /** All has been captioned. */
-  done(audioMs: number): void {
-    this.send({ type: "done", audioMs: Math.round(audioMs) });
+  done(audioMs: number | undefined): void {
+    this.send({ type: "done", ...(audioMs !== undefined && { audioMs }) });
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.socket.close(1000, "done");

@@ -50,7 +50,9 @@ export const SERVER_MESSAGES = {
   error: z.object({ type: z.literal("error"), code: z.string(), message: z.string() }),
   done: z.object({
     type: z.literal("done"),
-    audioMs: z.number().describe("Audio taken, ms; 0 for a container, whose duration is not known here"),
+    audioMs: z.number().optional().describe(
+      "Audio taken, ms; absent for a container, whose duration is not known here",
+    ),
   }),
 };
 

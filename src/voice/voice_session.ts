@@ -59,7 +59,8 @@ export interface VoiceReport {
   identity?: TokenIdentity;
   /** Absent before `start`. */
   format?: string;
-  audioMs: number;
+  /** Absent for a container, too. */
+  audioMs?: number;
   finals: number;
   durationMs: number;
 }
@@ -322,13 +323,13 @@ export class VoiceSession implements SocketEvents {
     this.#state = "ended";
     this.#idleTimer?.[Symbol.dispose]();
     const { clock, onEnded } = this.#options;
-    const audioMs = this.#feed?.sentMs ?? 0;
+    const audioMs = this.#feed?.takenMs;
     if (outcome === "done") this.#client.done(audioMs);
     else if (outcome !== "client_left") this.#client.fail(outcome, this.#message);
     onEnded(outcome, {
       identity: this.#identity,
       format: this.#source && nameOf(this.#source),
-      audioMs: Math.round(audioMs),
+      audioMs,
       finals: this.#finals,
       durationMs: Math.round(clock.now() - this.#startedMs),
     });
