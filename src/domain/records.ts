@@ -153,7 +153,7 @@ export interface RecordStore {
   write(batch: readonly RecordWrite[]): Promise<void>;
   transcript(id: string): Promise<TranscriptRecord | undefined>;
   transcripts(filter: TranscriptFilter): Promise<TranscriptRecord[]>;
-  /** In order from an index on, at most `limit`. */
+  /** In order from an index on, at most `limit`, as all lists at most 5,000. */
   cues(transcriptId: string, fromIndex: number, limit: number): Promise<CueRecord[]>;
   /**
    * With its cues; false where there is none. Later writes to it are left out. Afterwards no file of SQLite has a byte of its

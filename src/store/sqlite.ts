@@ -16,6 +16,11 @@ export const REQUESTS_MAX = 64;
 const REPLY_MS = 15_000;
 /** Copying a table of some GB. */
 const PURGE_MS = 600_000;
+/**
+ * What has been given up for this long may have no thread any more: one that is out of memory ends without an event (Deno
+ * 2.9.6). Doubles each time, for a thread that hangs in a system call cannot be ended.
+ */
+const REPLACE_MS = 60_000;
 /** Closing writes the log to the database; a hanging disk does not delay the end of the service. */
 const CLOSE_MS = 500;
 const PURGE_AGAIN_MS = 5_000;
@@ -43,6 +48,8 @@ export class SqliteDatabase implements Database {
   #lastId = 0;
   /** Sent, and not replied to; without `waiting` where it was given up. */
   #current: { id: number; waiting?: Waiting; timer?: Disposable } | undefined;
+  /** Threads that were given up, one after the other. */
+  #replaced = 0;
   #purging: Promise<void> | undefined;
   #isToBePurged = false;
   #purgeTimer: Disposable | undefined;
@@ -79,6 +86,7 @@ export class SqliteDatabase implements Database {
     }
     this.#isClosed = true;
     this.#fail(storeError("store_away", "the service stops"));
+    this.#current?.timer?.[Symbol.dispose]();
     this.#worker = undefined;
     // Not awaited: a thread that waits for a disk does not end.
     void worker?.terminate();
@@ -159,6 +167,7 @@ export class SqliteDatabase implements Database {
     const { waiting, timer } = this.#current;
     timer?.[Symbol.dispose]();
     this.#current = undefined;
+    this.#replaced = 0;
     if ("code" in reply) {
       const { code, message } = reply;
       waiting?.reject(new StoreError(message, { code, retryable: STORE_CODES[code].retryable }));
@@ -172,9 +181,18 @@ export class SqliteDatabase implements Database {
     if (this.#current) {
       this.#current.timer?.[Symbol.dispose]();
       if (this.#current.waiting) waiting.unshift(this.#current.waiting);
-      this.#current = { id: this.#current.id };
+      const timer = this.#options.clock.timer(REPLACE_MS * 2 ** this.#replaced, () => this.#replace());
+      this.#current = { id: this.#current.id, timer };
     }
     for (const { reject } of waiting) reject(error);
+  }
+
+  #replace(): void {
+    this.#replaced++;
+    this.#options.log.warn("the thread of the database does not reply: another one is started");
+    void this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#current = undefined;
   }
 
   /** The next request starts another thread. */
@@ -182,6 +200,7 @@ export class SqliteDatabase implements Database {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#fail(storeError("store_away", "its thread ended"));
+    this.#current?.timer?.[Symbol.dispose]();
     this.#current = undefined;
   }
 }

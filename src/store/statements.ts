@@ -16,8 +16,8 @@ import { type Row, type SqlValue, type Statement, storeError } from "./database.
  * which cues are not read any more.
  */
 
-/** More rows are not read at once: a row has up to some KB. */
-export const ROWS_MAX = 10_000;
+/** More rows are not read at once: the longest take 15 MB. */
+export const ROWS_MAX = 5_000;
 
 const TRANSCRIPT = "id, door, name, user_id, tenant_id, language_id, started_at_ms, ended_at_ms";
 const CUE = "transcript_id, cue_index, speaker_id, speaker_name, language_id, start_ms, end_ms, text";

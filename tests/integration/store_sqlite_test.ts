@@ -328,6 +328,25 @@ Deno.test("A disk that hangs: everything is refused at once until it moves again
   });
 });
 
+Deno.test("A thread that ended without a word is replaced after a while", async () => {
+  await withFolder(async (folder) => {
+    const clock = new FakeClock();
+    const log = new FakeLog();
+    await using database = new SqliteDatabase({ folder, readOnly: false, clock, log });
+    const store = new SqlRecordStore(database);
+    const words = "x".repeat(1_000_000);
+    await store.write([transcript("t"), cue("t", 1_000)]);
+    for (const index of upTo(60)) await store.write([cue("t", index, { text: words })]);
+    const reading = assert.rejects(store.cues("t", 0, 1_000), { code: "store_slow" }); // more than its memory
+    await clock.advance(15_000);
+    await reading;
+    await assert.rejects(store.cues("t", 1_000, 1), { code: "store_slow" });
+    await clock.advance(60_000);
+    assert.equal((await store.cues("t", 1_000, 1)).length, 1);
+    assert.match(log.lines.map(({ message }) => message).join(), /another one is started/);
+  });
+});
+
 Deno.test("What is added when the service ends is written", async () => {
   await withFolder(async (folder) => {
     const scope = new Scope("service");
