@@ -53,7 +53,9 @@ export class SqliteDatabase implements Database {
   #purging: Promise<void> | undefined;
   #isToBePurged = false;
   #purgeTimer: Disposable | undefined;
+  /** Something was deleted since the files were clean last. */
   #hasErased = false;
+  #isReported = false;
   #isClosed = false;
 
   constructor(options: SqliteOptions) {
@@ -109,12 +111,19 @@ export class SqliteDatabase implements Database {
     let why = "another process reads the database";
     try {
       const reply = await this.#ask({ kind: "purge" });
-      if ("isClean" in reply && reply.isClean) return;
+      if ("isClean" in reply && reply.isClean) {
+        this.#hasErased = false;
+        this.#isReported = false;
+        return;
+      }
     } catch (error) {
       if (error instanceof StoreError) why = error.code;
     }
     if (this.#isClosed) return;
-    if (this.#hasErased) this.#options.log.info("deleted text is still in the database's files", { why });
+    if (this.#hasErased && !this.#isReported) {
+      this.#isReported = true;
+      this.#options.log.warn("deleted text is still in the database's files", { why });
+    }
     this.#isToBePurged = true;
     this.#purgeTimer = this.#options.clock.timer(PURGE_AGAIN_MS, () => {
       this.#purgeTimer = undefined;

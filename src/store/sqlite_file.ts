@@ -19,6 +19,7 @@ const FILE = "tiro.db";
 const APPLICATION_ID = 0x7469726f;
 /** In this thread; the buffer in front of the store waits longer. */
 const BUSY_MS = 3_000;
+const LOG_BUSY_MS = 200;
 /** What its write-ahead log shrinks to after a large transaction. */
 const WAL_BYTES = 4 * 1024 * 1024;
 /** Names in the table `state`. */
@@ -128,8 +129,14 @@ export class SqliteFile implements Disposable {
     this.#db.exec(`DROP TABLE ${table}_old`);
   }
 
+  /** Waits shortly for others who read: it is tried again, and records wait meanwhile. */
   #emptyLog(): boolean {
-    return this.#number("PRAGMA wal_checkpoint(TRUNCATE)", "busy") === 0;
+    this.#db.exec(`PRAGMA busy_timeout=${LOG_BUSY_MS}`);
+    try {
+      return this.#number("PRAGMA wal_checkpoint(TRUNCATE)", "busy") === 0;
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout=${BUSY_MS}`);
+    }
   }
 
   #open(readOnly: boolean, check: boolean): void {

@@ -615,7 +615,7 @@ export const BUFFERS: readonly Buffer[] = [
     ],
     bytes: "RECORDS_BYTES_MAX + TRANSCRIPTS_RESERVED * 4 * ENTRY",
     full: 'dropped and counted, `tiro_records_total{fate="dropped"}`',
-    isFilled: false,
+    isFilled: true,
   },
   {
     owner: "service",

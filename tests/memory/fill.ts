@@ -31,6 +31,7 @@ import { SessionWords } from "../../src/sessions/session_words.ts";
 import { Names } from "../../src/talk/signaling/names.ts";
 import { Roster } from "../../src/talk/signaling/roster.ts";
 import { TargetMemory } from "../../src/talk/target_memory.ts";
+import { BufferedRecords } from "../../src/store/buffered_records.ts";
 import { createMeter } from "../../src/telemetry/mod.ts";
 import { LineWriter } from "../../src/telemetry/line_writer.ts";
 import { TranslationCache } from "../../src/translation/cache.ts";
@@ -41,6 +42,7 @@ import { DtlsGuard } from "../../src/webrtc/dtls_guard.ts";
 import { RtpInbox } from "../../src/webrtc/inbox.ts";
 import { FakeClock } from "../fakes/clock.ts";
 import { ogg, timed, webm } from "../fakes/containers.ts";
+import { FakeStore, STORE_AWAY } from "../fakes/records.ts";
 import { FakeLog, FakeMeter } from "../fakes/telemetry.ts";
 
 /** What is full, kept from the collector. */
@@ -273,7 +275,19 @@ function fillService(memory: TargetMemory): void {
   }
   const guesses = new Guesses();
   for (let at = 0; at < 50_000; at++) guesses.wrong(narrow(39, `2001:db8::${at}`), at);
-  full.push(cache, pairs, prometheus, lines, guesses);
+  const store = new FakeStore();
+  store.failure = STORE_AWAY;
+  const records = new BufferedRecords({ store, clock, log: new FakeLog([]), meter: new FakeMeter() });
+  for (let index = 0; index < 12_000; index++) {
+    const ids = {
+      transcriptId: narrow(22, `t${index}`),
+      speakerId: narrow(40, `s${index}`),
+      languageId: "en",
+    };
+    const record = { ...ids, index, startMs: index, endMs: index + 1, text: wide(200, index) };
+    records.add({ kind: "cue", record });
+  }
+  full.push(cache, pairs, prometheus, lines, guesses, records);
 }
 
 async function fillTranslations(scope: Scope): Promise<void> {
