@@ -146,6 +146,8 @@ test(
     await open.page.keyboard.press("Space");
     await shows(open, "#state", "Paused");
     transcript.say({ text: "two" });
+    // Words that are said meanwhile do not take the place of lines.
+    for (let word = 0; word <= LINES_MAX; word++) transcript.partial({ text: `thr ${word}` });
     transcript.say({ text: "three" });
     await shows(open, "#pause", "Resume (2 new)");
     assert.deepEqual(await finals(open.page), ["one"]);

@@ -1,6 +1,8 @@
 /** The pages in Chromium, whose microphone speaks the toy language, on the whole service. */
 import assert from "@std/assert";
+import { Hono } from "hono";
 import type { Page } from "playwright-core";
+import { voicePage } from "../../src/voice/page.ts";
 import {
   assertAccessible,
   assertFits,
@@ -12,6 +14,7 @@ import {
 } from "../fakes/browser.ts";
 import { padded, type Speech } from "../fakes/speech.ts";
 import { toneSpeech } from "../fakes/tones.ts";
+import { TcpRelay } from "../real/tcp_relay.ts";
 import { startVoice, type VoiceWorld } from "./voice_world.ts";
 import { PHRASE } from "./world.ts";
 
@@ -198,6 +201,42 @@ test("A service that is full is tried again, at once where that is asked for", a
   await shows(open, "#state", "Captions on");
   assert.ok(await open.page.locator("#problem").isHidden());
 }, { environment: { VOICE_MAX_SESSIONS: "1" } });
+
+test(
+  "When the network is back, the page connects again and captions go on",
+  async (stage) => {
+    await using network = new TcpRelay(stage.world.service.address.port ?? 0);
+    const token = await stage.world.issuer.token();
+    const open = await stage.browser.open(`http://127.0.0.1:${network.port}/voice#token=${token}`);
+    await open.page.getByRole("button", { name: "Start" }).click();
+    await shows(open, "#finals", /\w/);
+    const before = await words(open.page);
+    const lines = await open.page.locator("#finals p").count();
+    network.refusing = true;
+    await shows(open, "#problem", "cannot be reached");
+    await shows(open, "#state", "Connection lost");
+    network.refusing = false;
+    await shows(open, "#state", "Captions on");
+    assert.ok(await open.page.locator("#problem").isHidden());
+    await shows(open, `#finals p:nth-child(n + ${lines + 1})`, /\w/);
+    const after = await words(open.page);
+    assert.deepEqual(after.slice(0, before.length), before);
+  },
+  { speech: TWICE },
+);
+
+test("Behind a prefix of a proxy the page finds the service", async ({ browser }) => {
+  const app = new Hono().get("/tiro/voice", voicePage({ languages: () => [], transcripts: "off" }));
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => app.fetch(request),
+  );
+  const { page } = await browser.open(`http://127.0.0.1:${server.addr.port}/tiro/voice#token=a.b.c`);
+  const sent = page.waitForEvent("websocket");
+  await page.getByRole("button", { name: "Start" }).click();
+  assert.equal((await sent).url(), `ws://127.0.0.1:${server.addr.port}/tiro/api/v1/voice/transcribe`);
+  await page.getByRole("button", { name: "Stop" }).click();
+});
 
 test("A service that shuts down says so, and is tried again until the session is stopped", async (stage) => {
   const open = await openVoice(stage);

@@ -126,13 +126,16 @@ function clearLater() {
 
 /** @param {LiveState} next */
 function showState(next) {
-  current = next;
+  // Attempts are not told one by one.
+  const isRetry = next === "connecting" && current === "waiting";
+  current = isRetry ? current : next;
   const words = PROBLEMS.get(next);
-  state.textContent = isPaused && next === "live" ? "Paused" : STATES[next];
-  state.dataset.state = words ? "failed" : isPaused ? "paused" : next;
+  const text = isPaused && next === "live" ? "Paused" : STATES[current];
+  if (state.textContent !== text) state.textContent = text;
+  state.dataset.state = words ? "failed" : isPaused ? "paused" : current;
   problem.textContent = words ?? "";
   problem.hidden = !words;
-  retry.hidden = next !== "waiting";
+  retry.hidden = current !== "waiting";
   ended.hidden = next !== "ended";
   if (words) empty.hidden = true;
   if (next !== "live") lines.clearPartials();
@@ -145,11 +148,19 @@ const live = liveEvents({
   key,
   onEvents(events) {
     if (!isPaused) return show(events);
-    held = [...held, ...events].slice(-LINES_MAX);
+    for (const event of events) hold(event);
     showPause();
   },
   onState: showState,
 });
+
+/** Of what is being said, the last words alone: they do not take the place of lines. @param {LiveEvent} event */
+function hold({ type, data }) {
+  if (type === "partial") {
+    held = held.filter((each) => each.type !== type || each.data.speakerId !== data.speakerId);
+  }
+  held = [...held, { type, data }].slice(-LINES_MAX);
+}
 
 function showPause() {
   const waiting = held.filter(({ type }) => type === "cue").length;

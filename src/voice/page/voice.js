@@ -53,11 +53,16 @@ const link = byId("link", HTMLAnchorElement);
 const copy = byId("copy", HTMLButtonElement);
 const smaller = byId("smaller", HTMLButtonElement);
 const larger = byId("larger", HTMLButtonElement);
-const lines = voiceLines(
-  byId("captions", HTMLElement),
-  byId("finals", HTMLElement),
-  byId("partial", HTMLElement),
-);
+const follow = byId("follow", HTMLButtonElement);
+const view = byId("captions", HTMLElement);
+const lines = voiceLines({
+  view,
+  finals: byId("finals", HTMLElement),
+  partial: byId("partial", HTMLElement),
+  onFollowing(isFollowing) {
+    follow.hidden = isFollowing;
+  },
+});
 
 const base = new URL(location.pathname.replace(/voice\/?$/, ""), location.origin);
 const local = () => localStorage;
@@ -83,8 +88,10 @@ let lock;
 /** @param {State} next */
 function setState(next) {
   state = next;
-  stateText.textContent = STATES[next];
-  stateText.dataset.state = next;
+  // Attempts are not told one by one.
+  const told = next === "connecting" && failures > 0 ? "waiting" : next;
+  if (stateText.textContent !== STATES[told]) stateText.textContent = STATES[told];
+  stateText.dataset.state = told;
   const isOff = next === "idle" || next === "failed";
   start.textContent = isOff ? "Start" : "Stop";
   start.dataset.does = isOff ? "start" : "stop";
@@ -96,7 +103,7 @@ function setState(next) {
 
 /** @param {string} words empty: none */
 function showProblem(words) {
-  problem.textContent = words;
+  if (problem.textContent !== words) problem.textContent = words;
   problem.hidden = words === "";
 }
 
@@ -206,10 +213,10 @@ function ended({ code, closed }) {
   if (state === "stopping" || closed === 1000) return finish("idle");
   const { words, isPassing } = sessionProblem(code, closed);
   if (!isPassing) return closed === 4001 ? failToken(words) : fail(words);
+  const delayMs = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** failures++) * (.75 + Math.random() / 2);
   setState("waiting");
   showProblem(words);
   showNotice("");
-  const delayMs = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** failures++) * (.75 + Math.random() / 2);
   retryTimer = setTimeout(() => void connect(), delayMs);
 }
 
@@ -338,6 +345,10 @@ copy.addEventListener("click", () => {
     () => copy.textContent = "Copied",
     () => copy.textContent = "Copy it from the link's menu",
   );
+});
+follow.addEventListener("click", () => {
+  lines.follow();
+  view.focus();
 });
 retry.addEventListener("click", connectNow);
 addEventListener("online", connectNow);

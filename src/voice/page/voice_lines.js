@@ -5,9 +5,22 @@ const LINES_MAX = 2_000;
 /** So near to the end, the reader follows what is new. */
 const NEAR_PX = 48;
 
-/** @type {(view: HTMLElement, finals: HTMLElement, partial: HTMLElement) => { show(caption: { type: string, text: string, language: string }): void, clearPartial(): void, toEnd(): void }} */
-export function voiceLines(view, finals, partial) {
+/**
+ * @param {object} options
+ * @param {HTMLElement} options.view scrolls
+ * @param {HTMLElement} options.finals
+ * @param {HTMLElement} options.partial
+ * @param {(isFollowing: boolean) => void} options.onFollowing whether new lines scroll the view
+ */
+export function voiceLines({ view, finals, partial, onFollowing }) {
   let isFollowing = true;
+
+  /** @param {boolean} value */
+  function setFollowing(value) {
+    if (isFollowing === value) return;
+    isFollowing = value;
+    onFollowing(value);
+  }
 
   function toEnd() {
     if (isFollowing) view.scrollTop = view.scrollHeight;
@@ -19,13 +32,18 @@ export function voiceLines(view, finals, partial) {
   }
 
   view.addEventListener("scroll", () => {
-    isFollowing = view.scrollHeight - view.clientHeight - view.scrollTop < NEAR_PX;
+    setFollowing(view.scrollHeight - view.clientHeight - view.scrollTop < NEAR_PX);
   });
   new ResizeObserver(toEnd).observe(view);
 
   return {
     clearPartial,
     toEnd,
+    follow() {
+      setFollowing(true);
+      toEnd();
+    },
+    /** @param {{ type: string, text: string, language: string }} caption */
     show({ type, text, language }) {
       const isFinal = type === "final";
       const line = isFinal ? document.createElement("p") : partial;
