@@ -101,6 +101,8 @@ interface Left {
 }
 
 async function leftIn(service: ServiceProcess): Promise<Left> {
+  await service.collectGarbage();
+  await service.collectGarbage();
   const text = await (await fetch(`${service.baseUrl}/metrics`)).text();
   const metric = (name: string) =>
     Number(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, "m").exec(text)?.[1] ?? 0);
@@ -162,6 +164,7 @@ async function run(
   }).spawn();
   try {
     await using service = await ServiceProcess.start({
+      denoArgs: ["--inspect=127.0.0.1:0"], // to collect garbage: what is left then is held
       environment: {
         STT_PROVIDER: "modal",
         STT_STREAM_URL: `ws://127.0.0.1:${sttPort}/v1/stream`,
