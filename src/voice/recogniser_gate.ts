@@ -16,12 +16,18 @@ export class RecogniserGate {
 
   /** Throws VoiceFault "recogniser_unavailable" or "recogniser_full". `isTrial`: may be the session that tries. */
   check(nowMs: number, isTrial: boolean): void {
-    const states = this.recognisers().map(({ state }) => state);
-    if (states.length === 0 || states.some((state) => state === "available" || state === "starting")) return;
+    const recognisers = this.recognisers();
+    const states = recognisers.map(({ state }) => state);
+    if (states.length === 0 || recognisers.some(mayServe)) return;
     if (isTrial && nowMs - this.#triedAtMs >= TRIAL_EVERY_MS) {
       this.#triedAtMs = nowMs;
       return;
     }
     throw new VoiceFault(states.includes("full") ? "recogniser_full" : "recogniser_unavailable");
   }
+}
+
+/** The state is the worst of all media workers': one that serves somebody has not failed in all of them. */
+function mayServe({ state, speakers }: RecogniserStatus): boolean {
+  return state === "available" || state === "starting" || (state === "failing" && speakers > 0);
 }

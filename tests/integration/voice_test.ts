@@ -241,6 +241,8 @@ Deno.test("While the recogniser is down a session is told so, and the next are r
   await using first = await world.connect();
   const saying = first.say(speech([...PHRASE, ...PHRASE, ...PHRASE, ...PHRASE, ...PHRASE, ...PHRASE]));
   await first.until(({ messages }) => messages.some(({ code }) => code === "recogniser_unreachable"));
+  const available = () => world.metric('tiro_recogniser_available{provider="modal"}');
+  await eventually("media workers have reported it", async () => await available() === 0);
   await using second = await world.connect();
   await assertClosed(second, "recogniser_unavailable");
   await assertClosed(first, "recogniser_unavailable", 30_000);
