@@ -11,8 +11,9 @@ import type { Samples } from "./opus.ts";
 const ATTENUATION_DB = 90;
 /** Where the pass-band ends, as a part of the lower Nyquist frequency. 10.2 kHz for 24 kHz output. */
 const PASS_BAND = 0.85;
-/** 640 phases x some 140 taps x 8 bytes is 720 KB of coefficients: ratios that need more are a mistake. */
+/** Ratios that need more phases or coefficients are a mistake: from 96 kHz, in steps of 50 Hz, they need 480 and 1.2 MB. */
 const PHASES_MAX = 640;
+const FILTER_BYTES_MAX = 1_250_000;
 
 export class Resampler {
   readonly #up: number;
@@ -123,6 +124,9 @@ function designPhases(up: number, down: number): { coefficients: Float64Array; t
   const half = Math.ceil((ATTENUATION_DB - 7.95) / (2.285 * 2 * Math.PI * transition) / 2);
   const beta = 0.1102 * (ATTENUATION_DB - 8.7);
   const taps = Math.ceil((2 * half + 1) / up);
+  if (up * taps * Float64Array.BYTES_PER_ELEMENT > FILTER_BYTES_MAX) {
+    throw new RangeError(`Cannot resample by ${up}/${down}: that takes ${up * taps} coefficients`);
+  }
 
   const coefficients = new Float64Array(up * taps);
   for (let phase = 0; phase < up; phase++) {
@@ -140,9 +144,9 @@ function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/** Kaiser's window at `x` in [-1, 1]. */
+/** Kaiser's window at `x` in [-1, 1], not scaled: each phase is, to unity gain. */
 function kaiser(x: number, beta: number): number {
-  return besselI0(beta * Math.sqrt(Math.max(0, 1 - x * x))) / besselI0(beta);
+  return besselI0(beta * Math.sqrt(Math.max(0, 1 - x * x)));
 }
 
 /** Modified Bessel function of the first kind, order zero, by its power series. */

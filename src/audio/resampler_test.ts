@@ -103,7 +103,15 @@ Deno.test("Equal rates copy, and nothing in is nothing out", () => {
 });
 
 Deno.test("A resampler refuses rates that make no sense", () => {
-  for (const [fromHz, toHz] of [[0, 24_000], [24_000, -1], [44_100.5, 24_000], [44_101, 23_999]]) {
+  for (
+    const [fromHz, toHz] of [[0, 24_000], [24_000, -1], [44_100.5, 24_000], [44_101, 23_999], [
+      1_200_050,
+      24_000,
+    ]]
+  ) {
     assert.throws(() => new Resampler({ fromHz, toHz }), RangeError);
+  }
+  for (const fromHz of [8_000, 11_025, 95_950, 96_000]) {
+    for (const toHz of [16_000, 24_000]) assert.ok(new Resampler({ fromHz, toHz }), "others are taken");
   }
 });

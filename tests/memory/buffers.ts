@@ -401,6 +401,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "door",
+    name: "Resampler of PCM: filter, and samples of one message",
+    bounds: ["FILTER_BYTES_MAX: audio/resampler.ts", "sourceRequestBytes"],
+    bytes: "FILTER_BYTES_MAX + 4 * sourceRequestBytes",
+    full: "other rates are refused with RangeError",
+    isFilled: false,
+  },
+  {
+    owner: "door",
     name: "Packets of one message",
     bounds: ["PACKETS_MAX: audio/containers/container.ts", "sourceRequestBytes"],
     bytes: "PACKETS_MAX * 2 * ENTRY + sourceRequestBytes",
