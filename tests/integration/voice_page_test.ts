@@ -28,6 +28,9 @@ function joined(...parts: Speech[]): Speech {
   return { samples, sampleRateHz: parts[0].sampleRateHz };
 }
 
+/** From the caption to the viewer. */
+const SHOWN_WITHIN_MS = 300;
+
 interface Stage {
   world: VoiceWorld;
   browser: TestBrowser;
@@ -68,6 +71,21 @@ async function openVoice({ world, browser }: Stage, query = "", options = DESKTO
 async function shows({ page }: OpenPage, selector: string, text: string | RegExp): Promise<void> {
   await page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout: 20_000 });
 }
+
+async function assertInView(page: Page, selector: string): Promise<void> {
+  const box = await page.locator(selector).boundingBox() ?? assert.fail(`${selector} has no place`);
+  assert.ok(
+    box.y >= 0 && box.y + box.height <= (page.viewportSize()?.height ?? 0),
+    `${selector} is out of view`,
+  );
+}
+
+/** Notes the time of the first line of a page. */
+const noteFirstLine = (page: Page) =>
+  page.evaluate(`
+    new MutationObserver(() => { globalThis.firstLineAt ??= Date.now(); })
+      .observe(document.querySelector("#finals"), { childList: true });
+  `);
 
 const words = async (page: Page) => (await page.locator("#finals p").allTextContents()).join(" ").split(" ");
 
@@ -157,12 +175,13 @@ test("What is wrong with a token is said in words, where another one can be ente
     [await issuer.token({ aud: "other", azp: "other" }), "for another service"],
   ];
   for (const [token, expected] of cases) {
-    const open = await browser.open(`${base}/voice#token=${encodeURIComponent(token)}`);
+    const open = await browser.open(`${base}/voice#token=${encodeURIComponent(token)}`, PHONE);
     await open.page.getByRole("button", { name: "Start" }).click();
     await shows(open, "#problem", expected);
     assert.equal(await open.page.getByLabel("Access token").getAttribute("aria-invalid"), "true", expected);
     assert.ok(await open.page.getByLabel("Access token").isEnabled());
     await assertAccessible(open.page, expected);
+    await assertInView(open.page, "#start");
     await open.page.context().close();
   }
 });
@@ -280,8 +299,13 @@ test(
     assert.match(address, new RegExp(`^${stage.world.base}/captions/[\\w-]{22}#key=view\\.`));
     const viewer = await stage.browser.open(address, PHONE);
     await shows(viewer, "#state", "Live");
+    for (const each of [page, viewer.page]) await noteFirstLine(each);
     await shows(viewer, "#partial-lines", /\w/);
     await shows(viewer, "#finals", PHRASE.at(-1) ?? "");
+    const [atSpeaker, atViewer] = await Promise.all(
+      [page, viewer.page].map((each): Promise<number> => each.evaluate("firstLineAt")),
+    );
+    assert.ok(Math.abs(atViewer - atSpeaker) < SHOWN_WITHIN_MS, `${atViewer - atSpeaker} ms later`);
     const late = await stage.browser.open(address);
     await shows(late, "#finals", PHRASE.at(-1) ?? "");
     await page.getByRole("button", { name: "Stop" }).click();

@@ -135,6 +135,7 @@ function showState(next) {
   state.dataset.state = words ? "failed" : isPaused ? "paused" : current;
   problem.textContent = words ?? "";
   problem.hidden = !words;
+  pause.hidden = words !== undefined;
   retry.hidden = current !== "waiting";
   ended.hidden = next !== "ended";
   if (words) empty.hidden = true;
