@@ -56,6 +56,8 @@ interface Recorder {
   languageId: string;
   clock: SessionClock;
   kept?: Kept;
+  /** Its people ended or deleted its transcript: it gets another one only on request. */
+  isStopped?: boolean;
 }
 
 export class Transcripts implements SessionObserver {
@@ -64,6 +66,8 @@ export class Transcripts implements SessionObserver {
   readonly #sessions = new Set<Recorder>();
   /** By id: those that grow, and those whose session may be back. */
   readonly #kept = new Map<string, Kept>();
+  /** When calls ended whose transcript had been stopped: one that is back has none either. By `keyOf`. */
+  readonly #stopped = new Map<string, number>();
 
   constructor(options: TranscriptsOptions) {
     this.mode = options.mode;
@@ -79,8 +83,9 @@ export class Transcripts implements SessionObserver {
     const recorder: Recorder = { about, languageId, clock: new SessionClock() };
     this.#sessions.add(recorder);
     const before = this.#lastOf(about);
+    recorder.isStopped = about.continues && this.#wasStopped(about);
     if (before && about.continues) this.#attach(recorder, before);
-    else if (this.mode === "on" || about.wantsTranscript) this.#begin(recorder);
+    else if (!recorder.isStopped && (this.mode === "on" || about.wantsTranscript)) this.#begin(recorder);
     // Another call in the same room.
     if (before && recorder.kept !== before && before.away) this.#finish(before, "ended");
     return {
@@ -88,6 +93,7 @@ export class Transcripts implements SessionObserver {
       speakerEnded: ({ speakerId }) => recorder.kept?.transcript.speakerEnded(speakerId),
       closed: () => {
         this.#sessions.delete(recorder);
+        if (recorder.isStopped) this.#remember(recorder.about);
         this.#detach(recorder);
       },
     };
@@ -103,8 +109,8 @@ export class Transcripts implements SessionObserver {
   }
 
   /** The id of the transcript of an open session, if one is kept of it. */
-  idOf({ door, name }: Pick<SessionAbout, "door" | "name">): string | undefined {
-    const recorder = [...this.#sessions].findLast(({ about }) => about.door === door && about.name === name);
+  idOf(about: Pick<SessionAbout, "door" | "name">): string | undefined {
+    const recorder = [...this.#sessions].findLast((each) => keyOf(each.about) === keyOf(about));
     return recorder?.kept?.transcript.record.id;
   }
 
@@ -204,12 +210,32 @@ export class Transcripts implements SessionObserver {
     kept.away = undefined;
     kept.sessions.add(recorder);
     recorder.kept = kept;
+    recorder.isStopped = false;
   }
 
-  /** Its sessions go on without a transcript. */
+  /** Its sessions go on without a transcript, also if they are lost and back. */
   #release(kept: Kept): void {
-    for (const recorder of kept.sessions) recorder.kept = undefined;
+    for (const recorder of kept.sessions) {
+      recorder.kept = undefined;
+      recorder.isStopped = true;
+    }
     kept.sessions.clear();
+    if (kept.away) this.#remember(kept.transcript.record);
+  }
+
+  #remember(about: Pick<SessionAbout, "door" | "name">): void {
+    this.#stopped.delete(keyOf(about));
+    this.#stopped.set(keyOf(about), this.#options.clock.now());
+    for (const oldest of this.#stopped.keys()) {
+      if (this.#stopped.size <= AWAY_MAX) break;
+      this.#stopped.delete(oldest);
+    }
+  }
+
+  #wasStopped(about: SessionAbout): boolean {
+    const isOpen = [...this.#sessions].some((each) => each.isStopped && keyOf(each.about) === keyOf(about));
+    const stoppedAtMs = this.#stopped.get(keyOf(about)) ?? -Infinity;
+    return isOpen || this.#options.clock.now() - stoppedAtMs < AWAY_MS;
   }
 
   #detach(recorder: Recorder): void {
@@ -227,10 +253,8 @@ export class Transcripts implements SessionObserver {
     for (const oldest of away.slice(0, Math.max(0, away.length - AWAY_MAX))) this.#finish(oldest, "ended");
   }
 
-  #lastOf({ door, name }: SessionAbout): Kept | undefined {
-    return [...this.#kept.values()].findLast(({ transcript: { record } }) =>
-      record.door === door && record.name === name
-    );
+  #lastOf(about: SessionAbout): Kept | undefined {
+    return [...this.#kept.values()].findLast(({ transcript }) => keyOf(transcript.record) === keyOf(about));
   }
 
   /** Returns when it ended: now. */
@@ -250,6 +274,10 @@ export class Transcripts implements SessionObserver {
 
 function recordOf({ transcript: { record }, away }: Kept): TranscriptRecord {
   return { ...record, ...(away && { endedAtMs: away.endedAtMs }) };
+}
+
+function keyOf({ door, name }: Pick<SessionAbout, "door" | "name">): string {
+  return `${door} ${name}`;
 }
 
 /** Base64url, 22 characters. */

@@ -212,6 +212,38 @@ Deno.test("Of a deleted transcript nothing is left, and nothing more of its sess
   assert.equal(await world.transcripts.delete(id), false);
 });
 
+for (const how of ["stopped", "deleted"] as const) {
+  Deno.test(`A call whose transcript was ${how} has none after it was lost either, but on request`, async () => {
+    await using world = new World();
+    const end = async (id: string) => {
+      if (how === "stopped") world.transcripts.stop(id);
+      else await world.transcripts.delete(id);
+    };
+    const session = world.open();
+    session.say("one");
+    await end((await world.ids())[0]);
+    await world.clock.advance(TEN_MINUTES);
+    const early = world.open({ ...TALK, continues: true });
+    early.say("not kept");
+    session.close();
+    early.close();
+    await world.clock.advance(TEN_MINUTES - 1);
+    const back = world.open({ ...TALK, continues: true });
+    back.say("not kept");
+    assert.equal(world.transcripts.idOf(TALK), undefined);
+    const id = world.transcripts.request("room1");
+    back.say("kept");
+    back.close();
+    await end(id); // while it is away
+    const again = world.open({ ...TALK, continues: true });
+    again.say("not kept");
+    again.close();
+    world.open().say("another call");
+    const kept = world.records.added.flatMap(({ kind, record }) => kind === "cue" ? [record.text] : []);
+    assert.deepEqual(kept, ["one", "kept", "another call"]);
+  });
+}
+
 Deno.test("While the store is away a live transcript is read from memory, and deleting it is refused", async () => {
   await using world = new World();
   const session = world.open();

@@ -512,14 +512,14 @@ export const BUFFERS: readonly Buffer[] = [
   },
   {
     owner: "service",
-    name: "Transcripts of calls that may be back",
+    name: "Transcripts of calls that may be back, and which of these have none",
     bounds: [
       "AWAY_MAX: transcripts/transcripts.ts",
       "RECENT_CHARS: transcripts/open_transcript.ts",
       "RECENT_CUES: transcripts/open_transcript.ts",
       "NAME_CHARS: transcripts/open_transcript.ts",
     ],
-    bytes: "AWAY_MAX * (2 * RECENT_CHARS + RECENT_CUES * (2 * NAME_CHARS + 2 * ENTRY))",
+    bytes: "AWAY_MAX * (2 * RECENT_CHARS + RECENT_CUES * (2 * NAME_CHARS + 2 * ENTRY) + 2 * ENTRY)",
     full: "the one away for longest has ended",
     isFilled: false,
   },
