@@ -66,7 +66,7 @@ const POSTGRES: readonly (readonly string[])[] = [
     "CREATE INDEX transcripts_by_time ON transcripts (started_at_ms)",
     "CREATE INDEX transcripts_by_name ON transcripts (door, name, started_at_ms)",
     `CREATE TABLE cues (
-      transcript_id text NOT NULL,
+      transcript_id text NOT NULL REFERENCES transcripts (id) ON DELETE CASCADE,
       cue_index bigint NOT NULL,
       speaker_id text NOT NULL,
       speaker_name text,

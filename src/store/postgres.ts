@@ -51,6 +51,7 @@ interface Pool {
 export class PostgresDatabase implements Database {
   readonly #options: PostgresOptions;
   #pool: Pool | undefined;
+  readonly #closing = new Set<Promise<void>>();
   #requests = 0;
   #isClosed = false;
 
@@ -83,10 +84,8 @@ export class PostgresDatabase implements Database {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    const pool = this.#pool;
-    if (!pool) return;
-    await pool.sql.end({ timeout: CLOSE_S });
-    destroy(pool);
+    if (this.#pool) this.#close(this.#pool, CLOSE_S);
+    await Promise.all(this.#closing);
   }
 
   async #run(pool: Pool, statements: readonly Statement[]): Promise<Row[][]> {
@@ -112,8 +111,12 @@ export class PostgresDatabase implements Database {
   /** Connections that are lost on the way hold the pool's places. */
   #giveUp(pool: Pool): void {
     if (this.#pool === pool) this.#pool = undefined;
-    // In this order: the driver connects again where a socket ends before it is asked to end itself.
-    pool.sql.end({ timeout: 0 }).catch(() => {}).finally(() => destroy(pool));
+    this.#close(pool, 0);
+  }
+
+  #close(pool: Pool, withinS: number): void {
+    const closing = closed(pool, withinS).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 
   #connect(): Pool {
@@ -121,8 +124,8 @@ export class PostgresDatabase implements Database {
     const sockets = new Set<Socket>();
     const socket = () => {
       const opened = connect({ host, port });
+      for (const each of sockets) if (each.destroyed) sockets.delete(each);
       sockets.add(opened);
-      opened.once("close", () => sockets.delete(opened));
       return opened;
     };
     const options = {
@@ -149,8 +152,16 @@ export class PostgresDatabase implements Database {
   }
 }
 
-function destroy({ sockets }: Pool): void {
-  for (const socket of sockets) socket.destroy();
+/** The driver is asked first: it connects again where a socket ends before that. Never rejects. */
+async function closed({ sql, sockets }: Pool, withinS: number): Promise<void> {
+  await sql.end({ timeout: withinS }).catch(() => {});
+  const open = [...sockets].filter(({ destroyed }) => !destroyed);
+  await Promise.all(open.map((socket) =>
+    new Promise<void>((resolve) => {
+      socket.once("close", () => resolve());
+      socket.destroy();
+    })
+  ));
 }
 
 interface Address {

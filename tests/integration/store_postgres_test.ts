@@ -112,6 +112,26 @@ Deno.test({
 });
 
 Deno.test({
+  name: "What is written to a transcript while another service deletes it does not stay",
+  ignore,
+  fn: async () => {
+    const url = await server.url();
+    await using one = opened(url);
+    await using other = opened(url);
+    for (let round = 0; round < 40; round++) {
+      const id = `t${round}`;
+      await one.store.write([transcript(id), cue(id, 0)]);
+      const cues = Array.from({ length: 30 }, (_, index) => cue(id, index));
+      // The batch may be refused: then each of its records is written alone.
+      const writing = one.store.write(cues).catch((error) => assert.equal(error.code, "store_record"));
+      await other.store.deleteTranscript(id);
+      await writing;
+    }
+    assert.equal(await server.query("SELECT COUNT(*) FROM cues", url), "0");
+  },
+});
+
+Deno.test({
   name: "Services that start at the same time make the tables once; a newer version's are refused",
   ignore,
   fn: async () => {
