@@ -10,6 +10,7 @@ import { ClaimedPorts } from "../fakes/ports.ts";
 import { TONE_WORDS, toneSpeech } from "../fakes/tones.ts";
 import { s16le, VoiceClient } from "../fakes/voice_client.ts";
 import { type Percentiles, percentiles } from "./latency.ts";
+import { cpuMsOf } from "./proc.ts";
 import { ServiceProcess } from "./service_process.ts";
 
 const HELP = `Usage: deno run -A tests/load/voice.ts [OPTION..]
@@ -25,6 +26,8 @@ const SECRET = "0123456789abcdef0123456789abcdef";
 const SAMPLE_RATE_HZ = 16_000;
 /** A word every 0.7 s. */
 const SPEECH = { wordMs: 220, gapMs: 480, sampleRateHz: SAMPLE_RATE_HZ };
+/** Sessions opened a second: people do not begin together, and their messages are not sent together. */
+const OPENED_PER_S = 40;
 /** What ends with a session has ended. */
 const AFTERWARDS_MS = 8_000;
 const NEVER = new AbortController().signal;
@@ -118,17 +121,23 @@ async function leftIn(service: ServiceProcess): Promise<Left> {
 const row = (cells: readonly (string | number)[]) => print(`| ${cells.join(" | ")} |`);
 const spread = ({ median, p99, max }: Percentiles) => [median, p99, max].map((each) => each.toFixed(0));
 
-async function wave(sessions: number, options: Options, service: ServiceProcess): Promise<Percentiles> {
-  const cpuMs = service.cpuMs();
+interface Parts {
+  service: ServiceProcess;
+  sttPid: number;
+}
+
+async function wave(sessions: number, options: Options, { service, sttPid }: Parts): Promise<Percentiles> {
+  const processorMs = () => [service.cpuMs(), cpuMsOf(sttPid), cpuMsOf(Deno.pid)];
+  const before = processorMs();
   const startMs = performance.now();
-  // Spread over a second: people do not begin together, and their messages are not sent together.
   const heard = await Promise.all(
     Array.from({ length: sessions }, async (_, index) => {
-      await delay(index * 1_000 / sessions, NEVER);
+      await delay(index * 1_000 / OPENED_PER_S, NEVER);
       return await session(index, options);
     }),
   );
-  const cores = (service.cpuMs() - cpuMs) / (performance.now() - startMs);
+  const tookMs = performance.now() - startMs;
+  const cores = processorMs().map((ms, at) => ((ms - before[at]) / tookMs).toFixed(2));
   const all = percentiles(heard.flatMap(({ latenciesMs }) => latenciesMs));
   const sum = (of: (each: Heard) => number) => heard.reduce((total, each) => total + of(each), 0);
   row([
@@ -136,7 +145,7 @@ async function wave(sessions: number, options: Options, service: ServiceProcess)
     ...spread(all),
     percentiles(heard.map(({ readyMs }) => readyMs)).p99.toFixed(0),
     `${sum(({ heard }) => heard)} of ${sum(({ said }) => said)}`,
-    cores.toFixed(2),
+    ...cores,
     [...new Set(heard.map(({ outcome }) => outcome))].join(", "),
   ]);
   return all;
@@ -174,16 +183,28 @@ async function run(
         ...env,
       },
     });
+    const parts = { service, sttPid: stt.pid };
     const all = { ...options, base: service.baseUrl };
-    row(["sessions", "p50, ms", "p99, ms", "max, ms", "ready p99, ms", "words", "cores", "closed with"]);
-    row(Array(8).fill("---"));
-    await wave(1, { ...all, seconds: 5 }, service); // compiles, opens what stays open
-    const one = await wave(1, all, service);
+    row([
+      "sessions",
+      "p50, ms",
+      "p99, ms",
+      "max, ms",
+      "ready p99, ms",
+      "words",
+      "cores",
+      "stand-in's",
+      "clients'",
+      "closed with",
+    ]);
+    row(Array(10).fill("---"));
+    await wave(1, { ...all, seconds: 5 }, parts); // compiles, opens what stays open
+    const one = await wave(1, all, parts);
     const before = await leftIn(service);
     const left: [string, Left][] = [["before", before]];
     let many = one;
     for (let each = 1; each <= waves; each++) {
-      many = await wave(sessions, all, service);
+      many = await wave(sessions, all, parts);
       await delay(AFTERWARDS_MS, NEVER);
       left.push([`after ${each * sessions}`, await leftIn(service)]);
     }
