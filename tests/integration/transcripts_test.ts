@@ -1,5 +1,6 @@
 /** Transcripts of the whole service: of a call on the fakes and of a voice session, as others read them. */
 import assert from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
 import webvttParser from "webvtt-parser";
 import { padded } from "../fakes/speech.ts";
 import { toneSpeech } from "../fakes/tones.ts";
@@ -61,6 +62,16 @@ async function filesWith(folder: string, words: readonly string[]): Promise<stri
     if (words.some((word) => text.includes(word))) found.push(name);
   }
   return found;
+}
+
+/** Whether the database has a final of this text. */
+function hasCue(folder: string, text: string): boolean {
+  const database = new DatabaseSync(`${folder}/tiro.db`, { readOnly: true });
+  try {
+    return database.prepare("SELECT 1 FROM cues WHERE text = ?").get(text) !== undefined;
+  } finally {
+    database.close();
+  }
 }
 
 interface Event {
@@ -209,7 +220,6 @@ Deno.test("Transcripts outlive the service, and retention deletes every byte of 
       assert.equal(cues.map(({ text }: { text: string }) => text).join(" "), SAID.join(" "));
     });
     assert.notDeepEqual(await filesWith(folder, SAID), []);
-    const { DatabaseSync } = await import("node:sqlite");
     const database = new DatabaseSync(`${folder}/tiro.db`);
     const days = 31 * 24 * 60 * 60_000;
     database.exec(`UPDATE transcripts SET ended_at_ms = ended_at_ms - ${days}`);
@@ -247,6 +257,35 @@ Deno.test("On request, a call is kept from the request on", () =>
       assert.equal(await read.text(), file);
       const other = await get(`/${"A".repeat(22)}`, { authorization: `Bearer ${key}` });
       assert.equal(other.status, 404, await other.text());
+    })
+  ));
+
+Deno.test("While the database is locked captions and live readers go on, /healthz says so, and nothing is lost", () =>
+  inFolder((folder) =>
+    withTranscripts(folder, {}, async ({ world, get, ids }) => {
+      const { call, listener, speaker } = await callOf(world);
+      await using _call = call;
+      await say(speaker, SAID);
+      await listener.until(isFinal(SAID), 10_000);
+      const [id] = await ids();
+      await using reader = new LiveReader(await get(`/${id}/events`));
+      await reader.until(cueText(SAID));
+      const database = new DatabaseSync(`${folder}/tiro.db`);
+      try {
+        database.exec("BEGIN IMMEDIATE");
+        await say(speaker, PHRASE);
+        await listener.until(isFinal(PHRASE), 10_000);
+        await reader.until(cueText(PHRASE));
+        assert.match(await (await get(`/${id}.txt`)).text(), new RegExp(PHRASE.join(" ")), "from memory");
+        await eventually("/healthz says so", async () => {
+          const health = await fetch(`${baseUrl(world.service)}/healthz`);
+          await health.body?.cancel();
+          return health.headers.get("x-tiro-degraded")?.includes("records_delayed") ?? false;
+        }, 20_000);
+      } finally {
+        database.close();
+      }
+      await eventually("it is written", () => hasCue(folder, PHRASE.join(" ")), 20_000);
     })
   ));
 
