@@ -22,6 +22,8 @@ export interface Principal {
   readonly tenantId?: string;
   /** Of a `viewer`: all they may read. */
   readonly transcriptId?: string;
+  /** Of a `viewer`: until when, Unix time, ms. */
+  readonly expiresAtMs?: number;
 }
 
 /** The sender of a request, by its headers; undefined without valid credentials. */

@@ -77,8 +77,8 @@ export function takesBearer({ token, users, viewers }: Credentials): boolean {
 }
 
 async function viewerOf(shown: string, viewers: Credentials["viewers"]): Promise<Principal | undefined> {
-  const transcriptId = await viewers?.verify(shown);
-  return transcriptId === undefined ? undefined : { kind: "viewer", rights: TRANSCRIPTS, transcriptId };
+  const opened = await viewers?.verify(shown);
+  return opened && { kind: "viewer", rights: TRANSCRIPTS, ...opened };
 }
 
 async function userOf(shown: string, users: TokenVerifier | undefined): Promise<Principal | undefined> {

@@ -33,8 +33,13 @@ Deno.test("A bearer token is the API's, a user's, or a viewer's, and each has it
   const alice = { kind: "user", rights: TRANSCRIPTS, userId: "alice" };
   assert.deepEqual(await ask(credentials, await jwt({ opco_id: "north" })), { ...alice, tenantId: "north" });
   assert.deepEqual(await ask(credentials, await jwt()), { ...alice, tenantId: undefined });
-  const { key } = await viewers.issue("abc");
-  assert.deepEqual(await ask(credentials, key), { kind: "viewer", rights: TRANSCRIPTS, transcriptId: "abc" });
+  const { key, expiresAtMs } = await viewers.issue("abc");
+  assert.deepEqual(await ask(credentials, key), {
+    kind: "viewer",
+    rights: TRANSCRIPTS,
+    transcriptId: "abc",
+    expiresAtMs,
+  });
 });
 
 Deno.test("Wrong tokens of any kind are nobody's, and only what may be a JWT is counted as one", async () => {

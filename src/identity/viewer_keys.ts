@@ -46,14 +46,15 @@ export class ViewerKeys implements ViewerKeyIssuer {
     return undefined;
   }
 
-  /** The transcript it opens; undefined for what is no key, or has expired. Rejects with StoreError. */
-  async verify(key: string): Promise<string | undefined> {
+  /** The transcript it opens, and until when; undefined for what is no key, or has expired. Rejects with StoreError. */
+  async verify(key: string): Promise<{ transcriptId: string; expiresAtMs: number } | undefined> {
     const [, claims, transcriptId, expiry, signature] = FORM.exec(key) ?? [];
     if (claims === undefined) return undefined;
     const right = sign(claims, await this.#ownSecret());
     // Both have 32 bytes: the form has 43 characters.
     const isSigned = timingSafeEqual(Buffer.from(signature, "base64url"), right);
-    return isSigned && this.#now() < parseInt(expiry, 36) * 1_000 ? transcriptId : undefined;
+    const expiresAtMs = parseInt(expiry, 36) * 1_000;
+    return isSigned && this.#now() < expiresAtMs ? { transcriptId, expiresAtMs } : undefined;
   }
 
   #issue(transcriptId: string, ttlMs: number, secret: Uint8Array): { key: string; expiresAtMs: number } {

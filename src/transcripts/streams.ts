@@ -3,6 +3,7 @@ import {
   type Clock,
   type CueRecord,
   type Meter,
+  TRANSCRIPT_MS_MAX,
   type TranscriptRecord,
   UnavailableError,
 } from "../domain/mod.ts";
@@ -41,6 +42,8 @@ export interface ReadersOptions {
   scope: Scope;
   clock: Clock;
   meter: Pick<Meter, "gauge">;
+  /** Unix time, ms; default: the system's. */
+  unixNow?: () => number;
 }
 
 /** Readers of live transcripts: as many as LIMITS.httpStreams has connections for. */
@@ -67,9 +70,12 @@ export class Readers {
     }, { once: true });
   }
 
-  /** Server-sent events (HTML standard, section 9.2). Throws UnavailableError where there are too many readers. */
-  live(record: TranscriptRecord, from: From): ReadableStream<Bytes> {
-    const { transcripts, clock, scope } = this.#options;
+  /**
+   * Server-sent events (HTML standard, section 9.2), until `expiresAtMs` (Unix time, ms) at most. Throws UnavailableError
+   * where there are too many readers.
+   */
+  live(record: TranscriptRecord, from: From, expiresAtMs?: number): ReadableStream<Bytes> {
+    const { transcripts, clock, scope, unixNow = Date.now } = this.#options;
     const ofOne = [...this.#live.values()].filter((id) => id === record.id).length;
     if (this.#live.size >= READERS_MAX || ofOne >= READERS_OF_ONE_MAX || scope.signal.aborted) {
       throw new UnavailableError("Cannot read the transcript live: there are too many readers", "busy");
@@ -77,6 +83,12 @@ export class Readers {
     const reader = new AbortController();
     this.#live.set(reader, record.id);
     const events = liveEvents({ transcripts, record, from, clock, signal: reader.signal });
+    if (expiresAtMs !== undefined) {
+      // No transcript grows for longer, and timers have a limit.
+      const leftMs = Math.min(Math.max(0, expiresAtMs - unixNow()), TRANSCRIPT_MS_MAX);
+      const expiry = clock.timer(leftMs, () => reader.abort());
+      reader.signal.addEventListener("abort", () => expiry[Symbol.dispose](), { once: true });
+    }
     return streamOf(written(events), () => {
       reader.abort();
       this.#live.delete(reader);

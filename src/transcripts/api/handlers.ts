@@ -1,6 +1,6 @@
 /** The handlers of the routes of transcripts. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import type { Principal, TranscriptRecord } from "../../domain/mod.ts";
+import type { Principal, TranscriptRecord, ViewerKeyIssuer } from "../../domain/mod.ts";
 import { HttpError, type RouteGroup } from "../../http/mod.ts";
 import { isFrontEnd, listed, mayChange, mayRead, notFound } from "../access.ts";
 import { accepted, EVENT_STREAM, type Extension, EXTENSIONS, FORMATS, shownRecord } from "../formats/mod.ts";
@@ -20,7 +20,7 @@ export interface KeptServices {
   transcripts: Transcripts;
   readers: Readers;
   /** For links. */
-  keys: { issue(transcriptId: string, ttlMs?: number): Promise<{ key: string; expiresAtMs: number }> };
+  keys: ViewerKeyIssuer;
 }
 
 const LINK_HOURS = 24;
@@ -42,6 +42,9 @@ export function transcriptRoutes({ kept, requireWork }: TranscriptServices): Rou
     if (!record || !mayChange(principal, record)) throw notFound("change the transcript");
     return transcripts;
   };
+  /** Until the credentials expire. */
+  const live = (principal: Principal | undefined, record: TranscriptRecord, from: From) =>
+    on("read transcripts").readers.live(record, from, principal?.expiresAtMs);
   return {
     ...routes.TRANSCRIPTS_API,
     addTo(app: OpenAPIHono) {
@@ -68,28 +71,28 @@ export function transcriptRoutes({ kept, requireWork }: TranscriptServices): Rou
         return c.json({ id: transcripts.request(c.req.valid("json").roomToken) }, 200);
       });
       app.openapi(routes.read, async (c) => {
-        const { readers } = on("read transcripts");
         const [id, named] = c.req.valid("param").id.split(".");
-        const record = await readable(c.get("principal"), id);
+        const principal = c.get("principal");
+        const record = await readable(principal, id);
         const isHead = c.req.method === "HEAD";
         const format = EXTENSIONS.find((extension) => extension === named) ??
           accepted(c.req.header("accept"));
         if (format === "events") {
           const from = resumedFrom(c.req.header("last-event-id")) ?? { minutes: MINUTES };
-          return c.body(isHead ? "" : readers.live(record, from), 200, EVENT_HEADERS);
+          return c.body(isHead ? "" : live(principal, record, from), 200, EVENT_HEADERS);
         }
         const headers = fileHeaders(record, format, named !== undefined);
         if (isHead) return c.body(null, 200, headers);
-        return c.body(await readers.file(record, FORMATS[format]), 200, headers);
+        return c.body(await on("read transcripts").readers.file(record, FORMATS[format]), 200, headers);
       });
       app.openapi(routes.events, async (c) => {
-        const { readers } = on("read transcripts");
-        const record = await readable(c.get("principal"), c.req.valid("param").id);
+        const principal = c.get("principal");
+        const record = await readable(principal, c.req.valid("param").id);
         const { from: index, minutes = MINUTES } = c.req.valid("query");
         const from = resumedFrom(c.req.header("last-event-id")) ??
           (index === undefined ? { minutes } : { index });
         const isHead = c.req.method === "HEAD";
-        return c.body(isHead ? "" : readers.live(record, from), 200, EVENT_HEADERS);
+        return c.body(isHead ? "" : live(principal, record, from), 200, EVENT_HEADERS);
       });
       app.openapi(routes.stop, async (c) => {
         const { id } = c.req.valid("param");

@@ -5,7 +5,7 @@ import { FakeLog, FakeMeter } from "../../../tests/fakes/telemetry.ts";
 import { ANYONE, type Principal, RIGHTS } from "../../domain/mod.ts";
 import { createHttpApp, type HttpApp } from "../../http/mod.ts";
 import { Readers } from "../streams.ts";
-import { VOICE, World } from "../testing_test.ts";
+import { STARTED_AT_MS, VOICE, World } from "../testing_test.ts";
 import type { TranscriptMode } from "../transcripts.ts";
 import { transcriptRoutes } from "./handlers.ts";
 
@@ -26,7 +26,10 @@ class Api extends World {
   constructor(mode: TranscriptMode | "off" = "on") {
     super(mode === "off" ? "on" : mode);
     const { transcripts, clock, scope } = this;
-    this.readers = new Readers({ transcripts, clock, meter: this.meter, scope: scope.child("readers") });
+    this.readers = new Readers({
+      ...{ transcripts, clock, meter: this.meter, scope: scope.child("readers") },
+      unixNow: () => STARTED_AT_MS + clock.now(),
+    });
     const issue = (id: string, ttlMs = 0) =>
       Promise.resolve({ key: `${id}-key`, expiresAtMs: 1_000_000 + ttlMs });
     const kept = mode === "off" ? undefined : { transcripts, readers: this.readers, keys: { issue } };
@@ -362,6 +365,29 @@ Deno.test("Readers are bounded, of one transcript and of all, and one who leaves
   assert.deepEqual(files.filter(({ status }) => status === 503).length, 4);
   for (const { body } of files) await body?.cancel();
   assert.equal(await api.status("GET", `/${ids[0]}.vtt`), 200);
+});
+
+Deno.test("A viewer's key opens the live events until it expires, then clients come back and are refused", async () => {
+  await using api = new Api();
+  const id = await api.talk();
+  for (const path of [`/${id}/events`, `/${id}`]) {
+    api.as = principal("viewer", { transcriptId: id, expiresAtMs: STARTED_AT_MS + api.clock.now() + 60_000 });
+    const response = await api.ask("GET", path, undefined, { accept: "text/event-stream" });
+    const reader = response.body!.getReader();
+    await eventsUntil(reader, "cue");
+    let isOver = false;
+    const next = reader.read().then(({ done }) => isOver = done);
+    await api.clock.advance(59_999);
+    assert.equal(isOver, false, "valid to the end");
+    await api.clock.advance(1);
+    assert.equal(isOver, true, path);
+    await next;
+  }
+  assert.equal(api.meter.gauges.get("tiro_transcript_readers")?.(), 0);
+  api.as = principal("viewer", { transcriptId: id, expiresAtMs: STARTED_AT_MS + 9e9 });
+  const left = await api.ask("GET", `/${id}/events`);
+  await left.body?.cancel();
+  assert.equal(api.clock.pending, 0, "who leaves earlier leaves no timer");
 });
 
 Deno.test("When the service stops, live responses end without an end event: clients come back", async () => {
