@@ -219,6 +219,17 @@ test(
   },
 );
 
+test("Words and names that look like markup are text", async (transcript, browser) => {
+  const open = await browser.open(transcript.url());
+  const text = '<img src="x" onerror="document.title = 1"><script>document.title = 2</script>';
+  transcript.say({ text, speakerName: "<b>Ada</b>" });
+  transcript.partial({ text, speakerName: "<i>" });
+  await shows(open, "#partial-lines .said", "onerror");
+  assert.deepEqual(await finals(open.page), [text]);
+  assert.deepEqual(await open.page.locator(".who").allTextContents(), ["<b>Ada</b>", "<i>"]);
+  assert.equal(await open.page.title(), "Live captions");
+});
+
 test(
   "Languages are marked, and those written from right to left begin there",
   async (transcript, browser) => {
