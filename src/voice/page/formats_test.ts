@@ -4,8 +4,7 @@ import { possibleFormats } from "./formats.js";
 Deno.test("The best format a browser records is first, and PCM is always possible", () => {
   const records = (...formats: string[]) => (mimeType: string) =>
     formats.includes(mimeType.slice("audio/".length).replace(";codecs=opus", ""));
-  assert.deepEqual(possibleFormats(records("webm"), false), ["webm", "pcm"]);
-  assert.deepEqual(possibleFormats(records("webm", "ogg"), false), ["webm", "ogg", "pcm"]);
-  assert.deepEqual(possibleFormats(records("webm", "ogg"), true), ["ogg", "webm", "pcm"]);
-  assert.deepEqual(possibleFormats(records("mp4"), false), ["pcm"]);
+  assert.deepEqual(possibleFormats(records("webm")), ["webm", "pcm"]);
+  assert.deepEqual(possibleFormats(records("ogg", "webm")), ["webm", "ogg", "pcm"]);
+  assert.deepEqual(possibleFormats(records("mp4")), ["pcm"]);
 });

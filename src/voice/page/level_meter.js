@@ -8,19 +8,20 @@ const SPEECH_DB = -45;
 const SPEECH_LASTS_MS = 700;
 const SILENT_AFTER_MS = 5_000;
 
-/** @type {(meter: HTMLElement, bar: HTMLElement, words: HTMLElement, levelDb: () => number) => { close(): void }} */
+/** @type {(meter: HTMLElement, bar: HTMLElement, words: HTMLElement, levelDb: () => number | undefined) => { close(): void }} */
 export function levelMeter(meter, bar, words, levelDb) {
   let soundAtMs = performance.now() - SPEECH_LASTS_MS;
   let shown = "";
 
   function show() {
-    const db = levelDb();
+    const level = levelDb();
+    const db = level ?? FLOOR_DB;
     const part = Math.max(0, Math.min(1, (db - FLOOR_DB) / -FLOOR_DB));
     bar.style.transform = `scaleX(${part.toFixed(2)})`;
     const nowMs = performance.now();
     if (db > SPEECH_DB) soundAtMs = nowMs;
     const quietMs = nowMs - soundAtMs;
-    const text = quietMs < SPEECH_LASTS_MS ? "Sound" : quietMs < SILENT_AFTER_MS ? "Quiet" : "No sound";
+    const text = level === undefined ? "" : wordFor(quietMs);
     meter.setAttribute("aria-valuenow", String(Math.round(100 * part)));
     if (text === shown) return;
     shown = text;
@@ -31,4 +32,10 @@ export function levelMeter(meter, bar, words, levelDb) {
   show();
   const timer = setInterval(show, EVERY_MS);
   return { close: () => clearInterval(timer) };
+}
+
+/** @param {number} quietMs */
+function wordFor(quietMs) {
+  if (quietMs < SPEECH_LASTS_MS) return "Sound";
+  return quietMs < SILENT_AFTER_MS ? "Quiet" : "No sound";
 }

@@ -22,7 +22,8 @@ export async function openMicrophone(deviceId) {
     },
   });
   const context = contextFor(stream);
-  await context.resume();
+  // Not awaited: without a loudspeaker it may never run, and only the level and PCM need it.
+  void context.resume().catch(() => {});
   const source = context.createMediaStreamSource(stream);
   const analyser = new AnalyserNode(context, { fftSize: 2_048 });
   source.connect(analyser);
@@ -31,8 +32,9 @@ export async function openMicrophone(deviceId) {
 
   return {
     track,
-    /** Root mean square of the last moment, dB below full scale. */
+    /** Root mean square of the last moment, dB of full scale; undefined while the browser does not process audio. */
     levelDb() {
+      if (context.state !== "running") return undefined;
       analyser.getFloatTimeDomainData(samples);
       const square = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
       return 10 * Math.log10(square + 1e-10);
@@ -58,7 +60,7 @@ function contextFor(stream) {
   try {
     context.createMediaStreamSource(stream).disconnect();
     return context;
-  } catch { // Firefox does not convert rates
+  } catch { // older versions of Firefox do not convert rates
     void context.close();
     return new AudioContext({ latencyHint: "interactive" });
   }
