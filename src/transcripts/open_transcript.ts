@@ -39,6 +39,9 @@ export class OpenTranscript {
   readonly #numbers = new Map<string, string>();
   #numbered = 0;
   #end: TranscriptEnd | undefined;
+  /** Called back at the next cue, or the end. */
+  readonly #waitingForCue = new Set<() => void>();
+  /** Called back at the next partial too. */
   readonly #waiting = new Set<() => void>();
 
   constructor(record: TranscriptRecord, startedAtMs: number) {
@@ -65,10 +68,16 @@ export class OpenTranscript {
     return index < this.firstIndex ? undefined : this.#recent.slice(index - this.firstIndex);
   }
 
-  /** The oldest partial that is newer than this version. */
-  partialAfter(version: number): { partial: Partial; version: number } | undefined {
-    for (const each of this.#partials.values()) if (each.version > version) return each;
-    return undefined;
+  /** Grows with every partial. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The newest partial of each speaker, of those that are newer than this version. */
+  partialsAfter(version: number): Partial[] {
+    return [...this.#partials.values()].filter((each) => each.version > version).map(({ partial }) =>
+      partial
+    );
   }
 
   /** A final; returns the cue it becomes. */
@@ -115,10 +124,11 @@ export class OpenTranscript {
     this.#changed();
   }
 
-  /** Calls back at the next change, once, until disposed. */
-  onChange(callback: () => void): Disposable {
-    this.#waiting.add(callback);
-    return { [Symbol.dispose]: () => void this.#waiting.delete(callback) };
+  /** Calls back once, at the next cue, the end, or the next partial too, until disposed. */
+  onChange(kind: "any" | "cue", callback: () => void): Disposable {
+    const waiting = kind === "any" ? this.#waiting : this.#waitingForCue;
+    waiting.add(callback);
+    return { [Symbol.dispose]: () => void waiting.delete(callback) };
   }
 
   #put(partial: Partial): void {
@@ -128,7 +138,7 @@ export class OpenTranscript {
       if (this.#partials.size <= PARTIALS_MAX) break;
       this.#partials.delete(oldest);
     }
-    this.#changed();
+    callAll(this.#waiting);
   }
 
   #numberOf(id: string): string {
@@ -143,10 +153,15 @@ export class OpenTranscript {
   }
 
   #changed(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const callback of waiting) callback();
+    callAll(this.#waiting);
+    callAll(this.#waitingForCue);
   }
+}
+
+function callAll(waiting: Set<() => void>): void {
+  const callbacks = [...waiting];
+  waiting.clear();
+  for (const callback of callbacks) callback();
 }
 
 function named(name: string | undefined): { speakerName?: string } {

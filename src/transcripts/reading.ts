@@ -24,13 +24,20 @@ export async function* pagesFrom(
   }
 }
 
+/**
+ * Partials are sent to a reader so often at most: hundreds of readers must not take the time that captions of calls need,
+ * and nobody reads faster. Finals are sent at once.
+ */
+export const PARTIALS_EVERY_MS = 100;
+
 /** Where a reader begins. */
 export type From = { index: number } | { minutes: number };
 
 export type LiveEvent =
   | { type: "transcript"; record: TranscriptRecord }
   | { type: "cue"; cue: CueRecord }
-  | { type: "partial"; partial: Partial }
+  /** What speakers are saying, each once. */
+  | { type: "partials"; partials: readonly Partial[] }
   /** These cues cannot be read now. */
   | { type: "gap"; fromIndex: number; beforeIndex: number }
   | { type: "end"; reason: TranscriptEnd };
@@ -46,13 +53,14 @@ export interface LiveOptions {
 
 /** Every cue once and in order, the newest partials between them, and the end. */
 export async function* liveEvents(options: LiveOptions): AsyncGenerator<LiveEvent> {
-  const { transcripts, record, signal } = options;
+  const { transcripts, record, clock, signal } = options;
   const transcript = transcripts.live(record.id);
   yield { type: "transcript", record };
   let next = "index" in options.from
     ? options.from.index
     : await firstOfLast(options.from.minutes, options, transcript);
   let version = 0;
+  let partialsAtMs = -Infinity;
   let page: readonly CueRecord[] = [];
   let at = 0;
   while (!signal.aborted) {
@@ -69,19 +77,24 @@ export async function* liveEvents(options: LiveOptions): AsyncGenerator<LiveEven
       continue;
     }
     if (!transcript) return yield { type: "end", reason: "ended" };
-    const newer = transcript.partialAfter(version);
-    if (newer) {
-      version = newer.version;
-      yield { type: "partial", partial: newer.partial };
-    } else if (transcript.end) {
-      return yield { type: "end", reason: transcript.end };
-    } else {
-      await changed(transcript, signal);
+    if (transcript.end) return yield { type: "end", reason: transcript.end };
+    if (transcript.version === version) {
+      await changed(options, transcript);
+      continue;
     }
+    const waitMs = partialsAtMs - clock.now();
+    if (waitMs > 0) {
+      await changed(options, transcript, waitMs);
+      continue;
+    }
+    const partials = transcript.partialsAfter(version);
+    version = transcript.version;
+    partialsAtMs = clock.now() + PARTIALS_EVERY_MS;
+    if (partials.length > 0) yield { type: "partials", partials };
   }
 }
 
-/** While the store is away, what memory has: the reader learns what it misses from the indices. */
+/** While the store is away, or has not kept them, what memory has: the reader learns what it misses from the indices. */
 async function pageOf(
   { transcripts, record }: LiveOptions,
   transcript: OpenTranscript | undefined,
@@ -90,11 +103,12 @@ async function pageOf(
   const recent = transcript?.recentFrom(fromIndex);
   if (recent) return recent;
   try {
-    return await transcripts.cues(record.id, fromIndex, STEP);
+    const stored = await transcripts.cues(record.id, fromIndex, STEP);
+    if (stored.length > 0) return stored;
   } catch (error) {
     if (!(error instanceof StoreError) || !transcript) throw error;
-    return transcript.recentFrom(transcript.firstIndex) ?? [];
   }
+  return transcript?.recentFrom(transcript.firstIndex) ?? [];
 }
 
 /** Of the last minutes the first index; 0 of a transcript that has ended. */
@@ -124,13 +138,18 @@ async function firstOfLast(
   }
 }
 
-/** Resolves at the next change, or when the reader leaves. */
-async function changed(transcript: OpenTranscript, signal: AbortSignal): Promise<void> {
+/** Resolves at the next change, or after `waitMs`, in which partials are not waited for, or when the reader leaves. */
+async function changed(
+  { clock, signal }: LiveOptions,
+  transcript: OpenTranscript,
+  waitMs?: number,
+): Promise<void> {
   if (signal.aborted) return;
   const { promise, resolve } = Promise.withResolvers<void>();
-  using _change = transcript.onChange(resolve);
-  const leave = () => resolve();
-  signal.addEventListener("abort", leave, { once: true });
+  const wake = () => resolve();
+  using _change = transcript.onChange(waitMs === undefined ? "any" : "cue", wake);
+  using _timer = waitMs === undefined ? undefined : clock.timer(waitMs, wake);
+  signal.addEventListener("abort", wake, { once: true });
   await promise;
-  signal.removeEventListener("abort", leave);
+  signal.removeEventListener("abort", wake);
 }

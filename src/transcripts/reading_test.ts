@@ -2,7 +2,7 @@ import assert from "@std/assert";
 import { StoreError } from "../domain/mod.ts";
 import { STORE_AWAY } from "../../tests/fakes/records.ts";
 import { settle } from "../../tests/fakes/clock.ts";
-import { type From, type LiveEvent, liveEvents } from "./reading.ts";
+import { type From, type LiveEvent, liveEvents, PARTIALS_EVERY_MS } from "./reading.ts";
 import { VOICE, World } from "./testing_test.ts";
 
 /** A reader in a test's hands: reads as far as there is something to read. */
@@ -55,8 +55,8 @@ function shown(event: LiveEvent): string {
   switch (event.type) {
     case "cue":
       return `${event.cue.index} ${event.cue.text}`;
-    case "partial":
-      return `${event.partial.speakerId}? ${event.partial.text}`;
+    case "partials":
+      return event.partials.map(({ speakerId, text }) => `${speakerId}? ${text}`).join(", ");
     case "gap":
       return `gap ${event.fromIndex}-${event.beforeIndex}`;
     case "end":
@@ -82,8 +82,13 @@ Deno.test("A reader gets every final once, in order, and partials until their fi
   session.partial("tw");
   assert.deepEqual(await reader.read(), ["1? tw"]);
   session.partial("two");
+  session.partial("th", { speaker: "hpb-b" });
   session.partial("thr", { speaker: "hpb-b" });
-  assert.deepEqual(await reader.read(), ["1? two", "2? thr"]);
+  assert.deepEqual(await reader.read(), []);
+  await world.clock.advance(PARTIALS_EVERY_MS);
+  assert.deepEqual(await reader.read(), ["1? two, 2? thr"], "so often at most, each speaker's newest");
+  session.partial("three", { speaker: "hpb-b" });
+  assert.deepEqual(await reader.read(), []);
   session.say("two");
   session.say("three", { speaker: "hpb-b" });
   assert.deepEqual(await reader.read(), ["1 two", "2 three"]);
@@ -100,8 +105,12 @@ Deno.test("What a speaker was saying is withdrawn when their part ends without a
   assert.deepEqual(await reader.read(), ["transcript", "1? I was just sa"]);
   session.ended();
   session.ended("unknown");
+  await world.clock.advance(PARTIALS_EVERY_MS);
   assert.deepEqual(await reader.read(), ["1? "]);
+  session.partial("and another");
+  assert.deepEqual(await reader.read(), []);
   await reader.leave();
+  assert.equal(world.clock.pending, 0, "no timer is left");
 });
 
 Deno.test("A slow reader gets every final and the newest partials, whatever the pace", async () => {

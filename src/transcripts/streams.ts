@@ -131,8 +131,8 @@ function eventText(event: LiveEvent): string {
       return block(event.type, shownRecord(event.record));
     case "cue":
       return `id: ${event.cue.index}\n${block(event.type, shownCue(event.cue))}`;
-    case "partial":
-      return block(event.type, event.partial);
+    case "partials":
+      return event.partials.map((partial) => block("partial", partial)).join("");
     case "gap": {
       const { fromIndex, beforeIndex } = event;
       return block(event.type, { fromIndex, beforeIndex });
