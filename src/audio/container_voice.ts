@@ -28,6 +28,8 @@ export interface ContainerVoiceOptions extends VoiceOptions {
 const HEADER_BYTES_MAX = 256 * 1024;
 /** Bytes between two Opus packets later on: pictures of a video that is recorded, too. */
 const OTHER_BYTES_MAX = 1024 * 1024;
+/** Bytes without a packet may come for this long: a page of Firefox takes 5 s at the lowest bit rate. */
+const OTHER_MS_MAX = 30_000;
 /** Timestamps of a recorder that notes when it got the samples differ by less from their count: a packet of Chromium. */
 const JITTER_MS = 60;
 
@@ -38,8 +40,9 @@ export class ContainerVoice implements Disposable {
   /** Of what waited. */
   readonly #decoders: DecoderSource;
   #hasOpus = false;
-  /** Since the last Opus packet. */
+  /** Since the last Opus packet, and when the first of them came. */
   #otherBytes = 0;
+  #otherSinceMs: number | undefined;
   #error: unknown;
 
   /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
@@ -70,7 +73,7 @@ export class ContainerVoice implements Disposable {
   receive({ bytes }: { bytes: Uint8Array }, nowMs: number): void {
     if (this.#error) throw this.#error;
     try {
-      this.#play(this.#demux(bytes), nowMs);
+      this.#play(this.#demux(bytes, nowMs), nowMs);
     } catch (error) {
       this.#error = error;
       throw error;
@@ -101,13 +104,20 @@ export class ContainerVoice implements Disposable {
     this.#decoders[Symbol.dispose]();
   }
 
-  #demux(bytes: Uint8Array): readonly ContainedPacket[] {
+  #demux(bytes: Uint8Array, nowMs: number): readonly ContainedPacket[] {
     const packets = this.#demuxer.receive(bytes);
-    this.#hasOpus ||= packets.length > 0;
-    this.#otherBytes = packets.length > 0 ? 0 : this.#otherBytes + bytes.length;
-    if (this.#otherBytes > (this.#hasOpus ? OTHER_BYTES_MAX : HEADER_BYTES_MAX)) {
-      throw invalidBytes("must have Opus: there is none in what was sent");
+    if (packets.length > 0) {
+      this.#hasOpus = true;
+      this.#otherBytes = 0;
+      this.#otherSinceMs = undefined;
+      return packets;
     }
+    this.#otherBytes += bytes.length;
+    this.#otherSinceMs ??= nowMs;
+    if (
+      this.#otherBytes > (this.#hasOpus ? OTHER_BYTES_MAX : HEADER_BYTES_MAX) ||
+      nowMs - this.#otherSinceMs > OTHER_MS_MAX
+    ) throw invalidBytes("must have Opus: there is none in what was sent");
     return packets;
   }
 

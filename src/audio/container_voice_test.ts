@@ -334,3 +334,18 @@ Deno.test("Without Opus in 256 KiB, or in a megabyte later, it is refused, and s
     world.end();
   }
 });
+
+Deno.test("Bytes without Opus that come slowly are refused after 30 s, and a recorder that was paused is not", async () => {
+  const bytes = webm(timed(await said(["red"]), 20));
+  const world = setup();
+  world.voice.receive({ bytes: bytes.slice(0, -1) }, world.now());
+  world.wait(60_000);
+  world.voice.receive({ bytes: bytes.slice(-1) }, world.now());
+  const empty = Uint8Array.of(0xec, 0x80);
+  for (let second = 0; second <= 30; second++) {
+    world.voice.receive({ bytes: empty }, world.now());
+    world.wait(1_000);
+  }
+  assert.throws(() => world.voice.receive({ bytes: empty }, world.now()), InvalidRequestError);
+  world.end();
+});
