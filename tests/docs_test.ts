@@ -6,6 +6,7 @@ import { LIMITS } from "../src/domain/mod.ts";
 import { MODELS } from "../src/models/mod.ts";
 import { STT_PROVIDERS } from "../src/stt/mod.ts";
 import { TRANSLATION_PROVIDERS } from "../src/translation/mod.ts";
+import { CODES } from "../src/voice/mod.ts";
 import { flagsOf } from "./load/start_flags.ts";
 import { isSamePage, missingIn, withTables } from "./recognisers_page.ts";
 import { asyncApiText, isSameVoicePage } from "./voice_page.ts";
@@ -196,4 +197,10 @@ Deno.test("docs/VOICE.md has the code's tables (deno run -A tests/voice_page.ts 
 
 Deno.test("docs/voice.asyncapi.json is the code's (deno run -A tests/voice_page.ts writes it)", async () => {
   assert.deepEqual(JSON.parse(await read("docs/voice.asyncapi.json")), JSON.parse(asyncApiText()));
+});
+
+Deno.test("Every code of docs/VOICE.md has a test", async () => {
+  const files = ["voice_faults", "voice_session", "audio_feed"].map((name) => `src/voice/${name}_test.ts`);
+  const tests = (await Promise.all([...files, "tests/integration/voice_test.ts"].map(read))).join();
+  assert.deepEqual(Object.keys(CODES).filter((code) => !tests.includes(`"${code}"`)), []);
 });

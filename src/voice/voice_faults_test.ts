@@ -1,6 +1,7 @@
 /** Why sessions are not opened, or end: each with its code. */
 import assert from "@std/assert";
 import { InvalidRequestError, UnavailableError } from "../domain/mod.ts";
+import { SpokenLanguages } from "../sessions/mod.ts";
 import { settle } from "../../tests/fakes/clock.ts";
 import { DoorWorld } from "./testing_test.ts";
 
@@ -169,4 +170,14 @@ Deno.test("A container that is none ends the session", async () => {
   socket.audio(100);
   await settle();
   socket.assertClosed(4400, "bad_audio");
+});
+
+Deno.test("Until the recogniser has listed its languages a client is told to come back", async () => {
+  const { log, meter } = new DoorWorld();
+  const languages = new SpokenLanguages({ stt: { languages: [] }, log, meter });
+  await using world = new DoorWorld({ languages });
+  const socket = await world.connect();
+  socket.control({ type: "start", language: "en" });
+  await settle();
+  socket.assertClosed(4503, "languages_unknown");
 });

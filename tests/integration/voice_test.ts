@@ -230,6 +230,13 @@ Deno.test("A user opens so many sessions a minute, and all so many at once", asy
     ...{ status: "unavailable", reason: "full", sessions: 1, sessionsMax: 1 },
     recognisers: [{ name: "modal", state: "available", speakers: 0 }],
   });
+  const statusFor = async (headers: HeadersInit) => {
+    const response = await fetch(`${world.base}/api/v1/voice/health`, { headers });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.equal(await statusFor({ authorization: `Bearer ${await world.issuer.token()}` }), 503);
+  assert.equal(await statusFor({}), 401);
   const healthz = await fetch(`${world.base}/healthz`);
   assert.equal(healthz.headers.get("x-tiro-degraded"), "voice_full");
   await healthz.body?.cancel();
