@@ -23,6 +23,11 @@ export async function chromiumPath(): Promise<string | undefined> {
   return undefined;
 }
 
+/** For the name of a test that is ignored without Chromium. */
+export const chromiumMissing = await chromiumPath() === undefined
+  ? "chromium is not on PATH (Debian package chromium)"
+  : undefined;
+
 export const CHROMIUM_FLAGS = [
   "--headless=new",
   "--no-sandbox",
@@ -57,7 +62,7 @@ export class TestBrowser implements AsyncDisposable {
   static async launch(microphone?: Speech, flags: string[] = []): Promise<TestBrowser> {
     await using resources = new AsyncDisposableStack();
     const executablePath = await chromiumPath();
-    if (!executablePath) throw new Error("Cannot start a browser: chromium is not on PATH");
+    if (!executablePath) throw new Error(`Cannot start a browser: ${chromiumMissing}`);
     if (microphone) {
       const folder = await Deno.makeTempDir({ prefix: "tiro-chromium-" });
       resources.defer(() => Deno.remove(folder, { recursive: true }));

@@ -4,7 +4,7 @@ import type { Locator, Page } from "playwright-core";
 import {
   assertAccessible,
   assertFits,
-  chromiumPath,
+  chromiumMissing,
   DESKTOP,
   type OpenPage,
   PHONE,
@@ -12,14 +12,13 @@ import {
 } from "../fakes/browser.ts";
 import { FakeTranscript } from "../fakes/transcript_events.ts";
 
-const ignore = await chromiumPath() === undefined; // Debian package chromium
 const SHOWN_WITHIN_MS = 300;
 const LINES_MAX = 2_000;
 
 function test(name: string, run: (transcript: FakeTranscript, browser: TestBrowser) => Promise<void>): void {
   Deno.test({
-    name,
-    ignore,
+    name: chromiumMissing === undefined ? name : `${name} (ignored: ${chromiumMissing})`,
+    ignore: chromiumMissing !== undefined,
     async fn() {
       await using browser = await TestBrowser.launch();
       await using transcript = new FakeTranscript();

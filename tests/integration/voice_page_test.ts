@@ -6,7 +6,7 @@ import { voicePage } from "../../src/voice/page.ts";
 import {
   assertAccessible,
   assertFits,
-  chromiumPath,
+  chromiumMissing,
   DESKTOP,
   type OpenPage,
   PHONE,
@@ -18,7 +18,6 @@ import { TcpRelay } from "../real/tcp_relay.ts";
 import { startVoice, type VoiceWorld } from "./voice_world.ts";
 import { PHRASE } from "./world.ts";
 
-const ignore = await chromiumPath() === undefined; // Debian package chromium
 /** The microphone speaks from the moment it is opened. */
 const SPEECH = padded(toneSpeech(PHRASE), 1_000, 1_000);
 const TWICE = joined(SPEECH, padded(SPEECH, 3_000, 0));
@@ -49,8 +48,8 @@ function test(
   } = {},
 ): void {
   Deno.test({
-    name,
-    ignore,
+    name: chromiumMissing === undefined ? name : `${name} (ignored: ${chromiumMissing})`,
+    ignore: chromiumMissing !== undefined,
     async fn() {
       await using folders = new AsyncDisposableStack();
       const folder = keeps ? await Deno.makeTempDir({ prefix: "tiro-pages-" }) : undefined;

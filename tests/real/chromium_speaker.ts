@@ -6,7 +6,7 @@
 import { chromium } from "playwright-core";
 import type { TestParticipant, Transcript } from "../fakes/call.ts";
 import type { HpbParticipant } from "../fakes/participant.ts";
-import { CHROMIUM_FLAGS, chromiumPath, microphoneFlags } from "../fakes/browser.ts";
+import { CHROMIUM_FLAGS, chromiumMissing, chromiumPath, microphoneFlags } from "../fakes/browser.ts";
 import { padded, type Speech, wav } from "../fakes/speech.ts";
 import { fromSfu, publishOffer, type Seat } from "./werift_speaker.ts";
 
@@ -35,9 +35,7 @@ export class ChromiumSpeaker implements TestParticipant {
     const wavPath = `${folder}/microphone.wav`;
     await Deno.writeFile(wavPath, wav(padded(speech, LEAD_IN_MS, TAIL_MS)));
     const executablePath = await chromiumPath();
-    if (!executablePath) {
-      throw new Error("Cannot start a browser: chromium is not on PATH (Debian package chromium)");
-    }
+    if (!executablePath) throw new Error(`Cannot start a browser: ${chromiumMissing}`);
     const args = [...CHROMIUM_FLAGS, ...microphoneFlags(wavPath), ADDRESSES];
     const browser = await chromium.launch({ executablePath, args });
     resources.defer(() => browser.close());

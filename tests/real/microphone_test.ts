@@ -5,7 +5,7 @@
 import assert from "@std/assert";
 import type { Page } from "playwright-core";
 import { delay } from "../../src/flow/mod.ts";
-import { chromiumPath, TestBrowser } from "../fakes/browser.ts";
+import { chromiumMissing, TestBrowser } from "../fakes/browser.ts";
 import { localMissing } from "../fakes/local_recogniser.ts";
 import { padded, readSpeech, SPOKEN } from "../fakes/speech.ts";
 import { startVoice } from "../integration/voice_world.ts";
@@ -21,7 +21,7 @@ const SOUND = 0.02;
 const OGG_RATE_KHZ = 48;
 
 async function missing(): Promise<string | undefined> {
-  if (await chromiumPath() === undefined) return "chromium is not on PATH";
+  if (chromiumMissing !== undefined) return chromiumMissing;
   const ffmpeg = await run(["-version"]).catch(() => undefined);
   return ffmpeg === undefined ? "ffmpeg is not on PATH" : await localMissing();
 }
