@@ -269,6 +269,15 @@ test("A service that shuts down says so, and is tried again until the session is
   assert.ok(await open.page.locator("#problem").isHidden());
 });
 
+test("Without https the page says why there is no microphone", async ({ world, browser }) => {
+  const address = `${world.base.replace("127.0.0.1", "captions.test")}/voice#token=${await world.issuer
+    .token()}`;
+  const open = await browser.open(address);
+  await open.page.getByRole("button", { name: "Start" }).click();
+  await shows(open, "#problem", "Open it with https://");
+  await shows(open, "#state", "Stopped");
+}, { flags: ["--host-resolver-rules=MAP captions.test 127.0.0.1"] });
+
 for (
   const [flags, expected] of [
     [["--use-fake-device-for-media-stream", "--deny-permission-prompts"], "may not use the microphone"],
