@@ -6,7 +6,7 @@ import { type StoreCode, storeError } from "./database.ts";
 const MESSAGES: readonly [pattern: RegExp, code: StoreCode][] = [
   [/database (table )?is locked/, "store_locked"],
   [/database or disk is full|No space left/, "store_full"],
-  [/readonly database|Read-only file system/, "store_read_only"],
+  [/readonly database|Read-only file system|[Pp]ermission denied|Requires write access/, "store_read_only"],
   [/malformed|not a database|malformed database schema/, "store_corrupt"],
   [/constraint failed|append-only|too big|datatype mismatch/, "store_record"],
   [/unable to open|disk I\/O error|locking protocol/, "store_away"],

@@ -11,6 +11,7 @@
  * that a service that was killed in between does it at its next start.
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { StoreError } from "../domain/mod.ts";
 import { type Row, rowOf, type Statement, storeError } from "./database.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
@@ -55,6 +56,8 @@ export class SqliteFile implements Disposable {
       this.#open(readOnly, check);
     } catch (error) {
       this.#db.close();
+      // SQLite does not say why it cannot open its log.
+      if (!readOnly && !(error instanceof StoreError)) refuseReadOnly(path);
       throw error;
     }
   }
@@ -236,11 +239,18 @@ function prepareFile(path: string, folder: string, readOnly: boolean): void {
     }
   }
   try {
-    Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 }).close();
+    // One that is there is not opened: closing it would drop the locks of another connection of this process.
+    Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
   } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
     if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
       throw storeError("store_read_only", `${folder} has to be writable by the service's user`);
     }
     throw error;
   }
+}
+
+/** Throws what the file system says to writing; this process has it open nowhere. */
+function refuseReadOnly(path: string): void {
+  Deno.openSync(path, { write: true }).close();
 }
