@@ -107,6 +107,12 @@ Deno.test("The format is what the client accepts most; JSON where it accepts non
     ["application/pdf", "json"],
     ["text/vtt;q=x", "json"],
     ["text/vtt;q=0", "json"],
+    ["text/*, text/vtt;q=0", "txt"],
+    ["*/*, application/json;q=0", "vtt"],
+    ["*/*;q=0.9, text/plain;q=0.1, application/*;q=0.2", "vtt"],
+    ["text/*;q=0.5, text/vtt;q=0.1, application/x-subrip;q=0.4", "txt"],
+    ["text/plain;q=0.5, text/vtt;q=0.5", "txt"],
+    ["application/json;q=0.1, text/vtt;q=7", "json"],
     [",;q=;,".repeat(1_000), "json"],
   ];
   for (const [accept, format] of cases) assert.equal(accepted(accept), format, accept);

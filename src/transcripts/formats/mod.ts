@@ -33,12 +33,21 @@ export function accepted(accept: string | undefined): Extension | "events" {
     ...EXTENSIONS.map((extension) => [extension, FORMATS[extension].mediaType] as const),
     ["events", EVENT_STREAM],
   ];
-  let best: { offer: Extension | "events"; quality: number } = { offer: "json", quality: 0 };
-  for (const { type, quality } of rangesOf(accept ?? "*/*")) {
-    const [offer] = offers.find(([, mediaType]) => matches(type, mediaType)) ?? [];
-    if (offer !== undefined && quality > best.quality) best = { offer, quality };
+  const ranges = rangesOf(accept ?? "*/*");
+  let best: { offer: Extension | "events"; quality: number; at: number } = {
+    offer: "json",
+    quality: 0,
+    at: -1,
+  };
+  for (const [offer, mediaType] of offers) {
+    const at = mostSpecific(ranges, mediaType);
+    const quality = ranges.at(at)?.quality ?? 0;
+    // Of equals, what the client names first.
+    if (at >= 0 && (quality > best.quality || (quality === best.quality && at < best.at))) {
+      best = { offer, quality, at };
+    }
   }
-  return best.offer;
+  return best.quality > 0 ? best.offer : "json";
 }
 
 /** More ranges than any client sends. */
@@ -49,10 +58,16 @@ function rangesOf(accept: string): { type: string; quality: number }[] {
     const [type, ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
     const q = parameters.find((each) => each.startsWith("q="))?.slice(2);
     const quality = q === undefined ? 1 : Number(q);
-    return { type, quality: Number.isFinite(quality) ? quality : 0 };
+    return { type, quality: quality >= 0 && quality <= 1 ? quality : 0 };
   });
 }
 
-function matches(range: string, mediaType: string): boolean {
-  return range === "*/*" || range === mediaType || range === `${mediaType.split("/")[0]}/*`;
+/** Of the ranges that have the type, the one that decides about it (section 12.5.1); -1: none has it. */
+function mostSpecific(ranges: readonly { type: string }[], mediaType: string): number {
+  const [main] = mediaType.split("/");
+  for (const type of [mediaType, `${main}/*`, "*/*"]) {
+    const at = ranges.findIndex((range) => range.type === type);
+    if (at >= 0) return at;
+  }
+  return -1;
 }
