@@ -46,7 +46,7 @@ export function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof PreconditionError) return { status: 412, message: error.message, headers: {} };
   if (error instanceof UnavailableError) return later(error);
   // One that is not retryable is the operator's to repair: 500, and in the log.
-  if (error instanceof StoreError && error.retryable) return later(error);
+  if (error instanceof StoreError && error.retryable) return later(STORE_AWAY);
   if (error instanceof TranslationError) {
     return error.retryable ? later(error) : { status: STATUS_FATAL, message: error.message, headers: {} };
   }
@@ -56,8 +56,11 @@ export function answerTo(error: unknown): ErrorAnswer {
   return { status: 500, message: "internal error", headers: {} };
 }
 
-function later(error: TiroError): ErrorAnswer {
-  return { status: 503, message: error.message, headers: { "retry-after": RETRY_AFTER_S } };
+/** Its own message is for the operator: it may name a folder, and whoever sends a wrong key gets this too. */
+const STORE_AWAY = { message: "Cannot read or delete records: the database is away" };
+
+function later({ message }: { message: string }): ErrorAnswer {
+  return { status: 503, message, headers: { "retry-after": RETRY_AFTER_S } };
 }
 
 /**

@@ -12,7 +12,7 @@ import {
   type TranscriptRecord,
 } from "../../src/domain/mod.ts";
 
-export const STORE_AWAY = new StoreError("Cannot read records: the database is away", {
+export const STORE_AWAY = new StoreError("Cannot use the record store: the database is away (/a/folder)", {
   code: "store_away",
   retryable: true,
 });

@@ -259,7 +259,7 @@ Deno.test("While the store is away what is in memory is served, the rest is 503,
   for (const [method, path] of [["GET", ""], ["GET", `/${"A".repeat(22)}`], ["DELETE", `/${id}`]]) {
     const response = await api.ask(method, path);
     assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "5"], path);
-    assert.deepEqual(await response.json(), { error: STORE_AWAY.message });
+    assert.deepEqual(await response.json(), { error: "Cannot read or delete records: the database is away" });
   }
 });
 

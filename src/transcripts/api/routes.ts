@@ -61,7 +61,7 @@ const none = {
 };
 const away = unavailable(
   "The database is away and the transcript is not in memory",
-  "Cannot read records: the database is away",
+  "Cannot read or delete records: the database is away",
 );
 const refusals = { ...invalid, ...unauthorised, ...off, ...none, ...away };
 
