@@ -111,7 +111,7 @@ export const CODES = {
   },
   recogniser_unavailable: unavailable(
     "the recogniser is not available; try again later",
-    "no recogniser works; or none has for 30 s during the session, 10 s before its first caption",
+    "no recogniser works, or none has for 30 s (10 s before the session's first caption); or the last words did not come within 10 s of `stop`",
   ),
   recogniser_full: unavailable(
     "the recogniser captions as many people as it can; try again later",

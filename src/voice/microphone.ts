@@ -26,8 +26,8 @@ export interface MicrophoneOptions {
   onTrouble: (trouble: SpeakerTrouble | undefined) => void;
   /** It cannot continue: close it. */
   onLost: (code: VoiceCode, error: unknown) => void;
-  /** The last words have been delivered. */
-  onLeft: () => void;
+  /** The last words have been delivered, or (false) not in time. */
+  onLeft: (isComplete: boolean) => void;
   clock: Clock;
   log: Log;
   meter: Meter;
@@ -53,6 +53,7 @@ export class Microphone {
   /** When the pipeline failed, the last minute's. */
   #failedMs: number[] = [];
   #reopening: Disposable | undefined;
+  #closingAtMs: number | undefined;
   /** Of the current pipeline: what its first utterance and its first audio count as. */
   #firstUtterance = 0;
   #startMs: number | undefined;
@@ -68,7 +69,11 @@ export class Microphone {
       limit: { most: sessionsMax, variable: "VOICE_MAX_SESSIONS" },
       viewers: () => VIEWERS,
       send: (_viewer, caption) => options.onCaption(caption),
-      leave: () => Promise.try(options.onLeft),
+      leave: () =>
+        Promise.try(() => {
+          const closingMs = this.#closingAtMs === undefined ? 0 : options.clock.now() - this.#closingAtMs;
+          options.onLeft(closingMs < LAST_WORDS_MS);
+        }),
       onEmpty() {},
       onBroken: (error) => onLost("failed", error),
     });
@@ -100,6 +105,7 @@ export class Microphone {
 
   /** Delivers the last words, then leaves. Never rejects. */
   close(): Promise<void> {
+    this.#closingAtMs ??= this.#options.clock.now();
     return this.#options.sessions.close(this.#session, LAST_WORDS_MS);
   }
 

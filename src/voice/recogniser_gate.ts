@@ -16,14 +16,19 @@ export class RecogniserGate {
 
   /** Throws VoiceFault "recogniser_unavailable" or "recogniser_full". `isTrial`: may be the session that tries. */
   check(nowMs: number, isTrial: boolean): void {
-    const recognisers = this.recognisers();
-    const states = recognisers.map(({ state }) => state);
-    if (states.length === 0 || recognisers.some(mayServe)) return;
+    if (!this.areLost) return;
     if (isTrial && nowMs - this.#triedAtMs >= TRIAL_EVERY_MS) {
       this.#triedAtMs = nowMs;
       return;
     }
-    throw new VoiceFault(states.includes("full") ? "recogniser_full" : "recogniser_unavailable");
+    const isFull = this.recognisers().some(({ state }) => state === "full");
+    throw new VoiceFault(isFull ? "recogniser_full" : "recogniser_unavailable");
+  }
+
+  /** Whether none may serve. */
+  get areLost(): boolean {
+    const recognisers = this.recognisers();
+    return recognisers.length > 0 && !recognisers.some(mayServe);
   }
 }
 

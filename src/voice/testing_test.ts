@@ -96,6 +96,7 @@ export class FakePipeline {
   fault: unknown;
   /** Audio is taken when the test says so. */
   holds: PromiseWithResolvers<void> | undefined;
+  neverDrains = false;
   /** The last words, delivered when it drains. */
   lastWords: string[] = [];
   #utterance = 0;
@@ -159,7 +160,10 @@ export class FakeHost implements SpeakerHost {
       },
       setLanguage: (languageId) => void pipeline.languages.push(languageId),
       setWords() {},
-      drain() {
+      drain(signal) {
+        if (pipeline.neverDrains) {
+          return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+        }
         for (const text of pipeline.lastWords.splice(0)) pipeline.final(text);
         return Promise.resolve();
       },

@@ -9,6 +9,8 @@ import type { ServerMessage } from "./schemas.ts";
 export interface TroubleWatchOptions {
   clock: Clock;
   send: (status: Extract<ServerMessage, { type: "status" }>) => void;
+  /** Whether no recogniser may serve: trouble of sessions is over only once somebody speaks and is recognised. */
+  areRecognisersLost: () => boolean;
   /** It has lasted. */
   onLasting: (code: VoiceCode) => void;
 }
@@ -53,9 +55,19 @@ export class TroubleWatch implements Disposable {
     const code = trouble ?? "captioning";
     this.options.send({ type: "status", code, message: STATUS_MESSAGES[code] });
     if (trouble === undefined || trouble === "recogniser_starting") return this[Symbol.dispose]();
-    const { clock, onLasting } = this.options;
-    this.#timer ??= clock.timer(this.#hasCaptions ? LASTS_MS : LASTS_AT_FIRST_MS, () => {
-      if (this.code) onLasting(this.code);
+    this.#timer ??= this.options.clock.timer(this.#hasCaptions ? LASTS_MS : LASTS_AT_FIRST_MS, () => {
+      this.#timer = undefined;
+      this.#lasts();
+    });
+  }
+
+  #lasts(): void {
+    const { clock, areRecognisersLost, onLasting } = this.options;
+    if (!this.code) return;
+    if (this.code === "no_media_worker" || areRecognisersLost()) return onLasting(this.code);
+    this.#timer = clock.timer(LASTS_AT_FIRST_MS, () => {
+      this.#timer = undefined;
+      this.#lasts();
     });
   }
 

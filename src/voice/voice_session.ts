@@ -72,8 +72,8 @@ const EARLY_MAX = 64;
 /** Text frames a second, and at once. */
 const CONTROL_PER_S = 2;
 const CONTROL_AT_ONCE = 20;
-/** For audio that waits: the longest, 256 KB of 8 kHz s16le, is 16 s. */
-const LAST_AUDIO_MS = 30_000;
+/** For audio that waits: the longest, 64 KB of a container at 6 kbit/s, is 87 s; 256 KB of 8 kHz s16le are 16 s. */
+const LAST_AUDIO_MS = 100_000;
 
 type State = "verifying" | "waiting" | "live" | "ending" | "ended";
 type Data = string | Uint8Array<ArrayBuffer>;
@@ -109,6 +109,7 @@ export class VoiceSession implements SocketEvents {
       new TroubleWatch({
         clock,
         send: (status) => this.#client.send(status),
+        areRecognisersLost: () => options.gate.areLost,
         onLasting: (code) => {
           this.#client.fail(code); // there will be no last words
           this.#end(code);
@@ -230,7 +231,7 @@ export class VoiceSession implements SocketEvents {
         log.error("voice session failed", error, { session: id });
         this.#end(code);
       },
-      onLeft: () => this.#goodbye(this.#outcome ?? "draining"),
+      onLeft: (isComplete) => this.#goodbye(this.#last(isComplete)),
     });
     this.#source = source;
     this.#feed = new AudioFeed({
@@ -316,10 +317,16 @@ export class VoiceSession implements SocketEvents {
     });
   }
 
-  #goodbye(wanted: VoiceOutcome): void {
+  /** `done` only where nothing is missing. */
+  #last(isComplete: boolean): VoiceOutcome {
+    const outcome = this.#outcome ?? "draining";
+    if (outcome !== "done") return outcome;
+    if (this.#feed?.isWaiting) return this.#options.sessions.isDraining ? "draining" : "failed";
+    return isComplete ? outcome : this.#troubles.code ?? "recogniser_unavailable";
+  }
+
+  #goodbye(outcome: VoiceOutcome): void {
     if (this.#state === "ended") return;
-    // Not all of it was captioned.
-    const outcome = wanted === "done" ? this.#troubles.code ?? wanted : wanted;
     this.#state = "ended";
     this.#idleTimer?.[Symbol.dispose]();
     const { clock, onEnded } = this.#options;

@@ -136,6 +136,7 @@ Deno.test("A recogniser in trouble is reported; trouble that lasts ends the sess
   }
   events.trouble(undefined);
   world.host.pipeline.final("red");
+  world.host.recognisers[0].state = "failing";
   events.trouble("recogniser_failed");
   await world.clock.advance(20_000);
   socket.audio(SECOND);
@@ -152,6 +153,7 @@ Deno.test("A recogniser in trouble is reported; trouble that lasts ends the sess
 Deno.test("A recogniser that has captioned nothing yet has less time", async () => {
   await using world = new DoorWorld();
   const socket = await world.start();
+  world.host.recognisers[0].state = "full";
   world.host.pipeline.events.trouble("recogniser_full");
   await world.clock.advance(10_000);
   socket.assertClosed(4503, "recogniser_full");
@@ -266,4 +268,35 @@ Deno.test("Users and tenants are in the log by their ids, and names and addresse
     ],
   );
   assert.ok(!JSON.stringify(world.log.lines).includes("example.org"));
+});
+
+Deno.test("Trouble that nobody's speech has shown to be over does not end a session while a recogniser works", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  world.host.pipeline.events.trouble("recogniser_failed");
+  for (let second = 0; second < 60; second++) {
+    socket.audio(SECOND);
+    await world.clock.advance(1_000);
+  }
+  assert.equal(socket.closedWith, undefined);
+  world.host.recognisers[0].state = "failing";
+  await world.clock.advance(10_000);
+  socket.assertClosed(4503, "recogniser_unavailable");
+});
+
+Deno.test("done is not sent where last words are missing", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  socket.audio(640);
+  await settle();
+  world.host.pipeline.neverDrains = true;
+  socket.control({ type: "stop" });
+  await world.clock.advance(10_000);
+  socket.assertClosed(4503, "recogniser_unavailable");
+  const other = await world.start();
+  for (let second = 0; second < 8; second++) other.audio(SECOND);
+  other.control({ type: "stop" });
+  await settle();
+  await world.sessions.drain(new AbortController().signal);
+  other.assertClosed(4503, "draining");
 });
