@@ -150,7 +150,7 @@ Deno.test("While another process holds the lock for 10 s records wait, the event
     assert.deepEqual(await indexes(under), upTo(500));
     assert.equal(under.records.trouble, undefined);
     assert.equal(under.counted("dropped"), 0);
-    assert.ok(gapMs < 1_000, `the event loop stood still for ${gapMs} ms`);
+    assert.ok(gapMs < 2_000, `the event loop stood still for ${gapMs} ms`);
   });
 });
 
