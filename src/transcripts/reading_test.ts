@@ -92,8 +92,16 @@ Deno.test("A reader gets every final once, in order, and partials until their fi
   session.say("two");
   session.say("three", { speaker: "hpb-b" });
   assert.deepEqual(await reader.read(), ["1 two", "2 three"]);
+  session.partial("Please wait", { isNotice: true });
+  assert.deepEqual(await reader.read(), [], "no notices");
+  const late = await readerOf(world, id);
+  assert.deepEqual(
+    await late.read(),
+    ["transcript", "0 one", "1 two", "2 three"],
+    "nothing that has its final",
+  );
   world.transcripts.stop(id);
-  assert.deepEqual(await reader.read(), ["ended"]);
+  assert.deepEqual([await reader.read(), await late.read()], [["ended"], ["ended"]]);
   assert.ok(reader.isOver);
 });
 

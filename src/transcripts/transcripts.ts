@@ -211,6 +211,7 @@ export class Transcripts implements SessionObserver {
     kept.sessions.add(recorder);
     recorder.kept = kept;
     recorder.isStopped = false;
+    this.#stopped.delete(keyOf(recorder.about));
   }
 
   /** Its sessions go on without a transcript, also if they are lost and back. */

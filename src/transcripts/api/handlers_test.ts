@@ -159,6 +159,14 @@ Deno.test("Where no credentials are configured, everyone reads those of voice se
   assert.deepEqual((await (await api.ask("GET", "")).json()).transcripts.length, 1);
 });
 
+Deno.test("A user reads no transcript of Talk, whoever is named in it", async () => {
+  await using api = new Api();
+  api.open({ ...VOICE, door: "talk" }).say("Hi.");
+  api.as = ADA;
+  assert.equal(await api.status("GET", `/${(await api.ids())[0]}`), 404);
+  assert.deepEqual(await (await api.ask("GET", "")).json(), { transcripts: [] });
+});
+
 Deno.test("The key of a link reads the one transcript and changes nothing", async () => {
   await using api = new Api();
   const id = await api.talk();
