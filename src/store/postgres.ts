@@ -21,7 +21,7 @@ const LOCK_MS = 5_000;
 /** In the service, which sees a server that is cut off: longer than connecting and a statement. */
 const REPLY_MS = 16_000;
 export const POSTGRES_REQUESTS_MAX = 64;
-const CLOSE_S = 0.5;
+const CLOSE_S = 0.3;
 /** Of advisory locks: migrations at the same time wait for each other. Any number of our own. */
 const MIGRATION_LOCK = 0x7469726f;
 

@@ -22,7 +22,7 @@ const PURGE_MS = 600_000;
  */
 const REPLACE_MS = 60_000;
 /** Closing writes the log to the database; a hanging disk does not delay the end of the service. */
-const CLOSE_MS = 500;
+const CLOSE_MS = 300;
 const PURGE_AGAIN_MS = 5_000;
 
 type Request =

@@ -1,6 +1,6 @@
 /** Deletes what is older than it may be: at the start, and every hour. While the store is away it is tried again sooner. */
 import { type Clock, codeOf, type Log, type RecordStore } from "../domain/mod.ts";
-import { delay, type Scope } from "../flow/mod.ts";
+import { delay, type Scope, untilAborted } from "../flow/mod.ts";
 
 export interface RetentionOptions {
   store: Pick<RecordStore, "expire">;
@@ -23,7 +23,8 @@ export function keepRetention(options: RetentionOptions): void {
   const { scope, clock } = options;
   scope.run(async (signal) => {
     while (!signal.aborted) {
-      const isDone = await expire(options);
+      // A database that does not reply would keep the service from ending.
+      const isDone = await untilAborted(expire(options), signal);
       await delay(isDone ? EVERY_MS : AGAIN_MS, signal, clock);
     }
   });
