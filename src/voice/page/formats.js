@@ -9,7 +9,7 @@ export const MIME_TYPES = { webm: "audio/webm;codecs=opus", ogg: "audio/ogg;code
 export const OPUS_BITS_PER_SECOND = 32_000;
 
 /**
- * The best first: Opus takes a twentieth of the network of PCM. Firefox records WebM in pieces as short as is wished, and
+ * The best first: Opus takes an eighth of the network of PCM. Firefox records WebM in pieces as short as is wished, and
  * Ogg in pages of a second; Chromium has no Ogg, Safari neither before version 18.4.
  * @param {(mimeType: string) => boolean} isRecorded
  * @returns {Format[]}

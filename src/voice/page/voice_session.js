@@ -71,8 +71,8 @@ export function voiceSession({ url, token, start, bytesPerSecond, onReady, onCap
     if (!hasEnded) receive(JSON.parse(data));
   });
   socket.addEventListener("close", (event) => {
-    const isRefused = event.code === 1006 || event.code === 1005;
-    end(code || event.reason || (isRefused ? "connection" : ""), event.code);
+    // The reason is the code; an error that did not end the session is none of its end.
+    end(event.reason || (event.code >= 4000 ? code : "connection"), event.code);
   });
 
   return {
