@@ -1,5 +1,6 @@
 /** A copy of SQLite's database while the service runs, by SQLite's own backup: one state of it, whole. */
 import { backup, DatabaseSync } from "node:sqlite";
+import type { StoreError } from "../domain/mod.ts";
 import { SqliteFile } from "./sqlite_file.ts";
 import { storeErrorOf } from "./sqlite_errors.ts";
 import { storeError } from "./database.ts";
@@ -12,7 +13,11 @@ export async function backUp(dataFolder: string, target: string): Promise<number
   const part = `${target}.part`;
   try {
     await refuseExisting(target);
-    await Deno.writeFile(part, new Uint8Array(), { mode: 0o600 });
+    await Deno.writeFile(part, new Uint8Array(), { mode: 0o600, createNew: true });
+  } catch (error) {
+    throw errorOf(error);
+  }
+  try {
     using source = new SqliteFile({ folder: dataFolder, readOnly: true, check: false });
     await source.backUp((database) => backup(database, part, { rate: PAGES }));
     check(part);
@@ -20,21 +25,32 @@ export async function backUp(dataFolder: string, target: string): Promise<number
     return (await Deno.stat(target)).size;
   } catch (error) {
     await Deno.remove(part).catch(() => {});
-    if (error instanceof Deno.errors.NotCapable) {
-      throw storeError("store_read_only", "this program may not write there; name a file in TIRO_DATA_DIR");
-    }
-    throw storeErrorOf(error);
+    throw errorOf(error);
   }
 }
 
 async function refuseExisting(path: string): Promise<void> {
   try {
-    await Deno.stat(path);
+    await Deno.lstat(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
   throw storeError("store_read_only", "the file exists already; name another one");
+}
+
+function errorOf(error: unknown): StoreError {
+  if (error instanceof Deno.errors.NotCapable) {
+    return storeError("store_read_only", "this program may not write there; name a file in TIRO_DATA_DIR");
+  }
+  // Another copy is being made, or one was cut off. It is not ours to remove.
+  if (error instanceof Deno.errors.AlreadyExists) {
+    return storeError(
+      "store_read_only",
+      "the file exists already with .part at its end; remove it, or name another one",
+    );
+  }
+  return storeErrorOf(error);
 }
 
 /** A damaged database has a damaged copy, which is none to keep. */

@@ -124,6 +124,13 @@ Deno.test("A back-up made while the service writes is whole, and is what the ser
     assert.deepEqual([again.code, /exists already/.test(again.err)], [1, true], again.err);
     const names = [...Deno.readDirSync(folder)].map(({ name }) => name).toSorted();
     assert.deepEqual(names, ["copy.db", "tiro.db", "tiro.db-shm", "tiro.db-wal"]);
+    // What another program, or another back-up, has in the way is left alone, whatever its mode is.
+    for (const [existing, wanted] of [["other.db.part", "other.db"], ["copy.db.part", "copy.db"]]) {
+      await Deno.writeTextFile(`${folder}/${existing}`, "theirs", { mode: 0o644 });
+      const refused = await tiro(["backup", `${folder}/${wanted}`], { TIRO_DATA_DIR: folder }, [folder]);
+      assert.deepEqual([refused.code, /exists already/.test(refused.err)], [1, true], refused.err);
+      assert.equal(await Deno.readTextFile(`${folder}/${existing}`), "theirs");
+    }
     // Restored as docs/RECORDS.md says.
     const restored = await Deno.makeTempDir();
     await Deno.copyFile(file, `${restored}/tiro.db`);
