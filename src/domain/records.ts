@@ -126,7 +126,8 @@ export interface TranscriptFilter {
   door?: string;
   name?: string;
   userId?: string;
-  tenantId?: string;
+  /** Null: of those without a tenant. */
+  tenantId?: string | null;
   /** Default 100, the newest first. */
   limit?: number;
 }

@@ -233,9 +233,10 @@ class Conditions {
   }
 
   /** Those of undefined values are no conditions. */
-  equal(columns: Readonly<Record<string, string | undefined>>): void {
+  equal(columns: Readonly<Record<string, string | null | undefined>>): void {
     for (const [column, value] of Object.entries(columns)) {
-      if (value !== undefined) this.add(`${column} = ${this.value(value)}`);
+      if (value === null) this.add(`${column} IS NULL`);
+      else if (value !== undefined) this.add(`${column} = ${this.value(value)}`);
     }
   }
 

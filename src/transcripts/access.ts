@@ -36,8 +36,8 @@ export function listed(principal: Principal | undefined): TranscriptFilter | und
   if (principal?.kind === "anyone") return {};
   if (isFrontEnd(principal)) return { door: TALK };
   if (principal?.kind !== "user" || principal.userId === undefined) return undefined;
-  const { userId, tenantId } = principal;
-  return { userId, ...(tenantId !== undefined && { tenantId }) };
+  const { userId, tenantId = null } = principal;
+  return { userId, tenantId };
 }
 
 export function notFound(action: string): NotFoundError {

@@ -134,7 +134,7 @@ export class Transcripts implements SessionObserver {
       const record = recordOf(kept);
       const isWanted = (door ?? record.door) === record.door &&
         (name ?? record.name) === record.name && (userId ?? record.userId) === record.userId &&
-        (tenantId ?? record.tenantId) === record.tenantId;
+        (tenantId === undefined || tenantId === (record.tenantId ?? null));
       if (isWanted) all.set(record.id, record);
     }
     return [...all.values()].toSorted((a, b) => b.startedAtMs - a.startedAtMs).slice(0, limit);

@@ -129,6 +129,7 @@ export function storeContract({ name, start, ignore = false }: {
     assert.deepEqual(ids(await store.transcripts({ limit: 1 })), ["b"]);
     assert.deepEqual(ids(await store.transcripts({ userId: "u" })), ["b", "c"]);
     assert.deepEqual(ids(await store.transcripts({ userId: "u", tenantId: "y" })), ["c"]);
+    assert.deepEqual(ids(await store.transcripts({ tenantId: null })), ["a"]);
     assert.deepEqual(ids(await store.transcripts({ door: "talk", name: "room" })), ["c", "a"]);
     assert.deepEqual(ids(await store.transcripts({ userId: "' OR 1=1 --" })), []);
   });

@@ -51,7 +51,7 @@ export class FakeStore implements RecordStore {
         .filter((each) => door === undefined || each.door === door)
         .filter((each) => name === undefined || each.name === name)
         .filter((each) => userId === undefined || each.userId === userId)
-        .filter((each) => tenantId === undefined || each.tenantId === tenantId)
+        .filter((each) => tenantId === undefined || (each.tenantId ?? null) === tenantId)
         .toSorted((a, b) => b.startedAtMs - a.startedAtMs)
         .slice(0, limit),
     );

@@ -190,6 +190,24 @@ Deno.test("The key of a link reads the one transcript and changes nothing", asyn
   assert.equal(await api.status("GET", `/${id}`), 404);
 });
 
+Deno.test("A user without a tenant has their list to themselves, however many a user of that name has", async () => {
+  await using api = new Api();
+  const about = (name: string, tenantId?: string) => ({ door: "voice", name, userId: "ada", tenantId });
+  const own = api.open(about("own"));
+  own.say("Mine.");
+  const [id] = await api.ids();
+  own.close();
+  await api.clock.advance(1_000);
+  for (const name of ["v2", "v3"]) {
+    const other = api.open(about(name, "acme"));
+    other.say("Theirs.");
+    if (name === "v2") other.close();
+  }
+  api.as = principal("user", { userId: "ada" });
+  const { transcripts } = await (await api.ask("GET", "?limit=1")).json();
+  assert.deepEqual(transcripts.map((each: { id: string }) => each.id), [id]);
+});
+
 Deno.test("The front end lists the transcripts of a room, the newest first", async () => {
   await using api = new Api();
   for (const name of ["room1", "room2", "room1"]) {
