@@ -117,9 +117,7 @@ export class MessageWriter<Message> {
   /** Never rejects. */
   async #writeAll(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const frames = this.#waiting;
-      this.#waiting = [];
-      const bytes = frames.length === 1 ? frames[0] : joinBytes(frames);
+      const bytes = this.#takeWaiting();
       try {
         await this.#writer.write(bytes);
         this.#waitingBytes -= bytes.length;
@@ -129,6 +127,13 @@ export class MessageWriter<Message> {
       }
     }
     this.#writing = undefined;
+  }
+
+  /** In a function of its own: while they are written, only the joined bytes are kept. */
+  #takeWaiting(): Uint8Array {
+    const frames = this.#waiting;
+    this.#waiting = [];
+    return frames.length === 1 ? frames[0] : joinBytes(frames);
   }
 
   #fail(error: unknown): void {
