@@ -30,6 +30,11 @@ const HEADER_BYTES_MAX = 256 * 1024;
 const OTHER_BYTES_MAX = 1024 * 1024;
 /** Bytes without a packet may come for this long: a page of Firefox takes 5 s at the lowest bit rate. */
 const OTHER_MS_MAX = 30_000;
+/**
+ * Bytes are taken no faster than a video of 4 Mbit/s is recorded. Audio is limited by its time; what is skipped has none, and
+ * a megabyte of empty elements takes 60 ms of the processor.
+ */
+const BYTES_PER_MS = 512;
 /** Timestamps of a recorder that notes when it got the samples differ by less from their count: a packet of Chromium. */
 const JITTER_MS = 60;
 
@@ -43,6 +48,9 @@ export class ContainerVoice implements Disposable {
   /** Since the last Opus packet, and when the first of them came. */
   #otherBytes = 0;
   #otherSinceMs: number | undefined;
+  /** How far the bytes are ahead of their rate, and as of when. */
+  #bytesAheadMs = 0;
+  #receivedAtMs = 0;
   #error: unknown;
 
   /** Throws RangeError for a rate Opus does not decode to, and when there are too many decoders. */
@@ -72,6 +80,9 @@ export class ContainerVoice implements Disposable {
   /** Takes the next bytes as they arrive. Throws InvalidRequestError, and then each time: see `ContainerSource`. */
   receive({ bytes }: { bytes: Uint8Array }, nowMs: number): void {
     if (this.#error) throw this.#error;
+    const passedMs = nowMs - this.#receivedAtMs;
+    this.#bytesAheadMs = Math.max(0, this.#bytesAheadMs - passedMs) + bytes.length / BYTES_PER_MS;
+    this.#receivedAtMs = nowMs;
     try {
       this.#play(this.#demux(bytes, nowMs), nowMs);
     } catch (error) {
@@ -82,7 +93,7 @@ export class ContainerVoice implements Disposable {
 
   /** See DoorVoice. */
   get aheadMs(): number {
-    return this.#door.aheadMs;
+    return Math.max(this.#door.aheadMs, this.#bytesAheadMs);
   }
 
   nextDeadline(): number | undefined {

@@ -1,7 +1,7 @@
 /** Recordings in containers as a door gets them: the same words, at the time they were spoken. */
 import assert from "@std/assert";
 import { AudioLedger, InvalidRequestError, joinBytes, LIMITS, type PcmFrame } from "../domain/mod.ts";
-import { clusterHead, ogg, timed, webm, webmHead } from "../../tests/fakes/containers.ts";
+import { clusterHead, ogg, simpleBlock, timed, webm, webmHead } from "../../tests/fakes/containers.ts";
 import { encodeOpus, packedOpus, PACKET_MS, padded } from "../../tests/fakes/speech.ts";
 import { FakeMeter } from "../../tests/fakes/telemetry.ts";
 import { TONE_WORDS, toneSpeech } from "../../tests/fakes/tones.ts";
@@ -347,5 +347,23 @@ Deno.test("Bytes without Opus that come slowly are refused after 30 s, and a rec
     world.wait(1_000);
   }
   assert.throws(() => world.voice.receive({ bytes: empty }, world.now()), InvalidRequestError);
+  world.end();
+});
+
+Deno.test("Bytes that are skipped are taken no faster than a video is recorded", async () => {
+  const world = setup();
+  const [packet] = await said(["red"]);
+  const empty = new Uint8Array(1_024).map((_, at) => at % 2 === 0 ? 0xec : 0x80);
+  const startMs = world.now();
+  let bytes = 0;
+  world.voice.receive({ bytes: joinBytes([webmHead(), clusterHead(0)]) }, world.now());
+  for (let piece = 0; piece < 4_096; piece++) {
+    const part = piece % 64 === 0 ? simpleBlock(packet, { relativeMs: piece / 64 * 20 }) : empty;
+    world.voice.receive({ bytes: part }, world.now());
+    bytes += part.length;
+    world.wait(Math.max(0, world.voice.aheadMs - 3_000));
+  }
+  const tookMs = world.now() - startMs;
+  assert.ok(Math.abs(tookMs - (bytes / 512 - 3_000)) < 100, `${bytes} bytes in ${tookMs} ms`);
   world.end();
 });
