@@ -171,7 +171,8 @@ export interface RecordStore {
   audit(filter: AuditFilter): Promise<AuditRecord[]>;
   /** Small state of the service by name, such as a key it made. */
   state(name: string): Promise<string | undefined>;
-  setState(name: string, value: string): Promise<void>;
+  /** Keeps the value unless one is kept under this name; resolves to the one kept, the same for all who keep one at once. */
+  keepState(name: string, value: string): Promise<string>;
 }
 
 /** The store with a bounded buffer in front of it: callers never wait for a disk, and nothing is lost while it is away. */

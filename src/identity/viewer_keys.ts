@@ -4,11 +4,11 @@
  */
 import { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { InvalidRequestError, type RecordStore, type ViewerKeyIssuer } from "../domain/mod.ts";
+import { InvalidRequestError, type RecordStore, StoreError, type ViewerKeyIssuer } from "../domain/mod.ts";
 
 export interface ViewerKeysOptions {
   /** Has the secret, so that keys outlive a restart; absent: it lives in memory, as the transcripts do then. */
-  store?: Pick<RecordStore, "state" | "setState">;
+  store?: Pick<RecordStore, "state" | "keepState">;
   /** Unix time, ms. */
   now?: () => number;
 }
@@ -82,11 +82,17 @@ export class ViewerKeys implements ViewerKeyIssuer {
 
   async #readSecret(): Promise<Uint8Array> {
     const { store } = this.#options;
-    const kept = Buffer.from(await store?.state(STATE_NAME) ?? "", "base64url");
-    if (kept.length === SECRET_BYTES) return this.#known = kept;
-    const made = randomBytes(SECRET_BYTES);
-    await store?.setState(STATE_NAME, made.toString("base64url"));
-    return this.#known = made;
+    const made = () => randomBytes(SECRET_BYTES).toString("base64url");
+    // Another instance may make one at the same time: the one that is kept is the secret of both.
+    const kept = store ? await store.state(STATE_NAME) ?? await store.keepState(STATE_NAME, made()) : made();
+    const secret = Buffer.from(kept, "base64url");
+    if (secret.length !== SECRET_BYTES) {
+      throw new StoreError(
+        `Cannot use the secret of viewers' keys: the record store has a damaged one; delete ${STATE_NAME} from its table state`,
+        { code: "store_corrupt", retryable: false },
+      );
+    }
+    return this.#known = secret;
   }
 }
 

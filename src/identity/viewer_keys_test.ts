@@ -100,7 +100,24 @@ Deno.test("The secret is made once, also for those who need it at the same time"
   const { keys } = rigOf(store);
   const issued = await Promise.all(Array.from({ length: 10 }, () => keys.issue(ID)));
   for (const { key } of issued) assert.equal((await keys.verify(key))?.transcriptId, ID);
-  assert.equal(store.calls.setState, 1);
+  assert.equal(store.calls.keepState, 1);
+});
+
+Deno.test("Two instances that start at the same time on one store accept each other's keys", async () => {
+  const store = new FakeStore();
+  const instances = [rigOf(store).keys, rigOf(store).keys];
+  const issued = await Promise.all(instances.map((keys) => keys.issue(ID)));
+  assert.equal(store.calls.keepState, 2, "each made a secret");
+  for (const keys of [...instances, rigOf(store).keys]) {
+    for (const { key } of issued) assert.equal((await keys.verify(key))?.transcriptId, ID);
+  }
+});
+
+Deno.test("A damaged secret signs nothing, and is not replaced", async () => {
+  const store = new FakeStore();
+  await store.keepState("viewer_key", "c2hvcnQ");
+  await assert.rejects(rigOf(store).keys.issue(ID), { name: "StoreError", code: "store_corrupt" });
+  assert.equal(await store.state("viewer_key"), "c2hvcnQ");
 });
 
 Deno.test("While the store is away a key is neither right nor wrong; once read, the secret is kept", async () => {

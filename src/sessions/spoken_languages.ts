@@ -29,6 +29,8 @@ export interface SpokenLanguagesOptions {
 const DEFAULT = "en";
 /** Servers gain languages when somebody installs one. */
 const ASK_AGAIN_MS = 60 * 60_000;
+/** Named where one is refused: messages and log lines stay short. */
+const LISTED_MAX = 40;
 /** Nothing can be captioned before the first list. */
 const ASK_BACKOFF = { baseMs: 1_000, maxMs: 30_000 };
 
@@ -59,7 +61,7 @@ export class SpokenLanguages {
     if (found !== undefined) return found;
     const { log, meter } = this.#options;
     meter.count("transcription_errors_total", "language");
-    const known = ids.join(", ");
+    const known = listed(ids);
     // Clients may show their users only that it failed.
     log.warn("captions refused: the spoken language is not recognised", {
       language: languageCodeOf(languageId),
@@ -114,7 +116,7 @@ export class SpokenLanguages {
     if (wantedDefault === undefined || foldLanguage(wantedDefault, this.#ids) !== undefined) return;
     throw new ConfigError([{
       variable: "LT_DEFAULT_LANGUAGE",
-      problem: `is not a language speech is recognised in; known are ${this.#ids.join(", ")}`,
+      problem: `is not a language speech is recognised in; known are ${listed(this.#ids)}`,
       example: this.#ids[0],
     }]);
   }
@@ -127,4 +129,9 @@ export class SpokenLanguages {
       this.#options.log.error("default language not recognised", error);
     }
   }
+}
+
+function listed(ids: readonly string[]): string {
+  const more = ids.length - LISTED_MAX;
+  return ids.slice(0, LISTED_MAX).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

@@ -267,7 +267,7 @@ export class BufferedRecords implements Records {
       audit: (filter) => reading(() => store.audit(filter)),
       expire: (before) => reading(() => store.expire(before)),
       state: (name) => store.state(name),
-      setState: (name, value) => store.setState(name, value),
+      keepState: (name, value) => store.keepState(name, value),
       deleteTranscript: async (id) => {
         await this.#flushSoon();
         const wasWaiting = await this.#forget(id);

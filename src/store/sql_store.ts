@@ -15,6 +15,7 @@ import {
   deletingTranscript,
   expiringAudit,
   expiringTranscripts,
+  keepingState,
   numberIn,
   readingAudit,
   readingCues,
@@ -24,7 +25,6 @@ import {
   textIn,
   transcriptOf,
   writing,
-  writingState,
 } from "./statements.ts";
 
 export class SqlRecordStore implements RecordStore {
@@ -77,7 +77,8 @@ export class SqlRecordStore implements RecordStore {
     return row && textIn(row, "value");
   }
 
-  async setState(name: string, value: string): Promise<void> {
-    await this.database.transact([writingState(name, value)]);
+  async keepState(name: string, value: string): Promise<string> {
+    const [[row]] = await this.database.transact([keepingState(name, value)]);
+    return textIn(row, "value");
   }
 }

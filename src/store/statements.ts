@@ -130,9 +130,10 @@ export const expiringAudit = (beforeMs: number) => [
 
 export const readingState = (name: string) => statement("SELECT value FROM state WHERE name = ?1", [name]);
 
-export const writingState = (name: string, value: string) =>
+/** The update changes nothing: DO NOTHING would return no row. */
+export const keepingState = (name: string, value: string) =>
   statement(
-    "INSERT INTO state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    "INSERT INTO state (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = state.value RETURNING value",
     [name, value],
   );
 

@@ -205,13 +205,22 @@ export function storeContract({ name, start, ignore = false }: {
     assert.equal(await store.transcript("t"), undefined);
   });
 
-  test("state is kept by name, and replaced", async (store) => {
+  test("state is kept by name, and what is kept is not replaced", async (store) => {
     assert.equal(await store.state("key"), undefined);
-    await store.setState("key", "first");
-    await store.setState("other", "beside");
-    await store.setState("key", "second");
-    assert.equal(await store.state("key"), "second");
+    assert.equal(await store.keepState("key", "first"), "first");
+    assert.equal(await store.keepState("other", "beside"), "beside");
+    assert.equal(await store.keepState("key", "second"), "first");
+    assert.equal(await store.state("key"), "first");
     assert.equal(await store.state("other"), "beside");
+  });
+
+  test("of those who keep state at the same time one does, and all get its value", async (store) => {
+    const all = await Promise.all(
+      Array.from({ length: 10 }, (_, writer) => store.keepState("key", `of ${writer}`)),
+    );
+    const kept = await store.state("key");
+    assert.match(String(kept), /^of \d$/);
+    assert.deepEqual(all, Array.from({ length: 10 }, () => kept));
   });
 
   test("writers at the same time do not lose each other's records", async (store) => {

@@ -109,9 +109,11 @@ export class FakeStore implements RecordStore {
     return this.#state.get(name);
   }
 
-  async setState(name: string, value: string): Promise<void> {
-    await this.#asked("setState");
-    this.#state.set(name, value);
+  async keepState(name: string, value: string): Promise<string> {
+    await this.#asked("keepState");
+    const kept = this.#state.get(name) ?? value;
+    this.#state.set(name, kept);
+    return kept;
   }
 
   #keep(write: RecordWrite): void {
@@ -185,7 +187,7 @@ export class FakeRecords implements Records {
       expire: flushed((before: Parameters<RecordStore["expire"]>[0]) => memory.expire(before)),
       audit: flushed((filter: AuditFilter) => memory.audit(filter)),
       state: (name) => memory.state(name),
-      setState: (name, value) => memory.setState(name, value),
+      keepState: (name, value) => memory.keepState(name, value),
     };
   }
 

@@ -142,7 +142,7 @@ Deno.test("While another process holds the lock for 10 s records wait, the event
     }, 10);
     for (const index of upTo(500)) under.records.add(cue("t", index));
     await eventually("it is reported", () => under.records.trouble === "records_delayed");
-    await assert.rejects(under.store.setState("a", "b"), { code: "store_locked", retryable: true });
+    await assert.rejects(under.store.keepState("a", "b"), { code: "store_locked", retryable: true });
     await lines.next();
     await process.status;
     await under.records.flush();
@@ -173,7 +173,7 @@ Deno.test({
     for (const index of upTo(300)) under.records.add(cue("t", index, { text: "x".repeat(300) }));
     await eventually("it is reported", () => under.records.trouble === "records_delayed");
     assert.match(Deno.inspect(under.log.lines.map(({ error }) => error)), /the disk is full/);
-    await assert.rejects(under.store.setState("a", "b".repeat(50_000)), {
+    await assert.rejects(under.store.keepState("a", "b".repeat(50_000)), {
       code: "store_full",
       retryable: true,
     });
@@ -199,7 +199,7 @@ Deno.test({
     await using under = opened(disk.folder);
     for (const index of upTo(20)) under.records.add(cue("t", index));
     await eventually("it is reported", () => under.records.trouble === "records_delayed");
-    await assert.rejects(under.store.setState("a", "b"), { code: "store_read_only", retryable: true });
+    await assert.rejects(under.store.keepState("a", "b"), { code: "store_read_only", retryable: true });
     assert.ok(await sh("mount", "-o", "remount,rw", disk.folder));
     await under.records.flush();
     assert.deepEqual(await indexes(under), upTo(20));
