@@ -46,6 +46,26 @@ Deno.test("Languages that are known beforehand are found in any spelling, and a 
   assert.throws(() => spokenLanguages({ languages: [language("en")] }, "fr"), ConfigError);
 });
 
+Deno.test("Where a language is refused those there are are listed, the first 40 of them", () => {
+  const problem = (count: number) => {
+    const ids = Array.from({ length: count }, (_, at) => `a${String.fromCharCode(97 + at)}`);
+    const log = new FakeLog();
+    const spoken = spokenLanguages({ languages: ids.map(language) }, undefined, log);
+    let message = "";
+    try {
+      spoken.find("tlh");
+    } catch (error) {
+      if (error instanceof InvalidRequestError) message = error.message;
+    }
+    const known = / known are (.*): choose one of them$/.exec(message)?.[1];
+    assert.equal(log.lines[0].fields?.known, known);
+    return known;
+  };
+  assert.equal(problem(3), "aa, ab, ac");
+  assert.equal(problem(40)?.split(", ").length, 40);
+  assert.equal(problem(41), `${problem(40)} and 1 more`);
+});
+
 Deno.test("The default and a change of language are found in any spelling", () => {
   const ids = "ar ar_TN de en pt uz zh".split(" ");
   const stt = { languages: ids.map(language) };

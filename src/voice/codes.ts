@@ -80,8 +80,8 @@ export const CODES = {
     "`format`, `sampleRate` or `channels` of `start` is not supported; the message names the field",
   ),
   language_unsupported: invalid(
-    "Cannot caption in this language; see GET /api/v1/languages",
-    "no recogniser has the language of `start`. After `language` it is only reported: the socket stays open, and the language as it was",
+    "Cannot caption in this language; send one that a recogniser has",
+    "no recogniser has the language of `start`; the message lists those they have, the first 40. After `language` it is only reported: the socket stays open, and the language as it was",
   ),
   already_started: invalid(
     "Cannot start the session: it has started; send start once, before any audio",

@@ -111,9 +111,12 @@ Deno.test("A language that is not recognised closes at start, and is only report
   const refused = await world.connect();
   refused.control({ type: "start", language: "tlh" });
   refused.assertClosed(4400, "language_unsupported");
+  const known = /^language: .*; known are en, de: choose one of them$/;
+  assert.match(String(refused.last?.message), known);
   const socket = await world.start();
   socket.control({ type: "language", language: "tlh" });
   assert.equal(socket.last?.code, "language_unsupported");
+  assert.match(String(socket.last?.message), known, "a user of the door may not ask the API");
   assert.equal(socket.closedWith, undefined);
   socket.control({ type: "language", language: "DE" });
   assert.deepEqual(socket.last, { type: "language", language: "de" });
