@@ -187,7 +187,7 @@ for (const stallMs of [1_500, 4_000, 9_000]) {
       atMs: atMs > 800 ? Math.max(atMs, 800 + stallMs) : atMs,
     });
     world.send(parts.map(stalled));
-    assert.ok(world.voice.aheadMs <= 0, `${world.voice.aheadMs} ms ahead`);
+    assert.ok(world.voice.aheadMs < 200, `${world.voice.aheadMs} ms ahead`);
     world.end();
     assert.deepEqual(spoken(world.chunks), words);
     assert.equal(world.ledger.dropped, 0);
