@@ -64,9 +64,14 @@ export function composePage(parts: PageParts): Page {
 /** The handler of its route. */
 export function servePage({ body, headers }: Page): (c: Context) => Response {
   return (c) =>
-    c.req.header("if-none-match") === headers.etag
+    hasTag(c.req.header("if-none-match"), headers.etag)
       ? c.body(null, 304, { ...headers })
       : c.html(body, 200, { ...headers });
+}
+
+/** RFC 9110, section 13.1.2. Proxies that compress a response make its tag a weak one. */
+function hasTag(known: string | undefined, etag: string): boolean {
+  return known?.split(",").some((each) => ["*", etag].includes(each.trim().replace(/^W\//, ""))) ?? false;
 }
 
 function policyOf(body: string, { worklet, scripts, frameAncestors = [] }: PageParts): string {
