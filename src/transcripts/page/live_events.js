@@ -4,7 +4,7 @@ import { readEvents } from "./event_stream.js";
 const RETRY_BASE_MS = 500;
 const RETRY_CAP_MS = 15_000;
 const RETRY_AFTER_MAX_MS = 60_000;
-/** The service sends a comment every 15 s. */
+/** The service sends a comment every 20 s. */
 const SILENCE_MS = 45_000;
 
 /** @typedef {"connecting" | "live" | "waiting" | "ended" | "refused" | "gone"} LiveState `refused`: the key */
