@@ -270,12 +270,11 @@ function parse(given: Given, machine: Machine) {
   const needsSecret = HP_SHARED_KEY !== undefined ||
     chosen.some((provider) => provider?.requires?.includes("APP_SECRET"));
   const isExApp = APP_SECRET !== undefined || needsSecret;
-  const isVoiceOnly = !isExApp && (given.VOICE_JWT_ISSUER ?? given.VOICE_JWT_SECRET) !== undefined &&
-    TALK_VARIABLES.every((name) => given[name] === undefined);
-  const needsTalk = !isVoiceOnly;
+  const isTalk = isExApp || TALK_VARIABLES.some((name) => given[name] !== undefined);
+  const needsTalk = isTalk || (given.VOICE_JWT_ISSUER ?? given.VOICE_JWT_SECRET) === undefined;
   const schema = z.object(
     {
-      LT_HPB_URL: requiredWhen(needsTalk, fields.hpbUrl),
+      LT_HPB_URL: requiredWhen(needsTalk, fields.hpbUrl, isTalk ? NOT_SET : NO_DOOR),
       LT_INTERNAL_SECRET: requiredWhen(needsTalk, fields.secret),
       NEXTCLOUD_URL: requiredWhen(needsTalk, fields.nextcloudUrl),
       STT_PROVIDER: STT_NAMES,
@@ -386,6 +385,7 @@ function faultsIn(error: z.ZodError | undefined, given: Given): ConfigFault[] {
 }
 
 const NOT_SET = "is not set";
+const NO_DOOR = `${NOT_SET} (without Talk, for voice sessions alone: set VOICE_JWT_SECRET instead of these)`;
 
 function requiredWhen<Field extends z.ZodType>(required: boolean, field: Field, problem = NOT_SET) {
   return field.optional().refine((value) => !required || value !== undefined, problem);

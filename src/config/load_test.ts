@@ -277,7 +277,11 @@ Deno.test("An empty variable counts as unset", () => {
   const empty = Object.fromEntries(VARIABLES.map(({ name }) => [name, ""]));
   assert.deepEqual(
     Object.values(problems(empty)),
-    Array.from({ length: 3 }, () => "is not set"),
+    [
+      "is not set (without Talk, for voice sessions alone: set VOICE_JWT_SECRET instead of these)",
+      "is not set",
+      "is not set",
+    ],
   );
   const config = loadConfig({ ...empty, ...COMPLETE, STT_STREAM_URL: "  " });
   assert.equal(config.http.port, 8080);
