@@ -1,6 +1,6 @@
 /** A copy of SQLite's database while the service runs, by SQLite's own backup: one state of it, whole. */
 import { backup, DatabaseSync } from "node:sqlite";
-import type { StoreError } from "../domain/mod.ts";
+import { StoreError } from "../domain/mod.ts";
 import { SqliteFile } from "./sqlite_file.ts";
 import { storeErrorOf } from "./sqlite_errors.ts";
 import { storeError } from "./database.ts";
@@ -36,19 +36,25 @@ async function refuseExisting(path: string): Promise<void> {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  throw storeError("store_read_only", "the file exists already; name another one");
+  throw refusal("the file exists already; name another one");
+}
+
+/** Of the file that is to be written, not of the database. */
+function refusal(why: string): StoreError {
+  return new StoreError(`Cannot write the back-up: ${why}`, { code: "store_read_only", retryable: false });
 }
 
 function errorOf(error: unknown): StoreError {
   if (error instanceof Deno.errors.NotCapable) {
-    return storeError("store_read_only", "this program may not write there; name a file in TIRO_DATA_DIR");
+    return refusal("this program may not write there; name a file in TIRO_DATA_DIR");
+  }
+  if (error instanceof Deno.errors.NotFound) return refusal("its folder is not there; create it first");
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return refusal("this user may not write there; name another folder");
   }
   // Another copy is being made, or one was cut off. It is not ours to remove.
   if (error instanceof Deno.errors.AlreadyExists) {
-    return storeError(
-      "store_read_only",
-      "the file exists already with .part at its end; remove it, or name another one",
-    );
+    return refusal("the file exists already with .part at its end; remove it, or name another one");
   }
   return storeErrorOf(error);
 }

@@ -38,7 +38,7 @@ export function storeErrorOf(error: unknown): StoreError {
     const found = STATES.find(([prefix]) => code.startsWith(prefix))?.[1];
     return storeError(found ?? "store_failed", `SQLSTATE ${code}`);
   }
-  if (AWAY.test(code)) return storeError("store_away", code);
+  if (AWAY.test(code)) return storeError("store_away", `${code}; start PostgreSQL, or correct DATABASE_URL`);
   if (/CERT|VERIFY|TLS|SSL|InvalidData/.test(code)) {
     return storeError("store_away", "its certificate is not trusted; see LT_CA_CERTS");
   }

@@ -121,7 +121,15 @@ Deno.test("A back-up made while the service writes is whole, and is what the ser
     const mode = (await Deno.stat(file)).mode! & 0o777;
     assert.equal(mode, 0o600);
     const again = await tiro(["backup", file], { TIRO_DATA_DIR: folder }, [folder]);
-    assert.deepEqual([again.code, /exists already/.test(again.err)], [1, true], again.err);
+    assert.deepEqual([again.code, again.err], [
+      1,
+      "Cannot write the back-up: the file exists already; name another one\n",
+    ]);
+    const nowhere = await tiro(["backup", `${folder}/none/copy.db`], { TIRO_DATA_DIR: folder }, [folder]);
+    assert.deepEqual([nowhere.code, nowhere.err], [
+      1,
+      "Cannot write the back-up: its folder is not there; create it first\n",
+    ]);
     const names = [...Deno.readDirSync(folder)].map(({ name }) => name).toSorted();
     assert.deepEqual(names, ["copy.db", "tiro.db", "tiro.db-shm", "tiro.db-wal"]);
     // What another program, or another back-up, has in the way is left alone, whatever its mode is.
