@@ -19,7 +19,10 @@ const PROBLEMS = new Map([
     "refused",
     "This link does not open the captions: its key is missing, wrong or no longer valid. Ask for a new link.",
   ],
-  ["gone", "There are no captions at this address. They may have been deleted. Ask for a new link."],
+  [
+    "gone",
+    "This link opens no captions: a part of it may be missing, or they were deleted. Ask for a new link.",
+  ],
 ]);
 const SIZES = [16, 18, 20, 24, 28, 32, 36, 42, 48, 56, 64, 76, 90, 108, 130, 160];
 const LINES_SHOWN = { least: 1, most: 20, usual: 2 };
