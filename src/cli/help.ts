@@ -132,7 +132,7 @@ function sayOne(
 }
 
 function sayAll(): void {
-  say("Tiro adds live captions to Nextcloud Talk calls.\n");
+  say("Tiro adds live captions to Nextcloud Talk calls, and to apps with their own microphone.\n");
   say(`Usage: tiro [command]\n\n${commandList()}\n`);
   say('"tiro <command> --help" describes one command.\n');
   say("Environment of tiro serve:\n");

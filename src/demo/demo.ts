@@ -52,7 +52,7 @@ export async function runDemo(): Promise<number> {
   await service.drain();
   screen.note(
     missed === 0
-      ? "\nThat was the demo. README.md says how to put Tiro behind Nextcloud Talk."
+      ? "\nThat was the demo. README.md says how to put Tiro behind Nextcloud Talk, docs/VOICE.md how to use it without."
       : `\n${missed} of ${lines.length} lines got no caption within ${FINAL_DEADLINE_MS / 1000} s`,
   );
   return missed === 0 ? 0 : 1;
