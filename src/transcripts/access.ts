@@ -1,5 +1,5 @@
 /**
- * Who may read and change which transcript. The front end answers for the people of a room, so it has those of Talk; a user
+ * Who may read and change which transcript. The front end decides who of a room's people may read, so it has those of Talk; a user
  * has their own; the key of a link has one, to read. For anyone else there is no transcript of that id. Where no credentials
  * are configured, everyone has those of voice sessions without a user too.
  */

@@ -196,7 +196,7 @@ Deno.test("One that has ended is read from its beginning, and then ends; where t
   assert.ok(rest.length < 500 && failing.error instanceof StoreError);
 });
 
-Deno.test("Readers of a deleted transcript are told, and get nothing more of it", async () => {
+Deno.test("Readers of a deleted transcript get its end, and nothing more of it", async () => {
   await using world = new World();
   const session = world.open();
   for (let word = 0; word < 10; word++) session.say(`w${word}`);
