@@ -83,7 +83,9 @@ async function session(index: number, { base, seconds, messageMs }: Options): Pr
     if (type !== "partial" && type !== "final") return;
     settled.set(utterance, text.split(" ").length);
     const shown = [...settled.values()].reduce((sum, each) => sum + each, 0);
-    while (latenciesMs.length < shown) latenciesMs.push(client.receivedAtMs[at] - sentMs[latenciesMs.length]);
+    while (latenciesMs.length < Math.min(shown, sentMs.length)) {
+      latenciesMs.push(client.receivedAtMs[at] - sentMs[latenciesMs.length]);
+    }
   });
   const { code = 0, reason = "" } = client.closedWith ?? {};
   return {
