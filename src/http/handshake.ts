@@ -40,7 +40,7 @@ export class SocketRoutes {
 }
 
 /** The subprotocols that a client offers, in its order; undefined: the header is invalid. */
-export function offeredProtocols(headers: Headers): Set<string> | undefined {
+function offeredProtocols(headers: Headers): Set<string> | undefined {
   const header = headers.get("sec-websocket-protocol");
   if (header === null) return new Set();
   const names = header.split(",").map((name) => name.trim());

@@ -38,11 +38,11 @@ export interface JwtVerifierOptions {
 }
 
 /** By a key of the issuer. RS256 is what OpenID providers have to support; the others are at least as good. */
-export const ISSUER_ALGORITHMS: readonly string[] = ["RS256", "PS256", "ES256", "EdDSA"];
+const ISSUER_ALGORITHMS: readonly string[] = ["RS256", "PS256", "ES256", "EdDSA"];
 /** By the secret. */
 export const SECRET_ALGORITHM = "HS256";
 /** A Keycloak token with a hundred roles has 4 KB. */
-export const TOKEN_CHARS_MAX = 8 * 1024;
+const TOKEN_CHARS_MAX = 8 * 1024;
 
 interface Parsed {
   token: string;

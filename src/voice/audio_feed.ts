@@ -34,7 +34,7 @@ const CONTAINER_PIECE_BYTES = 1_024;
 /** The socket is not read while more waits: 8 s of 16 kHz s16le, 0.7 s of 48 kHz stereo f32le. */
 export const WAITING_BYTES = 256 * 1024;
 /** The same of a container: 16 s at 32 kbit/s. */
-export const WAITING_CONTAINER_BYTES = 64 * 1024;
+const WAITING_CONTAINER_BYTES = 64 * 1024;
 /** Messages of 1 ms: tiny ones take more memory than their bytes. */
 const WAITING_PIECES = 512;
 /** A paused socket delivers what was read already: one message, as large as the bound, and 16 KB of small ones. */

@@ -7,7 +7,7 @@ import type { ServerMessage } from "./schemas.ts";
 /** Unread bytes past which partials are left out: the next one has their text too. Some 50 of them. */
 const PARTIALS_UNREAD_BYTES = 16 * 1024;
 /** Unread bytes past which the client does not read. Below LIMITS.socketSendBytes, so that it is closed with its code. */
-export const UNREAD_BYTES = 48 * 1024;
+const UNREAD_BYTES = 48 * 1024;
 
 export class Client {
   #hasEnded = false;

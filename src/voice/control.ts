@@ -10,7 +10,7 @@ export type ControlMessage =
   | { type: "stop" };
 
 /** Characters: the longest message of the protocol has some 300. */
-export const CONTROL_CHARS_MAX = 8 * 1024;
+const CONTROL_CHARS_MAX = 8 * 1024;
 
 /** Throws VoiceFault "bad_message" or "format_unsupported". Unknown fields are ignored. */
 export function parseControl(text: string): ControlMessage {

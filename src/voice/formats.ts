@@ -5,14 +5,14 @@ import { VoiceFault } from "./codes.ts";
 export type AudioSource = SourceOptions<"pcm"> | SourceOptions<"container">;
 
 /** Of audio before `start`, and where `start` names nothing else. */
-export const DEFAULT_RATE_HZ = 16_000;
+const DEFAULT_RATE_HZ = 16_000;
 export const DEFAULT_SOURCE: AudioSource = {
   kind: "pcm",
   format: { encoding: "s16le", sampleRateHz: DEFAULT_RATE_HZ, channels: 1 },
 };
 
-export const RATE_MIN_HZ = 8_000;
-export const RATE_MAX_HZ = 96_000;
+const RATE_MIN_HZ = 8_000;
+const RATE_MAX_HZ = 96_000;
 /** Rates convert to that of the recogniser by a fraction with few terms: see audio/resampler.ts. */
 const RATE_STEP_HZ = 50;
 const OTHER_RATES_HZ: readonly number[] = [11_025];

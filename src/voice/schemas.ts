@@ -14,7 +14,7 @@ export const start = z.object({
   channels: z.number().nullish().describe("Of PCM: 1 (default), or 2, which are mixed"),
   transcript: z.boolean().nullish().describe("Whether to keep a transcript, where the operator permits it"),
 });
-export const languageChange = z.object({ type: z.literal("language"), language });
+const languageChange = z.object({ type: z.literal("language"), language });
 export const stop = z.object({ type: z.literal("stop") });
 
 /** By `type`. */

@@ -7,7 +7,7 @@ import type { SocketRequest } from "../http/mod.ts";
 /** The subprotocol of the door: what the server accepts. */
 export const PROTOCOL = "tiro.v1";
 /** Before the token, in a subprotocol of its own. */
-export const TOKEN_PROTOCOL = "tiro.token.";
+const TOKEN_PROTOCOL = "tiro.token.";
 
 export function tokenOf({ url, headers }: Pick<SocketRequest, "url" | "headers">): string | undefined {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "");

@@ -20,7 +20,7 @@ const whole = (most: number, description: string, example: number) =>
   z.coerce.number("expected a number").int("must be a whole number").min(0, "must not be negative")
     .max(most, `must be at most ${most}`).openapi({ description, example, type: "integer" });
 
-export const LIST_MAX = 1_000;
+const LIST_MAX = 1_000;
 /** Links for a course of lectures. */
 const LINK_HOURS_MAX = 720;
 

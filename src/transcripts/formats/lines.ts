@@ -5,7 +5,7 @@
 import { columnsOf, isSpaceless, tidy } from "../../domain/mod.ts";
 
 export const LINE_COLUMNS = 42;
-export const LINES_AT_ONCE = 2;
+const LINES_AT_ONCE = 2;
 
 const WORDS = new Intl.Segmenter(undefined, { granularity: "word" });
 const CHARACTERS = new Intl.Segmenter(undefined, { granularity: "grapheme" });

@@ -47,7 +47,7 @@ export async function* screensInOrder(pages: Pages): AsyncGenerator<Screen[]> {
 }
 
 /** The time of a cue is shared by the width of its parts. */
-export function screensOfCue(cue: CueRecord): Screen[] {
+function screensOfCue(cue: CueRecord): Screen[] {
   const { startMs, endMs, languageId } = cue;
   const parts = screensOf(cue.text);
   const speaker = speakerOf(cue);
