@@ -2,8 +2,8 @@
 import { type ClientRequest, request as plainRequest } from "node:http";
 import { request as secureRequest, type RequestOptions } from "node:https";
 import { hostOf, portOf, proxyFor } from "./proxy.ts";
-import { type TlsOptions, tlsRequestOptions } from "./tls.ts";
-import { openTunnel, proxyAuthorization } from "./tunnel.ts";
+import type { TlsOptions } from "./tls.ts";
+import { openTunnel, proxyAuthorization, secured } from "./tunnel.ts";
 
 /** One request, not yet sent. */
 export interface HttpRoute {
@@ -73,7 +73,10 @@ function direct(url: URL, tls: TlsOptions | undefined): RequestOptions {
     hostname: hostOf(url),
     port: portOf(url),
     path: url.pathname + url.search,
-    agent: false,
-    ...(url.protocol === "https:" ? tlsRequestOptions(tls) : {}),
+    // An agent of node:https reads the system's certificates where NODE_EXTRA_CA_CERTS is set, which these permissions
+    // refuse.
+    ...(url.protocol === "https:"
+      ? { createConnection: () => secured(undefined, url, tls) }
+      : { agent: false }),
   };
 }

@@ -57,7 +57,7 @@ export function proxyAuthorization({ username, password }: URL): string | undefi
 }
 
 /** TLS to `peer`, over `socket` or over a connection of its own. */
-function secured(socket: Socket | undefined, peer: URL, tls: TlsOptions | undefined): Socket {
+export function secured(socket: Socket | undefined, peer: URL, tls: TlsOptions | undefined): Socket {
   const host = hostOf(peer);
   return connectSecure({
     ...(socket ? { socket } : { port: portOf(peer) }),

@@ -1,5 +1,5 @@
 /** What the process that runs this may do, as one line of JSON. */
-import { readSystemFile } from "../../src/flow/mod.ts";
+import { httpRequest, readSystemFile } from "../../src/flow/mod.ts";
 import { READ_ONLY_DATA_FOLDERS } from "../../src/models/mod.ts";
 import { pocketsphinxAvailable } from "../../src/stt/pocketsphinx/speech_to_text.ts";
 import { isLibcUdp } from "../../src/webrtc/udp_libc.ts";
@@ -12,6 +12,14 @@ async function refused(attempt: () => unknown): Promise<boolean> {
     return error instanceof Deno.errors.NotCapable;
   }
 }
+
+/** Of a connection to a port that nobody listens on. */
+const problemOverTls = () =>
+  httpRequest("https://127.0.0.1:1/", {
+    signal: AbortSignal.timeout(5_000),
+    timeoutMs: 5_000,
+    bodyBytesMax: 1,
+  }).then(() => "", String);
 
 type PathPermission = "read" | "write" | "ffi";
 
@@ -38,6 +46,7 @@ await Deno.stdout.write(new TextEncoder().encode(JSON.stringify({
   groups: await readSystemFile("/proc/self/cgroup") !== undefined,
   notThere: await readSystemFile("/proc/not/there") ?? null,
   interfaces: Deno.networkInterfaces().length > 0,
+  connectsOverTls: /refused, lost, or not trusted/.test(await problemOverTls()),
   looksForPocketsphinx: await pocketsphinxAvailable().then(() => true, String),
   readsModels: allGranted(
     "read",
