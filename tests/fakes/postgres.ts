@@ -1,4 +1,5 @@
 /** Debian's PostgreSQL in a folder of its own, on loopback. It refuses to run as root, so then it runs as its package's user. */
+import { delay } from "../../src/flow/mod.ts";
 import { ClaimedPorts } from "./ports.ts";
 
 const VERSIONS = "/usr/lib/postgresql";
@@ -21,22 +22,31 @@ function programs(): string | undefined {
 
 export const isPostgresInstalled = programs() !== undefined;
 
-async function run(program: string, args: readonly string[]): Promise<void> {
-  const command = `${programs()}/${program}`;
-  const { code, stderr } = await new Deno.Command(Deno.uid() === 0 ? "runuser" : command, {
-    args: Deno.uid() === 0 ? ["-u", PACKAGE_USER, "--", command, ...args] : [...args],
+/** As the package's user. */
+function command(program: string, args: readonly string[], options: Deno.CommandOptions): Deno.Command {
+  const isRoot = Deno.uid() === 0;
+  return new Deno.Command(isRoot ? "runuser" : program, {
+    args: isRoot ? ["-u", PACKAGE_USER, "--", program, ...args] : [...args],
     cwd: "/",
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
     env: { LC_ALL: "C" },
-  }).output();
+    ...options,
+  });
+}
+
+async function run(program: string, args: readonly string[]): Promise<void> {
+  const path = `${programs()}/${program}`;
+  const { code, stderr } = await command(path, args, { stdin: "null", stdout: "null", stderr: "piped" })
+    .output();
   if (code !== 0) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
 }
 
+/** Ends the server at once when its standard input ends, which it does with the process of the tests, however that ends. */
+const WATCHED = '"$@" & read _; kill -QUIT $!; wait';
+const START_MS = 60_000;
+
 export class PostgresServer implements AsyncDisposable {
   #databases = 0;
-  #isRunning = false;
+  #process: Deno.ChildProcess | undefined;
 
   private constructor(
     readonly folder: string,
@@ -92,16 +102,30 @@ export class PostgresServer implements AsyncDisposable {
 
   /** At once, as if it had crashed. */
   async stop(): Promise<void> {
-    if (!this.#isRunning) return;
-    this.#isRunning = false;
-    await run("pg_ctl", ["-D", `${this.folder}/data`, "-m", "immediate", "-w", "stop"]);
+    const process = this.#process;
+    if (!process) return;
+    this.#process = undefined;
+    await process.stdin.close();
+    await process.status;
   }
 
   async resume(): Promise<void> {
-    const options = `-p ${this.port} -k ${this.folder} -c listen_addresses=127.0.0.1 -c max_connections=40`;
-    const log = `${this.folder}/log`;
-    await run("pg_ctl", ["-D", `${this.folder}/data`, "-l", log, "-o", options, "-w", "-t", "60", "start"]);
-    this.#isRunning = true;
+    const settings = ["listen_addresses=127.0.0.1", "max_connections=40"].flatMap((each) => ["-c", each]);
+    const place = ["-D", `${this.folder}/data`, "-p", `${this.port}`, "-k", this.folder];
+    this.#process = command("sh", ["-c", WATCHED, "sh", `${programs()}/postgres`, ...place, ...settings], {
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const signal = AbortSignal.timeout(START_MS);
+    while (!await this.#accepts()) await delay(50, signal);
+  }
+
+  async #accepts(): Promise<boolean> {
+    const { success } = await new Deno.Command(`${programs()}/pg_isready`, {
+      args: ["-q", "-h", "127.0.0.1", "-p", `${this.port}`],
+    }).output();
+    return success;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -54,6 +54,7 @@ Deno.test({
   name: "PostgreSQL stops while records are written: none is lost, all are in order",
   ignore,
   fn: async () => {
+    await using server = await PostgresServer.start(); // the others need theirs
     const url = await server.url();
     const [log, meter] = [new FakeLog(), new FakeMeter()];
     const scope = new Scope("test");
