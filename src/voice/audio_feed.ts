@@ -40,8 +40,8 @@ const WAITING_PIECES = 512;
 /** A paused socket delivers what was read already: one message, as large as the bound, and 16 KB of small ones. */
 export const QUEUE_BYTES = 512 * 1024;
 export const QUEUE_PIECES = 1_024;
-/** A client whose audio waits for longer has sent what cannot be taken. */
-const PAUSED_MAX_MS = 60_000;
+/** Audio of which nothing is taken for so long, although it waits, cannot be taken. */
+const STUCK_MS = 60_000;
 /** A pipeline that failed is opened again meanwhile. */
 const AGAIN_MS = 250;
 const NOTHING = new Uint8Array();
@@ -59,12 +59,19 @@ export class AudioFeed {
   /** Bytes a second; 0 where they do not tell the duration. */
   readonly #bytesPerMs: number;
   readonly #done: Promise<void>;
+  readonly #giveUp: () => void;
   /** A part of a sample, whose rest comes with the next message. */
   #rest: Uint8Array<ArrayBuffer> = NOTHING;
   #sentMs = 0;
   /** The piece that is being sent is not in the queue any more. */
   #isSending = false;
-  #pausedTimer: Disposable | undefined;
+  #isPaused = false;
+  /** No more audio is received. */
+  #hasEnded = false;
+  /** No more is sent. */
+  #isOver = false;
+  /** While audio has to wait: begins anew with each piece that is taken. */
+  #stuckTimer: Disposable | undefined;
 
   constructor(options: AudioFeedOptions) {
     this.#options = options;
@@ -76,11 +83,14 @@ export class AudioFeed {
     this.#waitingBytes = isPcm ? WAITING_BYTES : WAITING_CONTAINER_BYTES;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#done = promise;
+    this.#giveUp = resolve;
     scope.defer(() => this.#unpause());
     scope.run(async (signal) => {
       try {
         await this.#run(signal);
       } finally {
+        this.#isOver = true;
+        this.#watch();
         resolve();
       }
     });
@@ -108,9 +118,11 @@ export class AudioFeed {
     if (this.#queue.bytes >= this.#waitingBytes || this.#queue.size >= WAITING_PIECES) this.#pause();
   }
 
-  /** No more audio is received. Resolves when the pipeline has taken all of it, or the scope has ended. */
+  /** No more audio is received. Resolves when the pipeline has taken all of it, or takes none, or the scope has ended. */
   end(): Promise<void> {
     this.#queue.close();
+    this.#hasEnded = true;
+    this.#watch();
     return this.#done;
   }
 
@@ -127,6 +139,7 @@ export class AudioFeed {
       this.#pace.spend(durationMs, clock.now());
       this.#sentMs += durationMs;
       this.#isSending = false;
+      this.#watch();
       if (this.#queue.bytes <= this.#waitingBytes / 2 && this.#queue.size <= WAITING_PIECES / 2) {
         this.#unpause();
       }
@@ -153,17 +166,26 @@ export class AudioFeed {
   }
 
   #pause(): void {
-    if (this.#pausedTimer) return;
-    const { socket, clock, onFault } = this.#options;
-    socket.pause();
-    this.#pausedTimer = clock.timer(PAUSED_MAX_MS, () => onFault("too_fast"));
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#options.socket.pause();
+    this.#watch();
   }
 
   #unpause(): void {
-    if (!this.#pausedTimer) return;
-    this.#pausedTimer[Symbol.dispose]();
-    this.#pausedTimer = undefined;
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#watch();
     this.#options.socket.resume();
+  }
+
+  /** From now on. */
+  #watch(): void {
+    this.#stuckTimer?.[Symbol.dispose]();
+    this.#stuckTimer = undefined;
+    if (this.#isOver || !this.#isPaused && !this.#hasEnded) return;
+    const { clock, onFault } = this.#options;
+    this.#stuckTimer = clock.timer(STUCK_MS, () => this.#hasEnded ? this.#giveUp() : onFault("too_fast"));
   }
 }
 

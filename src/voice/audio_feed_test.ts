@@ -1,6 +1,6 @@
 import assert from "@std/assert";
 import { InvalidRequestError, UnavailableError } from "../domain/mod.ts";
-import { Scope } from "../flow/mod.ts";
+import { delay, Scope } from "../flow/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { AudioFeed, WAITING_BYTES } from "./audio_feed.ts";
 import type { VoiceCode } from "./codes.ts";
@@ -23,6 +23,8 @@ class FeedWorld implements AsyncDisposable {
   refusal: unknown;
   /** Nothing is taken while it is true. */
   isStuck = false;
+  /** How long the pipeline takes for a piece. */
+  pieceMs = 0;
   readonly feed: AudioFeed;
 
   constructor(source = DEFAULT_SOURCE) {
@@ -32,6 +34,7 @@ class FeedWorld implements AsyncDisposable {
       send: async (bytes, timestampMs) => {
         if (this.isStuck) await new Promise(() => {});
         if (this.refusal !== undefined) throw this.refusal;
+        if (this.pieceMs > 0) await delay(this.pieceMs, scope.signal, clock);
         this.taken.push({ bytes, timestampMs, atMs: clock.now() });
       },
       socket,
@@ -74,9 +77,9 @@ Deno.test("Audio as it is spoken passes at once, in pieces the pipeline takes", 
   assert.equal(world.feed.takenMs, 2_000);
 });
 
-Deno.test("A recording that is sent at once passes as it would be spoken; meanwhile the socket is not read", async () => {
+Deno.test("A recording of ten minutes that is sent at once passes as it would be spoken; meanwhile the socket is not read", async () => {
   await using world = new FeedWorld();
-  let left = 60 * SECOND;
+  let left = 600 * SECOND;
   let most = 0;
   while (left > 0 || world.feed.isWaiting) {
     while (!world.socket.isPaused && left > 0) {
@@ -86,11 +89,11 @@ Deno.test("A recording that is sent at once passes as it would be spoken; meanwh
     await world.clock.advance(100);
     const aheadMs = (world.feed.takenMs ?? 0) - world.clock.now();
     assert.ok(aheadMs <= 3_000, `${aheadMs} ms ahead`);
-    most = Math.max(most, 60 * SECOND - left - world.bytes);
+    most = Math.max(most, 600 * SECOND - left - world.bytes);
   }
-  assert.equal(world.bytes, 60 * SECOND);
+  assert.equal(world.bytes, 600 * SECOND);
   assert.ok(most <= WAITING_BYTES + 2 * 16_000, `${most} bytes waited`);
-  assert.ok(world.clock.now() >= 56_900 && world.clock.now() <= 60_000, `took ${world.clock.now()} ms`);
+  assert.ok(world.clock.now() >= 596_900 && world.clock.now() <= 600_000, `took ${world.clock.now()} ms`);
   assert.deepEqual(world.faults, []);
 });
 
@@ -128,6 +131,37 @@ Deno.test("Audio that is not valid is reported once", async () => {
   world.feed.receive(new Uint8Array(10));
   await world.feed.end();
   assert.deepEqual(world.faults, ["bad_audio"]);
+});
+
+Deno.test("A recording in few large messages is taken whole, however long that takes", async () => {
+  await using world = new FeedWorld({ kind: "container", container: "ogg" });
+  world.pieceMs = 1_024 / 2; // of 16 kbit/s
+  const message = 256 * 1024;
+  world.feed.receive(new Uint8Array(message));
+  await world.clock.advance(110_000);
+  assert.ok(world.socket.isPaused);
+  world.feed.receive(new Uint8Array(message));
+  let hasEnded = false;
+  const ended = world.feed.end().then(() => hasEnded = true);
+  while (!hasEnded && world.clock.now() < 300_000) await world.clock.advance(1_000);
+  await ended;
+  assert.equal(world.bytes, 2 * message);
+  assert.equal(world.feed.isWaiting, false);
+  assert.deepEqual(world.faults, []);
+});
+
+Deno.test("Audio that waits at the end is given up where nothing of it is taken for a minute", async () => {
+  await using world = new FeedWorld();
+  world.isStuck = true;
+  world.feed.receive(new Uint8Array(SECOND));
+  let hasEnded = false;
+  const ended = world.feed.end().then(() => hasEnded = true);
+  await world.clock.advance(59_999);
+  assert.equal(hasEnded, false);
+  await world.clock.advance(1);
+  await ended;
+  assert.equal(world.feed.isWaiting, true);
+  assert.deepEqual(world.faults, []);
 });
 
 Deno.test("Where nothing is taken for a minute, or the socket is read although it is paused, there is a code", async () => {

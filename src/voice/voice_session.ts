@@ -72,8 +72,6 @@ const EARLY_MAX = 64;
 /** Text frames a second, and at once. */
 const CONTROL_PER_S = 2;
 const CONTROL_AT_ONCE = 20;
-/** For audio that waits: the longest, 64 KB of a container at 6 kbit/s, is 87 s; 256 KB of 8 kHz s16le are 16 s. */
-const LAST_AUDIO_MS = 100_000;
 
 type State = "verifying" | "waiting" | "live" | "ending" | "ended";
 type Data = string | Uint8Array<ArrayBuffer>;
@@ -305,14 +303,12 @@ export class VoiceSession implements SocketEvents {
     this.#outcome = outcome;
     this.#idleTimer?.[Symbol.dispose]();
     this.#early = [];
-    const { scope, clock } = this.#options;
+    const { scope } = this.#options;
     const [microphone, feed] = [this.#microphone, this.#feed];
     this.#message = message;
     if (!microphone || scope.signal.aborted) return this.#goodbye(outcome);
     scope.run(async (signal) => {
-      const late = new AbortController();
-      using _timer = clock.timer(LAST_AUDIO_MS, () => late.abort());
-      if (feed) await untilAborted(feed.end(), AbortSignal.any([signal, late.signal])).catch(() => {});
+      if (feed) await untilAborted(feed.end(), signal).catch(() => {});
       await microphone.close();
     });
   }

@@ -143,6 +143,31 @@ Deno.test("Audio that is sent at once is captioned as it would be spoken, and no
   assert.equal(await world.metric('tiro_queue_dropped_total{queue="pcm"}'), 0);
 });
 
+Deno.test("Ten minutes that are sent at once wait with the client, not in the service's memory", async () => {
+  await using world = await startVoice();
+  const url = `${world.base.replace("http", "ws")}/api/v1/voice/transcribe`;
+  const client = new WebSocket(url, ["tiro.v1", `tiro.token.${await world.issuer.token()}`]);
+  const closed = new Promise((resolve) => client.once("close", resolve));
+  const finals: string[] = [];
+  client.on("message", (data) => {
+    const { type, text } = JSON.parse(String(data));
+    if (type === "final") finals.push(text);
+  });
+  await new Promise((resolve) => client.once("open", resolve));
+  const recording = new Uint8Array(600 * 32_000);
+  recording.set(s16le(speech(PHRASE)));
+  for (let at = 0; at < recording.length; at += 32_000) client.send(recording.subarray(at, at + 32_000));
+  await eventually("the first words are captioned", () => finals.join(" ") === PHRASE.join(" "), 20_000);
+  // What has left the client is in the kernel's buffers of both ends, 10 MB at most, but for half a megabyte.
+  assert.ok(
+    client.bufferedAmount > recording.length / 3,
+    `${client.bufferedAmount} bytes wait with the client`,
+  );
+  assert.equal(await world.metric('tiro_queue_dropped_total{queue="pcm"}'), 0);
+  client.terminate();
+  await closed;
+});
+
 async function recorded(container: "webm" | "ogg", words: readonly string[], bitrate = 32_000) {
   const packets = await encodeOpus(speech(words), { bitrate });
   return container === "webm" ? webm(timed(packets, 20)) : ogg(packets, { packetMs: 20 });
