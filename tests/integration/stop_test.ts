@@ -1,9 +1,13 @@
 /** From SIGTERM to exit: within its time, whichever peer does not respond. */
 import assert from "@std/assert";
 import { FakeHpb } from "../fakes/hpb.ts";
+import { FakeIssuer } from "../fakes/issuer.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
 import { FakeKyutaiServer } from "../fakes/stt.ts";
+import { padded } from "../fakes/speech.ts";
+import { toneSpeech } from "../fakes/tones.ts";
 import { FakeLibreTranslate } from "../fakes/translators.ts";
+import { VoiceClient } from "../fakes/voice_client.ts";
 import { ServiceProcess } from "../load/service_process.ts";
 import { TcpRelay } from "../real/tcp_relay.ts";
 import { eventually, isFinal, metric, post, say } from "./world.ts";
@@ -71,3 +75,52 @@ for (const { silent, workers } of CASES) {
     assert.ok(tookMs < EXIT_MS, `${Math.round(tookMs)} ms`);
   });
 }
+
+Deno.test("The service ends within 5 s of SIGTERM when neither the database nor the issuer of a client's token replies", async () => {
+  await using issuer = await FakeIssuer.start();
+  await using stt = FakeKyutaiServer.start();
+  using database = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const held: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const connection of database) held.push(connection);
+  })();
+  {
+    await using service = await ServiceProcess.start({
+      environment: {
+        VOICE_JWT_ISSUER: issuer.url,
+        STT_STREAM_URL: stt.url,
+        TRANSCRIPTS: "on",
+        AUDIT: "on",
+        DATABASE_URL: `postgres://tiro:pass-word@127.0.0.1:${database.addr.port}/tiro?sslmode=disable`,
+        MEDIA_WORKERS: "1",
+      },
+    });
+    const base = service.baseUrl;
+    const words = ["red", "river", "train"];
+    await using speaker = await VoiceClient.open({ base, token: await issuer.token() });
+    await speaker.say(padded(toneSpeech(words), 300, 1_500));
+    await speaker.until(({ finals }) => finals.join(" ") === words.join(" "), 20_000);
+    assert.ok(held.length > 0, "a transcript is to be written");
+    await using waiting = await VoiceClient.open({ base, token: await issuer.token() });
+
+    issuer.mood = "silent";
+    const asked = issuer.asked.length;
+    await issuer.addKey(); // the service has to ask for it
+    await using verified = await VoiceClient.open({ base, token: await issuer.token() });
+    await eventually("a token is being verified", () => issuer.asked.length > asked);
+    await speaker.say(padded(toneSpeech(["seven"]), 0, 0));
+    const atMs = performance.now();
+    const code = await service.stop();
+    const tookMs = performance.now() - atMs;
+    assert.equal(code, 0, service.log.join("\n"));
+    assert.ok(tookMs < EXIT_MS, `${Math.round(tookMs)} ms`);
+    for (const client of [speaker, waiting, verified]) {
+      await client.closed();
+      assert.deepEqual(client.closedWith, { code: 4503, reason: "draining" });
+    }
+    assert.deepEqual(speaker.words, [...words, "seven"], "last words come before");
+  }
+  database.close();
+  await accepting;
+  for (const connection of held) connection.close();
+});
