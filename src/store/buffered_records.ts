@@ -112,6 +112,7 @@ export class BufferedRecords implements Records {
   /** Writes what is left, for at most `withinMs`; drops and counts the rest. Later records are dropped. */
   async close(withinMs: number): Promise<void> {
     const late = Promise.withResolvers<void>();
+    this.#policy.worked(); // a store that is back since the last attempt has to be tried now
     {
       using _timer = this.#options.clock.timer(withinMs, late.resolve);
       await Promise.race([this.flush(), late.promise]);

@@ -204,3 +204,19 @@ Deno.test("Closing writes what is left; what cannot be written in time is counte
   assert.equal(other.clock.pending, 0);
   assert.equal(store.isEmpty, false);
 });
+
+Deno.test("A store that came back between two attempts gets what is left when the service ends", async () => {
+  const { records, store, clock, counted } = buffer();
+  store.failure = STORE_AWAY;
+  records.add(transcript("t"));
+  for (const index of upTo(300)) records.add(cue("t", index));
+  await clock.advance(60_000);
+  store.failure = undefined;
+  const closed = records.close(800);
+  await clock.advance(0);
+  await clock.advance(0);
+  await clock.advance(800);
+  await closed;
+  assert.deepEqual([counted("written"), counted("dropped")], [301, 0]);
+  assert.deepEqual(await cueIndexes(store), upTo(300));
+});

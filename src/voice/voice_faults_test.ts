@@ -166,6 +166,26 @@ Deno.test("More text frames than a person makes are refused", async () => {
   socket.assertClosed(4400, "bad_message");
 });
 
+Deno.test("Audio that cannot be taken, and messages that come although the socket is paused, are too fast", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  world.host.pipeline.holds = Promise.withResolvers();
+  while (!socket.isPaused) socket.audio(32_000);
+  await world.clock.advance(59_999);
+  assert.equal(socket.closedWith, undefined);
+  await world.clock.advance(1 + 60_000); // what waits has a minute more
+  socket.assertClosed(4409, "too_fast");
+
+  world.verifier.holds = Promise.withResolvers();
+  const early = await world.connect();
+  for (let sent = 0; sent < 64; sent++) early.audio(2);
+  assert.equal(early.closedWith, undefined);
+  early.audio(2);
+  early.assertClosed(4409, "too_fast");
+  world.verifier.holds.resolve();
+  await settle();
+});
+
 Deno.test("A container that is none ends the session", async () => {
   await using world = new DoorWorld();
   const socket = await world.start({ format: "webm" });
