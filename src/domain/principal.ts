@@ -70,4 +70,6 @@ export interface TokenVerifier {
   verify(token: string | undefined): Promise<TokenIdentity>;
   /** The fault that right tokens may be refused with now. */
   readonly trouble?: TokenFault;
+  /** The fault that every token is refused with now. */
+  readonly refusal?: TokenFault;
 }

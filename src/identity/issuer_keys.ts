@@ -63,6 +63,11 @@ export class IssuerKeys {
     return this.#isFailing;
   }
 
+  /** Whether there are none to verify with, and fetching them failed. */
+  get hasNone(): boolean {
+    return this.#isFailing && this.#current === undefined;
+  }
+
   /**
    * Those that may have signed a token with this header; none where the issuer has no such key. Rejects with
    * CredentialsError, `keys_unavailable` where the issuer cannot be asked now.
@@ -102,8 +107,13 @@ export class IssuerKeys {
   }
 
   async #knownOf(header: JWTHeaderParameters): Promise<readonly CryptoKey[]> {
+    const keys = this.#current;
+    return keys ? await matching(keys, header) : [];
+  }
+
+  get #current(): KeySet | undefined {
     const known = this.#known;
-    return known && this.#clock.now() - known.atMs < KEPT_MS ? await matching(known.keys, header) : [];
+    return known && this.#clock.now() - known.atMs < KEPT_MS ? known.keys : undefined;
   }
 
   /** One fetch at a time, for all who wait. Never rejects. */

@@ -145,8 +145,10 @@ Deno.test("While the issuer is away its keys are used for a day; new ones are ac
   await rig.accepts(token);
   await rig.clock.advance(DAY_MS - 1);
   await rig.accepts(token);
+  assert.equal(rig.verifier.refusal, undefined);
   await rig.clock.advance(1);
   await rig.refuses(token, "keys_unavailable");
+  assert.equal(rig.verifier.refusal, "keys_unavailable");
   assert.deepEqual(rig.log.lines.map(({ level, message }) => [level, message]), [
     ["warn", "the issuer's keys cannot be fetched"],
   ]);
@@ -155,7 +157,7 @@ Deno.test("While the issuer is away its keys are used for a day; new ones are ac
   await rig.meter.fetched(2);
   await rig.accepts(token);
   await rig.accepts(next);
-  assert.equal(rig.verifier.trouble, undefined);
+  assert.deepEqual([rig.verifier.trouble, rig.verifier.refusal], [undefined, undefined]);
   assert.equal(rig.log.lines.length, 2);
 });
 
@@ -163,8 +165,15 @@ Deno.test("An issuer that is away at the start is found when it comes", async ()
   await using issuer = await FakeIssuer.start();
   await issuer.stop();
   await using rig = rigOf(issuer.url);
+  assert.equal(rig.verifier.refusal, undefined, "it is being asked");
   const token = await issuer.token();
   await rig.refuses(token, "keys_unavailable");
+  assert.equal(rig.verifier.refusal, "keys_unavailable");
+  const { scope, clock, log, meter } = rig;
+  const secret = "0123456789abcdef0123456789abcdef";
+  const either = new JwtVerifier({ issuer: issuer.url, secret, scope, clock, log, meter });
+  await meter.fetched(2, "issuer_unreachable");
+  assert.deepEqual([either.trouble, either.refusal], ["keys_unavailable", undefined]);
   issuer.restart();
   await rig.refuses(token, "keys_unavailable");
   await rig.clock.advance(30_000);

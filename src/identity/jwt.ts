@@ -68,6 +68,10 @@ export class JwtVerifier implements TokenVerifier {
     return this.#keys?.isFailing ? "keys_unavailable" : undefined;
   }
 
+  get refusal(): "keys_unavailable" | undefined {
+    return this.#secret === undefined && this.#keys?.hasNone ? "keys_unavailable" : undefined;
+  }
+
   async verify(token: string | undefined): Promise<TokenIdentity> {
     try {
       const parsed = this.#parse(token);

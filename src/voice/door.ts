@@ -142,14 +142,14 @@ class VoiceDoor {
   }
 
   #refusal(nowMs: number): string | undefined {
-    const { sessions, requireWork } = this.#options;
+    const { sessions, requireWork, verifier } = this.#options;
     try {
       requireWork();
       this.#gate.check(nowMs, false);
     } catch (error) {
       return codeOf(error, "failed");
     }
-    return sessions.refusal?.code;
+    return sessions.refusal?.code ?? verifier?.refusal;
   }
 
   #report(session: string, outcome: VoiceOutcome, { identity, format, ...report }: VoiceReport): void {

@@ -182,6 +182,7 @@ export class FakeVerifier implements TokenVerifier {
   /** Verifies when the test says so. */
   holds: PromiseWithResolvers<void> | undefined;
   trouble: TokenFault | undefined;
+  refusal: TokenFault | undefined;
 
   async verify(token: string | undefined): Promise<TokenIdentity> {
     this.tokens.push(token);

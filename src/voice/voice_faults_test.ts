@@ -1,4 +1,5 @@
 /** Why sessions are not opened, or end: each with its code. */
+import { OpenAPIHono } from "@hono/zod-openapi";
 import assert from "@std/assert";
 import { InvalidRequestError, UnavailableError } from "../domain/mod.ts";
 import { SpokenLanguages } from "../sessions/mod.ts";
@@ -28,6 +29,13 @@ for (
   });
 }
 
+async function healthOf(world: DoorWorld): Promise<{ status: number; reason?: string }> {
+  const app = new OpenAPIHono();
+  world.door.addTo(app);
+  const response = await app.request("/api/v1/voice/health");
+  return { status: response.status, reason: (await response.json()).reason };
+}
+
 Deno.test("While the issuer's keys cannot be fetched, or not in time, a client is told to come back", async () => {
   await using world = new DoorWorld();
   (await world.connect("keys_unavailable")).assertClosed(4503, "keys_unavailable");
@@ -35,6 +43,9 @@ Deno.test("While the issuer's keys cannot be fetched, or not in time, a client i
   assert.deepEqual(world.door.reasons?.(), ["keys_unavailable"]);
   world.verifier.trouble = undefined;
   assert.deepEqual(world.door.reasons?.(), []);
+  assert.deepEqual(await healthOf(world), { status: 200, reason: undefined });
+  world.verifier.refusal = "keys_unavailable";
+  assert.deepEqual(await healthOf(world), { status: 503, reason: "keys_unavailable" });
   world.verifier.holds = Promise.withResolvers();
   const socket = await world.connect();
   assert.equal(socket.isPaused, true, "its audio stays in the network");
