@@ -177,8 +177,8 @@ export interface RecordStore {
 
 /** The store with a bounded buffer in front of it: callers never wait for a disk, and nothing is lost while it is away. */
 export interface Records {
-  /** Keeps it in the buffer until it is written; drops and counts it where the buffer is full. Never throws. */
-  add(write: RecordWrite): void;
+  /** Keeps it in the buffer until it is written; false: the buffer is full, so it is dropped and counted. Never throws. */
+  add(write: RecordWrite): boolean;
   /** Resolves when what was added so far is durable or dropped. */
   flush(): Promise<void>;
   /** For reading and deleting; what is in the buffer is written first where that can be done at once. */

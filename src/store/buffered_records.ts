@@ -91,12 +91,16 @@ export class BufferedRecords implements Records {
     return this.#failure && "records_delayed";
   }
 
-  add(write: RecordWrite): void {
+  add(write: RecordWrite): boolean {
     const bytes = bytesOf(write);
-    if (this.#isClosed || !this.#hasRoom(write, bytes)) return this.#drop(1, "dropped");
+    if (this.#isClosed || !this.#hasRoom(write, bytes)) {
+      this.#drop(1, "dropped");
+      return false;
+    }
     this.#entries.push({ number: ++this.#lastNumber, write, bytes });
     this.#bytes += bytes;
     this.#schedule(this.#entries.length >= BATCH_MAX ? 0 : BATCH_MS);
+    return true;
   }
 
   flush(): Promise<void> {

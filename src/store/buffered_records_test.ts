@@ -90,7 +90,13 @@ Deno.test("More than the buffer takes is dropped, counted and reported for ten m
   const { records, store, clock, log, counted, waiting } = buffer();
   store.failure = STORE_AWAY;
   records.add(transcript("t"));
-  for (const index of upTo(RECORDS_MAX + 9)) records.add(cue("t", index));
+  for (const index of upTo(RECORDS_MAX + 9)) {
+    assert.equal(
+      records.add(cue("t", index)),
+      index < RECORDS_MAX - 1,
+      "who adds it learns what becomes of it",
+    );
+  }
   assert.equal(counted("dropped"), 10);
   assert.equal(records.trouble, "records_lost");
   for (let at = 0; at < TRANSCRIPTS_RESERVED + 5; at++) records.add(transcript("t", { endedAtMs: 1 }));

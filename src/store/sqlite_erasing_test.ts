@@ -33,6 +33,23 @@ async function withStore(
   }
 }
 
+/** What `mixed` writes of each transcript, with its name and a dot behind. */
+const WORDS = ["BEGIN", "END", "NAME", "ROOM", "USER", "TENANT"];
+
+async function assertGone(folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    for (const word of WORDS) {
+      assert.deepEqual(await filesWith(folder, `${word}-${name}.`), [], `${word}-${name}`);
+    }
+  }
+}
+
+async function assertThere(folder: string, name: string): Promise<void> {
+  for (const word of WORDS) {
+    assert.notDeepEqual(await filesWith(folder, `${word}-${name}.`), [], `${word}-${name}`);
+  }
+}
+
 /** Sessions that went on at the same time, with finals of all lengths: rows of many share pages, and some take several. */
 function mixed(seed: number, transcripts: number, cues: number) {
   let state = seed;
@@ -46,7 +63,12 @@ function mixed(seed: number, transcripts: number, cues: number) {
     const filler = "x".repeat(random(20) === 0 ? random(9_000) : random(400));
     return cue(name, index, { text: `BEGIN-${name}. ${filler} END-${name}.`, speakerName: `NAME-${name}.` });
   });
-  return { names, writes: [...names.map((name) => transcript(name)), ...writes] };
+  const whose = (name: string) => ({
+    name: `ROOM-${name}.`,
+    userId: `USER-${name}.`,
+    tenantId: `TENANT-${name}.`,
+  });
+  return { names, writes: [...names.map((name) => transcript(name, whose(name))), ...writes] };
 }
 
 for (const seed of [1, 2, 3]) {
@@ -60,17 +82,9 @@ for (const seed of [1, 2, 3]) {
       const bytes: number[] = [];
       for (const [at, name] of names.entries()) {
         bytes.push((await Deno.stat(`${folder}/tiro.db`)).size);
-        assert.notDeepEqual(await filesWith(folder, `BEGIN-${name}.`), []);
+        await assertThere(folder, name);
         assert.equal(await store.deleteTranscript(name), true);
-        for (const gone of names.slice(0, at + 1)) {
-          for (const word of ["BEGIN", "END", "NAME", "room"]) {
-            assert.deepEqual(
-              await filesWith(folder, `${word}-${gone}.`),
-              [],
-              `${word}-${gone} after ${name}`,
-            );
-          }
-        }
+        await assertGone(folder, names.slice(0, at + 1));
         for (const kept of names.slice(at + 1)) assert.equal(await count(kept), before.get(kept));
       }
       assert.ok(Math.max(...bytes) < 2.5 * bytes[1], "the file does not grow by deleting"); // the first has a log
@@ -88,11 +102,7 @@ Deno.test("Deleting a few of many leaves no byte of them, without a copy of the 
     const { size } = await Deno.stat(`${folder}/tiro.db`);
     for (const [at, name] of names.slice(0, 14).entries()) {
       await store.deleteTranscript(name);
-      for (const gone of names.slice(0, at + 1)) {
-        for (const word of ["BEGIN", "END", "NAME", "room"]) {
-          assert.deepEqual(await filesWith(folder, `${word}-${gone}.`), [], `${word}-${gone} after ${name}`);
-        }
-      }
+      await assertGone(folder, names.slice(0, at + 1));
     }
     assert.ok((await Deno.stat(`${folder}/tiro.db`)).size < size * 1.1, "a copy takes as much again");
   });
@@ -105,7 +115,7 @@ Deno.test("What is past its time leaves no byte either", async () => {
     const laterMs = Date.UTC(2027, 0);
     await store.write([transcript("fresh", { startedAtMs: laterMs }), cue("fresh", 0, { text: "FRESH" })]);
     assert.equal((await store.expire({ transcriptsMs: laterMs })).transcripts, names.length);
-    for (const name of names) assert.deepEqual(await filesWith(folder, `BEGIN-${name}.`), []);
+    await assertGone(folder, names);
     assert.deepEqual((await filesWith(folder, "FRESH")).length > 0, true);
   });
 });
@@ -148,8 +158,8 @@ Deno.test("A service that was killed after it had deleted removes the text at it
       ...{ folder, readOnly: false, clock: systemClock, log: new FakeLog() },
     });
     assert.equal(await new SqlRecordStore(database).transcript("t0"), undefined); // waits behind the start's work
-    assert.deepEqual(await filesWith(folder, "BEGIN-t0."), []);
-    assert.notDeepEqual(await filesWith(folder, "BEGIN-t1."), []);
+    await assertGone(folder, ["t0"]);
+    await assertThere(folder, "t1");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

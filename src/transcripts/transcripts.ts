@@ -182,8 +182,8 @@ export class Transcripts implements SessionObserver {
     const interval = recorder.clock.interval(caption, transcript.startedAtMs, nowMs);
     if (!caption.final) return transcript.setPartial(caption, speakerName);
     const { records } = this.#options;
-    if (!kept.isWritten) records.add({ kind: "transcript", record: { ...transcript.record } });
-    kept.isWritten = true;
+    // Where the records had no room for it, once they have: without it the store takes none of its cues.
+    kept.isWritten ||= records.add({ kind: "transcript", record: { ...transcript.record } });
     records.add({ kind: "cue", record: transcript.addCue(caption, speakerName, interval) });
   }
 

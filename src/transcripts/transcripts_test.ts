@@ -284,6 +284,22 @@ Deno.test("Memory has no more than the newest cues and a partial for each of man
   assert.equal(live.partialsAfter(0).length, 500);
 });
 
+Deno.test("A transcript that began while the records were full is kept from when they have room", async () => {
+  await using world = new World();
+  const session = world.open();
+  const [id] = await world.ids();
+  world.records.isFull = true;
+  session.say("one");
+  session.say("two");
+  world.records.isFull = false;
+  session.say("three");
+  session.close();
+  assert.equal((await world.records.store.transcript(id))?.endedAtMs, STARTED_AT_MS);
+  assert.deepEqual((await world.records.store.cues(id, 0, 9)).map(({ index, text }) => [index, text]), [
+    [2, "three"],
+  ]);
+});
+
 Deno.test("The service that stops ends its transcripts, and leaves no timer", async () => {
   const world = new World();
   const session = world.open();

@@ -166,6 +166,8 @@ export class FakeRecords implements Records {
   trouble: string | undefined;
   /** Everything that was added, in order. */
   readonly added: RecordWrite[] = [];
+  /** What is added is dropped. */
+  isFull = false;
   #waiting: RecordWrite[] = [];
 
   /** What is waiting is written first, as far as that succeeds. */
@@ -191,9 +193,11 @@ export class FakeRecords implements Records {
     };
   }
 
-  add(write: RecordWrite): void {
+  add(write: RecordWrite): boolean {
+    if (this.isFull) return false;
     this.added.push(structuredClone(write));
     this.#waiting.push(structuredClone(write));
+    return true;
   }
 
   async flush(): Promise<void> {

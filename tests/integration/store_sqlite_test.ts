@@ -355,7 +355,7 @@ Deno.test("What is added when the service ends is written", async () => {
       ...{ dataFolder: folder, scope, clock: systemClock, log: new FakeLog(), meter },
     });
     const session = scope.child("session");
-    session.defer(() => records.add(cue("t", 0))); // as a session's last words are
+    session.defer(() => void records.add(cue("t", 0))); // as a session's last words are
     records.add(transcript("t"));
     await scope[Symbol.asyncDispose]();
     assert.equal(meter.counted("tiro_records_total", "written"), 2);
