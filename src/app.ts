@@ -199,7 +199,10 @@ async function start(config: Config, log: Log, seams: Seams, scope: Scope): Prom
   const exApp = config.exApp && ocs && new NextcloudExApp({
     ocs,
     storage: config.exApp.storage,
-    onDisable: () => rooms?.leaveAll(),
+    onDisable: () => {
+      rooms?.leaveAll();
+      for (const door of doors) door.disable?.();
+    },
     prepare: (signal) => tryStt(recognisers, log, signal),
     scope: scope.child("exapp"),
     clock,

@@ -35,6 +35,8 @@ export interface RouteGroup extends RouteList {
   reasons?(): readonly string[];
   /** The service shuts down: what is not a session of `Sessions` ends. */
   drain?(): void;
+  /** Nextcloud has disabled the ExApp: its sessions end. */
+  disable?(): void;
 }
 
 const messageReply = z.object({ message: z.string() }).openapi("Message");

@@ -16,7 +16,7 @@ export interface ExApp {
   readonly isEnabled: boolean;
   /** Returns at once; reports its progress to Nextcloud afterwards. */
   init(): void;
-  /** Persisted. Disabling leaves every call. Rejects when the state cannot be written. */
+  /** Persisted. Disabling leaves every call, and ends voice sessions. Rejects when the state cannot be written. */
   setEnabled(enabled: boolean): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export interface ExAppOptions {
   scope: Scope;
   clock?: Clock;
   log: Log;
-  /** Leaves every call. */
+  /** Ends all that is captioned. */
   onDisable: () => void;
   /**
    * Checks what the app depends on, such as the recogniser. Retried; the message of a TiroError is shown to the

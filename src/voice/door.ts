@@ -65,6 +65,7 @@ export function voiceDoor(options: VoiceOptions & DoorParts): RouteGroup {
       open: (socket, request) => door.open(verifier, socket, request),
     }],
     drain: () => door.drain(),
+    disable: () => door.disable(),
     addTo(app: OpenAPIHono) {
       if (!verifier) app.openapi(routes.transcribe, refuse);
       app.openapi(routes.page, verifier ? page : refuse);
@@ -123,6 +124,10 @@ class VoiceDoor {
   /** Those that are not captioned yet: `Sessions` drains the others. */
   drain(): void {
     for (const session of this.#open.values()) session.drain();
+  }
+
+  disable(): void {
+    for (const session of this.#open.values()) session.disable();
   }
 
   health(): routes.VoiceHealth {

@@ -149,6 +149,11 @@ export class VoiceSession implements SocketEvents {
     if (this.#state === "verifying" || this.#state === "waiting") this.#end("draining");
   }
 
+  /** Nextcloud has disabled the ExApp: nobody is captioned any more. */
+  disable(): void {
+    this.#end("disabled");
+  }
+
   async #verify(signal: AbortSignal): Promise<void> {
     const { verifier, token, rates, clock, socket } = this.#options;
     try {

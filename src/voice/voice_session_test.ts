@@ -238,6 +238,22 @@ Deno.test("A service that shuts down delivers last words, then says so", async (
   await settle();
 });
 
+Deno.test("When the app is disabled sessions end with their last words, whether they have begun or not", async () => {
+  await using world = new DoorWorld();
+  const waiting = await world.connect();
+  const socket = await world.start();
+  socket.audio(640);
+  const { pipeline } = world.host;
+  pipeline.lastWords = ["evening"];
+  world.door.disable?.();
+  await settle();
+  waiting.assertClosed(4503, "disabled");
+  assert.deepEqual(socket.types, ["ready", "final", "error"]);
+  socket.assertClosed(4503, "disabled");
+  assert.ok(pipeline.isDisposed);
+  assert.equal(world.sessions.status().sessions, 0);
+});
+
 Deno.test("A client that does not read gets no partials, and is closed before finals fill memory", async () => {
   await using world = new DoorWorld();
   const socket = await world.start();

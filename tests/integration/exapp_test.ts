@@ -1,6 +1,7 @@
 /** The service as an ExApp, with a Nextcloud that checks every header of its calls and calls it as AppAPI does. */
 import assert from "@std/assert";
 import type { Service } from "../../src/app.ts";
+import { makeToken } from "../../src/identity/mod.ts";
 import { type ExAppAddress, FakeAppApi } from "../fakes/app_api.ts";
 import { FakeHpb } from "../fakes/hpb.ts";
 import { weriftPublisherFactory } from "../fakes/sfu.ts";
@@ -8,6 +9,7 @@ import { padded } from "../fakes/speech.ts";
 import { FakeKyutaiServer } from "../fakes/stt.ts";
 import { FakeLog } from "../fakes/telemetry.ts";
 import { toneSpeech } from "../fakes/tones.ts";
+import { VoiceClient } from "../fakes/voice_client.ts";
 import { eventually, finalText, serviceFor } from "./world.ts";
 
 const EX_APP = {
@@ -129,6 +131,24 @@ Deno.test("The lifecycle of an ExApp: heartbeat, init to 100 %, enabled, caption
   assert.deepEqual(await enabledSays(appApi, at), { enabled: false });
   assert.equal(await transcribe(at), 503);
   assert.deepEqual(appApi.faults, [], "every call to Nextcloud was signed as it should be");
+});
+
+Deno.test("Disabling the ExApp ends voice sessions, too", async () => {
+  await using world = await startExAppWorld();
+  const { appApi } = world;
+  const secret = "the secret of tokens of voice sessions";
+  await using service = await world.start({ VOICE_JWT_SECRET: secret });
+  const at = addressOf(service);
+  const enabled = enableWhenInitialised(appApi, at);
+  await appApi.init(at);
+  await enabled;
+  const token = await makeToken({ secret, audience: "tiro", userId: "ada", ttlMs: 60_000 });
+  await using client = await VoiceClient.open({ base: `http://127.0.0.1:${service.address.port}`, token });
+  client.control({ type: "start" });
+  await client.ready();
+  assert.equal((await appApi.setEnabled(at, false)).status, 200);
+  await client.closed();
+  assert.deepEqual(client.closedWith, { code: 4503, reason: "disabled" });
 });
 
 Deno.test("Behind HaRP the same lifecycle uses the Unix socket alone", async () => {
