@@ -5,7 +5,7 @@
  *     message -> whole samples -> queue --(pace)--> source of the pipeline
  *                                   '-- full --> socket paused, until half of it has gone
  */
-import { type Clock, codeOf } from "../domain/mod.ts";
+import { type Clock, codeOf, joinBytes } from "../domain/mod.ts";
 import { BoundedQueue, delay, type Scope, untilAborted } from "../flow/mod.ts";
 import type { ServerSocket } from "../http/mod.ts";
 import type { VoiceCode } from "./codes.ts";
@@ -24,8 +24,10 @@ export interface AudioFeedOptions {
   clock: Clock;
 }
 
-/** Whole samples of any format, and a quarter of what may be pending at a source: LIMITS.sourceRequestBytes. */
+/** Whole samples of any format. Two that are joined are half of what may be pending: LIMITS.sourceRequestBytes. */
 const PIECE_BYTES = 32 * 1024;
+/** Of small messages in one piece: less than captions are late by anyway. */
+const JOINED_MS = 100;
 /**
  * The same of a container: 1.4 s at 6 kbit/s, the least of Opus, which fit in what the pipeline takes ahead of real time.
  * The pipeline knows how long they are, and its reply comes when it can take the next.
@@ -107,7 +109,7 @@ export class AudioFeed {
 
   /** Takes the next message of audio. Its memory belongs to the feed from then on. */
   receive(bytes: Uint8Array<ArrayBuffer>): void {
-    const all = this.#rest.length > 0 ? joined(this.#rest, bytes) : bytes;
+    const all = this.#rest.length > 0 ? joinBytes([this.#rest, bytes]) : bytes;
     const whole = all.length - all.length % this.#block;
     this.#rest = whole < all.length ? all.slice(whole) : NOTHING;
     for (let at = 0; at < whole; at += this.#pieceBytes) {
@@ -129,9 +131,10 @@ export class AudioFeed {
   async #run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     for (;;) {
-      const piece = await untilAborted(this.#queue.next(), signal);
-      if (piece === undefined) return;
+      const first = await untilAborted(this.#queue.next(), signal);
+      if (first === undefined) return;
       this.#isSending = true;
+      const piece = await this.#withMore(first);
       const durationMs = this.#bytesPerMs > 0 ? piece.length / this.#bytesPerMs : 0;
       const waitMs = this.#pace.waitMs(durationMs, clock.now());
       if (waitMs > 0) await delay(waitMs, signal, clock);
@@ -144,6 +147,19 @@ export class AudioFeed {
         this.#unpause();
       }
     }
+  }
+
+  /** Of PCM, what came while the audio before was taken: a busy pipeline is sent fewer requests. */
+  async #withMore(first: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    const parts = [first];
+    let bytes = first.length;
+    while (this.#queue.size > 0 && bytes < this.#bytesPerMs * JOINED_MS) {
+      const next = await this.#queue.next();
+      if (next === undefined) break;
+      parts.push(next);
+      bytes += next.length;
+    }
+    return parts.length > 1 ? joinBytes(parts) : first;
   }
 
   /** False where the audio is not valid. */
@@ -187,11 +203,4 @@ export class AudioFeed {
     const { clock, onFault } = this.#options;
     this.#stuckTimer = clock.timer(STUCK_MS, () => this.#hasEnded ? this.#giveUp() : onFault("too_fast"));
   }
-}
-
-function joined(one: Uint8Array, two: Uint8Array): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(one.length + two.length);
-  all.set(one);
-  all.set(two, one.length);
-  return all;
 }

@@ -25,6 +25,7 @@ class FeedWorld implements AsyncDisposable {
   isStuck = false;
   /** How long the pipeline takes for a piece. */
   pieceMs = 0;
+  #busy: PromiseWithResolvers<void> | undefined;
   readonly feed: AudioFeed;
 
   constructor(source = DEFAULT_SOURCE) {
@@ -32,6 +33,7 @@ class FeedWorld implements AsyncDisposable {
     this.feed = new AudioFeed({
       source,
       send: async (bytes, timestampMs) => {
+        await this.#busy?.promise;
         if (this.isStuck) await new Promise(() => {});
         if (this.refusal !== undefined) throw this.refusal;
         if (this.pieceMs > 0) await delay(this.pieceMs, scope.signal, clock);
@@ -41,6 +43,11 @@ class FeedWorld implements AsyncDisposable {
       onFault: (code) => this.faults.push(code),
       ...{ scope, clock },
     });
+  }
+
+  /** Audio is taken once it resolves. */
+  hold(): PromiseWithResolvers<void> {
+    return this.#busy = Promise.withResolvers();
   }
 
   get bytes(): number {
@@ -72,7 +79,7 @@ Deno.test("Audio as it is spoken passes at once, in pieces the pipeline takes", 
     await world.clock.advance(100);
   }
   assert.equal(world.bytes, 20 * 100 * 384);
-  assert.ok(world.taken.every(({ bytes }) => bytes.length <= 32 * 1024));
+  assert.ok(world.taken.every(({ bytes }) => bytes.length <= 64 * 1024));
   assert.equal(world.socket.pauses, 0);
   assert.equal(world.feed.takenMs, 2_000);
 });
@@ -102,6 +109,7 @@ Deno.test("What a network held back is caught up with at once, and a longer paus
   world.feed.receive(new Uint8Array(SECOND));
   await world.clock.advance(9_000);
   for (let second = 0; second < 8; second++) world.feed.receive(new Uint8Array(SECOND));
+  await settle();
   await settle();
   assert.equal(world.feed.takenMs, 9_000);
   await world.clock.advance(60_000);
@@ -177,4 +185,16 @@ Deno.test("Where nothing is taken for a minute, or the socket is read although i
   other.isStuck = true;
   for (let sent = 0; sent < 2_000; sent++) other.feed.receive(new Uint8Array(2));
   assert.equal(other.faults[0], "too_fast", "tiny messages are bounded too");
+});
+
+Deno.test("What came while the pipeline was busy is sent together", async () => {
+  await using world = new FeedWorld();
+  const busy = world.hold();
+  for (let sent = 0; sent < 12; sent++) world.feed.receive(new Uint8Array(640).fill(sent));
+  await settle();
+  busy.resolve();
+  await world.feed.end();
+  assert.deepEqual(world.taken.map(({ bytes }) => bytes.length / 640), [5, 5, 2], "at most 100 ms");
+  assert.deepEqual(world.taken.flatMap(({ bytes }) => bytes[0]), [0, 5, 10], "in order");
+  assert.deepEqual(world.taken.map(({ timestampMs }) => timestampMs), [0, 100, 200]);
 });
