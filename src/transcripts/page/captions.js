@@ -21,7 +21,7 @@ const PROBLEMS = new Map([
   ],
   [
     "gone",
-    "This link opens no captions: a part of it may be missing, or they were deleted. Ask for a new link.",
+    "This link opens no captions: they may have been deleted, or a part of the link is missing. Ask for a new link.",
   ],
 ]);
 const SIZES = [16, 18, 20, 24, 28, 32, 36, 42, 48, 56, 64, 76, 90, 108, 130, 160];
