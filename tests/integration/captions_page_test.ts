@@ -213,7 +213,7 @@ test(
     await assertAccessible(wrong.page, "refused");
     void transcript.refuse({ status: 404 });
     const gone = await browser.open(transcript.url());
-    await shows(gone, "#problem", "may have been deleted");
+    await shows(gone, "#problem", "were deleted");
     assert.equal(transcript.requests.length, 2);
   },
 );
