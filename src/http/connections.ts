@@ -127,6 +127,11 @@ export class Connections {
     return true;
   }
 
+  /** The stream has no more events; the client reads what waits for it. */
+  streamed(connection: Connection): void {
+    connection.setDeadline(this.#bounds.sendMs, () => this.#close(connection, "not_read"));
+  }
+
   /** The response is sent; the client closes the connection. */
   lingering(connection: Connection): void {
     connection.state = "lingering";

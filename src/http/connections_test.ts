@@ -37,6 +37,25 @@ Deno.test("Past the bound a connection of the source with the most is closed, ho
   assert.ok(honest.destroyed);
 });
 
+Deno.test("A stream that has ended keeps its place no longer than its client may take to read the rest", async () => {
+  const closed: string[] = [];
+  const connections = new Connections(
+    { ...CONNECTION_BOUNDS, streams: 1, sendMs: 20 },
+    (reason) => closed.push(reason),
+  );
+  const [first, second] = [stream(), stream()].map((each) => {
+    connections.add(each, "reader");
+    return connections.of(each)!;
+  });
+  assert.ok(connections.streaming(first));
+  assert.ok(!connections.streaming(second));
+  connections.streamed(first);
+  await new Promise((resolve) => first.stream.once("close", resolve));
+  assert.deepEqual(closed, ["not_read"]);
+  assert.ok(connections.streaming(second));
+  connections.closeAll();
+});
+
 class FakeListener implements Listening {
   isClosed = false;
   readonly #closed = Promise.withResolvers<never>();

@@ -167,6 +167,7 @@ export class HttpConnections {
       ...(isEventStream(response) && { idleMs: this.#bounds.idleMs }),
       signal: this.#closing.signal,
     });
+    this.#connections.streamed(connection);
   }
 
   async #responseTo(incoming: IncomingMessage, connection: Connection): Promise<Response> {
