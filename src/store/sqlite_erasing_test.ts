@@ -87,6 +87,10 @@ for (const seed of [1, 2, 3]) {
         await assertGone(folder, names.slice(0, at + 1));
         for (const kept of names.slice(at + 1)) assert.equal(await count(kept), before.get(kept));
       }
+      const read = new DatabaseSync(`${folder}/tiro.db`, { readOnly: true });
+      const { rows } = read.prepare("SELECT COUNT(*) AS rows FROM cues").get() ?? {};
+      read.close();
+      assert.ok(Number(rows) < writes.length / 4, `${rows} rows that were erased are left`);
       assert.ok(Math.max(...bytes) < 2.5 * bytes[1], "the file does not grow by deleting"); // the first has a log
       await store.write([transcript("next"), cue("next", 0)]);
       assert.equal(await count("next"), 1);
@@ -102,6 +106,7 @@ Deno.test("Deleting a few of many leaves no byte of them, without a copy of the 
     const { size } = await Deno.stat(`${folder}/tiro.db`);
     for (const [at, name] of names.slice(0, 14).entries()) {
       await store.deleteTranscript(name);
+      assert.deepEqual(await store.cues(name, 0, 10), [], "what was erased is not read");
       await assertGone(folder, names.slice(0, at + 1));
     }
     assert.ok((await Deno.stat(`${folder}/tiro.db`)).size < size * 1.1, "a copy takes as much again");

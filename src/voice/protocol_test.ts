@@ -80,6 +80,13 @@ Deno.test("Users who opened sessions are remembered for a minute, and never too 
   assert.equal(rates.size, 1);
 });
 
+Deno.test("Whoever has not opened a session for a minute is forgotten, in any order of users", () => {
+  const rates = new SessionRates(2);
+  for (const [user, atMs] of [["a", 0], ["b", 1_000], ["a", 50_000]] as const) rates.take(user, atMs);
+  rates.take("c", 62_000);
+  assert.equal(rates.size, 2, "b's session is a minute old, a's second one is not");
+});
+
 Deno.test("While all recognisers fail, one session in ten seconds finds out whether they still do", () => {
   const status: RecogniserStatus = { name: "a", state: "failing", speakers: 0 };
   const gate = new RecogniserGate(() => [status]);

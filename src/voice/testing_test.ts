@@ -114,6 +114,10 @@ export class FakePipeline {
     this.events.caption(this.#caption(text, true));
     this.#utterance++;
   }
+  /** For viewers who get no `status`. */
+  notice(text: string): void {
+    this.events.caption({ ...this.#caption(text, true), isNotice: true });
+  }
   #caption(text: string, final: boolean): Caption {
     return {
       ...{ speakerId: this.options.speaker.id, text, final, utterance: this.#utterance, revision: 0 },
@@ -176,7 +180,7 @@ export class FakeHost implements SpeakerHost {
   }
 }
 
-/** Takes tokens that are names of users; others are faults by their code. */
+/** Takes tokens that are names of users, with a tenant behind a slash; others are faults by their code. */
 export class FakeVerifier implements TokenVerifier {
   readonly tokens: (string | undefined)[] = [];
   /** Verifies when the test says so. */
@@ -189,7 +193,8 @@ export class FakeVerifier implements TokenVerifier {
     await this.holds?.promise;
     const code = token === undefined ? "token_missing" : token.includes("_") ? token : undefined;
     if (code) throw new CredentialsError(`Cannot accept the token: ${code}`, { code, retryable: false });
-    return { userId: token ?? "", tenantId: "school" };
+    const [userId, tenantId = "school"] = (token ?? "").split("/");
+    return { userId, tenantId };
   }
 }
 

@@ -61,6 +61,11 @@ Deno.test("A user opens so many sessions a minute, and others do not count", asy
   assert.ok(first.every(({ closedWith }) => closedWith === undefined));
   (await world.connect()).assertClosed(4429, "rate_limited");
   assert.equal((await world.connect("ben")).closedWith, undefined);
+  assert.equal(
+    (await world.connect("ada/office")).closedWith,
+    undefined,
+    "another tenant's user of that name",
+  );
   await world.clock.advance(60_000);
   assert.equal((await world.connect()).closedWith, undefined);
 });

@@ -119,9 +119,9 @@ export class VoiceSession implements SocketEvents {
     scope.run((signal) => this.#verify(signal));
   }
 
-  /** Whether it is captioned, last words included. */
+  /** Whether it is captioned, last words included, until it has ended. */
   get isLive(): boolean {
-    return this.#microphone !== undefined && this.#state !== "ended";
+    return this.#microphone !== undefined;
   }
 
   message(data: Data): void {

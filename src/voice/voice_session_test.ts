@@ -17,6 +17,7 @@ Deno.test("Audio without start is 16 kHz s16le, and its captions come in order; 
     format: { encoding: "s16le", sampleRateHz: 16_000, channels: 1 },
   });
   assert.deepEqual(pipeline.pieces, [{ bytes: 640, timestampMs: 0 }]);
+  pipeline.notice("the recogniser is starting");
   pipeline.partial("red");
   pipeline.final("red river");
   pipeline.lastWords = ["north"];
@@ -188,6 +189,15 @@ Deno.test("A pipeline that fails again and again ends the session", async () => 
     await settle();
   }
   socket.assertClosed(4503, "failed");
+  const seldom = await world.start();
+  for (let failure = 0; failure < 10; failure++) {
+    world.host.pipeline.events.failed(new Error("fails"));
+    seldom.audio(SECOND);
+    await world.clock.advance(20_001);
+  }
+  assert.equal(seldom.closedWith, undefined, "three times a minute");
+  seldom.control({ type: "stop" });
+  await settle();
   const container = await world.start({ format: "ogg" });
   world.host.pipeline.events.failed(new Error("fails"));
   await settle();
@@ -229,12 +239,16 @@ Deno.test("A service that shuts down delivers last words, then says so", async (
   await using world = new DoorWorld();
   const waiting = await world.connect();
   const socket = await world.start();
+  world.verifier.holds = Promise.withResolvers();
+  const verified = await world.connect();
   world.host.pipeline.lastWords = ["evening"];
   world.door.drain?.();
+  verified.assertClosed(4503, "draining");
   await world.sessions.drain(new AbortController().signal);
   assert.deepEqual(socket.types, ["ready", "final", "error"]);
   socket.assertClosed(4503, "draining");
   waiting.assertClosed(4503, "draining");
+  world.verifier.holds.resolve();
   await settle();
 });
 
