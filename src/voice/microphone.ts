@@ -26,8 +26,8 @@ export interface MicrophoneOptions {
   onTrouble: (trouble: SpeakerTrouble | undefined) => void;
   /** It cannot continue: close it. */
   onLost: (code: VoiceCode, error: unknown) => void;
-  /** The last words have been delivered, or (false) not in time. */
-  onLeft: (isComplete: boolean) => void;
+  /** The last words have been delivered, or why some are missing. */
+  onLeft: (missing?: VoiceCode) => void;
   clock: Clock;
   log: Log;
   meter: Meter;
@@ -54,6 +54,8 @@ export class Microphone {
   #failedMs: number[] = [];
   #reopening: Disposable | undefined;
   #closingAtMs: number | undefined;
+  /** The pipeline failed before it had delivered the last words. */
+  #hasLostWords = false;
   /** Of the current pipeline: what its first utterance and its first audio count as. */
   #firstUtterance = 0;
   #startMs: number | undefined;
@@ -69,11 +71,7 @@ export class Microphone {
       limit: { most: sessionsMax, variable: "VOICE_MAX_SESSIONS" },
       viewers: () => VIEWERS,
       send: (_viewer, caption) => options.onCaption(caption),
-      leave: () =>
-        Promise.try(() => {
-          const closingMs = this.#closingAtMs === undefined ? 0 : options.clock.now() - this.#closingAtMs;
-          options.onLeft(closingMs < LAST_WORDS_MS);
-        }),
+      leave: () => Promise.try(() => options.onLeft(this.#missing())),
       onEmpty() {},
       onBroken: (error) => onLost("failed", error),
     });
@@ -138,8 +136,18 @@ export class Microphone {
     this.#session.deliver({ ...caption, utterance, spoken });
   }
 
+  #missing(): VoiceCode | undefined {
+    if (this.#hasLostWords) return "failed";
+    const closingMs = this.#options.clock.now() - (this.#closingAtMs ?? Infinity);
+    return closingMs < LAST_WORDS_MS ? undefined : "recogniser_unavailable";
+  }
+
   #failed(error: unknown): void {
     const { source, clock, onLost } = this.#options;
+    if (this.#session.isDraining) {
+      this.#hasLostWords = true;
+      return;
+    }
     const nowMs = clock.now();
     this.#failedMs = [...this.#failedMs.filter((atMs) => nowMs - atMs < FAILURES_MS), nowMs];
     if (source.kind === "container" || this.#failedMs.length > FAILURES_MAX) return onLost("failed", error);

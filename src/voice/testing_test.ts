@@ -166,7 +166,8 @@ export class FakeHost implements SpeakerHost {
       setWords() {},
       drain(signal) {
         if (pipeline.neverDrains) {
-          return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+          const late = new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+          return Promise.race([late, closed.promise]).then(() => {});
         }
         for (const text of pipeline.lastWords.splice(0)) pipeline.final(text);
         return Promise.resolve();

@@ -234,7 +234,7 @@ export class VoiceSession implements SocketEvents {
         log.error("voice session failed", error, { session: id });
         this.#end(code);
       },
-      onLeft: (isComplete) => this.#goodbye(this.#last(isComplete)),
+      onLeft: (missing) => this.#goodbye(this.#last(missing)),
     });
     this.#source = source;
     this.#feed = new AudioFeed({
@@ -319,11 +319,11 @@ export class VoiceSession implements SocketEvents {
   }
 
   /** `done` only where nothing is missing. */
-  #last(isComplete: boolean): VoiceOutcome {
+  #last(missing: VoiceCode | undefined): VoiceOutcome {
     const outcome = this.#outcome ?? "draining";
     if (outcome !== "done") return outcome;
     if (this.#feed?.isWaiting) return this.#options.sessions.isDraining ? "draining" : "failed";
-    return isComplete ? outcome : this.#troubles.code ?? "recogniser_unavailable";
+    return missing === "recogniser_unavailable" ? this.#troubles.code ?? missing : missing ?? outcome;
   }
 
   #goodbye(outcome: VoiceOutcome): void {

@@ -316,6 +316,16 @@ Deno.test("Trouble that nobody's speech has shown to be over does not end a sess
 
 Deno.test("done is not sent where last words are missing", async () => {
   await using world = new DoorWorld();
+  for (const format of ["s16le", "ogg"]) {
+    const socket = await world.start({ format });
+    world.host.pipeline.neverDrains = true;
+    socket.control({ type: "stop" });
+    await settle();
+    world.host.pipeline.events.failed(new Error("the worker was lost"));
+    await settle();
+    socket.assertClosed(4503, "failed");
+  }
+  assert.equal(world.host.pipelines.length, 2, "none is opened for a session that ends");
   const socket = await world.start();
   socket.audio(640);
   await settle();
