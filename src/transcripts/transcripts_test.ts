@@ -154,6 +154,25 @@ Deno.test("Calls that may be back are bounded: the one away for longest has ende
   assert.ok(world.transcripts.live((await world.ids({ name: "room30" }))[0]));
 });
 
+Deno.test("Of calls whose transcript was stopped as many are remembered, and the last of them", async () => {
+  await using world = new World();
+  for (let room = 0; room < 230; room++) {
+    const about = { door: "talk", name: `room${room}` };
+    const session = world.open(about);
+    session.say("hi");
+    world.transcripts.stop(world.transcripts.idOf(about) ?? "");
+    session.close();
+  }
+  const back = (room: number) => {
+    const about = { door: "talk", name: `room${room}`, continues: true };
+    const session = world.open(about);
+    const id = world.transcripts.idOf(about);
+    session.close();
+    return id !== undefined;
+  };
+  assert.deepEqual([back(30), back(29)], [false, true]);
+});
+
 Deno.test("A voice session's transcript ends with it", async () => {
   await using world = new World();
   const session = world.open(VOICE);
@@ -282,6 +301,8 @@ Deno.test("Memory has no more than the newest cues and a partial for each of man
   assert.equal(live.nextIndex - live.firstIndex, 60);
   for (let at = 0; at < 1_000; at++) session.partial("typing", { speaker: `s${at}` });
   assert.equal(live.partialsAfter(0).length, 500);
+  session.say("long", { name: "n".repeat(200) });
+  assert.equal(live.recentFrom(live.nextIndex - 1)?.[0].speakerName, "n".repeat(80));
 });
 
 Deno.test("A transcript that began while the records were full is kept from when they have room", async () => {

@@ -183,7 +183,9 @@ Deno.test("Where nothing is taken for a minute, or the socket is read although i
 
   await using other = new FeedWorld();
   other.isStuck = true;
-  for (let sent = 0; sent < 2_000; sent++) other.feed.receive(new Uint8Array(2));
+  for (let sent = 0; sent < 600; sent++) other.feed.receive(new Uint8Array(2));
+  assert.ok(other.socket.isPaused);
+  for (let sent = 0; sent < 1_400; sent++) other.feed.receive(new Uint8Array(2));
   assert.equal(other.faults[0], "too_fast", "tiny messages are bounded too");
 });
 

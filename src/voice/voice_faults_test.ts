@@ -122,6 +122,27 @@ Deno.test("While all recognisers fail or are full, clients are told so before au
   assert.equal((await world.connect()).closedWith, undefined);
 });
 
+Deno.test("Of the sessions that start while all recognisers fail one finds out whether they still do", async () => {
+  await using world = new DoorWorld();
+  const [first, second] = [await world.connect(), await world.connect("ben")];
+  world.host.recognisers[0].state = "failing";
+  for (const socket of [first, second]) socket.control({ type: "start" });
+  await settle();
+  assert.deepEqual(first.types, ["ready"]);
+  second.assertClosed(4503, "recogniser_unavailable");
+});
+
+Deno.test("A session that gets no media worker ends, though recognisers work; it is told so once", async () => {
+  await using world = new DoorWorld();
+  const socket = await world.start();
+  const { events } = world.host.pipeline;
+  events.trouble("no_media_worker");
+  events.trouble("no_media_worker");
+  await world.clock.advance(10_000);
+  assert.equal(socket.ofType("status").length, 1);
+  socket.assertClosed(4503, "no_media_worker");
+});
+
 Deno.test("A language that is not recognised closes at start, and is only reported later", async () => {
   await using world = new DoorWorld();
   const refused = await world.connect();

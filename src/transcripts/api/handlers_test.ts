@@ -2,7 +2,7 @@ import assert from "@std/assert";
 import { settle } from "../../../tests/fakes/clock.ts";
 import { STORE_AWAY } from "../../../tests/fakes/records.ts";
 import { FakeLog, FakeMeter } from "../../../tests/fakes/telemetry.ts";
-import { ANYONE, type Principal, RIGHTS } from "../../domain/mod.ts";
+import { ANYONE, type Principal, RIGHTS, UnavailableError } from "../../domain/mod.ts";
 import { createHttpApp, type HttpApp } from "../../http/mod.ts";
 import { Readers } from "../streams.ts";
 import { STARTED_AT_MS, VOICE, World } from "../testing_test.ts";
@@ -23,6 +23,9 @@ class Api extends World {
   readonly readers: Readers;
   as: Principal = FRONT_END;
 
+  /** Thrown by `requireWork`. */
+  workRefusal: Error | undefined;
+
   constructor(mode: TranscriptMode | "off" = "on") {
     super(mode === "off" ? "on" : mode);
     const { transcripts, clock, scope } = this;
@@ -33,9 +36,12 @@ class Api extends World {
     const issue = (id: string, ttlMs = 0) =>
       Promise.resolve({ key: `${id}-key`, expiresAtMs: 1_000_000 + ttlMs });
     const kept = mode === "off" ? undefined : { transcripts, readers: this.readers, keys: { issue } };
+    const requireWork = () => {
+      if (this.workRefusal) throw this.workRefusal;
+    };
     this.app = createHttpApp({
       api: { description: "", meanings: {}, security: [], page: "" },
-      groups: [transcriptRoutes({ kept, requireWork() {} })],
+      groups: [transcriptRoutes({ kept, requireWork })],
       version: "1",
       authenticate: () => this.as,
       takesToken: true,
@@ -239,6 +245,9 @@ Deno.test("On request, the front end has a transcript of a call that is being ca
   const { id } = await (await api.ask("POST", "", { roomToken: "room1" })).json();
   session.say("Hello.");
   assert.match(await (await api.ask("GET", `/${id}.txt`)).text(), /Hello/);
+  api.workRefusal = new UnavailableError("Cannot accept the request: shutting down", "draining");
+  assert.equal(await api.status("POST", "", { roomToken: "room1" }), 503);
+  api.workRefusal = undefined;
   api.as = ADA;
   assert.equal(await api.status("POST", "", { roomToken: "room1" }), 403);
 });
