@@ -115,7 +115,7 @@ for (const container of CONTAINERS) {
     });
   }
 
-  Deno.test(`${container}: packets of 60 ms at 256 kbit/s, as a recorder may be told to make them`, async () => {
+  Deno.test(`${container}: packets of 60 ms at 256 kbit/s, as a recorder may be set to make them`, async () => {
     const packets = await said(["red", "river", "train"], 256_000);
     const long: Uint8Array[] = [];
     for (let at = 0; at + 3 <= packets.length; at += 3) long.push(packedOpus(packets.slice(at, at + 3)));

@@ -4,6 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
+import base from "./page_base.css" with { type: "text" };
+
+/** What pages have in common; a page's own style follows it. */
+export const PAGE_STYLE = base;
 
 export interface PageParts {
   /**

@@ -1,6 +1,6 @@
 /** The viewer's page of one transcript. It has no words in it: they come from the live events, which take the viewer's key. */
 import { createRoute, z } from "@hono/zod-openapi";
-import { composePage, open, type RouteGroup, type RouteList, servePage } from "../http/mod.ts";
+import { composePage, open, PAGE_STYLE, type RouteGroup, type RouteList, servePage } from "../http/mod.ts";
 import style from "./page/captions.css" with { type: "text" };
 import html from "./page/captions.html" with { type: "text" };
 import main from "./page/captions.js" with { type: "text" };
@@ -48,7 +48,7 @@ export const CAPTIONS_PAGE: RouteList = {
 
 export function captionsPage(): RouteGroup {
   const scripts = [eventStream, settings, lines, liveEvents, main];
-  const page = composePage({ html, style, scripts });
+  const page = composePage({ html, style: PAGE_STYLE + style, scripts });
   return {
     ...CAPTIONS_PAGE,
     addTo(app) {

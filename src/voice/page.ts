@@ -1,7 +1,7 @@
 /** The page of the voice door: microphone to captions in a browser. */
 import type { Context } from "hono";
 import type { Language } from "../domain/mod.ts";
-import { composePage, type Page, servePage } from "../http/mod.ts";
+import { composePage, type Page, PAGE_STYLE, servePage } from "../http/mod.ts";
 import choices from "./page/choices.js" with { type: "text" };
 import formats from "./page/formats.js" with { type: "text" };
 import levelMeter from "./page/level_meter.js" with { type: "text" };
@@ -39,7 +39,7 @@ export function voicePage({ languages, transcripts }: VoicePageOptions): (c: Con
 
 function compose(html: string): Page {
   const scripts = [problems, formats, microphone, session, lines, levelMeter, link, choices, main];
-  return composePage({ html, style, scripts, worklet, microphone: true });
+  return composePage({ html, style: PAGE_STYLE + style, scripts, worklet, microphone: true });
 }
 
 /** A name is in its own language. Names and ids are a recogniser's: text, not markup. */

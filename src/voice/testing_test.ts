@@ -143,24 +143,23 @@ export class FakeHost implements SpeakerHost {
     events: SpeakerEvents<Kind>,
   ): HostedSpeaker<Kind> {
     if (this.refusal !== undefined) throw this.refusal;
-    // deno-lint-ignore no-explicit-any -- of any kind, in tests
-    const pipeline = new FakePipeline(options as any, events as any);
+    const pipeline = new FakePipeline(options, events as SpeakerEvents);
     this.pipelines.push(pipeline);
     const closed = Promise.withResolvers<SpeakerUse | undefined>();
     const { decode } = this;
-    return {
+    const hosted: HostedSpeaker = {
       closed: closed.promise,
       send() {},
       async request(request) {
         if (pipeline.isDisposed) throw new UnavailableError("closed", "busy");
         if (pipeline.fault !== undefined) throw pipeline.fault;
         await pipeline.holds?.promise;
-        // deno-lint-ignore no-explicit-any -- of any kind, in tests
-        const { bytes, timestampMs } = request as any;
+        if (request.type !== "audio") throw new TypeError("not audio");
+        const { bytes } = request;
         decode(pipeline, bytes);
+        const timestampMs = "timestampMs" in request ? request.timestampMs : undefined;
         pipeline.pieces.push({ bytes: bytes.length, timestampMs });
-        // deno-lint-ignore no-explicit-any -- of any kind, in tests
-        return undefined as any;
+        return undefined;
       },
       setLanguage: (languageId) => void pipeline.languages.push(languageId),
       setWords() {},
@@ -178,6 +177,7 @@ export class FakeHost implements SpeakerHost {
         return Promise.resolve();
       },
     };
+    return hosted as HostedSpeaker<Kind>;
   }
 }
 

@@ -19,7 +19,7 @@ for (
     "token_no_user",
   ]
 ) {
-  Deno.test(`A client is told ${code}, and closed with 4001`, async () => {
+  Deno.test(`A client gets ${code}, and is closed with 4001`, async () => {
     await using world = new DoorWorld();
     const socket = await world.connect(code === "token_missing" ? "" : code);
     socket.assertClosed(4001, code);
@@ -36,7 +36,7 @@ async function healthOf(world: DoorWorld): Promise<{ status: number; reason?: st
   return { status: response.status, reason: (await response.json()).reason };
 }
 
-Deno.test("While the issuer's keys cannot be fetched, or not in time, a client is told to come back", async () => {
+Deno.test("While the issuer's keys cannot be fetched, or not in time, a client gets keys_unavailable", async () => {
   await using world = new DoorWorld();
   (await world.connect("keys_unavailable")).assertClosed(4503, "keys_unavailable");
   world.verifier.trouble = "keys_unavailable";
@@ -84,7 +84,7 @@ Deno.test("At most so many sessions are captioned at once", async () => {
   await world.start();
 });
 
-Deno.test("A client whose speaker is refused is told why", async () => {
+Deno.test("A client whose speaker is refused gets the reason", async () => {
   await using world = new DoorWorld();
   for (const code of ["memory", "descriptors", "speakers_max"] as const) {
     world.host.refusal = new UnavailableError("Cannot caption a speaker", code);
@@ -101,7 +101,7 @@ Deno.test("A client whose speaker is refused is told why", async () => {
   assert.equal(world.sessions.status().sessions, 0);
 });
 
-Deno.test("While the service takes no work, clients are told so before audio is taken", async () => {
+Deno.test("While the service takes no work, clients are refused before audio is taken", async () => {
   await using world = new DoorWorld();
   for (const code of ["draining", "disabled"] as const) {
     world.workRefusal = new UnavailableError("Cannot accept the request", code);
@@ -109,7 +109,7 @@ Deno.test("While the service takes no work, clients are told so before audio is 
   }
 });
 
-Deno.test("While all recognisers fail or are full, clients are told so before audio is taken", async () => {
+Deno.test("While all recognisers fail or are full, clients are refused before audio is taken", async () => {
   await using world = new DoorWorld();
   world.host.recognisers = [
     { name: "a", state: "failing", speakers: 0 },
@@ -132,7 +132,7 @@ Deno.test("Of the sessions that start while all recognisers fail one finds out w
   second.assertClosed(4503, "recogniser_unavailable");
 });
 
-Deno.test("A session that gets no media worker ends, though recognisers work; it is told so once", async () => {
+Deno.test("A session that gets no media worker ends, though recognisers work; the client gets one error", async () => {
   await using world = new DoorWorld();
   const socket = await world.start();
   const { events } = world.host.pipeline;
@@ -232,7 +232,7 @@ Deno.test("A container that is none ends the session", async () => {
   socket.assertClosed(4400, "bad_audio");
 });
 
-Deno.test("Until the recogniser has listed its languages a client is told to come back", async () => {
+Deno.test("Until the recogniser has listed its languages a client may come back", async () => {
   const { log, meter } = new DoorWorld();
   const languages = new SpokenLanguages({ stt: { languages: [] }, log, meter });
   await using world = new DoorWorld({ languages });

@@ -4,7 +4,7 @@
  *     verifying --token is good--> waiting --start or audio--> live --stop, idle, client left--> ending --> ended
  *         '------------------- fault -----------------------------'-- fault: no more audio -------^
  *
- * In `ending` what was received is captioned, for a bounded time. Before it closes the socket the client is told why.
+ * In `ending` what was received is captioned, for a bounded time. An error with the reason precedes the close frame.
  */
 import {
   Budget,

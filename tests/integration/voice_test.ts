@@ -71,7 +71,7 @@ const REFUSED: [
   }],
 ];
 
-Deno.test("A client without a right token is told what is wrong with it, and closed with 4001", async () => {
+Deno.test("A client without a right token gets an error with what is wrong, and is closed with 4001", async () => {
   await using world = await startVoice();
   for (const [code, token] of REFUSED) {
     await using client = await world.connect({ token: await token(world) });
@@ -81,7 +81,7 @@ Deno.test("A client without a right token is told what is wrong with it, and clo
   assert.equal(world.stt.handshakes, 0, "no recogniser was asked");
 });
 
-Deno.test("A rotated key is known without a restart; while the keys are away a client is told to come back", async () => {
+Deno.test("A rotated key is known without a restart; while the keys are away a client may come back", async () => {
   await using world = await startVoice({ VOICE_RATE_LIMIT: "100" });
   await using first = await world.connect();
   first.control({ type: "start" });
@@ -267,7 +267,7 @@ Deno.test("A user opens so many sessions a minute, and all so many at once", asy
   await healthz.body?.cancel();
 });
 
-Deno.test("While the recogniser is down a session is told so, and the next are refused before their audio", async () => {
+Deno.test("While the recogniser is down a session gets a status, and the next are refused before their audio", async () => {
   await using world = await startVoice();
   world.stt.refuseConnections = true;
   await using first = await world.connect();
