@@ -27,8 +27,8 @@ function joined(...parts: Speech[]): Speech {
   return { samples, sampleRateHz: parts[0].sampleRateHz };
 }
 
-/** From the caption to the viewer. */
-const SHOWN_WITHIN_MS = 300;
+/** From the caption to the viewer. On a quiet machine it takes some milliseconds; asking every few seconds would take more. */
+const SHOWN_WITHIN_MS = 2_000;
 
 interface Stage {
   world: VoiceWorld;
