@@ -55,6 +55,8 @@ async function run(): Promise<void> {
         EMPTY_ROOM_SECONDS: "5",
         TRANSLATION_PROVIDER: "libretranslate",
         LIBRETRANSLATE_URL: translator.url,
+        TRANSCRIPTS: "request",
+        TIRO_DATA_DIR: storage,
         ...(credentials === "token" ? { LT_API_TOKEN: TOKEN } : {
           APP_SECRET: EX_APP.secret,
           APP_VERSION: EX_APP.version,
