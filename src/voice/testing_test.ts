@@ -20,24 +20,11 @@ import type { ServerSocket, SocketEvents } from "../http/mod.ts";
 import { Sessions, SpokenLanguages } from "../sessions/mod.ts";
 import { FakeClock, settle } from "../../tests/fakes/clock.ts";
 import { FakeLog, FakeMeter } from "../../tests/fakes/telemetry.ts";
+import type { VoiceMessage } from "../../tests/fakes/voice_client.ts";
 import { voiceDoor, type VoiceOptions } from "./mod.ts";
 
-export interface Message {
-  type: string;
-  code?: string;
-  message?: string;
-  text?: string;
-  language?: string;
-  utterance?: number;
-  startMs?: number;
-  endMs?: number;
-  session?: string;
-  audioMs?: number;
-  transcript?: { id: string };
-}
-
 export class FakeSocket implements ServerSocket {
-  readonly sent: Message[] = [];
+  readonly sent: VoiceMessage[] = [];
   closedWith: { code: number; reason: string } | undefined;
   bufferedBytes = 0;
   isPaused = false;
@@ -66,10 +53,10 @@ export class FakeSocket implements ServerSocket {
   get types(): string[] {
     return this.sent.map(({ type }) => type);
   }
-  get last(): Message | undefined {
+  get last(): VoiceMessage | undefined {
     return this.sent.at(-1);
   }
-  ofType(type: string): Message[] {
+  ofType(type: string): VoiceMessage[] {
     return this.sent.filter((message) => message.type === type);
   }
   control(message: unknown): void {
